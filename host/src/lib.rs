@@ -1,0 +1,3 @@
+//! The Scorebox host.
+
+pub mod manifest;

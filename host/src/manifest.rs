@@ -1,0 +1,457 @@
+//! `scorebox.toml`: what is true of a scorer wherever it runs.
+//!
+//! Owns the settings' names, defaults and checks: a raw serde twin is read and becomes a [`Manifest`] once, here. Must
+//! not know the environment (that is `deployment`), nor what any setting makes the host or the packager do.
+
+pub mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use self::settings::{default_of, unknown_key};
+
+/// The file's name inside an app folder.
+pub const MANIFEST_FILE: &str = "scorebox.toml";
+
+/// A checked `scorebox.toml`.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file it was read from; relative paths in it start at its folder.
+    pub path: PathBuf,
+    /// What is scored, and with what.
+    pub scorer: ScorerSection,
+    /// What starts a call. Never empty: without a `[[trigger]]` there is one HTTP trigger with the route `score`.
+    pub triggers: Vec<Trigger>,
+    /// Key-value stores by the name that a scorer opens them by.
+    pub stores: BTreeMap<String, StoreSection>,
+    /// Bounds of a call and of the pool.
+    pub limits: Limits,
+    /// Settings that the scorer reads through `wasi:config`.
+    pub config: BTreeMap<String, String>,
+    /// Where the image goes.
+    pub package: PackageSection,
+}
+
+/// `[scorer]`.
+#[derive(Debug, Clone)]
+pub struct ScorerSection {
+    /// Lower-case letters, digits and `-`; names the scorer in logs, OpenAPI and the image.
+    pub name: String,
+    /// Free text, e.g. `1.4.0`; empty if not given.
+    pub version: String,
+    /// Where the component comes from.
+    pub component: ComponentSource,
+    /// The model's folder or single file, if the scorer has one.
+    pub model: Option<PathBuf>,
+    /// What `model.info` tells the scorer about the model, e.g. its training run.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where a component comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// A Cargo package to be built for `wasm32-wasip2`; its folder.
+    Cargo(PathBuf),
+    /// A `.wasm` file.
+    File(PathBuf),
+}
+
+/// `[[trigger]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// HTTP requests to `/api/<route>`, and to `/score` wherever the host listens itself.
+    Http {
+        /// The path below `/api/`.
+        route: String,
+        /// Which key the Functions host asks callers for.
+        auth_level: AuthLevel,
+    },
+}
+
+/// The `authLevel` of a function's HTTP trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthLevel {
+    /// The app's master key.
+    Admin,
+    /// No key.
+    Anonymous,
+    /// A function key.
+    Function,
+}
+
+/// `[stores.<name>]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSection {
+    /// Name of the environment variable that holds the Redis URL. Unset or empty: the store is kept in memory.
+    pub url_variable: String,
+    /// Put before every key, with a `:`.
+    pub prefix: String,
+    /// Expiry of a value that is written without one.
+    pub default_ttl: Option<Duration>,
+    /// Bound on one command, connecting included.
+    pub timeout: Duration,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time of a call, waiting for an instance included.
+    pub deadline: Duration,
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: u64,
+    /// Instances that may exist at a time; `None`: one for each core.
+    pub instances: Option<usize>,
+    /// Calls that may wait for an instance; one more is refused.
+    pub queue: usize,
+    /// Size of a request's body, in bytes.
+    pub body_bytes: u64,
+    /// Time that `init` may take.
+    pub init_deadline: Duration,
+    /// How long a stop waits for calls in flight.
+    pub drain: Duration,
+}
+
+/// `[package]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSection {
+    /// Host and port of the registry, e.g. `contoso.azurecr.io`.
+    pub registry: Option<String>,
+    /// The image's name in the registry.
+    pub repository: String,
+    /// The tag that is pushed beside the digest.
+    pub tag: String,
+    /// The image below ours; only `scratch` is known.
+    pub base: String,
+}
+
+/// What is wrong with a manifest, where, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}\n  fix: {fix}", path.display())]
+pub struct ManifestError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong; names the key, or the line.
+    pub problem: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of an app folder, or a manifest file named directly.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, has a key that no setting has, or a value that a setting does not take.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_path_buf() };
+        let text = std::fs::read_to_string(&path).map_err(|error| ManifestError {
+            path: path.clone(),
+            problem: format!("cannot be read: {error}"),
+            fix: format!(
+                "name a folder that holds {MANIFEST_FILE}; `cargo xtask build --manifest FILE` makes one from a project"
+            ),
+        })?;
+        Self::parse(&path, &text)
+    }
+
+    /// Reads a manifest's text; `path` is for messages and relative paths.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`], without the reading.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
+        let fail = |(problem, fix): (String, String)| ManifestError { path: path.to_path_buf(), problem, fix };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            fail((format!("not TOML: {}", error.to_string().trim_end()), "mend the line above".to_owned()))
+        })?;
+        if let Some(unknown) = unknown_key(&table) {
+            return Err(fail(unknown));
+        }
+        let raw: Raw = toml::from_str(text).map_err(|error: toml::de::Error| {
+            fail((
+                error.to_string().trim_end().to_owned(),
+                "see `scorebox check --explain` for every key, its form and its default".to_owned(),
+            ))
+        })?;
+        raw.into_manifest(path).map_err(fail)
+    }
+
+    /// The folder that relative paths in the manifest start at.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+impl fmt::Display for AuthLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Admin => "admin",
+            Self::Anonymous => "anonymous",
+            Self::Function => "function",
+        })
+    }
+}
+
+// The serde twin: the file's shape, before any value is checked.
+
+#[derive(Deserialize)]
+struct Raw {
+    scorer: RawScorer,
+    #[serde(default)]
+    trigger: Vec<RawTrigger>,
+    #[serde(default)]
+    stores: BTreeMap<String, RawStore>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    #[serde(default)]
+    package: RawPackage,
+}
+
+#[derive(Deserialize)]
+struct RawScorer {
+    name: String,
+    #[serde(default)]
+    version: String,
+    component: toml::Value,
+    model: Option<PathBuf>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum RawTrigger {
+    Http { route: Option<String>, auth_level: Option<AuthLevel> },
+}
+
+#[derive(Deserialize)]
+struct RawStore {
+    url: Option<String>,
+    prefix: Option<String>,
+    default_ttl: Option<String>,
+    timeout: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawLimits {
+    deadline: Option<String>,
+    memory: Option<String>,
+    instances: Option<toml::Value>,
+    queue: Option<usize>,
+    body: Option<String>,
+    init_deadline: Option<String>,
+    drain: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawPackage {
+    registry: Option<String>,
+    repository: Option<String>,
+    tag: Option<String>,
+    base: Option<String>,
+}
+
+/// A problem and its fix, before the file's name is known.
+type Misfit = (String, String);
+
+impl Raw {
+    fn into_manifest(self, path: &Path) -> Result<Manifest, Misfit> {
+        let dir = path.parent().unwrap_or(Path::new(""));
+        let scorer = self.scorer.into_section(dir)?;
+        let mut stores = BTreeMap::new();
+        for (name, raw) in self.stores {
+            check_name("stores.<name>", &name)?;
+            let section = raw.into_section(&name, &scorer.name)?;
+            stores.insert(name, section);
+        }
+        let mut triggers = Vec::new();
+        for raw in self.trigger {
+            let trigger = raw.into_trigger()?;
+            if triggers.contains(&trigger) {
+                return Err(("`[[trigger]]`: two HTTP triggers have one route".into(), "remove one of them".into()));
+            }
+            triggers.push(trigger);
+        }
+        if triggers.is_empty() {
+            triggers.push(RawTrigger::Http { route: None, auth_level: None }.into_trigger()?);
+        }
+        let package = self.package.into_section(&scorer)?;
+        let limits = self.limits.into_limits()?;
+        Ok(Manifest { path: path.to_path_buf(), scorer, triggers, stores, limits, config: self.config, package })
+    }
+}
+
+impl RawScorer {
+    fn into_section(self, dir: &Path) -> Result<ScorerSection, Misfit> {
+        check_name("scorer.name", &self.name)?;
+        let misfit = || {
+            (
+                "`scorer.component` is neither a file's name nor a source".to_owned(),
+                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`".to_owned(),
+            )
+        };
+        let component = match &self.component {
+            toml::Value::String(file) => ComponentSource::File(dir.join(file)),
+            toml::Value::Table(source) if source.len() == 1 => {
+                let folder = source.get("cargo").and_then(toml::Value::as_str).ok_or_else(misfit)?;
+                ComponentSource::Cargo(dir.join(folder))
+            }
+            _ => return Err(misfit()),
+        };
+        Ok(ScorerSection {
+            name: self.name,
+            version: self.version,
+            component,
+            model: self.model.map(|model| dir.join(model)),
+            labels: self.labels,
+        })
+    }
+}
+
+impl RawTrigger {
+    fn into_trigger(self) -> Result<Trigger, Misfit> {
+        let Self::Http { route, auth_level } = self;
+        let route = route.unwrap_or_else(|| default_of("trigger.route").to_owned());
+        let plain = |segment: &str| {
+            !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        if !route.split('/').all(plain) {
+            return Err((
+                format!("`trigger.route`: `{route}` is not a path of letters, digits, `-`, `_` and `.`"),
+                "write it without a leading slash and without parameters, e.g. `score`".to_owned(),
+            ));
+        }
+        Ok(Trigger::Http { route, auth_level: auth_level.unwrap_or(AuthLevel::Function) })
+    }
+}
+
+impl RawStore {
+    fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Misfit> {
+        let url = self.url.unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
+        let Some(variable) = url.strip_prefix("env:").filter(|variable| !variable.is_empty()) else {
+            // The value itself stays out of the message: it may hold a password.
+            return Err((
+                format!("`stores.{name}.url` is not the name of an environment variable"),
+                "write `url = \"env:NAME\"` and set NAME where the host runs: an address in the manifest would travel \
+                 in the image, with its password"
+                    .to_owned(),
+            ));
+        };
+        let prefix = self.prefix.unwrap_or_else(|| scorer.to_owned());
+        if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
+            return Err((
+                format!("`stores.{name}.prefix`: `{prefix}` is empty or holds one of `*?[]{{}}\\:`"),
+                "choose letters, digits, `-`, `_`, `/` or `.`: the prefix keeps scorers on one Redis apart".to_owned(),
+            ));
+        }
+        let timeout = self.timeout.unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
+        Ok(StoreSection {
+            url_variable: variable.to_owned(),
+            prefix,
+            default_ttl: self.default_ttl.map(|ttl| duration("stores.<name>.default_ttl", &ttl)).transpose()?,
+            timeout: duration("stores.<name>.timeout", &timeout)?,
+        })
+    }
+}
+
+impl RawLimits {
+    fn into_limits(self) -> Result<Limits, Misfit> {
+        let time =
+            |key: &str, value: Option<String>| duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
+        let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
+        let instances = match self.instances {
+            None => None,
+            Some(toml::Value::String(word)) if word == "cores" => None,
+            Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => usize::try_from(count).ok(),
+            Some(other) => {
+                return Err((
+                    format!("`limits.instances`: {other} is neither \"cores\" nor a number from 1 to 1024"),
+                    "write `instances = \"cores\"` or e.g. `instances = 4`".to_owned(),
+                ));
+            }
+        };
+        let memory_bytes = size("limits.memory", self.memory)?;
+        if !(1 << 20..=4 << 30).contains(&memory_bytes) {
+            return Err((
+                "`limits.memory` is not between 1MiB and 4GiB".to_owned(),
+                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB".to_owned(),
+            ));
+        }
+        Ok(Limits {
+            deadline: time("limits.deadline", self.deadline)?,
+            memory_bytes,
+            instances,
+            queue: self.queue.map_or_else(|| default_of("limits.queue").parse().unwrap_or_default(), |queue| queue),
+            body_bytes: size("limits.body", self.body)?,
+            init_deadline: time("limits.init_deadline", self.init_deadline)?,
+            drain: time("limits.drain", self.drain)?,
+        })
+    }
+}
+
+impl RawPackage {
+    fn into_section(self, scorer: &ScorerSection) -> Result<PackageSection, Misfit> {
+        let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
+        if base != "scratch" {
+            return Err((
+                format!("`package.base`: `{base}` is not known"),
+                "write `base = \"scratch\"`, the only base so far".to_owned(),
+            ));
+        }
+        let tag = match (self.tag, scorer.version.as_str()) {
+            (Some(tag), _) => tag,
+            (None, "") => default_of("package.tag").to_owned(),
+            (None, version) => version.to_owned(),
+        };
+        Ok(PackageSection {
+            registry: self.registry,
+            repository: self.repository.unwrap_or_else(|| scorer.name.clone()),
+            tag,
+            base,
+        })
+    }
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
+    let fits = (1..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        return Ok(());
+    }
+    Err((
+        format!("`{key}`: `{name}` is not a name"),
+        "use lower-case letters, digits and `-`, a letter first, at most 63 in all, e.g. `credit-risk`".to_owned(),
+    ))
+}
+
+fn duration(key: &str, value: &str) -> Result<Duration, Misfit> {
+    match humantime::parse_duration(value) {
+        // A zero would mean "at once" to one reader and "never" to another; no setting needs it.
+        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        _ => Err((
+            format!("`{key}`: `{value}` is not a length of time"),
+            "write a number and a unit, at least `1ms`, e.g. `250ms`, `5s`, `10m`, `1h`".to_owned(),
+        )),
+    }
+}
+
+fn bytes(key: &str, value: &str) -> Result<u64, Misfit> {
+    match value.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(size.as_u64()),
+        _ => Err((
+            format!("`{key}`: `{value}` is not a size"),
+            "write a number and a unit, e.g. `512KiB`, `256MiB`".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Every key of `scorebox.toml`, its form, its default and why.
+//!
+//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Must not know the types that
+//! the values become.
+
+/// One key of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Its full name; `<name>` stands for a name that the author chooses.
+    pub key: &'static str,
+    /// What may be written.
+    pub form: &'static str,
+    /// What holds when nothing is written; empty: the key is required or its absence is the meaning (then `why` says so).
+    pub default: &'static str,
+    /// What it does and why the default is what it is.
+    pub why: &'static str,
+}
+
+/// Every key of the manifest, in the order of the file.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "scorer.name",
+        "a-z, 0-9, -",
+        "",
+        "Required. Names the scorer in logs, OpenAPI, key prefixes and the image.",
+    ),
+    setting("scorer.version", "text", "", "Yours to choose; `model.info`, OpenAPI and the image's labels carry it."),
+    setting(
+        "scorer.component",
+        "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
+        "",
+        "Required. A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2.",
+    ),
+    setting("scorer.model", "folder or file", "", "Without it the scorer has no model: no tensors and no files."),
+    setting("scorer.labels.<name>", "text", "", "What `model.info` tells the scorer, e.g. the training run."),
+    setting("trigger.kind", "\"http\"", "", "Required in each [[trigger]]. Without any there is one, of kind http."),
+    setting("trigger.route", "path", "score", "The path below /api/; the name Azure ML clients know."),
+    setting(
+        "trigger.auth_level",
+        "\"anonymous\", \"function\" or \"admin\"",
+        "function",
+        "Which key the Functions host asks for; as its own default. A server of your own asks for none.",
+    ),
+    setting(
+        "stores.<name>.url",
+        "\"env:NAME\"",
+        "env:SCOREBOX_REDIS_URL",
+        "Names the variable that holds redis://… or rediss://…, so that no address or password travels in the image. \
+         Unset variable: the store is kept in memory and lost at exit.",
+    ),
+    setting("stores.<name>.prefix", "text", "", "Before every key, with a colon. Without it: the scorer's name."),
+    setting("stores.<name>.default_ttl", "time", "", "Expiry of a value written without one. Without it: none."),
+    setting(
+        "stores.<name>.timeout",
+        "time",
+        "1s",
+        "Of one command, connecting included. A cache that takes longer than scoring is no cache.",
+    ),
+    setting(
+        "limits.deadline",
+        "time",
+        "5s",
+        "Of one call, waiting included; a caller rarely waits longer, and Azure's front end gives up at 230 s.",
+    ),
+    setting("limits.memory", "size", "256MiB", "Of one instance. Weights do not count: the host holds them."),
+    setting(
+        "limits.instances",
+        "\"cores\" or number",
+        "cores",
+        "Calls that run at a time; scoring is work for a core.",
+    ),
+    setting(
+        "limits.queue",
+        "number",
+        "64",
+        "Calls that may wait for an instance; one more is answered 503 at once, since it would hardly be in time.",
+    ),
+    setting("limits.body", "size", "8MiB", "Of one request; over a thousand digits of 784 pixels in JSON."),
+    setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
+    setting("limits.drain", "time", "10s", "What a stop waits for calls in flight, below the 30 s of Kubernetes."),
+    setting(
+        "config.<name>",
+        "text",
+        "",
+        "What the scorer reads through wasi:config. It travels in the image: no secrets.",
+    ),
+    setting("package.registry", "HOST[:PORT]", "", "Where --push sends the image, e.g. contoso.azurecr.io."),
+    setting("package.repository", "path", "", "The image's name in the registry. Without it: the scorer's name."),
+    setting("package.tag", "text", "latest", "Pushed beside the digest. With a scorer.version: that."),
+    setting("package.base", "\"scratch\"", "scratch", "The image below ours; the host is static and needs none."),
+];
+
+const fn setting(key: &'static str, form: &'static str, default: &'static str, why: &'static str) -> Setting {
+    Setting { key, form, default, why }
+}
+
+/// The default of a key, as it would be written; empty where there is none.
+#[must_use]
+pub fn default_of(key: &str) -> &'static str {
+    SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.default)
+}
+
+/// The first key of the file that no setting has, as a problem and its fix.
+pub(super) fn unknown_key(table: &toml::Table) -> Option<(String, String)> {
+    let mut path = Vec::new();
+    let unknown = find_unknown(table, &mut path)?;
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| setting.key)
+        .max_by(|a, b| strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown)))
+        .unwrap_or_default();
+    Some((
+        format!("`{unknown}` is not a setting"),
+        format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
+    ))
+}
+
+fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
+    for (name, value) in table {
+        path.push(name.clone());
+        let unknown = match value {
+            // A component's source is a value of its own shape, which the reader checks.
+            _ if path.join(".") == "scorer.component" => None,
+            toml::Value::Table(inner) => find_unknown(inner, path),
+            toml::Value::Array(items) if items.iter().all(toml::Value::is_table) && !items.is_empty() => {
+                items.iter().filter_map(toml::Value::as_table).find_map(|inner| find_unknown(inner, path))
+            }
+            _ if is_known(path) => None,
+            _ => Some(path.join(".")),
+        };
+        if unknown.is_some() {
+            return unknown;
+        }
+        path.pop();
+    }
+    None
+}
+
+fn is_known(path: &[String]) -> bool {
+    SETTINGS.iter().any(|setting| {
+        let mut parts = setting.key.split('.');
+        path.iter().all(|name| parts.next().is_some_and(|part| part == "<name>" || part == name))
+            && parts.next().is_none()
+    })
+}
