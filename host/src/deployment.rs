@@ -1,0 +1,65 @@
+//! What differs from one place where a scorer runs to the next: the environment.
+//!
+//! Owns the names of the variables and reads them, once, at the edge. Must not know what the values are used for. A
+//! variable's value never appears in a message: it may hold a password.
+
+use crate::error::StartupError;
+use crate::manifest::StoreSection;
+
+/// The port that the Functions host asks its custom handler to listen on.
+pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+/// What is logged, as `level` or `target=level,…`; `info` when unset.
+pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
+
+/// `text` or `json`; unset: text on a terminal, JSON elsewhere.
+pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
+
+/// Reads variables; a test hands over its own.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process's own environment.
+#[must_use]
+pub fn process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the Redis URL of a store, or `None` if the store is to be kept in memory.
+///
+/// # Errors
+/// The variable holds something that is not a Redis URL.
+pub fn store_url(section: &StoreSection, environment: Environment<'_>) -> Result<Option<String>, StartupError> {
+    let url = environment(&section.url_variable).filter(|url| !url.trim().is_empty());
+    match url {
+        None => Ok(None),
+        Some(url) if url.starts_with("redis://") || url.starts_with("rediss://") => Ok(Some(url)),
+        Some(_) => Err(StartupError::Environment {
+            variable: section.url_variable.clone(),
+            problem: "not a Redis URL".to_owned(),
+            fix: "write redis://[:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_store_without_a_url_is_kept_in_memory_and_a_bad_url_is_named_not_shown() {
+        let section = StoreSection {
+            url_variable: "CACHE".into(),
+            prefix: "p".into(),
+            default_ttl: None,
+            timeout: Duration::from_secs(1),
+        };
+        let url = |value: &'static str| store_url(&section, &move |_: &str| Some(value.to_owned()));
+        assert_eq!(store_url(&section, &|_: &str| None).unwrap(), None);
+        assert_eq!(url(" ").unwrap(), None);
+        assert_eq!(url("rediss://:pw@h:6380").unwrap().as_deref(), Some("rediss://:pw@h:6380"));
+        let message = url("hunter2@cache").unwrap_err().to_string();
+        assert!(message.contains("CACHE") && message.contains("redis://") && !message.contains("hunter2"), "{message}");
+    }
+}

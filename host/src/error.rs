@@ -1,0 +1,348 @@
+//! Why a call has no answer, why the host does not start, and what follows from each.
+//!
+//! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status, settlement, log level, client
+//! text), and [`StartupError`] with its exit codes. No other file chooses a status, a settlement or an exit code. Must
+//! not know who asked, or how an answer is written to a wire.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::manifest::ManifestError;
+
+/// What a caller may be told, and what only an operator may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable and machine-readable, in kebab-case.
+    pub code: String,
+    /// For the caller.
+    pub message: String,
+    /// For the log only.
+    pub detail: Option<String>,
+}
+
+/// Why a call has no answer. Made where the fault is known; [`ScoreFailure::disposition`] says what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScoreFailure {
+    /// The scorer says that it is at fault.
+    Failed(Problem),
+    /// The host is at fault; the text is for the log.
+    HostFault(String),
+    /// The scorer's answer does not fit its own signature; the text is for the log.
+    InvalidOutput(String),
+    /// The input is not what the signature asks for.
+    NotConforming {
+        /// What is wrong, and what would be right.
+        message: String,
+        /// JSON pointer (RFC 6901) to the misfit; empty for the whole body.
+        pointer: String,
+    },
+    /// The instance asked for more memory than it may have.
+    OutOfMemory {
+        /// `limits.memory`.
+        limit_bytes: u64,
+    },
+    /// The scorer says that this input can never be scored.
+    Rejected(Problem),
+    /// As many calls wait already as may.
+    Saturated,
+    /// The deadline passed.
+    TimedOut {
+        /// `limits.deadline`.
+        deadline: Duration,
+    },
+    /// The body is larger than the host takes.
+    TooLarge {
+        /// `limits.body`.
+        limit_bytes: u64,
+    },
+    /// The component trapped; the text, with its backtrace, is for the log.
+    Trapped(String),
+    /// The scorer says that later may work.
+    Unavailable(Problem),
+    /// The media type is not one that the signature accepts.
+    Unsupported {
+        /// What came.
+        content_type: String,
+        /// What would do.
+        accepted: Vec<String>,
+    },
+}
+
+/// What the platform does with a message whose call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Complete it, and put it where the manifest parks what can never be scored.
+    Park,
+    /// Deliver it again.
+    Redeliver,
+}
+
+/// How much an operator should care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Somebody must look.
+    Error,
+    /// The caller's doing.
+    Info,
+    /// Expected now and then, bad if it stays.
+    Warn,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disposition {
+    /// The HTTP status.
+    pub status: u16,
+    /// What becomes of a message.
+    pub settlement: Settlement,
+    /// How it is logged.
+    pub severity: Severity,
+    /// Machine-readable, in kebab-case; stable.
+    pub code: String,
+    /// What the client reads.
+    pub message: String,
+    /// JSON pointer to the misfit in the client's body, where one is known.
+    pub pointer: Option<String>,
+    /// What the log adds.
+    pub detail: Option<String>,
+    /// When a client may try again.
+    pub retry_after: Option<Duration>,
+    /// True if the scorer ran and is to blame: Azure ML's `x-ms-run-function-failed`.
+    pub scorer_at_fault: bool,
+}
+
+impl ScoreFailure {
+    /// Looks the failure up in the one table of consequences.
+    #[must_use]
+    pub fn disposition(self) -> Disposition {
+        use Settlement::{Park, Redeliver};
+        use Severity::{Error, Info, Warn};
+        let row = |status, settlement, severity, code: &str, message: String| Disposition {
+            status,
+            settlement,
+            severity,
+            code: code.to_owned(),
+            message,
+            pointer: None,
+            detail: None,
+            retry_after: None,
+            scorer_at_fault: false,
+        };
+        let told = |status, settlement, severity, problem: Problem| Disposition {
+            detail: problem.detail,
+            ..row(status, settlement, severity, &problem.code, problem.message)
+        };
+        // A second is what an instance needs at most to be free again, or a restarted cache to answer.
+        let retry_after = Some(Duration::from_secs(1));
+        match self {
+            Self::Rejected(problem) => told(422, Park, Info, problem),
+            Self::NotConforming { message, pointer } => {
+                Disposition { pointer: Some(pointer), ..row(400, Park, Info, "not-conforming", message) }
+            }
+            Self::TooLarge { limit_bytes } => row(
+                413,
+                Park,
+                Info,
+                "too-large",
+                format!("The body is larger than {limit_bytes} bytes. Send fewer rows at a time, or raise limits.body."),
+            ),
+            Self::Unsupported { content_type, accepted } => row(
+                415,
+                Park,
+                Info,
+                "unsupported-media-type",
+                format!("The content type {content_type} is not accepted. Send {}.", accepted.join(" or ")),
+            ),
+            Self::Unavailable(problem) => Disposition { retry_after, ..told(503, Redeliver, Warn, problem) },
+            Self::Saturated => Disposition {
+                retry_after,
+                ..row(
+                    503,
+                    Redeliver,
+                    Warn,
+                    "saturated",
+                    "All instances are busy and the queue is full. Try again later.".to_owned(),
+                )
+            },
+            Self::TimedOut { deadline } => row(
+                504,
+                Redeliver,
+                Warn,
+                "timed-out",
+                format!("No answer within {} ms. Send less at a time, or raise limits.deadline.", deadline.as_millis()),
+            ),
+            Self::Failed(problem) => {
+                Disposition { scorer_at_fault: true, ..told(500, Redeliver, Error, problem) }
+            }
+            Self::Trapped(backtrace) => Disposition {
+                detail: Some(backtrace),
+                scorer_at_fault: true,
+                ..row(
+                    500,
+                    Redeliver,
+                    Error,
+                    "trapped",
+                    "The scorer stopped unexpectedly. The log has the reason under this id.".to_owned(),
+                )
+            },
+            Self::OutOfMemory { limit_bytes } => Disposition {
+                scorer_at_fault: true,
+                ..row(
+                    500,
+                    Redeliver,
+                    Error,
+                    "out-of-memory",
+                    format!(
+                        "The scorer needed more than {limit_bytes} bytes of memory. Send less at a time, or raise \
+                         limits.memory."
+                    ),
+                )
+            },
+            Self::InvalidOutput(reason) => Disposition {
+                detail: Some(reason),
+                scorer_at_fault: true,
+                ..row(
+                    500,
+                    Redeliver,
+                    Error,
+                    "invalid-output",
+                    "The scorer's answer does not fit its signature. The log has the reason under this id.".to_owned(),
+                )
+            },
+            Self::HostFault(reason) => Disposition {
+                detail: Some(reason),
+                ..row(
+                    500,
+                    Redeliver,
+                    Error,
+                    "host-fault",
+                    "An unexpected internal error occurred. The log has the reason under this id.".to_owned(),
+                )
+            },
+        }
+    }
+}
+
+/// Why the host does not start. Each variant is somebody's to mend; the texts say how.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartupError {
+    /// The author's: the component is not a scorer of a world this host knows.
+    #[error("component {}: {problem}\n  fix: {fix}", path.display())]
+    Component {
+        /// The `.wasm` file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The operator's: an environment variable holds something unusable. Its value is never shown.
+    #[error("environment variable {variable}: {problem}\n  fix: {fix}")]
+    Environment {
+        /// Its name.
+        variable: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// Ours or the machine's.
+    #[error("{0}")]
+    Host(String),
+    /// The author's: `init` did not succeed.
+    #[error("init of {scorer}: {problem}\n  fix: {fix}")]
+    Init {
+        /// The scorer's name.
+        scorer: String,
+        /// What happened.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The operator's: the port cannot be listened on.
+    #[error("cannot listen on {address}: {problem}\n  fix: choose another with --port or --address")]
+    Listen {
+        /// Address and port.
+        address: String,
+        /// The system's words.
+        problem: String,
+    },
+    /// The author's: `scorebox.toml`.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The author's: the model's files.
+    #[error("model {}: {problem}\n  fix: {fix}", path.display())]
+    Model {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+}
+
+impl StartupError {
+    /// The exit code, one for each kind. Never 0: the Functions host does not restart a handler that exits with 0; and
+    /// never 2, which is the command line's own.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Host(_) => 1,
+            Self::Manifest(_) => 3,
+            Self::Component { .. } => 4,
+            Self::Model { .. } => 5,
+            Self::Init { .. } => 6,
+            Self::Listen { .. } => 7,
+            Self::Environment { .. } => 8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of consequences, row by row, as the README prints it.
+    #[test]
+    fn each_failure_has_its_row() {
+        #[track_caller]
+        fn check(failure: ScoreFailure, status: u16, settlement: Settlement, severity: Severity, code: &str) {
+            let row = failure.disposition();
+            assert_eq!((row.status, row.settlement, row.severity, row.code.as_str()), (status, settlement, severity, code));
+        }
+        use Settlement::{Park, Redeliver};
+        use Severity::{Error, Info, Warn};
+        let problem = || Problem { code: "its-code".into(), message: "m".into(), detail: Some("d".into()) };
+        check(ScoreFailure::Rejected(problem()), 422, Park, Info, "its-code");
+        let misfit = ScoreFailure::NotConforming { message: "m".into(), pointer: "/data".into() };
+        check(misfit, 400, Park, Info, "not-conforming");
+        check(ScoreFailure::TooLarge { limit_bytes: 1 }, 413, Park, Info, "too-large");
+        let unsupported = ScoreFailure::Unsupported { content_type: "a/b".into(), accepted: vec!["c/d".into()] };
+        check(unsupported, 415, Park, Info, "unsupported-media-type");
+        check(ScoreFailure::Unavailable(problem()), 503, Redeliver, Warn, "its-code");
+        check(ScoreFailure::Saturated, 503, Redeliver, Warn, "saturated");
+        check(ScoreFailure::TimedOut { deadline: Duration::from_secs(5) }, 504, Redeliver, Warn, "timed-out");
+        check(ScoreFailure::Failed(problem()), 500, Redeliver, Error, "its-code");
+        check(ScoreFailure::Trapped("t".into()), 500, Redeliver, Error, "trapped");
+        check(ScoreFailure::OutOfMemory { limit_bytes: 1 }, 500, Redeliver, Error, "out-of-memory");
+        check(ScoreFailure::InvalidOutput("o".into()), 500, Redeliver, Error, "invalid-output");
+        check(ScoreFailure::HostFault("h".into()), 500, Redeliver, Error, "host-fault");
+    }
+
+    #[test]
+    fn what_is_for_the_log_never_reaches_the_client() {
+        let secret = "10.0.0.7:6380";
+        for failure in [
+            ScoreFailure::Trapped(secret.into()),
+            ScoreFailure::HostFault(secret.into()),
+            ScoreFailure::InvalidOutput(secret.into()),
+            ScoreFailure::Failed(Problem { code: "c".into(), message: "m".into(), detail: Some(secret.into()) }),
+        ] {
+            let row = failure.disposition();
+            assert!(!row.message.contains(secret));
+            assert_eq!(row.detail.as_deref(), Some(secret));
+        }
+    }
+}

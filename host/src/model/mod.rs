@@ -1,0 +1,240 @@
+//! The model: named tensors and files, mapped once per process.
+//!
+//! Owns finding, mapping, describing and slicing them. Must not know WebAssembly, nor who reads.
+
+mod mapping;
+mod safetensors;
+mod slice;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sha2::{Digest as _, Sha256};
+
+pub use self::slice::SliceError;
+
+use self::mapping::Mapping;
+use crate::engine::hex;
+use crate::error::StartupError;
+
+/// Element types, named as in safetensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// One byte, 0 or 1.
+    Bool,
+    /// bfloat16.
+    Bf16,
+    /// IEEE 754 half precision.
+    F16,
+    /// IEEE 754 single precision.
+    F32,
+    /// IEEE 754 double precision.
+    F64,
+    /// Signed, 16 bits.
+    I16,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 64 bits.
+    I64,
+    /// Signed, 8 bits.
+    I8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Unsigned, 64 bits.
+    U64,
+    /// Unsigned, 8 bits.
+    U8,
+}
+
+impl Dtype {
+    /// Size of one element, in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Bool | Self::I8 | Self::U8 => 1,
+            Self::Bf16 | Self::F16 | Self::I16 | Self::U16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+
+    /// The name, lower-case, e.g. `f32`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::I8 => "i8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::U8 => "u8",
+        }
+    }
+}
+
+/// A tensor of the model: where its elements lie, and what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name, unique in the model.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// Row-major; a scalar has an empty shape.
+    pub shape: Vec<u64>,
+    /// The file that holds it, as an index.
+    file: usize,
+    /// Where its bytes lie in that file.
+    range: std::ops::Range<usize>,
+}
+
+/// A model, mapped.
+pub struct Model {
+    root: PathBuf,
+    files: Vec<ModelFile>,
+    /// By name, in byte order.
+    tensors: BTreeMap<String, TensorInfo>,
+    digest: OnceLock<String>,
+}
+
+struct ModelFile {
+    /// Relative to the model's folder; `/` separates folders.
+    name: String,
+    mapping: Mapping,
+}
+
+impl Model {
+    /// A scorer without a model: no tensors and no files.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { root: PathBuf::new(), files: Vec::new(), tensors: BTreeMap::new(), digest: OnceLock::new() }
+    }
+
+    /// Maps a model's folder, or its single file, and reads the headers of its tensor files.
+    ///
+    /// # Errors
+    /// It is missing or empty, holds something that is no file, or a tensor file is damaged.
+    pub fn open(path: &Path) -> Result<Self, StartupError> {
+        let fail = |path: &Path, problem: String, fix: &str| StartupError::Model {
+            path: path.to_path_buf(),
+            problem,
+            fix: fix.to_owned(),
+        };
+        let unreadable = |path: &Path, error: &std::io::Error| {
+            fail(path, format!("cannot be read: {error}"), "check scorer.model in the manifest, and the file's mode")
+        };
+        let mut names = Vec::new();
+        let root = if path.is_file() {
+            let name = path.file_name().and_then(|name| name.to_str());
+            names.extend(name.map(str::to_owned));
+            path.parent().unwrap_or(Path::new("")).to_path_buf()
+        } else {
+            find_files(path, "", &mut names).map_err(|error| unreadable(path, &error))?;
+            path.to_path_buf()
+        };
+        if names.is_empty() {
+            return Err(fail(path, "holds no file".to_owned(), "put the model's files there"));
+        }
+        names.sort_unstable();
+        let mut model = Self { root, ..Self::empty() };
+        for name in names {
+            let file = model.root.join(&name);
+            let mapping = Mapping::open(&file).map_err(|error| unreadable(&file, &error))?;
+            if name.ends_with(".safetensors") {
+                let index = model.files.len();
+                let tensors = safetensors::tensors(mapping.bytes(), index).map_err(|problem| {
+                    fail(&file, problem, "save it again with safetensors; a cut download looks like this too")
+                })?;
+                for tensor in tensors {
+                    if let Some(other) = model.tensors.insert(tensor.name.clone(), tensor) {
+                        return Err(fail(
+                            &file,
+                            format!("holds a second tensor with the name `{}`", other.name),
+                            "rename one: a scorer finds tensors by name, whatever the file",
+                        ));
+                    }
+                }
+            }
+            model.files.push(ModelFile { name, mapping });
+        }
+        Ok(model)
+    }
+
+    /// `sha256:` and 64 hex digits, over the names, sizes and bytes of all files in byte order of their names. Reads
+    /// every byte the first time it is asked.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            for file in &self.files {
+                // Name and length in front, so that no two lists of files run together into the same bytes.
+                for field in [file.name.as_bytes(), file.mapping.bytes()] {
+                    hash.update((field.len() as u64).to_le_bytes());
+                    hash.update(field);
+                }
+            }
+            format!("sha256:{}", hex(&hash.finalize()))
+        })
+    }
+
+    /// All tensors, by name in byte order.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.tensors.values()
+    }
+
+    /// The tensor with this name.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// The bytes of a tensor.
+    #[must_use]
+    pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
+        self.files
+            .get(tensor.file)
+            .and_then(|file| file.mapping.bytes().get(tensor.range.clone()))
+            .unwrap_or_default()
+    }
+
+    /// Names of all files, in byte order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
+    /// The bytes of a file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().find(|file| file.name == name).map(|file| file.mapping.bytes())
+    }
+}
+
+/// Collects the names of regular files below `root`, `/`-separated; `prefix` is empty or ends in `/`.
+fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(root.join(prefix))? {
+        let entry = entry?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|name| std::io::Error::other(format!("{} is not UTF-8", name.to_string_lossy())))?;
+        // Follows links: a mounted ConfigMap of Kubernetes consists of them.
+        let kind = std::fs::metadata(entry.path())?.file_type();
+        if kind.is_dir() {
+            find_files(root, &format!("{prefix}{name}/"), names)?;
+        } else if kind.is_file() {
+            names.push(format!("{prefix}{name}"));
+        } else {
+            return Err(std::io::Error::other(format!("{prefix}{name} is neither a file nor a folder")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The header of a safetensors file.
+//!
+//! Owns the step from its crate's types to ours. Must not know how the bytes were mapped.
+
+use safetensors::{Dtype as FileDtype, SafeTensors};
+
+use super::{Dtype, TensorInfo};
+
+/// Lists the tensors of a mapped safetensors file; `file` is its index in the model. The error says what is wrong.
+pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, String> {
+    let (header_bytes, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| format!("is not a safetensors file: {error}"))?;
+    // `read_metadata` has checked that offsets are in order and within the file; the elements start after an 8-byte
+    // length and the header.
+    let start = header_bytes + 8;
+    metadata
+        .tensors()
+        .into_iter()
+        .map(|(name, info)| {
+            let dtype = dtype(info.dtype)
+                .ok_or_else(|| format!("tensor `{name}` has elements of type {:?}, which no scorer can read", info.dtype))?;
+            let (from, to) = info.data_offsets;
+            let shape = info.shape.iter().map(|dimension| *dimension as u64).collect();
+            Ok(TensorInfo { name, dtype, shape, file, range: start + from..start + to })
+        })
+        .collect()
+}
+
+fn dtype(dtype: FileDtype) -> Option<Dtype> {
+    Some(match dtype {
+        FileDtype::BOOL => Dtype::Bool,
+        FileDtype::BF16 => Dtype::Bf16,
+        FileDtype::F16 => Dtype::F16,
+        FileDtype::F32 => Dtype::F32,
+        FileDtype::F64 => Dtype::F64,
+        FileDtype::I16 => Dtype::I16,
+        FileDtype::I32 => Dtype::I32,
+        FileDtype::I64 => Dtype::I64,
+        FileDtype::I8 => Dtype::I8,
+        FileDtype::U16 => Dtype::U16,
+        FileDtype::U32 => Dtype::U32,
+        FileDtype::U64 => Dtype::U64,
+        FileDtype::U8 => Dtype::U8,
+        _ => return None,
+    })
+}

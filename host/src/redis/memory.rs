@@ -1,0 +1,245 @@
+//! The store without a server: Redis's semantics in this process's memory, lost at exit.
+//!
+//! Owns expiry and the bound on size. Must not know prefixes or defaults.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::{Condition, Lifetime, NOT_AN_INTEGER, Page, Redis, StoreError};
+
+/// Most bytes of keys and values that are kept. It is a stand-in for development and small deployments; what needs more
+/// needs a server.
+const CAPACITY_BYTES: usize = 64 << 20;
+
+/// What an entry costs beside its key and value, roughly.
+const ENTRY_BYTES: usize = 64;
+
+/// A store in memory.
+#[derive(Default)]
+pub struct Memory(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    /// In order, so that a listing can go on after the last key it gave.
+    by_key: BTreeMap<String, Entry>,
+    bytes: usize,
+}
+
+struct Entry {
+    value: Vec<u8>,
+    expires: Option<Instant>,
+}
+
+impl Entry {
+    fn is_live(&self, now: Instant) -> bool {
+        self.expires.is_none_or(|at| now < at)
+    }
+}
+
+impl Entries {
+    fn live(&self, key: &str) -> Option<&Entry> {
+        self.by_key.get(key).filter(|entry| entry.is_live(Instant::now()))
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some(entry) = self.by_key.remove(key) {
+            self.bytes -= cost(key, &entry.value);
+        }
+    }
+
+    fn insert(&mut self, key: &str, value: &[u8], expires: Option<Instant>) -> Result<(), StoreError> {
+        let added = cost(key, value);
+        let freed = self.by_key.get(key).map_or(0, |entry| cost(key, &entry.value));
+        if self.bytes - freed + added > CAPACITY_BYTES {
+            self.sweep();
+        }
+        let freed = self.by_key.get(key).map_or(0, |entry| cost(key, &entry.value));
+        if self.bytes - freed + added > CAPACITY_BYTES {
+            return Err(StoreError::Refused(format!(
+                "OOM the store in memory holds at most {CAPACITY_BYTES} bytes; configure a Redis URL"
+            )));
+        }
+        self.bytes = self.bytes - freed + added;
+        self.by_key.insert(key.to_owned(), Entry { value: value.to_vec(), expires });
+        Ok(())
+    }
+
+    /// Drops what has expired. Only when room is needed: until then an expired entry is merely invisible.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        self.by_key.retain(|_, entry| entry.is_live(now));
+        self.bytes = self.by_key.iter().map(|(key, entry)| cost(key, &entry.value)).sum();
+    }
+}
+
+fn cost(key: &str, value: &[u8]) -> usize {
+    key.len() + value.len() + ENTRY_BYTES
+}
+
+impl Memory {
+    /// No operation leaves the entries half changed, so a poisoned lock still guards good ones.
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn expiry(ttl: Option<Duration>) -> Option<Instant> {
+    ttl.and_then(|ttl| Instant::now().checked_add(ttl))
+}
+
+#[async_trait]
+impl Redis for Memory {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.lock().live(key).map(|entry| entry.value.clone()))
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let entries = self.lock();
+        Ok(keys.iter().map(|key| entries.live(key).map(|entry| entry.value.clone())).collect())
+    }
+
+    async fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
+        let mut entries = self.lock();
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => entries.live(key).is_none(),
+            Condition::IfPresent => entries.live(key).is_some(),
+        };
+        if holds {
+            entries.insert(key, value, expiry(ttl))?;
+        }
+        Ok(holds)
+    }
+
+    async fn set_many(&self, pairs: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError> {
+        let mut entries = self.lock();
+        pairs.iter().try_for_each(|(key, value)| entries.insert(key, value, expiry(ttl)))
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
+        let mut entries = self.lock();
+        keys.iter().for_each(|key| entries.remove(key));
+        Ok(())
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.lock().live(key).is_some())
+    }
+
+    async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
+        let entries = self.lock();
+        let now = Instant::now();
+        // The cursor is the last key that was given, so keys that come and go in between do no harm.
+        let start = cursor.map_or(Bound::Included(prefix), Bound::Excluded);
+        let mut keys = Vec::new();
+        let mut cursor = None;
+        let listed = entries.by_key.range::<str, _>((start, Bound::Unbounded));
+        for (key, entry) in listed.skip_while(|(key, _)| !key.starts_with(prefix)) {
+            if !key.starts_with(prefix) {
+                break;
+            }
+            if keys.len() == page_keys {
+                cursor = keys.last().cloned();
+                break;
+            }
+            if entry.is_live(now) {
+                keys.push(key.clone());
+            }
+        }
+        Ok(Page { keys, cursor })
+    }
+
+    async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
+        let mut entries = self.lock();
+        let (before, expires) = match entries.live(key) {
+            None => (0, expiry(ttl)),
+            Some(entry) => {
+                let number = str::from_utf8(&entry.value).ok().and_then(|text| text.parse::<i64>().ok());
+                (number.ok_or_else(|| StoreError::Refused(NOT_AN_INTEGER.to_owned()))?, entry.expires)
+            }
+        };
+        let after = before
+            .checked_add(delta)
+            .ok_or_else(|| StoreError::Refused("ERR increment or decrement would overflow".to_owned()))?;
+        entries.insert(key, after.to_string().as_bytes(), expires)?;
+        Ok(after)
+    }
+
+    async fn swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, StoreError> {
+        let mut entries = self.lock();
+        let same = entries.live(key).map(|entry| entry.value.as_slice()) == expected;
+        if same {
+            entries.insert(key, value, expiry(ttl))?;
+        }
+        Ok(same)
+    }
+
+    async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
+        Ok(match self.lock().live(key) {
+            None => Lifetime::Absent,
+            Some(Entry { expires: None, .. }) => Lifetime::Unlimited,
+            Some(Entry { expires: Some(at), .. }) => Lifetime::Remaining(at.saturating_duration_since(Instant::now())),
+        })
+    }
+
+    async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
+        let mut entries = self.lock();
+        if entries.live(key).is_none() {
+            return Ok(false);
+        }
+        if let Some(entry) = entries.by_key.get_mut(key) {
+            entry.expires = expiry(ttl);
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_store_refuses_and_sweeps_what_has_expired() {
+        let store = Memory::default();
+        let half = vec![0; CAPACITY_BYTES / 2];
+        let second = Duration::from_secs(1);
+        assert_eq!(store.set("a", &half, Some(Duration::from_nanos(1)), Condition::Always).await, Ok(true));
+        assert_eq!(store.set("b", &half[1000..], Some(second), Condition::Always).await, Ok(true));
+        assert_eq!(store.set("c", &half[1000..], Some(second), Condition::Always).await, Ok(true));
+        assert!(matches!(store.set("d", &half, None, Condition::Always).await, Err(StoreError::Refused(_))));
+        assert_eq!(store.set("c", b"small", None, Condition::Always).await, Ok(true));
+        assert_eq!(store.get("a").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn pages_go_on_after_the_last_key() {
+        let store = Memory::default();
+        for key in ["p:a", "p:b", "p:c", "q:a"] {
+            store.set(key, b"", None, Condition::Always).await.unwrap();
+        }
+        let first = store.scan("p:", None, 2).await.unwrap();
+        assert_eq!((first.keys, first.cursor.as_deref()), (vec!["p:a".into(), "p:b".into()], Some("p:b")));
+        let last = store.scan("p:", Some("p:b"), 2).await.unwrap();
+        assert_eq!(last, Page { keys: vec!["p:c".into()], cursor: None });
+        // A cursor that somebody made up does not lead out of the prefix.
+        assert_eq!(store.scan("p:", Some(""), 9).await.unwrap().keys.len(), 3);
+        assert_eq!(store.scan("p:", Some("q:"), 9).await.unwrap().keys.len(), 0);
+    }
+}

@@ -1,0 +1,283 @@
+//! Key-value stores: what a scorer calls a bucket.
+//!
+//! Owns [`Store`] (key prefix, default expiry, time limit) and the operations that every back end offers. Must not know
+//! WebAssembly, nor which scorer asks.
+
+mod memory;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::memory::Memory;
+pub use self::server::Server;
+
+/// Most keys that one page of a listing asks the back end for. A round trip of a few tens of kilobytes.
+const PAGE_KEYS: usize = 512;
+
+/// Largest value that can be written, in bytes. Above it a store is the wrong place: Redis answers one client at a time.
+pub const VALUE_LIMIT_BYTES: usize = 32 << 20;
+
+/// Why an operation did not happen. The texts are fit for a scorer: no address, no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The server does not answer, or not in time.
+    #[error("the store cannot be reached now: {0}")]
+    Disconnected(String),
+    /// The arguments make no sense, whatever the store's state.
+    #[error("{0}")]
+    Invalid(String),
+    /// The server refused, in its words.
+    #[error("the store refused: {0}")]
+    Refused(String),
+}
+
+/// When to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// In any case.
+    Always,
+    /// Only if the key does not exist.
+    IfAbsent,
+    /// Only if the key exists.
+    IfPresent,
+}
+
+/// How long a key still lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// There is no such key.
+    Absent,
+    /// This long.
+    Remaining(Duration),
+    /// It does not expire.
+    Unlimited,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// May be empty although more follow.
+    pub keys: Vec<String>,
+    /// Where the next page starts; `None` on the last.
+    pub cursor: Option<String>,
+}
+
+/// The operations of a back end. Keys are whole, prefix included; a `ttl` is at least one millisecond.
+#[async_trait]
+pub trait Redis: Send + Sync {
+    /// The value of a key.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The values of keys, in their order.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    /// Writes; false if the condition did not hold.
+    async fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<bool, StoreError>;
+    /// Writes all, in order, in one round trip.
+    async fn set_many(&self, entries: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError>;
+    /// Removes keys.
+    async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
+    /// True if the key exists.
+    async fn exists(&self, key: &str) -> Result<bool, StoreError>;
+    /// Keys that start with a prefix, a page at a time.
+    async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError>;
+    /// Adds to a decimal integer, absent counting as 0; a key that this creates expires after `ttl`.
+    async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError>;
+    /// Writes if the key still has the expected value; false if not.
+    async fn swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, StoreError>;
+    /// How long a key still lives.
+    async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError>;
+    /// Sets or, with `None`, removes the expiry; false if the key does not exist.
+    async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError>;
+}
+
+/// A named store: a back end, and what the manifest says of it.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Redis>,
+    /// With its colon.
+    prefix: String,
+    default_ttl: Option<Duration>,
+    timeout: Duration,
+}
+
+impl Store {
+    /// A store over a back end. `prefix` goes before every key, with a colon.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>, timeout: Duration) -> Self {
+        Self { backend, prefix: format!("{prefix}:"), default_ttl, timeout }
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// As all operations: [`StoreError`].
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.bounded(self.backend.get(&self.whole(key))).await
+    }
+
+    /// The values of keys, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.bounded(self.backend.get_many(&self.whole_many(keys))).await
+    }
+
+    /// Writes; false if the condition did not hold. Without a `ttl` the store's default holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
+        check_value(value)?;
+        self.bounded(self.backend.set(&self.whole(key), value, self.ttl(ttl)?, condition)).await
+    }
+
+    /// Writes all in one round trip, not atomically. Without a `ttl` the store's default holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_many(&self, entries: Vec<(String, Vec<u8>)>, ttl: Option<Duration>) -> Result<(), StoreError> {
+        let ttl = self.ttl(ttl)?;
+        let entries: Vec<_> = entries.into_iter().map(|(key, value)| (self.whole(&key), value)).collect();
+        for (_, value) in &entries {
+            check_value(value)?;
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.bounded(self.backend.set_many(&entries, ttl)).await
+    }
+
+    /// Removes keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.bounded(self.backend.delete(&self.whole_many(keys))).await
+    }
+
+    /// True if the key exists.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        self.bounded(self.backend.exists(&self.whole(key))).await
+    }
+
+    /// The store's keys, a page at a time, without the prefix.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keys(&self, cursor: Option<&str>) -> Result<Page, StoreError> {
+        let mut page = self.bounded(self.backend.scan(&self.prefix, cursor, PAGE_KEYS)).await?;
+        page.keys = page.keys.iter().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect();
+        Ok(page)
+    }
+
+    /// Adds to a decimal integer, absent counting as 0. A key that this creates expires after `ttl`, or the store's
+    /// default.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
+        self.bounded(self.backend.increment(&self.whole(key), delta, self.ttl(ttl)?)).await
+    }
+
+    /// Writes if the key still has the expected value; false if not. The store's default expiry holds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn swap(&self, key: &str, expected: Option<&[u8]>, value: &[u8]) -> Result<bool, StoreError> {
+        check_value(value)?;
+        self.bounded(self.backend.swap(&self.whole(key), expected, value, self.default_ttl)).await
+    }
+
+    /// How long a key still lives.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
+        self.bounded(self.backend.lifetime(&self.whole(key))).await
+    }
+
+    /// Sets or, with `None`, removes the expiry; false if the key does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
+        check_ttl(ttl)?;
+        self.bounded(self.backend.touch(&self.whole(key), ttl)).await
+    }
+
+    fn whole(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn whole_many(&self, keys: &[String]) -> Vec<String> {
+        keys.iter().map(|key| self.whole(key)).collect()
+    }
+
+    fn ttl(&self, ttl: Option<Duration>) -> Result<Option<Duration>, StoreError> {
+        check_ttl(ttl)?;
+        Ok(ttl.or(self.default_ttl))
+    }
+
+    async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| {
+            Err(StoreError::Disconnected(format!("no answer within {} ms", self.timeout.as_millis())))
+        })
+    }
+}
+
+/// Longest expiry. Redis counts expiry in milliseconds since 1970 in 63 bits and refuses what overflows; a thousand
+/// years is far below that and beyond any cache.
+const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
+
+fn check_ttl(ttl: Option<Duration>) -> Result<(), StoreError> {
+    match ttl {
+        Some(ttl) if ttl < Duration::from_millis(1) => {
+            Err(StoreError::Invalid("an expiry of 0 ms would delete the key; say delete, or at least 1 ms".to_owned()))
+        }
+        Some(ttl) if ttl > TTL_LIMIT => Err(StoreError::Invalid("an expiry is at most a thousand years".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn check_value(value: &[u8]) -> Result<(), StoreError> {
+    if value.len() > VALUE_LIMIT_BYTES {
+        return Err(StoreError::Invalid(format!(
+            "a value of {} bytes is larger than {VALUE_LIMIT_BYTES}",
+            value.len()
+        )));
+    }
+    Ok(())
+}
+
+/// What both back ends say of a counter that is none: the words of Redis.
+const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
