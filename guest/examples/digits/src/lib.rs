@@ -1,0 +1,50 @@
+//! Handwritten digits: a scikit-learn logistic regression, as a scorer of tensors.
+//!
+//! Owns the ports. The host turns a caller's `{"data": [[…784 numbers…]]}` into the tensor, so no JSON is read here.
+
+mod logreg;
+
+use scorebox_guest::{
+    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+};
+
+use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
+
+struct Digits(LogisticRegression);
+
+impl TensorScorer for Digits {
+    fn describe() -> TensorSignature {
+        TensorSignature::new(
+            [Port::new("data", Dtype::F32, [None, Some(PIXELS as u64)])],
+            [
+                Port::new("label", Dtype::I64, [None]),
+                Port::new("probabilities", Dtype::F32, [None, Some(CLASSES as u64)]),
+            ],
+        )
+        .batchable()
+        .deterministic()
+        .example("seven", include_str!("seven.json"))
+    }
+
+    fn init() -> Result<Self> {
+        LogisticRegression::load().map(Self)
+    }
+
+    fn run(&mut self, _calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> {
+        let data = inputs.tensor("data")?.values::<f32>()?;
+        let (digits, _) = data.as_chunks::<PIXELS>();
+        let mut labels = Vec::with_capacity(digits.len());
+        let mut probabilities = Vec::with_capacity(digits.len() * CLASSES);
+        for digit in digits {
+            let prediction = self.0.predict(digit);
+            labels.push(prediction.label);
+            probabilities.extend(prediction.probabilities);
+        }
+        Ok(vec![
+            NamedTensor::new("label", [labels.len()], &labels),
+            NamedTensor::new("probabilities", [labels.len(), CLASSES], &probabilities),
+        ])
+    }
+}
+
+export_tensor_scorer!(Digits);

@@ -1,0 +1,79 @@
+//! Multinomial logistic regression over 28x28 pixels, from the tensors `coef`, `intercept` and `classes`.
+//!
+//! Owns the arithmetic and the model's form. Must not know how pixels come in or answers go out: two examples use it.
+
+use scorebox_guest::{Error, OrProblem, Result, model};
+
+/// Pixels of a digit, row by row, each from 0.0 (background) to 1.0 (ink).
+pub const PIXELS: usize = 784;
+
+/// Classes of the model.
+pub const CLASSES: usize = 10;
+
+/// Sums that a dot product keeps side by side: floating-point sums may not be reordered, so a single one would leave
+/// the SIMD lanes idle. Four vectors of four hide the latency of an addition.
+const LANES: usize = 16;
+
+/// A trained model.
+pub struct LogisticRegression {
+    weights: Vec<[f32; PIXELS]>,
+    intercepts: [f32; CLASSES],
+    labels: [i64; CLASSES],
+}
+
+/// What the model says of one digit.
+pub struct Prediction {
+    /// The most probable class.
+    pub label: i64,
+    /// Of each class, in the model's order; they add up to 1.
+    pub probabilities: [f32; CLASSES],
+}
+
+impl LogisticRegression {
+    /// Reads the model's tensors.
+    pub fn load() -> Result<Self> {
+        let misfit = || Error::failed("model", "the model is not a logistic regression of 10 classes over 784 pixels");
+        let coef = model::Tensor::open("coef")?.floats()?;
+        let (weights, rest) = coef.as_chunks();
+        if weights.len() != CLASSES || !rest.is_empty() {
+            return Err(misfit());
+        }
+        let intercepts = model::Tensor::open("intercept")?.floats()?.try_into().ok().or_problem(misfit)?;
+        let labels = model::Tensor::open("classes")?.integers()?.try_into().ok().or_problem(misfit)?;
+        Ok(Self { weights: weights.to_vec(), intercepts, labels })
+    }
+
+    /// Scores one digit.
+    pub fn predict(&self, pixels: &[f32; PIXELS]) -> Prediction {
+        let mut scores = self.intercepts;
+        for (score, weights) in scores.iter_mut().zip(&self.weights) {
+            *score += dot(weights, pixels);
+        }
+        let mut best = (self.labels[0], scores[0]);
+        for (label, score) in self.labels.into_iter().zip(scores) {
+            if score > best.1 {
+                best = (label, score);
+            }
+        }
+        Prediction { label: best.0, probabilities: softmax(scores, best.1) }
+    }
+}
+
+fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// `largest` is taken off first, so that no exponential overflows.
+fn softmax(scores: [f32; CLASSES], largest: f32) -> [f32; CLASSES] {
+    let exponentials = scores.map(|score| (score - largest).exp());
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.map(|exponential| exponential / sum)
+}
+
+const _: () = assert!(PIXELS.is_multiple_of(LANES), "`dot` would leave out the last pixels");

@@ -1,0 +1,55 @@
+//! The code that wit-bindgen generates from `../wit`: the capabilities once, and each world's export.
+//!
+//! Owns nothing written by hand and must not be named by a scorer: the other modules wrap it. The capabilities are
+//! generated apart from the worlds so that both worlds share their types. A world's description reaches the final
+//! component only through its export macro, so a scorer exports the one world whose macro it calls.
+#![allow(missing_docs, unsafe_code, reason = "generated: the documentation is the WIT's, the ABI needs raw pointers")]
+
+pub mod capabilities {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "capabilities",
+        generate_all,
+        generate_unused_types: true,
+    });
+}
+
+pub mod scoring {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "scoring",
+        export_macro_name: "export_scoring",
+        pub_export_macro: true,
+        with: {
+            "scorebox:scoring/types@0.1.0": super::capabilities::scorebox::scoring::types,
+            "scorebox:scoring/model@0.1.0": super::capabilities::scorebox::scoring::model,
+            "scorebox:scoring/cache@0.1.0": super::capabilities::scorebox::scoring::cache,
+            "scorebox:scoring/metrics@0.1.0": super::capabilities::scorebox::scoring::metrics,
+            "wasi:keyvalue/store@0.2.0-draft2": super::capabilities::wasi::keyvalue::store,
+            "wasi:keyvalue/atomics@0.2.0-draft2": super::capabilities::wasi::keyvalue::atomics,
+            "wasi:keyvalue/batch@0.2.0-draft2": super::capabilities::wasi::keyvalue::batch,
+            "wasi:logging/logging@0.1.0-draft": super::capabilities::wasi::logging::logging,
+            "wasi:config/store@0.2.0-draft": super::capabilities::wasi::config::store,
+        },
+    });
+}
+
+pub mod tensor_scoring {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "tensor-scoring",
+        export_macro_name: "export_tensor_scoring",
+        pub_export_macro: true,
+        with: {
+            "scorebox:scoring/types@0.1.0": super::capabilities::scorebox::scoring::types,
+            "scorebox:scoring/model@0.1.0": super::capabilities::scorebox::scoring::model,
+            "scorebox:scoring/cache@0.1.0": super::capabilities::scorebox::scoring::cache,
+            "scorebox:scoring/metrics@0.1.0": super::capabilities::scorebox::scoring::metrics,
+            "wasi:keyvalue/store@0.2.0-draft2": super::capabilities::wasi::keyvalue::store,
+            "wasi:keyvalue/atomics@0.2.0-draft2": super::capabilities::wasi::keyvalue::atomics,
+            "wasi:keyvalue/batch@0.2.0-draft2": super::capabilities::wasi::keyvalue::batch,
+            "wasi:logging/logging@0.1.0-draft": super::capabilities::wasi::logging::logging,
+            "wasi:config/store@0.2.0-draft": super::capabilities::wasi::config::store,
+        },
+    });
+}

@@ -1,0 +1,88 @@
+//! The scorer's settings: `[config]` of `scorebox.toml`.
+//!
+//! Owns reading them as typed values. Must not know where the host takes them from. They travel in the image, so none
+//! is a secret.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::bindings::capabilities::wasi::config::store as wit;
+
+pub use wit::Error;
+
+/// Returns a setting, or `None` if it is not set.
+///
+/// # Errors
+/// The host cannot read it.
+pub fn text(name: &str) -> Result<Option<String>, Error> {
+    wit::get(name)
+}
+
+/// Returns all settings, by name in byte order.
+///
+/// # Errors
+/// The host cannot read them.
+pub fn all() -> Result<Vec<(String, String)>, Error> {
+    wit::get_all()
+}
+
+/// Returns a setting as a number or any other type with a text form, or `None` if it is not set.
+///
+/// # Errors
+/// The host cannot read it, or its text is not such a value (`bad-setting`).
+pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> {
+    let Some(text) = text(name)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| bad_setting(name, &text, &error))
+}
+
+/// Returns a setting as a length of time: a whole number and `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
+///
+/// # Errors
+/// The host cannot read it, or its text is no length of time (`bad-setting`).
+pub fn duration(name: &str) -> crate::Result<Option<Duration>> {
+    let Some(text) = text(name)? else { return Ok(None) };
+    match parse_duration(&text) {
+        Some(duration) => Ok(Some(duration)),
+        None => Err(bad_setting(name, &text, &"write a number and a unit, e.g. `90s`, `10m`, `1h`")),
+    }
+}
+
+fn bad_setting(name: &str, text: &str, why: &dyn Display) -> crate::Error {
+    crate::Error::failed("bad-setting", "the scorer has a setting that it cannot read")
+        .with_detail(format!("`config.{name}` in scorebox.toml is `{text}`: {why}"))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let ms_per_unit: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(ms_per_unit).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_need_a_unit() {
+        let check = |text: &str, seconds: Option<f64>| {
+            assert_eq!(parse_duration(text).map(|time| time.as_secs_f64()), seconds, "{text}");
+        };
+        check("250ms", Some(0.25));
+        check("90 s", Some(90.0));
+        check("1h", Some(3600.0));
+        check("2d", Some(172_800.0));
+        check("60", None);
+        check("h", None);
+        check("1.5h", None);
+        check("99999999999999999d", None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Why there is no answer: building an [`Error`], and what the capabilities' errors become.
+//!
+//! Owns the one mapping from a capability's error to a case. Must not know statuses or settlements: the host's table
+//! chooses those by the case.
+
+use std::fmt::Display;
+
+use crate::{Error, Problem, cache, config, model};
+
+/// What a scorer's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Returns the error of an input that can never be scored; `code` in kebab-case, `message` for the caller.
+    pub fn rejected(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Rejected(Problem::new(code, message))
+    }
+
+    /// Returns the error of a call that may work later.
+    pub fn unavailable(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unavailable(Problem::new(code, message))
+    }
+
+    /// Returns the error of a scorer that is itself at fault.
+    pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Failed(Problem::new(code, message))
+    }
+
+    /// Adds what only the log may hold.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Display) -> Self {
+        let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = &mut self;
+        problem.detail = Some(detail.to_string());
+        self
+    }
+
+    /// Returns code, message and detail, whatever the case.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = self;
+        problem
+    }
+}
+
+impl Problem {
+    /// Returns a problem without a detail.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), detail: None }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (Error::Rejected(problem) | Error::Unavailable(problem) | Error::Failed(problem)) = error;
+        problem
+    }
+}
+
+// Of each, the caller learns what kind of thing went wrong and no more: names of tensors, stores and settings are the
+// operator's business.
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        let detail = match error {
+            model::Error::NotFound(name) => format!("the model has no tensor or file `{name}`"),
+            model::Error::OutOfRange => "a range does not lie within its tensor or file".to_owned(),
+            model::Error::WrongType(dtype) => format!("a tensor of {dtype} cannot be read as the type asked for"),
+            model::Error::TooLarge(limit) => format!("one read may give {limit} bytes at most"),
+        };
+        Self::failed("model", "the scorer could not read its model").with_detail(detail)
+    }
+}
+
+impl From<cache::Error> for Error {
+    fn from(error: cache::Error) -> Self {
+        match error {
+            cache::Error::NoSuchStore => Self::failed("no-such-store", "the scorer asks for a store that it has not")
+                .with_detail("scorebox.toml has no `[stores.<name>]` of the name that was opened"),
+            cache::Error::AccessDenied => Self::failed("store-denied", "the scorer may not use its store so"),
+            cache::Error::Other(text) => {
+                Self::unavailable("store-unavailable", "the scorer's store does not answer").with_detail(text)
+            }
+        }
+    }
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        let (config::Error::Upstream(text) | config::Error::Io(text)) = error;
+        Self::unavailable("config-unavailable", "the scorer's settings cannot be read").with_detail(text)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::failed("json", "the scorer could not read or write its own JSON").with_detail(error)
+    }
+}
+
+/// Turns a missing value or any other error into an [`Error`]; a `Result`'s own error becomes the detail.
+///
+/// ```
+/// use scorebox_guest::{Error, OrProblem};
+///
+/// let age: Result<u8, Error> = "old".parse::<u8>().or_reject("bad-age", "write the age as a number");
+/// assert!(matches!(age, Err(Error::Rejected(problem)) if problem.code == "bad-age"));
+/// ```
+pub trait OrProblem<T>: Sized {
+    /// Returns the value, or an error in the case that `make` builds.
+    ///
+    /// # Errors
+    /// There is no value.
+    fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T>;
+
+    /// Returns the value, or [`Error::Rejected`].
+    ///
+    /// # Errors
+    /// There is no value.
+    fn or_reject(self, code: &str, message: &str) -> Result<T> {
+        self.or_problem(|| Error::rejected(code, message))
+    }
+
+    /// Returns the value, or [`Error::Unavailable`].
+    ///
+    /// # Errors
+    /// There is no value.
+    fn or_unavailable(self, code: &str, message: &str) -> Result<T> {
+        self.or_problem(|| Error::unavailable(code, message))
+    }
+
+    /// Returns the value, or [`Error::Failed`].
+    ///
+    /// # Errors
+    /// There is no value.
+    fn or_fail(self, code: &str, message: &str) -> Result<T> {
+        self.or_problem(|| Error::failed(code, message))
+    }
+}
+
+impl<T> OrProblem<T> for Option<T> {
+    fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T> {
+        self.ok_or_else(make)
+    }
+}
+
+impl<T, E: Display> OrProblem<T> for Result<T, E> {
+    fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|error| make().with_detail(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capability_errors_get_the_case_that_helps() {
+        let check = |error: Error, case: fn(Problem) -> Error, code: &str| {
+            assert_eq!(
+                std::mem::discriminant(&error),
+                std::mem::discriminant(&case(Problem::new("", ""))),
+                "{error:?}"
+            );
+            assert_eq!(error.problem().code, code);
+        };
+        check(model::Error::NotFound("coef".into()).into(), Error::Failed, "model");
+        check(cache::Error::NoSuchStore.into(), Error::Failed, "no-such-store");
+        check(cache::Error::AccessDenied.into(), Error::Failed, "store-denied");
+        check(cache::Error::Other("refused".into()).into(), Error::Unavailable, "store-unavailable");
+        check(config::Error::Io("gone".into()).into(), Error::Unavailable, "config-unavailable");
+    }
+}

@@ -1,0 +1,212 @@
+//! The two kinds of scorer, and the macros that make a component of one.
+//!
+//! Owns the way from an exported function to the author's code and the slot that keeps the scorer between calls. Must
+//! not interpret payloads or tensors.
+
+use std::cell::RefCell;
+
+use crate::{
+    Error, FromPayload, Inputs, IntoPayload, Invocation, NamedTensor, OrProblem, Payload, Problem, Result, Signature,
+    TensorSignature, panic,
+};
+
+pub use crate::bindings::scoring::exports::scorebox::scoring::scorer::Guest as ScorerExport;
+pub use crate::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::Guest as TensorScorerExport;
+#[cfg(target_arch = "wasm32")]
+pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor_scoring};
+
+/// A scorer of payloads. Name it in [`export_scorer!`](crate::export_scorer).
+///
+/// A value of the type is one instance: one call at a time, and what it keeps between calls survives until the host
+/// retires it. Do not count on that, as the next call may meet another instance; shared state belongs into a
+/// [`Bucket`](crate::cache::Bucket).
+pub trait Scorer: Sized + 'static {
+    /// What `run` takes: [`Json`](crate::Json) of a type, or the [`Payload`] itself.
+    type Input: FromPayload;
+    /// What `run` answers with.
+    type Output: IntoPayload;
+
+    /// States the contract. Runs at build time and at start, with no capability granted: calling one traps.
+    fn describe() -> Signature;
+
+    /// Prepares an instance: reads weights, builds tables.
+    ///
+    /// # Errors
+    /// The host does not report ready; whatever the case, it logs the problem.
+    fn init() -> Result<Self>;
+
+    /// Scores one payload.
+    ///
+    /// # Errors
+    /// There is no answer; the case decides what the platform does next.
+    fn run(&mut self, call: &Invocation, input: Self::Input) -> Result<Self::Output>;
+}
+
+/// A scorer of tensors. Name it in [`export_tensor_scorer!`](crate::export_tensor_scorer); instances as in [`Scorer`].
+pub trait TensorScorer: Sized + 'static {
+    /// States the contract, as [`Scorer::describe`].
+    fn describe() -> TensorSignature;
+
+    /// Prepares an instance, as [`Scorer::init`].
+    ///
+    /// # Errors
+    /// The host does not report ready; whatever the case, it logs the problem.
+    fn init() -> Result<Self>;
+
+    /// Scores one call's tensors, or several calls' rows joined along axis 0 when the signature is batchable; `calls`
+    /// then has one entry for each joined call.
+    ///
+    /// # Errors
+    /// There is no answer; the case decides what the platform does next.
+    fn run(&mut self, calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>>;
+}
+
+/// Makes a component of a [`Scorer`]. Call it once, in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! export_scorer {
+    ($scorer:ty) => {
+        const _: () = {
+            ::std::thread_local! {
+                static SLOT: $crate::export::Slot<$scorer> = const { $crate::export::Slot::empty() };
+            }
+
+            enum Component {}
+
+            impl $crate::export::ScorerExport for Component {
+                fn describe() -> $crate::Signature {
+                    $crate::export::describe(<$scorer as $crate::Scorer>::describe)
+                }
+
+                fn init() -> ::core::result::Result<(), $crate::Problem> {
+                    SLOT.with(|slot| slot.fill(<$scorer as $crate::Scorer>::init))
+                }
+
+                fn run(call: $crate::Invocation, input: $crate::Payload) -> $crate::Result<$crate::Payload> {
+                    SLOT.with(|slot| slot.run(|scorer| $crate::export::score(scorer, &call, input)))
+                }
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            $crate::export::export_scoring! { Component with_types_in $crate::bindings::scoring }
+            // Elsewhere there is nobody to export to, and linkers dislike the names; yet the code counts as used.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: $crate::export::Exports<$crate::Signature, $crate::export::Run> = {
+                use $crate::export::ScorerExport;
+                (Component::describe, Component::init, Component::run)
+            };
+        };
+    };
+}
+
+/// Makes a component of a [`TensorScorer`]. Call it once, in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! export_tensor_scorer {
+    ($scorer:ty) => {
+        const _: () = {
+            ::std::thread_local! {
+                static SLOT: $crate::export::Slot<$scorer> = const { $crate::export::Slot::empty() };
+            }
+
+            enum Component {}
+
+            impl $crate::export::TensorScorerExport for Component {
+                fn describe() -> $crate::TensorSignature {
+                    $crate::export::describe(<$scorer as $crate::TensorScorer>::describe)
+                }
+
+                fn init() -> ::core::result::Result<(), $crate::Problem> {
+                    SLOT.with(|slot| slot.fill(<$scorer as $crate::TensorScorer>::init))
+                }
+
+                fn run(
+                    calls: ::std::vec::Vec<$crate::Invocation>,
+                    inputs: ::std::vec::Vec<$crate::NamedTensor>,
+                ) -> $crate::Result<::std::vec::Vec<$crate::NamedTensor>> {
+                    SLOT.with(|slot| {
+                        slot.run(|scorer| $crate::TensorScorer::run(scorer, &calls, $crate::Inputs(inputs)))
+                    })
+                }
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            $crate::export::export_tensor_scoring! { Component with_types_in $crate::bindings::tensor_scoring }
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: $crate::export::Exports<$crate::TensorSignature, $crate::export::TensorRun> = {
+                use $crate::export::TensorScorerExport;
+                (Component::describe, Component::init, Component::run)
+            };
+        };
+    };
+}
+
+/// What a component exports: `describe`, `init` and `run`.
+pub type Exports<S, R> = (fn() -> S, fn() -> Result<(), Problem>, R);
+/// `run` of a scorer of payloads.
+pub type Run = fn(Invocation, Payload) -> Result<Payload>;
+/// `run` of a scorer of tensors.
+pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTensor>>;
+
+/// The place of the one scorer of an instance; empty until `init` succeeded.
+#[derive(Debug)]
+pub struct Slot<S>(RefCell<Option<S>>);
+
+impl<S> Slot<S> {
+    /// Returns a slot without a scorer.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    /// Runs the author's `init` and keeps what it made.
+    ///
+    /// # Errors
+    /// Those of `init`.
+    pub fn fill(&self, init: fn() -> Result<S>) -> Result<(), Problem> {
+        panic::install(true);
+        *self.0.borrow_mut() = Some(init()?);
+        Ok(())
+    }
+
+    /// Runs one call on the scorer.
+    ///
+    /// # Errors
+    /// Those of the call, or there is no scorer.
+    pub fn run<T>(&self, call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
+        panic::install(true);
+        let mut slot = self.0.borrow_mut();
+        let scorer = slot
+            .as_mut()
+            .or_problem(|| Error::failed("not-initialised", "the scorer was called before its `init` succeeded"))?;
+        call(scorer)
+    }
+}
+
+/// Runs the author's `describe`.
+pub fn describe<T>(describe: fn() -> T) -> T {
+    panic::install(false);
+    describe()
+}
+
+/// Runs one call with its payload typed.
+///
+/// # Errors
+/// The payload is no input, the call has no answer, or the answer is no payload.
+pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
+    scorer.run(call, S::Input::from_payload(input)?)?.into_payload()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_slot_is_the_scorers_fault() {
+        let slot = Slot::<u8>::empty();
+        assert_eq!(slot.run(|_| Ok(())).unwrap_err().problem().code, "not-initialised");
+        let refused = slot.fill(|| Err(Error::rejected("no-weights", "bring weights")));
+        assert_eq!(refused.unwrap_err().code, "no-weights");
+        slot.fill(|| Ok(1)).unwrap();
+        let next = || slot.run(|count| Ok(std::mem::replace(count, *count + 1)));
+        assert_eq!((next().unwrap(), next().unwrap()), (1, 2));
+    }
+}

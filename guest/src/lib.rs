@@ -1,0 +1,147 @@
+//! Write a scorer for Scorebox: a WebAssembly component with `init` and `run`, as an Azure ML scoring script has.
+//!
+//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors with a disposition, and wrappers
+//! over everything that the host lends. Must not know the host; the only contract between them is the WIT in `wit/`.
+//!
+//! # A scorer of payloads
+//!
+//! One request in, one answer out, of any media type; [`Json`] types it.
+//!
+//! ```
+//! use scorebox_guest::{Error, Invocation, Json, Result, Scorer, Signature, export_scorer, model};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! struct Request {
+//!     features: Vec<f32>,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Answer {
+//!     score: f32,
+//! }
+//!
+//! struct Linear {
+//!     weights: Vec<f32>,
+//! }
+//!
+//! impl Scorer for Linear {
+//!     type Input = Json<Request>;
+//!     type Output = Json<Answer>;
+//!
+//!     fn describe() -> Signature {
+//!         Signature::json().input_example("one", r#"{"features": [1, 2]}"#).deterministic()
+//!     }
+//!
+//!     fn init() -> Result<Self> {
+//!         Ok(Self { weights: model::Tensor::open("weights")?.floats()? })
+//!     }
+//!
+//!     fn run(&mut self, _call: &Invocation, Json(request): Json<Request>) -> Result<Json<Answer>> {
+//!         if request.features.len() != self.weights.len() {
+//!             return Err(Error::rejected("missing-feature", format!("send {} features", self.weights.len())));
+//!         }
+//!         let score = request.features.iter().zip(&self.weights).map(|(x, w)| x * w).sum();
+//!         Ok(Json(Answer { score }))
+//!     }
+//! }
+//!
+//! export_scorer!(Linear);
+//! ```
+//!
+//! # A scorer of tensors
+//!
+//! Named tensors in, named tensors out: what most models want. The host parses and renders the callers' JSON at native
+//! speed and checks it against the ports, so `run` never sees a misfit.
+//!
+//! ```
+//! use scorebox_guest::{
+//!     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+//! };
+//!
+//! struct Sum;
+//!
+//! impl TensorScorer for Sum {
+//!     fn describe() -> TensorSignature {
+//!         TensorSignature::new(
+//!             [Port::new("x", Dtype::F32, [None, Some(2)])],
+//!             [Port::new("sum", Dtype::F32, [None])],
+//!         )
+//!         .batchable()
+//!         .deterministic()
+//!         .example("two-rows", r#"{"x": [[1, 2], [3, 4]]}"#)
+//!     }
+//!
+//!     fn init() -> Result<Self> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn run(&mut self, _calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> {
+//!         let x = inputs.tensor("x")?.values::<f32>()?;
+//!         let sums: Vec<f32> = x.chunks_exact(2).map(|row| row.iter().sum()).collect();
+//!         Ok(vec![NamedTensor::new("sum", [sums.len()], &sums)])
+//!     }
+//! }
+//!
+//! export_tensor_scorer!(Sum);
+//! ```
+//!
+//! # Errors
+//!
+//! The case of an [`Error`] decides what the platform does next, so choose it by what would help:
+//!
+//! | case | means | HTTP | a message is |
+//! |---|---|---|---|
+//! | [`Error::Rejected`] | this input can never be scored | 422 | parked, not redelivered |
+//! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
+//! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered until the queue gives up |
+//!
+//! The caller sees code and message; the detail goes to the log alone. `?` works on the errors of [`model`] (failed),
+//! [`cache`] and [`config`] (unavailable; a store that is not configured, or denied, is failed) and JSON (failed;
+//! a caller's bad JSON is rejected as `invalid-json` before `run`). [`OrProblem`] turns any `Option` or `Result` into
+//! one of the three. A panic is a trap: the host answers 500, logs message and place, and retires the instance.
+//!
+//! # Build and run
+//!
+//! A scorer is a package with `crate-type = ["cdylib"]`, and beside it a `scorebox.toml`:
+//!
+//! ```toml
+//! [scorer]
+//! name = "linear"
+//! component = { cargo = "." }
+//! model = "model"
+//! ```
+//!
+//! ```sh
+//! cargo build --release --target wasm32-wasip2        # the component alone
+//! cargo xtask build --manifest scorebox.toml          # an app folder: component, model, manifest
+//! scorebox invoke --app DIR request.json              # one call, on this machine
+//! cargo xtask package --manifest scorebox.toml        # the container image
+//! ```
+
+#![deny(missing_docs)]
+
+#[doc(hidden)]
+pub mod bindings;
+pub mod cache;
+pub mod config;
+mod error;
+#[doc(hidden)]
+pub mod export;
+pub mod log;
+pub mod metrics;
+pub mod model;
+mod panic;
+mod payload;
+mod signature;
+mod tensor;
+
+pub use self::bindings::capabilities::scorebox::scoring::model::{Dtype, Port};
+pub use self::bindings::capabilities::scorebox::scoring::types::{
+    Example, Invocation, Payload, Problem, ScoreError as Error, Shape, Signature, Source,
+};
+pub use self::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::{NamedTensor, TensorSignature};
+pub use self::error::{OrProblem, Result};
+pub use self::export::{Scorer, TensorScorer};
+pub use self::payload::{FromPayload, IntoPayload, Json};
+pub use self::tensor::{Element, Inputs};

@@ -1,0 +1,80 @@
+//! Lines for the operator's log: macros over wasi:logging, from [`trace!`](trace) to [`critical!`](critical).
+//!
+//! Owns their form: they take what `format!` takes, and the line's context is the module's path. Must not know where
+//! lines go; the host adds the invocation's id. Standard output and error end in the same log.
+//!
+//! ```no_run
+//! use scorebox_guest::log;
+//!
+//! log::warn!("the model has {} classes", 11);
+//! ```
+
+use std::fmt::Arguments;
+
+use crate::bindings::capabilities::wasi::logging::logging as wit;
+
+pub use wit::Level;
+
+#[doc(inline)]
+pub use crate::{
+    __log_critical as critical, __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace,
+    __log_warn as warn,
+};
+
+/// Writes one line; `context` groups lines, e.g. a module's name.
+pub fn write(level: Level, context: &str, message: Arguments<'_>) {
+    match message.as_str() {
+        Some(message) => wit::log(level, context, message),
+        None => wit::log(level, context, &message.to_string()),
+    }
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log {
+    ($level:ident, $($message:tt)+) => {
+        $crate::log::write($crate::log::Level::$level, ::std::module_path!(), ::std::format_args!($($message)+))
+    };
+}
+
+/// Logs a step: off unless asked for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_trace {
+    ($($message:tt)+) => { $crate::__log!(Trace, $($message)+) };
+}
+
+/// Logs something for the author while developing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_debug {
+    ($($message:tt)+) => { $crate::__log!(Debug, $($message)+) };
+}
+
+/// Logs what a normal run says.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_info {
+    ($($message:tt)+) => { $crate::__log!(Info, $($message)+) };
+}
+
+/// Logs something to look at; the call goes on.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_warn {
+    ($($message:tt)+) => { $crate::__log!(Warn, $($message)+) };
+}
+
+/// Logs why the call is lost.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_error {
+    ($($message:tt)+) => { $crate::__log!(Error, $($message)+) };
+}
+
+/// Logs that the scorer as a whole is in trouble.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_critical {
+    ($($message:tt)+) => { $crate::__log!(Critical, $($message)+) };
+}

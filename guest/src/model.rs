@@ -1,0 +1,205 @@
+//! The model that ships with the component: its tensors and its files.
+//!
+//! Owns reading them in pieces that the host's limit allows. The elements stay in the host, once for all instances;
+//! copy in what you need, once, in `init`.
+
+use std::ops::Range;
+
+use crate::bindings::capabilities::scorebox::scoring::model as wit;
+use crate::{Dtype, Element};
+
+pub use wit::{Error, ModelInfo, TensorInfo};
+
+/// The host refuses a read of more than 64 MiB; a quarter of it keeps the copy that a read makes small beside an
+/// instance's memory, and costs a call for every four million weights.
+const READ_BYTES: u64 = 16 << 20;
+
+/// Returns name, version, digest and labels of the model that is loaded.
+#[must_use]
+pub fn info() -> ModelInfo {
+    wit::info()
+}
+
+/// Returns all tensors' descriptions, by name in byte order.
+#[must_use]
+pub fn tensors() -> Vec<TensorInfo> {
+    wit::tensors()
+}
+
+/// Returns the names of the model's files, in byte order; `/` separates folders.
+#[must_use]
+pub fn files() -> Vec<String> {
+    wit::files()
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// The model has no such file.
+pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    loop {
+        let piece = read_file_part(name, bytes.len() as u64, READ_BYTES)?;
+        let is_last = (piece.len() as u64) < READ_BYTES;
+        bytes.extend(piece);
+        if is_last {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// Reads `count` bytes of a file from `start`; fewer at its end.
+///
+/// # Errors
+/// The model has no such file, it ends before `start`, or `count` exceeds the host's limit.
+pub fn read_file_part(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Error> {
+    wit::read_file(name, start, count)
+}
+
+/// A tensor whose elements the host holds.
+#[derive(Debug)]
+pub struct Tensor {
+    inner: wit::Tensor,
+    info: TensorInfo,
+}
+
+impl Tensor {
+    /// Opens a tensor by name.
+    ///
+    /// # Errors
+    /// The model has no such tensor.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        let inner = wit::Tensor::open(name)?;
+        let info = inner.info();
+        Ok(Self { inner, info })
+    }
+
+    /// Returns the element type.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.info.dtype
+    }
+
+    /// Returns the dimensions, row-major; empty for a scalar.
+    #[must_use]
+    pub fn shape(&self) -> &[u64] {
+        &self.info.shape
+    }
+
+    /// Returns the number of elements.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.info.shape.iter().product()
+    }
+
+    /// Reads all elements as `f32` (from f16, bf16, f32, f64).
+    ///
+    /// # Errors
+    /// The elements are integers or booleans: see [`Tensor::values`] and [`Tensor::integers`].
+    pub fn floats(&self) -> Result<Vec<f32>, Error> {
+        self.floats_in(0..self.count())
+    }
+
+    /// Reads the elements of a flat range as `f32`.
+    ///
+    /// # Errors
+    /// As [`Tensor::floats`], or the range does not lie within the tensor.
+    pub fn floats_in(&self, range: Range<u64>) -> Result<Vec<f32>, Error> {
+        in_pieces(range, READ_BYTES / 4, |start, count| self.inner.floats(start, count))
+    }
+
+    /// Reads all elements in their own type.
+    ///
+    /// # Errors
+    /// The elements are of another type.
+    pub fn values<T: Element>(&self) -> Result<Vec<T>, Error> {
+        if self.info.dtype != T::DTYPE {
+            return Err(Error::WrongType(self.info.dtype));
+        }
+        Ok(T::read(&self.bytes_in(0..self.count())?))
+    }
+
+    /// Reads all elements of an integer or boolean tensor as `i64`, e.g. class labels.
+    ///
+    /// # Errors
+    /// The elements are floating-point numbers, or a u64 exceeds the range of `i64`.
+    pub fn integers(&self) -> Result<Vec<i64>, Error> {
+        fn widen<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
+            values.into_iter().map(Into::into).collect()
+        }
+        Ok(match self.info.dtype {
+            Dtype::Bool => widen(self.values::<bool>()?),
+            Dtype::U8 => widen(self.values::<u8>()?),
+            Dtype::I8 => widen(self.values::<i8>()?),
+            Dtype::U16 => widen(self.values::<u16>()?),
+            Dtype::I16 => widen(self.values::<i16>()?),
+            Dtype::U32 => widen(self.values::<u32>()?),
+            Dtype::I32 => widen(self.values::<i32>()?),
+            Dtype::I64 => self.values()?,
+            Dtype::U64 => {
+                let exact = self.values::<u64>()?.into_iter().map(i64::try_from).collect();
+                Result::map_err(exact, |_| Error::WrongType(Dtype::U64))?
+            }
+            dtype @ (Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64) => return Err(Error::WrongType(dtype)),
+        })
+    }
+
+    /// Reads the elements of a flat range as little-endian bytes, in their own type.
+    ///
+    /// # Errors
+    /// The range does not lie within the tensor.
+    pub fn bytes_in(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        // No element is wider than 8 bytes.
+        in_pieces(range, READ_BYTES / 8, |start, count| self.inner.bytes(start, count))
+    }
+
+    /// Reads rows of axis 0 by index, concatenated, as `f32`: an embedding lookup copies only the rows it needs.
+    ///
+    /// # Errors
+    /// As [`Tensor::floats`], an index lies outside axis 0, or the rows together exceed the host's limit.
+    pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
+        self.inner.rows(indices)
+    }
+}
+
+fn in_pieces<T>(
+    range: Range<u64>,
+    piece: u64,
+    read: impl Fn(u64, u64) -> Result<Vec<T>, Error>,
+) -> Result<Vec<T>, Error> {
+    let count = range.end.checked_sub(range.start).ok_or(Error::OutOfRange)?;
+    // One read moves the host's answer as it came; an empty range is asked for too, since it may lie outside.
+    if count <= piece {
+        return read(range.start, count);
+    }
+    let mut values = Vec::new();
+    let mut start = range.start;
+    while start < range.end {
+        let count = piece.min(range.end - start);
+        values.extend(read(start, count)?);
+        start += count;
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_range_once() {
+        let check = |range: Range<u64>| {
+            let values = in_pieces(range.clone(), 4, |start, count| {
+                assert!(count <= 4);
+                Ok((start..start + count).collect())
+            });
+            assert_eq!(values.unwrap(), range.collect::<Vec<_>>());
+        };
+        check(0..0);
+        check(3..7);
+        check(0..8);
+        check(5..18);
+        let backwards = Range { start: 2, end: 1 };
+        assert!(matches!(in_pieces::<u8>(backwards, 4, |_, _| Ok(Vec::new())), Err(Error::OutOfRange)));
+    }
+}

@@ -1,0 +1,31 @@
+//! What a panic leaves behind: one line with its message and place.
+//!
+//! Owns the hook. Must not try to go on: a panic aborts, the host sees a trap, and this line is all that tells why.
+
+use std::panic::{self, PanicHookInfo};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::log::{self, Level};
+
+/// Whether capabilities may be called. `describe` runs without any: there the log itself would trap, and hide the
+/// panic behind a fault of its own.
+static CAPABLE: AtomicBool = AtomicBool::new(false);
+
+/// Installs the hook, before the author's code runs.
+pub(crate) fn install(capable: bool) {
+    static INSTALL: Once = Once::new();
+
+    CAPABLE.store(capable, Ordering::Relaxed);
+    INSTALL.call_once(|| panic::set_hook(Box::new(report)));
+}
+
+fn report(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("a panic without a message");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    if CAPABLE.load(Ordering::Relaxed) {
+        log::write(Level::Critical, "panic", format_args!("{message} ({place})"));
+    } else {
+        eprintln!("panic: {message} ({place})");
+    }
+}

@@ -1,0 +1,123 @@
+//! Payloads, typed: what a scorer takes and gives.
+//!
+//! Owns the conversion between bytes with a media type and Rust values. Must not know what a value means.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Invocation, Payload, Result, Source};
+
+/// The media type of JSON.
+const JSON: &str = "application/json";
+
+/// A value that a scorer takes.
+pub trait FromPayload: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// The payload does not hold one; [`Error::Rejected`], as the caller sent it.
+    fn from_payload(payload: Payload) -> Result<Self>;
+}
+
+/// A value that a scorer answers with.
+pub trait IntoPayload {
+    /// Writes the value.
+    ///
+    /// # Errors
+    /// The value cannot be written; [`Error::Failed`], as the scorer made it.
+    fn into_payload(self) -> Result<Payload>;
+}
+
+/// A value that travels as JSON. A body that is not such a value is rejected as `invalid-json`, with line and column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Json<T>(
+    /// The value.
+    pub T,
+);
+
+impl<T: DeserializeOwned> FromPayload for Json<T> {
+    fn from_payload(payload: Payload) -> Result<Self> {
+        // serde_json's text ends with the line and column.
+        serde_json::from_slice(&payload.body)
+            .map(Self)
+            .map_err(|error| Error::rejected("invalid-json", format!("the body is not the JSON expected: {error}")))
+    }
+}
+
+impl<T: Serialize> IntoPayload for Json<T> {
+    fn into_payload(self) -> Result<Payload> {
+        Ok(Payload::new(JSON, serde_json::to_vec(&self.0)?))
+    }
+}
+
+impl FromPayload for Payload {
+    fn from_payload(payload: Payload) -> Result<Self> {
+        Ok(payload)
+    }
+}
+
+impl IntoPayload for Payload {
+    fn into_payload(self) -> Result<Payload> {
+        Ok(self)
+    }
+}
+
+impl Payload {
+    /// Returns a payload of any media type.
+    pub fn new(content_type: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self { content_type: content_type.into(), body: body.into() }
+    }
+}
+
+impl Invocation {
+    /// Returns the first attribute of a lower-case name, e.g. an HTTP header.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(attribute, _)| attribute == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the time that the host granted when the call began.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))
+    }
+}
+
+/// Writes the name that the contract gives the source, e.g. `service-bus`.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Blob => "blob",
+            Self::ServiceBus => "service-bus",
+            Self::Direct => "direct",
+            Self::WarmUp => "warm-up",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_json_is_rejected_with_its_place() {
+        let check = |body: &str, place: &str| {
+            let error = Json::<Vec<u8>>::from_payload(Payload::new(JSON, body)).unwrap_err();
+            assert!(matches!(&error, Error::Rejected(problem) if problem.code == "invalid-json"), "{error:?}");
+            assert!(error.problem().message.ends_with(place), "{error:?}");
+        };
+        check("[1,\n 2", "line 2 column 2");
+        check("[1, 256]", "line 1 column 7");
+        check("", "line 1 column 0");
+    }
+
+    #[test]
+    fn json_goes_out_as_json() {
+        let payload = Json(vec![1, 2]).into_payload().unwrap();
+        assert_eq!((payload.content_type.as_str(), payload.body.as_slice()), (JSON, b"[1,2]".as_slice()));
+    }
+}

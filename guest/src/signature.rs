@@ -1,0 +1,118 @@
+//! Builders for what `describe` returns.
+//!
+//! Owns their defaults. Must not check anything: the host and the packager check signatures, for guests in any
+//! language.
+
+use crate::{Dtype, Example, Payload, Port, Shape, Signature, TensorSignature};
+
+impl Signature {
+    /// Returns the signature of a scorer that takes and gives any media type.
+    #[must_use]
+    pub fn any() -> Self {
+        let shape = Shape { content_types: Vec::new(), json_schema: None, examples: Vec::new() };
+        Self { input: shape.clone(), output: shape, deterministic: false }
+    }
+
+    /// Returns the signature of a scorer that takes and gives JSON.
+    #[must_use]
+    pub fn json() -> Self {
+        Self::any().accepts(["application/json"]).produces(["application/json"])
+    }
+
+    /// Names the media types that the scorer takes, preferred first.
+    #[must_use]
+    pub fn accepts<const N: usize>(mut self, content_types: [&str; N]) -> Self {
+        self.input.content_types = content_types.map(str::to_owned).to_vec();
+        self
+    }
+
+    /// Names the media types that the scorer gives, preferred first.
+    #[must_use]
+    pub fn produces<const N: usize>(mut self, content_types: [&str; N]) -> Self {
+        self.output.content_types = content_types.map(str::to_owned).to_vec();
+        self
+    }
+
+    /// Gives the input's JSON Schema (2020-12), as text. The host refuses a request that does not conform.
+    #[must_use]
+    pub fn input_schema(mut self, schema: impl Into<String>) -> Self {
+        self.input.json_schema = Some(schema.into());
+        self
+    }
+
+    /// Gives the output's JSON Schema (2020-12), as text.
+    #[must_use]
+    pub fn output_schema(mut self, schema: impl Into<String>) -> Self {
+        self.output.json_schema = Some(schema.into());
+        self
+    }
+
+    /// Adds an input that `run` answers; its media type is the first that the scorer takes, so name those before.
+    #[must_use]
+    pub fn input_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.input.add_example(name, body.into());
+        self
+    }
+
+    /// Adds an answer, as [`Signature::input_example`].
+    #[must_use]
+    pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.output.add_example(name, body.into());
+        self
+    }
+
+    /// Declares that equal payloads always give equal answers, so that the host may answer from its cache.
+    #[must_use]
+    pub fn deterministic(mut self) -> Self {
+        self.deterministic = true;
+        self
+    }
+}
+
+impl Shape {
+    fn add_example(&mut self, name: &str, body: Vec<u8>) {
+        let content_type = self.content_types.first().map_or("application/octet-stream", String::as_str);
+        self.examples.push(Example { name: name.to_owned(), value: Payload::new(content_type, body) });
+    }
+}
+
+impl TensorSignature {
+    /// Returns the signature of a scorer with these ports, neither batchable nor deterministic.
+    pub fn new(inputs: impl Into<Vec<Port>>, outputs: impl Into<Vec<Port>>) -> Self {
+        Self {
+            inputs: inputs.into(),
+            outputs: outputs.into(),
+            batchable: false,
+            deterministic: false,
+            examples: Vec::new(),
+        }
+    }
+
+    /// Declares that axis 0 of every port is a batch of independent rows.
+    #[must_use]
+    pub fn batchable(mut self) -> Self {
+        self.batchable = true;
+        self
+    }
+
+    /// Declares that equal tensors always give equal answers.
+    #[must_use]
+    pub fn deterministic(mut self) -> Self {
+        self.deterministic = true;
+        self
+    }
+
+    /// Adds an input, as the JSON that a caller would post.
+    #[must_use]
+    pub fn example(mut self, name: &str, json: impl Into<Vec<u8>>) -> Self {
+        self.examples.push(Example { name: name.to_owned(), value: Payload::new("application/json", json) });
+        self
+    }
+}
+
+impl Port {
+    /// Returns a port; `None` is an open dimension, e.g. the batch.
+    pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
+        Self { name: name.into(), dtype, shape: shape.into() }
+    }
+}

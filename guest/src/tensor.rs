@@ -1,0 +1,153 @@
+//! Tensors by value: what a tensor scorer takes and gives, as Rust numbers.
+//!
+//! Owns the conversion between little-endian bytes and numbers. Must not know the model's tensors, which stay in the
+//! host: see [`model`](crate::model).
+
+use std::fmt;
+
+use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
+
+/// A Rust number that a tensor can hold. For `f16` and `bf16`, which Rust lacks, use the bytes in
+/// [`NamedTensor::data`].
+pub trait Element: Copy + sealed::Sealed {
+    /// The tensor's element type.
+    const DTYPE: Dtype;
+
+    #[doc(hidden)]
+    fn read(bytes: &[u8]) -> Vec<Self>;
+
+    #[doc(hidden)]
+    fn write(values: &[Self]) -> Vec<u8>;
+}
+
+mod sealed {
+    /// Keeps [`Element`](super::Element) to the types of the contract.
+    pub trait Sealed {}
+}
+
+macro_rules! elements {
+    ($($number:ty => $dtype:ident),* $(,)?) => {$(
+        impl sealed::Sealed for $number {}
+
+        impl Element for $number {
+            const DTYPE: Dtype = Dtype::$dtype;
+
+            fn read(bytes: &[u8]) -> Vec<Self> {
+                bytes.as_chunks().0.iter().map(|bytes| Self::from_le_bytes(*bytes)).collect()
+            }
+
+            fn write(values: &[Self]) -> Vec<u8> {
+                values.iter().flat_map(|value| value.to_le_bytes()).collect()
+            }
+        }
+    )*};
+}
+
+elements!(u8 => U8, i8 => I8, u16 => U16, i16 => I16, u32 => U32, i32 => I32, u64 => U64, i64 => I64);
+elements!(f32 => F32, f64 => F64);
+
+impl sealed::Sealed for bool {}
+
+impl Element for bool {
+    const DTYPE: Dtype = Dtype::Bool;
+
+    fn read(bytes: &[u8]) -> Vec<Self> {
+        bytes.iter().map(|byte| *byte != 0).collect()
+    }
+
+    fn write(values: &[Self]) -> Vec<u8> {
+        values.iter().map(|value| u8::from(*value)).collect()
+    }
+}
+
+/// Writes the name that the contract gives the type, e.g. `f32`.
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "bool",
+            Self::U8 => "u8",
+            Self::I8 => "i8",
+            Self::U16 => "u16",
+            Self::I16 => "i16",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::U32 => "u32",
+            Self::I32 => "i32",
+            Self::F32 => "f32",
+            Self::U64 => "u64",
+            Self::I64 => "i64",
+            Self::F64 => "f64",
+        })
+    }
+}
+
+impl NamedTensor {
+    /// Returns a tensor of these values, row-major. The host refuses an answer whose shape and values disagree.
+    pub fn new<T: Element, const RANK: usize>(name: impl Into<String>, shape: [usize; RANK], values: &[T]) -> Self {
+        let shape = shape.iter().map(|size| *size as u64).collect();
+        Self { name: name.into(), dtype: T::DTYPE, shape, data: T::write(values) }
+    }
+
+    /// Returns the values, row-major.
+    ///
+    /// # Errors
+    /// The tensor's dtype is another: the scorer reads another type than its port declares.
+    pub fn values<T: Element>(&self) -> Result<Vec<T>> {
+        if self.dtype == T::DTYPE {
+            return Ok(T::read(&self.data));
+        }
+        Err(Error::failed("input-type", "the scorer read its input wrongly").with_detail(format!(
+            "`{}` holds {}, not {}",
+            self.name,
+            self.dtype,
+            T::DTYPE
+        )))
+    }
+}
+
+/// The inputs of one call: a tensor for each input port, in the signature's order.
+#[derive(Debug, Clone)]
+pub struct Inputs(
+    /// The tensors.
+    pub Vec<NamedTensor>,
+);
+
+impl Inputs {
+    /// Returns the tensor of an input port.
+    ///
+    /// # Errors
+    /// The signature has no such port.
+    pub fn tensor(&self, name: &str) -> Result<&NamedTensor> {
+        self.0.iter().find(|tensor| tensor.name == name).or_problem(|| {
+            Error::failed("no-such-input", "the scorer asks for an input that it has not").with_detail(name)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    #[test]
+    fn numbers_survive_the_trip() {
+        fn check<T: Element + PartialEq + Debug>(values: &[T], bytes: &[u8]) {
+            let tensor = NamedTensor::new("x", [values.len()], values);
+            assert_eq!(tensor.data, bytes);
+            assert_eq!(tensor.values::<T>().unwrap(), values);
+        }
+        check(&[1.0_f32, -2.5], &[0, 0, 128, 63, 0, 0, 32, 192]);
+        check(&[-2_i64], &[254, 255, 255, 255, 255, 255, 255, 255]);
+        check(&[true, false], &[1, 0]);
+        check::<u16>(&[], &[]);
+    }
+
+    #[test]
+    fn another_type_is_the_scorers_fault() {
+        let inputs = Inputs(vec![NamedTensor::new("x", [1], &[1_i32])]);
+        let error = inputs.tensor("x").and_then(|x| x.values::<f32>()).unwrap_err();
+        assert_eq!(error.problem().detail.as_deref(), Some("`x` holds i32, not f32"));
+        assert_eq!(inputs.tensor("y").unwrap_err().problem().code, "no-such-input");
+    }
+}

@@ -1,0 +1,50 @@
+//! A scorer that also imports an interface which no host of ours lends.
+//!
+//! Owns that import. It is written without the SDK, whose world has no place for it.
+
+#[allow(unsafe_code, reason = "generated: the ABI needs raw pointers")]
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package intruder:host@0.1.0;
+
+            interface secrets {
+                read: func(name: string) -> string;
+            }
+
+            world intruder {
+                import secrets;
+                export scorebox:scoring/scorer@0.1.0;
+            }
+        ",
+        world: "intruder:host/intruder",
+        generate_all,
+    });
+
+    #[cfg(target_arch = "wasm32")]
+    use super::Importer;
+    #[cfg(target_arch = "wasm32")]
+    export!(Importer with_types_in self);
+}
+
+use bindings::exports::scorebox::scoring::scorer::{Guest, Invocation, Payload, Problem, ScoreError, Signature};
+use bindings::scorebox::scoring::types::Shape;
+
+struct Importer;
+
+impl Guest for Importer {
+    fn describe() -> Signature {
+        let any = Shape { content_types: Vec::new(), json_schema: None, examples: Vec::new() };
+        Signature { input: any.clone(), output: any, deterministic: false }
+    }
+
+    fn init() -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn run(_call: Invocation, input: Payload) -> Result<Payload, ScoreError> {
+        let secret = bindings::intruder::host::secrets::read("redis");
+        Ok(Payload { content_type: input.content_type, body: secret.into_bytes() })
+    }
+}
