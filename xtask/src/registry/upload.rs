@@ -1,0 +1,148 @@
+//! One blob's way into a registry.
+//!
+//! Owns the question whether it is there, and its upload in chunks. Must not know what the blob holds.
+
+use std::io::SeekFrom;
+use std::path::Path;
+
+use reqwest::{Body, Client, Response, Url};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::transport::{ATTEMPTS, backoff, is_passing, send};
+use super::{Sent, answer};
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+
+/// The largest body of one request: Azure Container Registry refuses a single one of more than about 20 MB.
+const CHUNK_BYTES: u64 = 16 << 20;
+
+/// A blob to be sent.
+#[derive(Debug)]
+pub struct Upload<'a> {
+    /// For messages.
+    pub name: &'a str,
+    /// Of its bytes.
+    pub digest: &'a Digest,
+    /// Number of its bytes.
+    pub size: u64,
+    /// Where they are.
+    pub path: &'a Path,
+}
+
+/// Sends a blob unless it is there; `progress` hears how many bytes are sent.
+pub async fn upload(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<Sent, Failure> {
+    if is_there(client, base, blob).await? {
+        return Ok(Sent::Skipped);
+    }
+    let mut attempt = 1;
+    loop {
+        match send_whole(client, base, blob, progress).await {
+            Ok(()) => return Ok(Sent::Uploaded),
+            // A session that broke cannot be trusted to hold what was sent: begin again.
+            Err(failure) if attempt < ATTEMPTS && is_passing(&failure) && !is_final(&failure) => {
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Statuses that another attempt will not change.
+fn is_final(failure: &Failure) -> bool {
+    let statuses = ["answered 400", "answered 401", "answered 403", "answered 404", "answered 405", "answered 413"];
+    failure.kind == Kind::Registry && statuses.iter().any(|status| failure.problem.contains(status))
+}
+
+async fn is_there(client: &Client, base: &Url, blob: &Upload<'_>) -> Result<bool, Failure> {
+    let action = format!("looking for blob `{}`", blob.name);
+    let url = join(base, &format!("blobs/{}", blob.digest))?;
+    let response = send(&action, || client.head(url.clone())).await?;
+    match response.status().as_u16() {
+        // A registry may redirect to the storage that holds the blob; then it has it.
+        200 | 302 | 307 => Ok(true),
+        404 => Ok(false),
+        _ => Err(answer::unexpected(&action, response).await),
+    }
+}
+
+async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
+    let action = format!("upload of blob `{}`", blob.name);
+    let start = join(base, "blobs/uploads/")?;
+    let response = send(&action, || client.post(start.clone()).header("content-length", "0")).await?;
+    if response.status() != 202 {
+        return Err(answer::unexpected(&action, response).await);
+    }
+    let least = header(&response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let chunk = CHUNK_BYTES.max(least);
+    let mut location = location(&action, &response)?;
+    let mut sent = 0;
+    while sent < blob.size {
+        let count = chunk.min(blob.size - sent);
+        let last = sent + count - 1;
+        let request = client
+            .patch(location.clone())
+            .header("content-type", "application/octet-stream")
+            // With the length given the body is not sent as `Transfer-Encoding: chunked`, which some registries refuse.
+            .header("content-length", count)
+            .header("content-range", format!("{sent}-{last}"))
+            .body(part(blob, sent, count).await?);
+        let response = request.send().await.map_err(|error| answer::unanswered(&action, &error))?;
+        if response.status() != 202 {
+            return Err(answer::unexpected(&action, response).await);
+        }
+        if let Some(range) = header(&response, "range") {
+            let held = range.rsplit('-').next().and_then(|end| end.parse::<u64>().ok());
+            if held.is_some_and(|held| held != last) {
+                let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
+                return Err(Failure::new(Kind::Registry, problem, "run the command again"));
+            }
+        }
+        location = self::location(&action, &response)?;
+        sent += count;
+        progress(sent);
+    }
+    finish(client, location, &action, blob.digest).await
+}
+
+async fn finish(client: &Client, mut location: Url, action: &str, digest: &Digest) -> Result<(), Failure> {
+    // The location is opaque: its query stays.
+    location.query_pairs_mut().append_pair("digest", &digest.to_string());
+    let request = client.put(location).header("content-length", "0");
+    let response = request.send().await.map_err(|error| answer::unanswered(action, &error))?;
+    match response.status().as_u16() {
+        201 | 204 => Ok(()),
+        _ => Err(answer::unexpected(action, response).await),
+    }
+}
+
+/// A part of the blob's file as a body that is read while it is sent.
+async fn part(blob: &Upload<'_>, start: u64, count: u64) -> Result<Body, Failure> {
+    let unreadable = |error: std::io::Error| Failure::file(blob.path, "be read", error);
+    let mut file = File::open(blob.path).await.map_err(unreadable)?;
+    file.seek(SeekFrom::Start(start)).await.map_err(unreadable)?;
+    Ok(Body::wrap_stream(ReaderStream::with_capacity(file.take(count), 256 << 10)))
+}
+
+/// A place below the repository.
+pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
+    base.join(path).map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
+}
+
+pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Where the session goes on: absolute, or relative to the request.
+fn location(action: &str, response: &Response) -> Result<Url, Failure> {
+    let location = header(response, "location").and_then(|location| response.url().join(location).ok());
+    location.ok_or_else(|| {
+        Failure::new(
+            Kind::Registry,
+            format!("{action}: {} gave no Location to go on at", response.url()),
+            "see whether this is a registry of the OCI distribution specification",
+        )
+    })
+}
