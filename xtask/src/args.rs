@@ -116,9 +116,11 @@ pub struct DemoArgs {
 
 /// Flags of `test`.
 #[derive(Debug, Args)]
-#[command(after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST, \
+#[command(
+    after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, \
                         SCOREBOX_XTASK, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run appends its reason, \
-                        one line, to the file named by SCOREBOX_SKIPPED.")]
+                        one line, to the file named by SCOREBOX_SKIPPED_FILE."
+)]
 pub struct TestArgs {
     /// Run only the tests whose name holds one of these, and no other check.
     #[arg(long, value_name = "FILTER", num_args = 1..)]

@@ -5,6 +5,7 @@
 mod app;
 mod args;
 mod component;
+mod demo;
 mod digest;
 mod failure;
 mod folder;
@@ -14,6 +15,10 @@ mod image;
 mod model;
 mod package;
 mod registry;
+mod setup;
+mod test;
+mod tidy;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,9 +29,13 @@ use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Setup(args) => setup::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
-        _ => Ok(()),
+        Command::Tidy(args) => tidy::run(&args),
+        // Its last line is the sum, so it prints its failures itself.
+        Command::Test(args) => return test::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

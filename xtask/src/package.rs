@@ -24,7 +24,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let repository = args.repository.as_deref().unwrap_or(&manifest.package.repository);
     let tag = args.tag.as_deref().unwrap_or(&manifest.package.tag);
     // Names are checked before anything is built: a build takes minutes.
-    let (target, _) = Target::parse(registry, repository, tag)?;
+    let target = Target::parse(registry, repository, tag)?;
     if args.push && target.is_none() {
         return Err(Failure::project(
             format!("{}: `package.registry` is not set, so there is nowhere to push to", args.manifest.display()),

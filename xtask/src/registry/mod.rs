@@ -35,7 +35,7 @@ pub enum Sent {
 
 impl Target {
     /// Checks names; without a registry, those of repository and tag alone.
-    pub fn parse(registry: Option<&str>, repository: &str, tag: &str) -> Result<(Option<Self>, Reference), Failure> {
+    pub fn parse(registry: Option<&str>, repository: &str, tag: &str) -> Result<Option<Self>, Failure> {
         let host = registry.unwrap_or("registry.invalid");
         let whole = format!("{host}/{repository}:{tag}");
         let reference: Reference = whole.parse().map_err(|error| {
@@ -51,12 +51,11 @@ impl Target {
                 "write the registry as a host name with a dot or a port, e.g. contoso.azurecr.io or localhost:5000",
             ));
         }
-        let target = registry.map(|registry| Self {
+        Ok(registry.map(|registry| Self {
             registry: registry.to_owned(),
             repository: repository.to_owned(),
             tag: tag.to_owned(),
-        });
-        Ok((target, reference))
+        }))
     }
 }
 
