@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 
 use super::answer;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 
 /// How often a request, or the upload of a blob, is tried in all.
 pub const ATTEMPTS: u32 = 4;
@@ -55,14 +55,6 @@ pub async fn send(action: &str, request: impl Fn() -> RequestBuilder) -> Result<
         }
         tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt))).await;
         attempt += 1;
-    }
-}
-
-/// Whether a failed upload is worth another attempt.
-pub fn is_passing(failure: &Failure) -> bool {
-    match failure.kind {
-        Kind::Network | Kind::Registry => true,
-        Kind::Project | Kind::Toolchain | Kind::Other => false,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::transport::{ATTEMPTS, backoff, is_passing, send};
+use super::transport::{ATTEMPTS, backoff, send};
 use super::{Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
@@ -41,19 +41,39 @@ pub async fn upload(client: &Client, base: &Url, blob: &Upload<'_>, progress: &d
         match send_whole(client, base, blob, progress).await {
             Ok(()) => return Ok(Sent::Uploaded),
             // A session that broke cannot be trusted to hold what was sent: begin again.
-            Err(failure) if attempt < ATTEMPTS && is_passing(&failure) && !is_final(&failure) => {
+            Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
                 tokio::time::sleep(backoff(attempt)).await;
                 attempt += 1;
             }
-            Err(failure) => return Err(failure),
+            Err(broken) => return Err(broken.failure),
         }
     }
 }
 
-/// Statuses that another attempt will not change.
-fn is_final(failure: &Failure) -> bool {
-    let statuses = ["answered 400", "answered 401", "answered 403", "answered 404", "answered 405", "answered 413"];
-    failure.kind == Kind::Registry && statuses.iter().any(|status| failure.problem.contains(status))
+/// An upload that broke off.
+struct Broken {
+    failure: Failure,
+    /// Whether another session may do better.
+    may_pass: bool,
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, may_pass: false }
+    }
+}
+
+impl Broken {
+    fn unanswered(action: &str, error: &reqwest::Error) -> Self {
+        Self { failure: answer::unanswered(action, error), may_pass: true }
+    }
+
+    async fn unexpected(action: &str, response: Response) -> Self {
+        let status = response.status();
+        // 416: chunks arrived in another order than they were sent, which Azure's registry is known to say at times.
+        let may_pass = status.is_server_error() || matches!(status.as_u16(), 408 | 416 | 429);
+        Self { failure: answer::unexpected(action, response).await, may_pass }
+    }
 }
 
 async fn is_there(client: &Client, base: &Url, blob: &Upload<'_>) -> Result<bool, Failure> {
@@ -68,12 +88,12 @@ async fn is_there(client: &Client, base: &Url, blob: &Upload<'_>) -> Result<bool
     }
 }
 
-async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
+async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<(), Broken> {
     let action = format!("upload of blob `{}`", blob.name);
     let start = join(base, "blobs/uploads/")?;
     let response = send(&action, || client.post(start.clone()).header("content-length", "0")).await?;
     if response.status() != 202 {
-        return Err(answer::unexpected(&action, response).await);
+        return Err(Broken::unexpected(&action, response).await);
     }
     let least = header(&response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     let chunk = CHUNK_BYTES.max(least);
@@ -89,15 +109,16 @@ async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &d
             .header("content-length", count)
             .header("content-range", format!("{sent}-{last}"))
             .body(part(blob, sent, count).await?);
-        let response = request.send().await.map_err(|error| answer::unanswered(&action, &error))?;
+        let response = request.send().await.map_err(|error| Broken::unanswered(&action, &error))?;
         if response.status() != 202 {
-            return Err(answer::unexpected(&action, response).await);
+            return Err(Broken::unexpected(&action, response).await);
         }
         if let Some(range) = header(&response, "range") {
             let held = range.rsplit('-').next().and_then(|end| end.parse::<u64>().ok());
             if held.is_some_and(|held| held != last) {
                 let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
-                return Err(Failure::new(Kind::Registry, problem, "run the command again"));
+                let failure = Failure::new(Kind::Registry, problem, "run the command again");
+                return Err(Broken { failure, may_pass: true });
             }
         }
         location = self::location(&action, &response)?;
@@ -107,14 +128,14 @@ async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &d
     finish(client, location, &action, blob.digest).await
 }
 
-async fn finish(client: &Client, mut location: Url, action: &str, digest: &Digest) -> Result<(), Failure> {
+async fn finish(client: &Client, mut location: Url, action: &str, digest: &Digest) -> Result<(), Broken> {
     // The location is opaque: its query stays.
     location.query_pairs_mut().append_pair("digest", &digest.to_string());
     let request = client.put(location).header("content-length", "0");
-    let response = request.send().await.map_err(|error| answer::unanswered(action, &error))?;
+    let response = request.send().await.map_err(|error| Broken::unanswered(action, &error))?;
     match response.status().as_u16() {
         201 | 204 => Ok(()),
-        _ => Err(answer::unexpected(action, response).await),
+        _ => Err(Broken::unexpected(action, response).await),
     }
 }
 
