@@ -27,7 +27,7 @@ const SAMPLE: &str = "tests/data/digits-sample.json";
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    setup::toolchain()?;
+    setup::toolchain(|line| eprintln!("{line}"))?;
     let digits = sample::read(&workspace::root().join(SAMPLE))?;
     let folder = workspace::target().join("demo");
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;

@@ -3,9 +3,13 @@
 //! Owns the way to a folder that is either the old one or the new one, without stale files. Must not know what lies in
 //! the folders.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+
+/// How often two processes may get into each other's way.
+const SWAPS: u32 = 5;
 
 /// A folder in the making; dropped before [`Replacement::finish`], it disappears.
 #[derive(Debug)]
@@ -27,13 +31,14 @@ impl Replacement {
             }
         }
         // Beside the goal, so that the last step is a rename within one file system.
-        let parent = goal.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let goal = std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
+        let parent = goal.parent().unwrap_or(&goal);
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
         let staging = tempfile::Builder::new()
             .prefix(".staging-")
             .tempdir_in(parent)
             .map_err(|error| Failure::file(parent, "take a new folder", error))?;
-        Ok(Self { staging, goal: goal.to_path_buf() })
+        Ok(Self { staging, goal })
     }
 
     /// The folder while it is made.
@@ -65,17 +70,29 @@ impl Replacement {
     /// Puts the folder in its place; what was there goes.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
-        let goal = &self.goal;
         // Temporary folders are private; this one is a result.
         std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
             .map_err(|error| Failure::file(self.path(), "change its mode", error))?;
-        if goal.exists() {
-            std::fs::remove_dir_all(goal).map_err(|error| Failure::file(goal, "be removed", error))?;
+        let mut attempt = 1;
+        while let Err(error) = self.swap() {
+            // Another process may have put its own folder there between the two renames.
+            if attempt == SWAPS {
+                return Err(Failure::file(&self.goal, "be put in place", error));
+            }
+            attempt += 1;
         }
-        std::fs::rename(self.path(), goal).map_err(|error| Failure::file(goal, "be put in place", error))?;
         // The temporary folder's name no longer exists, so there is nothing left to remove.
         let _ = self.staging.keep();
         Ok(())
+    }
+
+    fn swap(&self) -> io::Result<()> {
+        let old = tempfile::Builder::new().prefix(".old-").tempdir_in(self.goal.parent().unwrap_or(&self.goal))?;
+        match std::fs::rename(&self.goal, old.path().join("old")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::rename(self.path(), &self.goal)
     }
 }
 

@@ -68,7 +68,12 @@ pub fn image(
     tag: &str,
 ) -> Result<WrittenImage, Failure> {
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
-    let app = app::stage(manifest, &app::default_dir(manifest))?;
+    // A folder of its own: two packagings at a time, or a build beside one, must not meet.
+    let target = workspace::target();
+    let staging = std::fs::create_dir_all(&target)
+        .and_then(|()| tempfile::Builder::new().prefix(".package-").tempdir_in(&target))
+        .map_err(|error| Failure::file(&target, "take a new folder", error))?;
+    let app = app::stage(manifest, &staging.path().join("app"))?;
     let host = host.map_or_else(host_program::build, |host| Ok(host.to_path_buf()))?;
     host_program::check(&host)?;
     let default = || workspace::target().join("images").join(&manifest.scorer.name);

@@ -12,7 +12,7 @@ use crate::workspace::{self, GUEST_TARGET};
 
 /// Runs the command.
 pub fn run(args: SetupArgs) -> Result<(), Failure> {
-    toolchain()?;
+    toolchain(|line| println!("{line}"))?;
     if args.tests {
         report_test_tools();
     }
@@ -21,13 +21,13 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
 }
 
 /// Checks all that building needs, adds the guests' target if it is missing, and reports each thing in a line.
-pub fn toolchain() -> Result<(), Failure> {
+pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for outcome in [compiler("rustc"), compiler("cargo"), guest_target(), linker(), static_libc()] {
         match outcome {
-            Ok(line) => eprintln!("ok       {line}"),
+            Ok(line) => say(&format!("ok       {line}")),
             Err((problem, fix)) => {
-                eprintln!("missing  {problem}\n         fix: {fix}");
+                say(&format!("missing  {problem}\n         fix: {fix}"));
                 problems.push((problem, fix));
             }
         }
@@ -107,16 +107,16 @@ fn static_libc() -> Finding {
 }
 
 /// Reports each tool of the tests in a line; none of them is required.
-pub fn report_test_tools() {
+fn report_test_tools() {
     for tool in TEST_TOOLS {
         match find(tool.program) {
-            Some(path) => eprintln!("ok       {}: {}", path.display(), tool.purpose),
-            None => eprintln!("missing  {}: {}", tool.program, tool.purpose),
+            Some(path) => println!("ok       {}: {}", path.display(), tool.purpose),
+            None => println!("missing  {}: {}", tool.program, tool.purpose),
         }
     }
     let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
     if !packages.is_empty() {
-        eprintln!("tests that need them are skipped; to get them, as root: {}", apt_line(&packages));
+        println!("tests that need them are skipped; to get them, as root: {}", apt_line(&packages));
     }
 }
 

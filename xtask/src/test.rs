@@ -39,7 +39,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         }
     };
     let mut sum = Sum::default();
-    let ready = step("setup", setup::toolchain());
+    let ready = step("setup", setup::toolchain(|line| eprintln!("{line}")));
     if ready {
         install_tools();
         if args.only.is_empty() {
