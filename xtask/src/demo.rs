@@ -27,6 +27,7 @@ const SAMPLE: &str = "tests/data/digits-sample.json";
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
+    eprintln!("Scorebox demo: package the example in {EXAMPLE}, run its image, score {SAMPLE}");
     setup::toolchain(|line| eprintln!("{line}"))?;
     let digits = sample::read(&workspace::root().join(SAMPLE))?;
     let folder = workspace::target().join("demo");
@@ -52,6 +53,7 @@ async fn score(
     image: &WrittenImage,
     digits: &[Digit],
 ) -> Result<(), Failure> {
+    eprintln!("starting the host from {}", shown(root));
     let inside = |path: &str| root.join(path.trim_start_matches('/'));
     let start = Instant::now();
     let log = folder.join("host.log");
@@ -103,7 +105,7 @@ async fn score(
 /// Leaves the host running until Ctrl-C, with a request to try.
 async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
     let seven: PathBuf = folder.join("seven.json");
-    let digit = digits.iter().find(|digit| digit.label == 7).or(digits.first());
+    let digit = sample::clearest(digits, 7).or(digits.first());
     let request = sample::request(digit.map_or(&[], std::slice::from_ref));
     std::fs::write(&seven, request.to_string()).map_err(|error| Failure::file(&seven, "be written", error))?;
     println!();

@@ -28,6 +28,8 @@ use clap::Parser as _;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // No HTTP client can be made before; it fails only if a provider was chosen already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match Cli::parse().command {
         Command::Setup(args) => setup::run(args),
         Command::Demo(args) => demo::run(&args),

@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-4;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
     /// What it is.
-    pub label: i64,
+    label: i64,
     /// 28 rows of 28 bytes.
     pixels: Vec<u8>,
     expected: Expected,
@@ -45,6 +45,15 @@ pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample = serde_json::from_slice(&text).map_err(|error| Failure::file(path, "be parsed", error))?;
     Ok(sample.digits)
+}
+
+/// The digit of a kind that scikit-learn is surest of.
+pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
+    let certainty = |digit: &Digit| {
+        let index = usize::try_from(label).unwrap_or(usize::MAX);
+        digit.expected.logreg.proba.get(index).copied().unwrap_or(0.0)
+    };
+    digits.iter().filter(|digit| digit.label == label).max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
 }
 
 /// The request for some digits.

@@ -17,8 +17,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Makes the client.
 pub fn client() -> Result<Client, Failure> {
-    // Fails only if a provider was chosen before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
         Client::builder()
             .user_agent(concat!("scorebox-xtask/", env!("CARGO_PKG_VERSION")))
