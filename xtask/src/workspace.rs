@@ -33,7 +33,8 @@ pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short =
         here.as_deref().and_then(|here| path.strip_prefix(here).ok()).filter(|rest| !rest.as_os_str().is_empty());
-    short.unwrap_or(path).display().to_string()
+    // Collected from its parts, a path loses a trailing `.`.
+    short.unwrap_or(path).components().collect::<PathBuf>().display().to_string()
 }
 
 /// A call of the Cargo that runs this program, in a folder.

@@ -3,6 +3,8 @@
 //! Owns every request to a registry. Must not know how an image came about: it sends a layout's bytes as they are.
 
 mod answer;
+#[cfg(test)]
+mod fake;
 mod push;
 mod transport;
 mod upload;

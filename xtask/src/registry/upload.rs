@@ -152,6 +152,7 @@ pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
     base.join(path).map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
 }
 
+/// A header of an answer, if it is there and is text.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
@@ -166,4 +167,76 @@ fn location(action: &str, response: &Response) -> Result<Url, Failure> {
             "see whether this is a registry of the OCI distribution specification",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{self, Request};
+    use super::super::transport::client;
+    use super::*;
+
+    /// Uploads that many bytes to a registry with these answers, and returns the outcome and what was asked.
+    fn run(size: usize, answers: Vec<&'static str>) -> (Result<Sent, Failure>, Vec<Request>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blob");
+        let bytes = vec![7; size];
+        std::fs::write(&path, &bytes).unwrap();
+        let (base, requests) = fake::start(answers);
+        let digest = Digest::of(&bytes);
+        let blob = Upload { name: "model", digest: &digest, size: size as u64, path: &path };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let outcome = runtime.block_on(async { upload(&client().unwrap(), &base, &blob, &|_| ()).await });
+        (outcome, requests.iter().collect())
+    }
+
+    #[test]
+    fn blob_that_is_there_is_not_sent() {
+        for answer in ["200", "307|location: http://elsewhere.invalid/"] {
+            let (outcome, requests) = run(3, vec![answer]);
+            assert_eq!((outcome, requests.len()), (Ok(Sent::Skipped), 1), "{answer}");
+        }
+    }
+
+    #[test]
+    fn chunks_have_their_length_and_the_session_its_query() {
+        let size = (16 << 20) + 1;
+        let (outcome, requests) = run(
+            size,
+            vec![
+                "404",
+                "202|location: /v2/digits/blobs/uploads/1?_state=a%2Bb",
+                "202|location: /v2/digits/blobs/uploads/1?_state=c|range: 0-16777215",
+                "202|location: /v2/digits/blobs/uploads/1?_state=d|range: 0-16777216",
+                "201",
+            ],
+        );
+        assert_eq!(outcome, Ok(Sent::Uploaded));
+        let digest = Digest::of(&vec![7; size]).to_string().replace(':', "%3A");
+        let lines: Vec<_> = requests.iter().map(|request| request.line.as_str()).collect();
+        let session = "/v2/digits/blobs/uploads/1?_state=";
+        assert_eq!(lines[1], "POST /v2/digits/blobs/uploads/");
+        assert_eq!(lines[2], format!("PATCH {session}a%2Bb"));
+        assert_eq!(lines[3], format!("PATCH {session}c"));
+        assert_eq!(lines[4], format!("PUT {session}d&digest={digest}"));
+        let chunks: Vec<_> = requests.iter().map(|request| (request.range.as_str(), request.body_bytes)).collect();
+        assert_eq!(chunks[2..], [("0-16777215", Some(16 << 20)), ("16777216-16777216", Some(1)), ("", Some(0))]);
+    }
+
+    #[test]
+    fn broken_session_is_begun_again_and_a_refusal_is_not() {
+        let session = "202|location: /v2/digits/blobs/uploads/1";
+        let (outcome, requests) = run(3, vec!["404", session, "416", session, session, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 6));
+        let (outcome, requests) = run(3, vec!["404", session, "202|location: /x|range: 0-1", session, session, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 6));
+        let (outcome, requests) = run(3, vec!["404", session, "413"]);
+        assert_eq!((outcome.map_err(|failure| failure.exit_code()), requests.len()), (Err(5), 3));
+        let (outcome, _) = run(3, vec!["404", "202"]);
+        assert!(outcome.unwrap_err().problem.contains("no Location"));
+        let (outcome, _) = run(3, vec!["401"]);
+        assert!(outcome.unwrap_err().fix.contains("without authentication"));
+        let (outcome, requests) = run(3, vec!["503|retry-after: 0", "200"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Skipped), 2));
+    }
 }
