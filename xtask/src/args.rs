@@ -52,7 +52,7 @@ pub struct BuildArgs {
     /// The scorer's scorebox.toml.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// The app folder to write; an app that is there is replaced [default: target/apps/<scorer name>].
+    /// The app folder to write; an app that is there is replaced [default: target/apps/NAME].
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ pub struct PackageArgs {
     /// The scorer's scorebox.toml.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/<scorer name>].
+    /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/NAME].
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Send the image to the registry. Only registries without authentication are known so far.
