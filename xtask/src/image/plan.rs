@@ -20,8 +20,8 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
     let mut layers =
         vec![system::layer(), layer("host", "the Scorebox host".to_owned(), Compression::Gzip, 0o755, host)];
-    if let Some(digest) = &inputs.model_digest {
-        let comment = format!("model {digest}");
+    if !inputs.model.is_empty() {
+        let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
         layers.push(layer("model", comment, Compression::Stored, 0o644, in_app_root(&inputs.model)));
     }
     let comment = format!("scorer {} with component {}", inputs.name, inputs.component_digest);
@@ -169,7 +169,11 @@ mod tests {
                 ("component.wasm".into(), content("wasm")),
                 ("score/function.json".into(), content("{}")),
             ]),
-            model: BTreeMap::from([("model/w.safetensors".into(), content("weights"))]),
+            model: if model {
+                BTreeMap::from([("model/w.safetensors".into(), content("weights"))])
+            } else {
+                BTreeMap::new()
+            },
         }
     }
 
