@@ -1,1 +1,49 @@
-fn main() {}
+//! `cargo xtask`: builds, packages, tries and tests Scorebox.
+//!
+//! Owns the dispatch to one file per command and the exit code. Must not know how any command works.
+
+mod app;
+mod args;
+mod component;
+mod demo;
+mod digest;
+mod failure;
+mod folder;
+mod functions_app;
+mod host_program;
+mod image;
+mod model;
+mod package;
+mod registry;
+mod setup;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    // No HTTP client can be made before; it fails only if a provider was chosen already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match Cli::parse().command {
+        Command::Setup(args) => setup::run(args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Build(args) => app::run(args),
+        Command::Package(args) => package::run(args),
+        Command::Tidy(args) => tidy::run(&args),
+        // Its last line is the sum, so it prints its failures itself.
+        Command::Test(args) => return test::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

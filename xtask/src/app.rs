@@ -1,0 +1,136 @@
+//! The app folder: what `scorebox serve --app` takes, staged from a project.
+//!
+//! Owns the folder's layout and its replacement as a whole. Must not know images or registries.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_host::CheckReport;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+
+use crate::failure::Failure;
+use crate::model::{self, ModelFile};
+use crate::workspace::shown;
+use crate::{component, folder, functions_app};
+
+/// The component's name inside an app folder.
+pub const COMPONENT_FILE: &str = "component.wasm";
+/// The model's folder inside an app folder.
+pub const MODEL_FOLDER: &str = "model";
+
+/// A staged app.
+#[derive(Debug)]
+pub struct App {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Files beside the model, by their path inside the folder.
+    pub files: BTreeMap<String, PathBuf>,
+    /// The model's files.
+    pub model: Vec<ModelFile>,
+    /// What the host library found.
+    pub report: CheckReport,
+}
+
+/// Builds the component, stages the app folder, and has the host library check it.
+pub fn stage(manifest: &Manifest, dir: &Path) -> Result<App, Failure> {
+    let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
+    let component = component::locate(manifest)?;
+    let mut texts = functions_app::files(manifest)?;
+    texts.insert(MANIFEST_FILE.to_owned(), resolved(manifest)?);
+
+    let mut staging = folder::Replacement::begin(dir, MANIFEST_FILE)?;
+    for (name, text) in &texts {
+        staging.write(name, text.as_bytes())?;
+    }
+    staging.copy(COMPONENT_FILE, &component)?;
+    for file in &model {
+        staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
+    }
+    let report = check(manifest, staging.path())?;
+    staging.finish()?;
+
+    let names = texts.into_keys().chain([COMPONENT_FILE.to_owned()]);
+    Ok(App {
+        dir: dir.to_path_buf(),
+        files: names.map(|name| (name.clone(), dir.join(name))).collect(),
+        model: model
+            .into_iter()
+            .map(|file| ModelFile { path: dir.join(MODEL_FOLDER).join(&file.name), name: file.name })
+            .collect(),
+        report,
+    })
+}
+
+fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
+    let report = scorebox_host::check(dir).map_err(|error| {
+        Failure::project(
+            format!("{}: the host would not start with this scorer: {error}", manifest.path.display()),
+            "mend the component, the model or the manifest, and build again",
+        )
+    })?;
+    eprintln!(
+        "checked: {}{} targets {} {}; component {}",
+        report.name,
+        if report.version.is_empty() { String::new() } else { format!(" {}", report.version) },
+        report.world,
+        report.wit_version,
+        report.component_digest
+    );
+    Ok(report)
+}
+
+/// The manifest as it stands in the app folder: the folder's own names, and nothing about packaging.
+fn resolved(manifest: &Manifest) -> Result<String, Failure> {
+    let text =
+        std::fs::read_to_string(&manifest.path).map_err(|error| Failure::file(&manifest.path, "be read", error))?;
+    // The file was read and checked as a manifest before; what may fail here is its changing in between.
+    let changed = |error: &dyn std::fmt::Display| {
+        Failure::project(format!("{}: cannot be resolved: {error}", manifest.path.display()), "run the command again")
+    };
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| changed(&error))?;
+    table.remove("package");
+    if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
+        scorer.insert("component".to_owned(), COMPONENT_FILE.into());
+        if scorer.contains_key("model") {
+            scorer.insert("model".to_owned(), MODEL_FOLDER.into());
+        }
+    }
+    let body = toml::to_string(&table).map_err(|error| changed(&error))?;
+    Ok(format!("# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"))
+}
+
+/// Where an app goes when nothing else is said.
+pub fn default_dir(manifest: &Manifest) -> PathBuf {
+    crate::workspace::target().join("apps").join(&manifest.scorer.name)
+}
+
+/// Runs `cargo xtask build`.
+pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
+    let manifest = Manifest::read(&args.manifest)?;
+    let dir = args.output.unwrap_or_else(|| default_dir(&manifest));
+    let app = stage(&manifest, &dir)?;
+    eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
+    eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));
+    println!("{}", app.dir.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifest_is_resolved_and_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MANIFEST_FILE);
+        let text = "[package]\nregistry = \"r.example\"\n[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\nmodel = \"m/\"\n\
+                    [[trigger]]\nkind = \"http\"\nroute = \"a\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\n";
+        std::fs::write(&path, text).unwrap();
+        let manifest = Manifest::read(&path).unwrap();
+        let resolved = resolved(&manifest).unwrap();
+        assert!(!resolved.contains("r.example"), "{resolved}");
+        let again = Manifest::parse(Path::new("app/scorebox.toml"), &resolved).unwrap();
+        assert_eq!(again.triggers, manifest.triggers);
+        assert_eq!(again.scorer.model.as_deref(), Some(Path::new("app/model")));
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line of `cargo xtask`.
+//!
+//! Owns names, help and parsing of every command and flag. Must not know what the commands do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::failure::EXIT_CODES;
+
+/// Build, package, try and test Scorebox scorers.
+///
+/// Results go to standard output, everything else to standard error. Start with `cargo xtask demo`: it builds an
+/// example scorer, packages it as an OCI image without Docker, runs that image's own files and scores 200 digits.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, in the order in which a newcomer meets them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the toolchain, and add the wasm32-wasip2 target if it is missing.
+    Setup(SetupArgs),
+    /// Score real digits with an image that was built on the spot.
+    Demo(DemoArgs),
+    /// Build a scorer into an app folder for `scorebox serve --app`.
+    Build(BuildArgs),
+    /// Build a scorer into an OCI image, and push it if asked.
+    Package(PackageArgs),
+    /// Run every check and test; the last line is `N passed, N failed, N skipped`.
+    Test(TestArgs),
+    /// Check the house rules: dependency direction, module docs, the contract's hash.
+    Tidy(TidyArgs),
+}
+
+/// Flags of `setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Also report the servers and tools that the tests use.
+    #[arg(long)]
+    pub tests: bool,
+}
+
+/// Flags of `build`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml")]
+pub struct BuildArgs {
+    /// The scorer's scorebox.toml.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// The app folder to write; an app that is there is replaced [default: target/apps/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// Flags of `package`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
+                        is unset.\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
+                        --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http"
+)]
+pub struct PackageArgs {
+    /// The scorer's scorebox.toml.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Send the image to the registry. Only registries without authentication are known so far.
+    #[arg(long)]
+    pub push: bool,
+    /// Host and port of the registry; wins over `package.registry`.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub registry: Option<String>,
+    /// The image's name in the registry; wins over `package.repository`.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// The tag beside the digest; wins over `package.tag`.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// A static `scorebox` program to put into the image instead of building it.
+    #[arg(long, value_name = "FILE")]
+    pub host: Option<PathBuf>,
+    /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The form of a result on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One line.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keep the host running and print a curl line to try, until Ctrl-C.
+    #[arg(long)]
+    pub serve: bool,
+    /// The port to listen on [default: a free one].
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, \
+                        SCOREBOX_XTASK, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run appends its reason, \
+                        one line, to the file named by SCOREBOX_SKIPPED_FILE."
+)]
+pub struct TestArgs {
+    /// Run only the tests whose name holds one of these, and no other check.
+    #[arg(long, value_name = "FILTER", num_args = 1..)]
+    pub only: Vec<String>,
+}
+
+/// Flags of `tidy`.
+#[derive(Debug, Args)]
+pub struct TidyArgs {
+    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to wit/deps/deps.lock.
+    #[arg(long)]
+    pub bless: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,76 @@
+//! A scorer's component: built from its source, or found where the manifest says.
+//!
+//! Owns the way from `scorer.component` to a `.wasm` file. Must not know what the component exports: the host library
+//! checks that.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_host::manifest::{ComponentSource, Manifest};
+
+use crate::failure::Failure;
+use crate::workspace::{self, Artifact, GUEST_TARGET, shown};
+
+/// Builds or finds the component and returns its file.
+pub fn locate(manifest: &Manifest) -> Result<PathBuf, Failure> {
+    match &manifest.scorer.component {
+        ComponentSource::Cargo(dir) => build(manifest, dir),
+        ComponentSource::File(file) if file.is_file() => Ok(file.clone()),
+        ComponentSource::File(file) => Err(Failure::project(
+            format!("{}: `scorer.component`: {} is no file", manifest.path.display(), file.display()),
+            "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
+        )),
+    }
+}
+
+fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
+    let package = dir.join("Cargo.toml");
+    if !package.is_file() {
+        return Err(Failure::project(
+            format!("{}: `scorer.component`: {} does not exist", manifest.path.display(), package.display()),
+            "name the folder of a Cargo package, relative to the manifest",
+        ));
+    }
+    eprintln!("building the component in {} for {GUEST_TARGET}", shown(dir));
+    let package = package.canonicalize().map_err(|error| Failure::file(&package, "be resolved", error))?;
+    let built = workspace::build(dir, &["--release", "--target", GUEST_TARGET])?;
+    match modules(&built, &package).as_slice() {
+        [file] => Ok(file.clone()),
+        [] => Err(Failure::project(
+            format!("{}: the package makes no .wasm file", package.display()),
+            "add `[lib]` with `crate-type = [\"cdylib\"]` to its Cargo.toml",
+        )),
+        several => Err(Failure::project(
+            format!("{}: the package makes {} .wasm files", package.display(), several.len()),
+            format!(
+                "keep one, or name the right one: `component = \"FILE.wasm\"`; there are {}",
+                several.iter().map(|file| shown(file)).collect::<Vec<_>>().join(", ")
+            ),
+        )),
+    }
+}
+
+/// The `.wasm` files that a package itself gave; its dependencies may make some too.
+fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
+    let own = built.iter().filter(|artifact| artifact.manifest == package);
+    own.flat_map(|artifact| &artifact.files).filter(|file| file.extension() == Some("wasm".as_ref())).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_packages_own_modules_count() {
+        let artifact = |manifest: &str, files: &[&str]| Artifact {
+            manifest: manifest.into(),
+            name: "x".into(),
+            files: files.iter().map(PathBuf::from).collect(),
+            executable: None,
+        };
+        let built = [
+            artifact("/dep/Cargo.toml", &["/t/dep.wasm"]),
+            artifact("/own/Cargo.toml", &["/t/own.wasm", "/t/libown.rlib"]),
+        ];
+        assert_eq!(modules(&built, Path::new("/own/Cargo.toml")), [PathBuf::from("/t/own.wasm")]);
+    }
+}

@@ -1,0 +1,126 @@
+//! `cargo xtask demo`: one command from nothing to scored digits.
+//!
+//! Owns the story: package an example, unpack its image, run the host from there, score real digits, compare. Must not
+//! know how images or components are made.
+
+mod running;
+mod sample;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+
+use self::running::RunningHost;
+use self::sample::{Agreement, Digit};
+use crate::args::DemoArgs;
+use crate::failure::Failure;
+use crate::image::layout::WrittenImage;
+use crate::image::{APP_ROOT, HOST_PROGRAM, unpack};
+use crate::workspace::{self, shown};
+use crate::{package, setup};
+
+/// The example that the demo packages, below the workspace.
+const EXAMPLE: &str = "guest/examples/digits";
+/// The digits and the answers of scikit-learn, below the workspace.
+const SAMPLE: &str = "tests/data/digits-sample.json";
+
+/// Runs the command.
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
+    eprintln!("Scorebox demo: package the example in {EXAMPLE}, run its image, score {SAMPLE}");
+    setup::toolchain(|line| eprintln!("{line}"))?;
+    let digits = sample::read(&workspace::root().join(SAMPLE))?;
+    let folder = workspace::target().join("demo");
+    let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
+    let image = package::image(&manifest, None, Some(&folder.join("image")), "demo")?;
+
+    let root = folder.join("root");
+    if root.exists() {
+        std::fs::remove_dir_all(&root).map_err(|error| Failure::file(&root, "be removed", error))?;
+    }
+    unpack::unpack(&image.dir, &root)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::other(format!("no runtime for sockets: {error}"), "see `ulimit -n`"))?;
+    runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
+}
+
+async fn score(
+    args: &DemoArgs,
+    folder: &Path,
+    root: &Path,
+    manifest: &Manifest,
+    image: &WrittenImage,
+    digits: &[Digit],
+) -> Result<(), Failure> {
+    eprintln!("starting the host from {}", shown(root));
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    let start = Instant::now();
+    let log = folder.join("host.log");
+    let mut host = RunningHost::start(&inside(HOST_PROGRAM), &inside(APP_ROOT), args.port, &log)?;
+    host.wait_until_ready().await?;
+    let ready_after = start.elapsed();
+
+    let start = Instant::now();
+    let mut agreement = Agreement::default();
+    for digit in digits {
+        let answer = host.score(&sample::request(std::slice::from_ref(digit))).await?;
+        agreement.add(std::slice::from_ref(digit), &answer);
+    }
+    let singles = start.elapsed();
+    let start = Instant::now();
+    let answer = host.score(&sample::request(digits)).await?;
+    let batch = start.elapsed();
+    let mut batch_agreement = Agreement::default();
+    batch_agreement.add(digits, &answer);
+
+    println!();
+    println!("image      {}@{}", manifest.package.repository, image.digest);
+    for blob in &image.blobs {
+        println!("           {:<7} {:>12} bytes  {}", blob.name, blob.size, blob.digest);
+    }
+    println!("unpacked   {}; every digest verified", shown(root));
+    println!("host       {}; ready after {}", host.url(""), milliseconds(ready_after));
+    let each = singles / u32::try_from(digits.len()).unwrap_or(1).max(1);
+    println!("scored     {} digits, one in a call: {} each", digits.len(), milliseconds(each));
+    println!("           {} digits, all in one call: {}", digits.len(), milliseconds(batch));
+    println!("accuracy   {} of {} digits read right ({:.1} %)", agreement.right, agreement.count, agreement.accuracy());
+    println!("agreement  one in a call:   {}", agreement.summary());
+    println!("           all in one call: {}", batch_agreement.summary());
+
+    if args.serve {
+        serve(&host, folder, digits).await?;
+    }
+    let stopped = host.stop().await?;
+    println!("stopped    {stopped}");
+    if agreement.is_full() && batch_agreement.is_full() {
+        return Ok(());
+    }
+    Err(Failure::other(
+        "the scorer and scikit-learn disagree",
+        format!("compare {SAMPLE} with the scorer in {EXAMPLE}; the host's log is {}", shown(&log)),
+    ))
+}
+
+/// Leaves the host running until Ctrl-C, with a request to try.
+async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
+    let seven: PathBuf = folder.join("seven.json");
+    let digit = sample::clearest(digits, 7).or(digits.first());
+    let request = sample::request(digit.map_or(&[], std::slice::from_ref));
+    std::fs::write(&seven, request.to_string()).map_err(|error| Failure::file(&seven, "be written", error))?;
+    println!();
+    println!("The host keeps running until Ctrl-C. Ask it to read a seven:");
+    println!();
+    println!("  curl -sS -H 'content-type: application/json' -d @{} {}", shown(&seven), host.url("score"));
+    println!();
+    let refused = |error: std::io::Error| Failure::other(format!("signals: {error}"), "run without --serve");
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(refused)?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome.map_err(refused),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}

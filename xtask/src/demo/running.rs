@@ -1,0 +1,132 @@
+//! A host process of the demo.
+//!
+//! Owns its start, its log, requests to it and its stop. Must not know what is scored.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Kind};
+use crate::workspace::shown;
+
+/// How long the host may take until it is ready; it compiles the component first.
+const READY: Duration = Duration::from_secs(60);
+/// How long it may take to stop; above its own default of 10 s for calls in flight.
+const STOP: Duration = Duration::from_secs(15);
+
+/// A running host; dropped, it is killed.
+pub struct RunningHost {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+    client: reqwest::Client,
+}
+
+impl RunningHost {
+    /// Starts the program with an app folder, in an environment that holds PATH alone.
+    pub fn start(program: &Path, app: &Path, port: Option<u16>, log: &Path) -> Result<Self, Failure> {
+        let port = port.map_or_else(free_port, Ok)?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            // Only plain HTTP to this machine is spoken.
+            .tls_certs_only([])
+            .build()
+            .map_err(|error| Failure::other(format!("no HTTP client: {error}"), "run the command again"))?;
+        let file = File::create(log).map_err(|error| Failure::file(log, "be made", error))?;
+        let copy = file.try_clone().map_err(|error| Failure::file(log, "be shared", error))?;
+        let child = Command::new(program)
+            .args(["serve", "--app"])
+            .arg(app)
+            .args(["--address", "127.0.0.1", "--port", &port.to_string()])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(copy)
+            .spawn()
+            .map_err(|error| Failure::file(program, "be started", error))?;
+        Ok(Self { child, port, log: log.to_path_buf(), client })
+    }
+
+    /// An address at the host.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// Waits until the host says that it is ready.
+    pub async fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + READY;
+        while Instant::now() < deadline {
+            if let Some(status) = self.exited() {
+                return Err(self.failure(&format!("the host ended at its start with {status}")));
+            }
+            match self.client.get(self.url("readyz")).send().await {
+                Ok(response) if response.status() == 200 => return Ok(()),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        Err(self.failure(&format!("the host was not ready after {} s", READY.as_secs())))
+    }
+
+    /// Sends a request to be scored and returns the answer.
+    pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
+        let call = self.client.post(self.url("score")).header("content-type", "application/json");
+        let unanswered = |error: reqwest::Error| {
+            Failure::new(Kind::Network, format!("POST /score: {error}"), format!("see {}", shown(&self.log)))
+        };
+        let response = call.body(request.to_string()).send().await.map_err(unanswered)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(unanswered)?;
+        match serde_json::from_slice(&body) {
+            Ok(answer) if status == 200 => Ok(answer),
+            _ => Err(self.failure(&format!("POST /score answered {status}: {}", String::from_utf8_lossy(&body)))),
+        }
+    }
+
+    /// Asks the host to stop and waits for its end.
+    pub async fn stop(mut self) -> Result<String, Failure> {
+        let asked =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
+        let deadline = Instant::now() + STOP;
+        while asked.is_ok() && Instant::now() < deadline {
+            match self.exited() {
+                Some(status) if status.success() => return Ok("by SIGTERM; exit code 0".to_owned()),
+                Some(status) => return Err(self.failure(&format!("the host ended with {status} after SIGTERM"))),
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        Err(self.failure("the host did not stop after SIGTERM"))
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    fn failure(&self, problem: &str) -> Failure {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n  ");
+        Failure::other(format!("{problem}; its last words:\n  {tail}"), format!("see {}", shown(&self.log)))
+    }
+}
+
+impl Drop for RunningHost {
+    fn drop(&mut self) {
+        // After a stop there is nothing to kill, and the error says so.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that is free now; whoever takes it before the host does makes the start fail with a clear text.
+fn free_port() -> Result<u16, Failure> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    listener
+        .map(|address| address.port())
+        .map_err(|error| Failure::other(format!("no free port on 127.0.0.1: {error}"), "give one with --port"))
+}

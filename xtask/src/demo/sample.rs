@@ -1,0 +1,146 @@
+//! Digits with known answers.
+//!
+//! Owns the sample file's shape, the request, and the comparison with scikit-learn. Must not know how requests are sent.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// How far a probability may be from scikit-learn's, which computes in 64 bits.
+const TOLERANCE: f64 = 1e-4;
+
+/// One digit of the sample.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Digit {
+    /// What it is.
+    label: i64,
+    /// 28 rows of 28 bytes.
+    pixels: Vec<u8>,
+    expected: Expected,
+}
+
+/// The answers of the models that were trained on such digits.
+#[derive(Debug, Clone, Deserialize)]
+struct Expected {
+    logreg: Answer,
+}
+
+/// What scikit-learn's logistic regression says.
+#[derive(Debug, Clone, Deserialize)]
+struct Answer {
+    label: i64,
+    proba: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    digits: Vec<Digit>,
+}
+
+/// Reads the sample file.
+pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
+    let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    let sample: Sample = serde_json::from_slice(&text).map_err(|error| Failure::file(path, "be parsed", error))?;
+    Ok(sample.digits)
+}
+
+/// The digit of a kind that scikit-learn is surest of.
+pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
+    let certainty = |digit: &Digit| {
+        let index = usize::try_from(label).unwrap_or(usize::MAX);
+        digit.expected.logreg.proba.get(index).copied().unwrap_or(0.0)
+    };
+    digits.iter().filter(|digit| digit.label == label).max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
+}
+
+/// The request for some digits.
+pub fn request(digits: &[Digit]) -> Value {
+    let row = |digit: &Digit| digit.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect::<Vec<_>>();
+    json!({ "data": digits.iter().map(row).collect::<Vec<_>>() })
+}
+
+/// How answers compare with what is known.
+#[derive(Debug, Default)]
+pub struct Agreement {
+    /// Digits asked for.
+    pub count: usize,
+    /// Digits whose label is the true one.
+    pub right: usize,
+    agreed: usize,
+    largest: f64,
+}
+
+impl Agreement {
+    /// Adds the answer to a request for some digits.
+    pub fn add(&mut self, digits: &[Digit], answer: &Value) {
+        self.count += digits.len();
+        for (index, digit) in digits.iter().enumerate() {
+            let label = answer.pointer(&format!("/label/{index}")).and_then(Value::as_i64);
+            let probabilities = answer.pointer(&format!("/probabilities/{index}")).and_then(Value::as_array);
+            let difference = difference(&digit.expected.logreg.proba, probabilities.map_or(&[], Vec::as_slice));
+            self.right += usize::from(label == Some(digit.label));
+            self.agreed += usize::from(label == Some(digit.expected.logreg.label) && difference <= TOLERANCE);
+            self.largest = self.largest.max(difference);
+        }
+    }
+
+    /// Percentage of digits whose label is the true one.
+    pub fn accuracy(&self) -> f64 {
+        100.0 * self.right as f64 / self.count.max(1) as f64
+    }
+
+    /// Whether every answer is scikit-learn's.
+    pub fn is_full(&self) -> bool {
+        self.count > 0 && self.agreed == self.count
+    }
+
+    /// In words.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} of {} answers are scikit-learn's; largest difference {:.1e}, {TOLERANCE:e} allowed",
+            self.agreed, self.count, self.largest
+        )
+    }
+}
+
+/// The largest difference; infinite if the lengths differ or a value is no number.
+fn difference(expected: &[f64], found: &[Value]) -> f64 {
+    if expected.len() != found.len() {
+        return f64::INFINITY;
+    }
+    let pairs = expected.iter().zip(found);
+    pairs
+        .map(|(expected, found)| found.as_f64().map_or(f64::INFINITY, |found| (expected - found).abs()))
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_compared() {
+        let digit = Digit {
+            label: 7,
+            pixels: vec![0, 255],
+            expected: Expected { logreg: Answer { label: 1, proba: vec![0.25, 0.75] } },
+        };
+        let digits = [digit.clone(), digit];
+        assert_eq!(request(&digits), json!({ "data": [[0.0, 1.0], [0.0, 1.0]] }));
+        let check = |answer: Value, right: usize, agreed: usize| {
+            let mut agreement = Agreement::default();
+            agreement.add(&digits, &answer);
+            assert_eq!((agreement.right, agreement.agreed, agreement.count), (right, agreed, 2), "{answer}");
+        };
+        let good = [0.25, 0.75001];
+        check(json!({ "label": [1, 1], "probabilities": [good, good] }), 0, 2);
+        check(json!({ "label": [1, 7], "probabilities": [good, good] }), 1, 1);
+        check(json!({ "label": [1, 1], "probabilities": [good, [0.2, 0.8]] }), 0, 1);
+        check(json!({ "label": [1], "probabilities": [good] }), 0, 1);
+        check(json!({ "label": [1, 1], "probabilities": [good, [null, 0.75]] }), 0, 1);
+        check(json!("no"), 0, 0);
+    }
+}

@@ -1,0 +1,104 @@
+//! SHA-256 digests as OCI writes them.
+//!
+//! Owns the newtype, its parser and hashing while bytes pass. Must not know what is hashed.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use sha2::{Digest as _, Sha256};
+
+/// `sha256:` and 64 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Hashes bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::finish(&Sha256::digest(bytes))
+    }
+
+    /// Hashes everything that a reader gives, and counts it.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut hashing = Hashing::new(io::sink());
+        io::copy(&mut reader, &mut hashing)?;
+        let (_, digest, size) = hashing.finish();
+        Ok((digest, size))
+    }
+
+    /// Reads a digest's text; `None` if it is not one of SHA-256.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (hex.len() == 64 && hex.bytes().all(lower_hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The 64 digits alone: a blob's file name.
+    pub fn hex(&self) -> &str {
+        self.0.strip_prefix("sha256:").unwrap_or(&self.0)
+    }
+
+    fn finish(bytes: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::from("sha256:");
+        for byte in bytes {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A writer that passes bytes on, hashing and counting them.
+pub struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Hashing<W> {
+    /// Wraps a writer.
+    pub fn new(inner: W) -> Self {
+        Self { inner, hash: Sha256::new(), size: 0 }
+    }
+
+    /// Returns the writer, the digest and the number of bytes that passed.
+    pub fn finish(self) -> (W, Digest, u64) {
+        (self.inner, Digest::finish(&self.hash.finalize()), self.size)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        let passed = bytes.get(..count).unwrap_or(bytes);
+        self.hash.update(passed);
+        self.size += passed.len() as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_digest_is_written_and_read() {
+        let empty_object = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        assert_eq!(Digest::of(b"{}").to_string(), empty_object);
+        assert_eq!(Digest::parse(empty_object), Some(Digest::of(b"{}")));
+        assert_eq!(Digest::of_reader(&b"{}"[..]).unwrap(), (Digest::of(b"{}"), 2));
+        for wrong in ["", "sha256:", "sha256:44", &empty_object.to_uppercase(), &empty_object.replace("256", "512")] {
+            assert_eq!(Digest::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What can stop a command, grouped by who can mend it.
+//!
+//! Owns the exit codes and the form of every message: what is wrong, then how to mend it. Must not know any command.
+
+use std::fmt::Display;
+use std::path::Path;
+
+/// Who can mend a [`Failure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The project: its manifest, model or component.
+    Project,
+    /// The tools on this machine.
+    Toolchain,
+    /// The registry answered, and it said no.
+    Registry,
+    /// The registry, or whatever was asked, did not answer.
+    Network,
+    /// Nobody in particular: a full disk, a failed check, a bug.
+    Other,
+}
+
+/// Why a command ended without doing what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}\n  fix: {fix}")]
+pub struct Failure {
+    /// Who can mend it; decides the exit code.
+    pub kind: Kind,
+    /// What is wrong; names the file, key or address.
+    pub problem: String,
+    /// What to do or to type next.
+    pub fix: String,
+}
+
+/// The exit codes, as the root's `--help` prints them.
+pub const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  anything that no other code names: a failed check or test, a full disk
+  2  usage: an argument is unknown, missing or malformed
+  3  project: the manifest, the model or the component must change
+  4  toolchain: a compiler, target or tool is missing or failed
+  5  registry: it answered, and refused
+  6  network: no answer";
+
+impl Failure {
+    /// Makes a failure of the given kind.
+    pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { kind, problem: problem.into(), fix: fix.into() }
+    }
+
+    /// The project must change.
+    pub fn project(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Project, problem, fix)
+    }
+
+    /// The machine's tools must change.
+    pub fn toolchain(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Toolchain, problem, fix)
+    }
+
+    /// None of the other kinds.
+    pub fn other(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Other, problem, fix)
+    }
+
+    /// A file could not be read, written, made or removed.
+    pub fn file(path: &Path, action: &str, error: impl Display) -> Self {
+        Self::other(
+            format!("{}: cannot {action}: {error}", path.display()),
+            "see that the path exists, that you may use it, and that the disk has room",
+        )
+    }
+
+    /// The exit code for this failure.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Other => 1,
+            Kind::Project => 3,
+            Kind::Toolchain => 4,
+            Kind::Registry => 5,
+            Kind::Network => 6,
+        }
+    }
+}
+
+impl From<scorebox_host::manifest::ManifestError> for Failure {
+    fn from(error: scorebox_host::manifest::ManifestError) -> Self {
+        Self::project(format!("{}: {}", error.path.display(), error.problem), error.fix)
+    }
+}

@@ -1,0 +1,100 @@
+//! The host program: built, found, and checked to be static.
+//!
+//! Owns the call that builds it and the reading of its ELF header. Must not know images.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::workspace::{self, shown};
+
+/// Builds the host program and returns its file.
+pub fn build() -> Result<PathBuf, Failure> {
+    eprintln!("building the host");
+    // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled with, so that nothing
+    // big is compiled twice.
+    let arguments = ["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"];
+    let built = workspace::build(&workspace::root(), &arguments)?;
+    let programs = built.into_iter().filter(|artifact| artifact.name == "scorebox");
+    programs.filter_map(|artifact| artifact.executable).next_back().ok_or_else(|| {
+        Failure::toolchain(
+            "cargo built no program `scorebox`",
+            "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
+        )
+    })
+}
+
+/// Refuses a program that would not start in an image without a C library.
+pub fn check(path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    match problem(&bytes) {
+        None => Ok(()),
+        Some(problem) => Err(Failure::toolchain(
+            format!("{}: {problem}", shown(path)),
+            "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \
+             the environment overrides that file",
+        )),
+    }
+}
+
+const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
+const MACHINE_X86_64: u64 = 62;
+const SEGMENT_INTERPRETER: u64 = 3;
+
+/// Says why a program cannot be the image's host; `None` if it can.
+fn problem(elf: &[u8]) -> Option<&'static str> {
+    if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
+        return Some("not a 64-bit ELF program");
+    }
+    if number(elf, 18, 2) != Some(MACHINE_X86_64) {
+        return Some("not a program for x86_64");
+    }
+    let (Some(table), Some(size), Some(count)) = (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2)) else {
+        return Some("its ELF header is cut off");
+    };
+    for index in 0..count {
+        let offset = table.checked_add(index * size).and_then(|offset| usize::try_from(offset).ok());
+        match offset.and_then(|offset| number(elf, offset, 4)) {
+            Some(SEGMENT_INTERPRETER) => return Some("linked dynamically: it asks for a loader that the image lacks"),
+            Some(_) => {}
+            None => return Some("its ELF program headers are cut off"),
+        }
+    }
+    None
+}
+
+fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
+    let field = bytes.get(at..at.checked_add(width)?)?;
+    Some(field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(machine: u8, segments: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        bytes[..6].copy_from_slice(ELF64_LITTLE_ENDIAN);
+        (bytes[18], bytes[32], bytes[54], bytes[56]) = (machine, 64, 56, segments.len() as u8);
+        for segment in segments {
+            bytes.extend([*segment].into_iter().chain([0; 55]));
+        }
+        bytes
+    }
+
+    #[test]
+    fn only_static_programs_pass() {
+        let check = |bytes: &[u8], part: Option<&str>| match (problem(bytes), part) {
+            (None, None) => {}
+            (Some(problem), Some(part)) => assert!(problem.contains(part), "{problem}"),
+            other => panic!("{other:?}"),
+        };
+        check(&elf(62, &[1, 1, 2]), None);
+        check(&elf(62, &[6, 3, 1]), Some("dynamically"));
+        check(&elf(183, &[1]), Some("x86_64"));
+        check(b"#!/bin/sh", Some("not a 64-bit ELF"));
+        check(&elf(62, &[1])[..100], None);
+        check(&elf(62, &[1, 1])[..100], Some("cut off"));
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        check(&own, None);
+    }
+}

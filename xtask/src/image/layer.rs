@@ -1,0 +1,185 @@
+//! A layer as bytes: the same plan always gives the same ones.
+//!
+//! Owns tar and gzip, and hashes while writing. Must not know what a layer is for.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use flate2::{Compression as Level, GzBuilder};
+use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE};
+
+use super::{Compression, Content, Entry, LayerPlan};
+use crate::digest::{Digest, Hashing};
+
+/// A layer that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLayer {
+    /// As in its plan.
+    pub name: &'static str,
+    /// OCI's name for the form of the bytes.
+    pub media_type: &'static str,
+    /// Of the bytes as they are stored and sent.
+    pub digest: Digest,
+    /// Of the same.
+    pub size: u64,
+    /// Digest of the tar inside.
+    pub diff_id: Digest,
+}
+
+/// gzip's own default. With the crate's version in Cargo.lock it decides the bytes.
+const GZIP_LEVEL: u32 = 6;
+
+/// Writes a layer; times in it are `epoch`.
+pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
+    let stored = Hashing::new(out);
+    let (stored, diff_id, media_type) = match plan.compression {
+        Compression::Stored => (write_tar(plan, epoch, stored)?, None, IMAGE_LAYER_MEDIA_TYPE),
+        Compression::Gzip => {
+            // No time, no name and no operating system: the header says nothing of this machine.
+            let gzip = GzBuilder::new().mtime(0).operating_system(255).write(stored, Level::new(GZIP_LEVEL));
+            let (gzip, diff_id, _) = write_tar(plan, epoch, Hashing::new(gzip))?.finish();
+            (gzip.finish()?, Some(diff_id), IMAGE_LAYER_GZIP_MEDIA_TYPE)
+        }
+    };
+    let (out, digest, size) = stored.finish();
+    let diff_id = diff_id.unwrap_or_else(|| digest.clone());
+    Ok((out, WrittenLayer { name: plan.name, media_type, digest, size, diff_id }))
+}
+
+fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
+    let mut tar = tar::Builder::new(out);
+    for (path, entry) in &plan.entries {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
+        match entry {
+            Entry::Folder { mode } => {
+                let header = header(&format!("{path}/"), tar::EntryType::Directory, *mode, 0, epoch).map_err(named)?;
+                tar.append(&header, io::empty())?;
+            }
+            Entry::File { mode, content: Content::Bytes(bytes) } => {
+                let size = bytes.len() as u64;
+                let header = header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                tar.append(&header, bytes.as_slice())?;
+            }
+            Entry::File { mode, content: Content::File(source) } => {
+                let file = File::open(source).map_err(named)?;
+                let size = file.metadata().map_err(named)?.len();
+                let header = header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let mut exact = Exact { inner: file, left: size };
+                tar.append(&header, &mut exact).map_err(named)?;
+            }
+        }
+    }
+    tar.into_inner()
+}
+
+fn header(path: &str, kind: tar::EntryType, mode: u32, size: u64, epoch: u64) -> io::Result<tar::Header> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    // Splits at a slash into the two fields of 155 and 100 bytes, or says that the path is too long for them.
+    header.set_path(path)?;
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_mtime(epoch);
+    header.set_cksum();
+    Ok(header)
+}
+
+/// Reads as many bytes as the header promised; a file that changes meanwhile would shift all that follows.
+struct Exact<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exact<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (&mut self.inner).take(self.left).read(buffer)?;
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::other("became shorter while it was read"));
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan(compression: Compression, files: &[(String, Vec<u8>)]) -> LayerPlan {
+        let entries = files
+            .iter()
+            .map(|(path, bytes)| (path.clone(), Entry::File { mode: 0o644, content: Content::Bytes(bytes.clone()) }))
+            .collect();
+        LayerPlan { name: "app", comment: String::new(), compression, entries }
+    }
+
+    fn bytes(plan: &LayerPlan) -> Vec<u8> {
+        write(plan, 7, Vec::new()).unwrap().0
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_files_does_not_matter(files in prop::collection::btree_map("[a-z]{1,8}(/[a-z]{1,8}){0,3}", prop::collection::vec(any::<u8>(), 0..2000), 0..8), gzip: bool) {
+            let compression = if gzip { Compression::Gzip } else { Compression::Stored };
+            let forward: Vec<_> = files.clone().into_iter().collect();
+            let backward: Vec<_> = files.clone().into_iter().rev().collect();
+            let written = bytes(&plan(compression, &forward));
+            prop_assert_eq!(&written, &bytes(&plan(compression, &backward)));
+
+            let mut tar = Vec::new();
+            if gzip {
+                flate2::read::GzDecoder::new(written.as_slice()).read_to_end(&mut tar).unwrap();
+            } else {
+                tar = written;
+            }
+            let mut read = BTreeMap::new();
+            for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+                let mut entry = entry.unwrap();
+                prop_assert_eq!((entry.header().uid().unwrap(), entry.header().mtime().unwrap()), (0, 7));
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                read.insert(entry.path().unwrap().to_str().unwrap().to_owned(), content);
+            }
+            prop_assert_eq!(read, files);
+        }
+    }
+
+    #[test]
+    fn bytes_are_as_golden() {
+        // They change when tar, flate2 or the header's fields do; then every digest that users have pinned changes too.
+        let files = [("a".to_owned(), b"hello".to_vec())];
+        let digest = |compression| write(&plan(compression, &files), 0, io::sink()).unwrap().1;
+        let stored = digest(Compression::Stored);
+        assert_eq!(stored.digest, stored.diff_id);
+        assert_eq!(stored.size, 2048);
+        assert_eq!(digest(Compression::Gzip).diff_id, stored.digest);
+        assert_eq!(digest(Compression::Gzip).digest.to_string(), GOLDEN_GZIP);
+    }
+
+    const GOLDEN_GZIP: &str = "sha256:175863ee4cc8cf9ee9ab82d8f8e6d882b5c680770709f87e822ceb1fa6767776";
+
+    #[test]
+    fn source_of_a_file_does_not_matter_and_changes_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, "hello").unwrap();
+        let mut from_file = plan(Compression::Stored, &[]);
+        from_file.entries.insert("a".into(), Entry::File { mode: 0o644, content: Content::File(path) });
+        assert_eq!(bytes(&from_file), bytes(&plan(Compression::Stored, &[("a".into(), b"hello".to_vec())])));
+
+        let mut short = Exact { inner: &b"abc"[..], left: 5 };
+        assert!(short.read_to_end(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn path_that_ustar_cannot_hold_is_an_error() {
+        let error = write(&plan(Compression::Stored, &[("x".repeat(101), Vec::new())]), 0, io::sink()).unwrap_err();
+        assert!(error.to_string().contains("xxx"), "{error}");
+    }
+}

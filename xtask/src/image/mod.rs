@@ -1,0 +1,130 @@
+//! What an image is: a plan, layers of entries, a configuration.
+//!
+//! Owns the image's types and paths. Must not know disks or registries: [`plan()`] is pure, `layer` and `layout` write
+//! what it decided, `unpack` reads it back.
+
+pub mod layer;
+pub mod layout;
+pub mod plan;
+mod system;
+pub mod unpack;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use self::plan::plan;
+
+/// Where the app folder stands in the image.
+pub const APP_ROOT: &str = "/home/site/wwwroot";
+/// Where the host program stands in the image.
+pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
+/// User and group that the image runs as, by number: `nonroot` of the usual static bases.
+pub const USER: &str = "65532:65532";
+/// The port of the host when the Functions host gives none.
+pub const PORT: u16 = 8080;
+
+/// Everything that an image is decided by.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The scorer's name.
+    pub name: String,
+    /// Its version; may be empty.
+    pub version: String,
+    /// The world that the component targets.
+    pub world: String,
+    /// The contract's version.
+    pub wit_version: String,
+    /// Digest of the component's bytes.
+    pub component_digest: String,
+    /// Digest of the model, if there is one.
+    pub model_digest: Option<String>,
+    /// Seconds since 1970 for every time in the image.
+    pub epoch: u64,
+    /// The host program.
+    pub host: Content,
+    /// Files of the app folder beside the model, by their path in it.
+    pub app: BTreeMap<String, Content>,
+    /// The model's files, by their path in the app folder.
+    pub model: BTreeMap<String, Content>,
+}
+
+/// Everything about an image that is known before its layers are hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePlan {
+    /// From the bottom up: least often changed first, so that a change re-sends little.
+    pub layers: Vec<LayerPlan>,
+    /// How a container starts.
+    pub config: ContainerConfig,
+    /// The manifest's annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Seconds since 1970 for every time in the image.
+    pub epoch: u64,
+}
+
+/// One layer before it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPlan {
+    /// `system`, `host`, `model` or `app`.
+    pub name: &'static str,
+    /// What it holds, for the image's history.
+    pub comment: String,
+    /// Whether the bytes are compressed.
+    pub compression: Compression,
+    /// By path, without a leading slash; every folder above an entry is an entry.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// How a layer's bytes are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As gzip, at a fixed level.
+    Gzip,
+    /// As they are: float weights hardly compress, and the runtime maps them sooner.
+    Stored,
+}
+
+/// One file or folder of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A folder.
+    Folder {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Its bytes.
+        content: Content,
+    },
+}
+
+/// Where a file's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// From memory.
+    Bytes(Vec<u8>),
+    /// From a file.
+    File(PathBuf),
+}
+
+/// The `config` object of an image's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// Who runs it.
+    pub user: String,
+    /// Which ports it listens on.
+    pub exposed_ports: BTreeMap<String, BTreeMap<String, String>>,
+    /// `NAME=value`, in order.
+    pub env: Vec<String>,
+    /// Program and arguments.
+    pub entrypoint: Vec<String>,
+    /// Where it starts.
+    pub working_dir: String,
+    /// What the image says of itself.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,251 @@
+//! From a scorer's parts to an image's plan, and from hashed layers to its configuration and manifest.
+//!
+//! Owns every decision about what stands where in the image. Must not know files: it reads and writes none.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use serde_json::json;
+
+use super::layer::WrittenLayer;
+use super::system;
+use super::{
+    APP_ROOT, Compression, ContainerConfig, Content, Entry, HOST_PROGRAM, ImagePlan, Inputs, LayerPlan, PORT, USER,
+};
+use crate::digest::Digest;
+
+/// Decides everything about an image on `scratch`.
+pub fn plan(inputs: &Inputs) -> ImagePlan {
+    let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
+    let mut layers =
+        vec![system::layer(), layer("host", "the Scorebox host".to_owned(), Compression::Gzip, 0o755, host)];
+    if !inputs.model.is_empty() {
+        let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
+        layers.push(layer("model", comment, Compression::Stored, 0o644, in_app_root(&inputs.model)));
+    }
+    let comment = format!("scorer {} with component {}", inputs.name, inputs.component_digest);
+    layers.push(layer("app", comment, Compression::Gzip, 0o644, in_app_root(&inputs.app)));
+    ImagePlan { layers, config: container_config(inputs), annotations: annotations(inputs), epoch: inputs.epoch }
+}
+
+fn in_app_root(files: &BTreeMap<String, Content>) -> BTreeMap<String, Content> {
+    files.iter().map(|(name, content)| (format!("{APP_ROOT}/{name}"), content.clone())).collect()
+}
+
+fn layer(
+    name: &'static str,
+    comment: String,
+    compression: Compression,
+    mode: u32,
+    files: BTreeMap<String, Content>,
+) -> LayerPlan {
+    let mut entries = BTreeMap::new();
+    for (path, content) in files {
+        let path = path.trim_start_matches('/').to_owned();
+        add_folders_above(&mut entries, &path);
+        entries.insert(path, Entry::File { mode, content });
+    }
+    LayerPlan { name, comment, compression, entries }
+}
+
+/// Adds the folders above a path: a layer must not depend on another one for their modes.
+pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
+    for (end, _) in path.match_indices('/') {
+        if let Some(folder) = path.get(..end) {
+            entries.entry(folder.to_owned()).or_insert(Entry::Folder { mode: 0o755 });
+        }
+    }
+}
+
+fn container_config(inputs: &Inputs) -> ContainerConfig {
+    let mut labels = BTreeMap::from([
+        ("dev.scorebox.scorer.name".to_owned(), inputs.name.clone()),
+        ("dev.scorebox.world".to_owned(), inputs.world.clone()),
+        ("dev.scorebox.wit-version".to_owned(), inputs.wit_version.clone()),
+        ("dev.scorebox.component.digest".to_owned(), inputs.component_digest.clone()),
+    ]);
+    if !inputs.version.is_empty() {
+        labels.insert("dev.scorebox.scorer.version".to_owned(), inputs.version.clone());
+    }
+    if let Some(digest) = &inputs.model_digest {
+        labels.insert("dev.scorebox.model.digest".to_owned(), digest.clone());
+    }
+    ContainerConfig {
+        user: USER.to_owned(),
+        exposed_ports: BTreeMap::from([(format!("{PORT}/tcp"), BTreeMap::new())]),
+        env: vec![
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+            format!("AzureWebJobsScriptRoot={APP_ROOT}"),
+            "FUNCTIONS_WORKER_RUNTIME=custom".to_owned(),
+        ],
+        // In a container of its own the host is reached from outside; beside the Functions host, which starts it by
+        // host.json, it keeps to the loopback address.
+        entrypoint: [HOST_PROGRAM, "serve", "--app", APP_ROOT, "--address", "0.0.0.0"].map(str::to_owned).to_vec(),
+        working_dir: APP_ROOT.to_owned(),
+        labels,
+    }
+}
+
+fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::from([
+        ("org.opencontainers.image.created".to_owned(), rfc3339(inputs.epoch)),
+        ("org.opencontainers.image.title".to_owned(), inputs.name.clone()),
+    ]);
+    if !inputs.version.is_empty() {
+        annotations.insert("org.opencontainers.image.version".to_owned(), inputs.version.clone());
+    }
+    annotations
+}
+
+/// Seconds since 1970 as text; seconds that a date cannot hold count as 1970.
+fn rfc3339(epoch: u64) -> String {
+    // The formatter takes years up to 9999.
+    let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+impl ImagePlan {
+    /// The image configuration's bytes, once the layers are hashed.
+    pub fn config_bytes(&self, layers: &[WrittenLayer]) -> Vec<u8> {
+        let created = rfc3339(self.epoch);
+        let history: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| json!({ "created": created, "created_by": "cargo xtask package", "comment": format!("{}: {}", layer.name, layer.comment) }))
+            .collect();
+        let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+        bytes(&json!({
+            "created": created,
+            "architecture": "amd64",
+            "os": "linux",
+            "config": self.config,
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+            "history": history,
+        }))
+    }
+
+    /// The image manifest's bytes, once the layers are hashed and the configuration is written.
+    pub fn manifest_bytes(&self, config: &[u8], layers: &[WrittenLayer]) -> Vec<u8> {
+        let descriptor = |media_type: &str, digest: &Digest, size: u64| OciDescriptor {
+            media_type: media_type.to_owned(),
+            digest: digest.to_string(),
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            ..OciDescriptor::default()
+        };
+        bytes(&OciImageManifest {
+            media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
+            config: descriptor(IMAGE_CONFIG_MEDIA_TYPE, &Digest::of(config), config.len() as u64),
+            layers: layers.iter().map(|layer| descriptor(layer.media_type, &layer.digest, layer.size)).collect(),
+            annotations: Some(self.annotations.clone()),
+            ..OciImageManifest::default()
+        })
+    }
+}
+
+/// Serialised once: a digest is over these bytes, never over a struct.
+fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
+    // Strings, numbers and maps with string keys always serialise.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::layer;
+
+    fn inputs(model: bool) -> Inputs {
+        let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+        Inputs {
+            name: "digits".into(),
+            version: "1.0".into(),
+            world: "scoring".into(),
+            wit_version: "0.1.0".into(),
+            component_digest: Digest::of(b"wasm").to_string(),
+            model_digest: model.then(|| Digest::of(b"weights").to_string()),
+            epoch: 0,
+            host: content("host"),
+            app: BTreeMap::from([
+                ("component.wasm".into(), content("wasm")),
+                ("score/function.json".into(), content("{}")),
+            ]),
+            model: if model {
+                BTreeMap::from([("model/w.safetensors".into(), content("weights"))])
+            } else {
+                BTreeMap::new()
+            },
+        }
+    }
+
+    /// The plan as lines of text: what a reviewer of a change should see.
+    fn listing(plan: &ImagePlan) -> String {
+        let mut text = String::new();
+        for layer in plan.layers.iter().filter(|layer| layer.name != "system") {
+            text.push_str(&format!("{} {:?}\n", layer.name, layer.compression));
+            for (path, entry) in &layer.entries {
+                match entry {
+                    Entry::Folder { mode } => text.push_str(&format!("  {mode:o} {path}/\n")),
+                    Entry::File { mode, .. } => text.push_str(&format!("  {mode:o} {path}\n")),
+                }
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn plan_is_as_golden() {
+        let golden = "\
+host Gzip
+  755 usr/
+  755 usr/bin/
+  755 usr/bin/scorebox
+model Stored
+  755 home/
+  755 home/site/
+  755 home/site/wwwroot/
+  755 home/site/wwwroot/model/
+  644 home/site/wwwroot/model/w.safetensors
+app Gzip
+  755 home/
+  755 home/site/
+  755 home/site/wwwroot/
+  644 home/site/wwwroot/component.wasm
+  755 home/site/wwwroot/score/
+  644 home/site/wwwroot/score/function.json
+";
+        // `usr` and `home` sort without the slash that is shown here.
+        assert_eq!(listing(&plan(&inputs(true))), golden);
+    }
+
+    #[test]
+    fn without_a_model_there_is_no_model_layer() {
+        let plan = plan(&inputs(false));
+        assert_eq!(plan.layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), ["system", "host", "app"]);
+        assert!(!plan.config.labels.contains_key("dev.scorebox.model.digest"));
+    }
+
+    #[test]
+    fn configuration_and_manifest_name_every_layer() {
+        let plan = plan(&inputs(true));
+        let layers: Vec<_> = plan.layers.iter().map(|one| layer::write(one, 0, std::io::sink()).unwrap().1).collect();
+        let config = plan.config_bytes(&layers);
+        let read: serde_json::Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(read["rootfs"]["diff_ids"].as_array().unwrap().len(), 4);
+        assert_eq!(read["history"].as_array().unwrap().len(), 4);
+        assert_eq!(read["created"], "1970-01-01T00:00:00Z");
+        assert_eq!(read["config"]["User"], "65532:65532");
+        assert_eq!(read["config"]["ExposedPorts"], serde_json::json!({ "8080/tcp": {} }));
+        assert_eq!(read["config"]["Labels"]["dev.scorebox.scorer.version"], "1.0");
+        let manifest: serde_json::Value = serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
+        assert_eq!(manifest["config"]["digest"], Digest::of(&config).to_string());
+        assert_eq!(manifest["layers"][2]["mediaType"], "application/vnd.oci.image.layer.v1.tar");
+        assert_eq!(manifest["layers"][3]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+        assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "digits");
+    }
+
+    #[test]
+    fn times_beyond_a_date_do_not_panic() {
+        assert_eq!(rfc3339(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339(u64::MAX), "1970-01-01T00:00:00Z");
+    }
+}

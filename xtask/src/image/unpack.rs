@@ -1,0 +1,173 @@
+//! From an OCI layout back to a root folder.
+//!
+//! Owns the check of every digest on the way and the order of the layers. Must not know scorers, and trusts nothing in
+//! the layout but the digest that it is asked for.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use serde_json::Value;
+
+use super::layout::{INDEX_FILE, blob_name};
+use crate::digest::{Digest, Hashing};
+use crate::failure::Failure;
+
+/// Unpacks the layout's one image into a folder, which must not exist, and returns the image's digest.
+pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
+    let index = layout.join(INDEX_FILE);
+    let text = std::fs::read(&index).map_err(|error| Failure::file(&index, "be read", error))?;
+    let index: Value = serde_json::from_slice(&text).map_err(|error| bad(layout, &format!("index.json: {error}")))?;
+    let digest = index
+        .pointer("/manifests/0/digest")
+        .and_then(Value::as_str)
+        .and_then(Digest::parse)
+        .ok_or_else(|| bad(layout, "index.json names no image"))?;
+    let manifest: OciImageManifest = json(layout, &digest)?;
+    let config: Value = json(layout, &parse(layout, &manifest.config)?)?;
+    let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+    if diff_ids.len() != manifest.layers.len() {
+        return Err(bad(layout, "manifest and configuration differ in the number of layers"));
+    }
+    std::fs::create_dir_all(root).map_err(|error| Failure::file(root, "be made", error))?;
+    for (layer, diff_id) in manifest.layers.iter().zip(&diff_ids) {
+        let written = unpack_layer(layout, layer, root)?;
+        if diff_id.as_str() != Some(written.to_string().as_str()) {
+            return Err(bad(
+                layout,
+                &format!("layer {}: its tar has the digest {written}, not {diff_id}", layer.digest),
+            ));
+        }
+    }
+    Ok(digest)
+}
+
+fn json<T: serde::de::DeserializeOwned>(layout: &Path, digest: &Digest) -> Result<T, Failure> {
+    let path = layout.join(blob_name(digest));
+    let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    if Digest::of(&bytes) != *digest {
+        return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| bad(layout, &format!("{}: {error}", path.display())))
+}
+
+fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
+    Digest::parse(&descriptor.digest).ok_or_else(|| bad(layout, &format!("`{}` is no digest", descriptor.digest)))
+}
+
+/// Unpacks one layer and returns the digest of its tar.
+fn unpack_layer(layout: &Path, layer: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
+    let digest = parse(layout, layer)?;
+    let path = layout.join(blob_name(&digest));
+    let unreadable = |error: io::Error| Failure::file(&path, "be read", error);
+    let (found, size) = Digest::of_reader(File::open(&path).map_err(unreadable)?).map_err(unreadable)?;
+    if found != digest || i64::try_from(size).ok() != Some(layer.size) {
+        return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
+    }
+    let file = BufReader::new(File::open(&path).map_err(unreadable)?);
+    let tar: Box<dyn Read> = match layer.media_type.as_str() {
+        IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
+        IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        other => return Err(bad(layout, &format!("layers of type {other} are not known"))),
+    };
+    let mut tar = HashingReader { inner: tar, hash: Hashing::new(io::sink()) };
+    extract(&mut tar, root).map_err(unreadable)?;
+    // What follows the archive's end mark counts for the digest too.
+    io::copy(&mut tar, &mut io::sink()).map_err(unreadable)?;
+    Ok(tar.hash.finish().1)
+}
+
+fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
+    let mut archive = tar::Archive::new(tar);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(false);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(".wh.")) {
+            return Err(io::Error::other(format!("{}: files that remove others are not known", path.display())));
+        }
+        // `unpack_in` keeps to the root: it skips paths with `..` and refuses links that lead out.
+        if !entry.unpack_in(root)? {
+            return Err(io::Error::other(format!("{}: leads out of the root", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn bad(layout: &Path, problem: &str) -> Failure {
+    Failure::other(
+        format!("{}: {problem}", layout.display()),
+        "write the layout again with `cargo xtask package --manifest FILE`",
+    )
+}
+
+/// Hashes what is read through it.
+struct HashingReader<R> {
+    inner: R,
+    hash: Hashing<io::Sink>,
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        io::Write::write_all(&mut self.hash, buffer.get(..count).unwrap_or_default())?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::image::{Content, Inputs, layout, plan};
+
+    fn written(dir: &Path) -> layout::WrittenImage {
+        let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+        let inputs = Inputs {
+            name: "x".into(),
+            version: String::new(),
+            world: "scoring".into(),
+            wit_version: "0.1.0".into(),
+            component_digest: Digest::of(b"c").to_string(),
+            model_digest: Some(Digest::of(b"m").to_string()),
+            epoch: 0,
+            host: content("host"),
+            app: BTreeMap::from([("component.wasm".into(), content("c"))]),
+            model: BTreeMap::from([("model/m".into(), content("m"))]),
+        };
+        layout::write(&plan(&inputs), &dir.join("layout"), "v1").unwrap()
+    }
+
+    #[test]
+    fn what_was_planned_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = written(dir.path());
+        let root = dir.path().join("root");
+        assert_eq!(unpack(&image.dir, &root).unwrap(), image.digest);
+        assert_eq!(std::fs::read(root.join("home/site/wwwroot/model/m")).unwrap(), b"m");
+        let mode = |path: &str| std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode("usr/bin/scorebox"), mode("tmp"), mode("etc/passwd")), (0o755, 0o1777, 0o644));
+        assert_eq!(written(dir.path()).digest, image.digest, "written twice");
+    }
+
+    #[test]
+    fn altered_blob_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = written(dir.path());
+        for blob in &image.blobs {
+            let path = image.blob_path(&blob.digest);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let refused = unpack(&image.dir, &dir.path().join(blob.name)).unwrap_err();
+            assert!(refused.problem.contains("another content"), "{}: {refused}", blob.name);
+            bytes[last] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The model's files: which they are, and which are refused.
+//!
+//! Owns the walk through the model folder and the search for pickles. Must not know tensors: the host library reads
+//! those when it checks the app.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::workspace::shown;
+
+/// One file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ModelFile {
+    /// Its name inside the model, with `/` between folders.
+    pub name: String,
+    /// Where its bytes are.
+    pub path: PathBuf,
+}
+
+/// Lists a model's files by name and refuses what a scorer must not ship.
+pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
+    let root = model.canonicalize().map_err(|error| {
+        Failure::project(
+            format!("{}: `scorer.model` cannot be read: {error}", model.display()),
+            "name the model's folder or file, relative to the manifest; leave the key out if there is no model",
+        )
+    })?;
+    let mut files = Vec::new();
+    if root.is_dir() {
+        walk(&root, &root, "", &mut files)?;
+    } else {
+        // A symbolic link to a single file names it by the link, which is what the author sees.
+        files.push(ModelFile { name: text(model.file_name().unwrap_or_default(), model)?, path: root });
+    }
+    if files.is_empty() {
+        return Err(Failure::project(
+            format!("{}: the model folder is empty", model.display()),
+            "put the model's files there, or leave `scorer.model` out",
+        ));
+    }
+    files.sort();
+    for file in &files {
+        if let Some(what) = program(file)? {
+            return Err(refusal(file, what));
+        }
+    }
+    Ok(files)
+}
+
+fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Result<(), Failure> {
+    let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = format!("{prefix}{}", text(&entry.file_name(), &entry.path())?);
+        let path = entry.path();
+        let resolved = path.canonicalize().map_err(|error| {
+            Failure::project(
+                format!("{}: cannot be resolved: {error}", shown(&path)),
+                "remove the broken link from the model",
+            )
+        })?;
+        if !resolved.starts_with(root) {
+            return Err(Failure::project(
+                format!("{}: a link out of the model folder, to {}", shown(&path), resolved.display()),
+                "copy the file into the model folder: the image must hold all that the scorer reads, and nothing else",
+            ));
+        }
+        let link = entry.file_type().map_err(unreadable)?.is_symlink();
+        if resolved.is_dir() {
+            if link {
+                return Err(Failure::project(
+                    format!("{}: a link to a folder", shown(&path)),
+                    "make it a folder of its own; links between folders can form circles",
+                ));
+            }
+            walk(root, &path, &format!("{name}/"), files)?;
+        } else if resolved.is_file() {
+            files.push(ModelFile { name, path: resolved });
+        } else {
+            return Err(Failure::project(
+                format!("{}: neither a file nor a folder", shown(&path)),
+                "remove the device, socket or pipe from the model",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn text(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
+    name.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::project(format!("{}: its name is not UTF-8", path.display()), "rename the file"))
+}
+
+const PICKLED: &[&str] = &["pkl", "pickle", "joblib", "pt", "pth", "sav"];
+const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
+
+/// Says what kind of program a file is, or `None` for data.
+fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
+    if let Some(what) = by_name(&file.name) {
+        return Ok(Some(what));
+    }
+    let (head, tail) = ends(&file.path).map_err(|error| Failure::file(&file.path, "be read", error))?;
+    Ok(by_bytes(&head, &tail))
+}
+
+fn by_name(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    let mut extensions = lower.rsplit('/').next()?.split('.').skip(1).collect::<Vec<_>>();
+    if extensions.last().is_some_and(|last| COMPRESSED.contains(last)) {
+        extensions.pop();
+    }
+    PICKLED.contains(extensions.last()?).then_some("by its name, a pickle")
+}
+
+/// The file's first and last 64 KiB.
+fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+    const PART: u64 = 64 << 10;
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut head = Vec::new();
+    (&mut file).take(PART).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(size.saturating_sub(PART)))?;
+    let mut tail = Vec::new();
+    file.take(PART).read_to_end(&mut tail)?;
+    Ok((head, tail))
+}
+
+fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
+    // The magic number that torch.save wrote before it used zip files, as a pickled integer.
+    const TORCH_LEGACY: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+    if head.starts_with(TORCH_LEGACY) {
+        return Some("a PyTorch pickle");
+    }
+    if pickle_header(head) && tail.ends_with(b".") {
+        return Some("a pickle");
+    }
+    let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    if head.starts_with(b"PK\x03\x04") && (holds(head, b"data.pkl") || holds(tail, b"data.pkl")) {
+        return Some("a PyTorch archive, which holds a pickle");
+    }
+    // NumPy writes an array of objects as a pickle; the type stands in the file's own header.
+    if head.starts_with(b"\x93NUMPY") && holds(head.get(..128).unwrap_or(head), b"'|O'") {
+        return Some("a NumPy array of Python objects, which is a pickle");
+    }
+    let mut start = Vec::new();
+    let compressed = match head {
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
+            flate2::read::ZlibDecoder::new(head).take(2).read_to_end(&mut start).is_ok()
+        }
+        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head).take(2).read_to_end(&mut start).is_ok(),
+        _ => false,
+    };
+    (compressed && pickle_header(&start)).then_some("a compressed joblib file, which is a pickle")
+}
+
+fn pickle_header(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80, 2..=5, ..])
+}
+
+fn refusal(file: &ModelFile, what: &str) -> Failure {
+    Failure::project(
+        format!(
+            "{}: {what}. Pickles are programs: whoever loads one runs what its author wrote, so no image carries one",
+            shown(&file.path)
+        ),
+        "write the weights as safetensors where the model was trained, and remove this file. For a linear model of \
+         scikit-learn:\n       import joblib, numpy as np; from safetensors.numpy import save_file\n       \
+         m = joblib.load(\"model.joblib\")\n       \
+         save_file({\"coef\": m.coef_.astype(\"f4\"), \"intercept\": m.intercept_.astype(\"f4\"), \"classes\": \
+         np.asarray(m.classes_, \"i8\")}, \"model.safetensors\")\n       \
+         For PyTorch: safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn names_of_pickles_are_known() {
+        let check = |name: &str, refused: bool| assert_eq!(by_name(name).is_some(), refused, "{name}");
+        check("model.pkl", true);
+        check("a/b.PKL", true);
+        check("model.pkl.gz", true);
+        check("m.joblib.z", true);
+        check("weights.pt", true);
+        check("weights.pth", true);
+        check("old.sav", true);
+        check("model.safetensors", false);
+        check("pkl", false);
+        check("pkl.d/labels.txt", false);
+        check("vocab.json.gz", false);
+        check("net.pt.onnx", false);
+    }
+
+    #[test]
+    fn bytes_of_pickles_are_known() {
+        let check = |bytes: &[u8], refused: bool| assert_eq!(by_bytes(bytes, bytes).is_some(), refused, "{bytes:?}");
+        check(b"\x80\x04\x95\x10.", true);
+        check(b"\x80\x02}q\x00.", true);
+        check(b"\x80\x02}q\x00", false);
+        check(b"\x80\x06}.", false);
+        check(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.storages", true);
+        check(b"PK\x03\x04....archive/data.pkl....", true);
+        check(b"PK\x03\x04....weights.npy", false);
+        check(b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False}", true);
+        check(b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False}", false);
+        check(b"", false);
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(b"\x80\x04\x95 and more").unwrap();
+        check(&zlib.finish().unwrap(), true);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(b"{\"words\": 3}").unwrap();
+        check(&gzip.finish().unwrap(), false);
+    }
+
+    #[test]
+    fn listing_follows_links_inside_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("model");
+        std::fs::create_dir_all(model.join("b")).unwrap();
+        std::fs::write(model.join("b/w.safetensors"), "w").unwrap();
+        std::fs::write(model.join("a.txt"), "a").unwrap();
+        std::os::unix::fs::symlink("a.txt", model.join("c.txt")).unwrap();
+        let names = |model: &Path| list(model).map(|files| files.into_iter().map(|file| file.name).collect::<Vec<_>>());
+        assert_eq!(names(&model).unwrap(), ["a.txt", "b/w.safetensors", "c.txt"]);
+        assert_eq!(names(&model.join("a.txt")).unwrap(), ["a.txt"]);
+
+        std::fs::write(dir.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("../secret", model.join("d")).unwrap();
+        let refused = names(&model).unwrap_err();
+        assert!(refused.problem.contains("a link out of the model folder"), "{refused}");
+        assert_eq!(refused.exit_code(), 3);
+        std::fs::remove_file(model.join("d")).unwrap();
+
+        std::fs::write(model.join("renamed.bin"), b"\x80\x04\x95.").unwrap();
+        let refused = names(&model).unwrap_err().to_string();
+        assert!(refused.contains("renamed.bin") && refused.contains("save_file"), "{refused}");
+    }
+}

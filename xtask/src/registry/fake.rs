@@ -1,0 +1,58 @@
+//! A registry of a few lines for the tests of the upload.
+//!
+//! Owns a thread that records requests and answers from a script. Must not know what the upload does with the answers.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+use reqwest::Url;
+
+/// One request as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Method and path with query.
+    pub line: String,
+    /// The value of `Content-Range`; empty without.
+    pub range: String,
+    /// Number of bytes of the body; `None` if its length was not given.
+    pub body_bytes: Option<u64>,
+}
+
+/// Starts a registry that gives these answers, one per connection, and returns its address and what it was asked.
+pub fn start(answers: Vec<&'static str>) -> (Url, Receiver<Request>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/v2/digits/", listener.local_addr().unwrap());
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (stream, _) = listener.accept().unwrap();
+            sender.send(serve(stream, answer)).unwrap();
+        }
+    });
+    (Url::parse(&base).unwrap(), receiver)
+}
+
+fn serve(mut stream: TcpStream, answer: &str) -> Request {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    let mut request =
+        Request { line: first.trim().trim_end_matches(" HTTP/1.1").to_owned(), range: String::new(), body_bytes: None };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => request.body_bytes = Some(value.parse().unwrap()),
+            "content-range" => request.range = value.to_owned(),
+            _ => {}
+        }
+    }
+    let mut body = Vec::new();
+    reader.take(request.body_bytes.unwrap_or(0)).read_to_end(&mut body).unwrap();
+    let (status, headers) = answer.split_once('|').unwrap_or((answer, ""));
+    let headers: String = headers.split('|').filter(|header| !header.is_empty()).map(|h| format!("{h}\r\n")).collect();
+    write!(stream, "HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    request
+}

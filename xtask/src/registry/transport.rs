@@ -1,0 +1,67 @@
+//! HTTP towards a registry.
+//!
+//! Owns the client, its time limits, and which requests are tried again. Must not know the protocol's steps.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
+
+use super::answer;
+use crate::failure::Failure;
+
+/// How often a request, or the upload of a blob, is tried in all.
+pub const ATTEMPTS: u32 = 4;
+/// The longest pause that a registry may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Makes the client.
+pub fn client() -> Result<Client, Failure> {
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("scorebox-xtask/", env!("CARGO_PKG_VERSION")))
+            // No step of a push needs a redirect, and one could carry what is sent to another host.
+            .redirect(Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            // A chunk of 16 MiB at 0.5 Mbit/s.
+            .timeout(Duration::from_secs(300))
+    };
+    builder()
+        .build()
+        // Without certificates on the machine the first fails; Mozilla's are compiled in.
+        .or_else(|_| {
+            let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+            let roots: Result<Vec<_>, _> = roots.map(|root| reqwest::Certificate::from_der(root)).collect();
+            builder().tls_certs_only(roots?).build()
+        })
+        .map_err(|error| answer::unanswered("preparing TLS", &error))
+}
+
+/// Sends a request that may be repeated without harm, and repeats it while the registry is busy or out of reach.
+pub async fn send(action: &str, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    let mut attempt = 1;
+    loop {
+        let outcome = request().send().await;
+        let pause = match &outcome {
+            Ok(response) if matches!(response.status().as_u16(), 429 | 502 | 503 | 504) => asked_pause(response),
+            Err(error) if error.is_connect() || error.is_timeout() => None,
+            _ => return outcome.map_err(|error| answer::unanswered(action, &error)),
+        };
+        if attempt == ATTEMPTS {
+            return outcome.map_err(|error| answer::unanswered(action, &error));
+        }
+        tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt))).await;
+        attempt += 1;
+    }
+}
+
+/// The pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.
+pub fn backoff(attempt: u32) -> Duration {
+    Duration::from_millis(100 << attempt.min(8))
+}
+
+fn asked_pause(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}

@@ -1,0 +1,217 @@
+//! `cargo xtask test`: every check and test, and one line at the end.
+//!
+//! Owns the order of the steps, what the tests learn from the environment, and the sum. Must not know single tests:
+//! each starts its own servers.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+
+use crate::args::TestArgs;
+use crate::failure::Failure;
+use crate::workspace::{self, GUEST_TARGET};
+use crate::{app, host_program, setup, tidy, tools};
+
+/// Names the workspace's root to the tests.
+const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
+/// Names the host program.
+const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
+/// Names this program.
+const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
+/// Names the folder with the compiled test guests.
+const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
+/// Names the folder with one app folder per example.
+const APPS_VARIABLE: &str = "SCOREBOX_APPS";
+/// Names the file to which a test that cannot run appends its reason in a line.
+const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
+
+/// Runs the command; its last line of standard output is the sum.
+pub fn run(args: &TestArgs) -> ExitCode {
+    let mut failed_steps = Vec::new();
+    let mut step = |name: &'static str, outcome: Result<(), Failure>| match outcome {
+        Ok(()) => true,
+        Err(failure) => {
+            eprintln!("step `{name}` failed: {failure}");
+            failed_steps.push(name);
+            false
+        }
+    };
+    let mut sum = Sum::default();
+    let ready = step("setup", setup::toolchain(|line| eprintln!("{line}")));
+    if ready {
+        install_tools();
+        if args.only.is_empty() {
+            step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
+            step("tidy", tidy::check());
+            let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            step("clippy", cargo(&clippy, &[]));
+            let doc = ["doc", "--release", "--workspace", "--no-deps"];
+            step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
+        }
+        match prepare() {
+            Err(failure) => {
+                step("build", Err(failure));
+            }
+            Ok(places) => match tests(&places, &args.only) {
+                Err(failure) => {
+                    step("test", Err(failure));
+                }
+                Ok((found, success)) => {
+                    sum = found;
+                    // A test program that does not compile or crashes leaves no line of its own.
+                    if !success && sum.failed == 0 {
+                        step("test", Err(Failure::other("cargo test failed", "see what it says above")));
+                    }
+                }
+            },
+        }
+    }
+    sum.failed += failed_steps.len() as u64;
+    if !failed_steps.is_empty() {
+        println!("failed steps, each counted as one failure: {}", failed_steps.join(", "));
+    }
+    println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skipped);
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Installs what the tests use, where that is possible; a test without its tool says that it was skipped.
+fn install_tools() {
+    let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
+    if !packages.is_empty()
+        && let Err(failure) = tools::install(&packages)
+    {
+        eprintln!("{failure}\n  until then, tests that need them are skipped");
+    }
+}
+
+fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> {
+    let shown = format!("cargo {}", arguments.join(" "));
+    eprintln!("running {shown}");
+    let mut command = workspace::cargo(&workspace::root());
+    let status = command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::other(format!("`{shown}` ended with {status}"), "mend what it says above")),
+        Err(error) => Err(Failure::toolchain(format!("`{shown}`: {error}"), "run `cargo xtask setup`")),
+    }
+}
+
+/// What was built for the tests.
+struct Places {
+    host: PathBuf,
+    programs: PathBuf,
+    apps: PathBuf,
+}
+
+fn prepare() -> Result<Places, Failure> {
+    let root = workspace::root();
+    let guests = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--examples"];
+    eprintln!("building the test guests");
+    let built = workspace::build(&root, &guests)?;
+    let module =
+        built.iter().flat_map(|artifact| &artifact.files).find(|file| file.extension() == Some("wasm".as_ref()));
+    let programs = module.and_then(|module| module.parent()).map(Path::to_path_buf);
+    let programs = programs.unwrap_or_else(|| workspace::target().join(GUEST_TARGET).join("release/examples"));
+    let apps = workspace::target().join("apps");
+    for manifest in examples(&root.join("guest/examples"))? {
+        let manifest = Manifest::read(&manifest)?;
+        app::stage(&manifest, &apps.join(&manifest.scorer.name))?;
+    }
+    let host = host_program::build()?;
+    host_program::check(&host)?;
+    Ok(Places { host, programs, apps })
+}
+
+/// The manifests of the examples, in the order of their names.
+pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
+    let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
+    let mut manifests: Vec<_> = manifests.filter(|manifest| manifest.is_file()).collect();
+    manifests.sort();
+    Ok(manifests)
+}
+
+fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
+    let skipped_file = workspace::target().join("skipped-tests.txt");
+    std::fs::write(&skipped_file, "").map_err(|error| Failure::file(&skipped_file, "be written", error))?;
+    let mut command = workspace::cargo(&workspace::root());
+    command
+        .args(["test", "--release", "--workspace", "--no-fail-fast", "--"])
+        .args(only)
+        .env(WORKSPACE_VARIABLE, workspace::root())
+        .env(HOST_VARIABLE, &places.host)
+        .env(XTASK_VARIABLE, std::env::current_exe().unwrap_or_default())
+        .env(PROGRAMS_VARIABLE, &places.programs)
+        .env(APPS_VARIABLE, &places.apps)
+        .env(SKIPPED_VARIABLE, &skipped_file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    eprintln!("running cargo test");
+    let (mut sum, success) = stream(command)?;
+    let reasons = std::fs::read_to_string(&skipped_file).unwrap_or_default();
+    for reason in reasons.lines().filter(|line| !line.trim().is_empty()) {
+        println!("skipped: {}", reason.trim().trim_start_matches("skipped: "));
+        // Such a test returned early, and cargo counted it as passed.
+        sum.passed = sum.passed.saturating_sub(1);
+        sum.skipped += 1;
+    }
+    Ok((sum, success))
+}
+
+/// Passes the tests' output on while it comes, and adds up the results in it.
+fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
+    let broken = |error: std::io::Error| Failure::other(format!("cargo test: {error}"), "run the command again");
+    let mut child = command.spawn().map_err(broken)?;
+    let mut sum = Sum::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(broken)?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            sum.add(&line);
+        }
+    }
+    let status = child.wait().map_err(broken)?;
+    Ok((sum, status.success()))
+}
+
+/// Numbers of tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Sum {
+    /// Adds a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s`.
+    fn add(&mut self, line: &str) {
+        let Some(numbers) = line.trim().strip_prefix("test result: ") else { return };
+        for part in numbers.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let Some(count) = words.next().and_then(|word| word.parse::<u64>().ok()) else { continue };
+            match words.next() {
+                Some("passed") => self.passed += count,
+                Some("failed") => self.failed += count,
+                Some("ignored") => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up() {
+        let mut sum = Sum::default();
+        sum.add("running 5 tests");
+        sum.add("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s");
+        sum.add("test result: FAILED. 2 passed; 7 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.40s");
+        assert_eq!(sum, Sum { passed: 7, failed: 7, skipped: 1 });
+    }
+}

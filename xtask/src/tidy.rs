@@ -1,0 +1,112 @@
+//! `cargo xtask tidy`: the house rules that no compiler checks.
+//!
+//! Owns the findings' form and the walk through the tree. Must not know any rule: each family has its own file.
+
+mod contract;
+mod layers;
+mod manifests;
+mod readme;
+mod source_text;
+mod sources;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::args::TidyArgs;
+use crate::failure::Failure;
+use crate::workspace;
+
+/// One breach of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    /// Below the workspace's root.
+    file: String,
+    /// From 1.
+    line: usize,
+    what: String,
+    fix: String,
+}
+
+impl Finding {
+    fn new(file: &str, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, what: what.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}; {}", self.file, self.line, self.what, self.fix)
+    }
+}
+
+/// Folders whose Rust files the rules hold for.
+const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
+
+/// Runs the command.
+pub fn run(args: &TidyArgs) -> Result<(), Failure> {
+    if args.bless {
+        contract::bless(&workspace::root())?;
+    }
+    check()
+}
+
+/// Checks everything and prints one line for each finding.
+pub fn check() -> Result<(), Failure> {
+    let root = workspace::root();
+    let mut findings = Vec::new();
+    let mut files = 0;
+    for folder in CODE {
+        for path in walk(&root.join(folder))? {
+            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+            let is = |extension: &str| path.extension() == Some(extension.as_ref());
+            if is("rs") {
+                let text = read(&path)?;
+                findings.extend(sources::check(&name, &text));
+                findings.extend(layers::check(&name, &text));
+                files += 1;
+            } else if name.ends_with("Cargo.toml") {
+                findings.extend(manifests::check(&name, &read(&path)?));
+                files += 1;
+            }
+        }
+    }
+    findings.extend(manifests::check("Cargo.toml", &read(&root.join("Cargo.toml"))?));
+    findings.extend(readme::check(&std::fs::read_to_string(root.join("README.md")).unwrap_or_default()));
+    findings.extend(contract::check(&root)?);
+    findings.sort();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() {
+        eprintln!("tidy: {files} files follow the house rules");
+        return Ok(());
+    }
+    Err(Failure::other(format!("tidy: {} findings", findings.len()), "mend the lines above"))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::file(path, "be read", error))
+}
+
+/// All files below a folder by name, without those that are built or hidden. A folder that is not there has none.
+fn walk(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    if !dir.is_dir() {
+        return Ok(found);
+    }
+    let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name();
+        if name == "target" || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            found.extend(walk(&entry.path())?);
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

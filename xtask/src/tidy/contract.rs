@@ -1,0 +1,131 @@
+//! The contract's hash, and the vendored packages' hashes.
+//!
+//! Owns the comparison of `wit/` with `wit/CHANGES.md` and `wit/deps/deps.lock`. Must not know what the contract says.
+
+use std::path::Path;
+
+use wit_component::WitPrinter;
+use wit_parser::Resolve;
+
+use super::{Finding, read, walk};
+use crate::digest::Digest;
+use crate::failure::Failure;
+
+const CHANGES: &str = "wit/CHANGES.md";
+const LOCK: &str = "wit/deps/deps.lock";
+/// The line of the changes that holds the hash.
+const HASH_LINE: &str = "Hash of the printed contract: ";
+const BLESS: &str = "`cargo xtask tidy --bless`";
+
+/// Compares both hashes with the files.
+pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
+    let changes = std::fs::read_to_string(root.join(CHANGES)).unwrap_or_default();
+    let lock = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
+    let mut findings = Vec::new();
+    findings.extend(compare_hash(&changes, &contract_hash(root)?));
+    findings.extend(compare_lock(&lock, &lock_text(root)?));
+    Ok(findings)
+}
+
+/// Writes both hashes.
+pub fn bless(root: &Path) -> Result<(), Failure> {
+    let changes = root.join(CHANGES);
+    let blessed = with_hash(&read(&changes)?, &contract_hash(root)?);
+    std::fs::write(&changes, blessed).map_err(|error| Failure::file(&changes, "be written", error))?;
+    let lock = root.join(LOCK);
+    std::fs::write(&lock, lock_text(root)?).map_err(|error| Failure::file(&lock, "be written", error))?;
+    eprintln!("blessed {CHANGES} and {LOCK}");
+    Ok(())
+}
+
+/// The hash of the contract as the reference printer prints it: blank lines and order of files do not count, comments
+/// do, since they are its documentation.
+fn contract_hash(root: &Path) -> Result<Digest, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::project(format!("wit/: {error}"), "mend the WIT");
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root.join("wit")).map_err(|error| failed(&format!("{error:#}")))?;
+    let mut printer = WitPrinter::default();
+    printer.print(&resolve, package, &[]).map_err(|error| failed(&format!("{error:#}")))?;
+    Ok(Digest::of(printer.output.to_string().as_bytes()))
+}
+
+fn compare_hash(changes: &str, hash: &Digest) -> Option<Finding> {
+    let line = changes.lines().enumerate().find(|(_, line)| line.starts_with(HASH_LINE));
+    let (index, stands) = line.map_or((0, ""), |(index, line)| (index, line));
+    if stands == hash_line(hash) {
+        return None;
+    }
+    let fix = format!("write an entry for the change above the line, raise the package's version, and run {BLESS}");
+    Some(Finding::new(CHANGES, index + 1, "the contract has changed since its hash was written", fix))
+}
+
+fn hash_line(hash: &Digest) -> String {
+    format!("{HASH_LINE}`{hash}`")
+}
+
+fn with_hash(changes: &str, hash: &Digest) -> String {
+    let mut found = false;
+    let mut lines: Vec<_> = changes
+        .lines()
+        .map(|line| {
+            let is_hash = line.starts_with(HASH_LINE);
+            found |= is_hash;
+            if is_hash { hash_line(hash) } else { line.to_owned() }
+        })
+        .collect();
+    if !found {
+        lines.extend([String::new(), hash_line(hash)]);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// One line per vendored file, by name.
+fn lock_text(root: &Path) -> Result<String, Failure> {
+    let deps = root.join("wit/deps");
+    let mut text = format!("# Vendored WIT packages; written by {BLESS}.\n");
+    for path in walk(&deps)? {
+        let name = path.strip_prefix(&deps).unwrap_or(&path).display().to_string();
+        if path != root.join(LOCK) {
+            let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+            text.push_str(&format!("{}  {name}\n", Digest::of(&bytes)));
+        }
+    }
+    Ok(text)
+}
+
+fn compare_lock(lock: &str, expected: &str) -> Vec<Finding> {
+    let fix = || format!("undo the change, or say in {CHANGES} why and run {BLESS}");
+    let is_hash = |line: &&str| !line.starts_with('#');
+    let changed = expected.lines().filter(is_hash).filter(|line| !lock.lines().any(|locked| locked == *line));
+    let mut findings: Vec<_> =
+        changed.map(|line| Finding::new(LOCK, 1, format!("does not hold `{line}`"), fix())).collect();
+    for (index, line) in lock.lines().enumerate() {
+        if is_hash(&line) && !expected.lines().any(|wanted| wanted == line) {
+            findings.push(Finding::new(LOCK, index + 1, format!("`{line}` is no vendored file's hash"), fix()));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_is_written_and_compared() {
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let text = with_hash("# Changes\n\ntext\n", &one);
+        assert_eq!(compare_hash(&text, &one), None);
+        assert_eq!(compare_hash(&text, &two).map(|finding| finding.line), Some(5));
+        assert_eq!(compare_hash(&with_hash(&text, &two), &two), None);
+        assert_eq!(with_hash(&text, &two).matches(HASH_LINE).count(), 1);
+    }
+
+    #[test]
+    fn lock_names_what_differs() {
+        let expected = "# x\nsha256:1  a.wit\nsha256:2  b.wit\n";
+        assert!(compare_lock(expected, expected).is_empty());
+        assert_eq!(compare_lock("# x\nsha256:1  a.wit\nsha256:3  b.wit\n", expected).len(), 2);
+        assert_eq!(compare_lock("", expected).len(), 2);
+    }
+}

@@ -1,0 +1,237 @@
+//! Who may mention whom.
+//!
+//! Owns the table that the architecture is written down in for machines. Must not know a file's other rules.
+
+use super::Finding;
+use super::source_text::views;
+
+/// A bound on some files.
+struct Rule {
+    /// Files whose path begins so; `""`: all.
+    within: &'static [&'static str],
+    /// Except these.
+    except: &'static [&'static str],
+    /// Paths and words that must not stand there.
+    banned: &'static [&'static str],
+    /// Whether what strings hold counts too.
+    strings: bool,
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        within: &["host/src/model", "host/src/graph", "host/src/redis"],
+        except: &[],
+        banned: &["wasmtime", "wasmtime_wasi", "crate::scorer", "crate::capability", "crate::trigger", "crate::server"],
+        strings: false,
+        why: "model, graph and redis know neither wasmtime nor the modules above them",
+    },
+    Rule {
+        within: &["host/src/scorer"],
+        except: &[],
+        banned: &[
+            "axum",
+            "http",
+            "hyper",
+            "redis",
+            "crate::redis",
+            "crate::trigger",
+            "crate::server",
+            "crate::functions",
+        ],
+        strings: false,
+        why: "a scorer knows no HTTP, no envelope and no Redis",
+    },
+    Rule {
+        within: &["host/src/capability"],
+        except: &[],
+        banned: &["axum", "http", "hyper", "crate::trigger", "crate::server", "crate::functions"],
+        strings: false,
+        why: "a capability adapts what lies below it and knows nothing above it",
+    },
+    Rule {
+        within: &["host/src/trigger", "host/src/functions"],
+        except: &[],
+        banned: &["wasmtime", "crate::server", "crate::capability"],
+        strings: false,
+        why: "a trigger makes invocations and knows neither the listener nor the guest's imports",
+    },
+    Rule {
+        within: &["host/src/manifest", "host/src/error", "host/src/deployment"],
+        except: &[],
+        banned: &["axum", "crate::scorer", "crate::capability", "crate::trigger", "crate::server"],
+        strings: false,
+        why: "manifest, deployment and error lie below everything else",
+    },
+    Rule {
+        within: &["host/src/"],
+        except: &["host/src/trigger/http.rs"],
+        banned: &["x-ms-"],
+        strings: true,
+        why: "trigger/http.rs alone knows Azure ML's headers",
+    },
+    Rule {
+        within: &["host/src/"],
+        // Probes are no scoring errors.
+        except: &["host/src/error.rs", "host/src/server/health.rs"],
+        banned: &[
+            "StatusCode::BAD_REQUEST",
+            "StatusCode::UNPROCESSABLE_ENTITY",
+            "StatusCode::PAYLOAD_TOO_LARGE",
+            "StatusCode::UNSUPPORTED_MEDIA_TYPE",
+            "StatusCode::INTERNAL_SERVER_ERROR",
+            "StatusCode::SERVICE_UNAVAILABLE",
+            "StatusCode::GATEWAY_TIMEOUT",
+            "StatusCode::TOO_MANY_REQUESTS",
+        ],
+        strings: false,
+        why: "error.rs alone chooses the status of a failure",
+    },
+    Rule {
+        within: &["host/", "xtask/", "guest/"],
+        except: &["host/src/model/mapping.rs", "host/src/precompiled.rs"],
+        banned: &["unsafe"],
+        strings: false,
+        why: "only mapping weights and loading precompiled code may be unsafe",
+    },
+    Rule {
+        within: &["host/", "guest/"],
+        except: &[],
+        banned: &["oci_client", "reqwest", "xtask"],
+        strings: false,
+        why: "xtask is the only code that speaks to a registry",
+    },
+    Rule {
+        within: &["host/src/", "xtask/src/image/mod.rs", "xtask/src/image/plan.rs"],
+        except: &[],
+        banned: &["scorebox_guest"],
+        strings: false,
+        why: "the host never depends on the guest's crate",
+    },
+    Rule {
+        within: &["xtask/src/image/mod.rs", "xtask/src/image/plan.rs", "xtask/src/image/system.rs"],
+        except: &[],
+        banned: &["std::fs", "std::env", "File::open", "tokio"],
+        strings: false,
+        why: "the image's plan is pure",
+    },
+];
+
+/// Checks one file; its tests may mention what they need.
+pub fn check(file: &str, text: &str) -> Vec<Finding> {
+    let rules = RULES
+        .iter()
+        .filter(|rule| rule.within.iter().any(|prefix| file.starts_with(prefix)) && !rule.except.contains(&file));
+    if file.ends_with("/tests.rs") {
+        return Vec::new();
+    }
+    let views = views(text);
+    let mut findings = Vec::new();
+    for rule in rules {
+        let view = if rule.strings { &views.with_strings } else { &views.code };
+        for (line, banned) in mentions(before_tests(view), rule.banned, rule.strings) {
+            findings.push(Finding::new(file, line, format!("mentions `{banned}`"), rule.why));
+        }
+    }
+    findings
+}
+
+/// The text before the module of unit tests, which stands last.
+fn before_tests(view: &str) -> &str {
+    view.find("\n#[cfg(test)]\nmod ").and_then(|end| view.get(..end)).unwrap_or(view)
+}
+
+/// Lines on which a banned path stands.
+fn mentions<'a>(view: &str, banned: &[&'a str], anywhere: bool) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    for name in banned {
+        let places = view.match_indices(name).filter(|(at, _)| anywhere || is_whole(view, *at, name)).map(|(at, _)| at);
+        let grouped = name.strip_prefix("crate::").map(|module| grouped(view, module)).unwrap_or_default();
+        found.extend(places.chain(grouped).map(|at| (line(view, at), *name)));
+    }
+    found.dedup();
+    found
+}
+
+/// Whether a match is a whole name, and the first one of its path. A crate's name counts only where a path begins.
+fn is_whole(view: &str, at: usize, name: &str) -> bool {
+    let in_name = |c: char| c.is_alphanumeric() || c == '_';
+    let before = view.get(..at).unwrap_or_default();
+    let after = view.get(at + name.len()..).unwrap_or_default();
+    if before.ends_with(in_name) || after.starts_with(in_name) {
+        return false;
+    }
+    let is_crate = !name.contains("::") && name != "unsafe";
+    !is_crate || (after.starts_with("::") && !before.ends_with([':', '.'])) || is_import(before, after)
+}
+
+/// As in `use http;`.
+fn is_import(before: &str, after: &str) -> bool {
+    before.ends_with("use ") && after.starts_with(';')
+}
+
+/// Places where a module stands at the top of a `crate::{…}` group.
+fn grouped(view: &str, module: &str) -> Vec<usize> {
+    const OPEN: &str = "crate::{";
+    let mut found = Vec::new();
+    for (start, _) in view.match_indices(OPEN) {
+        let (mut depth, mut name_start) = (0_usize, start + OPEN.len());
+        for (offset, character) in view.get(name_start..).unwrap_or_default().char_indices() {
+            let at = start + OPEN.len() + offset;
+            if depth == 0 && matches!(character, ',' | '}') {
+                let item = view.get(name_start..at).unwrap_or_default();
+                let head = item.trim().split([':', ' ']).next().unwrap_or_default();
+                if head == module {
+                    found.push(name_start + item.len() - item.trim_start().len());
+                }
+                name_start = at + 1;
+            }
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn line(view: &str, at: usize) -> usize {
+    1 + view.get(..at).unwrap_or_default().matches('\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    fn lines(file: &str, text: &str) -> Vec<usize> {
+        super::check(file, text).into_iter().map(|finding| finding.line).collect()
+    }
+
+    #[test]
+    fn lower_modules_do_not_look_up() {
+        let check = |file: &str, text: &str, expected: &[usize]| assert_eq!(lines(file, text), expected, "{text}");
+        check("host/src/model/mod.rs", "use wasmtime::Engine;\n", &[1]);
+        check("host/src/model/mod.rs", "// wasmtime::Engine\nlet a = \"wasmtime::\";\n", &[]);
+        check("host/src/redis/server.rs", "use redis::Client;\nuse crate::scorer::Scorer;\n", &[2]);
+        check("host/src/redis/server.rs", "use crate::{error::E, scorer::{A, server}};\n", &[1]);
+        check("host/src/redis/server.rs", "use crate::{\n    error,\n    trigger,\n};\n", &[3]);
+        check("host/src/scorer/pool.rs", "use http::StatusCode;\n", &[1]);
+        check("host/src/scorer/pool.rs", "use crate::capability::redis::X;\nlet http = 1;\n", &[]);
+        check("host/src/scorer/pool.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n    use axum::Router;\n}\n", &[]);
+        check("host/src/server/mod.rs", "use axum::Router;\nuse crate::trigger::http;\n", &[]);
+    }
+
+    #[test]
+    fn single_owners_are_single() {
+        let check = |file: &str, text: &str, count: usize| assert_eq!(lines(file, text).len(), count, "{file} {text}");
+        check("host/src/server/mod.rs", "let a = \"x-ms-request-id\";\n", 1);
+        check("host/src/trigger/http.rs", "let a = \"x-ms-request-id\";\n", 0);
+        check("host/src/server/mod.rs", "StatusCode::GATEWAY_TIMEOUT\n", 1);
+        check("host/src/error.rs", "StatusCode::GATEWAY_TIMEOUT\n", 0);
+        check("host/src/model/mapping.rs", "unsafe { map() }\n", 0);
+        check("host/src/model/mod.rs", "unsafe { map() }\n", 1);
+        check("host/src/lib.rs", "#![deny(unsafe_code)]\n", 0);
+        check("guest/src/lib.rs", "use reqwest::Client;\n", 1);
+        check("xtask/src/image/plan.rs", "std::fs::read(x)\n", 1);
+    }
+}

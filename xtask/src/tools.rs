@@ -1,0 +1,78 @@
+//! The tools on this machine: which are needed, which are there, how to get the rest.
+//!
+//! Owns the table of tools and the call of apt-get. Must not know what the tools are used for beyond one line each.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+
+/// One tool of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// The program.
+    pub program: &'static str,
+    /// The Debian package that brings it.
+    pub package: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+}
+
+/// What the tests start or call.
+pub const TEST_TOOLS: &[Tool] = &[
+    tool("redis-server", "redis-server", "the stores' tests start their own"),
+    tool("docker-registry", "docker-registry", "the push's tests start their own"),
+    tool("skopeo", "skopeo", "reads pushed images with another program than ours"),
+    tool("umoci", "umoci", "unpacks layouts with another program than ours"),
+    tool("podman", "podman", "runs images"),
+    tool("runc", "runc", "runs images for podman"),
+    tool("openssl", "openssl", "makes certificates for TLS tests"),
+    tool("python3", "python3", "plays the other side in tests of wire formats"),
+];
+
+const fn tool(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {
+    Tool { program, package, purpose }
+}
+
+/// Where a program lies, as a shell would find it, and in the folders for the administrator's programs.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The tools of the tests that are not there.
+pub fn missing() -> Vec<Tool> {
+    TEST_TOOLS.iter().filter(|tool| find(tool.program).is_none()).copied().collect()
+}
+
+/// The line that installs Debian packages.
+pub fn apt_line(packages: &[&str]) -> String {
+    format!("apt-get install --yes --no-install-recommends {}", packages.join(" "))
+}
+
+/// Installs packages if this is root on a Debian; says so if it is not or fails.
+pub fn install(packages: &[&str]) -> Result<(), Failure> {
+    let line = apt_line(packages);
+    let by_hand = || Failure::toolchain(format!("missing: {}", packages.join(", ")), format!("as root: {line}"));
+    if find("apt-get").is_none() || !rustix::process::geteuid().is_root() {
+        return Err(by_hand());
+    }
+    eprintln!("installing: {}", packages.join(", "));
+    for words in ["apt-get update", &line] {
+        let mut words = words.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err(by_hand());
+        }
+    }
+    Ok(())
+}
+
+/// What a program prints; `None` if it cannot be run or fails.
+pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,126 @@
+//! This workspace on this machine: where it lies, and how its Cargo is called.
+//!
+//! Owns paths below the root, calls of Cargo and the reading of its JSON messages. Must not know what is built for.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// The target that scorers are compiled for.
+pub const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// The workspace's root folder.
+pub fn root() -> PathBuf {
+    // Cargo names the folder at run time too; the compiled-in one serves a program that is started without Cargo.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.ends_with("xtask"))
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    package.parent().map_or(package.clone(), Path::to_path_buf)
+}
+
+/// The folder for everything that is built.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// A path as a reader types it: relative to the current folder where it lies below it.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short =
+        here.as_deref().and_then(|here| path.strip_prefix(here).ok()).filter(|rest| !rest.as_os_str().is_empty());
+    // Collected from its parts, a path loses a trailing `.`.
+    short.unwrap_or(path).components().collect::<PathBuf>().display().to_string()
+}
+
+/// A call of the Cargo that runs this program, in a folder.
+pub fn cargo(dir: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(dir);
+    // `cargo run` describes the package xtask in the environment; a build script of another package must not see it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// One thing that Cargo built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The Cargo.toml of its package.
+    pub manifest: PathBuf,
+    /// Name of the library, program or example.
+    pub name: String,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// The program among them, if it is one.
+    pub executable: Option<PathBuf>,
+}
+
+/// Runs `cargo build` with the given arguments and returns what it built; compiler messages go to standard error.
+pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
+    let shown_call = format!("cargo build {}", arguments.join(" "));
+    let output = cargo(dir)
+        .arg("build")
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| {
+            Failure::toolchain(format!("`{shown_call}` cannot be started: {error}"), "run `cargo xtask setup`")
+        })?;
+    if !output.status.success() {
+        return Err(Failure::toolchain(
+            format!("`{shown_call}` in {} ended with {}", shown(dir), output.status),
+            "mend what the compiler says above; `cargo xtask setup` checks the toolchain",
+        ));
+    }
+    Ok(artifacts(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn artifacts(messages: &str) -> Vec<Artifact> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|message| artifact(&message))
+        .collect()
+}
+
+fn artifact(message: &Value) -> Option<Artifact> {
+    if message.get("reason")?.as_str()? != "compiler-artifact" {
+        return None;
+    }
+    let files = message.get("filenames")?.as_array()?;
+    Some(Artifact {
+        manifest: message.get("manifest_path")?.as_str()?.into(),
+        name: message.get("target")?.get("name")?.as_str()?.to_owned(),
+        files: files.iter().filter_map(Value::as_str).map(PathBuf::from).collect(),
+        executable: message.get("executable").and_then(Value::as_str).map(PathBuf::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifacts_are_read_among_other_messages() {
+        let messages = r#"not JSON
+{"reason":"build-script-executed","package_id":"x"}
+{"reason":"compiler-artifact","manifest_path":"/a/Cargo.toml","target":{"name":"digits"},"filenames":["/t/digits.wasm"],"executable":null}
+{"reason":"compiler-artifact","manifest_path":"/h/Cargo.toml","target":{"name":"scorebox"},"filenames":["/t/scorebox"],"executable":"/t/scorebox"}
+{"reason":"build-finished","success":true}"#;
+        let found = artifacts(messages);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].files, [PathBuf::from("/t/digits.wasm")]);
+        assert_eq!((&found[0].executable, found[1].executable.as_deref()), (&None, Some(Path::new("/t/scorebox"))));
+    }
+}
