@@ -21,6 +21,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
 pub(crate) use self::telemetry::LogSink;
+pub use crate::redis::Store as BucketHandle;
 
 use self::output::GuestOutput;
 use crate::model::Model;
