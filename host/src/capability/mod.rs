@@ -94,6 +94,11 @@ impl InstanceState {
         self.memory.refused
     }
 
+    /// What the instance may have.
+    pub(crate) fn memory_limit_bytes(&self) -> u64 {
+        self.memory.limit_bytes
+    }
+
     /// The limiter that the store asks.
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
