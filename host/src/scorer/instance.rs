@@ -120,7 +120,7 @@ impl Instance {
                 return Ok(value);
             }
             Some(Err(error)) => Failure::of_guest(error, self.store.data()),
-            None => Failure::Score(timed_out()),
+            None => Failure::timed_out(),
         };
         self.reusable = false;
         Err(failure)
@@ -130,12 +130,19 @@ impl Instance {
 impl Failure {
     /// What an error out of a guest means.
     pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
-        Self::Score(match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => timed_out(),
+        if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
+            return Self::timed_out();
+        }
+        Self::Score(match state.memory_refused() {
             // A refused growth ends most guests with a bare trap; the limiter knows better.
-            _ if state.memory_refused() => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
-            _ => ScoreFailure::Trapped(format!("{error:?}")),
+            true => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
+            false => ScoreFailure::Trapped(format!("{error:?}")),
         })
+    }
+
+    /// The front door knows the limit and fills it in.
+    pub(super) fn timed_out() -> Self {
+        Self::Score(ScoreFailure::TimedOut { deadline: Duration::ZERO })
     }
 
     pub(super) fn into_score_failure(self) -> ScoreFailure {
@@ -156,11 +163,6 @@ const TEXT_BYTES: usize = 16 << 10;
 
 /// Longest code, in bytes.
 const CODE_BYTES: usize = 64;
-
-/// The front door knows the limit and fills it in.
-fn timed_out() -> ScoreFailure {
-    ScoreFailure::TimedOut { deadline: Duration::ZERO }
-}
 
 pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout_at((deadline + GRACE).into(), call).await.ok()
