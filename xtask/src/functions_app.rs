@@ -29,10 +29,12 @@ pub fn files(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
             ],
         });
         let path = format!("{}/function.json", function_name(route));
-        if files.insert(path.clone(), text(&function)).is_some() {
+        // The Functions host compares names without case.
+        let taken = files.keys().any(|other: &String| other.eq_ignore_ascii_case(&path));
+        if taken || files.insert(path.clone(), text(&function)).is_some() {
             return Err(Failure::project(
                 format!("{}: `trigger.route`: `{route}` and another route both need {path}", manifest.path.display()),
-                "change one of the routes: `/` and `.` become `-` in a function's name",
+                "change one of the routes: `/` and `.` become `-` in a function's name, and case does not count",
             ));
         }
     }
@@ -43,18 +45,22 @@ pub fn files(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
 fn function_name(route: &str) -> String {
     let mut name = route.replace(['/', '.'], "-");
     // The Functions host takes neither of the first two; `model` is the model's folder.
-    if name == "host" || !name.starts_with(|c: char| c.is_ascii_alphabetic()) || name == "model" {
+    if name.eq_ignore_ascii_case("host")
+        || !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || name.eq_ignore_ascii_case("model")
+    {
         name.insert_str(0, "fn-");
     }
     name.truncate(128);
     name
 }
 
+// No extension bundle: HTTP is built into the Functions host, and a bundle that the base lacks would be downloaded at
+// every cold start, or fail to be where the network is closed.
 fn host_json() -> String {
     text(&json!({
         "version": "2.0",
         "logging": { "logLevel": { "default": "Information" } },
-        "extensionBundle": { "id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)" },
         "customHandler": {
             "description": {
                 "defaultExecutablePath": HOST_PROGRAM,

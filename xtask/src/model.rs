@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use scorebox_host::manifest::MANIFEST_FILE;
+
 use crate::failure::Failure;
 use crate::workspace::shown;
 
@@ -30,6 +32,11 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let mut files = Vec::new();
     if root.is_dir() {
         walk(&root, &root, "", &mut files)?;
+    } else if !root.is_file() {
+        return Err(Failure::project(
+            format!("{}: `scorer.model` is neither a file nor a folder", model.display()),
+            "name the model's folder or file",
+        ));
     } else {
         // A symbolic link to a single file names it by the link, which is what the author sees.
         files.push(ModelFile { name: text(model.file_name().unwrap_or_default(), model)?, path: root });
@@ -51,10 +58,23 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
 
 fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
+    if dir.join(MANIFEST_FILE).exists() {
+        return Err(Failure::project(
+            format!("{}: the model folder holds {MANIFEST_FILE}, so it is a project and not a model", shown(dir)),
+            "put the model's files, and nothing else, into a folder of their own, e.g. `model`",
+        ));
+    }
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = format!("{prefix}{}", text(&entry.file_name(), &entry.path())?);
         let path = entry.path();
+        // `.env`, `.git` and their like hold secrets; `.wh.…` in a layer means that a file below is gone.
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            return Err(Failure::project(
+                format!("{}: a hidden file in the model", shown(&path)),
+                "remove it, or give it a name that does not start with a dot: all that lies in the folder ships",
+            ));
+        }
         let resolved = path.canonicalize().map_err(|error| {
             Failure::project(
                 format!("{}: cannot be resolved: {error}", shown(&path)),
@@ -94,7 +114,8 @@ fn text(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
         .ok_or_else(|| Failure::project(format!("{}: its name is not UTF-8", path.display()), "rename the file"))
 }
 
-const PICKLED: &[&str] = &["pkl", "pickle", "joblib", "pt", "pth", "sav"];
+const PICKLED: &[&str] =
+    &["ckpt", "cloudpickle", "dill", "jbl", "joblib", "p", "pck", "pcl", "pickle", "pkl", "pt", "pth", "sav"];
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
 /// Says what kind of program a file is, or `None` for data.
@@ -134,30 +155,62 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     if head.starts_with(TORCH_LEGACY) {
         return Some("a PyTorch pickle");
     }
-    if pickle_header(head) && tail.ends_with(b".") {
+    if pickle_header(head) || text_pickle(head) {
         return Some("a pickle");
     }
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    if head.starts_with(b"PK\x03\x04") && (holds(head, b"data.pkl") || holds(tail, b"data.pkl")) {
-        return Some("a PyTorch archive, which holds a pickle");
+    if head.starts_with(b"PK\x03\x04") {
+        // The names of a zip file's members stand in its directory, at its end.
+        let member = |name: &[u8]| holds(tail, name) || holds(head, name);
+        if member(b".pkl") || member(b".pickle") || member(b".joblib") {
+            return Some("an archive that holds a pickle, as PyTorch writes it");
+        }
     }
     // NumPy writes an array of objects as a pickle; the type stands in the file's own header.
     if head.starts_with(b"\x93NUMPY") && holds(head.get(..128).unwrap_or(head), b"'|O'") {
         return Some("a NumPy array of Python objects, which is a pickle");
     }
     let mut start = Vec::new();
-    let compressed = match head {
-        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
-            flate2::read::ZlibDecoder::new(head).take(2).read_to_end(&mut start).is_ok()
+    let inflated = match head {
+        // RFC 1950: deflate, and a header that is a multiple of 31.
+        [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0 => {
+            flate2::read::ZlibDecoder::new(head).take(64).read_to_end(&mut start).is_ok()
         }
-        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head).take(2).read_to_end(&mut start).is_ok(),
+        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head).take(64).read_to_end(&mut start).is_ok(),
+        // What joblib compresses with and we cannot look into.
+        [b'B', b'Z', b'h', ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', ..]
+        | [0x5d, 0x00, 0x00, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return Some("compressed in a way that joblib uses and that cannot be looked into");
+        }
         _ => false,
     };
-    (compressed && pickle_header(&start)).then_some("a compressed joblib file, which is a pickle")
+    (inflated && (pickle_header(&start) || text_pickle(&start)))
+        .then_some("a compressed joblib file, which is a pickle")
 }
 
+/// Protocols 2 to 5: the number, then an opcode that a pickle begins with. Some weights begin with the first two bytes.
 fn pickle_header(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x80, 2..=5, ..])
+    match bytes {
+        [0x80, 4 | 5, next, ..] => *next == 0x95,
+        [0x80, 2 | 3, next, ..] => b"c]}()XKJMGNU\x8a\x88\x89".contains(next),
+        _ => false,
+    }
+}
+
+/// Protocols 0 and 1, which are text: an import of a module and a name, or a container that Python begins with.
+fn text_pickle(bytes: &[u8]) -> bool {
+    // A list of labels may begin like an import too; a module of a library has a dot, and an opcode follows the name.
+    let import = |bytes: &[u8]| {
+        let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+        let (Some(module), Some(name), Some(rest)) = (lines.next(), lines.next(), lines.next()) else { return false };
+        let word = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+        let known = module.contains(&b'.') || matches!(module, b"copy_reg" | b"copyreg" | b"__builtin__" | b"builtins");
+        known && word(module) && word(name) && rest.first().is_some_and(|opcode| b"(pq).".contains(opcode))
+    };
+    let starts: [&[u8]; 4] = [b"(lp", b"(dp", b"(ip", b"]q\x00"];
+    starts.iter().any(|start| bytes.starts_with(start)) || bytes.strip_prefix(b"c").is_some_and(import)
 }
 
 fn refusal(file: &ModelFile, what: &str) -> Failure {
@@ -203,7 +256,14 @@ mod tests {
         let check = |bytes: &[u8], refused: bool| assert_eq!(by_bytes(bytes, bytes).is_some(), refused, "{bytes:?}");
         check(b"\x80\x04\x95\x10.", true);
         check(b"\x80\x02}q\x00.", true);
-        check(b"\x80\x02}q\x00", false);
+        check(b"\x80\x02}q\x00u.trailing bytes of joblib's arrays", true);
+        check(b"\x80\x02 and other data", false);
+        check(b"csklearn.linear_model\nLogisticRegression\n(dp0\n", true);
+        check(b"cat\ndog\nfish\n", false);
+        check(b"ccopy_reg\n_reconstructor\np0\n", true);
+        check(b"label,score\ncat,1\n", false);
+        check(b"BZh91AY&SY", true);
+        check(b"PK\x03\x04....x/model.pkl....", true);
         check(b"\x80\x06}.", false);
         check(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.storages", true);
         check(b"PK\x03\x04....archive/data.pkl....", true);

@@ -3,6 +3,7 @@
 //! Owns the order of the steps and what is said about them. Must not know how any step works.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::Manifest;
@@ -53,10 +54,12 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             registry.unwrap_or("HOST[:PORT]")
         ),
     }
-    match args.format {
-        Format::Text => println!("{reference}"),
-        Format::Json => println!("{}", result(&image, sent.as_deref(), &reference, tag)),
-    }
+    let text = match args.format {
+        Format::Text => reference,
+        Format::Json => result(&image, sent.as_deref(), &reference, tag).to_string(),
+    };
+    // A reader that is gone is no reason to call a finished push a failure.
+    let _ = writeln!(std::io::stdout(), "{text}");
     Ok(())
 }
 
@@ -145,7 +148,7 @@ fn result(image: &WrittenImage, sent: Option<&[Sent]>, reference: &str, tag: &st
         "reference": reference,
         "digest": image.digest.to_string(),
         "tag": tag,
-        "layout": image.dir,
+        "layout": image.dir.display().to_string(),
         "pushed": sent.is_some(),
         "blobs": blobs.collect::<Vec<_>>(),
     })

@@ -3,7 +3,6 @@
 //! Owns its start, its log, requests to it and its stop. Must not know what is scored.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ pub struct RunningHost {
 impl RunningHost {
     /// Starts the program with an app folder, in an environment that holds PATH alone.
     pub fn start(program: &Path, app: &Path, port: Option<u16>, log: &Path) -> Result<Self, Failure> {
-        let port = port.map_or_else(free_port, Ok)?;
+        let port = free_port(port.unwrap_or(0))?;
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(30))
@@ -123,10 +122,12 @@ impl Drop for RunningHost {
     }
 }
 
-/// A port that is free now; whoever takes it before the host does makes the start fail with a clear text.
-fn free_port() -> Result<u16, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener
+/// A port that is free now, the given one unless it is 0: another server on it would be scored in the host's place.
+fn free_port(port: u16) -> Result<u16, Failure> {
+    std::net::TcpListener::bind(("127.0.0.1", port))
+        .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
-        .map_err(|error| Failure::other(format!("no free port on 127.0.0.1: {error}"), "give one with --port"))
+        .map_err(|error| {
+            Failure::other(format!("port {port} of 127.0.0.1 is not free: {error}"), "give another with --port")
+        })
 }

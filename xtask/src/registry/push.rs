@@ -24,7 +24,7 @@ pub fn push(image: &WrittenImage, target: &Target, plain_http: bool) -> Result<V
 }
 
 async fn push_all(image: &WrittenImage, target: &Target, plain_http: bool) -> Result<Vec<Sent>, Failure> {
-    let client = client()?;
+    let client = client(&target.registry)?;
     let scheme = if plain_http { "http" } else { "https" };
     let base = format!("{scheme}://{}/v2/{}/", target.registry, target.repository);
     let base = Url::parse(&base).map_err(|error| {

@@ -186,7 +186,7 @@ mod tests {
         let digest = Digest::of(&bytes);
         let blob = Upload { name: "model", digest: &digest, size: size as u64, path: &path };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let outcome = runtime.block_on(async { upload(&client().unwrap(), &base, &blob, &|_| ()).await });
+        let outcome = runtime.block_on(async { upload(&client("127.0.0.1").unwrap(), &base, &blob, &|_| ()).await });
         (outcome, requests.iter().collect())
     }
 
