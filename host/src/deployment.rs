@@ -16,12 +16,18 @@ pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
 /// Reads variables; a test hands over its own.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// The process's own environment.
 #[must_use]
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Cores that this process may use: a container's share, not the machine's.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Returns the Redis URL of a store, or `None` if the store is to be kept in memory.

@@ -71,7 +71,8 @@ pub struct Compiled {
 /// # Errors
 /// The file cannot be read, or is not a component.
 pub fn compile(engine: &Engine, path: &Path) -> Result<Compiled, StartupError> {
-    let fail = |problem: String, fix: &str| StartupError::Component { path: path.to_path_buf(), problem, fix: fix.to_owned() };
+    let fail =
+        |problem: String, fix: &str| StartupError::Component { path: path.to_path_buf(), problem, fix: fix.to_owned() };
     let bytes = std::fs::read(path).map_err(|error| {
         fail(format!("cannot be read: {error}"), "build it and stage an app with `cargo xtask build --manifest FILE`")
     })?;

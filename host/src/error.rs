@@ -144,7 +144,9 @@ impl ScoreFailure {
                 Park,
                 Info,
                 "too-large",
-                format!("The body is larger than {limit_bytes} bytes. Send fewer rows at a time, or raise limits.body."),
+                format!(
+                    "The body is larger than {limit_bytes} bytes. Send fewer rows at a time, or raise limits.body."
+                ),
             ),
             Self::Unsupported { content_type, accepted } => row(
                 415,
@@ -171,9 +173,7 @@ impl ScoreFailure {
                 "timed-out",
                 format!("No answer within {} ms. Send less at a time, or raise limits.deadline.", deadline.as_millis()),
             ),
-            Self::Failed(problem) => {
-                Disposition { scorer_at_fault: true, ..told(500, Redeliver, Error, problem) }
-            }
+            Self::Failed(problem) => Disposition { scorer_at_fault: true, ..told(500, Redeliver, Error, problem) },
             Self::Trapped(backtrace) => Disposition {
                 detail: Some(backtrace),
                 scorer_at_fault: true,
@@ -220,6 +220,84 @@ impl ScoreFailure {
                 )
             },
         }
+    }
+}
+
+/// Why a request is answered without a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestFailure {
+    /// The body broke off.
+    BodyLost,
+    /// The body did not arrive in time.
+    BodyTooSlow,
+    /// An id is longer than the retired server allowed.
+    IdTooLong {
+        /// The header or headers.
+        name: &'static str,
+        /// What is allowed, in characters.
+        limit: usize,
+    },
+    /// The path has another verb.
+    MethodNotAllowed,
+    /// There is nothing at this path.
+    NotFound {
+        /// Where calls are answered.
+        routes: Vec<String>,
+    },
+    /// The scorer was not ready in time.
+    NotReady,
+}
+
+impl RequestFailure {
+    /// Looks the failure up: the rows of the same table that no scorer has a part in.
+    #[must_use]
+    pub fn disposition(self) -> Disposition {
+        let row = |status, code: &str, message: String| Disposition {
+            status,
+            settlement: Settlement::Redeliver,
+            severity: Severity::Info,
+            code: code.to_owned(),
+            message,
+            pointer: None,
+            detail: None,
+            retry_after: None,
+            scorer_at_fault: false,
+        };
+        match self {
+            Self::BodyLost => row(400, "body-lost", "The body broke off.".to_owned()),
+            Self::BodyTooSlow => row(408, "body-too-slow", "The body did not arrive in time.".to_owned()),
+            Self::IdTooLong { name, limit } => {
+                row(431, "id-too-long", format!("{name} must not exceed {limit} characters"))
+            }
+            Self::MethodNotAllowed => row(405, "method-not-allowed", "This path does not take this method.".to_owned()),
+            Self::NotFound { routes } => {
+                row(404, "not-found", format!("There is nothing here. Calls are answered at {}.", routes.join(", ")))
+            }
+            Self::NotReady => Disposition {
+                severity: Severity::Warn,
+                retry_after: Some(Duration::from_secs(1)),
+                ..row(503, "not-ready", "The scorer is still starting. Try again later.".to_owned())
+            },
+        }
+    }
+}
+
+/// Why `invoke` prints no answer, as an exit code by what would help: 20 another input, 21 waiting, 22 less input or
+/// more time, 23 a better scorer.
+#[must_use]
+pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
+    match failure {
+        ScoreFailure::NotConforming { .. }
+        | ScoreFailure::Rejected(_)
+        | ScoreFailure::TooLarge { .. }
+        | ScoreFailure::Unsupported { .. } => 20,
+        ScoreFailure::Saturated | ScoreFailure::Unavailable(_) => 21,
+        ScoreFailure::TimedOut { .. } => 22,
+        ScoreFailure::Failed(_)
+        | ScoreFailure::InvalidOutput(_)
+        | ScoreFailure::OutOfMemory { .. }
+        | ScoreFailure::Trapped(_) => 23,
+        ScoreFailure::HostFault(_) => 1,
     }
 }
 
@@ -310,7 +388,10 @@ mod tests {
         #[track_caller]
         fn check(failure: ScoreFailure, status: u16, settlement: Settlement, severity: Severity, code: &str) {
             let row = failure.disposition();
-            assert_eq!((row.status, row.settlement, row.severity, row.code.as_str()), (status, settlement, severity, code));
+            assert_eq!(
+                (row.status, row.settlement, row.severity, row.code.as_str()),
+                (status, settlement, severity, code)
+            );
         }
         use Settlement::{Park, Redeliver};
         use Severity::{Error, Info, Warn};

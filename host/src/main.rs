@@ -1,1 +1,115 @@
-fn main() {}
+//! The program `scorebox`: serves, calls and checks a scorer.
+//!
+//! Owns the command line. Must not know how anything is done: each command is a file of its own.
+
+mod command;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scorebox_host::deployment::PORT_VARIABLE;
+
+/// Runs a scorer: a sandboxed WebAssembly component with its model.
+///
+/// An app is a folder that holds scorebox.toml, a component and a model; `cargo xtask build` makes one, and an image made
+/// by `cargo xtask package` holds one at /home/site/wwwroot.
+#[derive(Parser)]
+#[command(name = "scorebox", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; a server: stopped by SIGTERM or SIGINT, calls in flight finished
+  1  the host or the machine is at fault
+  2  the command line
+  3  scorebox.toml          4  the component       5  the model
+  6  init of the scorer     7  address or port     8  an environment variable
+  invoke only: 20  the input   21  try later   22  out of time   23  the scorer
+
+Environment:
+  FUNCTIONS_CUSTOMHANDLER_PORT  the port, when --port is not given (the Functions host sets it)
+  SCOREBOX_LOG                  what is logged: a level, or e.g. info,scorer=debug
+  SCOREBOX_LOG_FORMAT           text or json; unset: text on a terminal, JSON elsewhere
+  SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the scorer over HTTP until SIGTERM.
+    ///
+    /// POST /score and /api/<route> score; GET / answers at once, GET /readyz when calls do; GET /swagger.json is the
+    /// contract. The log goes to standard output.
+    Serve(Serve),
+    /// Score one input and print the answer, without a server.
+    ///
+    /// Example: echo '{"data": [[1, 2]]}' | scorebox invoke --app DIR
+    Invoke(Invoke),
+    /// Load the app as `serve` would, init included, and say what it is.
+    Check(Check),
+}
+
+#[derive(Args)]
+struct AppFolder {
+    /// The app's folder, with scorebox.toml in it.
+    #[arg(long, value_name = "DIR")]
+    app: PathBuf,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    app: AppFolder,
+    /// Address to listen on; 0.0.0.0 for all.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// Port to listen on; 0 for any free one, which the log names.
+    #[arg(long, value_name = "N", env = PORT_VARIABLE, hide_env_values = true, default_value_t = 8080)]
+    port: u16,
+}
+
+#[derive(Args)]
+struct Invoke {
+    #[command(flatten)]
+    app: AppFolder,
+    /// The input; standard input if not given, or if it is `-`.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Media type of the input; if not given, application/json for text that starts like JSON or a file that ends in
+    /// .json, else application/octet-stream.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+}
+
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    app: AppFolder,
+    /// Print every setting too: its value here, its default, what it does.
+    #[arg(long)]
+    explain: bool,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For scripts.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn main() -> ExitCode {
+    // TLS to Redis. The only other user of the process-wide default is nobody, so it is not set yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Arguments::parse().command {
+        Command::Serve(serve) => command::serve::run(serve),
+        Command::Invoke(invoke) => command::invoke::run(invoke),
+        Command::Check(check) => command::check::run(check),
+    }
+}

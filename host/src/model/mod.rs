@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 
-pub use self::slice::SliceError;
+pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 
 use self::mapping::Mapping;
 use crate::engine::hex;
@@ -200,10 +200,7 @@ impl Model {
     /// The bytes of a tensor.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
-        self.files
-            .get(tensor.file)
-            .and_then(|file| file.mapping.bytes().get(tensor.range.clone()))
-            .unwrap_or_default()
+        self.files.get(tensor.file).and_then(|file| file.mapping.bytes().get(tensor.range.clone())).unwrap_or_default()
     }
 
     /// Names of all files, in byte order.

@@ -17,8 +17,9 @@ pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, Stri
         .tensors()
         .into_iter()
         .map(|(name, info)| {
-            let dtype = dtype(info.dtype)
-                .ok_or_else(|| format!("tensor `{name}` has elements of type {:?}, which no scorer can read", info.dtype))?;
+            let dtype = dtype(info.dtype).ok_or_else(|| {
+                format!("tensor `{name}` has elements of type {:?}, which no scorer can read", info.dtype)
+            })?;
             let (from, to) = info.data_offsets;
             let shape = info.shape.iter().map(|dimension| *dimension as u64).collect();
             Ok(TensorInfo { name, dtype, shape, file, range: start + from..start + to })

@@ -54,7 +54,8 @@ impl Server {
             // A call that finds no connection fails and the next one tries again: waiting is the caller's choice.
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50));
-        let manager = ConnectionManager::new_lazy_with_config(client, config).map_err(|error| error.category().to_owned())?;
+        let manager =
+            ConnectionManager::new_lazy_with_config(client, config).map_err(|error| error.category().to_owned())?;
         Ok(Self(manager))
     }
 
@@ -128,7 +129,11 @@ impl Redis for Server {
         ttl: Option<Duration>,
     ) -> Result<bool, StoreError> {
         let mut invocation = SWAP.key(key);
-        invocation.arg(u8::from(expected.is_some())).arg(expected.unwrap_or_default()).arg(value).arg(milliseconds(ttl));
+        invocation
+            .arg(u8::from(expected.is_some()))
+            .arg(expected.unwrap_or_default())
+            .arg(value)
+            .arg(milliseconds(ttl));
         invocation.invoke_async(&mut self.0.clone()).await.map_err(translate)
     }
 
@@ -195,7 +200,9 @@ fn translate(error: RedisError) -> StoreError {
             }
         }
         ErrorKind::Extension => StoreError::Refused(error.code().unwrap_or("unknown error").to_owned()),
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => StoreError::Refused("an answer of the wrong type".to_owned()),
+        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => {
+            StoreError::Refused("an answer of the wrong type".to_owned())
+        }
         ErrorKind::AuthenticationFailed => StoreError::Disconnected("the server refused the credentials".to_owned()),
         _ if error.is_timeout() => StoreError::Disconnected("no answer in time".to_owned()),
         _ => StoreError::Disconnected(error.category().to_owned()),

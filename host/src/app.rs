@@ -1,0 +1,164 @@
+//! An app folder, loaded: manifest, model, stores and scorer put together.
+//!
+//! Owns the order in which they are read, for `serve`, `invoke`, `check` and the packager alike. Must not know how calls
+//! arrive.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::capability::Capabilities;
+use crate::deployment::{self, Environment};
+use crate::engine::{self, Compiled};
+use crate::error::StartupError;
+use crate::manifest::{ComponentSource, Manifest};
+use crate::model::Model;
+use crate::redis::{Memory, Redis, Server, Store};
+use crate::scorer::signature::{Port, Signature};
+use crate::scorer::{Scorer, WIT_VERSION};
+
+/// What was loaded, for people, pipelines and the image's labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// `scorer.name`.
+    pub name: String,
+    /// `scorer.version`; empty if not given.
+    pub version: String,
+    /// `scoring` or `tensor-scoring`.
+    pub world: String,
+    /// The version of the WIT contract.
+    pub wit_version: String,
+    /// `sha256:` and 64 hex digits, of the component's file.
+    pub component_digest: String,
+    /// `sha256:` and 64 hex digits, over the model's files; none without a model.
+    pub model_digest: Option<String>,
+    /// What `describe` stated.
+    pub signature: Value,
+}
+
+/// A scorer that has passed `describe`, not yet `init`.
+pub struct App {
+    /// Its settings.
+    pub manifest: Manifest,
+    /// What runs.
+    pub scorer: Scorer,
+    compiled: Compiled,
+    model: Arc<Model>,
+}
+
+impl App {
+    /// Loads an app's component, model and stores. A store connects when it is first used.
+    ///
+    /// # Errors
+    /// Any part is missing or unusable; the error says which and how to mend it.
+    pub async fn load(
+        manifest: Manifest,
+        environment: Environment<'_>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let path = match &manifest.scorer.component {
+            ComponentSource::File(path) => path.clone(),
+            ComponentSource::Cargo(folder) => {
+                return Err(StartupError::Component {
+                    path: folder.clone(),
+                    problem: "is a source, and the host runs only what is built".to_owned(),
+                    fix: format!(
+                        "`cargo xtask build --manifest {}` builds it and prints the app folder to give to --app",
+                        manifest.path.display()
+                    ),
+                });
+            }
+        };
+        let model = match &manifest.scorer.model {
+            Some(model) => Model::open(model)?,
+            None => Model::empty(),
+        };
+        let model = Arc::new(model);
+        let capabilities = Arc::new(Capabilities {
+            scorer: manifest.scorer.name.clone(),
+            model_version: manifest.scorer.version.clone(),
+            model_labels: manifest.scorer.labels.clone(),
+            model: Arc::clone(&model),
+            stores: stores(&manifest, environment)?,
+            config: manifest.config.clone(),
+        });
+        let engine = engine::engine()?;
+        let compiled = engine::compile(&engine, &path)?;
+        let scorer = Scorer::load(&engine, &compiled, &manifest, capabilities, runtime).await?;
+        Ok(Self { manifest, scorer, compiled, model })
+    }
+
+    /// What was loaded.
+    #[must_use]
+    pub fn report(&self) -> CheckReport {
+        CheckReport {
+            name: self.manifest.scorer.name.clone(),
+            version: self.manifest.scorer.version.clone(),
+            world: self.scorer.world().to_string(),
+            wit_version: WIT_VERSION.to_owned(),
+            component_digest: self.compiled.digest.clone(),
+            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model.digest().to_owned()),
+            signature: signature_json(self.scorer.signature()),
+        }
+    }
+}
+
+/// Checks an app folder as `serve` would start it, `init` included, with every store in memory: what the packager asks
+/// before it makes an image, where no deployment's Redis can be reached.
+///
+/// # Errors
+/// As starting it.
+pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))?;
+    let handle = runtime.handle().clone();
+    runtime.block_on(async move {
+        let app = App::load(Manifest::read(app)?, &|_: &str| None, handle).await?;
+        app.scorer.warm_up().await?;
+        Ok(app.report())
+    })
+}
+
+fn stores(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
+    let open = |(name, section): (&String, &crate::manifest::StoreSection)| {
+        let backend: Arc<dyn Redis> = match deployment::store_url(section, environment)? {
+            None => Arc::new(Memory::default()),
+            Some(url) => Arc::new(Server::new(&url, section.timeout).map_err(|problem| StartupError::Environment {
+                variable: section.url_variable.clone(),
+                problem: format!("not a Redis URL: {problem}"),
+                fix: "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
+            })?),
+        };
+        Ok((name.clone(), Store::new(backend, &section.prefix, section.default_ttl, section.timeout)))
+    };
+    manifest.stores.iter().map(open).collect()
+}
+
+fn signature_json(signature: &Signature) -> Value {
+    let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    match signature {
+        Signature::Payload(signature) => json!({
+            "input": {
+                "contentTypes": signature.input.content_types,
+                "jsonSchema": signature.input.schema.as_ref().map(|schema| &schema.document),
+            },
+            "output": {
+                "contentTypes": signature.output.content_types,
+                "jsonSchema": signature.output.schema.as_ref().map(|schema| &schema.document),
+            },
+            "deterministic": signature.deterministic,
+        }),
+        Signature::Tensor(signature) => json!({
+            "inputs": signature.inputs.iter().map(port).collect::<Vec<_>>(),
+            "outputs": signature.outputs.iter().map(port).collect::<Vec<_>>(),
+            "batchable": signature.batchable,
+            "deterministic": signature.deterministic,
+        }),
+    }
+}

@@ -1,0 +1,215 @@
+//! What the host lends to a scorer, and the state of one instance.
+//!
+//! Owns [`Capabilities`] (shared by all instances), [`InstanceState`] (one for each), and [`link`], the one function
+//! that joins them to a linker. Must not know which world a component exports, nor HTTP. The files below adapt one
+//! interface each and hold no state.
+
+mod keyvalue;
+mod model;
+mod output;
+mod settings;
+mod telemetry;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::ResourceLimiter;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+pub use self::keyvalue::CasHandle;
+pub use self::model::TensorHandle;
+pub(crate) use self::telemetry::LogSink;
+
+use self::output::GuestOutput;
+use crate::model::Model;
+use crate::redis::Store;
+use crate::scorer::bindings::capabilities::{scorebox, wasi};
+
+/// What all instances of a scorer share.
+pub struct Capabilities {
+    /// The scorer's name, for logs.
+    pub scorer: String,
+    /// What the manifest says of the model beside its files.
+    pub model_version: String,
+    /// What `model.info` tells the scorer.
+    pub model_labels: BTreeMap<String, String>,
+    /// The model, mapped.
+    pub model: Arc<Model>,
+    /// Stores by the name that a scorer opens them by.
+    pub stores: BTreeMap<String, Store>,
+    /// What `wasi:config` gives.
+    pub config: BTreeMap<String, String>,
+}
+
+/// Most resource handles that one instance may hold open. A leak in a scorer ends as its error, not as the host's memory.
+const HANDLE_LIMIT: usize = 10_000;
+
+/// The state of one instance: its handles, its bounds, and the call it is in.
+pub struct InstanceState {
+    pub(crate) shared: Arc<Capabilities>,
+    pub(crate) table: ResourceTable,
+    pub(crate) log: LogSink,
+    /// When the call in progress is interrupted.
+    pub(crate) deadline: Instant,
+    memory: MemoryLimit,
+    wasi: WasiCtx,
+}
+
+impl InstanceState {
+    /// The state of a new instance, with nothing but closed WASI: no files, sockets, environment or arguments; what it
+    /// prints becomes log lines of the invocation.
+    #[must_use]
+    pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
+        let log = LogSink::new(shared.scorer.clone());
+        let wasi = WasiCtx::builder()
+            .stdout(GuestOutput::new(log.clone(), "stdout"))
+            .stderr(GuestOutput::new(log.clone(), "stderr"))
+            // Nothing is preopened and no address is allowed; this only says it where the next reader looks.
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLE_LIMIT);
+        let memory = MemoryLimit { limit_bytes: memory_bytes, refused: false };
+        Self { shared, table, log, deadline: Instant::now(), memory, wasi }
+    }
+
+    /// Bounds what follows and names it in the log.
+    pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant) {
+        self.deadline = deadline;
+        self.log.begin(invocation);
+    }
+
+    /// Ends a call: a line without its end is written all the same.
+    pub(crate) fn end(&mut self) {
+        self.log.end();
+    }
+
+    /// True if the instance asked for more memory than it may have.
+    pub(crate) fn memory_refused(&self) -> bool {
+        self.memory.refused
+    }
+
+    /// The limiter that the store asks.
+    pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
+    }
+
+    /// Time that is left of the call.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl WasiView for InstanceState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Refuses memory beyond the limit and remembers it: a refused growth reaches the guest as a failed allocation, which
+/// most end with a bare trap.
+struct MemoryLimit {
+    limit_bytes: u64,
+    refused: bool,
+}
+
+/// Most entries of a table. Rust's and C's function tables have thousands; 20,000 is what interpreters need.
+const TABLE_LIMIT: usize = 100_000;
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.limit_bytes;
+        self.refused |= !fits;
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_LIMIT)
+    }
+}
+
+/// Which capabilities an interface's import needs from the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Every scorer has it.
+    Always,
+    /// At least one `[stores.<name>]`.
+    Stores,
+}
+
+/// What an imported interface needs, or `None` if the host has no such interface.
+#[must_use]
+pub fn grant(interface: &str) -> Option<Grant> {
+    let (name, version) = interface.split_once('@')?;
+    match (name, version) {
+        ("scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics", "0.1.0")
+        | ("wasi:logging/logging", "0.1.0-draft")
+        | ("wasi:config/store", "0.2.0-draft") => Some(Grant::Always),
+        ("scorebox:scoring/cache", "0.1.0")
+        | ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft2") => {
+            Some(Grant::Stores)
+        }
+        // What the toolchains' standard libraries import on their own. All of it is closed.
+        _ if version.starts_with("0.2.")
+            && ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
+                .iter()
+                .any(|package| name.starts_with(package)) =>
+        {
+            Some(Grant::Always)
+        }
+        _ => None,
+    }
+}
+
+/// Joins every capability to a linker.
+///
+/// # Errors
+/// Two of them have one name, which would be a mistake in this file.
+pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+    type State = HasSelf<InstanceState>;
+    link_closed_wasi(linker)?;
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, |state| state)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, |state| state)?;
+    scorebox::scoring::cache::add_to_linker::<_, State>(linker, |state| state)?;
+    scorebox::scoring::metrics::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::keyvalue::store::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::keyvalue::batch::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::config::store::add_to_linker::<_, State>(linker, |state| state)
+}
+
+/// Joins only what a standard library needs to start: what `describe` runs with.
+///
+/// # Errors
+/// As [`link`].
+pub fn link_closed_wasi(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)
+}
+
+impl scorebox::scoring::types::Host for InstanceState {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_contract_and_closed_wasi_are_granted() {
+        #[track_caller]
+        fn check(interface: &str, expected: Option<Grant>) {
+            assert_eq!(grant(interface), expected, "{interface}");
+        }
+        check("scorebox:scoring/model@0.1.0", Some(Grant::Always));
+        check("scorebox:scoring/model@0.2.0", None);
+        check("wasi:keyvalue/store@0.2.0-draft2", Some(Grant::Stores));
+        check("wasi:keyvalue/store@0.2.0-draft", None);
+        check("wasi:cli/environment@0.2.6", Some(Grant::Always));
+        check("wasi:cli/environment@0.3.0", None);
+        check("wasi:http/outgoing-handler@0.2.0", None);
+        check("intruder:host/secrets@0.1.0", None);
+    }
+}

@@ -1,0 +1,149 @@
+//! `model`: the scorer's view of tensors and files.
+//!
+//! Must not know how they are mapped or sliced; that is `crate::model`.
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+use super::InstanceState;
+use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_part};
+use crate::scorer::bindings::capabilities::scorebox::scoring::model::{
+    self as wit, Error, Host, HostTensor, ModelInfo,
+};
+
+/// An open tensor.
+pub struct TensorHandle(TensorInfo);
+
+impl From<Dtype> for wit::Dtype {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::Bool => Self::Bool,
+            Dtype::Bf16 => Self::Bf16,
+            Dtype::F16 => Self::F16,
+            Dtype::F32 => Self::F32,
+            Dtype::F64 => Self::F64,
+            Dtype::I16 => Self::I16,
+            Dtype::I32 => Self::I32,
+            Dtype::I64 => Self::I64,
+            Dtype::I8 => Self::I8,
+            Dtype::U16 => Self::U16,
+            Dtype::U32 => Self::U32,
+            Dtype::U64 => Self::U64,
+            Dtype::U8 => Self::U8,
+        }
+    }
+}
+
+impl From<wit::Dtype> for Dtype {
+    fn from(dtype: wit::Dtype) -> Self {
+        match dtype {
+            wit::Dtype::Bool => Self::Bool,
+            wit::Dtype::Bf16 => Self::Bf16,
+            wit::Dtype::F16 => Self::F16,
+            wit::Dtype::F32 => Self::F32,
+            wit::Dtype::F64 => Self::F64,
+            wit::Dtype::I16 => Self::I16,
+            wit::Dtype::I32 => Self::I32,
+            wit::Dtype::I64 => Self::I64,
+            wit::Dtype::I8 => Self::I8,
+            wit::Dtype::U16 => Self::U16,
+            wit::Dtype::U32 => Self::U32,
+            wit::Dtype::U64 => Self::U64,
+            wit::Dtype::U8 => Self::U8,
+        }
+    }
+}
+
+impl From<SliceError> for Error {
+    fn from(error: SliceError) -> Self {
+        match error {
+            SliceError::OutOfRange => Self::OutOfRange,
+            SliceError::TooLarge => Self::TooLarge(READ_LIMIT_BYTES),
+            SliceError::WrongType(dtype) => Self::WrongType(dtype.into()),
+        }
+    }
+}
+
+fn describe(tensor: &TensorInfo) -> wit::TensorInfo {
+    wit::TensorInfo { name: tensor.name.clone(), dtype: tensor.dtype.into(), shape: tensor.shape.clone() }
+}
+
+impl InstanceState {
+    fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.shared.model)
+    }
+}
+
+impl Host for InstanceState {
+    async fn info(&mut self) -> wasmtime::Result<ModelInfo> {
+        Ok(ModelInfo {
+            name: self.shared.scorer.clone(),
+            version: self.shared.model_version.clone(),
+            digest: self.shared.model.digest().to_owned(),
+            labels: self.shared.model_labels.clone().into_iter().collect(),
+        })
+    }
+
+    async fn tensors(&mut self) -> wasmtime::Result<Vec<wit::TensorInfo>> {
+        Ok(self.shared.model.tensors().map(describe).collect())
+    }
+
+    async fn files(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self.shared.model.files().map(str::to_owned).collect())
+    }
+
+    async fn read_file(&mut self, name: String, start: u64, count: u64) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        Ok(match self.shared.model.file(&name) {
+            Some(bytes) => file_part(bytes, start, count).map(<[u8]>::to_vec).map_err(Error::from),
+            None => Err(Error::NotFound(name)),
+        })
+    }
+}
+
+impl HostTensor for InstanceState {
+    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<TensorHandle>, Error>> {
+        Ok(match self.shared.model.tensor(&name).cloned() {
+            Some(tensor) => Ok(self.table.push(TensorHandle(tensor))?),
+            None => Err(Error::NotFound(name)),
+        })
+    }
+
+    async fn info(&mut self, handle: Resource<TensorHandle>) -> wasmtime::Result<wit::TensorInfo> {
+        Ok(describe(&self.table.get(&handle)?.0))
+    }
+
+    async fn bytes(
+        &mut self,
+        handle: Resource<TensorHandle>,
+        start: u64,
+        count: u64,
+    ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        let tensor = &self.table.get(&handle)?.0;
+        Ok(self.model().slice(tensor, start, count).map(<[u8]>::to_vec).map_err(Error::from))
+    }
+
+    async fn floats(
+        &mut self,
+        handle: Resource<TensorHandle>,
+        start: u64,
+        count: u64,
+    ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
+        let tensor = &self.table.get(&handle)?.0;
+        Ok(self.model().floats(tensor, start, count).map_err(Error::from))
+    }
+
+    async fn rows(
+        &mut self,
+        handle: Resource<TensorHandle>,
+        indices: Vec<u64>,
+    ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
+        let tensor = &self.table.get(&handle)?.0;
+        Ok(self.model().rows(tensor, &indices).map_err(Error::from))
+    }
+
+    async fn drop(&mut self, handle: Resource<TensorHandle>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}

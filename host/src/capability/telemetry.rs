@@ -1,0 +1,190 @@
+//! `wasi:logging` and `metrics`: what a scorer says becomes structured log events of its invocation.
+//!
+//! Owns the bounds on what one call may write. Must not know where the log goes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::Level as LogLevel;
+
+use super::InstanceState;
+use crate::scorer::bindings::capabilities::scorebox::scoring::metrics;
+use crate::scorer::bindings::capabilities::wasi::logging::logging::{self, Level};
+
+/// Most lines of one call. A scorer that writes more has a loop in its logging, and a log costs money.
+const LINES_PER_CALL: usize = 1000;
+
+/// Longest line, in bytes; the rest is cut.
+const LINE_BYTES: usize = 16 << 10;
+
+/// Longest name of a metric, in bytes.
+const METRIC_NAME_BYTES: usize = 64;
+
+/// Most attributes of a measurement that are kept.
+const METRIC_ATTRIBUTES: usize = 8;
+
+/// Writes the lines of one instance's calls. Clones write to the same call.
+#[derive(Clone)]
+pub(crate) struct LogSink(Arc<Mutex<Call>>);
+
+struct Call {
+    scorer: String,
+    invocation: String,
+    lines: usize,
+    /// What was printed since the last end of line, by stream.
+    partial: BTreeMap<&'static str, Vec<u8>>,
+    /// A name of a metric was bad; said once for each instance.
+    bad_metric_said: bool,
+}
+
+impl LogSink {
+    pub(crate) fn new(scorer: String) -> Self {
+        let call =
+            Call { scorer, invocation: String::new(), lines: 0, partial: BTreeMap::new(), bad_metric_said: false };
+        Self(Arc::new(Mutex::new(call)))
+    }
+
+    pub(crate) fn begin(&self, invocation: &str) {
+        let mut call = self.lock();
+        invocation.clone_into(&mut call.invocation);
+        call.lines = 0;
+    }
+
+    /// Writes what was printed without an end of line.
+    pub(crate) fn end(&self) {
+        let mut call = self.lock();
+        for (stream, bytes) in std::mem::take(&mut call.partial) {
+            call.write(LogLevel::INFO, stream, &String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    /// Takes what a scorer prints; whole lines are written at once.
+    pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
+        let mut call = self.lock();
+        let mut pending = call.partial.remove(stream).unwrap_or_default();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            pending.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || pending.len() > LINE_BYTES {
+                let line = std::mem::take(&mut pending);
+                call.write(LogLevel::INFO, stream, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+            }
+        }
+        if !pending.is_empty() {
+            call.partial.insert(stream, pending);
+        }
+    }
+
+    /// A line of the host's own about this call, e.g. that a store cannot be reached.
+    pub(super) fn warn(&self, context: &str, message: &str) {
+        self.line(LogLevel::WARN, context, message);
+    }
+
+    fn line(&self, level: LogLevel, context: &str, message: &str) {
+        self.lock().write(level, context, message);
+    }
+
+    /// The state is whole after every line, so a poisoned lock still guards a good one.
+    fn lock(&self) -> MutexGuard<'_, Call> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Call {
+    fn write(&mut self, level: LogLevel, context: &str, message: &str) {
+        self.lines += 1;
+        let (scorer, invocation) = (self.scorer.as_str(), self.invocation.as_str());
+        if self.lines > LINES_PER_CALL {
+            if self.lines == LINES_PER_CALL + 1 {
+                tracing::warn!(target: "scorer", scorer, invocation, "more than {LINES_PER_CALL} lines: the rest of this call is dropped");
+            }
+            return;
+        }
+        let message = cut(message);
+        // The level of an event is part of its static description, hence one macro for each.
+        match level {
+            LogLevel::TRACE => tracing::trace!(target: "scorer", scorer, invocation, context, "{message}"),
+            LogLevel::DEBUG => tracing::debug!(target: "scorer", scorer, invocation, context, "{message}"),
+            LogLevel::INFO => tracing::info!(target: "scorer", scorer, invocation, context, "{message}"),
+            LogLevel::WARN => tracing::warn!(target: "scorer", scorer, invocation, context, "{message}"),
+            LogLevel::ERROR => tracing::error!(target: "scorer", scorer, invocation, context, "{message}"),
+        }
+    }
+
+    /// True if the measurement may be written: its name is good and the call has lines left.
+    fn admits_metric(&mut self, name: &str) -> bool {
+        let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
+        if !good && !self.bad_metric_said {
+            self.bad_metric_said = true;
+            self.write(
+                LogLevel::WARN,
+                "metrics",
+                "a measurement was dropped: its name is not lower-case letters, digits, `.` and `_`",
+            );
+        }
+        if good {
+            self.lines += 1;
+        }
+        good && self.lines <= LINES_PER_CALL
+    }
+}
+
+fn cut(message: &str) -> &str {
+    let mut end = message.len().min(LINE_BYTES);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}
+
+impl logging::Host for InstanceState {
+    async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            Level::Trace => LogLevel::TRACE,
+            Level::Debug => LogLevel::DEBUG,
+            Level::Info => LogLevel::INFO,
+            Level::Warn => LogLevel::WARN,
+            Level::Error | Level::Critical => LogLevel::ERROR,
+        };
+        self.log.line(level, cut(&context), &message);
+        Ok(())
+    }
+}
+
+impl metrics::Host for InstanceState {
+    async fn count(&mut self, name: String, delta: u64, attributes: metrics::Attributes) -> wasmtime::Result<()> {
+        let mut call = self.log.lock();
+        if call.admits_metric(&name) {
+            let (scorer, invocation) = (call.scorer.as_str(), call.invocation.as_str());
+            let attributes = text(attributes);
+            tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, count = delta, attributes, "measured");
+        }
+        Ok(())
+    }
+
+    async fn record_value(
+        &mut self,
+        name: String,
+        value: f64,
+        attributes: metrics::Attributes,
+    ) -> wasmtime::Result<()> {
+        let mut call = self.log.lock();
+        if call.admits_metric(&name) {
+            let (scorer, invocation) = (call.scorer.as_str(), call.invocation.as_str());
+            let attributes = text(attributes);
+            tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, value, attributes, "measured");
+        }
+        Ok(())
+    }
+}
+
+/// `name=value` pairs, in the scorer's order.
+fn text(attributes: metrics::Attributes) -> String {
+    let pairs: Vec<_> = attributes
+        .into_iter()
+        .take(METRIC_ATTRIBUTES)
+        .map(|(name, value)| format!("{}={}", cut(&name), cut(&value)))
+        .collect();
+    pairs.join(" ")
+}

@@ -1,0 +1,109 @@
+//! `scorebox check`.
+//!
+//! Owns how a report and the settings are printed. Must not know how an app is loaded.
+
+use std::process::ExitCode;
+
+use scorebox_host::manifest::settings::SETTINGS;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::telemetry::{self, Output};
+use scorebox_host::{CheckReport, StartupError, check, deployment};
+use serde_json::{Value, json};
+
+use super::exit;
+use crate::{Check, Format};
+
+pub fn run(arguments: Check) -> ExitCode {
+    let checked = telemetry::start(Output::Talk, &deployment::process).and_then(|()| {
+        let report = check(&arguments.app.app)?;
+        Ok((report, if arguments.explain { Some(written(&arguments)?) } else { None }))
+    });
+    match checked {
+        Ok((report, written)) => {
+            println!(
+                "{}",
+                if arguments.output == Format::Json { as_json(&report, written) } else { as_text(&report, written) }
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => exit(&error),
+    }
+}
+
+/// The manifest as it is written, for showing which settings it sets.
+fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
+    let manifest = Manifest::read(&arguments.app.app)?;
+    let unreadable = |error: &dyn std::fmt::Display| StartupError::Host(format!("{MANIFEST_FILE}: {error}"));
+    let text = std::fs::read_to_string(&manifest.path).map_err(|error| unreadable(&error))?;
+    text.parse().map_err(|error: toml::de::Error| unreadable(&error))
+}
+
+fn as_json(report: &CheckReport, written: Option<toml::Table>) -> String {
+    let mut report = serde_json::to_value(report).unwrap_or_default();
+    if let (Some(written), Some(report)) = (written, report.as_object_mut()) {
+        let settings: Vec<Value> = SETTINGS
+            .iter()
+            .map(|setting| {
+                json!({
+                    "key": setting.key,
+                    "form": setting.form,
+                    "default": setting.default,
+                    "why": setting.why,
+                    "values": values(&written, setting.key),
+                })
+            })
+            .collect();
+        report.insert("settings".to_owned(), settings.into());
+    }
+    report.to_string()
+}
+
+fn as_text(report: &CheckReport, written: Option<toml::Table>) -> String {
+    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let mut lines = vec![
+        format!("scorer     {} {}", report.name, or(&report.version, "(no version)")),
+        format!("world      {} of scorebox:scoring@{}", report.world, report.wit_version),
+        format!("component  {}", report.component_digest),
+        format!("model      {}", report.model_digest.as_deref().unwrap_or("none")),
+        format!("contract   {}", report.signature),
+        "init       ok".to_owned(),
+    ];
+    if let Some(written) = written {
+        lines.push("\nsettings of scorebox.toml: value here, or the default in brackets".to_owned());
+        for setting in SETTINGS {
+            let values = values(&written, setting.key);
+            let value = match (values.is_empty(), setting.default) {
+                (false, _) => values.join(", "),
+                (true, "") => "(none)".to_owned(),
+                (true, default) => format!("({default})"),
+            };
+            lines.push(format!("\n{} = {value}\n    {}\n    {}", setting.key, setting.form, setting.why));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What the manifest writes for a key; several where the key stands for many (`<name>`, `[[trigger]]`).
+fn values(written: &toml::Table, key: &str) -> Vec<String> {
+    let start = toml::Value::Table(written.clone());
+    let mut found = vec![(String::new(), &start)];
+    for part in key.split('.') {
+        found = found
+            .into_iter()
+            .flat_map(|(name, value)| match value {
+                toml::Value::Array(items) => items.iter().map(|item| (name.clone(), item)).collect(),
+                value => vec![(name, value)],
+            })
+            .flat_map(|(name, value)| {
+                let table = value.as_table();
+                let inner: Vec<(String, &toml::Value)> = match (part, table) {
+                    ("<name>", Some(table)) => table.iter().map(|(key, value)| (format!("{key}: "), value)).collect(),
+                    (part, Some(table)) => table.get(part).map(|value| (name, value)).into_iter().collect(),
+                    (_, None) => Vec::new(),
+                };
+                inner
+            })
+            .collect();
+    }
+    found.into_iter().map(|(name, value)| format!("{name}{value}")).collect()
+}

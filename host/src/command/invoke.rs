@@ -1,0 +1,78 @@
+//! `scorebox invoke`.
+//!
+//! Owns where an input comes from and where an answer goes. Must not know how a call is made.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use scorebox_host::app::App;
+use scorebox_host::error::{ScoreFailure, invoke_exit_code};
+use scorebox_host::manifest::Manifest;
+use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
+use scorebox_host::telemetry::{self, Output};
+use scorebox_host::{StartupError, deployment};
+
+use super::{exit, runtime};
+use crate::Invoke;
+
+pub fn run(invoke: Invoke) -> ExitCode {
+    match score(&invoke) {
+        Ok(Ok(scored)) => match std::io::stdout().write_all(&scored.payload.body) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => exit(&StartupError::Host(format!("the answer cannot be written: {error}"))),
+        },
+        Ok(Err(failure)) => {
+            let code = invoke_exit_code(&failure);
+            let row = failure.disposition();
+            eprintln!("error: {}: {}", row.code, row.message);
+            if let Some(pointer) = row.pointer.filter(|pointer| !pointer.is_empty()) {
+                eprintln!("  at {pointer}");
+            }
+            if let Some(detail) = row.detail {
+                eprintln!("  {detail}");
+            }
+            ExitCode::from(code)
+        }
+        Err(error) => exit(&error),
+    }
+}
+
+fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> {
+    telemetry::start(Output::Talk, &deployment::process)?;
+    let manifest = Manifest::read(&invoke.app.app)?;
+    let limit_bytes = manifest.limits.body_bytes;
+    let body = read(invoke.input.as_deref(), limit_bytes)?;
+    if body.len() as u64 > limit_bytes {
+        return Ok(Err(ScoreFailure::TooLarge { limit_bytes }));
+    }
+    let content_type = invoke.content_type.clone().unwrap_or_else(|| guess(invoke.input.as_deref(), &body).to_owned());
+    let runtime = runtime("scoring", 1)?;
+    let handle = runtime.handle().clone();
+    runtime.block_on(async move {
+        let app = App::load(manifest, &deployment::process, handle).await?;
+        app.scorer.warm_up().await?;
+        let invocation =
+            Invocation { id: "invoke".to_owned(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        Ok(app.scorer.run(invocation, Payload { content_type, body: body.into() }).await)
+    })
+}
+
+/// Reads one byte more than allowed, and no more: enough to know that it is too much.
+fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
+    let mut body = Vec::new();
+    let most = limit_bytes.saturating_add(1);
+    let read = match input.filter(|path| *path != Path::new("-")) {
+        Some(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut body)),
+        None => std::io::stdin().lock().take(most).read_to_end(&mut body),
+    };
+    let name = input.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
+    read.map_err(|error| StartupError::Host(format!("{name} cannot be read: {error}; name another with --input")))?;
+    Ok(body)
+}
+
+fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
+    let named = input.and_then(Path::extension).is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let looks = body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
+    if named || looks { "application/json" } else { "application/octet-stream" }
+}

@@ -1,0 +1,110 @@
+//! `scorebox serve`.
+//!
+//! Owns the order of start and stop: listen first, load behind it, stop on SIGTERM. Must not know routes or guests.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use scorebox_host::app::App;
+use scorebox_host::manifest::Manifest;
+use scorebox_host::server::{self, Service};
+use scorebox_host::telemetry::{self, Output};
+use scorebox_host::{StartupError, deployment};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{exit, runtime};
+use crate::Serve;
+
+/// Threads that serve sockets. They parse, copy and wait; scoring has threads of its own.
+const SERVING_THREADS: usize = 2;
+
+pub fn run(serve: Serve) -> ExitCode {
+    if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
+        return exit(&error);
+    }
+    let outcome = Manifest::read(&serve.app.app).map_err(StartupError::from).and_then(|manifest| {
+        let scoring = runtime("scoring", manifest.limits.instances.unwrap_or(usize::MAX).min(deployment::cores()))?;
+        let serving = runtime("serving", SERVING_THREADS.min(deployment::cores()))?;
+        let outcome = serving.block_on(start(&serve, manifest, scoring.handle().clone()));
+        // A guest that is still running is not waited for: the drain is over.
+        serving.shutdown_background();
+        scoring.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(exit_code = error.exit_code(), "{error}");
+            exit(&error)
+        }
+    }
+}
+
+async fn start(serve: &Serve, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
+    let failed = |error: std::io::Error| StartupError::Listen {
+        address: format!("{}:{}", serve.address, serve.port),
+        problem: error.to_string(),
+    };
+    // Handlers before anything else: as the first process of a container, SIGTERM is ignored without one.
+    let no_signal = |error| StartupError::Host(format!("signals cannot be handled: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
+    let listener = TcpListener::bind((serve.address, serve.port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(%address, "listening");
+
+    let service = Service::new(&manifest);
+    // In a task of its own on the serving threads: compiling takes a while, and `GET /` is answered meanwhile.
+    let loading = tokio::spawn(load(Arc::clone(&service), manifest, scoring));
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let stop_serving = async {
+            // A sender that is dropped means the same as one that sends.
+            let _ = end.await;
+        };
+        server::serve(listener, service, stop_serving).await
+    });
+    let loaded = async {
+        match loading.await {
+            Ok(Ok(())) => std::future::pending().await,
+            Ok(Err(error)) => error,
+            Err(error) => StartupError::Host(format!("loading ended: {error}")),
+        }
+    };
+    tokio::select! {
+        () = stop => {
+            drop(ended);
+            serving.await.map_err(|error| StartupError::Host(format!("serving ended: {error}")))?
+        }
+        // Without a scorer there is nothing to drain: whoever waits gets a closed connection, and the platform a code.
+        error = loaded => Err(error),
+    }
+}
+
+async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
+    let started = std::time::Instant::now();
+    // On the scoring threads, because compiling is work for a core.
+    let app = scoring.spawn(App::load(manifest, &deployment::process, scoring.clone()));
+    let app = app.await.map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
+    app.scorer.warm_up().await?;
+    let report = app.report();
+    tracing::info!(
+        scorer = report.name,
+        version = report.version,
+        world = report.world,
+        component = report.component_digest,
+        model = report.model_digest,
+        load_ms = started.elapsed().as_millis(),
+        "ready"
+    );
+    service.set_ready(app);
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Generated host bindings of the WIT contract.
+//!
+//! Owns the three `bindgen!` calls: the capabilities once, and each world over them, so that a type of the contract is
+//! one Rust type. Must not know what any of it does. Only `capability` and `scorer` see these types.
+
+#![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
+#![allow(clippy::all, clippy::pedantic, reason = "generated")]
+
+/// What scorers import.
+pub mod capabilities {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "scorebox:scoring/capabilities",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::redis::Store,
+            "wasi:keyvalue/atomics.cas": crate::capability::CasHandle,
+            "scorebox:scoring/model.tensor": crate::capability::TensorHandle,
+        },
+    });
+}
+
+/// The world `scoring`: payloads.
+pub mod scoring {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "scorebox:scoring/scoring",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
+            "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
+            "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
+            "wasi:config": crate::scorer::bindings::capabilities::wasi::config,
+        },
+    });
+}
+
+/// The world `tensor-scoring`: tensors.
+pub mod tensor_scoring {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "scorebox:scoring/tensor-scoring",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
+            "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
+            "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
+            "wasi:config": crate::scorer::bindings::capabilities::wasi::config,
+        },
+    });
+}

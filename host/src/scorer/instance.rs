@@ -1,0 +1,199 @@
+//! One instance of a component: a store, the exports of its world, and one call at a time.
+//!
+//! Owns the call into the guest and what its end means. Must not know pools, JSON or HTTP.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::{Store, Trap};
+
+use super::bindings::capabilities::scorebox::scoring::types as wit;
+use super::bindings::scoring::Scoring;
+use super::bindings::tensor_scoring::TensorScoring;
+use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
+use super::tensor::Tensor;
+use super::{Invocation, Payload, Source};
+use crate::capability::InstanceState;
+use crate::error::{Problem, ScoreFailure};
+
+/// How long after its deadline a call that waits for the host is cut off. A running guest is interrupted at the next
+/// tick; this bounds what no tick reaches, such as a wait for a store.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The exports of one of the two worlds.
+pub(super) enum Exports {
+    Scoring(Scoring),
+    TensorScoring(TensorScoring),
+}
+
+/// What goes in.
+pub(super) enum Input {
+    Payload(Payload),
+    Tensors(Vec<Tensor>),
+}
+
+/// What comes out.
+pub(super) enum Output {
+    Payload(Payload),
+    Tensors(Vec<Tensor>),
+}
+
+/// Why a guest gave no answer.
+pub(super) enum Failure {
+    /// `init` said so.
+    Init(Problem),
+    /// Anything else.
+    Score(ScoreFailure),
+}
+
+/// An instance.
+pub(super) struct Instance {
+    store: Store<InstanceState>,
+    exports: Exports,
+    reusable: bool,
+}
+
+impl Instance {
+    pub(super) fn new(store: Store<InstanceState>, exports: Exports) -> Self {
+        Self { store, exports, reusable: true }
+    }
+
+    /// False once the guest was stopped in the middle of something.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.reusable
+    }
+
+    /// Prepares the instance; once, before its first call.
+    pub(super) async fn init(&mut self, deadline: Instant) -> Result<(), Failure> {
+        let Self { store, exports, .. } = self;
+        let called = bounded(deadline, async {
+            match exports {
+                Exports::Scoring(exports) => exports.scorebox_scoring_scorer().call_init(&mut *store).await,
+                Exports::TensorScoring(exports) => {
+                    exports.scorebox_scoring_tensor_scorer().call_init(&mut *store).await
+                }
+            }
+        });
+        let called = called.await;
+        self.finish(called)?.map_err(|problem| Failure::Init(problem.into()))
+    }
+
+    /// Scores one input.
+    pub(super) async fn run(
+        &mut self,
+        invocation: Invocation,
+        input: Input,
+        deadline: Instant,
+    ) -> Result<Output, Failure> {
+        let Self { store, exports, .. } = self;
+        store.data_mut().begin(&invocation.id, deadline);
+        // The epoch went on while the instance was idle: without this the first tick would come at once.
+        store.set_epoch_deadline(1);
+        let invocation = to_wit(invocation, deadline);
+        let outcome = match (exports, input) {
+            (Exports::Scoring(exports), Input::Payload(payload)) => {
+                let input = wit::Payload { content_type: payload.content_type, body: payload.body.into() };
+                let call = exports.scorebox_scoring_scorer().call_run(&mut *store, &invocation, &input);
+                let called = bounded(deadline, call).await;
+                self.finish(called)?.map(|payload| {
+                    Output::Payload(Payload { content_type: payload.content_type, body: payload.body.into() })
+                })
+            }
+            (Exports::TensorScoring(exports), Input::Tensors(tensors)) => {
+                let inputs: Vec<NamedTensor> = tensors.into_iter().map(NamedTensor::from).collect();
+                let calls = [invocation];
+                let call = exports.scorebox_scoring_tensor_scorer().call_run(&mut *store, &calls, &inputs);
+                let called = bounded(deadline, call).await;
+                self.finish(called)?.map(|tensors| Output::Tensors(tensors.into_iter().map(Tensor::from).collect()))
+            }
+            _ => return Err(Failure::Score(ScoreFailure::HostFault("input of the other world".to_owned()))),
+        };
+        outcome.map_err(|error| Failure::Score(error.into()))
+    }
+
+    /// What the end of a call means for the instance and its caller. `None`: it was cut off.
+    fn finish<T>(&mut self, called: Option<wasmtime::Result<T>>) -> Result<T, Failure> {
+        self.store.data_mut().end();
+        let failure = match called {
+            Some(Ok(value)) => return Ok(value),
+            Some(Err(error)) => Failure::of_guest(error, self.store.data()),
+            None => Failure::Score(timed_out()),
+        };
+        self.reusable = false;
+        Err(failure)
+    }
+}
+
+impl Failure {
+    /// What an error out of a guest means.
+    pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
+        Self::Score(match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => timed_out(),
+            // A refused growth ends most guests with a bare trap; the limiter knows better.
+            _ if state.memory_refused() => ScoreFailure::OutOfMemory { limit_bytes: 0 },
+            _ => ScoreFailure::Trapped(format!("{error:?}")),
+        })
+    }
+
+    pub(super) fn into_score_failure(self) -> ScoreFailure {
+        match self {
+            Self::Score(failure) => failure,
+            // The first instance passed `init`, so this one met something that changed since, e.g. a store.
+            Self::Init(problem) => ScoreFailure::Unavailable(Problem {
+                code: "init-failed".to_owned(),
+                message: "The scorer is not ready. Try again later.".to_owned(),
+                detail: Some(format!("{}: {}", problem.code, problem.message)),
+            }),
+        }
+    }
+}
+
+/// The front door knows the limit and fills it in.
+fn timed_out() -> ScoreFailure {
+    ScoreFailure::TimedOut { deadline: Duration::ZERO }
+}
+
+async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at((deadline + GRACE).into(), call).await.ok()
+}
+
+fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+    wit::Invocation {
+        id: invocation.id,
+        source: match invocation.source {
+            Source::Direct => wit::Source::Direct,
+            Source::Http => wit::Source::Http,
+        },
+        attempt: invocation.attempt,
+        deadline_ms: Some(u32::try_from(left).unwrap_or(u32::MAX)),
+        attributes: invocation.attributes,
+    }
+}
+
+impl From<wit::Problem> for Problem {
+    fn from(problem: wit::Problem) -> Self {
+        Self { code: problem.code, message: problem.message, detail: problem.detail }
+    }
+}
+
+impl From<wit::ScoreError> for ScoreFailure {
+    fn from(error: wit::ScoreError) -> Self {
+        match error {
+            wit::ScoreError::Rejected(problem) => Self::Rejected(problem.into()),
+            wit::ScoreError::Unavailable(problem) => Self::Unavailable(problem.into()),
+            wit::ScoreError::Failed(problem) => Self::Failed(problem.into()),
+        }
+    }
+}
+
+impl From<Tensor> for NamedTensor {
+    fn from(tensor: Tensor) -> Self {
+        Self { name: tensor.name, dtype: tensor.dtype.into(), shape: tensor.shape, data: tensor.data }
+    }
+}
+
+impl From<NamedTensor> for Tensor {
+    fn from(tensor: NamedTensor) -> Self {
+        Self { name: tensor.name, dtype: tensor.dtype.into(), shape: tensor.shape, data: tensor.data }
+    }
+}

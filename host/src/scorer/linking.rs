@@ -1,0 +1,281 @@
+//! A component joined to the host: which world it exports, what it imports, and how instances are made.
+//!
+//! Owns the checks that `package`, `check` and start-up share, and their texts. Must not know calls.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use super::bindings::scoring::ScoringPre;
+use super::bindings::tensor_scoring::TensorScoringPre;
+use super::instance::{Exports, Failure, Instance};
+use super::signature::Signature;
+use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
+use crate::engine::Compiled;
+use crate::error::{ScoreFailure, StartupError};
+use crate::manifest::{Limits, Manifest};
+
+/// The version of the contract that this host serves.
+pub const WIT_VERSION: &str = "0.1.0";
+
+/// The two worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// Payloads.
+    Scoring,
+    /// Tensors.
+    TensorScoring,
+}
+
+impl World {
+    fn export(self) -> String {
+        match self {
+            Self::Scoring => format!("scorebox:scoring/scorer@{WIT_VERSION}"),
+            Self::TensorScoring => format!("scorebox:scoring/tensor-scorer@{WIT_VERSION}"),
+        }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scoring => "scoring",
+            Self::TensorScoring => "tensor-scoring",
+        })
+    }
+}
+
+/// A component, checked and linked.
+pub(super) struct Linked {
+    engine: Engine,
+    component: Component,
+    path: std::path::PathBuf,
+    scorer: String,
+    world: World,
+    exports: ExportsPre,
+    capabilities: Arc<Capabilities>,
+    memory_bytes: u64,
+}
+
+enum ExportsPre {
+    Scoring(ScoringPre<InstanceState>),
+    TensorScoring(TensorScoringPre<InstanceState>),
+}
+
+impl Linked {
+    pub(super) fn new(
+        engine: &Engine,
+        compiled: &Compiled,
+        manifest: &Manifest,
+        capabilities: Arc<Capabilities>,
+    ) -> Result<Self, StartupError> {
+        let path = match &manifest.scorer.component {
+            crate::manifest::ComponentSource::File(path) | crate::manifest::ComponentSource::Cargo(path) => {
+                path.clone()
+            }
+        };
+        let fail = |(problem, fix): (String, String)| StartupError::Component { path: path.clone(), problem, fix };
+        let component = compiled.component.clone();
+        let world = world_of(engine, &component).map_err(fail)?;
+        check_imports(engine, &component, manifest).map_err(fail)?;
+        let mut linker = Linker::new(engine);
+        capability::link(&mut linker).map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
+        let misfit = |error: wasmtime::Error| {
+            fail((
+                format!("does not fit the world {world} of scorebox:scoring@{WIT_VERSION}: {error:#}"),
+                "build it against the WIT of this host".to_owned(),
+            ))
+        };
+        let pre = linker.instantiate_pre(&component).map_err(misfit)?;
+        let exports = match world {
+            World::Scoring => ExportsPre::Scoring(ScoringPre::new(pre).map_err(misfit)?),
+            World::TensorScoring => ExportsPre::TensorScoring(TensorScoringPre::new(pre).map_err(misfit)?),
+        };
+        Ok(Self {
+            engine: engine.clone(),
+            component,
+            path: path.clone(),
+            scorer: manifest.scorer.name.clone(),
+            world,
+            exports,
+            capabilities,
+            memory_bytes: manifest.limits.memory_bytes,
+        })
+    }
+
+    pub(super) fn world(&self) -> World {
+        self.world
+    }
+
+    /// Makes an instance and runs its `init`.
+    pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
+        let mut store = self.store(deadline, "init");
+        let exports = match &self.exports {
+            ExportsPre::Scoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::Scoring),
+            ExportsPre::TensorScoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::TensorScoring),
+        };
+        let exports = exports.map_err(|error| Failure::of_guest(error, store.data()))?;
+        let mut instance = Instance::new(store, exports);
+        instance.init(deadline).await?;
+        Ok(instance)
+    }
+
+    /// Asks a fresh instance, with no capability, for its signature.
+    pub(super) async fn describe(&self, deadline: Instant) -> Result<Signature, StartupError> {
+        let fail = |problem: String, fix: &str| StartupError::Component {
+            path: self.path.clone(),
+            problem,
+            fix: fix.to_owned(),
+        };
+        let internal = |error: wasmtime::Error| StartupError::Host(format!("linking for describe failed: {error:#}"));
+        let mut linker = Linker::new(&self.engine);
+        capability::link_closed_wasi(&mut linker).map_err(internal)?;
+        linker.define_unknown_imports_as_traps(&self.component).map_err(internal)?;
+        let pre = linker.instantiate_pre(&self.component).map_err(internal)?;
+        let mut store = self.store(deadline, "describe");
+        let called = async {
+            match self.world {
+                World::Scoring => {
+                    let exports = ScoringPre::new(pre)?.instantiate_async(&mut store).await?;
+                    let signature = exports.scorebox_scoring_scorer().call_describe(&mut store).await?;
+                    Ok(Signature::from_payload(signature))
+                }
+                World::TensorScoring => {
+                    let exports = TensorScoringPre::new(pre)?.instantiate_async(&mut store).await?;
+                    let signature = exports.scorebox_scoring_tensor_scorer().call_describe(&mut store).await?;
+                    Ok(Signature::from_tensor(signature))
+                }
+            }
+        };
+        let called: wasmtime::Result<_> = called.await;
+        store.data_mut().end();
+        let signature = called.map_err(|error| {
+            let text = format!("{error:#}");
+            if text.contains("unknown import") {
+                let problem = format!("describe called a capability: {text}");
+                return fail(
+                    problem,
+                    "make describe pure: state the contract, and read model, stores and settings in init",
+                );
+            }
+            let problem = match Failure::of_guest(error, store.data()) {
+                Failure::Score(failure) => {
+                    failure.disposition().detail.unwrap_or_else(|| "it took too long".to_owned())
+                }
+                Failure::Init(problem) => problem.message,
+            };
+            fail(format!("describe failed: {problem}"), "make describe return the signature and nothing else")
+        })?;
+        signature
+            .map_err(|problem| fail(format!("describe states a contract that cannot be: {problem}"), "mend describe"))
+    }
+
+    /// The start-up error for an `init` that did not succeed.
+    pub(super) fn init_error(&self, failure: Failure, limits: &Limits) -> StartupError {
+        let (problem, fix) = match failure {
+            Failure::Init(problem) => {
+                let detail = problem.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+                (format!("{}: {}{detail}", problem.code, problem.message), "see what init says".to_owned())
+            }
+            Failure::Score(ScoreFailure::TimedOut { .. }) => (
+                format!("no end after {} ms", limits.init_deadline.as_millis()),
+                "do less in init, or raise limits.init_deadline".to_owned(),
+            ),
+            Failure::Score(ScoreFailure::OutOfMemory { .. }) => (
+                format!("needs more than {} bytes of memory", limits.memory_bytes),
+                "read less of the model into the scorer, or raise limits.memory".to_owned(),
+            ),
+            Failure::Score(failure) => {
+                let row = failure.disposition();
+                (row.detail.unwrap_or(row.message), "see the lines above that the scorer wrote".to_owned())
+            }
+        };
+        StartupError::Init { scorer: self.scorer.clone(), problem, fix }
+    }
+
+    fn store(&self, deadline: Instant, phase: &str) -> Store<InstanceState> {
+        let mut state = InstanceState::new(Arc::clone(&self.capabilities), self.memory_bytes);
+        state.begin(phase, deadline);
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(InstanceState::limiter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            // Checked by the clock at every tick: counting ticks would drift with a busy machine. Yielding lets other
+            // guests of the same thread run in between.
+            if context.data().remaining().is_zero() {
+                Ok(UpdateDeadline::Interrupt)
+            } else {
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+        store
+    }
+}
+
+/// A problem and its fix.
+type Misfit = (String, String);
+
+fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
+    let exports: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let worlds = [World::Scoring, World::TensorScoring];
+    let found: Vec<World> = worlds.into_iter().filter(|world| exports.contains(&world.export())).collect();
+    if let [world] = found.as_slice() {
+        return Ok(*world);
+    }
+    let ours: Vec<_> =
+        exports.iter().filter(|name| name.starts_with("scorebox:scoring/")).map(String::as_str).collect();
+    Err(match (found.len(), ours.as_slice()) {
+        (0, []) => (
+            format!(
+                "exports no scorer: it exports {}",
+                if exports.is_empty() { "nothing".into() } else { exports.join(", ") }
+            ),
+            format!("export {} or {}, e.g. with the crate scorebox-guest", worlds[0].export(), worlds[1].export()),
+        ),
+        (0, ours) => (
+            format!("is a scorer of another version of the contract: it exports {}", ours.join(", ")),
+            format!("build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"),
+        ),
+        _ => ("exports both worlds".to_owned(), "export one of them: the host would not know which to call".to_owned()),
+    })
+}
+
+fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) -> Result<(), Misfit> {
+    let mut strange = Vec::new();
+    let mut needs_stores = None;
+    for (name, item) in component.component_type().imports(engine) {
+        // Type-only instances lend nothing.
+        let lends = match &item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                instance.exports(engine).any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
+            }
+            _ => true,
+        };
+        match grant(name) {
+            Some(Grant::Always) => {}
+            Some(Grant::Stores) if manifest.stores.is_empty() => needs_stores = Some(name.to_owned()),
+            Some(Grant::Stores) => {}
+            None if lends => strange.push(name.to_owned()),
+            None => {}
+        }
+    }
+    if !strange.is_empty() {
+        return Err((
+            format!("imports what no world of the contract lends: {}", strange.join(", ")),
+            "remove the dependency that needs it; a scorer has model, cache, metrics, wasi:keyvalue, wasi:logging and \
+             wasi:config, and no network, files or host of its own"
+                .to_owned(),
+        ));
+    }
+    match needs_stores {
+        Some(name) => Err((
+            format!("imports {name}, and the manifest grants no store"),
+            "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory".to_owned(),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! A scorer, ready to run: component, model and settings.
+//!
+//! The front door of scoring: [`Scorer::load`], [`Scorer::warm_up`], [`Scorer::run`]. Owns the way of one call from a
+//! payload to an outcome, whatever made it. Must not know HTTP, the Functions envelope or Redis.
+
+pub(crate) mod bindings;
+mod instance;
+mod linking;
+mod pool;
+pub mod signature;
+pub mod tensor;
+pub mod tensor_json;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use wasmtime::Engine;
+
+pub use self::linking::{WIT_VERSION, World};
+
+use self::instance::{Input, Output};
+use self::linking::Linked;
+use self::pool::Pool;
+use self::signature::{JSON, Signature};
+use crate::capability::Capabilities;
+use crate::engine::Compiled;
+use crate::error::{ScoreFailure, StartupError};
+use crate::manifest::{Limits, Manifest};
+
+/// Bytes with a media type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// A media type.
+    pub content_type: String,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+/// What made the host call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A developer's or a test's direct call.
+    Direct,
+    /// An HTTP request.
+    Http,
+}
+
+/// One call, as the scorer may want to know it.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Unique for each delivery.
+    pub id: String,
+    /// What made the host call.
+    pub source: Source,
+    /// 1 for the first delivery.
+    pub attempt: u32,
+    /// Names lower-case; credentials removed.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// An answer, and what it took.
+#[derive(Debug)]
+pub struct Scored {
+    /// What the scorer gave.
+    pub payload: Payload,
+    /// Time in the guest, waiting for an instance not included.
+    pub run_time: Duration,
+}
+
+/// A component, linked, with its contract and its instances.
+pub struct Scorer {
+    linked: Arc<Linked>,
+    pool: Arc<Pool>,
+    signature: Signature,
+    limits: Limits,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Scorer {
+    /// Checks a component against the contract, links it and asks it for its signature.
+    ///
+    /// `runtime` runs guests, and nothing that serves sockets.
+    ///
+    /// # Errors
+    /// The component is not a scorer of a known world, imports what is not granted, or `describe` fails.
+    pub async fn load(
+        engine: &Engine,
+        compiled: &Compiled,
+        manifest: &Manifest,
+        capabilities: Arc<Capabilities>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let limits = manifest.limits.clone();
+        let linked = Arc::new(Linked::new(engine, compiled, manifest, capabilities)?);
+        let described = {
+            let linked = Arc::clone(&linked);
+            let deadline = Instant::now() + limits.init_deadline;
+            runtime.spawn(async move { linked.describe(deadline).await })
+        };
+        let signature = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))??;
+        let pool = Pool::new(&limits);
+        Ok(Self { linked, pool, signature, limits, runtime })
+    }
+
+    /// Makes the first instance and runs its `init`, so that the first caller does not wait for it.
+    ///
+    /// # Errors
+    /// `init` fails, traps or takes too long.
+    pub async fn warm_up(&self) -> Result<(), StartupError> {
+        let linked = Arc::clone(&self.linked);
+        let deadline = Instant::now() + self.limits.init_deadline;
+        let started = self.runtime.spawn(async move { linked.instance(deadline).await });
+        let outcome = started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?;
+        let instance = outcome.map_err(|failure| self.linked.init_error(failure, &self.limits))?;
+        self.pool.put_back(instance);
+        Ok(())
+    }
+
+    /// The world that the component exports.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.linked.world()
+    }
+
+    /// The scorer's contract with its callers.
+    #[must_use]
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Scores one payload. The deadline counts from here, waiting for an instance included.
+    ///
+    /// # Errors
+    /// There is no answer; the failure says why.
+    pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
+        let deadline = Instant::now() + self.limits.deadline;
+        let input = match &self.signature {
+            Signature::Payload(signature) => {
+                signature.admit(&payload)?;
+                Input::Payload(payload)
+            }
+            Signature::Tensor(signature) => {
+                admit_tensor_type(&payload)?;
+                Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
+            }
+        };
+        let (output, run_time) = self.call(invocation, input, deadline).await?;
+        let payload = match (output, &self.signature) {
+            (Output::Payload(payload), _) => payload,
+            (Output::Tensors(tensors), Signature::Tensor(signature)) => {
+                let tensors = in_order(&signature.outputs, tensors)?;
+                Payload { content_type: JSON.to_owned(), body: tensor_json::render(&tensors).into() }
+            }
+            (Output::Tensors(_), Signature::Payload(_)) => {
+                return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
+            }
+        };
+        Ok(Scored { payload, run_time })
+    }
+
+    /// Runs a call on an instance of its own for as long as it takes.
+    async fn call(
+        &self,
+        invocation: Invocation,
+        input: Input,
+        deadline: Instant,
+    ) -> Result<(Output, Duration), ScoreFailure> {
+        let timed_out = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
+        let admitted = self.pool.admit(deadline).await.map_err(|refusal| match refusal {
+            pool::Refusal::Full => ScoreFailure::Saturated,
+            pool::Refusal::TooLate => timed_out(),
+        })?;
+        let (linked, pool) = (Arc::clone(&self.linked), Arc::clone(&self.pool));
+        // In a task of its own: a caller that goes away must not leave an instance in the middle of a call.
+        let call = self.runtime.spawn(async move {
+            let mut instance = match pool.take() {
+                Some(instance) => instance,
+                None => linked.instance(deadline).await.map_err(instance::Failure::into_score_failure)?,
+            };
+            let started = Instant::now();
+            let outcome = instance.run(invocation, input, deadline).await;
+            let run_time = started.elapsed();
+            // An instance that trapped, timed out or ran out of memory is in no state to be used again.
+            if instance.is_reusable() {
+                pool.put_back(instance);
+            }
+            drop(admitted);
+            outcome.map(|output| (output, run_time)).map_err(instance::Failure::into_score_failure)
+        });
+        let outcome = call.await.map_err(|error| ScoreFailure::HostFault(format!("a scoring task ended: {error}")))?;
+        outcome.map_err(|failure| match failure {
+            ScoreFailure::TimedOut { .. } => timed_out(),
+            ScoreFailure::OutOfMemory { .. } => ScoreFailure::OutOfMemory { limit_bytes: self.limits.memory_bytes },
+            other => other,
+        })
+    }
+}
+
+/// A tensor scorer takes JSON. A form's label is what curl puts on any `-d`, and no label is what many clients send:
+/// both are read as JSON, where the retired server handed the script an empty string.
+fn admit_tensor_type(payload: &Payload) -> Result<(), ScoreFailure> {
+    const TAKEN_AS_JSON: [&str; 3] = ["application/x-www-form-urlencoded", "application/octet-stream", "text/plain"];
+    let essence = payload.content_type.split(';').next().unwrap_or_default().trim();
+    if signature::is_json(&payload.content_type)
+        || TAKEN_AS_JSON.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
+    {
+        return Ok(());
+    }
+    Err(ScoreFailure::Unsupported { content_type: payload.content_type.clone(), accepted: vec![JSON.to_owned()] })
+}
+
+/// The scorer's tensors in the order of its ports, each checked.
+fn in_order(ports: &[signature::Port], mut tensors: Vec<tensor::Tensor>) -> Result<Vec<tensor::Tensor>, ScoreFailure> {
+    let mut ordered = Vec::with_capacity(ports.len());
+    for port in ports {
+        let index = tensors
+            .iter()
+            .position(|tensor| tensor.name == port.name)
+            .ok_or_else(|| ScoreFailure::InvalidOutput(format!("there is no `{}`", port.name)))?;
+        let tensor = tensors.swap_remove(index);
+        tensor.fits(port).map_err(ScoreFailure::InvalidOutput)?;
+        ordered.push(tensor);
+    }
+    match tensors.first() {
+        None => Ok(ordered),
+        Some(extra) => Err(ScoreFailure::InvalidOutput(format!("`{}` is no port, or given twice", extra.name))),
+    }
+}

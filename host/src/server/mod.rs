@@ -1,0 +1,265 @@
+//! The scoring server: sockets, routes and limits.
+//!
+//! Owns the listener, the way of a request to a trigger, the bounds on a body, and the end of the process. Must not know
+//! how a call is made into a guest, nor choose a status: those come from `error`.
+
+mod health;
+mod openapi;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
+use http::{Method, Response};
+use http_body_util::BodyExt;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
+use crate::manifest::{Limits, Manifest, Trigger};
+use crate::trigger::http::{self as http_trigger, Ids};
+
+/// Connections that are open at a time; more wait to be accepted. Bounds what half-read bodies can hold.
+const CONNECTIONS: usize = 1024;
+
+/// Time for a request's headers, and for its body: a client that takes longer is lost or means no good.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a body that is too large is read and dropped, so that a client that is still sending gets the answer
+/// rather than a reset connection.
+const DISCARD_BYTES: u64 = 64 << 20;
+
+/// What is served: nothing until the scorer is ready, then the scorer and its document.
+pub struct Service {
+    limits: Limits,
+    routes: Vec<String>,
+    ready: watch::Sender<Option<Arc<Ready>>>,
+}
+
+struct Ready {
+    app: App,
+    openapi: Bytes,
+}
+
+impl Service {
+    /// A service that is not ready yet.
+    #[must_use]
+    pub fn new(manifest: &Manifest) -> Arc<Self> {
+        let api = manifest.triggers.iter().map(|Trigger::Http { route, .. }| format!("/api/{route}"));
+        let routes = std::iter::once("/score".to_owned()).chain(api).collect();
+        Arc::new(Self { limits: manifest.limits.clone(), routes, ready: watch::Sender::new(None) })
+    }
+
+    /// Lets calls in: those that came before and wait, and all that follow.
+    pub fn set_ready(&self, app: App) {
+        let document = openapi::document(&app.manifest, app.scorer.signature());
+        let openapi = Bytes::from(document.to_string());
+        self.ready.send_replace(Some(Arc::new(Ready { app, openapi })));
+    }
+
+    /// The scorer, as soon as it is ready. A platform sends calls from the first `GET /` on, so they wait here.
+    async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
+        let mut ready = self.ready.subscribe();
+        let waiting = ready.wait_for(Option::is_some);
+        match tokio::time::timeout(self.limits.init_deadline, waiting).await {
+            Ok(Ok(ready)) => ready.as_ref().map(Arc::clone).ok_or(RequestFailure::NotReady),
+            _ => Err(RequestFailure::NotReady),
+        }
+    }
+}
+
+/// Serves until `stop` resolves; then takes no more connections and waits for calls in flight, for `limits.drain`.
+///
+/// # Errors
+/// The listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), StartupError> {
+    let drain = service.limits.drain;
+    let router = TowerToHyperService::new(router(service));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let (stopping, _) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        let place = tokio::select! {
+            () = &mut stop => break,
+            // The semaphore is never closed.
+            Ok(place) = Arc::clone(&places).acquire_owned() => place,
+        };
+        // Ends of earlier connections are of no interest; taking them keeps the set small.
+        while connections.try_join_next().is_some() {}
+        let stream = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, or a client that is gone already: both pass.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Small answers must not wait for more to send with them. Failure only costs that.
+        let _ = stream.set_nodelay(true);
+        let mut stopping = stopping.subscribe();
+        let router = router.clone();
+        connections.spawn(async move {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADERS_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), router);
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                // A value that changes, or a sender that is gone: both mean the end.
+                _ = stopping.changed() => None,
+            };
+            let ended = match ended {
+                Some(ended) => ended,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    tracing::info!(connections = connections.len(), "stopping");
+    let drained = tokio::time::timeout(drain, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!(connections = connections.len(), "calls in flight were cut off: limits.drain is over");
+    }
+    Ok(())
+}
+
+fn router(service: Arc<Service>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(async || health::live().map(Body::from)))
+        .route("/readyz", get(readyz))
+        .route("/swagger.json", get(swagger));
+    for route in &service.routes {
+        router = router.route(route, post(score));
+    }
+    router
+        .fallback(async |State(service): State<Arc<Service>>, request: Request| {
+            refuse(request.headers(), RequestFailure::NotFound { routes: service.routes.clone() })
+        })
+        .method_not_allowed_fallback(async |request: Request| {
+            let mut answer = refuse(request.headers(), RequestFailure::MethodNotAllowed);
+            let allow = if request.method() == Method::POST { "GET, HEAD" } else { "POST" };
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+            answer
+        })
+        .with_state(service)
+}
+
+async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
+    health::ready(service.ready.borrow().is_some()).map(Body::from)
+}
+
+async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
+    match (Ids::take(&headers), service.ready().await) {
+        (Err(answer), _) => answer.map(Body::from),
+        (Ok(ids), Ok(ready)) => ids.document(ready.openapi.clone()).map(Body::from),
+        (Ok(_), Err(failure)) => refuse(&headers, failure),
+    }
+}
+
+async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let ids = match Ids::take(&head.headers) {
+        Ok(ids) => ids,
+        Err(answer) => return answer.map(Body::from),
+    };
+    let body = match read(&head.headers, body, service.limits.body_bytes).await {
+        Ok(body) => body,
+        Err(disposition) => return fail(&ids, &disposition),
+    };
+    let ready = match service.ready().await {
+        Ok(ready) => ready,
+        Err(failure) => return fail(&ids, &failure.disposition()),
+    };
+    let invocation = http_trigger::invocation(&ids, &head.headers);
+    let payload = http_trigger::payload(&head.headers, body);
+    let scored = ready.app.scorer.run(invocation, payload).await;
+    let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    match scored {
+        Ok(scored) => {
+            tracing::debug!(invocation = ids.request(), run_us = scored.run_time.as_micros(), "scored");
+            http_trigger::scored(&ids, scored).map(Body::from)
+        }
+        Err(failure) => fail(&ids, &failure.disposition()),
+    }
+}
+
+/// Reads a body within its bounds.
+async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<Bytes, Disposition> {
+    let too_large = || ScoreFailure::TooLarge { limit_bytes }.disposition();
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    // A client that asks first has sent nothing yet, and need not.
+    if announced.is_some_and(|length| length > limit_bytes) && headers.contains_key(EXPECT) {
+        return Err(too_large());
+    }
+    let mut bytes = BytesMut::with_capacity(usize::try_from(announced.unwrap_or(0).min(limit_bytes)).unwrap_or(0));
+    let mut total: u64 = 0;
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| RequestFailure::BodyLost.disposition())?.into_data() else { continue };
+            total += data.len() as u64;
+            if total <= limit_bytes {
+                bytes.extend_from_slice(&data);
+            } else if total > limit_bytes.saturating_add(DISCARD_BYTES) {
+                break;
+            }
+        }
+        if total > limit_bytes { Err(too_large()) } else { Ok(bytes.freeze()) }
+    };
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(RequestFailure::BodyTooSlow.disposition()),
+    }
+}
+
+/// Logs a failure as the table says, and answers it.
+fn fail(ids: &Ids, disposition: &Disposition) -> Response<Body> {
+    log_failure(ids.request(), disposition);
+    http_trigger::failed(ids, disposition).map(Body::from)
+}
+
+/// Answers a request that no call was made for.
+fn refuse(headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
+    let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
+    http_trigger::failed(&ids, &failure.disposition()).map(Body::from)
+}
+
+/// One line for a failed call, whatever made it.
+pub fn log_failure(invocation: &str, disposition: &Disposition) {
+    let Disposition { status, severity, code, message, detail, pointer, .. } = disposition;
+    // The level of an event is part of its static description, hence one macro for each.
+    match severity {
+        Severity::Error => {
+            tracing::error!(invocation, status, code, detail, pointer, reason = message, "scoring failed")
+        }
+        Severity::Warn => tracing::warn!(invocation, status, code, detail, pointer, reason = message, "scoring failed"),
+        Severity::Info => tracing::info!(invocation, status, code, detail, pointer, reason = message, "scoring failed"),
+    }
+}

@@ -1,0 +1,155 @@
+//! `/swagger.json`: the scorer's contract as an OpenAPI 3.1 document.
+//!
+//! Owns the document's form. Must not know how the contract was found.
+
+use serde_json::{Map, Value, json};
+
+use crate::manifest::{Manifest, Trigger};
+use crate::model::Dtype;
+use crate::scorer::signature::{Example, JSON, Port, Shape, Signature, is_json};
+
+/// The document.
+#[must_use]
+pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
+    let scorer = &manifest.scorer;
+    let version = if scorer.version.is_empty() { "unversioned" } else { &scorer.version };
+    let mut paths = Map::new();
+    paths.insert(
+        "/".to_owned(),
+        json!({"get": {
+            "operationId": "ServiceHealthCheck",
+            "summary": "Liveness",
+            "responses": {"200": {"description": "The service is running.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+        }}),
+    );
+    paths.insert("/score".to_owned(), json!({"post": operation("RunMLService", signature)}));
+    for Trigger::Http { route, .. } in &manifest.triggers {
+        let id = format!("RunMLService-{}", route.replace('/', "-"));
+        paths.insert(format!("/api/{route}"), json!({"post": operation(&id, signature)}));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": scorer.name, "version": version},
+        "paths": paths,
+        "components": {
+            "schemas": {
+                "ErrorResponse": {
+                    "type": "object",
+                    "required": ["message", "code", "id"],
+                    "properties": {
+                        "message": {"type": "string", "description": "What was wrong and what to do."},
+                        "code": {"type": "string", "description": "Machine-readable, in kebab-case."},
+                        "id": {"type": "string", "description": "The request's id, as in the log."},
+                        "pointer": {"type": "string", "description": "JSON pointer to the misfit in the request's body."},
+                    },
+                },
+            },
+        },
+    })
+}
+
+fn operation(id: &str, signature: &Signature) -> Value {
+    let (input, output) = match signature {
+        Signature::Payload(signature) => (content(&signature.input), content(&signature.output)),
+        Signature::Tensor(signature) => (
+            json!({JSON: media(object(&signature.inputs), &signature.examples)}),
+            match signature.outputs.as_slice() {
+                [port] => json!({JSON: {"schema": nested(port.dtype, &port.shape)}}),
+                ports => json!({JSON: {"schema": object(ports)}}),
+            },
+        ),
+    };
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), json!({"description": "The answer.", "content": output}));
+    for (status, description) in [
+        ("400", "The body does not fit the contract; `pointer` says where."),
+        ("413", "The body is too large."),
+        ("415", "The content type is not accepted."),
+        ("422", "The scorer can never score this input."),
+        ("500", "The scorer is at fault."),
+        ("503", "Later may work."),
+        ("504", "No answer in time."),
+    ] {
+        let schema = json!({"schema": {"$ref": "#/components/schemas/ErrorResponse"}});
+        responses.insert(status.to_owned(), json!({"description": description, "content": {JSON: schema}}));
+    }
+    json!({
+        "operationId": id,
+        "summary": "Score one request",
+        "requestBody": {"required": true, "content": input},
+        "responses": responses,
+    })
+}
+
+/// The media types of one direction of a payload scorer.
+fn content(shape: &Shape) -> Value {
+    let any = ["*/*".to_owned()];
+    let types = if shape.content_types.is_empty() { &any } else { shape.content_types.as_slice() };
+    let media_type = |content_type: &String| {
+        let schema = match &shape.schema {
+            Some(schema) if is_json(content_type) => schema.document.clone(),
+            // Bytes of any kind have no schema in 3.1; the empty one admits everything.
+            _ => json!({}),
+        };
+        let fits = |example: &&Example| content_type == "*/*" || example.value.content_type == *content_type;
+        let examples: Vec<_> = shape.examples.iter().filter(fits).cloned().collect();
+        (content_type.clone(), media(schema, &examples))
+    };
+    Value::Object(types.iter().map(media_type).collect())
+}
+
+fn media(schema: Value, examples: &[Example]) -> Value {
+    let mut media = Map::new();
+    media.insert("schema".to_owned(), schema);
+    let examples: Map<String, Value> = examples
+        .iter()
+        .filter_map(|example| {
+            // JSON is shown as JSON, other text as a string; other bytes have no place in the document.
+            let value = if is_json(&example.value.content_type) {
+                serde_json::from_slice(&example.value.body).ok()?
+            } else {
+                Value::String(str::from_utf8(&example.value.body).ok()?.to_owned())
+            };
+            Some((example.name.clone(), json!({"value": value})))
+        })
+        .collect();
+    if !examples.is_empty() {
+        media.insert("examples".to_owned(), Value::Object(examples));
+    }
+    Value::Object(media)
+}
+
+fn object(ports: &[Port]) -> Value {
+    let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
+    let properties: Map<String, Value> =
+        ports.iter().map(|port| (port.name.clone(), nested(port.dtype, &port.shape))).collect();
+    json!({"type": "object", "required": names, "properties": properties})
+}
+
+fn nested(dtype: Dtype, shape: &[Option<u64>]) -> Value {
+    let Some((length, inner)) = shape.split_first() else {
+        return element(dtype);
+    };
+    let mut list = json!({"type": "array", "items": nested(dtype, inner)});
+    if let (Some(length), Some(list)) = (length, list.as_object_mut()) {
+        list.insert("minItems".to_owned(), (*length).into());
+        list.insert("maxItems".to_owned(), (*length).into());
+    }
+    list
+}
+
+fn element(dtype: Dtype) -> Value {
+    match dtype {
+        Dtype::Bool => json!({"type": "boolean"}),
+        Dtype::F32 => json!({"type": "number", "format": "float"}),
+        Dtype::F64 => json!({"type": "number", "format": "double"}),
+        Dtype::Bf16 | Dtype::F16 => json!({"type": "number"}),
+        Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => integer("int", dtype),
+        Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => integer("uint", dtype),
+    }
+}
+
+/// The format names of the OpenAPI registry: `int64`, `uint8`.
+fn integer(family: &str, dtype: Dtype) -> Value {
+    json!({"type": "integer", "format": format!("{family}{}", dtype.bytes() * 8)})
+}

@@ -1,0 +1,215 @@
+//! HTTP requests as invocations, and outcomes as HTTP answers.
+//!
+//! Owns Azure ML's headers and error bodies, and which headers are credentials. Must not know routes or sockets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::error::{Disposition, RequestFailure, ScoreFailure};
+use crate::scorer::{Invocation, Payload, Scored, Source};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Azure ML's deprecated alias of the client's id.
+const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
+const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
+const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
+
+/// Longest id, in characters; as the retired server.
+const ID_CHARACTERS: usize = 100;
+
+/// What no scorer may see, whatever it is called with: a header whose name says that it is a credential.
+const CREDENTIALS: [&str; 8] =
+    ["authorization", "cookie", "set-cookie", "proxy-authorization", "x-functions-key", "x-api-key", "api-key", "code"];
+/// The same, for names that only contain such a word: platforms invent new ones.
+const CREDENTIAL_WORDS: [&str; 7] =
+    ["token", "secret", "password", "-key", "credential", "signature", "x-ms-client-principal"];
+
+/// The ids of one request, as Azure ML's clients know them.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    /// Taken from the request, else made.
+    request: String,
+    ms_request: Option<String>,
+    client: Option<String>,
+}
+
+impl Ids {
+    /// Takes the ids of a request. The answer is 431, and the call is not made, if one is too long.
+    ///
+    /// # Errors
+    /// The answer to send.
+    pub fn take(headers: &HeaderMap) -> Result<Self, Box<Response<Bytes>>> {
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (request, ms_request, client) = (text(&REQUEST_ID), text(&MS_REQUEST_ID), text(&MS_CLIENT_REQUEST_ID));
+        let too_long = |id: &Option<String>| id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARACTERS);
+        let name = if too_long(&request) {
+            "x-request-id"
+        } else if too_long(&ms_request) || too_long(&client) {
+            "x-ms-request-id and x-ms-client-request-id"
+        } else {
+            let request = request.filter(|id| !id.is_empty()).unwrap_or_else(|| Self::made().request);
+            return Ok(Self { request, ms_request, client });
+        };
+        let failure = RequestFailure::IdTooLong { name, limit: ID_CHARACTERS };
+        Err(Box::new(failed(&Self::made(), &failure.disposition())))
+    }
+
+    /// Ids for an answer to a request that has none.
+    #[must_use]
+    pub fn made() -> Self {
+        Self { request: uuid::Uuid::new_v4().to_string(), ms_request: None, client: None }
+    }
+
+    /// The id of the call.
+    #[must_use]
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
+    /// An answer that no call stands behind: a document of the host's own.
+    #[must_use]
+    pub fn document(&self, json: Bytes) -> Response<Bytes> {
+        self.answer(StatusCode::OK, "application/json", json, false)
+    }
+
+    fn answer(&self, status: StatusCode, content_type: &str, body: Bytes, failed: bool) -> Response<Bytes> {
+        let mut answer = Response::new(body);
+        *answer.status_mut() = status;
+        let headers = answer.headers_mut();
+        let mut put = |name: HeaderName, text: &str| {
+            // A value comes from a header or from us; what a scorer made up is left out rather than sent broken.
+            if let Ok(value) = HeaderValue::from_str(text) {
+                headers.insert(name, value);
+            }
+        };
+        put(CONTENT_TYPE, content_type);
+        put(REQUEST_ID, &self.request);
+        // As the retired server answered: without an id of the client's own, the deprecated header repeats ours.
+        let ms_request = self.ms_request.as_ref().or(self.client.as_ref()).unwrap_or(&self.request);
+        put(MS_REQUEST_ID, ms_request);
+        if let Some(client) = self.client.as_ref().or(self.ms_request.as_ref()) {
+            put(MS_CLIENT_REQUEST_ID, client);
+        }
+        put(SERVER_VERSION, concat!("scorebox/", env!("CARGO_PKG_VERSION")));
+        put(RUN_FUNCTION_FAILED, if failed { "True" } else { "False" });
+        answer
+    }
+}
+
+/// The call that a request asks for.
+#[must_use]
+pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
+    let attributes = headers
+        .iter()
+        .filter(|(name, _)| !is_credential(name.as_str()))
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect();
+    Invocation { id: ids.request.clone(), source: Source::Http, attempt: 1, attributes }
+}
+
+/// The payload of a request; without a content type its bytes are just bytes.
+#[must_use]
+pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Payload { content_type: content_type.unwrap_or("application/octet-stream").to_owned(), body }
+}
+
+/// The answer to a call that was scored.
+#[must_use]
+pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
+    let mut answer = ids.answer(StatusCode::OK, &scored.payload.content_type, scored.payload.body, false);
+    if let Ok(value) = HeaderValue::from_str(&format!("{:.3}", scored.run_time.as_secs_f64() * 1e3)) {
+        answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
+    }
+    answer
+}
+
+/// The answer to a call that failed.
+#[must_use]
+pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
+    let mut body = json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
+    if let (Some(pointer), Some(body)) = (&disposition.pointer, body.as_object_mut()) {
+        body.insert("pointer".to_owned(), pointer.clone().into());
+    }
+    // The table's numbers are statuses; a test goes through it.
+    let status = StatusCode::from_u16(disposition.status).unwrap_or_default();
+    let mut answer = ids.answer(status, "application/json", body.to_string().into(), disposition.scorer_at_fault);
+    if let Some(after) = disposition.retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+    }
+    answer
+}
+
+/// Checks the content type that a scorer gave: what cannot stand in a header is its fault, not the caller's.
+///
+/// # Errors
+/// It is not a media type.
+pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
+    match payload.content_type.parse::<mime::Mime>() {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            Err(ScoreFailure::InvalidOutput(format!("`{}` is not a media type", payload.content_type.escape_debug())))
+        }
+    }
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name) || CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    /// The table of the retired server: what was sent, and what comes back.
+    #[test]
+    fn ids_come_back_as_azure_ml_clients_know_them() {
+        #[track_caller]
+        fn check(sent: &[(&'static str, &'static str)], expected: [Option<&str>; 3]) {
+            let ids = Ids::take(&headers(sent)).unwrap();
+            let answer = ids.document(Bytes::new());
+            let back = |name: HeaderName| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let made = back(REQUEST_ID).unwrap();
+            let found = [back(REQUEST_ID), back(MS_REQUEST_ID), back(MS_CLIENT_REQUEST_ID)];
+            for (found, expected) in found.iter().zip(expected) {
+                assert_eq!(found.as_deref(), expected.map(|id| if id == "NEW" { made.as_str() } else { id }));
+            }
+        }
+        check(&[], [Some("NEW"), Some("NEW"), None]);
+        check(&[("x-request-id", "r")], [Some("r"), Some("r"), None]);
+        check(&[("x-ms-request-id", "m")], [Some("NEW"), Some("m"), Some("m")]);
+        check(&[("x-ms-client-request-id", "c")], [Some("NEW"), Some("c"), Some("c")]);
+        let both = [("x-ms-request-id", "m"), ("x-ms-client-request-id", "c")];
+        check(&both, [Some("NEW"), Some("m"), Some("c")]);
+    }
+
+    #[test]
+    fn a_scorer_sees_no_credential() {
+        let sent = headers(&[
+            ("authorization", "Bearer s3cret"),
+            ("cookie", "s3cret"),
+            ("x-functions-key", "s3cret"),
+            ("x-ms-token-aad-access-token", "s3cret"),
+            ("ocp-apim-subscription-key", "s3cret"),
+            ("traceparent", "00-1"),
+            ("x-client", "a"),
+        ]);
+        let invocation = invocation(&Ids::take(&sent).unwrap(), &sent);
+        let expected = [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(invocation.attributes, expected);
+    }
+}
