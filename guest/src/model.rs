@@ -1,7 +1,7 @@
 //! The model that ships with the component: its tensors and its files.
 //!
 //! Owns reading them in pieces that the host's limit allows. The elements stay in the host, once for all instances;
-//! copy in what you need, once, in `init`.
+//! copy in what you need, once, in `init`. Must not know what a tensor is used for.
 
 use std::ops::Range;
 

@@ -166,13 +166,20 @@ impl ScoreFailure {
                     "All instances are busy and the queue is full. Try again later.".to_owned(),
                 )
             },
-            Self::TimedOut { deadline } => row(
-                504,
-                Redeliver,
-                Warn,
-                "timed-out",
-                format!("No answer within {} ms. Send less at a time, or raise limits.deadline.", deadline.as_millis()),
-            ),
+            // The retired server called a timeout a failure of the script too.
+            Self::TimedOut { deadline } => Disposition {
+                scorer_at_fault: true,
+                ..row(
+                    504,
+                    Redeliver,
+                    Warn,
+                    "timed-out",
+                    format!(
+                        "No answer within {} ms. Send less at a time, or raise limits.deadline.",
+                        deadline.as_millis()
+                    ),
+                )
+            },
             Self::Failed(problem) => Disposition { scorer_at_fault: true, ..told(500, Redeliver, Error, problem) },
             Self::Trapped(backtrace) => Disposition {
                 detail: Some(backtrace),

@@ -387,7 +387,7 @@ impl RawLimits {
             deadline: time("limits.deadline", self.deadline)?,
             memory_bytes,
             instances,
-            queue: self.queue.map_or_else(|| default_of("limits.queue").parse().unwrap_or_default(), |queue| queue),
+            queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
             body_bytes: size("limits.body", self.body)?,
             init_deadline: time("limits.init_deadline", self.init_deadline)?,
             drain: time("limits.drain", self.drain)?,

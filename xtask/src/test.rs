@@ -45,9 +45,9 @@ pub fn run(args: &TestArgs) -> ExitCode {
         if args.only.is_empty() {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
             step("tidy", tidy::check());
-            let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+            let clippy = ["clippy", "--release", "--all-targets", "--", "-D", "warnings"];
             step("clippy", cargo(&clippy, &[]));
-            let doc = ["doc", "--release", "--workspace", "--no-deps"];
+            let doc = ["doc", "--release", "--no-deps"];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
         }
         match prepare() {

@@ -21,6 +21,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
 pub(crate) use self::telemetry::LogSink;
+pub use crate::redis::Store as BucketHandle;
 
 use self::output::GuestOutput;
 use crate::model::Model;
@@ -91,6 +92,11 @@ impl InstanceState {
     /// True if the instance asked for more memory than it may have.
     pub(crate) fn memory_refused(&self) -> bool {
         self.memory.refused
+    }
+
+    /// What the instance may have.
+    pub(crate) fn memory_limit_bytes(&self) -> u64 {
+        self.memory.limit_bytes
     }
 
     /// The limiter that the store asks.

@@ -102,7 +102,7 @@ async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Res
         world = report.world,
         component = report.component_digest,
         model = report.model_digest,
-        load_ms = started.elapsed().as_millis(),
+        load_ms = started.elapsed().as_secs_f64() * 1e3,
         "ready"
     );
     service.set_ready(app);

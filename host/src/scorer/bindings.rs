@@ -13,7 +13,7 @@ pub mod capabilities {
         world: "scorebox:scoring/capabilities",
         imports: { default: async | trappable },
         with: {
-            "wasi:keyvalue/store.bucket": crate::redis::Store,
+            "wasi:keyvalue/store.bucket": crate::capability::BucketHandle,
             "wasi:keyvalue/atomics.cas": crate::capability::CasHandle,
             "scorebox:scoring/model.tensor": crate::capability::TensorHandle,
         },

@@ -129,7 +129,7 @@ impl Failure {
         Self::Score(match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => timed_out(),
             // A refused growth ends most guests with a bare trap; the limiter knows better.
-            _ if state.memory_refused() => ScoreFailure::OutOfMemory { limit_bytes: 0 },
+            _ if state.memory_refused() => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
             _ => ScoreFailure::Trapped(format!("{error:?}")),
         })
     }

@@ -19,9 +19,9 @@ use wasmtime::Engine;
 
 pub use self::linking::{WIT_VERSION, World};
 
-use self::instance::{Input, Output};
+use self::instance::{Failure, Input, Output};
 use self::linking::Linked;
-use self::pool::Pool;
+use self::pool::{Pool, Refusal};
 use self::signature::{JSON, Signature};
 use crate::capability::Capabilities;
 use crate::engine::Compiled;
@@ -70,17 +70,21 @@ pub struct Scored {
 
 /// A component, linked, with its contract and its instances.
 pub struct Scorer {
-    linked: Arc<Linked>,
-    pool: Arc<Pool>,
+    shared: Arc<Shared>,
+    runtime: tokio::runtime::Handle,
+}
+
+struct Shared {
+    linked: Linked,
+    pool: Pool,
     signature: Signature,
     limits: Limits,
-    runtime: tokio::runtime::Handle,
 }
 
 impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
-    /// `runtime` runs guests, and nothing that serves sockets.
+    /// `runtime` runs guests and all other work of a call, and nothing that serves sockets.
     ///
     /// # Errors
     /// The component is not a scorer of a known world, imports what is not granted, or `describe` fails.
@@ -92,15 +96,16 @@ impl Scorer {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         let limits = manifest.limits.clone();
-        let linked = Arc::new(Linked::new(engine, compiled, manifest, capabilities)?);
-        let described = {
-            let linked = Arc::clone(&linked);
-            let deadline = Instant::now() + limits.init_deadline;
-            runtime.spawn(async move { linked.describe(deadline).await })
-        };
-        let signature = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))??;
+        let linked = Linked::new(engine, compiled, manifest, capabilities)?;
+        let deadline = Instant::now() + limits.init_deadline;
+        let described = runtime.spawn(async move {
+            let signature = linked.describe(deadline).await?;
+            Ok::<_, StartupError>((linked, signature))
+        });
+        let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
+        let (linked, signature) = described?;
         let pool = Pool::new(&limits);
-        Ok(Self { linked, pool, signature, limits, runtime })
+        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits }), runtime })
     }
 
     /// Makes the first instance and runs its `init`, so that the first caller does not wait for it.
@@ -108,25 +113,30 @@ impl Scorer {
     /// # Errors
     /// `init` fails, traps or takes too long.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
-        let linked = Arc::clone(&self.linked);
-        let deadline = Instant::now() + self.limits.init_deadline;
-        let started = self.runtime.spawn(async move { linked.instance(deadline).await });
-        let outcome = started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?;
-        let instance = outcome.map_err(|failure| self.linked.init_error(failure, &self.limits))?;
-        self.pool.put_back(instance);
-        Ok(())
+        let shared = Arc::clone(&self.shared);
+        let started = self.runtime.spawn(async move {
+            let deadline = Instant::now() + shared.limits.init_deadline;
+            match shared.linked.instance(deadline).await {
+                Ok(instance) => {
+                    shared.pool.put_back(instance);
+                    Ok(())
+                }
+                Err(failure) => Err(shared.linked.init_error(failure, &shared.limits)),
+            }
+        });
+        started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
     /// The world that the component exports.
     #[must_use]
     pub fn world(&self) -> World {
-        self.linked.world()
+        self.shared.linked.world()
     }
 
     /// The scorer's contract with its callers.
     #[must_use]
     pub fn signature(&self) -> &Signature {
-        &self.signature
+        &self.shared.signature
     }
 
     /// Scores one payload. The deadline counts from here, waiting for an instance included.
@@ -134,7 +144,26 @@ impl Scorer {
     /// # Errors
     /// There is no answer; the failure says why.
     pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
-        let deadline = Instant::now() + self.limits.deadline;
+        let limits = &self.shared.limits;
+        let deadline = Instant::now() + limits.deadline;
+        let admission = self.shared.pool.admit(deadline).await.map_err(|refusal| match refusal {
+            Refusal::Full => ScoreFailure::Saturated,
+            Refusal::TooLate => ScoreFailure::TimedOut { deadline: limits.deadline },
+        })?;
+        let shared = Arc::clone(&self.shared);
+        // In a task of its own: parsing and scoring are work for a core, not for a thread that serves sockets; and a
+        // caller that goes away must not leave an instance in the middle of a call.
+        let call = self.runtime.spawn(async move {
+            let outcome = shared.score(invocation, payload, deadline).await;
+            drop(admission);
+            outcome
+        });
+        call.await.unwrap_or_else(|error| Err(ScoreFailure::HostFault(format!("a scoring task ended: {error}"))))
+    }
+}
+
+impl Shared {
+    async fn score(&self, invocation: Invocation, payload: Payload, deadline: Instant) -> Result<Scored, ScoreFailure> {
         let input = match &self.signature {
             Signature::Payload(signature) => {
                 signature.admit(&payload)?;
@@ -145,7 +174,10 @@ impl Scorer {
                 Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
             }
         };
-        let (output, run_time) = self.call(invocation, input, deadline).await?;
+        let (output, run_time) = self.call(invocation, input, deadline).await.map_err(|failure| match failure {
+            Failure::Score(ScoreFailure::TimedOut { .. }) => ScoreFailure::TimedOut { deadline: self.limits.deadline },
+            other => other.into_score_failure(),
+        })?;
         let payload = match (output, &self.signature) {
             (Output::Payload(payload), _) => payload,
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
@@ -165,35 +197,19 @@ impl Scorer {
         invocation: Invocation,
         input: Input,
         deadline: Instant,
-    ) -> Result<(Output, Duration), ScoreFailure> {
-        let timed_out = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
-        let admitted = self.pool.admit(deadline).await.map_err(|refusal| match refusal {
-            pool::Refusal::Full => ScoreFailure::Saturated,
-            pool::Refusal::TooLate => timed_out(),
-        })?;
-        let (linked, pool) = (Arc::clone(&self.linked), Arc::clone(&self.pool));
-        // In a task of its own: a caller that goes away must not leave an instance in the middle of a call.
-        let call = self.runtime.spawn(async move {
-            let mut instance = match pool.take() {
-                Some(instance) => instance,
-                None => linked.instance(deadline).await.map_err(instance::Failure::into_score_failure)?,
-            };
-            let started = Instant::now();
-            let outcome = instance.run(invocation, input, deadline).await;
-            let run_time = started.elapsed();
-            // An instance that trapped, timed out or ran out of memory is in no state to be used again.
-            if instance.is_reusable() {
-                pool.put_back(instance);
-            }
-            drop(admitted);
-            outcome.map(|output| (output, run_time)).map_err(instance::Failure::into_score_failure)
-        });
-        let outcome = call.await.map_err(|error| ScoreFailure::HostFault(format!("a scoring task ended: {error}")))?;
-        outcome.map_err(|failure| match failure {
-            ScoreFailure::TimedOut { .. } => timed_out(),
-            ScoreFailure::OutOfMemory { .. } => ScoreFailure::OutOfMemory { limit_bytes: self.limits.memory_bytes },
-            other => other,
-        })
+    ) -> Result<(Output, Duration), Failure> {
+        let mut instance = match self.pool.take() {
+            Some(instance) => instance,
+            None => self.linked.instance(deadline).await?,
+        };
+        let started = Instant::now();
+        let outcome = instance.run(invocation, input, deadline).await;
+        let run_time = started.elapsed();
+        // An instance that trapped, timed out or ran out of memory is in no state to be used again.
+        if instance.is_reusable() {
+            self.pool.put_back(instance);
+        }
+        outcome.map(|output| (output, run_time))
     }
 }
 

@@ -36,13 +36,13 @@ pub(super) enum Refusal {
 }
 
 impl Pool {
-    pub(super) fn new(limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(limits: &Limits) -> Self {
         let instances = limits.instances.unwrap_or_else(deployment::cores);
-        Arc::new(Self {
+        Self {
             running: Arc::new(Semaphore::new(instances)),
             admitted: Arc::new(Semaphore::new(instances.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS))),
             idle: Mutex::new(Vec::with_capacity(instances)),
-        })
+        }
     }
 
     /// Waits, in order of arrival, for a place.

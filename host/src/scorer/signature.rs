@@ -50,7 +50,7 @@ pub struct Shape {
 pub struct Schema {
     /// The document.
     pub document: Value,
-    validator: jsonschema::Validator,
+    validator: Box<jsonschema::Validator>,
 }
 
 /// A named body.
@@ -198,7 +198,7 @@ impl Schema {
             serde_json::from_str(text).map_err(|error| format!("the {direction} json-schema is not JSON: {error}"))?;
         let validator = jsonschema::draft202012::new(&document)
             .map_err(|error| format!("the {direction} json-schema is not a JSON Schema: {error}"))?;
-        Ok(Self { document, validator })
+        Ok(Self { document, validator: Box::new(validator) })
     }
 }
 

@@ -204,7 +204,7 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Respons
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     match scored {
         Ok(scored) => {
-            tracing::debug!(invocation = ids.request(), run_us = scored.run_time.as_micros(), "scored");
+            tracing::debug!(invocation = ids.request(), run_ms = scored.run_time.as_secs_f64() * 1e3, "scored");
             http_trigger::scored(&ids, scored).map(Body::from)
         }
         Err(failure) => fail(&ids, &failure.disposition()),
