@@ -5,6 +5,7 @@
 use std::io::{Read, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -53,6 +54,15 @@ impl Finished {
 /// It cannot be started, or does not end in time; then it is killed.
 #[track_caller]
 pub fn finish(command: &mut Command, input: &[u8]) -> Finished {
+    finish_within(wait::LIMIT * 2, command, input)
+}
+
+/// Runs a program that should end soon.
+///
+/// # Panics
+/// As [`finish`].
+#[track_caller]
+pub fn finish_within(limit: Duration, command: &mut Command, input: &[u8]) -> Finished {
     let shown = format!("{command:?}");
     let mut child = command
         .stdin(Stdio::piped())
@@ -66,7 +76,7 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Finished {
     let input = input.to_vec();
     // A program that does not read its input closes it; that is no failure.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
-    let status = wait::within(wait::LIMIT * 2, || child.try_wait().expect("a child can be waited for"));
+    let status = wait::within(limit, || child.try_wait().expect("a child can be waited for"));
     if status.is_none() {
         child.kill().expect("a child can be killed");
     }

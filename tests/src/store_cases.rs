@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Operations in order, each with what it must give.
 pub struct Case {
-    /// What is proved; keys of a case start with it.
+    /// What is proved.
     pub name: &'static str,
     /// An operation of `keys`, and its answer: `{"ok": …}` or `{"error": …}`.
     pub steps: Vec<(Value, Value)>,
@@ -224,22 +224,22 @@ fn listings() -> Vec<Case> {
     }]
 }
 
-/// Performs a case's operations and asserts what they give.
+/// Performs every case's operations and asserts what they give.
 ///
 /// # Panics
-/// An answer is not the expected one.
+/// An answer is not the expected one; the text has one for each case that fails.
 #[track_caller]
-pub fn check(case: &Case, backend: &str, perform: impl FnOnce(Vec<Value>) -> Vec<Value>) {
+pub fn check_all(backend: &str, mut perform: impl FnMut(Vec<Value>) -> Vec<Value>) {
+    let misfits: Vec<_> = cases().iter().filter_map(|case| misfit(case, &mut perform)).collect();
+    assert!(misfits.is_empty(), "{backend}: {}", misfits.join("\n"));
+}
+
+fn misfit(case: &Case, perform: &mut impl FnMut(Vec<Value>) -> Vec<Value>) -> Option<String> {
     let answers = perform(case.steps.iter().map(|(op, _)| op.clone()).collect());
-    assert_eq!(answers.len(), case.steps.len(), "answers of `{}`, {backend}", case.name);
-    for ((op, expected), answer) in case.steps.iter().zip(&answers) {
-        assert!(
-            fits(expected, answer),
-            "`{}`, {backend}: {}\nexpected {expected}\n     got {answer}",
-            case.name,
-            shortened(op)
-        );
-    }
+    assert_eq!(answers.len(), case.steps.len(), "answers of `{}`", case.name);
+    let wrong = case.steps.iter().zip(&answers).find(|((_, expected), answer)| !fits(expected, answer));
+    let ((op, expected), answer) = wrong?;
+    Some(format!("`{}`: {}\nexpected {expected}\n     got {answer}", case.name, shortened(op)))
 }
 
 fn shortened(op: &Value) -> String {

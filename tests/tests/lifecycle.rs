@@ -10,27 +10,25 @@ use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
 use scorebox_tests::redis::free_port;
-use scorebox_tests::shared::Shared;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
-
-static SINGLE: Shared<Host> = Shared::new();
 
 /// One call at a time, and none that waits.
 fn single() -> Host {
     Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\n"))
 }
 
-/// Calls until there is a place: tests share the one instance.
+/// Calls until there is a place.
 #[track_caller]
 fn score(host: &Host, deed: &Value) -> Answer {
     wait::until("a place", || Some(host.score(deed)).filter(|answer| answer.status != 503))
 }
 
-/// Runs a call of this length, and something else as soon as it runs.
+/// Runs a call of this length, and something else as soon as it runs. Nobody else may use the host.
 fn during<T>(host: &Host, ms: u64, other: impl FnOnce() -> T) -> (Answer, T) {
     thread::scope(|scope| {
-        let call = scope.spawn(|| host.score(&json!({"do": "sleep", "ms": ms})));
+        // The look below may take the one place just when the call comes.
+        let call = scope.spawn(|| score(host, &json!({"do": "sleep", "ms": ms})));
         wait::until("the call to run", || {
             (host.score(&json!({"do": "config", "name": "x"})).status == 503).then_some(())
         });
@@ -70,8 +68,7 @@ fn it_becomes_ready_and_early_calls_wait_for_that() {
 
 #[test]
 fn a_stop_finishes_the_call_in_flight() {
-    let app = App::with("wayward", "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\n");
-    let host = Host::start(&app);
+    let host = single();
     let (answer, ()) = during(&host, 1500, || {
         host.terminate();
         wait::until("the listener to close", || TcpStream::connect(&host.address).is_err().then_some(()));
@@ -113,7 +110,7 @@ fn the_functions_host_chooses_the_port() {
 
 #[test]
 fn one_call_too_many_is_told_to_come_back() {
-    let host = SINGLE.get(single);
+    let host = single();
     let (answer, refused) = during(&host, 1000, || host.score(&json!({"do": "count"})));
     // `during` saw a refusal before; this one shows its form, unless the call is over by now.
     refused.expect_error(503, "saturated", &["busy"]);
@@ -167,14 +164,12 @@ fn state_survives_on_a_warm_instance_and_ends_with_it() {
 
 #[test]
 fn ids_are_handed_back_as_azure_ml_did() {
-    let host = SINGLE.get(single);
+    let host = Host::start(&App::of("wayward"));
     let ids = |sent: &[(&str, &str)]| {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(sent);
         let attributes = r#"{"do": "attributes"}"#;
-        let answer = wait::until("a place", || {
-            Some(host.send("POST", "/score", &headers, attributes)).filter(|answer| answer.status != 503)
-        });
+        let answer = host.send("POST", "/score", &headers, attributes).expect(200);
         let back = |name: &str| answer.header(name).map(str::to_owned);
         let request = back("x-request-id").expect("always there");
         assert_eq!(answer.json()["id"], request.as_str(), "the scorer sees the same id");

@@ -25,7 +25,7 @@ fn fails(deed: &Value, status: u16, code: &str, parts: &[&str]) -> Value {
     let answer = host.score(deed).expect_error(status, code, parts);
     let line = host.log.wait_for_failure(answer.header("x-request-id").expect("an id"));
     assert_eq!((line["code"].as_str(), line["status"].as_u64()), (Some(code), Some(status.into())), "{line}");
-    let failed = if status == 500 { "True" } else { "False" };
+    let failed = if matches!(status, 500 | 504) { "True" } else { "False" };
     assert_eq!(answer.header("x-ms-run-function-failed"), Some(failed), "{}", answer.text());
     is_well(&host);
     line
@@ -113,8 +113,11 @@ fn a_media_type_that_is_none_is_an_invalid_output() {
         let deed = json!({"do": "wrong-type", "content_type": content_type, "body": "x"});
         fails(&deed, 500, "invalid-output", &["signature"]);
     }
+}
+
+#[test]
+fn a_media_type_that_was_not_announced_is_an_invalid_output() {
     fails(&json!({"do": "wrong-type", "content_type": "text/html", "body": "x"}), 500, "invalid-output", &[]);
-    fails(&json!({"do": "wrong-type", "content_type": "application/json", "body": "{"}), 500, "invalid-output", &[]);
 }
 
 #[test]

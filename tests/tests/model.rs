@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 static HOST: Shared<Host> = Shared::new();
 
-const MANIFEST: &str = "version = \"2.1\"\nmodel = \"model\"\n[scorer.labels]\nrun = \"42\"\n";
+const MANIFEST: &str =
+    "version = \"2.1\"\nmodel = \"model\"\n[scorer.labels]\nrun = \"42\"\n[limits]\nmemory = \"512MiB\"\n";
 
 /// More floats than one read gives.
 const MANY: usize = (64 << 20) / 4 + 1;

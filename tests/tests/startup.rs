@@ -115,6 +115,11 @@ fn a_manifest_that_is_missing_or_wrong_is_explained() {
 }
 
 #[test]
+fn an_unknown_section_is_refused_even_if_it_is_empty() {
+    refuses(&App::with("wayward", "[limit]\n"), MANIFEST, &["`limit`"]);
+}
+
+#[test]
 fn init_that_fails_panics_or_never_ends_is_explained() {
     let with =
         |how: &str| App::with("wayward", &format!("[limits]\ninit_deadline = \"1s\"\n[config]\ninit = \"{how}\"\n"));
@@ -153,9 +158,14 @@ fn a_port_in_use_is_named() {
     is_logged(&served.said(&[&port, "--port"]));
     let by_variable = serve(scorebox("serve", &app).env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)).ended(LISTEN);
     by_variable.said(&[&port]);
-    serve(scorebox("serve", &app).env("FUNCTIONS_CUSTOMHANDLER_PORT", "many"))
-        .ended(ENVIRONMENT)
-        .said(&["FUNCTIONS_CUSTOMHANDLER_PORT", "fix:"]);
+}
+
+#[test]
+fn a_port_variable_that_is_no_number_is_named() {
+    let app = App::of("wayward");
+    let mut serve = scorebox("serve", &app);
+    let served = run::finish(serve.env("FUNCTIONS_CUSTOMHANDLER_PORT", "many"), b"").ended(ENVIRONMENT);
+    is_logged(&served.said(&["FUNCTIONS_CUSTOMHANDLER_PORT", "fix:"]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::store_cases::{cases, check};
+use scorebox_tests::store_cases::check_all;
 use scorebox_tests::{require, run, wait};
 use serde_json::{Value, json};
 
@@ -65,10 +65,10 @@ fn on_server(url: &str) {
 
 #[track_caller]
 fn in_process(backend: &str, mut store: impl FnMut() -> Store) {
-    for case in cases() {
+    check_all(backend, |ops| {
         let store = store();
-        check(&case, backend, |ops| block_on(async { perform_all(&store, ops).await }));
-    }
+        block_on(async { perform_all(&store, ops).await })
+    });
 }
 
 #[test]
@@ -82,8 +82,6 @@ fn through_a_scorer_on_servers() {
     for kind in [Kind::Plain, Kind::Password, Kind::Tls] {
         let redis = Redis::start(kind);
         through_a_scorer(&format!("{kind:?}"), &redis.variables());
-        let all: Vec<String> = redis.command(&["KEYS", "*"]);
-        assert!(all.iter().all(|key| key.starts_with("keys:") || key.starts_with("other:")), "{all:?}");
     }
 }
 
@@ -91,11 +89,36 @@ fn through_a_scorer(backend: &str, variables: &[(String, String)]) {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let host = Host::start_with(&App::with("keys", STORES), &variables);
     let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
-    for case in cases() {
-        check(&case, backend, |steps| serde_json::from_value(ops("default", json!(steps))).expect("a list"));
+    check_all(backend, |steps| {
+        // Each case starts with nothing.
         let keys = ops("default", json!([{"op": "all-keys"}]));
         ops("default", json!([{"op": "delete-many", "keys": keys[0]["ok"]}]));
-    }
+        serde_json::from_value(ops("default", json!(steps))).expect("a list")
+    });
+}
+
+#[test]
+fn stores_keep_apart_in_memory() {
+    keep_apart("memory", &[]);
+}
+
+#[test]
+fn stores_keep_apart_on_a_server() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Password);
+    keep_apart("a server", &redis.variables());
+    let all: Vec<String> = redis.command(&["KEYS", "*"]);
+    assert!(
+        all.iter().all(|key| ["keys:", "other:", "short:"].iter().any(|prefix| key.starts_with(prefix))),
+        "{all:?}"
+    );
+}
+
+/// What only several stores show: prefixes, defaults, pages by hand, a store that nobody declared.
+fn keep_apart(backend: &str, variables: &[(String, String)]) {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let host = Host::start_with(&App::with("keys", STORES), &variables);
+    let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
 
     // Two stores on one server do not see each other.
     let listed = ops("other", json!([{"op": "set", "key": "a", "value": "other's"}, {"op": "all-keys"}]));
