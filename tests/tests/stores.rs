@@ -217,7 +217,10 @@ async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
     let delta = op["delta"].as_i64().unwrap_or_default();
     let done = |()| Value::Null;
     Ok(match op["op"].as_str().expect("an operation") {
-        "wait" => done(tokio::time::sleep(Duration::from_millis(op["ms"].as_u64().unwrap_or_default())).await),
+        "wait" => {
+            tokio::time::sleep(Duration::from_millis(op["ms"].as_u64().unwrap_or_default())).await;
+            Value::Null
+        }
         "get" => rendered(store.get(key).await?),
         "set" => store.set(key, &bytes(&op["value"]), None, Condition::Always).await.map(|_| Value::Null)?,
         "delete" => done(store.delete(&[key.to_owned()]).await?),
