@@ -115,7 +115,7 @@
 //! ```sh
 //! cargo build --release --target wasm32-wasip2        # the component alone
 //! cargo xtask build --manifest scorebox.toml          # an app folder: component, model, manifest
-//! scorebox invoke --app DIR request.json              # one call, on this machine
+//! scorebox invoke --app DIR --input request.json              # one call, on this machine
 //! cargo xtask package --manifest scorebox.toml        # the container image
 //! ```
 

@@ -42,7 +42,7 @@ pub fn store_url(section: &StoreSection, environment: Environment<'_>) -> Result
         Some(_) => Err(StartupError::Environment {
             variable: section.url_variable.clone(),
             problem: "not a Redis URL".to_owned(),
-            fix: "write redis://[:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
+            fix: "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
         }),
     }
 }

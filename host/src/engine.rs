@@ -93,16 +93,5 @@ pub fn compile(engine: &Engine, path: &Path) -> Result<Compiled, StartupError> {
             "compile it again; a component that needs threads, exceptions or garbage collection is not taken",
         )
     })?;
-    Ok(Compiled { component, digest: format!("sha256:{}", hex(&Sha256::digest(&bytes))) })
-}
-
-/// Lower-case hexadecimal digits of bytes.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(Compiled { component, digest: format!("sha256:{}", hex::encode(Sha256::digest(&bytes))) })
 }

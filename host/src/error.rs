@@ -117,17 +117,6 @@ impl ScoreFailure {
     pub fn disposition(self) -> Disposition {
         use Settlement::{Park, Redeliver};
         use Severity::{Error, Info, Warn};
-        let row = |status, settlement, severity, code: &str, message: String| Disposition {
-            status,
-            settlement,
-            severity,
-            code: code.to_owned(),
-            message,
-            pointer: None,
-            detail: None,
-            retry_after: None,
-            scorer_at_fault: false,
-        };
         let told = |status, settlement, severity, problem: Problem| Disposition {
             detail: problem.detail,
             ..row(status, settlement, severity, &problem.code, problem.message)
@@ -259,17 +248,7 @@ impl RequestFailure {
     /// Looks the failure up: the rows of the same table that no scorer has a part in.
     #[must_use]
     pub fn disposition(self) -> Disposition {
-        let row = |status, code: &str, message: String| Disposition {
-            status,
-            settlement: Settlement::Redeliver,
-            severity: Severity::Info,
-            code: code.to_owned(),
-            message,
-            pointer: None,
-            detail: None,
-            retry_after: None,
-            scorer_at_fault: false,
-        };
+        let row = |status, code, message| row(status, Settlement::Redeliver, Severity::Info, code, message);
         match self {
             Self::BodyLost => row(400, "body-lost", "The body broke off.".to_owned()),
             Self::BodyTooSlow => row(408, "body-too-slow", "The body did not arrive in time.".to_owned()),
@@ -286,6 +265,21 @@ impl RequestFailure {
                 ..row(503, "not-ready", "The scorer is still starting. Try again later.".to_owned())
             },
         }
+    }
+}
+
+/// A row of the table that says nothing beyond its columns.
+fn row(status: u16, settlement: Settlement, severity: Severity, code: &str, message: String) -> Disposition {
+    Disposition {
+        status,
+        settlement,
+        severity,
+        code: code.to_owned(),
+        message,
+        pointer: None,
+        detail: None,
+        retry_after: None,
+        scorer_at_fault: false,
     }
 }
 

@@ -273,7 +273,8 @@ impl Raw {
         let mut triggers = Vec::new();
         for raw in self.trigger {
             let trigger = raw.into_trigger()?;
-            if triggers.contains(&trigger) {
+            let Trigger::Http { route, .. } = &trigger;
+            if triggers.iter().any(|Trigger::Http { route: other, .. }| other == route) {
                 return Err(("`[[trigger]]`: two HTTP triggers have one route".into(), "remove one of them".into()));
             }
             triggers.push(trigger);

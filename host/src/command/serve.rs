@@ -65,7 +65,7 @@ async fn start(serve: &Serve, manifest: Manifest, scoring: Handle) -> Result<(),
         }
     };
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(async move {
+    let mut serving = tokio::spawn(async move {
         let stop_serving = async {
             // A sender that is dropped means the same as one that sends.
             let _ = end.await;
@@ -82,11 +82,17 @@ async fn start(serve: &Serve, manifest: Manifest, scoring: Handle) -> Result<(),
     tokio::select! {
         () = stop => {
             drop(ended);
-            serving.await.map_err(|error| StartupError::Host(format!("serving ended: {error}")))?
+            joined(serving.await)
         }
+        // It ends on its own only by a fault of ours; a process that listens to nobody must not stay.
+        outcome = &mut serving => joined(outcome),
         // Without a scorer there is nothing to drain: whoever waits gets a closed connection, and the platform a code.
         error = loaded => Err(error),
     }
+}
+
+fn joined(outcome: Result<Result<(), StartupError>, tokio::task::JoinError>) -> Result<(), StartupError> {
+    outcome.map_err(|error| StartupError::Host(format!("serving ended: {error}")))?
 }
 
 async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {

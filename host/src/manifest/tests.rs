@@ -98,6 +98,8 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[limits]\ninstances = 0"), &["`limits.instances`", "1 to 1024"]);
     check(&minimal("[[trigger]]\nkind = \"smoke\""), &["smoke", "http"]);
     check(&minimal("[[trigger]]\nkind = \"http\"\nroute = \"/score\""), &["`trigger.route`", "leading slash"]);
+    let twice = "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
+    check(&minimal(twice), &["`[[trigger]]`", "one route"]);
     check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch"]);
     check(&minimal("[stores.default]\nprefix = \"*\""), &["`stores.default.prefix`"]);
     check("[scorer]\nname = \"Digits\"\ncomponent = \"a\"", &["`scorer.name`", "lower-case"]);

@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 
 use self::mapping::Mapping;
-use crate::engine::hex;
 use crate::error::StartupError;
 
 /// Element types, named as in safetensors.
@@ -182,7 +181,7 @@ impl Model {
                     hash.update(field);
                 }
             }
-            format!("sha256:{}", hex(&hash.finalize()))
+            format!("sha256:{}", hex::encode(hash.finalize()))
         })
     }
 

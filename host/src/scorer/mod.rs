@@ -166,6 +166,7 @@ impl Shared {
     async fn score(&self, invocation: Invocation, payload: Payload, deadline: Instant) -> Result<Scored, ScoreFailure> {
         let input = match &self.signature {
             Signature::Payload(signature) => {
+                let payload = signature.labelled(payload);
                 signature.admit(&payload)?;
                 Input::Payload(payload)
             }
@@ -213,14 +214,9 @@ impl Shared {
     }
 }
 
-/// A tensor scorer takes JSON. A form's label is what curl puts on any `-d`, and no label is what many clients send:
-/// both are read as JSON, where the retired server handed the script an empty string.
+/// A tensor scorer takes JSON, and what is labelled so by mistake.
 fn admit_tensor_type(payload: &Payload) -> Result<(), ScoreFailure> {
-    const TAKEN_AS_JSON: [&str; 3] = ["application/x-www-form-urlencoded", "application/octet-stream", "text/plain"];
-    let essence = payload.content_type.split(';').next().unwrap_or_default().trim();
-    if signature::is_json(&payload.content_type)
-        || TAKEN_AS_JSON.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
-    {
+    if signature::is_json(&payload.content_type) || signature::is_loose_label(&payload.content_type) {
         return Ok(());
     }
     Err(ScoreFailure::Unsupported { content_type: payload.content_type.clone(), accepted: vec![JSON.to_owned()] })

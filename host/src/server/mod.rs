@@ -14,8 +14,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
-use http::{Method, Response};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -163,9 +163,10 @@ fn router(service: Arc<Service>) -> Router {
         .fallback(async |State(service): State<Arc<Service>>, request: Request| {
             refuse(request.headers(), RequestFailure::NotFound { routes: service.routes.clone() })
         })
-        .method_not_allowed_fallback(async |request: Request| {
+        .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
             let mut answer = refuse(request.headers(), RequestFailure::MethodNotAllowed);
-            let allow = if request.method() == Method::POST { "GET, HEAD" } else { "POST" };
+            let scores = service.routes.iter().any(|route| route == request.uri().path());
+            let allow = if scores { "POST" } else { "GET, HEAD" };
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             answer
         })

@@ -22,7 +22,15 @@ const RULES: &[Rule] = &[
     Rule {
         within: &["host/src/model", "host/src/graph", "host/src/redis"],
         except: &[],
-        banned: &["wasmtime", "wasmtime_wasi", "crate::scorer", "crate::capability", "crate::trigger", "crate::server"],
+        banned: &[
+            "wasmtime",
+            "wasmtime_wasi",
+            "crate::engine",
+            "crate::scorer",
+            "crate::capability",
+            "crate::trigger",
+            "crate::server",
+        ],
         strings: false,
         why: "model, graph and redis know neither wasmtime nor the modules above them",
     },
