@@ -145,7 +145,7 @@ fn invoke_ends_with_a_code_for_each_kind_of_failure() {
     run(fault("fail")).ended(23).said(&["its-code", "its message"]);
     run(json!({"do": "panic"})).ended(23).said(&["trapped"]);
     run(json!({"do": "grow"})).ended(23).said(&["out-of-memory", "limits.memory"]);
-    invoke(&app, "text/plain", b"x").ended(20).said(&["unsupported-media-type"]);
+    invoke(&app, "text/csv", b"x").ended(20).said(&["unsupported-media-type"]);
     let counted = run(json!({"do": "count"})).ended(0);
     assert_eq!(counted.json(), json!({"count": 1}));
 }
