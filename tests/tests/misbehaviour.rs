@@ -116,8 +116,11 @@ fn a_media_type_that_is_none_is_an_invalid_output() {
 }
 
 #[test]
-fn a_media_type_that_was_not_announced_is_an_invalid_output() {
-    fails(&json!({"do": "wrong-type", "content_type": "text/html", "body": "x"}), 500, "invalid-output", &[]);
+fn an_answer_goes_out_with_the_type_that_the_scorer_gave() {
+    let host = WAYWARD.get(wayward);
+    let answer = host.score(&json!({"do": "wrong-type", "content_type": "text/html; charset=utf-8", "body": "<p>"}));
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(answer.expect(200).body, b"<p>");
 }
 
 #[test]
