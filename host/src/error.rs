@@ -142,7 +142,7 @@ impl ScoreFailure {
                 Park,
                 Info,
                 "unsupported-media-type",
-                format!("The content type {content_type} is not accepted. Send {}.", accepted.join(" or ")),
+                format!("The content type {content_type:.128} is not accepted. Send {}.", accepted.join(" or ")),
             ),
             Self::Unavailable(problem) => Disposition { retry_after, ..told(503, Redeliver, Warn, problem) },
             Self::Saturated => Disposition {

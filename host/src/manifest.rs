@@ -344,7 +344,9 @@ impl RawStore {
                     .to_owned(),
             ));
         };
-        let prefix = self.prefix.unwrap_or_else(|| scorer.to_owned());
+        // Two stores on one server must not share keys either.
+        let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
+        let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
             return Err((
                 format!("`stores.{name}.prefix`: `{prefix}` is empty or holds one of `*?[]{{}}\\:`"),
@@ -355,16 +357,20 @@ impl RawStore {
         Ok(StoreSection {
             url_variable: variable.to_owned(),
             prefix,
-            default_ttl: self.default_ttl.map(|ttl| duration("stores.<name>.default_ttl", &ttl)).transpose()?,
-            timeout: duration("stores.<name>.timeout", &timeout)?,
+            default_ttl: self
+                .default_ttl
+                .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
+                .transpose()?,
+            timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
         })
     }
 }
 
 impl RawLimits {
     fn into_limits(self) -> Result<Limits, Misfit> {
-        let time =
-            |key: &str, value: Option<String>| duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
+        let time = |key: &str, value: Option<String>| {
+            duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()), LIMIT_MOST)
+        };
         let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
         let instances = match self.instances {
             None => None,
@@ -384,12 +390,19 @@ impl RawLimits {
                 "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB".to_owned(),
             ));
         }
+        let body_bytes = size("limits.body", self.body)?;
+        if body_bytes > 1 << 30 {
+            return Err((
+                "`limits.body` is over 1GiB".to_owned(),
+                "hand over a reference to what is larger, e.g. a key in a store".to_owned(),
+            ));
+        }
         Ok(Limits {
             deadline: time("limits.deadline", self.deadline)?,
             memory_bytes,
             instances,
             queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
-            body_bytes: size("limits.body", self.body)?,
+            body_bytes,
             init_deadline: time("limits.init_deadline", self.init_deadline)?,
             drain: time("limits.drain", self.drain)?,
         })
@@ -433,13 +446,21 @@ fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
     ))
 }
 
-fn duration(key: &str, value: &str) -> Result<Duration, Misfit> {
+/// A day is longer than any call, start or stop; a thousand years, than any cache (and Redis counts no further than 63
+/// bits of milliseconds).
+const LIMIT_MOST: Duration = Duration::from_secs(24 * 3600);
+const TTL_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+
+fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Misfit> {
     match humantime::parse_duration(value) {
         // A zero would mean "at once" to one reader and "never" to another; no setting needs it.
-        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        Ok(duration) if (Duration::from_millis(1)..=most).contains(&duration) => Ok(duration),
         _ => Err((
-            format!("`{key}`: `{value}` is not a length of time"),
-            "write a number and a unit, at least `1ms`, e.g. `250ms`, `5s`, `10m`, `1h`".to_owned(),
+            format!("`{key}`: `{value}` is not a length of time, or out of range"),
+            format!(
+                "write a number and a unit, at least `1ms` and at most `{}`, e.g. `250ms`, `5s`, `10m`, `1h`",
+                humantime::format_duration(most)
+            ),
         )),
     }
 }

@@ -138,7 +138,7 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
     std::fs::write(&skipped_file, "").map_err(|error| Failure::file(&skipped_file, "be written", error))?;
     let mut command = workspace::cargo(&workspace::root());
     command
-        .args(["test", "--release", "--workspace", "--no-fail-fast", "--"])
+        .args(["test", "--release", "--no-fail-fast", "--"])
         .args(only)
         .env(WORKSPACE_VARIABLE, workspace::root())
         .env(HOST_VARIABLE, &places.host)

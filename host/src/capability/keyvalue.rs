@@ -20,6 +20,9 @@ pub struct CasHandle {
     current: Option<Vec<u8>>,
 }
 
+/// Most bytes that the values in [`CasHandle`]s of one instance hold of the host's memory.
+const HELD_BYTES: usize = 64 << 20;
+
 /// What a host function gives: the outer error traps, the inner is the scorer's.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
@@ -27,6 +30,23 @@ impl InstanceState {
     /// A clone, so that the table is free while the store is waited for. It shares the connection.
     fn store(&self, bucket: &Resource<Store>) -> wasmtime::Result<Store> {
         Ok(self.table.get(bucket)?.clone())
+    }
+
+    /// Keeps a value that was read for a swap.
+    fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
+        let bytes = handle.current.as_ref().map_or(0, Vec::len);
+        if self.held_bytes + bytes > HELD_BYTES {
+            return Ok(Err(Error::Other(format!("open cas handles hold at most {HELD_BYTES} bytes; drop some"))));
+        }
+        let resource = self.table.push(handle)?;
+        self.held_bytes += bytes;
+        Ok(Ok(resource))
+    }
+
+    fn release(&mut self, handle: Resource<CasHandle>) -> wasmtime::Result<CasHandle> {
+        let handle = self.table.delete(handle)?;
+        self.held_bytes -= handle.current.as_ref().map_or(0, Vec::len);
+        Ok(handle)
     }
 
     fn answer<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
@@ -85,7 +105,7 @@ impl atomics::HostCas for InstanceState {
         let store = self.store(&bucket)?;
         let read = store.get(&key).await;
         Ok(match self.answer(read)? {
-            Ok(current) => Ok(self.table.push(CasHandle { store, key, current })?),
+            Ok(current) => self.hold(CasHandle { store, key, current })?,
             Err(error) => Err(error),
         })
     }
@@ -95,7 +115,7 @@ impl atomics::HostCas for InstanceState {
     }
 
     async fn drop(&mut self, handle: Resource<CasHandle>) -> wasmtime::Result<()> {
-        self.table.delete(handle)?;
+        self.release(handle)?;
         Ok(())
     }
 }
@@ -111,14 +131,17 @@ impl atomics::Host for InstanceState {
         handle: Resource<CasHandle>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let CasHandle { store, key, current } = self.table.delete(handle)?;
+        let CasHandle { store, key, current } = self.release(handle)?;
         let swapped = store.swap(&key, current.as_deref(), &value).await;
         let failed = match self.answer(swapped)? {
             Ok(true) => return Ok(Ok(())),
             Ok(false) => {
                 let read = store.get(&key).await;
                 match self.answer(read)? {
-                    Ok(current) => atomics::CasError::CasFailed(self.table.push(CasHandle { store, key, current })?),
+                    Ok(current) => match self.hold(CasHandle { store, key, current })? {
+                        Ok(fresh) => atomics::CasError::CasFailed(fresh),
+                        Err(error) => atomics::CasError::StoreError(error),
+                    },
                     Err(error) => atomics::CasError::StoreError(error),
                 }
             }

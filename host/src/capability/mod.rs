@@ -20,7 +20,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
-pub(crate) use self::telemetry::LogSink;
+pub(crate) use self::telemetry::{LogSink, cut};
 pub use crate::redis::Store as BucketHandle;
 
 use self::output::GuestOutput;
@@ -54,6 +54,8 @@ pub struct InstanceState {
     pub(crate) log: LogSink,
     /// When the call in progress is interrupted.
     pub(crate) deadline: Instant,
+    /// Bytes of values that handles hold for the scorer, in the host's memory.
+    pub(crate) held_bytes: usize,
     memory: MemoryLimit,
     wasi: WasiCtx,
 }
@@ -74,13 +76,14 @@ impl InstanceState {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLE_LIMIT);
-        let memory = MemoryLimit { limit_bytes: memory_bytes, refused: false };
-        Self { shared, table, log, deadline: Instant::now(), memory, wasi }
+        let memory = MemoryLimit { limit_bytes: memory_bytes, used_bytes: 0, pending_bytes: 0, refused: false };
+        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, memory, wasi }
     }
 
     /// Bounds what follows and names it in the log.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant) {
         self.deadline = deadline;
+        self.memory.refused = false;
         self.log.begin(invocation);
     }
 
@@ -120,6 +123,10 @@ impl WasiView for InstanceState {
 /// most end with a bare trap.
 struct MemoryLimit {
     limit_bytes: u64,
+    /// Of all memories of the instance: a component may have several.
+    used_bytes: u64,
+    /// What was granted last, in case the system has not got it.
+    pending_bytes: u64,
     refused: bool,
 }
 
@@ -127,10 +134,20 @@ struct MemoryLimit {
 const TABLE_LIMIT: usize = 100_000;
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired as u64 <= self.limit_bytes;
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let more = (desired as u64).saturating_sub(current as u64);
+        let fits = self.used_bytes.saturating_add(more) <= self.limit_bytes;
+        if fits {
+            self.used_bytes += more;
+            self.pending_bytes = more;
+        }
         self.refused |= !fits;
         Ok(fits)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.used_bytes -= std::mem::take(&mut self.pending_bytes);
+        Ok(())
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {

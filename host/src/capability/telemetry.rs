@@ -31,6 +31,7 @@ struct Call {
     scorer: String,
     invocation: String,
     lines: usize,
+    overflow_said: bool,
     /// What was printed since the last end of line, by stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
     /// A name of a metric was bad; said once for each instance.
@@ -39,8 +40,14 @@ struct Call {
 
 impl LogSink {
     pub(crate) fn new(scorer: String) -> Self {
-        let call =
-            Call { scorer, invocation: String::new(), lines: 0, partial: BTreeMap::new(), bad_metric_said: false };
+        let call = Call {
+            scorer,
+            invocation: String::new(),
+            lines: 0,
+            overflow_said: false,
+            partial: BTreeMap::new(),
+            bad_metric_said: false,
+        };
         Self(Arc::new(Mutex::new(call)))
     }
 
@@ -48,6 +55,7 @@ impl LogSink {
         let mut call = self.lock();
         invocation.clone_into(&mut call.invocation);
         call.lines = 0;
+        call.overflow_said = false;
     }
 
     /// Writes what was printed without an end of line.
@@ -93,13 +101,15 @@ impl Call {
     fn write(&mut self, level: LogLevel, context: &str, message: &str) {
         self.lines += 1;
         let (scorer, invocation) = (self.scorer.as_str(), self.invocation.as_str());
-        if self.lines > LINES_PER_CALL {
-            if self.lines == LINES_PER_CALL + 1 {
+        // What ends a call is worth more than what a loop wrote before it.
+        let spent = if level == LogLevel::ERROR { 2 * LINES_PER_CALL } else { LINES_PER_CALL };
+        if self.lines > spent {
+            if !std::mem::replace(&mut self.overflow_said, true) {
                 tracing::warn!(target: "scorer", scorer, invocation, "more than {LINES_PER_CALL} lines: the rest of this call is dropped");
             }
             return;
         }
-        let message = cut(message);
+        let message = cut(message, LINE_BYTES);
         // The level of an event is part of its static description, hence one macro for each.
         match level {
             LogLevel::TRACE => tracing::trace!(target: "scorer", scorer, invocation, context, "{message}"),
@@ -130,12 +140,9 @@ impl Call {
     }
 }
 
-fn cut(message: &str) -> &str {
-    let mut end = message.len().min(LINE_BYTES);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    &message[..end]
+/// The beginning of a text, at most so many bytes.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 impl logging::Host for InstanceState {
@@ -147,7 +154,7 @@ impl logging::Host for InstanceState {
             Level::Warn => LogLevel::WARN,
             Level::Error | Level::Critical => LogLevel::ERROR,
         };
-        self.log.line(level, cut(&context), &message);
+        self.log.line(level, cut(&context, LINE_BYTES), &message);
         Ok(())
     }
 }
@@ -184,7 +191,7 @@ fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()
         .take(METRIC_ATTRIBUTES)
-        .map(|(name, value)| format!("{}={}", cut(&name), cut(&value)))
+        .map(|(name, value)| format!("{}={}", cut(&name, METRIC_NAME_BYTES), cut(&value, LINE_BYTES)))
         .collect();
     pairs.join(" ")
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns how a report and the settings are printed. Must not know how an app is loaded.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use scorebox_host::manifest::settings::SETTINGS;
@@ -20,10 +21,10 @@ pub fn run(arguments: Check) -> ExitCode {
     });
     match checked {
         Ok((report, written)) => {
-            println!(
-                "{}",
-                if arguments.output == Format::Json { as_json(&report, written) } else { as_text(&report, written) }
-            );
+            let text =
+                if arguments.output == Format::Json { as_json(&report, written) } else { as_text(&report, written) };
+            // A reader that has seen enough, e.g. `head`, is no error.
+            let _ = writeln!(std::io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
         Err(error) => exit(&error),

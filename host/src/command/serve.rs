@@ -97,11 +97,15 @@ fn joined(outcome: Result<Result<(), StartupError>, tokio::task::JoinError>) -> 
 
 async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
     let started = std::time::Instant::now();
-    // On the scoring threads, because compiling is work for a core.
-    let app = scoring.spawn(App::load(manifest, &deployment::process, scoring.clone()));
-    let app = app.await.map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
-    app.scorer.warm_up().await?;
-    let report = app.report();
+    // On the scoring threads: compiling, and reading a model for its digest, is work for a core.
+    let handle = scoring.clone();
+    let loaded = scoring.spawn(async move {
+        let app = App::load(manifest, &deployment::process, handle).await?;
+        app.scorer.warm_up().await?;
+        let report = app.report();
+        Ok::<_, StartupError>((app, report))
+    });
+    let (app, report) = loaded.await.map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
     tracing::info!(
         scorer = report.name,
         version = report.version,

@@ -48,7 +48,12 @@ pub const SETTINGS: &[Setting] = &[
         "Names the variable that holds redis://… or rediss://…, so that no address or password travels in the image. \
          Unset variable: the store is kept in memory and lost at exit.",
     ),
-    setting("stores.<name>.prefix", "text", "", "Before every key, with a colon. Without it: the scorer's name."),
+    setting(
+        "stores.<name>.prefix",
+        "text",
+        "",
+        "Before every key, with a colon. Without it: the scorer's name, and for a store that is not `default` a `/` and its name.",
+    ),
     setting("stores.<name>.default_ttl", "time", "", "Expiry of a value written without one. Without it: none."),
     setting(
         "stores.<name>.timeout",
@@ -121,6 +126,7 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
         let unknown = match value {
             // A component's source is a value of its own shape, which the reader checks.
             _ if path.join(".") == "scorer.component" => None,
+            toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => Some(path.join(".")),
             toml::Value::Table(inner) => find_unknown(inner, path),
             toml::Value::Array(items) if items.iter().all(toml::Value::is_table) && !items.is_empty() => {
                 items.iter().filter_map(toml::Value::as_table).find_map(|inner| find_unknown(inner, path))
@@ -134,6 +140,15 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
         path.pop();
     }
     None
+}
+
+/// True if some key lies below the path.
+fn is_section(path: &[String]) -> bool {
+    SETTINGS.iter().any(|setting| {
+        let mut parts = setting.key.split('.');
+        path.iter().all(|name| parts.next().is_some_and(|part| part == "<name>" || part == name))
+            && parts.next().is_some()
+    })
 }
 
 fn is_known(path: &[String]) -> bool {

@@ -94,6 +94,9 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[limit]\ndeadline = \"5s\""), &["`limit.deadline`", "`limits.deadline`"]);
     check(&minimal("[limits]\ndeadline = \"fast\""), &["`limits.deadline`", "`fast`", "250ms"]);
     check(&minimal("[limits]\ndeadline = \"0s\""), &["`limits.deadline`", "at least `1ms`"]);
+    check(&minimal("[limits]\ninit_deadline = \"18000000000000000000s\""), &["`limits.init_deadline`", "1day"]);
+    check(&minimal("[limits]\nbody = \"16GiB\""), &["`limits.body`", "1GiB"]);
+    check(&minimal("[prediction_cache]"), &["`prediction_cache` is not a setting"]);
     check(&minimal("[limits]\nmemory = \"1KiB\""), &["`limits.memory`", "1MiB"]);
     check(&minimal("[limits]\ninstances = 0"), &["`limits.instances`", "1 to 1024"]);
     check(&minimal("[[trigger]]\nkind = \"smoke\""), &["smoke", "http"]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Condition, Lifetime, NOT_AN_INTEGER, Page, Redis, StoreError};
+use super::{BATCH_BYTES, Condition, Lifetime, NOT_A_CURSOR, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
 /// Most bytes of keys and values that are kept. It is a stand-in for development and small deployments; what needs more
 /// needs a server.
@@ -100,7 +100,12 @@ impl Redis for Memory {
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let entries = self.lock();
-        Ok(keys.iter().map(|key| entries.live(key).map(|entry| entry.value.clone())).collect())
+        let found: Vec<_> = keys.iter().map(|key| entries.live(key)).collect();
+        // A key may be named many times; its value is copied as often.
+        if found.iter().flatten().map(|entry| entry.value.len()).sum::<usize>() > BATCH_BYTES {
+            return Err(StoreError::Invalid(format!("a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys")));
+        }
+        Ok(found.into_iter().map(|entry| entry.map(|entry| entry.value.clone())).collect())
     }
 
     async fn set(
@@ -140,12 +145,15 @@ impl Redis for Memory {
     async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
         let entries = self.lock();
         let now = Instant::now();
+        if cursor.is_some_and(|cursor| !cursor.starts_with(prefix)) {
+            return Err(StoreError::Invalid(NOT_A_CURSOR.to_owned()));
+        }
         // The cursor is the last key that was given, so keys that come and go in between do no harm.
         let start = cursor.map_or(Bound::Included(prefix), Bound::Excluded);
         let mut keys = Vec::new();
         let mut cursor = None;
         let listed = entries.by_key.range::<str, _>((start, Bound::Unbounded));
-        for (key, entry) in listed.skip_while(|(key, _)| !key.starts_with(prefix)) {
+        for (key, entry) in listed {
             if !key.starts_with(prefix) {
                 break;
             }
@@ -165,13 +173,14 @@ impl Redis for Memory {
         let (before, expires) = match entries.live(key) {
             None => (0, expiry(ttl)),
             Some(entry) => {
-                let number = str::from_utf8(&entry.value).ok().and_then(|text| text.parse::<i64>().ok());
+                // As Redis: `+5` and `007` are no integers.
+                let number = str::from_utf8(&entry.value)
+                    .ok()
+                    .and_then(|text| text.parse::<i64>().ok().filter(|number| number.to_string() == text));
                 (number.ok_or_else(|| StoreError::Refused(NOT_AN_INTEGER.to_owned()))?, entry.expires)
             }
         };
-        let after = before
-            .checked_add(delta)
-            .ok_or_else(|| StoreError::Refused("ERR increment or decrement would overflow".to_owned()))?;
+        let after = before.checked_add(delta).ok_or_else(|| StoreError::Refused(OVERFLOW.to_owned()))?;
         entries.insert(key, after.to_string().as_bytes(), expires)?;
         Ok(after)
     }
@@ -239,7 +248,8 @@ mod tests {
         let last = store.scan("p:", Some("p:b"), 2).await.unwrap();
         assert_eq!(last, Page { keys: vec!["p:c".into()], cursor: None });
         // A cursor that somebody made up does not lead out of the prefix.
-        assert_eq!(store.scan("p:", Some(""), 9).await.unwrap().keys.len(), 3);
-        assert_eq!(store.scan("p:", Some("q:"), 9).await.unwrap().keys.len(), 0);
+        for made_up in ["", "q:"] {
+            assert!(matches!(store.scan("p:", Some(made_up), 9).await, Err(StoreError::Invalid(_))));
+        }
     }
 }

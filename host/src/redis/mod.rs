@@ -137,6 +137,9 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        if keys.len() > BATCH_KEYS {
+            return Err(StoreError::Invalid(format!("a batch is at most {BATCH_KEYS} keys")));
+        }
         self.bounded(self.backend.get_many(&self.whole_many(keys))).await
     }
 
@@ -281,3 +284,13 @@ fn check_value(value: &[u8]) -> Result<(), StoreError> {
 
 /// What both back ends say of a counter that is none: the words of Redis.
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+
+/// And of one that has reached its end.
+const OVERFLOW: &str = "ERR increment or decrement would overflow";
+
+/// What both say of a cursor that nobody gave.
+const NOT_A_CURSOR: &str = "the cursor is not one that list-keys gave";
+
+/// Most keys of one batch, and most bytes of its answer: what a scorer asks for is held by the host first.
+const BATCH_KEYS: usize = 4096;
+const BATCH_BYTES: usize = 64 << 20;

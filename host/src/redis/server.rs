@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind};
 
-use super::{Condition, Lifetime, Page, Redis, StoreError};
+use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
 /// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
 /// because between two commands the key could expire or the host could die.
@@ -104,10 +104,8 @@ impl Redis for Server {
     }
 
     async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
-        let cursor: u64 = cursor
-            .unwrap_or("0")
-            .parse()
-            .map_err(|_| StoreError::Invalid("the cursor is not one that list-keys gave".to_owned()))?;
+        let cursor: u64 =
+            cursor.unwrap_or("0").parse().map_err(|_| StoreError::Invalid(super::NOT_A_CURSOR.to_owned()))?;
         let mut command = redis::cmd("SCAN");
         // A prefix holds no character that a pattern gives a meaning to; the manifest sees to it.
         command.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(page_keys);
@@ -187,18 +185,23 @@ fn milliseconds(ttl: Option<Duration>) -> u64 {
 /// The error as a scorer may see it: never the whole text, which for a connection names the address.
 fn translate(error: RedisError) -> StoreError {
     match error.kind() {
-        ErrorKind::Server(kind) => {
-            let code = error.code().unwrap_or_default();
-            let words = format!("{code} {}", error.detail().unwrap_or_default()).trim().to_owned();
-            match kind {
-                ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain => {
-                    StoreError::Disconnected(words)
-                }
-                // A script's error arrives wrapped; what it holds is what the same command alone would have said.
-                _ if words.contains(super::NOT_AN_INTEGER) => StoreError::Refused(super::NOT_AN_INTEGER.to_owned()),
-                _ => StoreError::Refused(words),
+        ErrorKind::Server(kind) => match kind {
+            ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain => {
+                StoreError::Disconnected("the server is not ready".to_owned())
             }
-        }
+            // Their details are addresses of nodes.
+            ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot => StoreError::Refused(
+                "the server is a node of a cluster; configure an endpoint that is not clustered".to_owned(),
+            ),
+            // Its detail is the name of a user.
+            ServerErrorKind::NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
+            _ => {
+                let words = format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
+                // A script's error arrives wrapped; what it holds is what the same command alone would have said.
+                let bare = [NOT_AN_INTEGER, OVERFLOW].into_iter().find(|bare| words.contains(bare));
+                StoreError::Refused(bare.unwrap_or(words.trim()).to_owned())
+            }
+        },
         ErrorKind::Extension => StoreError::Refused(error.code().unwrap_or("unknown error").to_owned()),
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => {
             StoreError::Refused("an answer of the wrong type".to_owned())

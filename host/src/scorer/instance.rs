@@ -12,7 +12,7 @@ use super::bindings::tensor_scoring::TensorScoring;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use super::tensor::Tensor;
 use super::{Invocation, Payload, Source};
-use crate::capability::InstanceState;
+use crate::capability::{InstanceState, cut};
 use crate::error::{Problem, ScoreFailure};
 
 /// How long after its deadline a call that waits for the host is cut off. A running guest is interrupted at the next
@@ -114,9 +114,13 @@ impl Instance {
     fn finish<T>(&mut self, called: Option<wasmtime::Result<T>>) -> Result<T, Failure> {
         self.store.data_mut().end();
         let failure = match called {
-            Some(Ok(value)) => return Ok(value),
+            Some(Ok(value)) => {
+                // A guest that lived through a refused growth may have lost what it was about to build.
+                self.reusable = !self.store.data().memory_refused();
+                return Ok(value);
+            }
             Some(Err(error)) => Failure::of_guest(error, self.store.data()),
-            None => Failure::Score(timed_out()),
+            None => Failure::timed_out(),
         };
         self.reusable = false;
         Err(failure)
@@ -126,12 +130,19 @@ impl Instance {
 impl Failure {
     /// What an error out of a guest means.
     pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
-        Self::Score(match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => timed_out(),
+        if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
+            return Self::timed_out();
+        }
+        Self::Score(match state.memory_refused() {
             // A refused growth ends most guests with a bare trap; the limiter knows better.
-            _ if state.memory_refused() => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
-            _ => ScoreFailure::Trapped(format!("{error:?}")),
+            true => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
+            false => ScoreFailure::Trapped(format!("{error:?}")),
         })
+    }
+
+    /// The front door knows the limit and fills it in.
+    pub(super) fn timed_out() -> Self {
+        Self::Score(ScoreFailure::TimedOut { deadline: Duration::ZERO })
     }
 
     pub(super) fn into_score_failure(self) -> ScoreFailure {
@@ -147,12 +158,13 @@ impl Failure {
     }
 }
 
-/// The front door knows the limit and fills it in.
-fn timed_out() -> ScoreFailure {
-    ScoreFailure::TimedOut { deadline: Duration::ZERO }
-}
+/// Text of a scorer that goes to a client or the log, at most.
+const TEXT_BYTES: usize = 16 << 10;
 
-async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+/// Longest code, in bytes.
+const CODE_BYTES: usize = 64;
+
+pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout_at((deadline + GRACE).into(), call).await.ok()
 }
 
@@ -172,7 +184,19 @@ fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
 
 impl From<wit::Problem> for Problem {
     fn from(problem: wit::Problem) -> Self {
-        Self { code: problem.code, message: problem.message, detail: problem.detail }
+        let kebab = |code: &str| {
+            (1..=CODE_BYTES).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let detail = problem.detail.map(|detail| cut(&detail, TEXT_BYTES).to_owned());
+        let message = cut(&problem.message, TEXT_BYTES).to_owned();
+        if kebab(&problem.code) {
+            return Self { code: problem.code, message, detail };
+        }
+        // A code is for machines; one that is none goes to the log, where its author finds it.
+        let code = cut(&problem.code, CODE_BYTES).escape_debug().to_string();
+        let detail = format!("code `{code}` is not kebab-case; {}", detail.unwrap_or_default());
+        Self { code: "unnamed".to_owned(), message, detail: Some(detail) }
     }
 }
 

@@ -12,7 +12,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::bindings::scoring::ScoringPre;
 use super::bindings::tensor_scoring::TensorScoringPre;
-use super::instance::{Exports, Failure, Instance};
+use super::instance::{Exports, Failure, Instance, bounded};
 use super::signature::Signature;
 use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
 use crate::engine::Compiled;
@@ -114,11 +114,14 @@ impl Linked {
     /// Makes an instance and runs its `init`.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         let mut store = self.store(deadline, "init");
-        let exports = match &self.exports {
-            ExportsPre::Scoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::Scoring),
-            ExportsPre::TensorScoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::TensorScoring),
-        };
-        let exports = exports.map_err(|error| Failure::of_guest(error, store.data()))?;
+        let made = bounded(deadline, async {
+            match &self.exports {
+                ExportsPre::Scoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::Scoring),
+                ExportsPre::TensorScoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::TensorScoring),
+            }
+        });
+        let Some(made) = made.await else { return Err(Failure::timed_out()) };
+        let exports = made.map_err(|error| Failure::of_guest(error, store.data()))?;
         let mut instance = Instance::new(store, exports);
         instance.init(deadline).await?;
         Ok(instance)
@@ -151,7 +154,9 @@ impl Linked {
                 }
             }
         };
-        let called: wasmtime::Result<_> = called.await;
+        // The epoch stops a guest that runs; this stops one that sleeps.
+        let called: wasmtime::Result<_> =
+            bounded(deadline, called).await.unwrap_or_else(|| Err(wasmtime::Error::msg("it took too long")));
         store.data_mut().end();
         let signature = called.map_err(|error| {
             let text = format!("{error:#}");

@@ -19,9 +19,9 @@ use wasmtime::Engine;
 
 pub use self::linking::{WIT_VERSION, World};
 
-use self::instance::{Failure, Input, Output};
+use self::instance::{Failure, Input, Instance, Output};
 use self::linking::Linked;
-use self::pool::{Pool, Refusal};
+use self::pool::{Admission, Pool, Refusal};
 use self::signature::{JSON, Signature};
 use crate::capability::Capabilities;
 use crate::engine::Compiled;
@@ -154,16 +154,21 @@ impl Scorer {
         // In a task of its own: parsing and scoring are work for a core, not for a thread that serves sockets; and a
         // caller that goes away must not leave an instance in the middle of a call.
         let call = self.runtime.spawn(async move {
-            let outcome = shared.score(invocation, payload, deadline).await;
-            drop(admission);
-            outcome
+            let admission = Arc::new(admission);
+            shared.score(invocation, payload, deadline, &admission).await
         });
         call.await.unwrap_or_else(|error| Err(ScoreFailure::HostFault(format!("a scoring task ended: {error}"))))
     }
 }
 
 impl Shared {
-    async fn score(&self, invocation: Invocation, payload: Payload, deadline: Instant) -> Result<Scored, ScoreFailure> {
+    async fn score(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        payload: Payload,
+        deadline: Instant,
+        admission: &Arc<Admission>,
+    ) -> Result<Scored, ScoreFailure> {
         let input = match &self.signature {
             Signature::Payload(signature) => {
                 let payload = signature.labelled(payload);
@@ -175,10 +180,13 @@ impl Shared {
                 Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
             }
         };
-        let (output, run_time) = self.call(invocation, input, deadline).await.map_err(|failure| match failure {
-            Failure::Score(ScoreFailure::TimedOut { .. }) => ScoreFailure::TimedOut { deadline: self.limits.deadline },
-            other => other.into_score_failure(),
-        })?;
+        let (output, run_time) =
+            self.call(invocation, input, deadline, admission).await.map_err(|failure| match failure {
+                Failure::Score(ScoreFailure::TimedOut { .. }) => {
+                    ScoreFailure::TimedOut { deadline: self.limits.deadline }
+                }
+                other => other.into_score_failure(),
+            })?;
         let payload = match (output, &self.signature) {
             (Output::Payload(payload), _) => payload,
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
@@ -194,14 +202,15 @@ impl Shared {
 
     /// Runs a call on an instance of its own for as long as it takes.
     async fn call(
-        &self,
+        self: &Arc<Self>,
         invocation: Invocation,
         input: Input,
         deadline: Instant,
+        admission: &Arc<Admission>,
     ) -> Result<(Output, Duration), Failure> {
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
-            None => self.linked.instance(deadline).await?,
+            None => self.fresh(deadline, Arc::clone(admission)).await?,
         };
         let started = Instant::now();
         let outcome = instance.run(invocation, input, deadline).await;
@@ -211,6 +220,25 @@ impl Shared {
             self.pool.put_back(instance);
         }
         outcome.map(|output| (output, run_time))
+    }
+
+    /// A new instance. `init` has time of its own, longer than a call's: a call that cannot wait for it leaves it to the
+    /// next one. The call's place stays taken until then, so that no more are made than may run.
+    async fn fresh(self: &Arc<Self>, deadline: Instant, admission: Arc<Admission>) -> Result<Instance, Failure> {
+        let shared = Arc::clone(self);
+        let (hand_over, made) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let instance = shared.linked.instance(Instant::now() + shared.limits.init_deadline).await;
+            if let Err(Ok(instance)) = hand_over.send(instance) {
+                shared.pool.put_back(instance);
+            }
+            drop(admission);
+        });
+        match tokio::time::timeout_at(deadline.into(), made).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault("making an instance ended".to_owned()))),
+            Err(_) => Err(Failure::Score(ScoreFailure::TimedOut { deadline: self.limits.deadline })),
+        }
     }
 }
 

@@ -190,8 +190,8 @@ impl PayloadSignature {
 impl Shape {
     fn from_wit(direction: &str, shape: wit::Shape) -> Result<Self, String> {
         for content_type in &shape.content_types {
-            if content_type.parse::<mime::Mime>().is_err() {
-                return Err(format!("the {direction} content type `{content_type}` is not a media type"));
+            if content_type.parse::<mime::Mime>().is_err() || content_type.contains('*') {
+                return Err(format!("the {direction} content type `{content_type}` is not a media type (none: any)"));
             }
         }
         Ok(Self {

@@ -57,6 +57,9 @@ pub fn render(tensors: &[Tensor]) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Most of a name of the caller's that is repeated to it, and written to the log.
+const NAME_BYTES: usize = 128;
+
 /// What a caller should have sent, for messages.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> =
@@ -89,7 +92,10 @@ impl Reader {
                 // Writing to a string cannot fail.
                 Step::Index(index) => drop(write!(text, "{index}")),
                 // RFC 6901, section 3.
-                Step::Name(name) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+                Step::Name(name) => {
+                    let name = name.get(..name.floor_char_boundary(NAME_BYTES)).unwrap_or_default();
+                    text.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                }
             }
             text
         })

@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::capability::cut;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
 use crate::manifest::{Limits, Manifest, Trigger};
 use crate::trigger::http::{self as http_trigger, Ids};
@@ -38,6 +39,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a body that is too large is read and dropped, so that a client that is still sending gets the answer
 /// rather than a reset connection.
 const DISCARD_BYTES: u64 = 64 << 20;
+
+/// Most that is reserved for a body before any of it has come.
+const RESERVE_BYTES: u64 = 1 << 20;
+
+/// Most of a reason that one line of the log holds, in bytes; a backtrace of a deep recursion is longer.
+const LOGGED_BYTES: usize = 16 << 10;
 
 /// What is served: nothing until the scorer is ready, then the scorer and its document.
 pub struct Service {
@@ -220,7 +227,9 @@ async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<B
     if announced.is_some_and(|length| length > limit_bytes) && headers.contains_key(EXPECT) {
         return Err(too_large());
     }
-    let mut bytes = BytesMut::with_capacity(usize::try_from(announced.unwrap_or(0).min(limit_bytes)).unwrap_or(0));
+    // What a client announces is a hint: it may announce much and send nothing.
+    let hint = announced.unwrap_or(0).min(limit_bytes).min(RESERVE_BYTES);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(hint).unwrap_or(0));
     let mut total: u64 = 0;
     let reading = async {
         while let Some(frame) = body.frame().await {
@@ -255,6 +264,7 @@ fn refuse(headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
 /// One line for a failed call, whatever made it.
 pub fn log_failure(invocation: &str, disposition: &Disposition) {
     let Disposition { status, severity, code, message, detail, pointer, .. } = disposition;
+    let (detail, message) = (detail.as_deref().map(|text| cut(text, LOGGED_BYTES)), cut(message, LOGGED_BYTES));
     // The level of an event is part of its static description, hence one macro for each.
     match severity {
         Severity::Error => {

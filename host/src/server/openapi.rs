@@ -23,8 +23,8 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
         }}),
     );
     paths.insert("/score".to_owned(), json!({"post": operation("RunMLService", signature)}));
-    for Trigger::Http { route, .. } in &manifest.triggers {
-        let id = format!("RunMLService-{}", route.replace('/', "-"));
+    for (index, Trigger::Http { route, .. }) in manifest.triggers.iter().enumerate() {
+        let id = format!("RunMLService{}", index + 1);
         paths.insert(format!("/api/{route}"), json!({"post": operation(&id, signature)}));
     }
     json!({
@@ -50,7 +50,7 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
 
 fn operation(id: &str, signature: &Signature) -> Value {
     let (input, output) = match signature {
-        Signature::Payload(signature) => (content(&signature.input), content(&signature.output)),
+        Signature::Payload(signature) => (content("input", &signature.input), content("output", &signature.output)),
         Signature::Tensor(signature) => (
             json!({JSON: media(object(&signature.inputs), &signature.examples)}),
             match signature.outputs.as_slice() {
@@ -82,12 +82,12 @@ fn operation(id: &str, signature: &Signature) -> Value {
 }
 
 /// The media types of one direction of a payload scorer.
-fn content(shape: &Shape) -> Value {
+fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
     let types = if shape.content_types.is_empty() { &any } else { shape.content_types.as_slice() };
     let media_type = |content_type: &String| {
         let schema = match &shape.schema {
-            Some(schema) if is_json(content_type) => schema.document.clone(),
+            Some(schema) if is_json(content_type) => embedded(direction, &schema.document),
             // Bytes of any kind have no schema in 3.1; the empty one admits everything.
             _ => json!({}),
         };
@@ -96,6 +96,16 @@ fn content(shape: &Shape) -> Value {
         (content_type.clone(), media(schema, &examples))
     };
     Value::Object(types.iter().map(media_type).collect())
+}
+
+/// A scorer's schema inside our document. With an identifier of its own, a reference within it (`#/$defs/…`) still means
+/// the schema and not the document around it.
+fn embedded(direction: &str, schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.entry("$id").or_insert_with(|| format!("urn:scorebox:{direction}").into());
+    }
+    schema
 }
 
 fn media(schema: Value, examples: &[Example]) -> Value {

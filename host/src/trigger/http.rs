@@ -16,6 +16,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Azure ML's deprecated alias of the client's id.
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+/// Echoed, as the retired server did.
+const TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
@@ -23,12 +25,23 @@ const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version"
 /// Longest id, in characters; as the retired server.
 const ID_CHARACTERS: usize = 100;
 
-/// What no scorer may see, whatever it is called with: a header whose name says that it is a credential.
-const CREDENTIALS: [&str; 8] =
-    ["authorization", "cookie", "set-cookie", "proxy-authorization", "x-functions-key", "x-api-key", "api-key", "code"];
-/// The same, for names that only contain such a word: platforms invent new ones.
-const CREDENTIAL_WORDS: [&str; 7] =
-    ["token", "secret", "password", "-key", "credential", "signature", "x-ms-client-principal"];
+/// What no scorer may see, whatever it is called with: a header whose name holds one of these words is a credential, or
+/// near enough. Words, not names, because platforms and gateways invent new ones.
+const CREDENTIAL_WORDS: [&str; 13] = [
+    "auth",
+    "cookie",
+    "-key",
+    "apikey",
+    "token",
+    "secret",
+    "passw",
+    "credential",
+    "signature",
+    "jwt",
+    "session",
+    "principal",
+    "assertion",
+];
 
 /// The ids of one request, as Azure ML's clients know them.
 #[derive(Debug, Clone)]
@@ -37,6 +50,7 @@ pub struct Ids {
     request: String,
     ms_request: Option<String>,
     client: Option<String>,
+    trace: Option<String>,
 }
 
 impl Ids {
@@ -54,7 +68,7 @@ impl Ids {
             "x-ms-request-id and x-ms-client-request-id"
         } else {
             let request = request.filter(|id| !id.is_empty()).unwrap_or_else(|| Self::made().request);
-            return Ok(Self { request, ms_request, client });
+            return Ok(Self { request, ms_request, client, trace: text(&TRACE_ID) });
         };
         let failure = RequestFailure::IdTooLong { name, limit: ID_CHARACTERS };
         Err(Box::new(failed(&Self::made(), &failure.disposition())))
@@ -63,7 +77,7 @@ impl Ids {
     /// Ids for an answer to a request that has none.
     #[must_use]
     pub fn made() -> Self {
-        Self { request: uuid::Uuid::new_v4().to_string(), ms_request: None, client: None }
+        Self { request: uuid::Uuid::new_v4().to_string(), ms_request: None, client: None, trace: None }
     }
 
     /// The id of the call.
@@ -95,6 +109,9 @@ impl Ids {
         put(MS_REQUEST_ID, ms_request);
         if let Some(client) = self.client.as_ref().or(self.ms_request.as_ref()) {
             put(MS_CLIENT_REQUEST_ID, client);
+        }
+        if let Some(trace) = &self.trace {
+            put(TRACE_ID, trace);
         }
         put(SERVER_VERSION, concat!("scorebox/", env!("CARGO_PKG_VERSION")));
         put(RUN_FUNCTION_FAILED, if failed { "True" } else { "False" });
@@ -164,7 +181,7 @@ fn whole_seconds(duration: Duration) -> u64 {
 }
 
 fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name) || CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+    CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -205,6 +222,9 @@ mod tests {
             ("x-functions-key", "s3cret"),
             ("x-ms-token-aad-access-token", "s3cret"),
             ("ocp-apim-subscription-key", "s3cret"),
+            ("x-zumo-auth", "s3cret"),
+            ("apikey", "s3cret"),
+            ("x-jwt-assertion", "s3cret"),
             ("traceparent", "00-1"),
             ("x-client", "a"),
         ]);
