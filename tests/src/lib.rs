@@ -1,1 +1,20 @@
+//! The harness of the whole-system tests: real programs, started with an empty environment, on ports of their own.
+//!
+//! Owns what several tests need. Must not know what any test proves, and waits for conditions, never for time: see
+//! [`wait`]. The tests themselves stand in `tests/*.rs`, one file for each topic.
 
+pub mod app;
+pub mod container;
+pub mod digits;
+pub mod host;
+pub mod http;
+pub mod log;
+pub mod place;
+pub mod redis;
+pub mod registry;
+pub mod run;
+pub mod safetensors;
+pub mod shared;
+pub mod skip;
+pub mod store_cases;
+pub mod wait;

@@ -1,0 +1,97 @@
+//! App folders, made of a test program, a manifest and files.
+//!
+//! Owns the folder and its removal. Must not know what is in the manifest beyond `[scorer]`.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::place;
+
+/// An app folder that is removed when this is dropped.
+pub struct App(TempDir);
+
+impl App {
+    /// A test program's component with nothing but a name.
+    #[must_use]
+    pub fn of(program: &str) -> Self {
+        Self::with(program, "")
+    }
+
+    /// The same with more of a manifest; what stands before its first table belongs to `[scorer]`.
+    #[must_use]
+    pub fn with(program: &str, manifest: &str) -> Self {
+        let component = std::fs::read(place::program(program)).expect("the component can be read");
+        Self::made(program, &component, manifest)
+    }
+
+    /// An app of any bytes as its component.
+    #[must_use]
+    pub fn made(name: &str, component: &[u8], manifest: &str) -> Self {
+        let app = Self(tempfile::tempdir().expect("a folder can be made"));
+        app.write("component.wasm", component);
+        let head = format!("[scorer]\nname = \"{name}\"\ncomponent = \"component.wasm\"\n");
+        app.write("scorebox.toml", format!("{head}{manifest}").as_bytes());
+        app
+    }
+
+    /// A copy of an example's app folder, with this text after its manifest.
+    #[must_use]
+    pub fn example(name: &str, manifest: &str) -> Self {
+        let app = Self(tempfile::tempdir().expect("a folder can be made"));
+        copy(&place::example(name), app.path());
+        let text = std::fs::read_to_string(app.path().join("scorebox.toml")).expect("an example has a manifest");
+        app.write("scorebox.toml", format!("{text}\n{manifest}").as_bytes());
+        app
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file, and the folders above it.
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        let file = self.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("it lies in the app folder")).expect("a folder can be made");
+        std::fs::write(&file, bytes).expect("a file can be written");
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path().join(name)).expect("the file is there");
+    }
+
+    /// Writes the model of the digits' example, for programs that read tensors.
+    pub fn write_digits_model(&self) {
+        copy(&place::workspace().join("guest/examples/digits/model"), &self.path().join("model"));
+    }
+}
+
+impl AsRef<Path> for App {
+    fn as_ref(&self) -> &Path {
+        self.path()
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        self.path()
+    }
+}
+
+/// Copies a folder with all it holds.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the folder can be listed").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("a file can be copied");
+        }
+    }
+}

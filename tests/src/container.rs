@@ -1,0 +1,99 @@
+//! Containers of podman with runc, locked down as far as they go.
+//!
+//! Owns the container and its image, and removes both. Must not know what runs inside.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::redis::free_port;
+use crate::run::{self, Finished};
+use crate::{place, wait};
+
+/// A running container; it and its image are removed when this is dropped.
+pub struct Container {
+    name: String,
+    reference: String,
+    /// The port that it was told to listen on, in the machine's own network.
+    pub port: u16,
+}
+
+impl Container {
+    /// Pulls an image and runs it: as nobody, with a root that is read-only, without capabilities.
+    ///
+    /// The flags that say less than they seem to: without both limits runc asks for a capability that a container's
+    /// root lacks, and crun cannot work where cgroups are hybrid.
+    #[track_caller]
+    #[must_use]
+    pub fn run(name: &str, reference: &str, variables: &[(String, String)]) -> Self {
+        let port = free_port();
+        let name = format!("scorebox-test-{name}-{}", std::process::id());
+        let container = Self { name, reference: reference.to_owned(), port };
+        let runc = place::tool("runc").expect("the test asked for it");
+        let mut podman = run::tool("podman");
+        podman.args(["run", "--detach", "--name", &container.name]).arg("--runtime").arg(runc);
+        podman.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--network=host"]);
+        podman.args(["--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=16m,mode=1777"]);
+        podman.args(["--cap-drop=all", "--security-opt=no-new-privileges", "--user", "65532:65532"]);
+        podman.args(["--memory=256m", "--pids-limit=100", "--tls-verify=false"]);
+        podman.args(["-e", &format!("FUNCTIONS_CUSTOMHANDLER_PORT={port}")]);
+        for (variable, value) in variables {
+            podman.args(["-e", &format!("{variable}={value}")]);
+        }
+        run::finish(podman.arg(reference), b"").ended(0);
+        container
+    }
+
+    /// A command of podman on this container.
+    #[track_caller]
+    pub fn podman(&self, words: &[&str]) -> Finished {
+        run::finish(run::tool("podman").args(words).arg(&self.name), b"")
+    }
+
+    /// The process's id on this machine.
+    #[track_caller]
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        let shown = self.podman(&["inspect", "--format", "{{.State.Pid}}"]).ended(0).stdout;
+        shown.trim().parse().expect("a process id")
+    }
+
+    /// What it wrote.
+    #[track_caller]
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let Finished { stdout, stderr, .. } = self.podman(&["logs"]);
+        stdout + &stderr
+    }
+
+    /// Waits until a probe of the running container finds something.
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, probe: impl FnMut() -> Option<T>) -> T {
+        let found = wait::within(wait::LIMIT, probe);
+        found.unwrap_or_else(|| panic!("waited in vain for {what}: {}", self.logs()))
+    }
+
+    /// Asks it to stop; returns its exit code and how long it took.
+    #[track_caller]
+    #[must_use]
+    pub fn stop(&self) -> (i32, Duration) {
+        let start = Instant::now();
+        self.podman(&["stop", "--time", "10"]).ended(0);
+        let took = start.elapsed();
+        let code = self.podman(&["inspect", "--format", "{{.State.ExitCode}}"]).ended(0).stdout;
+        (code.trim().parse().expect("an exit code"), took)
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // A test that fails before the container runs has nothing to remove; that is no second failure.
+        drop(quiet(&["rm", "--force", "--time", "1", &self.name]).status());
+        drop(quiet(&["rmi", &self.reference]).status());
+    }
+}
+
+fn quiet(words: &[&str]) -> Command {
+    let mut podman = run::tool("podman");
+    podman.args(words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    podman
+}

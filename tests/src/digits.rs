@@ -1,0 +1,95 @@
+//! The sample of handwritten digits, with what scikit-learn says of each.
+//!
+//! Owns the file's form and the comparison. Must not know how digits are sent.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::place;
+
+/// How far a probability may be from scikit-learn's.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// One digit.
+#[derive(Deserialize)]
+pub struct Digit {
+    /// Its number in the sample.
+    pub id: u64,
+    /// 784 numbers from 0 to 255.
+    pub pixels: Vec<u8>,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    logreg: Prediction,
+}
+
+#[derive(Deserialize)]
+struct Prediction {
+    label: i64,
+    proba: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    digits: Vec<Digit>,
+}
+
+static SAMPLE: LazyLock<Vec<Digit>> = LazyLock::new(|| {
+    let text = std::fs::read(place::workspace().join("tests/data/digits-sample.json")).expect("the sample is there");
+    serde_json::from_slice::<File>(&text).expect("the sample has the form that its README describes").digits
+});
+
+/// All 200 digits.
+#[must_use]
+pub fn sample() -> &'static [Digit] {
+    &SAMPLE
+}
+
+/// The request that scores these digits.
+#[must_use]
+pub fn request(digits: &[Digit]) -> Value {
+    let rows: Vec<Vec<f64>> = digits.iter().map(Digit::row).collect();
+    json!({ "data": rows })
+}
+
+/// Asserts that an answer is scikit-learn's of these digits.
+#[track_caller]
+pub fn check(digits: &[Digit], answer: &Value) {
+    let labels = answer["label"].as_array().unwrap_or_else(|| panic!("no labels in {answer}"));
+    let probabilities = answer["probabilities"].as_array().expect("probabilities");
+    assert_eq!((labels.len(), probabilities.len()), (digits.len(), digits.len()));
+    for ((digit, label), probabilities) in digits.iter().zip(labels).zip(probabilities) {
+        digit.check(label, probabilities);
+    }
+}
+
+impl Digit {
+    /// The pixels as the model takes them.
+    #[must_use]
+    pub fn row(&self) -> Vec<f64> {
+        self.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect()
+    }
+
+    /// The pixels as the example `features` keeps them in a store.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        json!(self.pixels).to_string()
+    }
+
+    /// Asserts that these are scikit-learn's label and probabilities.
+    #[track_caller]
+    pub fn check(&self, label: &Value, probabilities: &Value) {
+        let Prediction { label: expected_label, proba } = &self.expected.logreg;
+        assert_eq!(label.as_i64(), Some(*expected_label), "label of digit {}", self.id);
+        let probabilities = probabilities.as_array().expect("a list of probabilities");
+        assert_eq!(probabilities.len(), proba.len());
+        for (got, expected) in probabilities.iter().zip(proba) {
+            let difference = (got.as_f64().expect("a number") - expected).abs();
+            assert!(difference <= TOLERANCE, "digit {}: {got} is not {expected}", self.id);
+        }
+    }
+}

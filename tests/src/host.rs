@@ -1,0 +1,153 @@
+//! The real `scorebox`, with an empty environment, on a port of its own.
+//!
+//! Owns the process from its first log line to its end. Must not know any scorer.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+
+use crate::http::{self, Answer, Body};
+use crate::log::Log;
+use crate::run::{self, Finished};
+use crate::{place, wait};
+
+/// A running host; it is killed when this is dropped.
+pub struct Host {
+    child: Mutex<Child>,
+    pid: Pid,
+    /// Where it listens, e.g. `127.0.0.1:41234`.
+    pub address: String,
+    /// Its log.
+    pub log: Log,
+    /// Its standard error, on which nothing is expected.
+    pub stderr: Log,
+}
+
+impl Host {
+    /// Serves an app and waits until it is ready.
+    #[track_caller]
+    #[must_use]
+    pub fn start(app: &Path) -> Self {
+        Self::start_with(app, &[])
+    }
+
+    /// The same, with variables.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
+        let host = Self::launch(app, &["--port", "0"], variables);
+        host.log.wait_for_message("ready");
+        host
+    }
+
+    /// Serves an app with these arguments and variables, and waits until it listens.
+    #[track_caller]
+    #[must_use]
+    pub fn launch(app: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = scorebox("serve", app)
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the host can be started");
+        let log = Log::of(child.stdout.take().expect("it is piped"));
+        let stderr = Log::of(child.stderr.take().expect("it is piped"));
+        let pid = Pid::from_child(&child);
+        let mut host = Self { child: Mutex::new(child), pid, address: String::new(), log, stderr };
+        let listening = wait::within(wait::LIMIT, || {
+            let line = host.log.entries().into_iter().find(|line| line["message"] == "listening");
+            let ended = host.child.lock().expect("no test holds it").try_wait().expect("a child can be waited for");
+            assert!(line.is_some() || ended.is_none(), "the host ended: {}{}", host.log.text(), host.stderr.text());
+            line
+        });
+        let listening = listening.unwrap_or_else(|| panic!("the host does not listen: {}", host.log.text()));
+        host.address = listening["address"].as_str().expect("an address").to_owned();
+        host
+    }
+
+    /// Where a path is.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends any request.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        let answer = http::try_send(method, &self.url(path), headers, Body::Sized(body.into()));
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log.text()))
+    }
+
+    /// `GET`.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    /// `POST /score` of JSON.
+    #[track_caller]
+    pub fn score(&self, input: &Value) -> Answer {
+        self.post("application/json", input.to_string())
+    }
+
+    /// `POST /score` of anything.
+    #[track_caller]
+    pub fn post(&self, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.send("POST", "/score", &[("content-type", content_type)], body)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Asks it to end, as a platform does.
+    pub fn terminate(&self) {
+        rustix::process::kill_process(self.pid, Signal::TERM).expect("the host runs");
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait_for_exit(&self) -> ExitStatus {
+        let mut child = self.child.lock().expect("no test holds it");
+        let ended = wait::within(wait::LIMIT, || child.try_wait().expect("a child can be waited for"));
+        ended.unwrap_or_else(|| panic!("the host does not end: {}", self.log.text()))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        drop(child.kill());
+        drop(child.wait());
+    }
+}
+
+/// A command of `scorebox` on an app, with an empty environment.
+#[must_use]
+pub fn scorebox(command: &str, app: &Path) -> Command {
+    let mut scorebox = Command::new(place::host());
+    scorebox.env_clear().arg(command).arg("--app").arg(app);
+    scorebox
+}
+
+/// Runs `scorebox serve` on an app that it should refuse.
+#[track_caller]
+pub fn refused(app: &Path, variables: &[(&str, &str)]) -> Finished {
+    // A host that serves by mistake does not end.
+    let mut serve = scorebox("serve", app);
+    serve.args(["--port", "0"]).envs(variables.iter().copied());
+    run::finish_within(wait::LIMIT / 2, &mut serve, b"")
+}
+
+/// Runs `scorebox invoke`.
+#[track_caller]
+pub fn invoke(app: &Path, content_type: &str, input: &[u8]) -> Finished {
+    run::finish(scorebox("invoke", app).args(["--content-type", content_type]), input)
+}

@@ -1,0 +1,117 @@
+//! HTTP as a caller speaks it.
+//!
+//! Owns the client and the reading of answers, the form of errors included. Must not know which server answers.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started")
+});
+
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    install_crypto();
+    // No proxy of the machine's stands between a test and its own server.
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(60));
+    builder.build().expect("a client needs nothing")
+});
+
+/// Chooses the cryptography of this process; doing so twice is no fault.
+pub fn install_crypto() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// Runs a future to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(future)
+}
+
+/// A request's body.
+pub enum Body {
+    /// With its length in the header.
+    Sized(Vec<u8>),
+    /// In pieces, of unknown length.
+    Chunked(Vec<Vec<u8>>),
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Sends a request and reads the whole answer.
+///
+/// # Errors
+/// There was no answer; the text says why.
+pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: Body) -> Result<Answer, String> {
+    let mut request = CLIENT.request(method.parse().expect("a method"), url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request = match body {
+        Body::Sized(bytes) => request.body(bytes),
+        Body::Chunked(pieces) => {
+            let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+            request.body(reqwest::Body::wrap_stream(pieces))
+        }
+    };
+    block_on(async {
+        let response = request.send().await.map_err(|error| format!("{error:?}"))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.map_err(|error| format!("{error:?}"))?.to_vec();
+        Ok(Answer { status, headers, body })
+    })
+}
+
+impl Answer {
+    /// Asserts the status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// Asserts the status and the form of an error, its code, and that its message holds each of the parts.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str, parts: &[&str]) -> Self {
+        let answer = self.expect(status);
+        let body = answer.json();
+        assert_eq!(body["code"], code, "{body}");
+        assert_eq!(body["id"].as_str(), answer.header("x-request-id"), "{body}");
+        let message = body["message"].as_str().unwrap_or_else(|| panic!("no message in {body}"));
+        for part in parts {
+            assert!(message.contains(part), "no `{part}` in: {message}");
+        }
+        let retry = matches!(status, 503).then_some("1");
+        assert_eq!(answer.header("retry-after"), retry, "Retry-After of a {status}");
+        answer
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON: {error}: {}", self.text()))
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}

@@ -1,0 +1,63 @@
+//! What a running program writes, line by line, while it writes it.
+//!
+//! Owns the collecting and the search. A line of the host is a JSON object; one that is not is kept as text.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::wait;
+
+/// The lines so far.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// Collects a pipe's lines in a thread that ends with the pipe.
+    #[must_use]
+    pub fn of(pipe: impl Read + Send + 'static) -> Self {
+        let log = Self::default();
+        let lines = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        log
+    }
+
+    /// All lines so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// All lines so far that are JSON.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Value> {
+        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits for a line that fits.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let found = wait::within(wait::LIMIT, || self.entries().into_iter().find(&fits));
+        found.unwrap_or_else(|| panic!("no log line with {what} in:\n{}", self.text()))
+    }
+
+    /// Waits for a line with this message.
+    #[track_caller]
+    pub fn wait_for_message(&self, message: &str) -> Value {
+        self.wait_for(message, |line| line["message"] == message)
+    }
+
+    /// Waits for the line that a failed call leaves.
+    #[track_caller]
+    pub fn wait_for_failure(&self, invocation: &str) -> Value {
+        self.wait_for("the call's failure", |line| {
+            line["message"] == "scoring failed" && line["invocation"] == invocation
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Where the programs, components and files of the tests are.
+//!
+//! Owns the variables by which `cargo xtask test` says so, and where to look without it.
+
+use std::path::{Path, PathBuf};
+
+/// The host program.
+#[must_use]
+pub fn host() -> PathBuf {
+    existing("SCOREBOX_HOST_PROGRAM", || beside_tests("scorebox"))
+}
+
+/// The program behind `cargo xtask`.
+#[must_use]
+pub fn xtask() -> PathBuf {
+    existing("SCOREBOX_XTASK", || beside_tests("xtask"))
+}
+
+/// The component of a test program.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let folder = existing("SCOREBOX_PROGRAMS", || workspace().join("target/wasm32-wasip2/release/examples"));
+    let file = folder.join(format!("{name}.wasm"));
+    assert!(file.is_file(), "{} is missing: run `cargo xtask test`", file.display());
+    file
+}
+
+/// The app folder of an example.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let folder = existing("SCOREBOX_APPS", || workspace().join("target/apps")).join(name);
+    assert!(folder.is_dir(), "{} is missing: run `cargo xtask test`", folder.display());
+    folder
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    existing("SCOREBOX_WORKSPACE", || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+}
+
+/// A program of this machine, as a shell would find it, and in the folders for the administrator's programs.
+#[must_use]
+pub fn tool(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn existing(variable: &str, default: impl FnOnce() -> PathBuf) -> PathBuf {
+    let path = std::env::var_os(variable).map_or_else(default, PathBuf::from);
+    assert!(path.exists(), "{} is missing: run `cargo xtask test`, which sets {variable}", path.display());
+    path
+}
+
+/// `target/…/release/<name>`, from `target/…/release/deps/<test>`.
+fn beside_tests(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a file");
+    test.ancestors().nth(2).expect("a test lies in target/…/deps").join(name)
+}

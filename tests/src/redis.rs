@@ -1,0 +1,160 @@
+//! A real Redis server of a test's own: plain, with a password, or with TLS.
+//!
+//! Owns the process, its folder and its certificates. Must not know what the host keeps in it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use redis::{Connection, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _};
+use tempfile::TempDir;
+
+use crate::{run, wait};
+
+/// What a password in a test looks like; it must never be seen in a log.
+pub const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// How a server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As anybody.
+    Plain,
+    /// With [`PASSWORD`], in database 3.
+    Password,
+    /// Over TLS, with a certificate of [`Redis::authority`].
+    Tls,
+}
+
+/// A running server; it is killed, and its folder removed, when this is dropped.
+pub struct Redis {
+    child: Option<Child>,
+    kind: Kind,
+    port: u16,
+    /// Where TLS is spoken, if it is.
+    tls_port: u16,
+    dir: TempDir,
+}
+
+impl Redis {
+    /// Starts a server and waits until it answers.
+    #[must_use]
+    pub fn start(kind: Kind) -> Self {
+        let dir = tempfile::tempdir().expect("a folder can be made");
+        if kind == Kind::Tls {
+            make_certificates(dir.path());
+        }
+        let mut redis = Self { child: None, kind, port: free_port(), tls_port: free_port(), dir };
+        redis.run();
+        redis
+    }
+
+    fn run(&mut self) {
+        let mut command = run::tool("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
+        command.arg("--dir").arg(self.dir.path());
+        match self.kind {
+            Kind::Plain => {}
+            Kind::Password => {
+                command.args(["--requirepass", PASSWORD]);
+            }
+            Kind::Tls => {
+                let file = |name: &str| self.dir.path().join(name);
+                command.args(["--tls-port", &self.tls_port.to_string(), "--tls-auth-clients", "no"]);
+                command.arg("--tls-cert-file").arg(file("server.crt")).arg("--tls-key-file").arg(file("server.key"));
+                command.arg("--tls-ca-cert-file").arg(file("ca.crt"));
+            }
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("redis-server can be started"));
+        wait::until("redis-server", || self.try_connection().ok());
+    }
+
+    /// Ends the server; what it held is lost.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// Starts it again, empty, where it was.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.run();
+    }
+
+    /// The URL as an operator would write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.kind {
+            Kind::Plain => format!("redis://127.0.0.1:{}", self.port),
+            Kind::Password => format!("redis://:{PASSWORD}@127.0.0.1:{}/3", self.port),
+            Kind::Tls => format!("rediss://127.0.0.1:{}", self.tls_port),
+        }
+    }
+
+    /// The certificate that a client has to trust, for `SSL_CERT_FILE`.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.dir.path().join("ca.crt")
+    }
+
+    /// The variables by which a host finds and trusts this server.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let mut variables = vec![("SCOREBOX_REDIS_URL".to_owned(), self.url())];
+        if self.kind == Kind::Tls {
+            variables.push(("SSL_CERT_FILE".to_owned(), self.authority().to_string_lossy().into_owned()));
+        }
+        variables
+    }
+
+    /// Executes a command beside the host, in the database that the host uses.
+    #[track_caller]
+    pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::Cmd::new();
+        command.arg(words);
+        command.query(&mut self.try_connection().expect("the server answers")).expect("the command is right")
+    }
+
+    fn try_connection(&self) -> redis::RedisResult<Connection> {
+        let url = match self.kind {
+            // The same server without TLS: this is not what a test of TLS is about.
+            Kind::Tls => format!("redis://127.0.0.1:{}", self.port),
+            Kind::Plain | Kind::Password => self.url(),
+        };
+        let info: ConnectionInfo = url.into_connection_info()?;
+        debug_assert!(matches!(info.addr(), ConnectionAddr::Tcp(..)));
+        let mut connection = redis::Client::open(info)?.get_connection()?;
+        redis::cmd("PING").query::<String>(&mut connection)?;
+        Ok(connection)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A port that nobody listens on now.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// An authority, and a certificate of it for 127.0.0.1: an authority's own is not accepted as a server's.
+fn make_certificates(dir: &Path) {
+    std::fs::write(dir.join("extensions"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+        .expect("a file can be written");
+    let new_key = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for line in [
+        format!("{new_key} -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"),
+        format!("{new_key} -subj /CN=server -keyout server.key -out server.csr"),
+        "x509 -req -days 2 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile extensions -out server.crt"
+            .to_owned(),
+    ] {
+        run::finish(run::tool("openssl").args(line.split(' ')).current_dir(dir), b"").ended(0);
+    }
+}

@@ -1,0 +1,60 @@
+//! A real registry: Debian's docker-registry, on a port of its own, over plain HTTP.
+//!
+//! Owns the process, its folder and its log. Must not know what is pushed.
+
+use std::process::{Child, Stdio};
+
+use tempfile::TempDir;
+
+use crate::http::{self, Body};
+use crate::log::Log;
+use crate::redis::free_port;
+use crate::{run, wait};
+
+/// A running registry; it is killed, and its folder removed, when this is dropped.
+pub struct Registry {
+    child: Child,
+    /// Its name as it stands in references, e.g. `127.0.0.1:41234`.
+    pub name: String,
+    /// Its log, with a line for every request.
+    pub log: Log,
+    _dir: TempDir,
+}
+
+impl Registry {
+    /// Starts a registry and waits until it answers.
+    #[must_use]
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder can be made");
+        let name = format!("127.0.0.1:{}", free_port());
+        let config = dir.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {name}\n",
+            dir.path().join("data").display()
+        );
+        std::fs::write(&config, text).expect("a file can be written");
+        let mut command = run::tool("docker-registry");
+        command.arg("serve").arg(&config).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("docker-registry can be started");
+        let log = Log::of(child.stdout.take().expect("it is piped"));
+        let registry = Self { child, name, log, _dir: dir };
+        let url = format!("http://{}/v2/", registry.name);
+        wait::until("docker-registry", || {
+            http::try_send("GET", &url, &[], Body::Sized(Vec::new())).ok().filter(|answer| answer.status == 200)
+        });
+        registry
+    }
+
+    /// How many uploads of blobs were begun so far.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        self.log.text().lines().filter(|line| line.contains("POST /v2/") && line.contains("/blobs/uploads")).count()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,36 @@
+//! Tests that cannot run here.
+//!
+//! Owns how a missing program is reported: a line in the file that `cargo xtask test` names, or a failure where every
+//! program has to be there.
+
+use std::io::Write as _;
+
+/// Names the file to which a test that cannot run appends its reason.
+const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
+
+/// Leaves the test, with a reason, unless every program is there.
+#[macro_export]
+macro_rules! require {
+    ($($program:expr),+ $(,)?) => {
+        $(
+            if $crate::place::tool($program).is_none() {
+                return $crate::skip::skip(&format!("{}: there is no program `{}`", module_path!(), $program));
+            }
+        )+
+    };
+}
+
+/// Reports that a test does not run.
+///
+/// # Panics
+/// In continuous integration, where nothing may be left out.
+pub fn skip(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("{test}: {reason}");
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "may not be skipped here: {line}");
+    eprintln!("skipped: {line}");
+    if let Some(file) = std::env::var_os(SKIPPED_VARIABLE) {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        file.and_then(|mut file| writeln!(file, "{line}")).expect("SCOREBOX_SKIPPED_FILE can be written");
+    }
+}

@@ -1,0 +1,115 @@
+//! `/swagger.json`, judged by somebody else's validator, and its examples, posted.
+//!
+//! Owns the validator's installation. Must not know how the document is made.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use scorebox_tests::app::App;
+use scorebox_tests::digits::sample;
+use scorebox_tests::host::Host;
+use scorebox_tests::redis::{Kind, Redis};
+use scorebox_tests::{place, require, run, skip};
+use serde_json::Value;
+
+/// The package of PyPI, with its version: another one may judge otherwise.
+const VALIDATOR: &str = "openapi-spec-validator==0.7.2";
+
+/// The validator's Python, installed once and kept.
+static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    let folder = place::workspace().join("target/test-tools/openapi");
+    let python = folder.join("bin/python");
+    let is_there = || run::finish(Command::new(&python).args(["-c", "import openapi_spec_validator"]), b"");
+    if python.is_file() && is_there().status.success() {
+        return Ok(python);
+    }
+    let made = run::finish(run::tool("python3").args(["-m", "venv", "--clear"]).arg(&folder), b"");
+    if !made.status.success() {
+        return Err(format!("python3 -m venv failed: {}{}", made.stdout, made.stderr));
+    }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", VALIDATOR];
+    let installed = run::finish(Command::new(&python).args(pip), b"");
+    if installed.status.success() { Ok(python) } else { Err(format!("pip failed: {}", installed.stderr)) }
+});
+
+/// Has a host's document judged, posts the first example of each operation, and returns how many there were.
+#[track_caller]
+fn check(host: &Host, python: &PathBuf) -> usize {
+    let answer = host.get("/swagger.json").expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let code = "import json, sys, openapi_spec_validator as v; v.validate(json.load(sys.stdin))";
+    let mut validate = Command::new(python);
+    run::finish(validate.args(["-c", code]), &answer.body).ended(0);
+    let document = answer.json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")), "{document}");
+
+    let mut posted = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let Some(content) = operations["post"]["requestBody"]["content"].as_object() else { continue };
+        for (content_type, media) in content {
+            let Some(example) = media["examples"].as_object().and_then(|examples| examples.values().next()) else {
+                continue;
+            };
+            let headers = [("content-type", content_type.as_str())];
+            let answer = host.send("POST", path, &headers, example["value"].to_string()).expect(200);
+            let answered = answer.header("content-type").unwrap_or_default();
+            let described = &operations["post"]["responses"]["200"]["content"];
+            let fits = |types: &Value| types.get(answered).is_some() || types.get("*/*").is_some();
+            assert!(fits(described), "{answered} is not in {described}");
+            posted += 1;
+        }
+    }
+    posted
+}
+
+/// The validator, or a reason why the test does not run.
+macro_rules! python {
+    () => {{
+        require!("python3");
+        match PYTHON.as_ref() {
+            Ok(python) => python,
+            Err(reason) => return skip::skip(reason),
+        }
+    }};
+}
+
+#[test]
+fn of_the_digits() {
+    let python = python!();
+    let host = Host::start(&place::example("digits"));
+    assert_eq!(check(&host, python), 2);
+    let document = host.get("/swagger.json").json();
+    assert_eq!(
+        (document["info"]["title"].as_str(), document["info"]["version"].as_str()),
+        (Some("digits"), Some("1.0.0"))
+    );
+    let paths: Vec<&String> = document["paths"].as_object().expect("paths").keys().collect();
+    assert!(["/score", "/api/score", "/"].iter().all(|path| paths.iter().any(|found| found == path)), "{paths:?}");
+}
+
+#[test]
+fn of_the_features() {
+    let python = python!();
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
+    let host = Host::start_with(&place::example("features"), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    assert_eq!(check(&host, python), 2);
+}
+
+#[test]
+fn of_scorers_with_anything_and_with_many_ports() {
+    let python = python!();
+    assert_eq!(check(&Host::start(&place::example("echo")), python), 0);
+    assert_eq!(check(&Host::start(&App::of("dtypes")), python), 0);
+    assert_eq!(check(&Host::start(&App::of("misfit")), python), 2);
+}
+
+#[test]
+fn of_routes_of_one_s_own() {
+    let python = python!();
+    let routes = ["v1/score", "v1-score"].map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
+    let host = Host::start(&App::with("wayward", &routes.concat()));
+    assert_eq!(check(&host, python), 3);
+}

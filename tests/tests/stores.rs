@@ -1,0 +1,306 @@
+//! Stores: one list of cases, in memory and on real servers, in process and through a scorer.
+//!
+//! Owns who runs the list, and what only several stores or a broken server show. The list is the harness's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scorebox_host::redis::{Condition, Lifetime, Memory, Server, Store, StoreError};
+use scorebox_tests::app::App;
+use scorebox_tests::host::Host;
+use scorebox_tests::http::{block_on, install_crypto};
+use scorebox_tests::redis::{Kind, Redis};
+use scorebox_tests::store_cases::check_all;
+use scorebox_tests::{require, run, wait};
+use serde_json::{Value, json};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Set for the process in which the list runs over TLS: certificates are trusted by a variable.
+const TLS_URL_VARIABLE: &str = "SCOREBOX_TESTS_TLS_URL";
+
+const STORES: &str = "[stores.default]\ntimeout = \"5s\"\n[stores.short]\nprefix = \"short\"\ndefault_ttl = \"50ms\"\n\
+                      [stores.other]\nprefix = \"other\"\n[limits]\ndeadline = \"30s\"\n";
+
+#[test]
+fn in_process_in_memory() {
+    in_process("memory", || Store::new(Arc::new(Memory::default()), "p", None, TIMEOUT));
+}
+
+#[test]
+fn in_process_on_a_plain_server() {
+    require!("redis-server");
+    on_server(&Redis::start(Kind::Plain).url());
+}
+
+#[test]
+fn in_process_with_password_and_database() {
+    require!("redis-server");
+    on_server(&Redis::start(Kind::Password).url());
+}
+
+#[test]
+fn in_process_over_tls() {
+    require!("redis-server", "openssl");
+    if let Ok(url) = std::env::var(TLS_URL_VARIABLE) {
+        return on_server(&url);
+    }
+    let redis = Redis::start(Kind::Tls);
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["in_process_over_tls", "--exact"]).env(TLS_URL_VARIABLE, redis.url());
+    run::finish(again.env("SSL_CERT_FILE", redis.authority()), b"").ended(0);
+}
+
+#[track_caller]
+fn on_server(url: &str) {
+    install_crypto();
+    let mut number = 0;
+    in_process(url.split(':').next().unwrap_or_default(), || {
+        number += 1;
+        // The connection belongs to the runtime that it is made in.
+        let server = block_on(async { Server::new(url, TIMEOUT) }).expect("the URL is one");
+        Store::new(Arc::new(server), &format!("p{number}"), None, TIMEOUT)
+    });
+}
+
+#[track_caller]
+fn in_process(backend: &str, mut store: impl FnMut() -> Store) {
+    check_all(backend, |ops| {
+        let store = store();
+        block_on(async { perform_all(&store, ops).await })
+    });
+}
+
+#[test]
+fn through_a_scorer_in_memory() {
+    through_a_scorer("memory", &[]);
+}
+
+#[test]
+fn through_a_scorer_on_servers() {
+    require!("redis-server", "openssl");
+    for kind in [Kind::Plain, Kind::Password, Kind::Tls] {
+        let redis = Redis::start(kind);
+        through_a_scorer(&format!("{kind:?}"), &redis.variables());
+    }
+}
+
+fn through_a_scorer(backend: &str, variables: &[(String, String)]) {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let host = Host::start_with(&App::with("keys", STORES), &variables);
+    let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
+    check_all(backend, |steps| {
+        // Each case starts with nothing.
+        let keys = ops("default", json!([{"op": "all-keys"}]));
+        ops("default", json!([{"op": "delete-many", "keys": keys[0]["ok"]}]));
+        serde_json::from_value(ops("default", json!(steps))).expect("a list")
+    });
+}
+
+#[test]
+fn stores_keep_apart_in_memory() {
+    keep_apart("memory", &[]);
+}
+
+#[test]
+fn stores_keep_apart_on_a_server() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Password);
+    keep_apart("a server", &redis.variables());
+    let all: Vec<String> = redis.command(&["KEYS", "*"]);
+    assert!(
+        all.iter().all(|key| ["keys:", "other:", "short:"].iter().any(|prefix| key.starts_with(prefix))),
+        "{all:?}"
+    );
+}
+
+/// What only several stores show: prefixes, defaults, pages by hand, a store that nobody declared.
+fn keep_apart(backend: &str, variables: &[(String, String)]) {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let host = Host::start_with(&App::with("keys", STORES), &variables);
+    let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
+
+    // Two stores on one server do not see each other.
+    let listed = ops("other", json!([{"op": "set", "key": "a", "value": "other's"}, {"op": "all-keys"}]));
+    assert_eq!(listed[1], json!({"ok": ["a"]}), "{backend}");
+    let listed =
+        ops("default", json!([{"op": "get", "key": "a"}, {"op": "all-keys"}, {"op": "get", "key": "other:a"}]));
+    assert_eq!(listed, json!([{"ok": null}, {"ok": []}, {"ok": null}]), "{backend}");
+
+    // A default expiry holds wherever none is given.
+    let written = json!([
+        {"op": "set", "key": "a", "value": "1"}, {"op": "set-many", "entries": [["b", "1"]]},
+        {"op": "increment", "key": "c", "delta": 1}, {"op": "swap", "key": "d", "value": "1"},
+        {"op": "set-with", "key": "e", "value": "1", "ttl_ms": 60_000},
+        {"op": "wait", "ms": 100}, {"op": "all-keys"}
+    ]);
+    assert_eq!(ops("short", written)[6], json!({"ok": ["e"]}), "{backend}");
+
+    // What the SDK makes of all this.
+    let sdk = json!([
+        {"op": "set-json", "key": "j", "value": {"a": [1, 2]}, "ttl_ms": null}, {"op": "get-json", "key": "j"},
+        {"op": "set", "key": "j", "value": "no json"}, {"op": "get-json", "key": "j"},
+        {"op": "append", "key": "t", "text": "ab"}, {"op": "append", "key": "t", "text": "cd"},
+        {"op": "get-json", "key": "none"}
+    ]);
+    let results = ops("other", sdk);
+    assert_eq!(results[1], json!({"ok": {"a": [1, 2]}}), "{backend}");
+    assert_eq!(results[3]["error"]["problem"], "stored-json", "{backend}");
+    assert_eq!((&results[5], &results[6]), (&json!({"ok": "abcd"}), &json!({"ok": null})), "{backend}");
+
+    // A listing in pages, by hand, and a store that nobody declared.
+    let entries: Vec<_> = (0..1001).map(|number| json!([format!("{number}"), "x"])).collect();
+    ops("other", json!([{"op": "set-many", "entries": entries}]));
+    let mut cursor = Value::Null;
+    let mut keys = Vec::new();
+    let mut pages = 0;
+    loop {
+        let page = ops("other", json!([{"op": "list-keys", "cursor": cursor}]))[0]["ok"].clone();
+        keys.extend(page["keys"].as_array().expect("keys").iter().map(|key| key.as_str().expect("text").to_owned()));
+        cursor = page["cursor"].clone();
+        pages += 1;
+        if cursor.is_null() {
+            break;
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    assert!(keys.len() == 1001 + 3 && pages > 1, "{backend}: {} keys in {pages} pages", keys.len());
+    assert_eq!(ops("undeclared", json!([{"op": "open"}])), json!([{"error": "no-such-store"}]), "{backend}");
+}
+
+#[test]
+fn a_server_that_is_gone_is_an_error_and_its_return_is_noticed() {
+    require!("redis-server");
+    let mut redis = Redis::start(Kind::Plain);
+    let url = redis.url();
+    redis.stop();
+    // The host starts without the server: a cache must not keep a scorer from starting.
+    let host = Host::start_with(&App::with("keys", "[stores.default]\n"), &[("SCOREBOX_REDIS_URL", &url)]);
+    let set = || host.score(&json!({"ops": [{"op": "set", "key": "a", "value": "1"}]})).expect(200).json();
+    for _ in 0..2 {
+        let answer = set();
+        let text = answer[0]["error"]["other"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        assert!(text.contains("cannot be reached") && !text.contains("127.0.0.1"), "{text}");
+        redis.restart();
+        wait::until("the store to be back", || (set() == json!([{"ok": null}])).then_some(()));
+        redis.stop();
+    }
+}
+
+#[test]
+fn values_beyond_the_limit_are_refused() {
+    let store = Store::new(Arc::new(Memory::default()), "p", None, TIMEOUT);
+    let large = vec![0; scorebox_host::redis::VALUE_LIMIT_BYTES + 1];
+    block_on(async {
+        let refused = store.set("a", &large, None, Condition::Always).await;
+        assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+        assert_eq!(store.set("a", &large[1..], None, Condition::Always).await, Ok(true));
+    });
+}
+
+/// Performs operations of the test program `keys` on a store in this process.
+async fn perform_all(store: &Store, ops: Vec<Value>) -> Vec<Value> {
+    let mut answers = Vec::with_capacity(ops.len());
+    for op in ops {
+        answers.push(match perform(store, &op).await {
+            Ok(value) => json!({ "ok": value }),
+            Err(error) => json!({ "error": { "other": error.to_string() } }),
+        });
+    }
+    answers
+}
+
+async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
+    let key = op["key"].as_str().unwrap_or_default();
+    let ttl = op["ttl_ms"].as_u64().map(Duration::from_millis);
+    let delta = op["delta"].as_i64().unwrap_or_default();
+    let done = |()| Value::Null;
+    Ok(match op["op"].as_str().expect("an operation") {
+        "wait" => {
+            tokio::time::sleep(Duration::from_millis(op["ms"].as_u64().unwrap_or_default())).await;
+            Value::Null
+        }
+        "get" => rendered(store.get(key).await?),
+        "set" => store.set(key, &bytes(&op["value"]), None, Condition::Always).await.map(|_| Value::Null)?,
+        "delete" => done(store.delete(&[key.to_owned()]).await?),
+        "exists" => json!(store.exists(key).await?),
+        "all-keys" => {
+            let mut keys = Vec::new();
+            let mut cursor = None;
+            loop {
+                let page = store.keys(cursor.as_deref()).await?;
+                keys.extend(page.keys);
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            keys.sort();
+            json!(keys)
+        }
+        "increment" => json!(store.increment(key, delta, None).await?),
+        "increment-for" => json!(store.increment(key, delta, ttl).await?),
+        "swap" => swap(store, key, op).await?,
+        "get-many" => {
+            let keys: Vec<String> = serde_json::from_value(op["keys"].clone()).expect("keys");
+            let values = store.get_many(&keys).await?;
+            let found = keys.iter().zip(values);
+            found.map(|(key, value)| value.map(|value| json!([key, rendered(Some(value))]))).collect()
+        }
+        "set-many" | "set-many-for" => done(store.set_many(entries(op), ttl).await?),
+        "delete-many" => {
+            let keys: Vec<String> = serde_json::from_value(op["keys"].clone()).expect("keys");
+            done(store.delete(&keys).await?)
+        }
+        "set-with" => {
+            let condition = match op["condition"].as_str() {
+                Some("if-absent") => Condition::IfAbsent,
+                Some("if-present") => Condition::IfPresent,
+                _ => Condition::Always,
+            };
+            json!(store.set(key, &bytes(&op["value"]), ttl, condition).await?)
+        }
+        "lifetime" => match store.lifetime(key).await? {
+            Lifetime::Absent => json!("absent"),
+            Lifetime::Unlimited => json!("unlimited"),
+            Lifetime::Remaining(left) => json!({ "remaining": u64::try_from(left.as_millis()).unwrap() }),
+        },
+        "touch" => json!(store.touch(key, ttl).await?),
+        other => panic!("no operation {other}"),
+    })
+}
+
+async fn swap(store: &Store, key: &str, op: &Value) -> Result<Value, StoreError> {
+    let value = bytes(&op["value"]);
+    let current = store.get(key).await?;
+    if !op["meanwhile"].is_null() {
+        store.set(key, &bytes(&op["meanwhile"]), None, Condition::Always).await?;
+    }
+    if store.swap(key, current.as_deref(), &value).await? {
+        return Ok(json!({ "current": rendered(current), "swapped": true }));
+    }
+    let conflict = store.get(key).await?;
+    let swapped = op["retry"] == true && store.swap(key, conflict.as_deref(), &value).await?;
+    Ok(json!({ "current": rendered(current), "conflict": rendered(conflict), "swapped": swapped }))
+}
+
+fn entries(op: &Value) -> Vec<(String, Vec<u8>)> {
+    let pairs: Vec<(String, Value)> = serde_json::from_value(op["entries"].clone()).expect("entries");
+    pairs.into_iter().map(|(key, value)| (key, bytes(&value))).collect()
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => text.clone().into_bytes(),
+        other => serde_json::from_value(other["bytes"].clone()).expect("bytes"),
+    }
+}
+
+fn rendered(value: Option<Vec<u8>>) -> Value {
+    match value.map(String::from_utf8) {
+        None => Value::Null,
+        Some(Ok(text)) => json!(text),
+        Some(Err(error)) => json!({ "bytes": error.into_bytes() }),
+    }
+}
