@@ -67,12 +67,17 @@ pub const SETTINGS: &[Setting] = &[
         "5s",
         "Of one call, waiting included; a caller rarely waits longer, and Azure's front end gives up at 230 s.",
     ),
-    setting("limits.memory", "size", "256MiB", "Of one instance. Weights do not count: the host holds them."),
+    setting(
+        "limits.memory",
+        "size",
+        "256MiB",
+        "Of one instance, 1MiB to 4GiB. Weights do not count: the host holds them.",
+    ),
     setting(
         "limits.instances",
         "\"cores\" or number",
         "cores",
-        "Calls that run at a time; scoring is work for a core.",
+        "Calls that run at a time, at most 1024; scoring is work for a core.",
     ),
     setting(
         "limits.queue",
@@ -80,7 +85,12 @@ pub const SETTINGS: &[Setting] = &[
         "64",
         "Calls that may wait for an instance; one more is answered 503 at once, since it would hardly be in time.",
     ),
-    setting("limits.body", "size", "8MiB", "Of one request; over a thousand digits of 784 pixels in JSON."),
+    setting(
+        "limits.body",
+        "size",
+        "8MiB",
+        "Of one request, at most 1GiB; the default is over a thousand digits of 784 pixels in JSON.",
+    ),
     setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
     setting("limits.drain", "time", "10s", "What a stop waits for calls in flight, below the 30 s of Kubernetes."),
     setting(
