@@ -30,6 +30,20 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// The port that the environment asks for, if it does.
+///
+/// # Errors
+/// The variable holds something that is no port.
+pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
+    let text = environment(PORT_VARIABLE).filter(|text| !text.trim().is_empty());
+    let port = text.map(|text| text.trim().parse()).transpose();
+    port.map_err(|_| StartupError::Environment {
+        variable: PORT_VARIABLE.to_owned(),
+        problem: "is not a port".to_owned(),
+        fix: "write a number from 0 to 65535, or unset it".to_owned(),
+    })
+}
+
 /// Returns the Redis URL of a store, or `None` if the store is to be kept in memory.
 ///
 /// # Errors

@@ -339,6 +339,14 @@ pub enum StartupError {
         /// What to do.
         fix: String,
     },
+    /// The caller's: the input of `invoke` cannot be read.
+    #[error("{name} cannot be read: {problem}\n  fix: name another with --input")]
+    Input {
+        /// The file, or standard input.
+        name: String,
+        /// The system's words.
+        problem: String,
+    },
     /// The operator's: the port cannot be listened on.
     #[error("cannot listen on {address}: {problem}\n  fix: choose another with --port or --address")]
     Listen {
@@ -375,6 +383,7 @@ impl StartupError {
             Self::Init { .. } => 6,
             Self::Listen { .. } => 7,
             Self::Environment { .. } => 8,
+            Self::Input { .. } => 20,
         }
     }
 }

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use scorebox_host::deployment::PORT_VARIABLE;
 
 /// Runs a scorer: a sandboxed WebAssembly component with its model.
 ///
@@ -66,9 +65,9 @@ struct Serve {
     /// Address to listen on; 0.0.0.0 for all.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     address: IpAddr,
-    /// Port to listen on; 0 for any free one, which the log names.
-    #[arg(long, value_name = "N", env = PORT_VARIABLE, hide_env_values = true, default_value_t = 8080)]
-    port: u16,
+    /// Port to listen on; 0 for any free one, which the log names. Not given: FUNCTIONS_CUSTOMHANDLER_PORT, else 8080.
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
 }
 
 #[derive(Args)]

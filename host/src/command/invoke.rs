@@ -67,7 +67,7 @@ fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError>
         None => std::io::stdin().lock().take(most).read_to_end(&mut body),
     };
     let name = input.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
-    read.map_err(|error| StartupError::Host(format!("{name} cannot be read: {error}; name another with --input")))?;
+    read.map_err(|error| StartupError::Input { name, problem: error.to_string() })?;
     Ok(body)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns the order of start and stop: listen first, load behind it, stop on SIGTERM. Must not know routes or guests.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,14 +21,21 @@ use crate::Serve;
 /// Threads that serve sockets. They parse, copy and wait; scoring has threads of its own.
 const SERVING_THREADS: usize = 2;
 
+/// The port of containers that serve HTTP as nobody; below 1024 would need a capability.
+const DEFAULT_PORT: u16 = 8080;
+
 pub fn run(serve: Serve) -> ExitCode {
     if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
         return exit(&error);
     }
     let outcome = Manifest::read(&serve.app.app).map_err(StartupError::from).and_then(|manifest| {
+        let port = match serve.port {
+            Some(port) => port,
+            None => deployment::port(&deployment::process)?.unwrap_or(DEFAULT_PORT),
+        };
         let scoring = runtime("scoring", manifest.limits.instances.unwrap_or(usize::MAX).min(deployment::cores()))?;
         let serving = runtime("serving", SERVING_THREADS.min(deployment::cores()))?;
-        let outcome = serving.block_on(start(&serve, manifest, scoring.handle().clone()));
+        let outcome = serving.block_on(start((serve.address, port).into(), manifest, scoring.handle().clone()));
         // A guest that is still running is not waited for: the drain is over.
         serving.shutdown_background();
         scoring.shutdown_background();
@@ -42,16 +50,14 @@ pub fn run(serve: Serve) -> ExitCode {
     }
 }
 
-async fn start(serve: &Serve, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
-    let failed = |error: std::io::Error| StartupError::Listen {
-        address: format!("{}:{}", serve.address, serve.port),
-        problem: error.to_string(),
-    };
+async fn start(wanted: SocketAddr, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
+    let failed =
+        |error: std::io::Error| StartupError::Listen { address: wanted.to_string(), problem: error.to_string() };
     // Handlers before anything else: as the first process of a container, SIGTERM is ignored without one.
     let no_signal = |error| StartupError::Host(format!("signals cannot be handled: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
-    let listener = TcpListener::bind((serve.address, serve.port)).await.map_err(failed)?;
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
 

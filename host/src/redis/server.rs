@@ -13,13 +13,14 @@ use redis::{Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
 /// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
-/// because between two commands the key could expire or the host could die.
+/// because between two commands the key could expire or the host could die. The sum is read back as text: a number of
+/// Lua's is a double, which is exact to 2^53 only.
 static INCREMENT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local new = redis.call('EXISTS', KEYS[1]) == 0
-         local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+         redis.call('INCRBY', KEYS[1], ARGV[1])
          if new and ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-         return sum",
+         return redis.call('GET', KEYS[1])",
     )
 });
 
