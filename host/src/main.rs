@@ -40,7 +40,7 @@ Environment:
 enum Command {
     /// Serve the scorer over HTTP until SIGTERM.
     ///
-    /// POST /score and /api/<route> score; GET / answers at once, GET /readyz when calls do; GET /swagger.json is the
+    /// POST /score and /api/ROUTE score; GET / answers at once, GET /readyz when calls do; GET /swagger.json is the
     /// contract. The log goes to standard output.
     Serve(Serve),
     /// Score one input and print the answer, without a server.
