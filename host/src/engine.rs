@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, OptLevel};
+use wasmtime::{Config, Engine};
 
 use crate::error::StartupError;
 
@@ -44,8 +44,9 @@ pub fn engine() -> Result<Engine, StartupError> {
 /// The engine's settings. Whatever would change compiled code is written out, so that it cannot drift with a default.
 fn engine_config() -> Config {
     let mut config = Config::new();
+    #[cfg(feature = "compiler")]
+    config.cranelift_opt_level(wasmtime::OptLevel::Speed);
     config
-        .cranelift_opt_level(OptLevel::Speed)
         // The only way to stop an endless loop; costs about a fifth on JSON, measured.
         .epoch_interruption(true)
         // One call at a time in an instance: concurrency comes from instances.

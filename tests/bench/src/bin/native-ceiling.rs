@@ -1,0 +1,2 @@
+//! Ceiling.
+fn main() {}
