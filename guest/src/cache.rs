@@ -4,6 +4,7 @@
 //! credentials: the host holds them. Where a method takes no `ttl`, the store's `default_ttl` holds, and without one
 //! the value does not expire.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,9 +20,12 @@ pub use wit::{Condition, Lifetime};
 /// A key and its value.
 pub type Entry = (String, Vec<u8>);
 
-/// An open store.
+/// A store.
 #[derive(Debug)]
-pub struct Bucket(store::Bucket);
+pub struct Bucket {
+    name: String,
+    handle: OnceCell<store::Bucket>,
+}
 
 impl Bucket {
     /// Opens a store by its name in `scorebox.toml`.
@@ -29,7 +33,24 @@ impl Bucket {
     /// # Errors
     /// The manifest has no store of this name.
     pub fn open(name: &str) -> Result<Self, Error> {
-        store::open(name).map(Self)
+        let bucket = Self::lazy(name);
+        bucket.handle()?;
+        Ok(bucket)
+    }
+
+    /// Names a store, to be opened when it is first used: for `init`, which runs where the image is built and no store
+    /// can be reached. A name that the manifest has not is an error of that first use.
+    #[must_use]
+    pub fn lazy(name: &str) -> Self {
+        Self { name: name.to_owned(), handle: OnceCell::new() }
+    }
+
+    fn handle(&self) -> Result<&store::Bucket, Error> {
+        if let Some(handle) = self.handle.get() {
+            return Ok(handle);
+        }
+        let opened = store::open(&self.name)?;
+        Ok(self.handle.get_or_init(|| opened))
     }
 
     /// Returns the value, or `None` if the key does not exist.
@@ -37,7 +58,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.0.get(key)
+        self.handle()?.get(key)
     }
 
     /// Writes the value.
@@ -45,7 +66,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
-        self.0.set(key, value.as_ref())
+        self.handle()?.set(key, value.as_ref())
     }
 
     /// Writes the value for a while.
@@ -67,7 +88,7 @@ impl Bucket {
         condition: Condition,
         ttl: Option<Duration>,
     ) -> Result<bool, Error> {
-        wit::set(&self.0, key, value.as_ref(), wit::SetOptions { ttl_ms: ttl.map(milliseconds), condition })
+        wit::set(self.handle()?, key, value.as_ref(), wit::SetOptions { ttl_ms: ttl.map(milliseconds), condition })
     }
 
     /// Returns the JSON value of a key, or `None` if the key does not exist.
@@ -93,7 +114,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn delete(&self, key: &str) -> Result<(), Error> {
-        self.0.delete(key)
+        self.handle()?.delete(key)
     }
 
     /// Returns true if the key exists.
@@ -101,7 +122,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn exists(&self, key: &str) -> Result<bool, Error> {
-        self.0.exists(key)
+        self.handle()?.exists(key)
     }
 
     /// Returns one page of keys in no particular order; ask again with its cursor for the next.
@@ -109,7 +130,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer, or never gave this cursor.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
-        self.0.list_keys(cursor)
+        self.handle()?.list_keys(cursor)
     }
 
     /// Returns all keys, in no particular order.
@@ -134,7 +155,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
-        batch::get_many(&self.0, keys)
+        batch::get_many(self.handle()?, keys)
     }
 
     /// Writes all pairs in one round trip, not atomically.
@@ -142,7 +163,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer; some may have been written.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
-        batch::set_many(&self.0, entries)
+        batch::set_many(self.handle()?, entries)
     }
 
     /// Writes all pairs for a while, as [`Bucket::set_many`]; without a `ttl` the store's default holds.
@@ -150,7 +171,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer; some may have been written.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
-        wit::set_many(&self.0, entries, ttl.map(milliseconds))
+        wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
     /// Removes all keys in one round trip, not atomically.
@@ -158,7 +179,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer; some may have been removed.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
-        batch::delete_many(&self.0, keys)
+        batch::delete_many(self.handle()?, keys)
     }
 
     /// Adds to a counter and returns the sum; an absent key counts from 0. Atomic.
@@ -166,7 +187,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer, or the value is no decimal integer.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
-        atomics::increment(&self.0, key, delta)
+        atomics::increment(self.handle()?, key, delta)
     }
 
     /// Adds to a counter that expires `ttl` after it was first counted, and returns the sum. Atomic.
@@ -174,7 +195,7 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::increment`].
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
-        wit::increment(&self.0, key, delta, milliseconds(ttl))
+        wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
     /// Returns how long the key still lives.
@@ -182,7 +203,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn lifetime(&self, key: &str) -> Result<Lifetime, Error> {
-        wit::lifetime_of(&self.0, key)
+        wit::lifetime_of(self.handle()?, key)
     }
 
     /// Changes the expiry to `ttl` from now, or removes it; false if the key does not exist.
@@ -190,7 +211,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, Error> {
-        wit::touch(&self.0, key, ttl.map(milliseconds))
+        wit::touch(self.handle()?, key, ttl.map(milliseconds))
     }
 
     /// Reads a key in order to [`swap`](Snapshot::swap) its value.
@@ -198,7 +219,7 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, Error> {
-        atomics::Cas::new(&self.0, key).map(Snapshot)
+        atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
 
     /// Replaces a value by what `change` makes of it, again and again until nobody came between; returns it.

@@ -11,10 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::capability::Capabilities;
+use crate::component::{self, Compiled};
 use crate::deployment::{self, Environment};
-use crate::engine::{self, Compiled};
+use crate::engine::{self, Allocation};
 use crate::error::StartupError;
-use crate::manifest::{ComponentSource, Manifest};
+use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
 use crate::redis::{Memory, Redis, Server, Store};
 use crate::scorer::signature::{Port, Signature};
@@ -35,6 +36,8 @@ pub struct CheckReport {
     pub component_digest: String,
     /// `sha256:` and 64 hex digits, over the model's files; none without a model.
     pub model_digest: Option<String>,
+    /// Where the code comes from: the packager, for a CPU level, or compiled at start.
+    pub code: String,
     /// What `describe` stated.
     pub signature: Value,
 }
@@ -59,36 +62,41 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let path = match &manifest.scorer.component {
-            ComponentSource::File(path) => path.clone(),
-            ComponentSource::Cargo(folder) => {
-                return Err(StartupError::Component {
-                    path: folder.clone(),
-                    problem: "is a source, and the host runs only what is built".to_owned(),
-                    fix: format!(
-                        "`cargo xtask build --manifest {}` builds it and prints the app folder to give to --app",
-                        manifest.path.display()
-                    ),
-                });
-            }
-        };
-        let model = match &manifest.scorer.model {
-            Some(model) => Model::open(model)?,
-            None => Model::empty(),
-        };
-        let model = Arc::new(model);
-        let capabilities = Arc::new(Capabilities {
-            scorer: manifest.scorer.name.clone(),
-            model_version: manifest.scorer.version.clone(),
-            model_labels: manifest.scorer.labels.clone(),
-            model: Arc::clone(&model),
-            stores: stores(&manifest, environment)?,
-            config: manifest.config.clone(),
-        });
-        let engine = engine::engine()?;
-        let compiled = engine::compile(&engine, &path)?;
+        // A source is told apart before anything is opened.
+        component::file(&manifest)?;
+        let model = Arc::new(open_model(&manifest)?);
+        let capabilities = Arc::new(capabilities(&manifest, Arc::clone(&model), stores(&manifest, environment)?));
+        let engine = engine::engine(Allocation::Pool { instances: deployment::most_instances(&manifest.limits) })?;
+        let compiled = component::load(&engine, &manifest)?;
         let scorer = Scorer::load(&engine, &compiled, &manifest, capabilities, runtime).await?;
         Ok(Self { manifest, scorer, compiled, model })
+    }
+
+    /// Compares the digests in `[precompiled]` with the files that they were taken of. Not done at each start: it reads
+    /// the whole model.
+    ///
+    /// # Errors
+    /// The component or the model is not the one that the code was made from.
+    pub fn verify(&self) -> Result<(), StartupError> {
+        let Some(precompiled) = &self.manifest.precompiled else { return Ok(()) };
+        let path = component::file(&self.manifest)?;
+        let found = component::digest(&component::read(&path)?);
+        let (what, found, expected) = match &precompiled.model {
+            Some(model) if model != self.model.digest() => ("the model", self.model.digest().to_owned(), model),
+            _ if found != precompiled.component => ("the component", found, &precompiled.component),
+            _ => return Ok(()),
+        };
+        Err(StartupError::Component {
+            path: precompiled.file.clone(),
+            problem: format!("was not made from {what} beside it: that has {found}, and the manifest names {expected}"),
+            fix: "build the app again with `cargo xtask build`, which makes it from what is there".to_owned(),
+        })
+    }
+
+    /// As the packager took it, where it did: hashing a large model would hold up every start.
+    fn model_digest(&self) -> String {
+        let recorded = self.manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.clone());
+        recorded.unwrap_or_else(|| self.model.digest().to_owned())
     }
 
     /// What was loaded.
@@ -100,9 +108,32 @@ impl App {
             world: self.scorer.world().to_string(),
             wit_version: WIT_VERSION.to_owned(),
             component_digest: self.compiled.digest.clone(),
-            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model.digest().to_owned()),
+            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model_digest()),
+            code: match &self.manifest.precompiled {
+                None => "compiled at start".to_owned(),
+                Some(Precompiled { cpu, snapshot, .. }) => {
+                    format!("precompiled for {cpu}{}", if *snapshot { ", init done" } else { "" })
+                }
+            },
             signature: signature_json(self.scorer.signature()),
         }
+    }
+}
+
+/// The model that the manifest names; a scorer may have none.
+pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
+    manifest.scorer.model.as_deref().map_or_else(|| Ok(Model::empty()), Model::open)
+}
+
+/// What instances share.
+pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTreeMap<String, Store>) -> Capabilities {
+    Capabilities {
+        scorer: manifest.scorer.name.clone(),
+        model_version: manifest.scorer.version.clone(),
+        model_labels: manifest.scorer.labels.clone(),
+        model,
+        stores,
+        config: manifest.config.clone(),
     }
 }
 
@@ -112,17 +143,23 @@ impl App {
 /// # Errors
 /// As starting it.
 pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))?;
+    let runtime = runtime()?;
     let handle = runtime.handle().clone();
     runtime.block_on(async move {
         let app = App::load(Manifest::read(app)?, &|_: &str| None, handle).await?;
+        app.verify()?;
         app.scorer.warm_up().await?;
         Ok(app.report())
     })
+}
+
+/// Threads for a check, or for `init` where an image is built.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
 }
 
 fn stores(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {

@@ -4,7 +4,7 @@
 //! variable's value never appears in a message: it may hold a password.
 
 use crate::error::StartupError;
-use crate::manifest::StoreSection;
+use crate::manifest::{Limits, StoreSection};
 
 /// The port that the Functions host asks its custom handler to listen on.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -28,6 +28,15 @@ pub fn process(name: &str) -> Option<String> {
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// More than one, so that calls that wait for a store, or that run long, leave room for those that do not.
+const INSTANCES_PER_CORE: usize = 4;
+
+/// Instances that may exist at a time.
+#[must_use]
+pub fn most_instances(limits: &Limits) -> usize {
+    limits.instances.unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
 /// The port that the environment asks for, if it does.

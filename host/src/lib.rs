@@ -9,7 +9,9 @@
 //! | [`manifest`] | `scorebox.toml`: every setting, its default and its check |
 //! | [`deployment`] | the environment |
 //! | [`error`] | why a call or a start fails, and the one table of what follows |
-//! | [`engine`] | the WebAssembly engine and its clock |
+//! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
+//! | [`component`] | from an app's files to code: precompiled, or compiled at start |
+//! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`redis`] | key-value stores: a server, or memory |
 //! | [`capability`] | what a scorer may import |
@@ -17,23 +19,28 @@
 //! | [`trigger`] | what starts a call: HTTP |
 //! | [`server`] | sockets, routes, limits, the end of the process |
 //! | [`app`] | the order in which an app folder is loaded |
+//! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
 //! | [`telemetry`] | the log |
 //!
 //! # Invariants
 //!
 //! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, redis}`; `error` and
 //!   `manifest` are below all.
-//! - A guest's code runs on threads that serve no socket; a guest's fault ends no process.
+//! - A guest holds a thread that serves sockets for one tick at most (`scorer/lane.rs`); a guest's fault ends no process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.
-//! - `unsafe` stands in one file: `model/mapping.rs`.
+//! - `unsafe` stands in two files: `model/mapping.rs` and `precompiled.rs`.
 
 pub mod app;
 pub mod capability;
+pub mod component;
 pub mod deployment;
 pub mod engine;
 pub mod error;
 pub mod manifest;
 pub mod model;
+#[cfg(feature = "compiler")]
+pub mod packaging;
+pub mod precompiled;
 pub mod redis;
 pub mod scorer;
 pub mod server;

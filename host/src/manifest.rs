@@ -3,6 +3,7 @@
 //! Owns the settings' names, defaults and checks: a raw serde twin is read and becomes a [`Manifest`] once, here. Must
 //! not know the environment (that is `deployment`), nor what any setting makes the host or the packager do.
 
+mod instances;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::instances::{Batching, Instances, Isolation, Precompiled};
+
+use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::settings::{default_of, unknown_key};
 
 /// The file's name inside an app folder.
@@ -30,6 +34,12 @@ pub struct Manifest {
     pub stores: BTreeMap<String, StoreSection>,
     /// Bounds of a call and of the pool.
     pub limits: Limits,
+    /// How instances come to be and how long they live.
+    pub instances: Instances,
+    /// Joining of concurrent calls; `None`: each call is its own.
+    pub batching: Option<Batching>,
+    /// The component's machine code, in an app folder that has it.
+    pub precompiled: Option<Precompiled>,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
     /// Where the image goes.
@@ -47,6 +57,8 @@ pub struct ScorerSection {
     pub component: ComponentSource,
     /// The model's folder or single file, if the scorer has one.
     pub model: Option<PathBuf>,
+    /// Whether the packager runs `init` and stores the component as it is after it.
+    pub snapshot: bool,
     /// What `model.info` tells the scorer about the model, e.g. its training run.
     pub labels: BTreeMap<String, String>,
 }
@@ -104,7 +116,7 @@ pub struct Limits {
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes: u64,
-    /// Instances that may exist at a time; `None`: one for each core.
+    /// Instances that may exist at a time, and calls that may be in them; `None`: as many as suit the machine.
     pub instances: Option<usize>,
     /// Calls that may wait for an instance; one more is refused.
     pub queue: usize,
@@ -208,6 +220,10 @@ struct Raw {
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
+    instances: RawInstances,
+    batching: Option<RawBatching>,
+    precompiled: Option<RawPrecompiled>,
+    #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
     package: RawPackage,
@@ -220,6 +236,7 @@ struct RawScorer {
     version: String,
     component: toml::Value,
     model: Option<PathBuf>,
+    snapshot: Option<bool>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
 }
@@ -284,7 +301,18 @@ impl Raw {
         }
         let package = self.package.into_section(&scorer)?;
         let limits = self.limits.into_limits()?;
-        Ok(Manifest { path: path.to_path_buf(), scorer, triggers, stores, limits, config: self.config, package })
+        Ok(Manifest {
+            path: path.to_path_buf(),
+            scorer,
+            triggers,
+            stores,
+            limits,
+            instances: self.instances.into_section()?,
+            batching: self.batching.map(RawBatching::into_section).transpose()?,
+            precompiled: self.precompiled.map(|raw| raw.into_section(dir)).transpose()?,
+            config: self.config,
+            package,
+        })
     }
 }
 
@@ -310,6 +338,7 @@ impl RawScorer {
             version: self.version,
             component,
             model: self.model.map(|model| dir.join(model)),
+            snapshot: self.snapshot.unwrap_or(true),
             labels: self.labels,
         })
     }
@@ -374,12 +403,12 @@ impl RawLimits {
         let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
         let instances = match self.instances {
             None => None,
-            Some(toml::Value::String(word)) if word == "cores" => None,
+            Some(toml::Value::String(word)) if word == "auto" => None,
             Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => usize::try_from(count).ok(),
             Some(other) => {
                 return Err((
-                    format!("`limits.instances`: {other} is neither \"cores\" nor a number from 1 to 1024"),
-                    "write `instances = \"cores\"` or e.g. `instances = 4`".to_owned(),
+                    format!("`limits.instances`: {other} is neither \"auto\" nor a number from 1 to 1024"),
+                    "write `instances = \"auto\"` or e.g. `instances = 4`".to_owned(),
                 ));
             }
         };

@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use scorebox_host::CheckReport;
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Precompiled};
+use scorebox_host::packaging::{Code, precompile};
+use scorebox_host::precompiled::Cpu;
+use scorebox_host::{CheckReport, StartupError};
 
 use crate::failure::Failure;
 use crate::model::{self, ModelFile};
@@ -15,6 +17,8 @@ use crate::{component, folder, functions_app};
 
 /// The component's name inside an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
+/// The component's machine code inside an app folder.
+pub const CODE_FILE: &str = "component.cwasm";
 /// The model's folder inside an app folder.
 pub const MODEL_FOLDER: &str = "model";
 
@@ -31,12 +35,13 @@ pub struct App {
     pub report: CheckReport,
 }
 
-/// Builds the component, stages the app folder, and has the host library check it.
-pub fn stage(manifest: &Manifest, dir: &Path) -> Result<App, Failure> {
+/// Builds the component, stages the app folder, has the host library check it, and compiles it for `cpu`.
+pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> {
     let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
     let component = component::locate(manifest)?;
+    let resolved = resolved(manifest)?;
     let mut texts = functions_app::files(manifest)?;
-    texts.insert(MANIFEST_FILE.to_owned(), resolved(manifest)?);
+    texts.insert(MANIFEST_FILE.to_owned(), written(&resolved)?);
 
     let mut staging = folder::Replacement::begin(dir, MANIFEST_FILE)?;
     for (name, text) in &texts {
@@ -46,10 +51,18 @@ pub fn stage(manifest: &Manifest, dir: &Path) -> Result<App, Failure> {
     for file in &model {
         staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
     }
-    let report = check(manifest, staging.path())?;
+    // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it.
+    let mut report = check(manifest, staging.path())?;
+    let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
+    staging.write(CODE_FILE, &code.bytes)?;
+    staging.write(MANIFEST_FILE, written(&with_code(resolved, &code))?.as_bytes())?;
+    if cpu <= Cpu::native() {
+        report = check(manifest, staging.path())?;
+    }
+    say(&report, &code);
     staging.finish()?;
 
-    let names = texts.into_keys().chain([COMPONENT_FILE.to_owned()]);
+    let names = texts.into_keys().chain([COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()]);
     Ok(App {
         dir: dir.to_path_buf(),
         files: names.map(|name| (name.clone(), dir.join(name))).collect(),
@@ -62,40 +75,66 @@ pub fn stage(manifest: &Manifest, dir: &Path) -> Result<App, Failure> {
 }
 
 fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
-    let report = scorebox_host::check(dir).map_err(|error| {
-        Failure::project(
-            format!("{}: the host would not start with this scorer: {error}", manifest.path.display()),
-            "mend the component, the model or the manifest, and build again",
-        )
-    })?;
+    scorebox_host::check(dir).map_err(|error| refused(manifest, &error))
+}
+
+fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
+    Failure::project(
+        format!("{}: the host would not start with this scorer: {error}", manifest.path.display()),
+        "mend the component, the model or the manifest, and build again",
+    )
+}
+
+fn say(report: &CheckReport, code: &Code) {
+    let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
     eprintln!(
-        "checked: {}{} targets {} {}; component {}",
-        report.name,
-        if report.version.is_empty() { String::new() } else { format!(" {}", report.version) },
-        report.world,
-        report.wit_version,
-        report.component_digest
+        "checked: {}{version} targets {} {}; component {}",
+        report.name, report.world, report.wit_version, report.component_digest
     );
-    Ok(report)
+    eprintln!(
+        "compiled: {} KiB for {}{}",
+        code.bytes.len().div_ceil(1024),
+        code.section.cpu,
+        if code.section.snapshot { ", init done" } else { ", init left to each start" }
+    );
 }
 
 /// The manifest as it stands in the app folder: the folder's own names, and nothing about packaging.
-fn resolved(manifest: &Manifest) -> Result<String, Failure> {
+fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text =
         std::fs::read_to_string(&manifest.path).map_err(|error| Failure::file(&manifest.path, "be read", error))?;
     // The file was read and checked as a manifest before; what may fail here is its changing in between.
-    let changed = |error: &dyn std::fmt::Display| {
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Failure::project(format!("{}: cannot be resolved: {error}", manifest.path.display()), "run the command again")
-    };
-    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| changed(&error))?;
+    })?;
     table.remove("package");
+    // Of an app folder that is packaged again.
+    table.remove("precompiled");
     if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
         scorer.insert("component".to_owned(), COMPONENT_FILE.into());
         if scorer.contains_key("model") {
             scorer.insert("model".to_owned(), MODEL_FOLDER.into());
         }
     }
-    let body = toml::to_string(&table).map_err(|error| changed(&error))?;
+    Ok(table)
+}
+
+fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
+    let Precompiled { file, digest, engine, cpu, component, model, snapshot } = code.section.clone();
+    let mut section = toml::Table::new();
+    section.insert("file".to_owned(), file.display().to_string().into());
+    for (key, value) in [("digest", digest), ("engine", engine), ("cpu", cpu), ("component", component)] {
+        section.insert(key.to_owned(), value.into());
+    }
+    section.extend(model.map(|model| ("model".to_owned(), model.into())));
+    section.insert("snapshot".to_owned(), snapshot.into());
+    manifest.insert("precompiled".to_owned(), section.into());
+    manifest
+}
+
+fn written(manifest: &toml::Table) -> Result<String, Failure> {
+    let body =
+        toml::to_string(manifest).map_err(|error| Failure::other(format!("{MANIFEST_FILE}: {error}"), "report it"))?;
     Ok(format!("# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"))
 }
 
@@ -108,7 +147,7 @@ pub fn default_dir(manifest: &Manifest) -> PathBuf {
 pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
     let dir = args.output.unwrap_or_else(|| default_dir(&manifest));
-    let app = stage(&manifest, &dir)?;
+    let app = stage(&manifest, &dir, args.cpu)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));
     println!("{}", app.dir.display());
@@ -127,7 +166,7 @@ mod tests {
                     [[trigger]]\nkind = \"http\"\nroute = \"a\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\n";
         std::fs::write(&path, text).unwrap();
         let manifest = Manifest::read(&path).unwrap();
-        let resolved = resolved(&manifest).unwrap();
+        let resolved = written(&resolved(&manifest).unwrap()).unwrap();
         assert!(!resolved.contains("r.example"), "{resolved}");
         let again = Manifest::parse(Path::new("app/scorebox.toml"), &resolved).unwrap();
         assert_eq!(again.triggers, manifest.triggers);

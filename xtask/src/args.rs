@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use scorebox_host::precompiled::Cpu;
 
 use crate::failure::EXIT_CODES;
 
@@ -55,6 +56,10 @@ pub struct BuildArgs {
     /// The app folder to write; an app that is there is replaced [default: target/apps/NAME].
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
+    /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
+    #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
+    pub cpu: Cpu,
 }
 
 /// Flags of `package`.
@@ -86,6 +91,10 @@ pub struct PackageArgs {
     /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
     #[arg(long)]
     pub plain_http: bool,
+    /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
+    /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
+    #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
+    pub cpu: Cpu,
     /// A static `scorebox` program to put into the image instead of building it.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,

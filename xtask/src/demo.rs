@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::precompiled::Cpu;
 
 use self::running::RunningHost;
 use self::sample::{Agreement, Digit};
@@ -32,7 +33,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let digits = sample::read(&workspace::root().join(SAMPLE))?;
     let folder = workspace::target().join("demo");
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
-    let image = package::image(&manifest, None, Some(&folder.join("image")), "demo")?;
+    let image = package::image(&manifest, Cpu::Baseline, None, Some(&folder.join("image")), "demo")?;
 
     let root = folder.join("root");
     if root.exists() {

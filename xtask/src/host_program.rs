@@ -7,20 +7,42 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::workspace::{self, shown};
 
+/// The two builds of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// For a developer: compiles components that were not compiled before.
+    Developer,
+    /// For an image: without a compiler.
+    Image,
+}
+
 /// Builds the host program and returns its file.
-pub fn build() -> Result<PathBuf, Failure> {
-    eprintln!("building the host");
-    // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled with, so that nothing
-    // big is compiled twice.
-    let arguments = ["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"];
-    let built = workspace::build(&workspace::root(), &arguments)?;
+pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
+    let (name, arguments): (_, &[_]) = match kind {
+        // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled with, so that nothing
+        // big is compiled twice.
+        Kind::Developer => ("developer", &["-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
+        // Alone, since Cargo gives a program every feature that any package beside it asks for.
+        Kind::Image => ("image", &["-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"]),
+    };
+    eprintln!("building the host ({name})");
+    let built = workspace::build(&workspace::root(), &[&["--release"], arguments].concat())?;
     let programs = built.into_iter().filter(|artifact| artifact.name == "scorebox");
-    programs.filter_map(|artifact| artifact.executable).next_back().ok_or_else(|| {
-        Failure::toolchain(
+    let Some(program) = programs.filter_map(|artifact| artifact.executable).next_back() else {
+        return Err(Failure::toolchain(
             "cargo built no program `scorebox`",
             "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
-        )
-    })
+        ));
+    };
+    // Both builds have one file's name in Cargo's folder; each needs a place of its own.
+    let dir = workspace::target().join("hosts").join(name);
+    let place = dir.join("scorebox");
+    let fail = |error| Failure::file(&place, "be written", error);
+    std::fs::create_dir_all(&dir).map_err(fail)?;
+    let copy = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;
+    std::fs::copy(&program, copy.path()).map_err(fail)?;
+    copy.persist(&place).map_err(|error| fail(error.error))?;
+    Ok(place)
 }
 
 /// Refuses a program that would not start in an image without a C library.

@@ -7,12 +7,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::Manifest;
+use scorebox_host::precompiled::Cpu;
 use serde_json::json;
 
 use crate::app::{self, App, MODEL_FOLDER};
 use crate::args::{Format, PackageArgs};
 use crate::failure::Failure;
-use crate::host_program;
+use crate::host_program::{self, Kind};
 use crate::image::layout::{self, WrittenImage};
 use crate::image::{Content, Inputs, PORT, plan};
 use crate::registry::{self, Sent, Target};
@@ -32,7 +33,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
     }
-    let image = image(&manifest, args.host.as_deref(), args.output.as_deref(), tag)?;
+    let image = image(&manifest, args.cpu, args.host.as_deref(), args.output.as_deref(), tag)?;
     let sent = match &target {
         Some(target) if args.push => Some(registry::push(&image, target, args.plain_http)?),
         _ => None,
@@ -66,6 +67,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
 /// Builds everything and writes the image's layout.
 pub fn image(
     manifest: &Manifest,
+    cpu: Cpu,
     host: Option<&Path>,
     output: Option<&Path>,
     tag: &str,
@@ -76,8 +78,8 @@ pub fn image(
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix(".package-").tempdir_in(&target))
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
-    let app = app::stage(manifest, &staging.path().join("app"))?;
-    let host = host.map_or_else(host_program::build, |host| Ok(host.to_path_buf()))?;
+    let app = app::stage(manifest, &staging.path().join("app"), cpu)?;
+    let host = host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?;
     host_program::check(&host)?;
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
     let dir = output.map_or_else(default, Path::to_path_buf);

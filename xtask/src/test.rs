@@ -8,16 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::precompiled::Cpu;
 
 use crate::args::TestArgs;
 use crate::failure::Failure;
+use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, host_program, setup, tidy, tools};
+use crate::{app, setup, tidy, tools};
 
 /// Names the workspace's root to the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
 /// Names the host program.
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
+/// Names the host program that images hold.
+const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
 /// Names this program.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
 /// Names the folder with the compiled test guests.
@@ -101,6 +105,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
 /// What was built for the tests.
 struct Places {
     host: PathBuf,
+    image_host: PathBuf,
     programs: PathBuf,
     apps: PathBuf,
 }
@@ -117,11 +122,12 @@ fn prepare() -> Result<Places, Failure> {
     let apps = workspace::target().join("apps");
     for manifest in examples(&root.join("guest/examples"))? {
         let manifest = Manifest::read(&manifest)?;
-        app::stage(&manifest, &apps.join(&manifest.scorer.name))?;
+        app::stage(&manifest, &apps.join(&manifest.scorer.name), Cpu::Baseline)?;
     }
-    let host = host_program::build()?;
-    host_program::check(&host)?;
-    Ok(Places { host, programs, apps })
+    let host = host_program::build(Kind::Developer)?;
+    let image_host = host_program::build(Kind::Image)?;
+    host_program::check(&image_host)?;
+    Ok(Places { host, image_host, programs, apps })
 }
 
 /// The manifests of the examples, in the order of their names.
@@ -142,6 +148,7 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
         .args(only)
         .env(WORKSPACE_VARIABLE, workspace::root())
         .env(HOST_VARIABLE, &places.host)
+        .env(IMAGE_HOST_VARIABLE, &places.image_host)
         .env(XTASK_VARIABLE, std::env::current_exe().unwrap_or_default())
         .env(PROGRAMS_VARIABLE, &places.programs)
         .env(APPS_VARIABLE, &places.apps)

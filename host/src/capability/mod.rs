@@ -24,6 +24,7 @@ pub(crate) use self::telemetry::{LogSink, cut};
 pub use crate::redis::Store as BucketHandle;
 
 use self::output::GuestOutput;
+use crate::engine::TABLE_ELEMENTS;
 use crate::model::Model;
 use crate::redis::Store;
 use crate::scorer::bindings::capabilities::{scorebox, wasi};
@@ -97,6 +98,15 @@ impl InstanceState {
         self.memory.refused
     }
 
+    /// What the handles that are open stand for.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn open_handles(&mut self) -> Vec<String> {
+        let name = |entry: &mut (dyn std::any::Any + Send)| {
+            if entry.is::<TensorHandle>() { "a tensor of the model" } else { "a stream" }.to_owned()
+        };
+        self.table.iter_mut().map(name).collect()
+    }
+
     /// What the instance may have.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
         self.memory.limit_bytes
@@ -130,9 +140,6 @@ struct MemoryLimit {
     refused: bool,
 }
 
-/// Most entries of a table. Rust's and C's function tables have thousands; 20,000 is what interpreters need.
-const TABLE_LIMIT: usize = 100_000;
-
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let more = (desired as u64).saturating_sub(current as u64);
@@ -151,7 +158,7 @@ impl ResourceLimiter for MemoryLimit {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_LIMIT)
+        Ok(desired <= TABLE_ELEMENTS)
     }
 }
 
@@ -204,6 +211,41 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasi::keyvalue::batch::add_to_linker::<_, State>(linker, |state| state)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)?;
     wasi::config::store::add_to_linker::<_, State>(linker, |state| state)
+}
+
+/// Joins what `init` may use where an image is built: the model, the log, and closed WASI without clocks and randomness.
+///
+/// # Errors
+/// As [`link`].
+#[cfg(feature = "compiler")]
+pub(crate) fn link_for_snapshot(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+    use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+    use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+    use wasmtime_wasi::p2::bindings::{cli, filesystem, io};
+    type State = HasSelf<InstanceState>;
+    type S = InstanceState;
+    struct Table;
+    impl wasmtime::component::HasData for Table {
+        type Data<'a> = &'a mut ResourceTable;
+    }
+    io::error::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
+    io::poll::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
+    io::streams::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
+    filesystem::types::add_to_linker::<S, WasiFilesystem>(linker, S::filesystem)?;
+    filesystem::preopens::add_to_linker::<S, WasiFilesystem>(linker, S::filesystem)?;
+    cli::exit::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::environment::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::stdin::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::stdout::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::stderr::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::terminal_input::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::terminal_output::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::terminal_stdin::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::terminal_stdout::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    cli::terminal_stderr::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, |state| state)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, |state| state)?;
+    wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)
 }
 
 /// Joins only what a standard library needs to start: what `describe` runs with.

@@ -13,7 +13,7 @@ use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{StartupError, deployment};
 
-use super::{exit, runtime};
+use super::{exit, serving_threads};
 use crate::Invoke;
 
 pub fn run(invoke: Invoke) -> ExitCode {
@@ -47,7 +47,7 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
         return Ok(Err(ScoreFailure::TooLarge { limit_bytes }));
     }
     let content_type = invoke.content_type.clone().unwrap_or_else(|| guess(invoke.input.as_deref(), &body).to_owned());
-    let runtime = runtime("scoring", 1)?;
+    let runtime = serving_threads(1)?;
     let handle = runtime.handle().clone();
     runtime.block_on(async move {
         let app = App::load(manifest, &deployment::process, handle).await?;

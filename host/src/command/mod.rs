@@ -8,14 +8,30 @@ pub mod serve;
 
 use std::process::ExitCode;
 
+use rustix::process::nice;
 use scorebox_host::StartupError;
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads with a name, for `top -H`.
-fn runtime(name: &str, threads: usize) -> Result<Runtime, StartupError> {
-    Builder::new_multi_thread()
+/// Threads that serve sockets, and score what is short.
+fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
+    build(Builder::new_multi_thread().thread_name("serving"), threads)
+}
+
+/// Threads for long calls and for `init`, below the others in priority.
+fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
+    // A lower priority needs no permission. Where it fails all the same, long calls are a little less polite.
+    let yielding = || {
+        let _ = nice(SCORING_NICE);
+    };
+    build(Builder::new_multi_thread().thread_name("scoring").on_thread_start(yielding), threads)
+}
+
+/// With ten steps down a thread gets about a tenth of a core that others want too, and all of one that nobody wants.
+const SCORING_NICE: i32 = 10;
+
+fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
+    builder
         .worker_threads(threads)
-        .thread_name(name)
         .enable_all()
         .build()
         .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))

@@ -15,11 +15,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{exit, runtime};
+use super::{exit, scoring_threads, serving_threads};
 use crate::Serve;
-
-/// Threads that serve sockets. They parse, copy and wait; scoring has threads of its own.
-const SERVING_THREADS: usize = 2;
 
 /// The port of containers that serve HTTP as nobody; below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
@@ -33,8 +30,9 @@ pub fn run(serve: Serve) -> ExitCode {
             Some(port) => port,
             None => deployment::port(&deployment::process)?.unwrap_or(DEFAULT_PORT),
         };
-        let scoring = runtime("scoring", manifest.limits.instances.unwrap_or(usize::MAX).min(deployment::cores()))?;
-        let serving = runtime("serving", SERVING_THREADS.min(deployment::cores()))?;
+        // As many of each as there are cores: either kind alone must be able to use the machine.
+        let scoring = scoring_threads(deployment::cores())?;
+        let serving = serving_threads(deployment::cores())?;
         let outcome = serving.block_on(start((serve.address, port).into(), manifest, scoring.handle().clone()));
         // A guest that is still running is not waited for: the drain is over.
         serving.shutdown_background();

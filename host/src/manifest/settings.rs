@@ -32,6 +32,13 @@ pub const SETTINGS: &[Setting] = &[
         "Required. A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2.",
     ),
     setting("scorer.model", "folder or file", "", "Without it the scorer has no model: no tensors and no files."),
+    setting(
+        "scorer.snapshot",
+        "true or false",
+        "true",
+        "Whether the packager runs `init`, so that no start has to. `init` may then use the model and the log alone, and \
+         must drop every handle.",
+    ),
     setting("scorer.labels.<name>", "text", "", "What `model.info` tells the scorer, e.g. the training run."),
     setting("trigger.kind", "\"http\"", "", "Required in each [[trigger]]. Without any there is one, of kind http."),
     setting("trigger.route", "path", "score", "The path below /api/; the name Azure ML clients know."),
@@ -75,9 +82,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "limits.instances",
-        "\"cores\" or number",
-        "cores",
-        "Calls that run at a time, at most 1024; scoring is work for a core.",
+        "\"auto\" or number",
+        "auto",
+        "Instances, and calls that run or wait for a store at a time, at most 1024; auto is four for each core, so that \
+         long calls leave room for short ones.",
     ),
     setting(
         "limits.queue",
@@ -93,6 +101,50 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
     setting("limits.drain", "time", "10s", "What a stop waits for calls in flight, below the 30 s of Kubernetes."),
+    setting(
+        "instances.isolation",
+        "\"warm\" or \"call\"",
+        "warm",
+        "warm uses instances again, and what a call leaves in globals the next one sees; call gives every call an instance \
+         of its own, for some more CPU.",
+    ),
+    setting(
+        "instances.max_invocations",
+        "number",
+        "",
+        "Calls after which a warm instance is replaced, e.g. for a scorer that leaks. Without it: never.",
+    ),
+    setting("instances.max_age", "time", "", "Age at which a warm instance is replaced. Without it: never."),
+    setting(
+        "instances.at_start",
+        "number",
+        "1",
+        "Warm instances that are made before the host is ready; the others are made when calls need them.",
+    ),
+    setting(
+        "batching.max_rows",
+        "number",
+        "",
+        "Joins concurrent calls of a batchable tensor scorer up to so many rows. Without it: each call runs by itself.",
+    ),
+    setting("batching.max_wait", "time", "2ms", "How long the first call waits for others to join, at most 1s."),
+    setting(
+        "precompiled.file",
+        "file",
+        "",
+        "[precompiled] is written by `cargo xtask build`: the component's machine code.",
+    ),
+    setting("precompiled.digest", "sha256:HEX", "", "Of that file; the host loads no other bytes."),
+    setting("precompiled.engine", "text", "", "The engine that the code is for; a host with another refuses it."),
+    setting(
+        "precompiled.cpu",
+        "CPU level",
+        "",
+        "The CPU that the code needs, e.g. x86-64-v3; `--cpu` of build and package.",
+    ),
+    setting("precompiled.component", "sha256:HEX", "", "Of the component that the code was compiled from."),
+    setting("precompiled.model", "sha256:HEX", "", "Of the model that it was made beside."),
+    setting("precompiled.snapshot", "true or false", "", "Whether the code holds the state after `init`."),
     setting(
         "config.<name>",
         "text",

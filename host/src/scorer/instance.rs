@@ -11,7 +11,7 @@ use super::bindings::scoring::Scoring;
 use super::bindings::tensor_scoring::TensorScoring;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use super::tensor::Tensor;
-use super::{Invocation, Payload, Source};
+use super::{Invocation, Payload, Source, store};
 use crate::capability::{InstanceState, cut};
 use crate::error::{Problem, ScoreFailure};
 
@@ -50,16 +50,28 @@ pub(super) struct Instance {
     store: Store<InstanceState>,
     exports: Exports,
     reusable: bool,
+    invocations: u64,
+    made: Instant,
 }
 
 impl Instance {
     pub(super) fn new(store: Store<InstanceState>, exports: Exports) -> Self {
-        Self { store, exports, reusable: true }
+        Self { store, exports, reusable: true, invocations: 0, made: Instant::now() }
     }
 
     /// False once the guest was stopped in the middle of something.
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable
+    }
+
+    /// Calls that it has had.
+    pub(super) fn invocations(&self) -> u64 {
+        self.invocations
+    }
+
+    /// Time since it was made.
+    pub(super) fn age(&self) -> Duration {
+        self.made.elapsed()
     }
 
     /// Prepares the instance; once, before its first call.
@@ -84,10 +96,10 @@ impl Instance {
         input: Input,
         deadline: Instant,
     ) -> Result<Output, Failure> {
+        self.invocations += 1;
         let Self { store, exports, .. } = self;
         store.data_mut().begin(&invocation.id, deadline);
-        // The epoch went on while the instance was idle: without this the first tick would come at once.
-        store.set_epoch_deadline(1);
+        store::rearm(store);
         let invocation = to_wit(invocation, deadline);
         let outcome = match (exports, input) {
             (Exports::Scoring(exports), Input::Payload(payload)) => {

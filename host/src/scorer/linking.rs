@@ -1,6 +1,7 @@
 //! A component joined to the host: which world it exports, what it imports, and how instances are made.
 //!
-//! Owns the checks that `package`, `check` and start-up share, and their texts. Must not know calls.
+//! Owns the checks that `package`, `check` and start-up share, and their texts. Must not know calls, nor where code
+//! comes from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +9,15 @@ use std::time::Instant;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store};
 
 use super::bindings::scoring::ScoringPre;
 use super::bindings::tensor_scoring::TensorScoringPre;
 use super::instance::{Exports, Failure, Instance, bounded};
 use super::signature::Signature;
+use super::store;
 use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
-use crate::engine::Compiled;
+use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Limits, Manifest};
 
@@ -32,7 +34,7 @@ pub enum World {
 }
 
 impl World {
-    fn export(self) -> String {
+    pub(super) fn export(self) -> String {
         match self {
             Self::Scoring => format!("scorebox:scoring/scorer@{WIT_VERSION}"),
             Self::TensorScoring => format!("scorebox:scoring/tensor-scorer@{WIT_VERSION}"),
@@ -59,6 +61,7 @@ pub(super) struct Linked {
     exports: ExportsPre,
     capabilities: Arc<Capabilities>,
     memory_bytes: u64,
+    snapshot: bool,
 }
 
 enum ExportsPre {
@@ -73,11 +76,7 @@ impl Linked {
         manifest: &Manifest,
         capabilities: Arc<Capabilities>,
     ) -> Result<Self, StartupError> {
-        let path = match &manifest.scorer.component {
-            crate::manifest::ComponentSource::File(path) | crate::manifest::ComponentSource::Cargo(path) => {
-                path.clone()
-            }
-        };
+        let path = component::file(manifest)?;
         let fail = |(problem, fix): (String, String)| StartupError::Component { path: path.clone(), problem, fix };
         let component = compiled.component.clone();
         let world = world_of(engine, &component).map_err(fail)?;
@@ -104,6 +103,7 @@ impl Linked {
             exports,
             capabilities,
             memory_bytes: manifest.limits.memory_bytes,
+            snapshot: compiled.snapshot,
         })
     }
 
@@ -111,7 +111,12 @@ impl Linked {
         self.world
     }
 
-    /// Makes an instance and runs its `init`.
+    /// True if instances start from the state after `init`, so that making one takes microseconds.
+    pub(super) fn is_snapshot(&self) -> bool {
+        self.snapshot
+    }
+
+    /// Makes an instance and runs its `init`, unless that was done where the image was built.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         let mut store = self.store(deadline, "init");
         let made = bounded(deadline, async {
@@ -123,7 +128,9 @@ impl Linked {
         let Some(made) = made.await else { return Err(Failure::timed_out()) };
         let exports = made.map_err(|error| Failure::of_guest(error, store.data()))?;
         let mut instance = Instance::new(store, exports);
-        instance.init(deadline).await?;
+        if !self.snapshot {
+            instance.init(deadline).await?;
+        }
         Ok(instance)
     }
 
@@ -203,22 +210,18 @@ impl Linked {
     }
 
     fn store(&self, deadline: Instant, phase: &str) -> Store<InstanceState> {
-        let mut state = InstanceState::new(Arc::clone(&self.capabilities), self.memory_bytes);
-        state.begin(phase, deadline);
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(InstanceState::limiter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            // Checked by the clock at every tick: counting ticks would drift with a busy machine. Yielding lets other
-            // guests of the same thread run in between.
-            if context.data().remaining().is_zero() {
-                Ok(UpdateDeadline::Interrupt)
-            } else {
-                Ok(UpdateDeadline::Yield(1))
-            }
-        });
-        store
+        store::new(&self.engine, Arc::clone(&self.capabilities), self.memory_bytes, deadline, phase)
     }
+}
+
+/// The world that a component exports.
+///
+/// # Errors
+/// None, or none that this host serves.
+#[cfg(feature = "compiler")]
+pub(crate) fn world_at(engine: &Engine, component: &Component, path: &std::path::Path) -> Result<World, StartupError> {
+    let fail = |(problem, fix)| StartupError::Component { path: path.to_path_buf(), problem, fix };
+    world_of(engine, component).map_err(fail)
 }
 
 /// A problem and its fix.

@@ -5,9 +5,13 @@
 
 pub(crate) mod bindings;
 mod instance;
+mod lane;
 mod linking;
 mod pool;
 pub mod signature;
+#[cfg(feature = "compiler")]
+pub(crate) mod snapshot;
+mod store;
 pub mod tensor;
 pub mod tensor_json;
 
@@ -17,6 +21,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use wasmtime::Engine;
 
+#[cfg(feature = "compiler")]
+pub(crate) use self::linking::world_at as world_of;
 pub use self::linking::{WIT_VERSION, World};
 
 use self::instance::{Failure, Input, Instance, Output};
@@ -24,9 +30,10 @@ use self::linking::Linked;
 use self::pool::{Admission, Pool, Refusal};
 use self::signature::{JSON, Signature};
 use crate::capability::Capabilities;
-use crate::engine::Compiled;
+use crate::component::Compiled;
+use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
-use crate::manifest::{Limits, Manifest};
+use crate::manifest::{Instances, Limits, Manifest};
 
 /// Bytes with a media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +86,13 @@ struct Shared {
     pool: Pool,
     signature: Signature,
     limits: Limits,
+    instances: Instances,
 }
 
 impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
-    /// `runtime` runs guests and all other work of a call, and nothing that serves sockets.
+    /// `runtime` has the scoring threads: they run `init`, and calls that are long; see [`lane`].
     ///
     /// # Errors
     /// The component is not a scorer of a known world, imports what is not granted, or `describe` fails.
@@ -104,25 +112,29 @@ impl Scorer {
         });
         let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
-        let pool = Pool::new(&limits);
-        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits }), runtime })
+        let instances = manifest.instances.clone();
+        let pool = Pool::new(&limits, &instances);
+        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits, instances }), runtime })
     }
 
-    /// Makes the first instance and runs its `init`, so that the first caller does not wait for it.
+    /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
     ///
     /// # Errors
     /// `init` fails, traps or takes too long.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         let shared = Arc::clone(&self.shared);
         let started = self.runtime.spawn(async move {
-            let deadline = Instant::now() + shared.limits.init_deadline;
-            match shared.linked.instance(deadline).await {
-                Ok(instance) => {
-                    shared.pool.put_back(instance);
-                    Ok(())
+            let most = deployment::most_instances(&shared.limits);
+            // One proves that `init` works, even where no instance is kept.
+            let count = if shared.pool.is_warm() { shared.instances.at_start.min(most) } else { 1 };
+            for _ in 0..count {
+                let deadline = Instant::now() + shared.limits.init_deadline;
+                match shared.linked.instance(deadline).await {
+                    Ok(instance) => shared.pool.put_back(instance),
+                    Err(failure) => return Err(shared.linked.init_error(failure, &shared.limits)),
                 }
-                Err(failure) => Err(shared.linked.init_error(failure, &shared.limits)),
             }
+            Ok(())
         });
         started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
@@ -144,20 +156,10 @@ impl Scorer {
     /// # Errors
     /// There is no answer; the failure says why.
     pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
-        let limits = &self.shared.limits;
-        let deadline = Instant::now() + limits.deadline;
-        let admission = self.shared.pool.admit(deadline).await.map_err(|refusal| match refusal {
-            Refusal::Full => ScoreFailure::Saturated,
-            Refusal::TooLate => ScoreFailure::TimedOut { deadline: limits.deadline },
-        })?;
+        let deadline = Instant::now() + self.shared.limits.deadline;
         let shared = Arc::clone(&self.shared);
-        // In a task of its own: parsing and scoring are work for a core, not for a thread that serves sockets; and a
-        // caller that goes away must not leave an instance in the middle of a call.
-        let call = self.runtime.spawn(async move {
-            let admission = Arc::new(admission);
-            shared.score(invocation, payload, deadline, &admission).await
-        });
-        call.await.unwrap_or_else(|error| Err(ScoreFailure::HostFault(format!("a scoring task ended: {error}"))))
+        let call = async move { shared.score(invocation, payload, deadline).await };
+        lane::run(&self.runtime, call).await.unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
     }
 }
 
@@ -167,8 +169,14 @@ impl Shared {
         invocation: Invocation,
         payload: Payload,
         deadline: Instant,
-        admission: &Arc<Admission>,
     ) -> Result<Scored, ScoreFailure> {
+        let admission = self.pool.admit(deadline).await.map_err(|refusal| match refusal {
+            Refusal::Full => ScoreFailure::Saturated,
+            Refusal::TooLate => ScoreFailure::TimedOut { deadline: self.limits.deadline },
+        })?;
+        if payload.body.len() > lane::LONG_BYTES {
+            lane::go_long().await;
+        }
         let input = match &self.signature {
             Signature::Payload(signature) => {
                 let payload = signature.labelled(payload);
@@ -206,36 +214,40 @@ impl Shared {
         invocation: Invocation,
         input: Input,
         deadline: Instant,
-        admission: &Arc<Admission>,
+        admission: Admission,
     ) -> Result<(Output, Duration), Failure> {
-        let mut instance = match self.pool.take() {
-            Some(instance) => instance,
-            None => self.fresh(deadline, Arc::clone(admission)).await?,
+        let (mut instance, _admission) = match self.pool.take() {
+            Some(instance) => (instance, admission),
+            // From a snapshot, or for this call alone: there is nothing to save for others.
+            None if self.linked.is_snapshot() || !self.pool.is_warm() => {
+                (self.linked.instance(deadline).await?, admission)
+            }
+            None => self.initialised(deadline, admission).await?,
         };
         let started = Instant::now();
         let outcome = instance.run(invocation, input, deadline).await;
         let run_time = started.elapsed();
-        // An instance that trapped, timed out or ran out of memory is in no state to be used again.
-        if instance.is_reusable() {
-            self.pool.put_back(instance);
-        }
+        self.pool.put_back(instance);
         outcome.map(|output| (output, run_time))
     }
 
-    /// A new instance. `init` has time of its own, longer than a call's: a call that cannot wait for it leaves it to the
-    /// next one. The call's place stays taken until then, so that no more are made than may run.
-    async fn fresh(self: &Arc<Self>, deadline: Instant, admission: Arc<Admission>) -> Result<Instance, Failure> {
+    /// A new instance whose `init` has time of its own, longer than a call's: a call that cannot wait for it leaves it to
+    /// the next one. The call's place stays taken until then, so that no more are made than may run.
+    async fn initialised(
+        self: &Arc<Self>,
+        deadline: Instant,
+        admission: Admission,
+    ) -> Result<(Instance, Admission), Failure> {
         let shared = Arc::clone(self);
         let (hand_over, made) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let instance = shared.linked.instance(Instant::now() + shared.limits.init_deadline).await;
-            if let Err(Ok(instance)) = hand_over.send(instance) {
+            if let Err((Ok(instance), _admission)) = hand_over.send((instance, admission)) {
                 shared.pool.put_back(instance);
             }
-            drop(admission);
         });
         match tokio::time::timeout_at(deadline.into(), made).await {
-            Ok(Ok(made)) => made,
+            Ok(Ok((instance, admission))) => Ok((instance?, admission)),
             Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault("making an instance ended".to_owned()))),
             Err(_) => Err(Failure::Score(ScoreFailure::TimedOut { deadline: self.limits.deadline })),
         }

@@ -1,15 +1,15 @@
 //! Warm instances, and how many calls may run and wait.
 //!
-//! Owns admission and the shelf of idle instances. Must not know what an instance does.
+//! Owns admission, the shelf of idle instances, and when one is retired. Must not know what an instance does.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::instance::Instance;
 use crate::deployment;
-use crate::manifest::Limits;
+use crate::manifest::{Instances, Isolation, Limits};
 
 /// The pool of one scorer.
 pub(super) struct Pool {
@@ -19,6 +19,9 @@ pub(super) struct Pool {
     admitted: Arc<Semaphore>,
     /// Used last, taken first: its memory is still in the caches.
     idle: Mutex<Vec<Instance>>,
+    isolation: Isolation,
+    max_invocations: u64,
+    max_age: Duration,
 }
 
 /// A place for one call; given back when it is dropped.
@@ -36,12 +39,15 @@ pub(super) enum Refusal {
 }
 
 impl Pool {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let instances = limits.instances.unwrap_or_else(deployment::cores);
+    pub(super) fn new(limits: &Limits, instances: &Instances) -> Self {
+        let most = deployment::most_instances(limits);
         Self {
-            running: Arc::new(Semaphore::new(instances)),
-            admitted: Arc::new(Semaphore::new(instances.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS))),
-            idle: Mutex::new(Vec::with_capacity(instances)),
+            running: Arc::new(Semaphore::new(most)),
+            admitted: Arc::new(Semaphore::new(most.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS))),
+            idle: Mutex::new(Vec::with_capacity(most)),
+            isolation: instances.isolation,
+            max_invocations: instances.max_invocations.unwrap_or(u64::MAX),
+            max_age: instances.max_age.unwrap_or(Duration::MAX),
         }
     }
 
@@ -57,13 +63,35 @@ impl Pool {
         }
     }
 
-    /// An idle instance, if there is one.
-    pub(super) fn take(&self) -> Option<Instance> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// True if instances are used again.
+    pub(super) fn is_warm(&self) -> bool {
+        self.isolation == Isolation::Warm
     }
 
-    /// Keeps an instance for the next call.
+    /// An idle instance, if there is one. Whoever takes one holds a place, so there are never more than places.
+    pub(super) fn take(&self) -> Option<Instance> {
+        loop {
+            let instance = self.lock().pop()?;
+            // Dropped here if it is too old: outside the lock, for that takes microseconds.
+            if !self.is_due(&instance) {
+                return Some(instance);
+            }
+        }
+    }
+
+    /// Keeps an instance for the next call, or retires it.
     pub(super) fn put_back(&self, instance: Instance) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        if self.is_warm() && instance.is_reusable() && !self.is_due(&instance) {
+            self.lock().push(instance);
+        }
+    }
+
+    fn is_due(&self, instance: &Instance) -> bool {
+        instance.invocations() >= self.max_invocations
+            || (self.max_age < Duration::MAX && instance.age() >= self.max_age)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,2 +1,4 @@
 //! Steps.
-fn main() { divan::main(); }
+fn main() {
+    divan::main();
+}

@@ -42,7 +42,6 @@ struct StoredAnswer {
 struct Features {
     model: LogisticRegression,
     store: Bucket,
-    answer_ttl: Duration,
 }
 
 impl Scorer for Features {
@@ -60,8 +59,8 @@ impl Scorer for Features {
     fn init() -> Result<Self> {
         Ok(Self {
             model: LogisticRegression::load()?,
-            store: Bucket::open("default")?,
-            answer_ttl: config::duration("answer_ttl")?.unwrap_or(ANSWER_TTL),
+            // Opened when it is used: this runs where the image is built.
+            store: Bucket::lazy("default"),
         })
     }
 
@@ -75,7 +74,8 @@ impl Scorer for Features {
         let pixels = self.pixels(&key)?;
         let prediction = self.model.predict(&pixels);
         let answer = StoredAnswer { label: prediction.label, probabilities: prediction.probabilities.to_vec() };
-        self.store.set_json(&answer_key, &answer, Some(self.answer_ttl))?;
+        let ttl = config::duration("answer_ttl")?.unwrap_or(ANSWER_TTL);
+        self.store.set_json(&answer_key, &answer, Some(ttl))?;
         Ok(Json(Answer { key, label: answer.label, probabilities: answer.probabilities, cached: false }))
     }
 }

@@ -1,0 +1,115 @@
+//! From an app's files to a component that can be linked: precompiled code if there is some, else by compiling.
+//!
+//! Owns the choice between the two and the texts about a component's file. Must not know worlds or capabilities; what
+//! precompiled code is, knows `precompiled`.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::error::StartupError;
+use crate::manifest::{ComponentSource, Manifest};
+use crate::precompiled;
+
+/// A component, ready to be linked.
+#[derive(Clone)]
+pub struct Compiled {
+    /// Its code and its type.
+    pub component: Component,
+    /// `sha256:` and 64 hex digits, of the `.wasm` file's bytes.
+    pub digest: String,
+    /// True if the code holds the state after `init`, which must not be called again.
+    pub snapshot: bool,
+}
+
+/// Loads the manifest's component.
+///
+/// # Errors
+/// It is a source, or unusable; the precompiled code does not fit, or there is none and this host cannot compile.
+pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupError> {
+    let path = file(manifest)?;
+    match &manifest.precompiled {
+        Some(precompiled) => Ok(Compiled {
+            component: precompiled::load(engine, precompiled)?,
+            digest: precompiled.component.clone(),
+            snapshot: precompiled.snapshot,
+        }),
+        None => {
+            let bytes = read(&path)?;
+            let component = compile(engine, &path, &bytes)?;
+            Ok(Compiled { component, digest: digest(&bytes), snapshot: false })
+        }
+    }
+}
+
+/// The component's file; a source has none.
+///
+/// # Errors
+/// The manifest names a source.
+pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
+    match &manifest.scorer.component {
+        ComponentSource::File(path) => Ok(path.clone()),
+        ComponentSource::Cargo(folder) => Err(StartupError::Component {
+            path: folder.clone(),
+            problem: "is a source, and the host runs only what is built".to_owned(),
+            fix: format!(
+                "`cargo xtask build --manifest {}` builds it and prints the app folder to give to --app",
+                manifest.path.display()
+            ),
+        }),
+    }
+}
+
+/// Reads a component's file.
+///
+/// # Errors
+/// It cannot be read, or is not a component.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
+    let fail =
+        |problem: String, fix: &str| StartupError::Component { path: path.to_path_buf(), problem, fix: fix.to_owned() };
+    let bytes = std::fs::read(path).map_err(|error| {
+        fail(format!("cannot be read: {error}"), "build it and stage an app with `cargo xtask build --manifest FILE`")
+    })?;
+    // A core module and a component differ in the second half of the version field (component-model binary format).
+    match bytes.get(..8) {
+        Some(b"\0asm\x0d\0\x01\0") => Ok(bytes),
+        Some(b"\0asm\x01\0\0\0") => Err(fail(
+            "is a core module, not a component".to_owned(),
+            "compile with `--target wasm32-wasip2`, or wrap it with `wasm-tools component new`",
+        )),
+        _ => Err(fail("is not WebAssembly".to_owned(), "compile a scorer with `--target wasm32-wasip2`")),
+    }
+}
+
+/// `sha256:` and 64 hex digits.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+#[cfg(feature = "compiler")]
+fn compile(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Component, StartupError> {
+    Component::from_binary(engine, bytes).map_err(|error| invalid(path, &error))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn compile(_: &Engine, path: &Path, _: &[u8]) -> Result<Component, StartupError> {
+    Err(StartupError::Component {
+        path: path.to_path_buf(),
+        problem: "is not compiled, and this host has no compiler".to_owned(),
+        fix: "let `cargo xtask build` or `cargo xtask package` make the app: it compiles the component beside it"
+            .to_owned(),
+    })
+}
+
+/// The error for bytes that the compiler refuses.
+#[cfg(feature = "compiler")]
+pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
+    StartupError::Component {
+        path: path.to_path_buf(),
+        problem: format!("is not a valid component: {error:#}"),
+        fix: "compile it again; a component that needs threads, exceptions or garbage collection is not taken"
+            .to_owned(),
+    }
+}

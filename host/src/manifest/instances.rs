@@ -1,0 +1,142 @@
+//! `[instances]`, `[batching]` and `[precompiled]`: how instances come to be, how long they live, and which calls share one.
+//!
+//! Owns these three sections and their checks. Must not know how instances are made.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::settings::default_of;
+use super::{LIMIT_MOST, Misfit, duration};
+
+/// `[instances]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instances {
+    /// What one call may see of another.
+    pub isolation: Isolation,
+    /// Calls after which an instance is retired; `None`: never.
+    pub max_invocations: Option<u64>,
+    /// Age at which an instance is retired; `None`: never.
+    pub max_age: Option<Duration>,
+    /// Instances that are made before the host is ready.
+    pub at_start: usize,
+}
+
+/// What one call may see of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// Every call has an instance of its own, made for it and dropped after it.
+    Call,
+    /// Instances are used again: what a call leaves in globals, the next one sees.
+    Warm,
+}
+
+/// `[batching]`: concurrent calls of a batchable tensor scorer, joined along axis 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// Rows of one joined call, at most.
+    pub max_rows: u64,
+    /// How long the first call waits for others.
+    pub max_wait: Duration,
+}
+
+/// `[precompiled]`: the component's machine code beside it, as `cargo xtask build` wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Precompiled {
+    /// The file.
+    pub file: PathBuf,
+    /// `sha256:` and 64 hex digits, of the file's bytes.
+    pub digest: String,
+    /// The engine and the settings that it was compiled for.
+    pub engine: String,
+    /// The CPU level that it needs.
+    pub cpu: String,
+    /// `sha256:` and 64 hex digits, of the component that it was compiled from.
+    pub component: String,
+    /// The digest of the model that `init` read, if there is one.
+    pub model: Option<String>,
+    /// True if `init` has been run already, and the file holds the state after it.
+    pub snapshot: bool,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RawInstances {
+    isolation: Option<Isolation>,
+    max_invocations: Option<u64>,
+    max_age: Option<String>,
+    at_start: Option<usize>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawBatching {
+    max_rows: Option<u64>,
+    max_wait: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawPrecompiled {
+    file: String,
+    digest: String,
+    engine: String,
+    cpu: String,
+    component: String,
+    model: Option<String>,
+    snapshot: bool,
+}
+
+impl RawInstances {
+    pub(super) fn into_section(self) -> Result<Instances, Misfit> {
+        if self.max_invocations == Some(0) {
+            return Err((
+                "`instances.max_invocations` is 0".to_owned(),
+                "write `isolation = \"call\"` for an instance that serves one call, or leave the key out".to_owned(),
+            ));
+        }
+        let at_start = self.at_start.unwrap_or_else(|| default_of("instances.at_start").parse().unwrap_or(1));
+        if !(1..=1024).contains(&at_start) {
+            return Err((
+                "`instances.at_start` is not between 1 and 1024".to_owned(),
+                "the first instance is always made at the start: it proves that `init` works".to_owned(),
+            ));
+        }
+        Ok(Instances {
+            isolation: self.isolation.unwrap_or(Isolation::Warm),
+            max_invocations: self.max_invocations,
+            max_age: self.max_age.map(|age| duration("instances.max_age", &age, LIMIT_MOST)).transpose()?,
+            at_start,
+        })
+    }
+}
+
+impl RawBatching {
+    pub(super) fn into_section(self) -> Result<Batching, Misfit> {
+        let Some(max_rows) = self.max_rows.filter(|rows| (2..=1 << 20).contains(rows)) else {
+            return Err((
+                "`batching.max_rows` is not a number from 2 to 1048576".to_owned(),
+                "say how many rows one call may have at most, or remove [batching]: without it calls are not joined"
+                    .to_owned(),
+            ));
+        };
+        let max_wait = self.max_wait.unwrap_or_else(|| default_of("batching.max_wait").to_owned());
+        Ok(Batching { max_rows, max_wait: duration("batching.max_wait", &max_wait, Duration::from_secs(1))? })
+    }
+}
+
+impl RawPrecompiled {
+    pub(super) fn into_section(self, dir: &Path) -> Result<Precompiled, Misfit> {
+        let Self { file, digest, engine, cpu, component, model, snapshot } = self;
+        let digests = [("digest", Some(&digest)), ("component", Some(&component)), ("model", model.as_ref())];
+        for (key, value) in digests.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+            let hex = value.strip_prefix("sha256:").unwrap_or_default();
+            if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+                return Err((
+                    format!("`precompiled.{key}` is not `sha256:` and 64 hex digits"),
+                    "leave [precompiled] to `cargo xtask build`, which writes it".to_owned(),
+                ));
+            }
+        }
+        Ok(Precompiled { file: dir.join(file), digest, engine, cpu, component, model, snapshot })
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a call runs: on the thread that it arrived on while it is short, and on the scoring threads once it is long.
+//!
+//! Owns that decision. Handing a call to another thread and back costs more than scoring a small model does, and a long
+//! call on a thread that serves sockets would hold up everybody else; so a call starts where it is and is moved at its
+//! first tick of the epoch (`engine::TICK`), or as soon as it is known to be long. Scoring threads have a lower priority:
+//! whoever computes for long yields to whoever answers at once. Must not know what a call does.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
+
+/// A body or an answer of more bytes takes long to read or write: half a tick, about, for JSON.
+pub(super) const LONG_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// True if the call that this thread polls has turned out to be long. Set from within a poll, read after it.
+    static LONG: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that the call being polled is long. It is moved at its next await that does not complete.
+pub(super) fn long() {
+    LONG.set(true);
+}
+
+/// Says so and lets the call be moved: what follows runs on a scoring thread.
+pub(super) async fn go_long() {
+    long();
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// What became of a call.
+type Ended<T> = Result<T, String>;
+
+/// A call that is under way.
+type Call<T> = Pin<Box<dyn Future<Output = Ended<T>> + Send>>;
+
+/// Runs a call. It ends even if this future is dropped, unless it was never polled: an instance must not be left in the
+/// middle of a call because a client went away.
+///
+/// # Errors
+/// The call panicked; the text says where it was.
+pub(super) async fn run<T: Send + 'static>(
+    scoring: &Handle,
+    call: impl Future<Output = T> + Send + 'static,
+) -> Result<T, String> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let mut call: Call<T> = Box::pin(async move { call.await.map_err(|_| "the call panicked".to_owned()) });
+    LONG.set(false);
+    if let Some(ended) = (&mut call).now_or_never() {
+        return ended;
+    }
+    let joined = if LONG.get() {
+        scoring.spawn(call).await
+    } else {
+        // It waits, e.g. for a store. The answer wakes this thread anyway, and what is left to do may be short.
+        let scoring = scoring.clone();
+        tokio::spawn(async move {
+            match while_short(&mut call).await {
+                Some(ended) => ended,
+                None => scoring.spawn(call).await.unwrap_or_else(|error| Err(error.to_string())),
+            }
+        })
+        .await
+    };
+    joined.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// Polls a call until it ends, or until it turns out to be long.
+async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
+    std::future::poll_fn(|context| {
+        LONG.set(false);
+        match call.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if LONG.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn here() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    fn runtime(name: &str) -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn short_calls_stay_and_long_ones_move() {
+        let (serving, scoring) = (runtime("serving"), runtime("scoring"));
+        let handle = scoring.handle().clone();
+        let found = serving.spawn(async move {
+            let short = run(&handle, async { here() }).await;
+            let waits = run(&handle, async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                here()
+            });
+            let waits = waits.await;
+            let long = run(&handle, async {
+                go_long().await;
+                here()
+            });
+            let long = long.await;
+            let late = run(&handle, async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                go_long().await;
+                here()
+            });
+            let late = late.await;
+            let panics = run(&handle, async { panic!("a test's") }).await.map(|()| String::new());
+            [short, waits, long, late, panics]
+        });
+        let found = serving.block_on(found).unwrap().map(|found| found.unwrap_or_else(|error| error));
+        assert_eq!(found, ["serving", "serving", "scoring", "scoring", "the call panicked"]);
+    }
+}

@@ -1,0 +1,149 @@
+//! Snapshots: a component as it is after `init`, made once where the image is built.
+//!
+//! Owns what `init` may do there, and the texts for what it may not. A snapshot is the guest's memory and nothing else, and
+//! every instance starts from the same one: no handle, secret, time or randomness may be in it. So `init` has the model and
+//! the log, and every other import ends it with its name. Must not know instances, pools or calls.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::{Linker, Val};
+use wasmtime::{Engine, Trap};
+use wasmtime_wizer::Wizer;
+
+use super::instance::bounded;
+use super::{linking::World, store};
+use crate::capability::{self, Capabilities, InstanceState};
+use crate::engine::{self, Allocation};
+use crate::error::StartupError;
+use crate::manifest::Manifest;
+
+/// How an author gets by without.
+const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
+
+/// Runs `init` of a component and returns the component as it is after it.
+///
+/// # Errors
+/// `init` fails, does what cannot be kept, or the component has a shape that cannot be stored.
+pub(crate) async fn take(
+    manifest: &Manifest,
+    capabilities: Arc<Capabilities>,
+    world: World,
+    component: &[u8],
+) -> Result<Vec<u8>, StartupError> {
+    let fail = |problem: String, fix: String| StartupError::Init {
+        scorer: manifest.scorer.name.clone(),
+        problem: format!("{problem} (scorer.snapshot)"),
+        fix,
+    };
+    let engine = engine::engine(Allocation::OnDemand)?;
+    let deadline = Instant::now() + manifest.limits.init_deadline;
+    let mut store = store::new(&engine, capabilities, manifest.limits.memory_bytes, deadline, "init");
+    let mut wizer = Wizer::new();
+    // The export must stay, for the world asks for it; the host does not call it again.
+    wizer.init_func(init_call(world)).keep_init_func(true);
+    let snapshot = wizer.run_component(&mut store, component, async |store, component| {
+        linker(&engine, component)?.instantiate_async(store, component).await
+    });
+    let Some(snapshot) = bounded(deadline, snapshot).await else {
+        let problem = format!("no end after {} ms", manifest.limits.init_deadline.as_millis());
+        return Err(fail(problem, "do less in init, or raise limits.init_deadline".to_owned()));
+    };
+    store.data_mut().end();
+    let (bytes, results) = snapshot.map_err(|error| {
+        let (problem, fix) = explain(&error, store.data());
+        fail(problem, fix)
+    })?;
+    if let [Val::Result(Err(problem))] = results.as_slice() {
+        return Err(fail(problem_text(problem.as_deref()), "see what init says".to_owned()));
+    }
+    let handles = store.data_mut().open_handles();
+    if !handles.is_empty() {
+        return Err(fail(
+            format!("init left open: {}; a handle means nothing in another instance", handles.join(", ")),
+            format!(
+                "read what is needed and drop the handle; a store is opened in run (`Bucket::lazy`), output of print! is \
+                     a log line by `log::info!`; {OPT_OUT}"
+            ),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The call of `init` in WAVE, the notation for values of WIT.
+fn init_call(world: World) -> String {
+    let export = world.export();
+    match export.split_once('@') {
+        Some((interface, version)) => format!("{interface}.init@{version}()"),
+        None => format!("{export}.init()"),
+    }
+}
+
+fn linker(engine: &Engine, component: &wasmtime::component::Component) -> wasmtime::Result<Linker<InstanceState>> {
+    let mut linker = Linker::new(engine);
+    capability::link_for_snapshot(&mut linker)?;
+    linker.define_unknown_imports_as_traps(component)?;
+    Ok(linker)
+}
+
+/// What to tell the author of an `init` that did not come to its end.
+fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
+    let text = format!("{error:#}");
+    if let Some(import) = text.split("unknown import: `").nth(1).and_then(|rest| rest.split('`').next()) {
+        let (what, instead) = if import.contains("wasi:random/") {
+            (
+                "drew randomness, which every instance would share",
+                "seed on the first run; a `HashMap` draws a seed too: fill a `BTreeMap` in init, or the `HashMap` on the \
+                 first run",
+            )
+        } else if import.contains("wasi:clocks/") {
+            ("read a clock, which would stand still", "read it in run")
+        } else if import.contains("keyvalue") || import.contains("/cache@") {
+            ("used a store, which is the deployment's", "use it in run; `Bucket::lazy` names it in init")
+        } else if import.contains("wasi:config") {
+            ("read the settings, which are the deployment's", "read them on the first run")
+        } else {
+            ("used what is not there when an image is built", "use it in run")
+        };
+        return (format!("init {what}: {import}"), format!("{instead}; {OPT_OUT}"));
+    }
+    if error.downcast_ref::<Trap>().is_some()
+        || text.contains("initialization function trapped")
+        || state.memory_refused()
+    {
+        let failure = match state.memory_refused() {
+            true => format!("init needs more than {} bytes of memory", state.memory_limit_bytes()),
+            false => format!("init trapped: {text}"),
+        };
+        return (failure, "see the lines above that the scorer wrote".to_owned());
+    }
+    (format!("the component cannot be stored: {text}"), OPT_OUT.trim_start_matches("or ").to_owned())
+}
+
+/// The `problem` that `init` returned.
+fn problem_text(problem: Option<&Val>) -> String {
+    let Some(Val::Record(fields)) = problem else { return "init failed".to_owned() };
+    let field = |name: &str| {
+        let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+        match value {
+            Some(Val::String(text)) => text.clone(),
+            Some(Val::Option(Some(inner))) => match inner.as_ref() {
+                Val::String(text) => format!(" ({text})"),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        }
+    };
+    format!("{}: {}{}", field("code"), field("message"), field("detail"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn init_is_named_as_wave_wants_it() {
+        assert_eq!(init_call(World::Scoring), "scorebox:scoring/scorer.init@0.1.0()");
+        assert_eq!(init_call(World::TensorScoring), "scorebox:scoring/tensor-scorer.init@0.1.0()");
+    }
+}
