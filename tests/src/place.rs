@@ -10,6 +10,12 @@ pub fn host() -> PathBuf {
     existing("SCOREBOX_HOST_PROGRAM", || beside_tests("scorebox"))
 }
 
+/// The host program that images hold.
+#[must_use]
+pub fn image_host() -> PathBuf {
+    existing("SCOREBOX_IMAGE_HOST_PROGRAM", || workspace().join("target/hosts/image/scorebox"))
+}
+
 /// The program behind `cargo xtask`.
 #[must_use]
 pub fn xtask() -> PathBuf {

@@ -89,22 +89,26 @@ impl Instance {
         self.finish(called)?.map_err(|problem| Failure::Init(problem.into()))
     }
 
-    /// Scores one input.
+    /// Scores one input; of several joined calls, which only a tensor scorer takes, each has an invocation.
     pub(super) async fn run(
         &mut self,
-        invocation: Invocation,
+        calls: Vec<Invocation>,
         input: Input,
         deadline: Instant,
     ) -> Result<Output, Failure> {
         self.invocations += 1;
         let Self { store, exports, .. } = self;
-        store.data_mut().begin(&invocation.id, deadline);
+        let names: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
+        store.data_mut().begin(&names.join(","), deadline);
         store::rearm(store);
-        let invocation = to_wit(invocation, deadline);
+        let calls: Vec<_> = calls.into_iter().map(|call| to_wit(call, deadline)).collect();
         let outcome = match (exports, input) {
             (Exports::Scoring(exports), Input::Payload(payload)) => {
                 let input = wit::Payload { content_type: payload.content_type, body: payload.body.into() };
-                let call = exports.scorebox_scoring_scorer().call_run(&mut *store, &invocation, &input);
+                let [invocation] = calls.as_slice() else {
+                    return Err(Failure::Score(ScoreFailure::HostFault("joined payloads".to_owned())));
+                };
+                let call = exports.scorebox_scoring_scorer().call_run(&mut *store, invocation, &input);
                 let called = bounded(deadline, call).await;
                 self.finish(called)?.map(|payload| {
                     Output::Payload(Payload { content_type: payload.content_type, body: payload.body.into() })
@@ -112,7 +116,6 @@ impl Instance {
             }
             (Exports::TensorScoring(exports), Input::Tensors(tensors)) => {
                 let inputs: Vec<NamedTensor> = tensors.into_iter().map(NamedTensor::from).collect();
-                let calls = [invocation];
                 let call = exports.scorebox_scoring_tensor_scorer().call_run(&mut *store, &calls, &inputs);
                 let called = bounded(deadline, call).await;
                 self.finish(called)?.map(|tensors| Output::Tensors(tensors.into_iter().map(Tensor::from).collect()))

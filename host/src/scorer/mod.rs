@@ -3,6 +3,7 @@
 //! The front door of scoring: [`Scorer::load`], [`Scorer::warm_up`], [`Scorer::run`]. Owns the way of one call from a
 //! payload to an outcome, whatever made it. Must not know HTTP, the Functions envelope or Redis.
 
+mod batcher;
 pub(crate) mod bindings;
 mod instance;
 mod lane;
@@ -25,12 +26,13 @@ use wasmtime::Engine;
 pub(crate) use self::linking::world_at as world_of;
 pub use self::linking::{WIT_VERSION, World};
 
+use self::batcher::{Answer, Batcher, Runner};
 use self::instance::{Failure, Input, Instance, Output};
 use self::linking::Linked;
-use self::pool::{Admission, Pool, Refusal};
+use self::pool::{Pool, Turn};
 use self::signature::{JSON, Signature};
 use crate::capability::Capabilities;
-use crate::component::Compiled;
+use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
@@ -87,6 +89,7 @@ struct Shared {
     signature: Signature,
     limits: Limits,
     instances: Instances,
+    batcher: Option<Arc<Batcher>>,
 }
 
 impl Scorer {
@@ -112,9 +115,10 @@ impl Scorer {
         });
         let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
+        let batcher = batcher(manifest, &signature)?;
         let instances = manifest.instances.clone();
         let pool = Pool::new(&limits, &instances);
-        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits, instances }), runtime })
+        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits, instances, batcher }), runtime })
     }
 
     /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
@@ -170,10 +174,8 @@ impl Shared {
         payload: Payload,
         deadline: Instant,
     ) -> Result<Scored, ScoreFailure> {
-        let admission = self.pool.admit(deadline).await.map_err(|refusal| match refusal {
-            Refusal::Full => ScoreFailure::Saturated,
-            Refusal::TooLate => ScoreFailure::TimedOut { deadline: self.limits.deadline },
-        })?;
+        // Counted before its body is read: whoever waits holds memory.
+        let place = self.pool.enter().ok_or(ScoreFailure::Saturated)?;
         if payload.body.len() > lane::LONG_BYTES {
             lane::go_long().await;
         }
@@ -188,13 +190,14 @@ impl Shared {
                 Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
             }
         };
-        let (output, run_time) =
-            self.call(invocation, input, deadline, admission).await.map_err(|failure| match failure {
-                Failure::Score(ScoreFailure::TimedOut { .. }) => {
-                    ScoreFailure::TimedOut { deadline: self.limits.deadline }
-                }
-                other => other.into_score_failure(),
-            })?;
+        let (output, run_time) = match (input, &self.batcher) {
+            (Input::Tensors(inputs), Some(batcher)) => {
+                let (tensors, run_time) = batcher.score(self, invocation, inputs, deadline).await?;
+                (Output::Tensors(tensors), run_time)
+            }
+            (input, _) => self.call(vec![invocation], input, deadline).await?,
+        };
+        drop(place);
         let payload = match (output, &self.signature) {
             (Output::Payload(payload), _) => payload,
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
@@ -208,49 +211,83 @@ impl Shared {
         Ok(Scored { payload, run_time })
     }
 
-    /// Runs a call on an instance of its own for as long as it takes.
+    /// Makes a call, of one caller or of several joined, on an instance of its own for as long as it takes.
     async fn call(
         self: &Arc<Self>,
-        invocation: Invocation,
+        calls: Vec<Invocation>,
         input: Input,
         deadline: Instant,
-        admission: Admission,
-    ) -> Result<(Output, Duration), Failure> {
-        let (mut instance, _admission) = match self.pool.take() {
-            Some(instance) => (instance, admission),
+    ) -> Result<(Output, Duration), ScoreFailure> {
+        let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
+        let turn = self.pool.turn(deadline).await.ok_or_else(late)?;
+        let made = match self.pool.take() {
+            Some(instance) => Ok((instance, turn)),
             // From a snapshot, or for this call alone: there is nothing to save for others.
             None if self.linked.is_snapshot() || !self.pool.is_warm() => {
-                (self.linked.instance(deadline).await?, admission)
+                self.linked.instance(deadline).await.map(|instance| (instance, turn))
             }
-            None => self.initialised(deadline, admission).await?,
+            None => self.initialised(deadline, turn).await,
         };
-        let started = Instant::now();
-        let outcome = instance.run(invocation, input, deadline).await;
-        let run_time = started.elapsed();
-        self.pool.put_back(instance);
-        outcome.map(|output| (output, run_time))
+        let outcome = match made {
+            Ok((mut instance, _turn)) => {
+                let started = Instant::now();
+                let outcome = instance.run(calls, input, deadline).await;
+                let run_time = started.elapsed();
+                self.pool.put_back(instance);
+                outcome.map(|output| (output, run_time))
+            }
+            Err(failure) => Err(failure),
+        };
+        outcome.map_err(|failure| match failure {
+            Failure::Score(ScoreFailure::TimedOut { .. }) => late(),
+            other => other.into_score_failure(),
+        })
     }
 
     /// A new instance whose `init` has time of its own, longer than a call's: a call that cannot wait for it leaves it to
-    /// the next one. The call's place stays taken until then, so that no more are made than may run.
-    async fn initialised(
-        self: &Arc<Self>,
-        deadline: Instant,
-        admission: Admission,
-    ) -> Result<(Instance, Admission), Failure> {
+    /// the next one. The call's turn lasts until then, so that no more are made than may run.
+    async fn initialised(self: &Arc<Self>, deadline: Instant, turn: Turn) -> Result<(Instance, Turn), Failure> {
         let shared = Arc::clone(self);
         let (hand_over, made) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let instance = shared.linked.instance(Instant::now() + shared.limits.init_deadline).await;
-            if let Err((Ok(instance), _admission)) = hand_over.send((instance, admission)) {
+            if let Err((Ok(instance), _turn)) = hand_over.send((instance, turn)) {
                 shared.pool.put_back(instance);
             }
         });
         match tokio::time::timeout_at(deadline.into(), made).await {
-            Ok(Ok((instance, admission))) => Ok((instance?, admission)),
+            Ok(Ok((instance, turn))) => Ok((instance?, turn)),
             Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault("making an instance ended".to_owned()))),
-            Err(_) => Err(Failure::Score(ScoreFailure::TimedOut { deadline: self.limits.deadline })),
+            Err(_) => Err(Failure::timed_out()),
         }
+    }
+}
+
+impl Runner for Shared {
+    async fn run(
+        self: Arc<Self>,
+        calls: Vec<Invocation>,
+        inputs: Vec<tensor::Tensor>,
+        deadline: Instant,
+    ) -> Result<Answer, ScoreFailure> {
+        match self.call(calls, Input::Tensors(inputs), deadline).await? {
+            (Output::Tensors(tensors), run_time) => Ok((tensors, run_time)),
+            (Output::Payload(_), _) => Err(ScoreFailure::HostFault("a payload from a tensor scorer".to_owned())),
+        }
+    }
+}
+
+/// What joins calls, if the manifest asks for it and the scorer can.
+fn batcher(manifest: &Manifest, signature: &Signature) -> Result<Option<Arc<Batcher>>, StartupError> {
+    let Some(batching) = manifest.batching else { return Ok(None) };
+    match signature {
+        Signature::Tensor(signature) if signature.batchable => Ok(Some(Arc::new(Batcher::new(batching)))),
+        _ => Err(StartupError::Component {
+            path: component::file(manifest)?,
+            problem: "cannot be batched: describe does not state tensors whose axis 0 is a batch of independent rows"
+                .to_owned(),
+            fix: "remove [batching], or state `batchable` if each row's answer depends on that row alone".to_owned(),
+        }),
     }
 }
 

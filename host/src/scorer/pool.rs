@@ -24,19 +24,11 @@ pub(super) struct Pool {
     max_age: Duration,
 }
 
-/// A place for one call; given back when it is dropped.
-pub(super) struct Admission {
-    _running: OwnedSemaphorePermit,
-    _admitted: OwnedSemaphorePermit,
-}
+/// A place for one call, running or waiting; given back when it is dropped.
+pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-/// Why there is no place.
-pub(super) enum Refusal {
-    /// As many calls wait already as may.
-    Full,
-    /// The deadline passed while waiting.
-    TooLate,
-}
+/// A call's turn to have an instance; given back when it is dropped.
+pub(super) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Pool {
     pub(super) fn new(limits: &Limits, instances: &Instances) -> Self {
@@ -51,15 +43,18 @@ impl Pool {
         }
     }
 
-    /// Waits, in order of arrival, for a place.
-    pub(super) async fn admit(&self, deadline: Instant) -> Result<Admission, Refusal> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Refusal::Full)?;
+    /// A place, unless as many calls wait already as may.
+    pub(super) fn enter(&self) -> Option<Place> {
+        Arc::clone(&self.admitted).try_acquire_owned().ok().map(Place)
+    }
+
+    /// Waits, in order of arrival, for a turn; `None` if the deadline passes before.
+    pub(super) async fn turn(&self, deadline: Instant) -> Option<Turn> {
         let waiting = Arc::clone(&self.running).acquire_owned();
         match tokio::time::timeout_at(deadline.into(), waiting).await {
-            Ok(Ok(running)) => Ok(Admission { _running: running, _admitted: admitted }),
             // The semaphore is never closed.
-            Ok(Err(_)) => Err(Refusal::Full),
-            Err(_) => Err(Refusal::TooLate),
+            Ok(permit) => permit.ok().map(Turn),
+            Err(_) => None,
         }
     }
 
@@ -68,7 +63,7 @@ impl Pool {
         self.isolation == Isolation::Warm
     }
 
-    /// An idle instance, if there is one. Whoever takes one holds a place, so there are never more than places.
+    /// An idle instance, if there is one. Whoever takes one has a turn, so there are never more than turns.
     pub(super) fn take(&self) -> Option<Instance> {
         loop {
             let instance = self.lock().pop()?;

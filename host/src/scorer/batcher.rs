@@ -1,0 +1,272 @@
+//! Batching: concurrent calls of a batchable tensor scorer, joined along axis 0 into one.
+//!
+//! Owns which calls are joined, how long the first one waits, and how an answer is taken apart. A call in a batch must fare
+//! as it would alone: whatever goes wrong with the batch, each of its calls is then made by itself, with the time that it
+//! has left. Must not know JSON, instances or pools.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Invocation;
+use super::tensor::Tensor;
+use crate::error::ScoreFailure;
+use crate::manifest::Batching;
+
+/// What a batch runs on.
+pub(super) trait Runner: Send + Sync + 'static {
+    /// Makes one call of some calls' rows.
+    fn run(
+        self: Arc<Self>,
+        calls: Vec<Invocation>,
+        inputs: Vec<Tensor>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Answer, ScoreFailure>> + Send;
+}
+
+/// A call's tensors, and the time it was in the scorer.
+pub(super) type Answer = (Vec<Tensor>, Duration);
+
+/// Joins the calls of one scorer.
+pub(super) struct Batcher {
+    limits: Batching,
+    /// The batch that calls may still join.
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    members: Vec<Member>,
+    rows: u64,
+    /// Tells the timer of an earlier batch from this one's.
+    generation: u64,
+}
+
+struct Member {
+    invocation: Invocation,
+    inputs: Vec<Tensor>,
+    rows: u64,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Answer, ScoreFailure>>,
+}
+
+impl Batcher {
+    pub(super) fn new(limits: Batching) -> Self {
+        Self { limits, open: Mutex::default() }
+    }
+
+    /// Scores one call, alone or with others.
+    pub(super) async fn score<R: Runner>(
+        self: &Arc<Self>,
+        runner: &Arc<R>,
+        invocation: Invocation,
+        inputs: Vec<Tensor>,
+        deadline: Instant,
+    ) -> Result<Answer, ScoreFailure> {
+        // Inputs that disagree about the number of rows are the scorer's to refuse.
+        let rows = match rows(&inputs) {
+            Some(rows) if rows > 0 && rows < self.limits.max_rows => rows,
+            _ => return Arc::clone(runner).run(vec![invocation], inputs, deadline).await,
+        };
+        let (answer, answered) = oneshot::channel();
+        self.join(runner, Member { invocation, inputs, rows, deadline, answer });
+        answered.await.unwrap_or_else(|_| Err(ScoreFailure::HostFault("a batch ended without an answer".to_owned())))
+    }
+
+    /// Puts a call into the open batch, and runs what is full.
+    fn join<R: Runner>(self: &Arc<Self>, runner: &Arc<R>, member: Member) {
+        let mut open = self.lock();
+        let fits = open.rows + member.rows <= self.limits.max_rows
+            && open.members.first().is_none_or(|first| alike(&first.inputs, &member.inputs));
+        if !fits {
+            tokio::spawn(finish(Arc::clone(runner), open.close()));
+        }
+        let is_first = open.members.is_empty();
+        open.rows += member.rows;
+        open.members.push(member);
+        if open.rows == self.limits.max_rows {
+            tokio::spawn(finish(Arc::clone(runner), open.close()));
+        } else if is_first {
+            let (batcher, runner, generation) = (Arc::clone(self), Arc::clone(runner), open.generation);
+            tokio::spawn(async move {
+                tokio::time::sleep(batcher.limits.max_wait).await;
+                let members = {
+                    let mut open = batcher.lock();
+                    if open.generation == generation { open.close() } else { Vec::new() }
+                };
+                finish(runner, members).await;
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn close(&mut self) -> Vec<Member> {
+        self.rows = 0;
+        self.generation += 1;
+        std::mem::take(&mut self.members)
+    }
+}
+
+/// Runs a batch and answers its calls.
+async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
+    let members = match members.len() {
+        0 => return,
+        1 => members,
+        _ => {
+            let (calls, inputs, deadline) = joined(&members);
+            let outcome = Arc::clone(&runner).run(calls, inputs, deadline).await;
+            match outcome.map(|(outputs, run_time)| (parts(&members, &outputs), run_time)) {
+                Ok((Some(parts), run_time)) => {
+                    for (member, part) in members.into_iter().zip(parts) {
+                        // A caller that is gone needs no answer.
+                        let _ = member.answer.send(Ok((part, run_time)));
+                    }
+                    return;
+                }
+                Ok((None, _)) => {
+                    tracing::warn!("the answer to a batch has another number of rows; its calls run alone")
+                }
+                Err(failure) => tracing::debug!(?failure, "a batch failed; its calls run alone"),
+            }
+            members
+        }
+    };
+    for Member { invocation, inputs, deadline, answer, .. } in members {
+        let runner = Arc::clone(&runner);
+        tokio::spawn(async move {
+            let _ = answer.send(runner.run(vec![invocation], inputs, deadline).await);
+        });
+    }
+}
+
+/// All calls of a batch as one. It has half of the time that the most urgent call has left: the other half is for running
+/// it alone, should another call of the batch never end.
+fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
+    let now = Instant::now();
+    let urgent = members.iter().map(|member| member.deadline).min().unwrap_or(now);
+    let deadline = now + urgent.saturating_duration_since(now) / 2;
+    let calls = members.iter().map(|member| member.invocation.clone()).collect();
+    let mut inputs: Vec<Tensor> = members.first().map(|member| member.inputs.clone()).unwrap_or_default();
+    for (index, input) in inputs.iter_mut().enumerate() {
+        for other in members.iter().skip(1).filter_map(|member| member.inputs.get(index)) {
+            input.data.extend_from_slice(&other.data);
+        }
+        if let Some(dimension) = input.shape.first_mut() {
+            *dimension = members.iter().map(|member| member.rows).sum();
+        }
+    }
+    (calls, inputs, deadline)
+}
+
+/// Each call's rows of a batch's answer; `None` if it has not as many rows as the batch.
+fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
+    let total: u64 = members.iter().map(|member| member.rows).sum();
+    let mut parts: Vec<Vec<Tensor>> = members.iter().map(|_| Vec::with_capacity(outputs.len())).collect();
+    for output in outputs {
+        let row_bytes = usize::try_from((output.data.len() as u64).checked_div(total)?).ok()?;
+        if output.shape.first() != Some(&total) || row_bytes as u64 * total != output.data.len() as u64 {
+            return None;
+        }
+        let mut rest = output.data.as_slice();
+        for (member, part) in members.iter().zip(&mut parts) {
+            let (data, after) = rest.split_at_checked(row_bytes * usize::try_from(member.rows).ok()?)?;
+            rest = after;
+            let mut shape = output.shape.clone();
+            *shape.first_mut()? = member.rows;
+            part.push(Tensor { name: output.name.clone(), dtype: output.dtype, shape, data: data.to_vec() });
+        }
+    }
+    Some(parts)
+}
+
+/// The number of rows of a call: axis 0 of every input.
+fn rows(inputs: &[Tensor]) -> Option<u64> {
+    let first = inputs.first()?.shape.first().copied();
+    first.filter(|_| inputs.iter().all(|input| input.shape.first().copied() == first))
+}
+
+/// True if two calls' rows have one shape.
+fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.shape.get(1..) == b.shape.get(1..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Dtype;
+    use crate::scorer::Source;
+
+    /// Gives each row back; fails whatever holds a 13, and remembers what it was run with.
+    #[derive(Default)]
+    struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
+
+    impl Runner for Echo {
+        async fn run(
+            self: Arc<Self>,
+            calls: Vec<Invocation>,
+            inputs: Vec<Tensor>,
+            _: Instant,
+        ) -> Result<Answer, ScoreFailure> {
+            let data = inputs[0].data.clone();
+            self.0.lock().unwrap().push((calls.len(), data.clone()));
+            if data.contains(&13) { Err(ScoreFailure::Saturated) } else { Ok((inputs, Duration::ZERO)) }
+        }
+    }
+
+    fn tensor(data: &[u8]) -> Vec<Tensor> {
+        vec![Tensor { name: "x".into(), dtype: Dtype::U8, shape: vec![data.len() as u64], data: data.to_vec() }]
+    }
+
+    async fn score(batcher: &Arc<Batcher>, echo: &Arc<Echo>, data: &[u8]) -> Result<Vec<u8>, ScoreFailure> {
+        let invocation = Invocation { id: "i".into(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (outputs, _) = batcher.score(echo, invocation, tensor(data), deadline).await?;
+        Ok(outputs[0].data.clone())
+    }
+
+    #[tokio::test]
+    async fn rows_are_joined_and_parted_and_a_bad_one_stays_alone() {
+        let batcher = Arc::new(Batcher::new(Batching { max_rows: 6, max_wait: Duration::from_millis(20) }));
+        let echo = Arc::new(Echo::default());
+        let answers = tokio::join!(
+            score(&batcher, &echo, &[1, 2]),
+            score(&batcher, &echo, &[3]),
+            score(&batcher, &echo, &[13]),
+            // Fills the batch.
+            score(&batcher, &echo, &[4, 5]),
+            // Too large to wait for anyone.
+            score(&batcher, &echo, &[0; 7]),
+        );
+        assert_eq!(answers.0.unwrap(), [1, 2]);
+        assert_eq!(answers.1.unwrap(), [3]);
+        assert!(matches!(answers.2, Err(ScoreFailure::Saturated)));
+        assert_eq!(answers.3.unwrap(), [4, 5]);
+        assert_eq!(answers.4.unwrap(), [0; 7]);
+        let mut runs = echo.0.lock().unwrap().clone();
+        runs.sort();
+        let alone = [vec![0; 7], vec![1, 2], vec![3], vec![4, 5], vec![13]].map(|data| (1, data));
+        let expected: Vec<_> = alone.into_iter().chain([(4, vec![1, 2, 3, 13, 4, 5])]).collect();
+        assert_eq!(runs, expected);
+    }
+
+    #[test]
+    fn an_answer_with_other_rows_cannot_be_parted() {
+        let (answer, _) = oneshot::channel();
+        let invocation = Invocation { id: "i".into(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        let member = Member { invocation, inputs: tensor(&[1, 2]), rows: 2, deadline: Instant::now(), answer };
+        let members = [member];
+        assert_eq!(parts(&members, &tensor(&[7, 8])).unwrap()[0][0].data, [7, 8]);
+        assert_eq!(parts(&members, &tensor(&[7, 8, 9])), None);
+        let mut broken = tensor(&[7, 8, 9]);
+        broken[0].shape = vec![2];
+        assert_eq!(parts(&members, &broken), None);
+        broken[0].shape = Vec::new();
+        assert_eq!(parts(&members, &broken), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! Machine code: made by the packager, run by the image's host, and refused wherever the two disagree.
+//!
+//! Owns each refusal and its text, and what the image's host is not. Must not know how code is made.
+
+use std::path::Path;
+use std::process::Command;
+
+use scorebox_tests::app::App;
+use scorebox_tests::run::{self, Finished};
+use scorebox_tests::{digits, place, require};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Config, Engine};
+
+/// A call of the image's host, with an empty environment.
+fn image_host(command: &str, app: &Path) -> Command {
+    let mut host = Command::new(place::image_host());
+    host.env_clear().arg(command).arg("--app").arg(app);
+    host
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(bytes))
+}
+
+#[track_caller]
+fn check(app: &Path) -> Finished {
+    run::finish(image_host("check", app).args(["--output", "json"]), b"")
+}
+
+/// `digits`, with its manifest changed.
+fn edited(edit: impl Fn(&mut toml::Table)) -> App {
+    let app = App::example("digits", "");
+    edit_manifest(&app, |manifest| {
+        edit(manifest["precompiled"].as_table_mut().expect("an app has [precompiled]"));
+    });
+    app
+}
+
+fn edit_manifest(app: &App, edit: impl Fn(&mut toml::Table)) {
+    let path = app.path().join("scorebox.toml");
+    let mut manifest: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    edit(&mut manifest);
+    app.write("scorebox.toml", toml::to_string(&manifest).unwrap().as_bytes());
+}
+
+/// Builds an app for a CPU level.
+fn built_for(cpu: &str) -> tempfile::TempDir {
+    let output = tempfile::tempdir().unwrap();
+    let mut command = Command::new(place::xtask());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["build", "--cpu", cpu, "--manifest"]).arg(place::example("digits").join("scorebox.toml"));
+    run::finish(command.arg("--output").arg(output.path().join("app")), b"").ended(0);
+    output
+}
+
+#[test]
+fn the_images_host_runs_what_the_packager_compiled() {
+    let report = check(&place::example("digits")).ended(0).json();
+    assert_eq!(report["code"], "precompiled for x86-64, init done", "{report}");
+    let request = digits::request(digits::sample()).to_string();
+    let scored = run::finish(&mut image_host("invoke", &place::example("digits")), request.as_bytes()).ended(0);
+    digits::check(digits::sample(), &scored.json());
+}
+
+#[test]
+fn the_images_host_has_no_compiler() {
+    // Both for the same reason: the compiler's code names its crate in panics and errors.
+    let names_the_compiler = |program: &Path| {
+        let bytes = std::fs::read(program).unwrap();
+        bytes.windows(18).any(|window| window == b"cranelift-codegen-" || window == b"cranelift_codegen:")
+    };
+    assert!(names_the_compiler(&place::host()), "the test would find nothing");
+    assert!(!names_the_compiler(&place::image_host()));
+    let size = std::fs::metadata(place::image_host()).unwrap().len();
+    assert!(size < 12_000_000, "{size} bytes");
+    let refused = check(&App::of("wayward")).ended(4);
+    refused.said(&["component.wasm: is not compiled, and this host has no compiler", "cargo xtask build"]);
+}
+
+#[test]
+fn tampered_code_is_refused() {
+    let app = App::example("digits", "");
+    let mut code = std::fs::read(app.path().join("component.cwasm")).unwrap();
+    let middle = code.len() / 2;
+    code[middle] ^= 1;
+    app.write("component.cwasm", &code);
+    check(&app).ended(4).said(&["component.cwasm: was changed", "the manifest names sha256:", "do not run this app"]);
+    // Shorter, empty, gone.
+    app.write("component.cwasm", &code[..middle]);
+    check(&app).ended(4).said(&["was changed"]);
+    app.write("component.cwasm", b"");
+    check(&app).ended(4).said(&["was changed"]);
+    app.remove("component.cwasm");
+    check(&app).ended(4).said(&["component.cwasm: cannot be read"]);
+    // With a digest to match, it is still no code: the digest says who made it, not that it is any good.
+    app.write("component.cwasm", b"\x7fELF");
+    edit_manifest(&app, |manifest| {
+        manifest["precompiled"]["digest"] = sha256(b"\x7fELF").into();
+    });
+    check(&app).ended(4).said(&["was compiled for another engine configuration"]);
+}
+
+#[test]
+fn code_for_another_engine_is_refused() {
+    let other = edited(|section| drop(section.insert("engine".to_owned(), "wasmtime 1.0.0, scorebox 0".into())));
+    check(&other).ended(4).said(&[
+        "component.cwasm: was compiled for another engine: `wasmtime 1.0.0, scorebox 0`, and this host has `wasmtime ",
+        "build the app again",
+    ]);
+    // The same version with other settings: code that nothing could interrupt.
+    let app = App::example("digits", "");
+    let engine = Engine::new(Config::new().target("x86_64-unknown-linux-gnu").unwrap()).unwrap();
+    let component = std::fs::read(app.path().join("component.wasm")).unwrap();
+    let code = engine.precompile_component(&component).unwrap();
+    app.write("component.cwasm", &code);
+    edit_manifest(&app, |manifest| {
+        manifest["precompiled"]["digest"] = sha256(&code).into();
+    });
+    check(&app).ended(4).said(&["was compiled for another engine configuration", "build the app again"]);
+}
+
+#[test]
+fn code_for_another_cpu_is_refused() {
+    require!("qemu-x86_64-static");
+    let qemu = place::tool("qemu-x86_64-static").unwrap();
+    // A CPU of 2008: SSE4.2, no AVX. What is built by default runs on it; what is built for a newer one is refused.
+    let on_nehalem = |app: &Path| {
+        let mut command = Command::new(&qemu);
+        command.env_clear().args(["-cpu", "Nehalem"]).arg(place::image_host()).args(["check", "--app"]).arg(app);
+        run::finish(&mut command, b"")
+    };
+    let report = on_nehalem(&place::example("digits")).ended(0);
+    assert!(report.stdout.contains("precompiled for x86-64, init done"), "{}", report.stdout);
+    let newer = built_for("x86-64-v3");
+    on_nehalem(&newer.path().join("app")).ended(4).said(&[
+        "component.cwasm: was compiled for another CPU: for x86-64-v3, and this machine lacks avx",
+        "--cpu x86-64",
+    ]);
+    // A manifest that claims less than the code needs does not get it in: the code itself says what it needs.
+    let path = newer.path().join("app/scorebox.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("x86-64-v3", "x86-64")).unwrap();
+    on_nehalem(&newer.path().join("app")).ended(4).said(&["was compiled for another engine configuration", "has_avx"]);
+}
+
+#[test]
+fn cpu_levels_are_named_and_recorded() {
+    let native = built_for("native");
+    let report = check(&native.path().join("app")).ended(0).json();
+    assert!(report["code"].as_str().is_some_and(|code| code.starts_with("precompiled for x86-64")), "{report}");
+    let mut wrong = Command::new(place::xtask());
+    wrong.args(["build", "--cpu", "pentium", "--manifest", "x"]);
+    run::finish(&mut wrong, b"").ended(2).said(&["`pentium` is no CPU level", "x86-64-v3"]);
+    let unknown = edited(|section| drop(section.insert("cpu".to_owned(), "x86-64-v9".into())));
+    check(&unknown).ended(4).said(&["`x86-64-v9` is no CPU level"]);
+}
+
+#[test]
+fn check_finds_what_was_changed_beside_the_code() {
+    let component = App::example("digits", "");
+    component.write("component.wasm", &std::fs::read(place::program("wayward")).unwrap());
+    check(&component).ended(4).said(&["was not made from the component beside it"]);
+    let model = App::example("digits", "");
+    model.write("model/extra.txt", b"more");
+    check(&model).ended(4).said(&["was not made from the model beside it", "cargo xtask build"]);
+    let report: Value = check(&place::example("features")).ended(0).json();
+    assert_eq!(report["name"], "features");
+}
