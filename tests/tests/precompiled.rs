@@ -20,7 +20,7 @@ fn image_host(command: &str, app: &Path) -> Command {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{:x}", Sha256::digest(bytes))
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 #[track_caller]

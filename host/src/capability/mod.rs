@@ -213,39 +213,28 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     wasi::config::store::add_to_linker::<_, State>(linker, |state| state)
 }
 
-/// Joins what `init` may use where an image is built: the model, the log, and closed WASI without clocks and randomness.
+/// Joins what `init` may use where an image is built: the model, the log, and closed WASI. What [`lends_at_build`] denies
+/// of it must be shadowed.
 ///
 /// # Errors
 /// As [`link`].
 #[cfg(feature = "compiler")]
 pub(crate) fn link_for_snapshot(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-    use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
-    use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
-    use wasmtime_wasi::p2::bindings::{cli, filesystem, io};
     type State = HasSelf<InstanceState>;
-    type S = InstanceState;
-    struct Table;
-    impl wasmtime::component::HasData for Table {
-        type Data<'a> = &'a mut ResourceTable;
-    }
-    io::error::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
-    io::poll::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
-    io::streams::add_to_linker::<S, Table>(linker, |state| &mut state.table)?;
-    filesystem::types::add_to_linker::<S, WasiFilesystem>(linker, S::filesystem)?;
-    filesystem::preopens::add_to_linker::<S, WasiFilesystem>(linker, S::filesystem)?;
-    cli::exit::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::environment::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::stdin::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::stdout::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::stderr::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::terminal_input::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::terminal_output::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::terminal_stdin::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::terminal_stdout::add_to_linker::<S, WasiCli>(linker, S::cli)?;
-    cli::terminal_stderr::add_to_linker::<S, WasiCli>(linker, S::cli)?;
+    link_closed_wasi(linker)?;
     scorebox::scoring::types::add_to_linker::<_, State>(linker, |state| state)?;
     scorebox::scoring::model::add_to_linker::<_, State>(linker, |state| state)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)
+}
+
+/// True if an interface may be used where an image is built: nothing of it depends on when or where that is.
+#[cfg(feature = "compiler")]
+pub(crate) fn lends_at_build(interface: &str) -> bool {
+    let name = interface.split_once('@').map_or(interface, |(name, _)| name);
+    match name {
+        "scorebox:scoring/types" | "scorebox:scoring/model" | "wasi:logging/logging" => true,
+        _ => ["wasi:cli/", "wasi:filesystem/", "wasi:io/", "wasi:sockets/"].iter().any(|package| name.starts_with(package)),
+    }
 }
 
 /// Joins only what a standard library needs to start: what `describe` runs with.

@@ -66,6 +66,7 @@ fn as_text(report: &CheckReport, written: Option<toml::Table>) -> String {
         format!("world      {} of scorebox:scoring@{}", report.world, report.wit_version),
         format!("component  {}", report.component_digest),
         format!("model      {}", report.model_digest.as_deref().unwrap_or("none")),
+        format!("code       {}", report.code),
         format!("contract   {}", report.signature),
         "init       ok".to_owned(),
     ];

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::{Linker, Val};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, ResourceType, Val};
 use wasmtime::{Engine, Trap};
 use wasmtime_wizer::Wizer;
 
@@ -79,17 +80,38 @@ fn init_call(world: World) -> String {
     }
 }
 
-fn linker(engine: &Engine, component: &wasmtime::component::Component) -> wasmtime::Result<Linker<InstanceState>> {
+/// Marks, in a trap's text, the import that ended `init`.
+const REFUSED: &str = "not where an image is built: `";
+
+fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     capability::link_for_snapshot(&mut linker)?;
-    linker.define_unknown_imports_as_traps(component)?;
+    linker.allow_shadowing(true);
+    for (interface, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        if capability::lends_at_build(interface) {
+            continue;
+        }
+        let mut refused = linker.instance(interface)?;
+        for (name, item) in instance.exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    let text = format!("{REFUSED}{interface}#{name}`");
+                    refused.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(text.clone())))?;
+                }
+                // Nobody can have one: whatever would give it ends `init`.
+                ComponentItem::Resource(_) => refused.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?,
+                _ => {}
+            }
+        }
+    }
     Ok(linker)
 }
 
 /// What to tell the author of an `init` that did not come to its end.
 fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
     let text = format!("{error:#}");
-    if let Some(import) = text.split("unknown import: `").nth(1).and_then(|rest| rest.split('`').next()) {
+    if let Some(import) = text.split(REFUSED).nth(1).and_then(|rest| rest.split('`').next()) {
         let (what, instead) = if import.contains("wasi:random/") {
             (
                 "drew randomness, which every instance would share",
