@@ -9,7 +9,7 @@ mod linking;
 mod pool;
 pub mod signature;
 pub mod tensor;
-pub mod tensor_json;
+pub mod tensor_body;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,9 @@ pub use self::linking::{WIT_VERSION, World};
 use self::instance::{Failure, Input, Instance, Output};
 use self::linking::Linked;
 use self::pool::{Admission, Pool, Refusal};
-use self::signature::{JSON, Signature};
+use self::signature::Signature;
+use self::tensor_body::Written;
+use self::tensor_body::open_inference::ModelName;
 use crate::capability::Capabilities;
 use crate::engine::Compiled;
 use crate::error::{ScoreFailure, StartupError};
@@ -31,7 +33,7 @@ use crate::manifest::{Limits, Manifest};
 /// Bytes with a media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// A media type.
+    /// A media type; empty if the sender gave none.
     pub content_type: String,
     /// The bytes.
     pub body: Bytes,
@@ -64,6 +66,8 @@ pub struct Invocation {
 pub struct Scored {
     /// What the scorer gave.
     pub payload: Payload,
+    /// What the answer's form says beside the body; names lower-case.
+    pub attributes: Vec<(&'static str, String)>,
     /// Time in the guest, waiting for an instance not included.
     pub run_time: Duration,
 }
@@ -78,6 +82,7 @@ struct Shared {
     linked: Linked,
     pool: Pool,
     signature: Signature,
+    model: ModelName,
     limits: Limits,
 }
 
@@ -105,7 +110,8 @@ impl Scorer {
         let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
         let pool = Pool::new(&limits);
-        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits }), runtime })
+        let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
+        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, model, limits }), runtime })
     }
 
     /// Makes the first instance and runs its `init`, so that the first caller does not wait for it.
@@ -169,6 +175,7 @@ impl Shared {
         deadline: Instant,
         admission: &Arc<Admission>,
     ) -> Result<Scored, ScoreFailure> {
+        let mut reply = tensor_body::Reply::default();
         let input = match &self.signature {
             Signature::Payload(signature) => {
                 let payload = signature.labelled(payload);
@@ -176,8 +183,9 @@ impl Shared {
                 Input::Payload(payload)
             }
             Signature::Tensor(signature) => {
-                admit_tensor_type(&payload)?;
-                Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
+                let (tensors, asked) = tensor_body::read(signature, &payload, &invocation.attributes)?;
+                reply = asked;
+                Input::Tensors(tensors)
             }
         };
         let (output, run_time) =
@@ -187,17 +195,16 @@ impl Shared {
                 }
                 other => other.into_score_failure(),
             })?;
-        let payload = match (output, &self.signature) {
-            (Output::Payload(payload), _) => payload,
+        let Written { payload, attributes } = match (output, &self.signature) {
+            (Output::Payload(payload), _) => Written { payload, attributes: Vec::new() },
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
-                let tensors = in_order(&signature.outputs, tensors)?;
-                Payload { content_type: JSON.to_owned(), body: tensor_json::render(&tensors).into() }
+                tensor_body::write(&reply, &self.model, in_order(&signature.outputs, tensors)?)
             }
             (Output::Tensors(_), Signature::Payload(_)) => {
                 return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
             }
         };
-        Ok(Scored { payload, run_time })
+        Ok(Scored { payload, attributes, run_time })
     }
 
     /// Runs a call on an instance of its own for as long as it takes.
@@ -240,14 +247,6 @@ impl Shared {
             Err(_) => Err(Failure::Score(ScoreFailure::TimedOut { deadline: self.limits.deadline })),
         }
     }
-}
-
-/// A tensor scorer takes JSON, and what is labelled so by mistake.
-fn admit_tensor_type(payload: &Payload) -> Result<(), ScoreFailure> {
-    if signature::is_json(&payload.content_type) || signature::is_loose_label(&payload.content_type) {
-        return Ok(());
-    }
-    Err(ScoreFailure::Unsupported { content_type: payload.content_type.clone(), accepted: vec![JSON.to_owned()] })
 }
 
 /// The scorer's tensors in the order of its ports, each checked.
