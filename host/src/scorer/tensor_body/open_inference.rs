@@ -39,6 +39,23 @@ pub(super) struct Asked {
     outputs: Vec<(usize, bool)>,
 }
 
+/// All element types, in the order in which the protocol lists them. It has BYTES too, which no port is of.
+const DTYPES: [Dtype; 13] = [
+    Dtype::Bool,
+    Dtype::U8,
+    Dtype::U16,
+    Dtype::U32,
+    Dtype::U64,
+    Dtype::I8,
+    Dtype::I16,
+    Dtype::I32,
+    Dtype::I64,
+    Dtype::F16,
+    Dtype::Bf16,
+    Dtype::F32,
+    Dtype::F64,
+];
+
 /// The protocol's name of an element type.
 #[must_use]
 pub const fn datatype(dtype: Dtype) -> &'static str {
@@ -185,7 +202,8 @@ fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result
         let message = format!("{} bytes at the end of the body belong to no input.", binary.rest.len());
         return Err(misfit(String::new(), message));
     }
-    let missing = |port: &Port| misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(&[port.clone()])));
+    let missing =
+        |port: &Port| misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(&[port.clone()])));
     ports.iter().zip(found).map(|(port, tensor)| tensor.ok_or_else(|| missing(port))).collect()
 }
 
@@ -193,12 +211,8 @@ fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result
 fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
     let wrong = |place: &str, message: String| (place.to_owned(), message);
     let wanted = datatype(port.dtype);
-    match input.datatype.as_deref() {
-        Some(datatype) if datatype == wanted => {}
-        Some("BYTES") => {
-            let message = format!("BYTES is not taken: tensors are of numbers or booleans. This input is {wanted}.");
-            return Err(wrong("/datatype", message));
-        }
+    match input.dtype {
+        Some(dtype) if dtype == port.dtype => {}
         Some(_) => return Err(wrong("/datatype", format!("The datatype of this input is {wanted}."))),
         None => return Err(wrong("", format!("This input has no datatype, which is {wanted}."))),
     }

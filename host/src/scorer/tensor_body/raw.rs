@@ -25,7 +25,8 @@ pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
 }
 
 fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
-    let known = port.shape.iter().flatten().try_fold(port.dtype.bytes() as u64, |product, size| product.checked_mul(*size));
+    let known =
+        port.shape.iter().flatten().try_fold(port.dtype.bytes() as u64, |product, size| product.checked_mul(*size));
     let bytes = bytes as u64;
     let is_open = port.shape.contains(&None);
     let open = match known {

@@ -3,6 +3,7 @@
 //! Owns the JSON pointer, and the visitors for objects, lists and single values that any form of a body is made of. Must
 //! not know ports or forms. The pointer costs nothing until there is a misfit: it is put together on an error's way out.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -257,15 +258,15 @@ impl<'de, I: Items> Visitor<'de> for List<'_, I> {
 }
 
 /// One value, of whatever kind, in a place where a single one of some kind belongs. `null` is none.
-pub(super) enum Scalar {
+pub(super) enum Scalar<'de> {
     Boolean(bool),
     Count(u64),
-    Text(String),
+    Text(Cow<'de, str>),
     None,
     Other(&'static str),
 }
 
-impl Scalar {
+impl<'de> Scalar<'de> {
     pub(super) fn boolean<E: de::Error>(self, reader: &mut Reader) -> Result<Option<bool>, E> {
         match self {
             Self::Boolean(value) => Ok(Some(value)),
@@ -282,7 +283,7 @@ impl Scalar {
         }
     }
 
-    pub(super) fn text<E: de::Error>(self, reader: &mut Reader) -> Result<Option<String>, E> {
+    pub(super) fn text<E: de::Error>(self, reader: &mut Reader) -> Result<Option<Cow<'de, str>>, E> {
         match self {
             Self::Text(value) => Ok(Some(value)),
             Self::None => Ok(None),
@@ -302,7 +303,7 @@ impl Scalar {
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar {
+impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
     }
@@ -311,42 +312,46 @@ impl<'de> Deserialize<'de> for Scalar {
 struct ScalarVisitor;
 
 impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar;
+    type Value = Scalar<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar, E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Boolean(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Count(value))
     }
 
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Scalar, E> {
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Other("a negative number"))
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar, E> {
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Other("a number with a fraction or beyond all bounds"))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(value.to_owned()))
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Scalar, E> {
+    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Scalar<'de>, E> {
         Ok(Scalar::None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar<'de>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other("a list"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other("an object"))
     }

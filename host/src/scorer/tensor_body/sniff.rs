@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::signature::Port;
 use super::reading::Key;
@@ -49,7 +49,8 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((is_inputs, is_beside)) = map.next_key_seed(Key(|name: &str| (name == INPUTS, (self.beside)(name))))? {
+        let look = |name: &str| (name == INPUTS, (self.beside)(name));
+        while let Some((is_inputs, is_beside)) = map.next_key_seed(Key(&look))? {
             if is_inputs {
                 return map.next_value_seed(First(self.found));
             }
@@ -108,6 +109,6 @@ impl<'de> Visitor<'de> for IsObject<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
         *self.0 = true;
-        Err(de::Error::custom("seen enough"))
+        Ok(())
     }
 }

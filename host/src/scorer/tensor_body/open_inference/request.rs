@@ -6,13 +6,16 @@
 //! Data becomes elements where it stands, which takes an input's name. Where several ports leave open which one is meant
 //! and the data comes before the name, it is passed over, and the body is read once more with the names known.
 
+use std::borrow::Cow;
+
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::super::signature::{Port, TensorSignature};
 use super::super::elements::{Elements, Read};
-use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar};
-use super::expectation;
+use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar, cut};
+use super::{DTYPES, datatype, expectation};
 use crate::error::ScoreFailure;
+use crate::model::Dtype;
 
 /// Longest id, in bytes: it comes back with the answer.
 const ID_BYTES: usize = 1024;
@@ -35,7 +38,7 @@ pub(super) struct Input {
     /// The port that its name means.
     pub(super) port: Option<usize>,
     pub(super) shape: Option<Vec<u64>>,
-    pub(super) datatype: Option<String>,
+    pub(super) dtype: Option<Dtype>,
     pub(super) parameters: Parameters,
     pub(super) data: Option<Data>,
 }
@@ -112,10 +115,11 @@ impl Fields for Request<'_> {
     ) -> Result<(), A::Error> {
         match key {
             "id" => {
-                self.id = map.next_value::<Scalar>()?.text(reader)?;
-                if self.id.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
+                let id = map.next_value::<Scalar>()?.text(reader)?;
+                if id.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
                     return Err(reader.misfit(format!("An id must not exceed {ID_BYTES} bytes.")));
                 }
+                self.id = id.map(Cow::into_owned);
                 Ok(())
             }
             "parameters" => map.next_value_seed(Object(&mut self.parameters, reader)),
@@ -200,7 +204,7 @@ impl Fields for Reading<'_> {
                 map.next_value_seed(List(&mut shape, reader))?;
                 self.input.shape = Some(shape.0);
             }
-            "datatype" => self.input.datatype = map.next_value::<Scalar>()?.text(reader)?,
+            "datatype" => self.input.dtype = dtype(map.next_value()?, reader)?,
             "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
             _ => {
                 let Some(port) = self.input.port.or(self.known).and_then(|port| self.ports.get(port)) else {
@@ -248,7 +252,8 @@ impl Items for Outputs<'_, '_> {
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
         let Request { signature, outputs, .. } = &mut *self.0;
-        let mut asked = Asked { ports: &signature.outputs, taken: outputs, port: None, parameters: Parameters::default() };
+        let mut asked =
+            Asked { ports: &signature.outputs, taken: outputs, port: None, parameters: Parameters::default() };
         if list.next_element_seed(Object(&mut asked, reader))?.is_none() {
             return Ok(false);
         }
@@ -291,7 +296,7 @@ impl Fields for Asked<'_> {
 fn port<E: serde::de::Error>(
     ports: &[Port],
     direction: &str,
-    name: Scalar,
+    name: Scalar<'_>,
     reader: &mut Reader,
 ) -> Result<Option<usize>, E> {
     let Some(name) = name.text(reader)? else { return Ok(None) };
@@ -300,6 +305,19 @@ fn port<E: serde::de::Error>(
         None => {
             let expected = expectation(ports);
             Err(reader.misfit(format!("There is no {direction} of this name. The {direction}s are {expected}.")))
+        }
+    }
+}
+
+/// The element type that a datatype means.
+fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
+    let Some(name) = name.text(reader)? else { return Ok(None) };
+    match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {
+        Some(dtype) => Ok(Some(*dtype)),
+        None => {
+            let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
+            let name = cut(&name);
+            Err(reader.misfit(format!("{name} is not taken. Tensors are of {}.", known.join(", "))))
         }
     }
 }
