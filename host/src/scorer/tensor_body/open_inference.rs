@@ -254,12 +254,17 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             }
         }
         (Some(Data::Read(read)), None) => {
+            let have = read.data.len() / port.dtype.bytes();
+            if read.data.len() as u64 != bytes {
+                let takes = bytes / port.dtype.bytes() as u64;
+                return Err(wrong(
+                    "/data",
+                    format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),
+                ));
+            }
             let nested = read.nested.unwrap_or_default();
-            let agree = nested.iter().zip(&shape).all(|(have, want)| have.is_none_or(|have| have == *want));
-            if !agree || read.data.len() as u64 != bytes {
-                let have = read.data.len() / port.dtype.bytes();
-                let message = format!("Here are {have} elements, nested or not, and the shape is {shape:?}.");
-                return Err(wrong("/data", message));
+            if nested.iter().zip(&shape).any(|(have, want)| have.is_some_and(|have| have != *want)) {
+                return Err(wrong("/data", format!("The lists are nested otherwise than the shape {shape:?} says.")));
             }
             read.data
         }

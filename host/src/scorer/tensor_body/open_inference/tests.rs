@@ -57,6 +57,21 @@ fn an_empty_batch_is_a_batch() {
 }
 
 #[test]
+fn nesting_must_be_the_shape_s_though_the_shape_comes_later() {
+    let ports = vec![port("x", Dtype::U8, &[None, None])];
+    let signature = TensorSignature { inputs: ports.clone(), outputs: ports, ..signature() };
+    let send = |data: &str, shape: &str| {
+        let input = format!(r#"{{"name": "x", "datatype": "UINT8", "data": {data}, "shape": {shape}}}"#);
+        read(&signature, format!(r#"{{"inputs": [{input}]}}"#).as_bytes(), None)
+    };
+    assert!(send("[[1], [2]]", "[2, 1]").is_ok());
+    assert!(send("[1, 2]", "[2, 1]").is_ok());
+    let Err(ScoreFailure::NotConforming { message, pointer }) = send("[[1], [2]]", "[1, 2]") else { panic!() };
+    assert_eq!(pointer, "/inputs/0/data");
+    assert!(message.contains("nested otherwise"), "{message}");
+}
+
+#[test]
 fn inputs_come_in_any_order() {
     let x = r#"{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}"#;
     let (tensors, _) = read(&signature(), format!(r#"{{"inputs": [{N}, {x}]}}"#).as_bytes(), None).unwrap();
@@ -119,6 +134,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(&shape("[1, 2]", "[1, 1e39]"), "/inputs/0/data/1", "not a value of f32");
     check(&shape("[1, 2]", "7"), "/inputs/0/data", "a number, where a list");
     check(&x(r#""name": "x", "datatype": "FP32", "data": [1, 2], "shape": [2, 2]"#), "/inputs/0/data", "2 elements");
+    check(&x(r#""name": "x", "datatype": "FP32", "data": [[]], "shape": [0, 2]"#), "/inputs/0/data/0", "0 elements");
     check(&x(r#""name": "x", "datatype": "FP32", "shape": [1, 2]"#), "/inputs/0", "no data");
     let late = r#""data": [1, true], "name": "x", "datatype": "FP32", "shape": [1, 2]"#;
     check(&x(late), "/inputs/0/data/1", "a boolean");
