@@ -202,8 +202,9 @@ fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result
         let message = format!("{} bytes at the end of the body belong to no input.", binary.rest.len());
         return Err(misfit(String::new(), message));
     }
-    let missing =
-        |port: &Port| misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(&[port.clone()])));
+    let missing = |port: &Port| {
+        misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(std::slice::from_ref(port))))
+    };
     ports.iter().zip(found).map(|(port, tensor)| tensor.ok_or_else(|| missing(port))).collect()
 }
 
