@@ -1,6 +1,6 @@
 //! The bodies of tensor scorers: what callers send, as tensors, and what scorers give, as an answer in the same form.
 //!
-//! The front door: [`read`] and [`write`]. Owns which form a body has. Must not know routes, guests or instances. The
+//! The front door: [`read`] and [`write()`]. Owns which form a body has. Must not know routes, guests or instances. The
 //! forms: Azure ML's JSON (`azure_ml`), the Open Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
 
 mod azure_ml;
