@@ -235,6 +235,8 @@ pub enum RequestFailure {
     },
     /// The path has another verb.
     MethodNotAllowed,
+    /// Tensors for a scorer that takes payloads.
+    NoTensors,
     /// There is nothing at this path.
     NotFound {
         /// Where calls are answered.
@@ -256,6 +258,9 @@ impl RequestFailure {
                 row(431, "id-too-long", format!("{name} must not exceed {limit} characters"))
             }
             Self::MethodNotAllowed => row(405, "method-not-allowed", "This path does not take this method.".to_owned()),
+            Self::NoTensors => {
+                row(404, "no-tensors", "This scorer takes payloads, not tensors. Send them to /score.".to_owned())
+            }
             Self::NotFound { routes } => {
                 row(404, "not-found", format!("There is nothing here. Calls are answered at {}.", routes.join(", ")))
             }

@@ -14,7 +14,7 @@ pub mod signature;
 pub(crate) mod snapshot;
 mod store;
 pub mod tensor;
-pub mod tensor_json;
+pub mod tensor_body;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,9 @@ use self::batcher::{Answer, Batcher, Runner};
 use self::instance::{Failure, Input, Instance, Output};
 use self::linking::Linked;
 use self::pool::{Pool, Turn};
-use self::signature::{JSON, Signature};
+use self::signature::Signature;
+use self::tensor_body::Written;
+use self::tensor_body::open_inference::ModelName;
 use crate::capability::Capabilities;
 use crate::component::{self, Compiled};
 use crate::deployment;
@@ -40,7 +42,7 @@ use crate::manifest::{Instances, Limits, Manifest};
 /// Bytes with a media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// A media type.
+    /// A media type; empty if the sender gave none.
     pub content_type: String,
     /// The bytes.
     pub body: Bytes,
@@ -73,6 +75,8 @@ pub struct Invocation {
 pub struct Scored {
     /// What the scorer gave.
     pub payload: Payload,
+    /// What the answer's form says beside the body; names lower-case.
+    pub attributes: Vec<(&'static str, String)>,
     /// Time in the guest, waiting for an instance not included.
     pub run_time: Duration,
 }
@@ -87,6 +91,7 @@ struct Shared {
     linked: Linked,
     pool: Pool,
     signature: Signature,
+    model: ModelName,
     limits: Limits,
     instances: Instances,
     batcher: Option<Arc<Batcher>>,
@@ -118,7 +123,8 @@ impl Scorer {
         let batcher = batcher(manifest, &signature)?;
         let instances = manifest.instances.clone();
         let pool = Pool::new(&limits, &instances);
-        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, limits, instances, batcher }), runtime })
+        let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
+        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, model, limits, instances, batcher }), runtime })
     }
 
     /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
@@ -179,6 +185,7 @@ impl Shared {
         if payload.body.len() > lane::LONG_BYTES {
             lane::go_long().await;
         }
+        let mut reply = tensor_body::Reply::default();
         let input = match &self.signature {
             Signature::Payload(signature) => {
                 let payload = signature.labelled(payload);
@@ -186,8 +193,9 @@ impl Shared {
                 Input::Payload(payload)
             }
             Signature::Tensor(signature) => {
-                admit_tensor_type(&payload)?;
-                Input::Tensors(tensor_json::parse(&signature.inputs, &payload.body)?)
+                let (tensors, asked) = tensor_body::read(signature, &payload, &invocation.attributes)?;
+                reply = asked;
+                Input::Tensors(tensors)
             }
         };
         let (output, run_time) = match (input, &self.batcher) {
@@ -198,17 +206,21 @@ impl Shared {
             (input, _) => self.call(vec![invocation], input, deadline).await?,
         };
         drop(place);
-        let payload = match (output, &self.signature) {
-            (Output::Payload(payload), _) => payload,
+        if let Output::Tensors(tensors) = &output
+            && tensors.iter().map(|tensor| tensor.data.len()).sum::<usize>() > lane::LONG_BYTES
+        {
+            lane::go_long().await;
+        }
+        let Written { payload, attributes } = match (output, &self.signature) {
+            (Output::Payload(payload), _) => Written { payload, attributes: Vec::new() },
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
-                let tensors = in_order(&signature.outputs, tensors)?;
-                Payload { content_type: JSON.to_owned(), body: tensor_json::render(&tensors).into() }
+                tensor_body::write(&reply, &self.model, in_order(&signature.outputs, tensors)?)
             }
             (Output::Tensors(_), Signature::Payload(_)) => {
                 return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
             }
         };
-        Ok(Scored { payload, run_time })
+        Ok(Scored { payload, attributes, run_time })
     }
 
     /// Makes a call, of one caller or of several joined, on an instance of its own for as long as it takes.
@@ -289,14 +301,6 @@ fn batcher(manifest: &Manifest, signature: &Signature) -> Result<Option<Arc<Batc
             fix: "remove [batching], or state `batchable` if each row's answer depends on that row alone".to_owned(),
         }),
     }
-}
-
-/// A tensor scorer takes JSON, and what is labelled so by mistake.
-fn admit_tensor_type(payload: &Payload) -> Result<(), ScoreFailure> {
-    if signature::is_json(&payload.content_type) || signature::is_loose_label(&payload.content_type) {
-        return Ok(());
-    }
-    Err(ScoreFailure::Unsupported { content_type: payload.content_type.clone(), accepted: vec![JSON.to_owned()] })
 }
 
 /// The scorer's tensors in the order of its ports, each checked.

@@ -14,6 +14,9 @@ use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
 
+/// The media type of bytes that are only bytes.
+pub const OCTET_STREAM: &str = "application/octet-stream";
+
 /// The contract, one variant for each world.
 #[derive(Debug)]
 pub enum Signature {
@@ -151,11 +154,16 @@ impl Signature {
 }
 
 impl PayloadSignature {
-    /// Labels a payload as JSON where its own label is one that says nothing and the scorer would have JSON.
+    /// Labels a payload as JSON where its own label is one that says nothing and the scorer would have JSON; without any
+    /// label its bytes are just bytes.
     #[must_use]
     pub fn labelled(&self, mut payload: Payload) -> Payload {
         let accepts = |wanted: &str| self.input.content_types.iter().any(|accepted| same_type(accepted, wanted));
-        if is_loose_label(&payload.content_type) && accepts(JSON) && !accepts(&payload.content_type) {
+        if payload.content_type.is_empty() {
+            OCTET_STREAM.clone_into(&mut payload.content_type);
+        }
+        let label = payload.content_type.as_str();
+        if (says_nothing(label) || same_type(label, OCTET_STREAM)) && accepts(JSON) && !accepts(label) {
             JSON.clone_into(&mut payload.content_type);
         }
         payload
@@ -221,7 +229,8 @@ fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
 }
 
 /// True if two media types are one, parameters aside.
-fn same_type(left: &str, right: &str) -> bool {
+#[must_use]
+pub fn same_type(left: &str, right: &str) -> bool {
     essence(left).eq_ignore_ascii_case(essence(right))
 }
 
@@ -232,12 +241,11 @@ pub fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-/// True for a label that says nothing of the body: what curl puts on any `-d`, what stands for no label at all, and
-/// text. The retired server handed its script an empty string for a form.
+/// True for a label that says nothing of the body: what curl puts on any `-d`, text, and none at all. The retired server
+/// handed its script an empty string for a form.
 #[must_use]
-pub fn is_loose_label(content_type: &str) -> bool {
-    const LOOSE: [&str; 3] = ["application/x-www-form-urlencoded", "application/octet-stream", "text/plain"];
-    LOOSE.iter().any(|loose| same_type(loose, content_type))
+pub fn says_nothing(content_type: &str) -> bool {
+    ["application/x-www-form-urlencoded", "text/plain", ""].iter().any(|loose| same_type(loose, content_type))
 }
 
 fn essence(content_type: &str) -> &str {
@@ -272,6 +280,7 @@ mod tests {
         };
         assert_eq!(label("application/x-www-form-urlencoded"), JSON);
         assert_eq!(label("image/png"), "image/png");
+        assert_eq!(label(""), JSON);
         let pointer = |result| match result {
             Err(ScoreFailure::NotConforming { pointer, .. }) => pointer,
             other => panic!("{other:?}"),

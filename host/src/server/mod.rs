@@ -4,6 +4,7 @@
 //! how a call is made into a guest, nor choose a status: those come from `error`.
 
 mod health;
+mod open_inference;
 mod openapi;
 
 use std::sync::Arc;
@@ -27,7 +28,9 @@ use crate::app::App;
 use crate::capability::cut;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
 use crate::manifest::{Limits, Manifest, Trigger};
+use crate::scorer::{Payload, World};
 use crate::trigger::http::{self as http_trigger, Ids};
+use crate::trigger::open_inference as open_inference_trigger;
 
 /// Connections that are open at a time; more wait to be accepted. Bounds what half-read bodies can hold.
 const CONNECTIONS: usize = 1024;
@@ -50,6 +53,7 @@ const LOGGED_BYTES: usize = 16 << 10;
 pub struct Service {
     limits: Limits,
     routes: Vec<String>,
+    open_inference: open_inference::Model,
     ready: watch::Sender<Option<Arc<Ready>>>,
 }
 
@@ -58,13 +62,43 @@ struct Ready {
     openapi: Bytes,
 }
 
+/// Whose routes a request came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Azure ML's.
+    AzureMl,
+    /// The Open Inference Protocol's.
+    OpenInference,
+}
+
+impl Dialect {
+    fn of(path: &str) -> Self {
+        if open_inference::owns(path) { Self::OpenInference } else { Self::AzureMl }
+    }
+
+    fn payload(self, headers: &HeaderMap, body: Bytes) -> Payload {
+        match self {
+            Self::AzureMl => http_trigger::payload(headers, body),
+            Self::OpenInference => open_inference_trigger::payload(body),
+        }
+    }
+
+    fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
+        match self {
+            Self::AzureMl => http_trigger::failed(ids, disposition).map(Body::from),
+            Self::OpenInference => open_inference_trigger::failed(ids, disposition).map(Body::from),
+        }
+    }
+}
+
 impl Service {
     /// A service that is not ready yet.
     #[must_use]
     pub fn new(manifest: &Manifest) -> Arc<Self> {
         let api = manifest.triggers.iter().map(|Trigger::Http { route, .. }| format!("/api/{route}"));
         let routes = std::iter::once("/score".to_owned()).chain(api).collect();
-        Arc::new(Self { limits: manifest.limits.clone(), routes, ready: watch::Sender::new(None) })
+        let open_inference = open_inference::Model::new(&manifest.scorer);
+        Arc::new(Self { limits: manifest.limits.clone(), routes, open_inference, ready: watch::Sender::new(None) })
     }
 
     /// Lets calls in: those that came before and wait, and all that follow.
@@ -72,6 +106,14 @@ impl Service {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
         self.ready.send_replace(Some(Arc::new(Ready { app, openapi })));
+    }
+
+    /// Where calls are answered.
+    fn scoring_routes(&self, dialect: Dialect) -> &[String] {
+        match dialect {
+            Dialect::AzureMl => &self.routes,
+            Dialect::OpenInference => self.open_inference.scoring_routes(),
+        }
     }
 
     /// The scorer, as soon as it is ready. A platform sends calls from the first `GET /` on, so they wait here.
@@ -167,12 +209,16 @@ fn router(service: Arc<Service>) -> Router {
         router = router.route(route, post(score));
     }
     router
+        .merge(open_inference::router(&service.open_inference))
         .fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            refuse(request.headers(), RequestFailure::NotFound { routes: service.routes.clone() })
+            let dialect = Dialect::of(request.uri().path());
+            let routes = service.scoring_routes(dialect).to_vec();
+            refuse(dialect, request.headers(), RequestFailure::NotFound { routes })
         })
         .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            let mut answer = refuse(request.headers(), RequestFailure::MethodNotAllowed);
-            let scores = service.routes.iter().any(|route| route == request.uri().path());
+            let dialect = Dialect::of(request.uri().path());
+            let mut answer = refuse(dialect, request.headers(), RequestFailure::MethodNotAllowed);
+            let scores = service.scoring_routes(dialect).iter().any(|route| route == request.uri().path());
             let allow = if scores { "POST" } else { "GET, HEAD" };
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             answer
@@ -185,29 +231,46 @@ async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
 }
 
 async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    match (Ids::take(&headers), service.ready().await) {
-        (Err(answer), _) => answer.map(Body::from),
-        (Ok(ids), Ok(ready)) => ids.document(ready.openapi.clone()).map(Body::from),
-        (Ok(_), Err(failure)) => refuse(&headers, failure),
-    }
+    document(&service, Dialect::AzureMl, &headers, |ready| ready.openapi.clone()).await
 }
 
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
+    call(&service, Dialect::AzureMl, request).await
+}
+
+/// Answers with a document of the host's own, as soon as the scorer is ready.
+async fn document(
+    service: &Service,
+    dialect: Dialect,
+    headers: &HeaderMap,
+    document: impl FnOnce(&Ready) -> Bytes,
+) -> Response<Body> {
+    match (Ids::take(headers), service.ready().await) {
+        (Ok(ids), Ok(ready)) => ids.document(document(&ready)).map(Body::from),
+        (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
+    }
+}
+
+/// Answers with a score.
+async fn call(service: &Service, dialect: Dialect, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let ids = match Ids::take(&head.headers) {
         Ok(ids) => ids,
-        Err(answer) => return answer.map(Body::from),
+        Err(failure) => return refuse(dialect, &head.headers, failure),
     };
     let body = match read(&head.headers, body, service.limits.body_bytes).await {
         Ok(body) => body,
-        Err(disposition) => return fail(&ids, &disposition),
+        Err(disposition) => return fail(dialect, &ids, &disposition),
     };
     let ready = match service.ready().await {
         Ok(ready) => ready,
-        Err(failure) => return fail(&ids, &failure.disposition()),
+        Err(failure) => return fail(dialect, &ids, &failure.disposition()),
     };
+    if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
+        return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
+    }
     let invocation = http_trigger::invocation(&ids, &head.headers);
-    let payload = http_trigger::payload(&head.headers, body);
+    let payload = dialect.payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     match scored {
@@ -215,7 +278,7 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Respons
             tracing::debug!(invocation = ids.request(), run_ms = scored.run_time.as_secs_f64() * 1e3, "scored");
             http_trigger::scored(&ids, scored).map(Body::from)
         }
-        Err(failure) => fail(&ids, &failure.disposition()),
+        Err(failure) => fail(dialect, &ids, &failure.disposition()),
     }
 }
 
@@ -250,15 +313,15 @@ async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<B
 }
 
 /// Logs a failure as the table says, and answers it.
-fn fail(ids: &Ids, disposition: &Disposition) -> Response<Body> {
+fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
     log_failure(ids.request(), disposition);
-    http_trigger::failed(ids, disposition).map(Body::from)
+    dialect.failed(ids, disposition)
 }
 
 /// Answers a request that no call was made for.
-fn refuse(headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
+fn refuse(dialect: Dialect, headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
     let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
-    http_trigger::failed(&ids, &failure.disposition()).map(Body::from)
+    dialect.failed(&ids, &failure.disposition())
 }
 
 /// One line for a failed call, whatever made it.

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::manifest::{Manifest, Trigger};
 use crate::model::Dtype;
-use crate::scorer::signature::{Example, JSON, Port, Shape, Signature, is_json};
+use crate::scorer::signature::{Example, JSON, OCTET_STREAM, Port, Shape, Signature, TensorSignature, is_json};
+use crate::scorer::tensor_body::open_inference::datatype;
+use crate::scorer::tensor_body::takes_bytes;
 
 /// The document.
 #[must_use]
@@ -22,10 +24,16 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
             "responses": {"200": {"description": "The service is running.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
         }}),
     );
-    paths.insert("/score".to_owned(), json!({"post": operation("RunMLService", signature)}));
+    let (input, output) = bodies(signature);
+    paths.insert("/score".to_owned(), operation("RunMLService", &input, &output));
     for (index, Trigger::Http { route, .. }) in manifest.triggers.iter().enumerate() {
         let id = format!("RunMLService{}", index + 1);
-        paths.insert(format!("/api/{route}"), json!({"post": operation(&id, signature)}));
+        paths.insert(format!("/api/{route}"), operation(&id, &input, &output));
+    }
+    if let Signature::Tensor(signature) = signature {
+        let path = format!("/v2/models/{}/infer", scorer.name);
+        let (input, output) = open_inference(signature);
+        paths.insert(path, operation("ModelInfer", &input, &output));
     }
     json!({
         "openapi": "3.1.0",
@@ -41,6 +49,7 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
                         "code": {"type": "string", "description": "Machine-readable, in kebab-case."},
                         "id": {"type": "string", "description": "The request's id, as in the log."},
                         "pointer": {"type": "string", "description": "JSON pointer to the misfit in the request's body."},
+                        "error": {"type": "string", "description": "The message once more, on routes of the Open Inference Protocol."},
                     },
                 },
             },
@@ -48,17 +57,75 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
     })
 }
 
-fn operation(id: &str, signature: &Signature) -> Value {
-    let (input, output) = match signature {
-        Signature::Payload(signature) => (content("input", &signature.input), content("output", &signature.output)),
-        Signature::Tensor(signature) => (
-            json!({JSON: media(object(&signature.inputs), &signature.examples)}),
-            match signature.outputs.as_slice() {
-                [port] => json!({JSON: {"schema": nested(port.dtype, &port.shape)}}),
-                ports => json!({JSON: {"schema": object(ports)}}),
-            },
-        ),
+/// What goes in and out at `/score`, by media type.
+fn bodies(signature: &Signature) -> (Value, Value) {
+    let signature = match signature {
+        Signature::Payload(signature) => {
+            return (content("input", &signature.input), content("output", &signature.output));
+        }
+        Signature::Tensor(signature) => signature,
     };
+    let mut input = json!({JSON: media(object(&signature.inputs), &signature.examples)});
+    // Bytes of any kind have no schema in 3.1; the empty one admits everything.
+    if let Some(input) = input.as_object_mut().filter(|_| takes_bytes(&signature.inputs)) {
+        input.insert(OCTET_STREAM.to_owned(), json!({}));
+    }
+    let output = match signature.outputs.as_slice() {
+        [port] => json!({JSON: {"schema": nested(port.dtype, &port.shape)}, OCTET_STREAM: {}}),
+        ports => json!({JSON: {"schema": object(ports)}}),
+    };
+    (input, output)
+}
+
+/// The same of the Open Inference Protocol. Data may be flat or nested there, so its schema says little.
+fn open_inference(signature: &TensorSignature) -> (Value, Value) {
+    let tensor = |port: &Port| {
+        let rank = port.shape.len();
+        json!({
+            "type": "object",
+            "required": ["name", "shape", "datatype"],
+            "properties": {
+                "name": {"const": port.name},
+                "shape": {"type": "array", "items": {"type": "integer"}, "minItems": rank, "maxItems": rank},
+                "datatype": {"const": datatype(port.dtype)},
+                "parameters": {"type": "object"},
+                "data": {"type": "array"},
+            },
+        })
+    };
+    let tensors =
+        |ports: &[Port]| json!({"type": "array", "items": {"oneOf": ports.iter().map(tensor).collect::<Vec<_>>()}});
+    let names: Vec<_> = signature.outputs.iter().map(|port| port.name.as_str()).collect();
+    let output = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"enum": names}, "parameters": {"type": "object"}},
+    });
+    let request = json!({
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": {"type": "string"},
+            "parameters": {"type": "object"},
+            "inputs": tensors(&signature.inputs),
+            "outputs": {"type": "array", "items": output},
+        },
+    });
+    let answer = json!({
+        "type": "object",
+        "required": ["model_name", "outputs"],
+        "properties": {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "id": {"type": "string"},
+            "outputs": tensors(&signature.outputs),
+        },
+    });
+    let content = |schema| json!({JSON: {"schema": schema}, OCTET_STREAM: {}});
+    (content(request), content(answer))
+}
+
+fn operation(id: &str, input: &Value, output: &Value) -> Value {
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({"description": "The answer.", "content": output}));
     for (status, description) in [
@@ -73,12 +140,12 @@ fn operation(id: &str, signature: &Signature) -> Value {
         let schema = json!({"schema": {"$ref": "#/components/schemas/ErrorResponse"}});
         responses.insert(status.to_owned(), json!({"description": description, "content": {JSON: schema}}));
     }
-    json!({
+    json!({"post": {
         "operationId": id,
         "summary": "Score one request",
         "requestBody": {"required": true, "content": input},
         "responses": responses,
-    })
+    }})
 }
 
 /// The media types of one direction of a payload scorer.

@@ -54,11 +54,11 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Takes the ids of a request. The answer is 431, and the call is not made, if one is too long.
+    /// Takes the ids of a request.
     ///
     /// # Errors
-    /// The answer to send.
-    pub fn take(headers: &HeaderMap) -> Result<Self, Box<Response<Bytes>>> {
+    /// One is too long; the call is not to be made.
+    pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (request, ms_request, client) = (text(&REQUEST_ID), text(&MS_REQUEST_ID), text(&MS_CLIENT_REQUEST_ID));
         let too_long = |id: &Option<String>| id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARACTERS);
@@ -70,8 +70,7 @@ impl Ids {
             let request = request.filter(|id| !id.is_empty()).unwrap_or_else(|| Self::made().request);
             return Ok(Self { request, ms_request, client, trace: text(&TRACE_ID) });
         };
-        let failure = RequestFailure::IdTooLong { name, limit: ID_CHARACTERS };
-        Err(Box::new(failed(&Self::made(), &failure.disposition())))
+        Err(RequestFailure::IdTooLong { name, limit: ID_CHARACTERS })
     }
 
     /// Ids for an answer to a request that has none.
@@ -130,11 +129,11 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     Invocation { id: ids.request.clone(), source: Source::Http, attempt: 1, attributes }
 }
 
-/// The payload of a request; without a content type its bytes are just bytes.
+/// The payload of a request.
 #[must_use]
 pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Payload { content_type: content_type.unwrap_or("application/octet-stream").to_owned(), body }
+    Payload { content_type: content_type.unwrap_or_default().to_owned(), body }
 }
 
 /// The answer to a call that was scored.
@@ -144,15 +143,26 @@ pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     if let Ok(value) = HeaderValue::from_str(&format!("{:.3}", scored.run_time.as_secs_f64() * 1e3)) {
         answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
     }
+    for (name, value) in scored.attributes {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
     answer
 }
 
 /// The answer to a call that failed.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
+    failed_with(ids, disposition, &[])
+}
+
+/// The same with more fields in the body.
+pub(super) fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body = json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
-    if let (Some(pointer), Some(body)) = (&disposition.pointer, body.as_object_mut()) {
-        body.insert("pointer".to_owned(), pointer.clone().into());
+    let pointer = disposition.pointer.as_deref().map(|pointer| ("pointer", pointer));
+    if let Some(body) = body.as_object_mut() {
+        body.extend(pointer.iter().chain(more).map(|(name, text)| ((*name).to_owned(), (*text).into())));
     }
     // The table's numbers are statuses; a test goes through it.
     let status = StatusCode::from_u16(disposition.status).unwrap_or_default();

@@ -4,3 +4,4 @@
 //! not know instances or guests.
 
 pub mod http;
+pub mod open_inference;

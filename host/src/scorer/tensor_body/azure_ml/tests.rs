@@ -1,6 +1,7 @@
 //! What is read and written for tensors, and what a caller is told of a misfit.
 
 use super::*;
+use crate::model::Dtype;
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     Port { name: name.into(), dtype, shape: shape.into() }
@@ -13,18 +14,18 @@ fn floats() -> Vec<Port> {
 #[test]
 fn nested_lists_become_elements() {
     let body = br#" {"data": [[1, 2.5], [-3e1, 0]]} "#;
-    let [tensor] = parse(&floats(), body).unwrap().try_into().unwrap();
+    let [tensor] = read(&floats(), body).unwrap().try_into().unwrap();
     assert_eq!((tensor.name.as_str(), tensor.shape.as_slice()), ("x", [2, 2].as_slice()));
     let expected: Vec<u8> = [1f32, 2.5, -30.0, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!(tensor.data, expected);
-    assert_eq!(parse(&floats(), br#"{"x": []}"#).unwrap()[0].shape, [0, 2]);
+    assert_eq!(read(&floats(), br#"{"x": []}"#).unwrap()[0].shape, [0, 2]);
 }
 
 #[test]
 fn a_misfit_is_named_by_its_pointer() {
     #[track_caller]
     fn check(body: &str, pointer: &str, expected: &str) {
-        match parse(&floats(), body.as_bytes()) {
+        match read(&floats(), body.as_bytes()) {
             Err(ScoreFailure::NotConforming { message, pointer: found }) => {
                 assert_eq!(found, pointer, "{message}");
                 assert!(message.contains(expected), "{message}");
@@ -53,14 +54,14 @@ fn a_misfit_is_named_by_its_pointer() {
     check(r#"{"x": [[1, {"a": 1}]]}"#, "/x/0/1", "an object");
     check(r#"{"x": [[1, 1e39]]}"#, "/x/0/1", "is not a value of f32");
     let deep = format!("{{\"x\": {}", "[".repeat(100_000));
-    assert!(parse(&floats(), deep.as_bytes()).is_err());
+    assert!(read(&floats(), deep.as_bytes()).is_err());
 }
 
 #[test]
 fn open_dimensions_must_agree_within_a_tensor() {
     let ragged = [port("x", Dtype::I64, &[None, None])];
-    assert_eq!(parse(&ragged, br#"{"x": [[1, 2, 3], [4, 5, 6]]}"#).unwrap()[0].shape, [2, 3]);
-    let Err(ScoreFailure::NotConforming { pointer, .. }) = parse(&ragged, br#"{"x": [[1, 2], [3]]}"#) else { panic!() };
+    assert_eq!(read(&ragged, br#"{"x": [[1, 2, 3], [4, 5, 6]]}"#).unwrap()[0].shape, [2, 3]);
+    let Err(ScoreFailure::NotConforming { pointer, .. }) = read(&ragged, br#"{"x": [[1, 2], [3]]}"#) else { panic!() };
     assert_eq!(pointer, "/x/1");
 }
 
@@ -69,9 +70,9 @@ fn every_type_survives_the_way_there_and_back() {
     #[track_caller]
     fn check(dtype: Dtype, text: &str) {
         let ports = [port("x", dtype, &[None])];
-        let tensors = parse(&ports, format!("{{\"x\":{text}}}").as_bytes()).unwrap();
+        let tensors = read(&ports, format!("{{\"x\":{text}}}").as_bytes()).unwrap();
         tensors[0].fits(&ports[0]).unwrap();
-        assert_eq!(String::from_utf8(render(&tensors)).unwrap(), text);
+        assert_eq!(String::from_utf8(write(&tensors)).unwrap(), text);
     }
     check(Dtype::Bool, "[true,false]");
     check(Dtype::I8, "[-128,127]");
@@ -88,7 +89,7 @@ fn every_type_survives_the_way_there_and_back() {
     check(Dtype::F64, "[0.1,-1e+300]");
     for (dtype, text) in [(Dtype::U8, "256"), (Dtype::I8, "-129"), (Dtype::I64, "1.5"), (Dtype::F16, "70000")] {
         let body = format!("{{\"x\":[{text}]}}");
-        assert!(parse(&[port("x", dtype, &[None])], body.as_bytes()).is_err(), "{text}");
+        assert!(read(&[port("x", dtype, &[None])], body.as_bytes()).is_err(), "{text}");
     }
 }
 
@@ -97,5 +98,5 @@ fn several_outputs_are_an_object_and_what_json_lacks_is_null() {
     let label = Tensor { name: "label".into(), dtype: Dtype::I64, shape: vec![1], data: 7i64.to_le_bytes().into() };
     let data = [f32::NAN, f32::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
     let odd = Tensor { name: "p".into(), dtype: Dtype::F32, shape: vec![1, 2], data };
-    assert_eq!(render(&[label, odd]), br#"{"label":[7],"p":[[null,null]]}"#);
+    assert_eq!(write(&[label, odd]), br#"{"label":[7],"p":[[null,null]]}"#);
 }

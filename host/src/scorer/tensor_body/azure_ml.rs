@@ -1,0 +1,136 @@
+//! Azure ML's form: `{"data": [[…]]}` and its like by port name, and nested lists as the answer.
+//!
+//! Owns the names that callers use and the form of the answer. Must not know elements.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+
+use super::super::signature::Port;
+use super::super::tensor::{Tensor, shape_text};
+use super::elements::Elements;
+use super::reading::{self, Key, Reader, Step, cut, unexpected};
+use super::text;
+use crate::error::ScoreFailure;
+
+/// The name that Azure ML's callers give the one input, whatever the scorer calls it.
+const ONE_INPUT: &str = "data";
+
+/// Reads one tensor for each port, in the ports' order.
+///
+/// # Errors
+/// The body is not a JSON object of nested lists that fit the ports.
+pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
+    reading::json(
+        body,
+        || expectation(ports),
+        |json, reader| Object { ports, body_bytes: body.len(), reader }.deserialize(json),
+    )
+}
+
+/// Writes the answer: the nested list of a single port, or an object with one for each of several.
+pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(tensors.iter().map(text::capacity).sum());
+    match tensors {
+        [tensor] => text::nested(tensor, &mut body),
+        tensors => {
+            for (index, tensor) in tensors.iter().enumerate() {
+                body.push(if index == 0 { b'{' } else { b',' });
+                text::string(&tensor.name, &mut body);
+                body.push(b':');
+                text::nested(tensor, &mut body);
+            }
+            body.push(b'}');
+        }
+    }
+    body
+}
+
+/// What a caller should have sent, for messages.
+fn expectation(ports: &[Port]) -> String {
+    let ports: Vec<_> =
+        ports.iter().map(|port| format!("\"{}\": {} of {}", port.name, shape_text(port), port.dtype.name())).collect();
+    format!("{{{}}} as nested lists", ports.join(", "))
+}
+
+/// The whole body.
+struct Object<'a> {
+    ports: &'a [Port],
+    body_bytes: usize,
+    reader: &'a mut Reader,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = Vec<Tensor>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        // `any`, so that a body that is no object reaches the visitor and is answered in our words.
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Object<'a> {
+    fn unexpected<E: de::Error>(self, _found: &str) -> E {
+        let message = format!("The body is not a JSON object. Send {}.", expectation(self.ports));
+        self.reader.misfit(message)
+    }
+
+    /// The port that a name means, and the name; or a name that means none.
+    fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), String> {
+        let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
+        match (by_name, ports) {
+            (Some((index, port)), _) => Ok((index, port, &port.name)),
+            (None, [port]) if name == ONE_INPUT => Ok((0, port, ONE_INPUT)),
+            (None, _) => Err(cut(name).to_owned()),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = Vec<Tensor>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&expectation(self.ports))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Self { ports, body_bytes, reader } = self;
+        let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
+        while let Some(named) = map.next_key_seed(Key(|name: &str| Object::port(ports, name)))? {
+            let (index, port, name) = match named {
+                Ok(named) => named,
+                Err(name) => {
+                    let message = format!("There is no input of this name. Send {}.", expectation(ports));
+                    let misfit = Err(reader.misfit(message));
+                    return reader.at(|| Step::Name(name), misfit);
+                }
+            };
+            let read = if found.get(index).is_some_and(Option::is_some) {
+                Err(reader.misfit("This input is given twice.".to_owned()))
+            } else {
+                let mut elements = Elements::nested(port, body_bytes);
+                map.next_value_seed(elements.seed(reader)).map(|()| elements.into_tensor())
+            };
+            let tensor = reader.at(|| Step::Name(name.to_owned()), read)?;
+            if let Some(slot) = found.get_mut(index) {
+                *slot = Some(tensor);
+            }
+        }
+        let mut tensors = Vec::with_capacity(ports.len());
+        for (port, tensor) in ports.iter().zip(found) {
+            match tensor {
+                Some(tensor) => tensors.push(tensor),
+                None => {
+                    let message = format!("The input `{}` is missing. Send {}.", port.name, expectation(ports));
+                    return Err(reader.misfit(message));
+                }
+            }
+        }
+        Ok(tensors)
+    }
+
+    unexpected! { boolean number string null list }
+}
+
+#[cfg(test)]
+mod tests;

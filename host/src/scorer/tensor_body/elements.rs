@@ -1,0 +1,243 @@
+//! A list of numbers in JSON, straight into the bytes of a tensor.
+//!
+//! Owns the element types' limits and the agreement of nested lists with a shape. Must not know what stands around the
+//! list. Nothing is built in between: an element becomes bytes as it is read.
+
+use std::fmt;
+
+use half::{bf16, f16};
+use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+
+use super::super::signature::Port;
+use super::super::tensor::{Tensor, shape_text};
+use super::reading::{Reader, Step, unexpected};
+use crate::model::Dtype;
+
+/// A tensor in the making. The length of a dimension is what its first list had; every other must agree.
+pub(super) struct Elements<'a> {
+    port: &'a Port,
+    /// The shape that the caller states beside the data, where it does.
+    declared: Option<&'a [u64]>,
+    shape: Vec<Option<u64>>,
+    /// How many lists deep the elements stand; found out by the first of them where either form may come.
+    leaf: Option<usize>,
+    data: Vec<u8>,
+}
+
+/// What was read where nested lists and a flat one are both welcome.
+pub(super) struct Read {
+    /// The shape that the nesting has, `None` where no list showed it; `None` if the list was flat.
+    pub(super) nested: Option<Vec<Option<u64>>>,
+    /// The elements.
+    pub(super) data: Vec<u8>,
+}
+
+impl<'a> Elements<'a> {
+    /// For lists nested as the port's shape says, in a body of so many bytes.
+    pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
+        Self::new(port, None, Some(port.shape.len()), body_bytes)
+    }
+
+    /// For such lists, or one flat list in row-major order.
+    pub(super) fn nested_or_flat(port: &'a Port, declared: Option<&'a [u64]>, body_bytes: usize) -> Self {
+        // A shape of one dimension is flat, and one of none has a list around its element all the same.
+        Self::new(port, declared, (port.shape.len() < 2).then_some(1), body_bytes)
+    }
+
+    fn new(port: &'a Port, declared: Option<&'a [u64]>, leaf: Option<usize>, body_bytes: usize) -> Self {
+        let shape = match declared.filter(|declared| declared.len() == port.shape.len()) {
+            Some(declared) => declared.iter().copied().map(Some).collect(),
+            None => port.shape.clone(),
+        };
+        // One row where the number of rows is open. No element takes less than two bytes of the body, so a shape cannot
+        // reserve more than its caller sent.
+        let elements = shape.iter().flatten().fold(1u64, |product, dimension| product.saturating_mul(*dimension));
+        let elements = usize::try_from(elements).unwrap_or(usize::MAX).min(body_bytes / 2 + 1);
+        let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
+        Self { port, declared, shape, leaf, data }
+    }
+
+    /// Reads from here.
+    pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
+        Nested { depth: 0, elements: self, reader }
+    }
+
+    /// The tensor, where only nested lists were welcome.
+    pub(super) fn into_tensor(self) -> Tensor {
+        // A dimension inside an empty batch was never seen; no element says otherwise than 0.
+        let shape = self.shape.into_iter().map(Option::unwrap_or_default).collect();
+        Tensor { name: self.port.name.clone(), dtype: self.port.dtype, shape, data: self.data }
+    }
+
+    /// What was read, where both forms were welcome.
+    pub(super) fn into_read(self) -> Read {
+        let nested = if self.is_flat() { None } else { Some(self.shape) };
+        Read { nested, data: self.data }
+    }
+
+    fn is_flat(&self) -> bool {
+        self.port.shape.len() != 1 && self.leaf.is_none_or(|leaf| leaf == 1)
+    }
+
+    /// How long the list at this depth must be, where that is known.
+    fn wanted(&self, depth: usize) -> Option<u64> {
+        if depth == 0 && self.is_flat() {
+            return self.declared?.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+        }
+        self.shape.get(depth).copied().flatten()
+    }
+
+    fn shape_text(&self) -> String {
+        self.declared.map_or_else(|| shape_text(self.port), |declared| format!("{declared:?}"))
+    }
+}
+
+/// The value at some depth of the list.
+pub(super) struct Nested<'s, 'a> {
+    depth: usize,
+    elements: &'s mut Elements<'a>,
+    reader: &'s mut Reader,
+}
+
+impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // `any`, so that what is no list reaches the visitor and is answered in our words.
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Nested<'_, '_> {
+    /// True if an element belongs here. The first value inside the outermost list decides between flat and nested.
+    fn is_leaf(&mut self, found: usize) -> bool {
+        let leaf = if self.depth == 1 { *self.elements.leaf.get_or_insert(found) } else { self.leaf() };
+        leaf == self.depth
+    }
+
+    fn leaf(&self) -> usize {
+        self.elements.leaf.unwrap_or(usize::MAX)
+    }
+
+    fn unexpected<E: de::Error>(mut self, found: &str) -> E {
+        let wanted = if self.is_leaf(1) {
+            format!("a {} element", self.elements.port.dtype.name())
+        } else {
+            format!("a list, dimension {} of {}", self.depth, self.elements.shape_text())
+        };
+        self.reader.misfit(format!("Here is {found}, where {wanted} belongs."))
+    }
+
+    fn out_of_range<E: de::Error>(self, value: impl fmt::Display) -> E {
+        let dtype = self.elements.port.dtype.name();
+        self.reader.misfit(format!("{value} is not a value of {dtype}."))
+    }
+
+    fn put<const N: usize>(self, bytes: [u8; N]) {
+        self.elements.data.extend_from_slice(&bytes);
+    }
+
+    fn integer<E: de::Error>(mut self, value: i128) -> Result<(), E> {
+        if !self.is_leaf(1) {
+            return Err(self.unexpected("a number"));
+        }
+        macro_rules! narrow {
+            ($type:ty) => {
+                match <$type>::try_from(value) {
+                    Ok(value) => self.put(value.to_le_bytes()),
+                    Err(_) => return Err(self.out_of_range(value)),
+                }
+            };
+        }
+        match self.elements.port.dtype {
+            Dtype::I8 => narrow!(i8),
+            Dtype::I16 => narrow!(i16),
+            Dtype::I32 => narrow!(i32),
+            Dtype::I64 => narrow!(i64),
+            Dtype::U8 => narrow!(u8),
+            Dtype::U16 => narrow!(u16),
+            Dtype::U32 => narrow!(u32),
+            Dtype::U64 => narrow!(u64),
+            Dtype::Bool => return Err(self.unexpected("a number")),
+            #[expect(clippy::cast_precision_loss, reason = "a whole number for a float port is rounded to the nearest")]
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => return self.float(value as f64),
+        }
+        Ok(())
+    }
+
+    fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
+        if !self.is_leaf(1) {
+            return Err(self.unexpected("a number"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "rounding to the port's precision is what is asked for")]
+        match self.elements.port.dtype {
+            Dtype::F64 => self.put(value.to_le_bytes()),
+            // A number that is finite in JSON stays finite: infinity would score as garbage.
+            Dtype::F32 if (value as f32).is_finite() => self.put((value as f32).to_le_bytes()),
+            Dtype::F16 if f16::from_f64(value).is_finite() => self.put(f16::from_f64(value).to_le_bytes()),
+            Dtype::Bf16 if bf16::from_f64(value).is_finite() => self.put(bf16::from_f64(value).to_le_bytes()),
+            _ => return Err(self.out_of_range(value)),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Nested<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of numbers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let rank = self.elements.port.shape.len();
+        if self.is_leaf(rank) {
+            return Err(self.unexpected("a list"));
+        }
+        let Self { depth, elements, reader } = self;
+        let mut length: usize = 0;
+        loop {
+            let element = list.next_element_seed(Nested { depth: depth + 1, elements, reader });
+            if reader.at(|| Step::Index(length), element)?.is_none() {
+                break;
+            }
+            length += 1;
+        }
+        let (length, is_flat) = (length as u64, elements.is_flat());
+        match elements.wanted(depth) {
+            Some(wanted) if wanted != length => {
+                let shape = elements.shape_text();
+                Err(reader
+                    .misfit(format!("This list has {length} elements, where {wanted} belong; the input is {shape}.")))
+            }
+            _ => {
+                if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {
+                    *dimension = Some(length);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.integer(value.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.integer(value.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.float(value)
+    }
+
+    fn visit_bool<E: de::Error>(mut self, value: bool) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Bool {
+            return Err(self.unexpected("a boolean"));
+        }
+        self.put([u8::from(value)]);
+        Ok(())
+    }
+
+    unexpected! { string null object }
+}

@@ -1,0 +1,118 @@
+//! The bodies of tensor scorers: what callers send, as tensors, and what scorers give, as an answer in the same form.
+//!
+//! The front door: [`read`] and [`write()`]. Owns which form a body has. Must not know routes, guests or instances. The
+//! forms: Azure ML's JSON (`azure_ml`), the Open Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
+
+mod azure_ml;
+mod elements;
+pub mod open_inference;
+mod raw;
+mod reading;
+mod sniff;
+mod text;
+
+use super::Payload;
+use super::signature::{JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing};
+use super::tensor::Tensor;
+use crate::error::ScoreFailure;
+
+use self::open_inference::{Asked, JSON_LENGTH, ModelName};
+
+/// The form that a call's answer is to have.
+#[derive(Debug, Default)]
+pub struct Reply(Form);
+
+#[derive(Debug, Default)]
+enum Form {
+    #[default]
+    AzureMl,
+    OpenInference(Asked),
+    Raw,
+}
+
+/// An answer's body, and what is to be said beside it.
+#[derive(Debug)]
+pub struct Written {
+    /// The body with its label.
+    pub payload: Payload,
+    /// Names lower-case.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// Reads one tensor for each input port, in the ports' order, and how the answer is to be given.
+///
+/// # Errors
+/// The label is of no form that is read, or the body does not fit the ports.
+pub fn read(
+    signature: &TensorSignature,
+    payload: &Payload,
+    attributes: &[(String, String)],
+) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
+    let (label, body, ports) = (payload.content_type.as_str(), &payload.body, signature.inputs.as_slice());
+    let attribute = |wanted| attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let json_length = attribute(JSON_LENGTH);
+    let is_open_inference = json_length.is_some() || same_type(label, open_inference::MEDIA_TYPE);
+    let is_text = is_json(label) || says_nothing(label);
+    if is_open_inference || is_text && sniff::is_open_inference(ports, body) {
+        let (tensors, asked) = open_inference::read(signature, body, json_length)?;
+        return Ok((tensors, Reply(Form::OpenInference(asked))));
+    }
+    let tensors = match ports {
+        ports if is_text => azure_ml::read(ports, body)?,
+        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports) => vec![raw::read(port, body)?],
+        ports => return Err(unsupported(label, ports)),
+    };
+    let raw = signature.outputs.len() == 1 && prefers_bytes(attributes);
+    Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
+}
+
+/// Writes the tensors of the output ports, in the ports' order.
+#[must_use]
+pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
+    let written = |content_type: &str, body: Vec<u8>| Written {
+        payload: Payload { content_type: content_type.to_owned(), body: body.into() },
+        attributes: Vec::new(),
+    };
+    match &reply.0 {
+        Form::AzureMl => written(JSON, azure_ml::write(&tensors)),
+        Form::Raw => written(OCTET_STREAM, tensors.pop().map(|tensor| tensor.data).unwrap_or_default()),
+        Form::OpenInference(asked) => match open_inference::write(asked, model, &tensors) {
+            (body, None) => written(JSON, body),
+            (body, Some(json)) => {
+                Written { attributes: vec![(JSON_LENGTH, json.to_string())], ..written(OCTET_STREAM, body) }
+            }
+        },
+    }
+}
+
+/// True if a body may be the one input's bare bytes.
+#[must_use]
+pub fn takes_bytes(ports: &[Port]) -> bool {
+    raw::is_enough(ports)
+}
+
+fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
+    let bytes = if raw::is_enough(ports) {
+        format!("{OCTET_STREAM} with the little-endian elements of the one input")
+    } else {
+        format!("{OCTET_STREAM} with {JSON_LENGTH} (the Open Inference Protocol's binary data)")
+    };
+    ScoreFailure::Unsupported { content_type: label.to_owned(), accepted: vec![JSON.to_owned(), bytes] }
+}
+
+/// True if the caller would rather have bytes than JSON. Only naming them counts: `*/*` is what every client sends.
+fn prefers_bytes(attributes: &[(String, String)]) -> bool {
+    let weight = |wanted| {
+        let ranges = attributes.iter().filter(|(name, _)| name == "accept").flat_map(|(_, value)| value.split(','));
+        let weights = ranges.filter(|range| same_type(range, wanted)).map(|range| {
+            let mut parameters = range.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+            let quality = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+            quality.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0))
+        });
+        weights.fold(0.0, f32::max)
+    };
+    weight(OCTET_STREAM) > weight(JSON)
+}
+
+#[cfg(test)]
+mod tests;

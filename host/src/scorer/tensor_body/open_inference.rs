@@ -1,0 +1,279 @@
+//! The Open Inference Protocol, version 2, with its extension for binary tensor data.
+//!
+//! Owns the protocol's datatypes, the agreement of a request with the ports, and the form of the answer. Must not know
+//! routes, nor how JSON is read. The protocol: <https://github.com/kserve/open-inference-protocol>; the extension:
+//! Triton's `extension_binary_data.md`.
+//!
+//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; it knows them as binary data alone.
+
+mod request;
+
+use super::super::signature::{Port, TensorSignature};
+use super::super::tensor::Tensor;
+use super::text;
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+
+use self::request::{Data, Input, Output, Request};
+
+/// The label of a body that is of this protocol by where it was sent, whatever its sender calls it.
+pub const MEDIA_TYPE: &str = "application/vnd.open-inference+json";
+
+/// The attribute that says how much of a body is JSON; binary data follows. Answers have it too.
+pub const JSON_LENGTH: &str = "inference-header-content-length";
+
+/// What the protocol calls the scorer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelName {
+    /// `scorer.name`.
+    pub name: String,
+    /// `scorer.version`; empty if not given.
+    pub version: String,
+}
+
+/// What a request says of its answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    id: Option<String>,
+    /// Ports, and whether their elements are to be binary; in the order of the answer.
+    outputs: Vec<(usize, bool)>,
+}
+
+/// All element types, in the order in which the protocol lists them. It has BYTES too, which no port is of.
+const DTYPES: [Dtype; 13] = [
+    Dtype::Bool,
+    Dtype::U8,
+    Dtype::U16,
+    Dtype::U32,
+    Dtype::U64,
+    Dtype::I8,
+    Dtype::I16,
+    Dtype::I32,
+    Dtype::I64,
+    Dtype::F16,
+    Dtype::Bf16,
+    Dtype::F32,
+    Dtype::F64,
+];
+
+/// The protocol's name of an element type.
+#[must_use]
+pub const fn datatype(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Bool => "BOOL",
+        Dtype::Bf16 => "BF16",
+        Dtype::F16 => "FP16",
+        Dtype::F32 => "FP32",
+        Dtype::F64 => "FP64",
+        Dtype::I16 => "INT16",
+        Dtype::I32 => "INT32",
+        Dtype::I64 => "INT64",
+        Dtype::I8 => "INT8",
+        Dtype::U16 => "UINT16",
+        Dtype::U32 => "UINT32",
+        Dtype::U64 => "UINT64",
+        Dtype::U8 => "UINT8",
+    }
+}
+
+/// A port's shape as the protocol writes it: `[-1, 784]`.
+#[must_use]
+pub fn shape_text(port: &Port) -> String {
+    let dimensions: Vec<_> =
+        port.shape.iter().map(|dimension| dimension.map_or_else(|| "-1".to_owned(), |size| size.to_string())).collect();
+    format!("[{}]", dimensions.join(", "))
+}
+
+/// Reads one tensor for each port, in the ports' order; `json_length` is the value of [`JSON_LENGTH`].
+///
+/// # Errors
+/// The body is not of the protocol's form, or does not fit the ports.
+pub(super) fn read(
+    signature: &TensorSignature,
+    body: &[u8],
+    json_length: Option<&str>,
+) -> Result<(Vec<Tensor>, Asked), ScoreFailure> {
+    let length = match json_length {
+        None => Some(body.len()),
+        Some(text) => text.trim().parse().ok(),
+    };
+    let Some((json, binary)) = length.and_then(|length| body.split_at_checked(length)) else {
+        let bytes = body.len();
+        let message = format!("Inference-Header-Content-Length is no number up to the {bytes} bytes of the body.");
+        return Err(misfit(String::new(), message));
+    };
+    let Request { id, parameters, inputs, outputs, .. } = request::read(signature, json)?;
+    let tensors = tensors(&signature.inputs, inputs, Binary { rest: binary, is_announced: json_length.is_some() })?;
+    let by_default = parameters.binary_data_output.unwrap_or(false);
+    let outputs = if outputs.is_empty() {
+        (0..signature.outputs.len()).map(|port| (port, by_default)).collect()
+    } else {
+        let asked = |output: Output| (output.port, output.parameters.binary_data.unwrap_or(by_default));
+        outputs.into_iter().map(asked).collect()
+    };
+    Ok((tensors, Asked { id, outputs }))
+}
+
+/// Writes the answer of the tensors of all output ports, in the ports' order. The number is that of the bytes of JSON,
+/// if binary data follows them.
+pub(super) fn write(asked: &Asked, model: &ModelName, tensors: &[Tensor]) -> (Vec<u8>, Option<usize>) {
+    let outputs = || asked.outputs.iter().filter_map(|(port, is_binary)| Some((tensors.get(*port)?, *is_binary)));
+    let room = |(tensor, is_binary): (&Tensor, bool)| {
+        64 + if is_binary { tensor.name.len() + tensor.data.len() } else { text::capacity(tensor) }
+    };
+    let mut body = Vec::with_capacity(128 + outputs().map(room).sum::<usize>());
+    body.extend_from_slice(b"{\"model_name\":");
+    text::string(&model.name, &mut body);
+    if !model.version.is_empty() {
+        body.extend_from_slice(b",\"model_version\":");
+        text::string(&model.version, &mut body);
+    }
+    if let Some(id) = &asked.id {
+        body.extend_from_slice(b",\"id\":");
+        text::string(id, &mut body);
+    }
+    body.extend_from_slice(b",\"outputs\":[");
+    for (index, (tensor, is_binary)) in outputs().enumerate() {
+        body.extend_from_slice(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
+        text::string(&tensor.name, &mut body);
+        body.extend_from_slice(b",\"datatype\":\"");
+        body.extend_from_slice(datatype(tensor.dtype).as_bytes());
+        body.extend_from_slice(b"\",\"shape\":[");
+        for (index, dimension) in tensor.shape.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            text::count(*dimension, &mut body);
+        }
+        if is_binary {
+            body.extend_from_slice(b"],\"parameters\":{\"binary_data_size\":");
+            text::count(tensor.data.len() as u64, &mut body);
+            body.extend_from_slice(b"}}");
+        } else {
+            body.extend_from_slice(b"],\"data\":");
+            text::flat(tensor, &mut body);
+            body.push(b'}');
+        }
+    }
+    body.extend_from_slice(b"]}");
+    let json = body.len();
+    let mut binary = outputs().filter(|(_, is_binary)| *is_binary).peekable();
+    let json = binary.peek().map(|_| json);
+    for (tensor, _) in binary {
+        body.extend_from_slice(&tensor.data);
+    }
+    (body, json)
+}
+
+fn misfit(pointer: String, message: String) -> ScoreFailure {
+    ScoreFailure::NotConforming { message, pointer }
+}
+
+/// What a caller should send, for messages.
+fn expectation(ports: &[Port]) -> String {
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| format!("`{}` of {} and shape {}", port.name, datatype(port.dtype), shape_text(port)))
+        .collect();
+    ports.join(", ")
+}
+
+/// The bytes behind the JSON that no input has taken yet.
+struct Binary<'a> {
+    rest: &'a [u8],
+    is_announced: bool,
+}
+
+/// One tensor for each port, in the ports' order.
+fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result<Vec<Tensor>, ScoreFailure> {
+    let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
+    for (index, input) in inputs.into_iter().enumerate() {
+        let wrong = |place: &str, message: String| misfit(format!("/inputs/{index}{place}"), message);
+        let slot = input.port.and_then(|port| Some((ports.get(port)?, found.get_mut(port)?)));
+        let Some((port, slot)) = slot else {
+            return Err(wrong("", format!("This input has no name. The inputs are {}.", expectation(ports))));
+        };
+        if slot.is_some() {
+            return Err(wrong("/name", "This input is given twice.".to_owned()));
+        }
+        *slot = Some(tensor(port, input, &mut binary).map_err(|(place, message)| wrong(&place, message))?);
+    }
+    if !binary.rest.is_empty() {
+        let message = format!("{} bytes at the end of the body belong to no input.", binary.rest.len());
+        return Err(misfit(String::new(), message));
+    }
+    let missing = |port: &Port| {
+        misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(std::slice::from_ref(port))))
+    };
+    ports.iter().zip(found).map(|(port, tensor)| tensor.ok_or_else(|| missing(port))).collect()
+}
+
+/// The tensor of an input; an error is where in the input, and what.
+fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
+    let wrong = |place: &str, message: String| (place.to_owned(), message);
+    let wanted = datatype(port.dtype);
+    match input.dtype {
+        Some(dtype) if dtype == port.dtype => {}
+        Some(_) => return Err(wrong("/datatype", format!("The datatype of this input is {wanted}."))),
+        None => return Err(wrong("", format!("This input has no datatype, which is {wanted}."))),
+    }
+    let Some(shape) = input.shape else {
+        return Err(wrong("", format!("This input has no shape, which is {}.", shape_text(port))));
+    };
+    if shape.len() != port.shape.len() {
+        let message = format!("Here are {} dimensions; the input is {}.", shape.len(), shape_text(port));
+        return Err(wrong("/shape", message));
+    }
+    for (index, (have, want)) in shape.iter().zip(&port.shape).enumerate() {
+        if let Some(want) = want.filter(|want| want != have) {
+            let message = format!("This dimension is {have}, where {want} belongs; the input is {}.", shape_text(port));
+            return Err((format!("/shape/{index}"), message));
+        }
+    }
+    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+    let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
+    let Some(bytes) = bytes else {
+        return Err(wrong("/shape", "No body holds a tensor of this shape.".to_owned()));
+    };
+    let data = match (input.data, input.parameters.binary_data_size) {
+        (Some(_), Some(_)) => {
+            return Err(wrong("/data", "This input is binary by its parameters, and has data here too.".to_owned()));
+        }
+        (None | Some(Data::Skipped), None) => return Err(wrong("", "This input has no data.".to_owned())),
+        (None, Some(size)) => {
+            let wrong = |message| Err(wrong("/parameters/binary_data_size", message));
+            if !binary.is_announced {
+                return wrong("Binary data takes the header Inference-Header-Content-Length.".to_owned());
+            }
+            if size != bytes {
+                return wrong(format!("Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."));
+            }
+            let data = usize::try_from(size).ok().and_then(|size| binary.rest.split_off(..size));
+            match data {
+                Some(data) => data.to_vec(),
+                None => return wrong(format!("{} bytes of the body are left for this input.", binary.rest.len())),
+            }
+        }
+        (Some(Data::Read(read)), None) => {
+            let have = read.data.len() / port.dtype.bytes();
+            if read.data.len() as u64 != bytes {
+                let takes = bytes / port.dtype.bytes() as u64;
+                return Err(wrong(
+                    "/data",
+                    format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),
+                ));
+            }
+            let nested = read.nested.unwrap_or_default();
+            if nested.iter().zip(&shape).any(|(have, want)| have.is_some_and(|have| have != *want)) {
+                return Err(wrong("/data", format!("The lists are nested otherwise than the shape {shape:?} says.")));
+            }
+            read.data
+        }
+    };
+    let tensor = Tensor { name: port.name.clone(), dtype: port.dtype, shape, data };
+    tensor.fits(port).map_err(|reason| wrong("", format!("This input does not fit: {reason}.")))?;
+    Ok(tensor)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! An inference request's JSON, read as it comes.
+//!
+//! Owns the request's fields and the places of misfits in them. Must not know binary data, nor whether an input fits its
+//! port: that is judged when all of it is known.
+//!
+//! Data becomes elements where it stands, which takes an input's name. Where several ports leave open which one is meant
+//! and the data comes before the name, it is passed over, and the body is read once more with the names known.
+
+use std::borrow::Cow;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
+
+use super::super::super::signature::{Port, TensorSignature};
+use super::super::elements::{Elements, Read};
+use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar, cut};
+use super::{DTYPES, datatype, expectation};
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+
+/// Longest id, in bytes: it comes back with the answer.
+const ID_BYTES: usize = 1024;
+
+/// A request, whose inputs may fit their ports or not.
+pub(super) struct Request<'a> {
+    signature: &'a TensorSignature,
+    body_bytes: usize,
+    /// The ports of the inputs, as an earlier look at the same body found them.
+    known: &'a [Option<usize>],
+    pub(super) id: Option<String>,
+    pub(super) parameters: Parameters,
+    pub(super) inputs: Vec<Input>,
+    pub(super) outputs: Vec<Output>,
+}
+
+/// One of `inputs`.
+#[derive(Default)]
+pub(super) struct Input {
+    /// The port that its name means.
+    pub(super) port: Option<usize>,
+    pub(super) shape: Option<Vec<u64>>,
+    pub(super) dtype: Option<Dtype>,
+    pub(super) parameters: Parameters,
+    pub(super) data: Option<Data>,
+}
+
+/// What stands under `data`.
+pub(super) enum Data {
+    Read(Read),
+    /// Nobody knew for which port.
+    Skipped,
+}
+
+/// One of `outputs`.
+pub(super) struct Output {
+    pub(super) port: usize,
+    pub(super) parameters: Parameters,
+}
+
+/// The parameters that mean something here, wherever they stand; others are passed over.
+#[derive(Default)]
+pub(super) struct Parameters {
+    /// Of an input.
+    pub(super) binary_data_size: Option<u64>,
+    /// Of an output.
+    pub(super) binary_data: Option<bool>,
+    /// Of a request.
+    pub(super) binary_data_output: Option<bool>,
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// It is not JSON, not of the protocol's form, or data does not fit the port that it is for.
+pub(super) fn read<'a>(signature: &'a TensorSignature, json: &[u8]) -> Result<Request<'a>, ScoreFailure> {
+    let request = read_knowing(signature, json, &[])?;
+    let is_skipped = |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
+    if !request.inputs.iter().any(is_skipped) {
+        return Ok(request);
+    }
+    let known: Vec<_> = request.inputs.iter().map(|input| input.port).collect();
+    let Request { id, parameters, inputs, outputs, .. } = read_knowing(signature, json, &known)?;
+    Ok(Request { signature, body_bytes: json.len(), known: &[], id, parameters, inputs, outputs })
+}
+
+fn read_knowing<'a>(
+    signature: &'a TensorSignature,
+    json: &[u8],
+    known: &'a [Option<usize>],
+) -> Result<Request<'a>, ScoreFailure> {
+    let mut request = Request {
+        signature,
+        body_bytes: json.len(),
+        known,
+        id: None,
+        parameters: Parameters::default(),
+        inputs: Vec::with_capacity(signature.inputs.len()),
+        outputs: Vec::new(),
+    };
+    reading::json(
+        json,
+        || expectation(&signature.inputs),
+        |json, reader| Object(&mut request, reader).deserialize(json),
+    )?;
+    Ok(request)
+}
+
+impl Fields for Request<'_> {
+    const KEYS: &'static [&'static str] = &["id", "parameters", "inputs", "outputs"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        match key {
+            "id" => {
+                let id = map.next_value::<Scalar>()?.text(reader)?;
+                if id.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
+                    return Err(reader.misfit(format!("An id must not exceed {ID_BYTES} bytes.")));
+                }
+                self.id = id.map(Cow::into_owned);
+                Ok(())
+            }
+            "parameters" => map.next_value_seed(Object(&mut self.parameters, reader)),
+            "inputs" => map.next_value_seed(List(&mut Inputs(self), reader)),
+            _ => map.next_value_seed(List(&mut Outputs(self), reader)),
+        }
+    }
+}
+
+impl Fields for Parameters {
+    const KEYS: &'static [&'static str] = &["binary_data_size", "binary_data", "binary_data_output"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        let value = map.next_value::<Scalar>()?;
+        match key {
+            "binary_data_size" => self.binary_data_size = value.count(reader)?,
+            "binary_data" => self.binary_data = value.boolean(reader)?,
+            _ => self.binary_data_output = value.boolean(reader)?,
+        }
+        Ok(())
+    }
+}
+
+struct Inputs<'r, 'a>(&'r mut Request<'a>);
+
+impl Items for Inputs<'_, '_> {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        let Request { signature, body_bytes, known, inputs, .. } = &mut *self.0;
+        let ports = signature.inputs.as_slice();
+        if index >= ports.len() {
+            return match list.next_element::<IgnoredAny>()? {
+                None => Ok(false),
+                Some(_) => {
+                    let message = format!("The scorer has no more inputs than {}.", ports.len());
+                    Err(reader.misfit(message))
+                }
+            };
+        }
+        // With one port there is no doubt which one is meant; a wrong name is refused when it comes.
+        let sole = (ports.len() == 1).then_some(0);
+        let known = known.get(index).copied().flatten().or(sole);
+        let mut reading = Reading { ports, body_bytes: *body_bytes, known, input: Input::default() };
+        let more = list.next_element_seed(Object(&mut reading, reader))?.is_some();
+        if more {
+            inputs.push(reading.input);
+        }
+        Ok(more)
+    }
+}
+
+/// An input that is being read.
+struct Reading<'a> {
+    ports: &'a [Port],
+    body_bytes: usize,
+    known: Option<usize>,
+    input: Input,
+}
+
+impl Fields for Reading<'_> {
+    const KEYS: &'static [&'static str] = &["name", "shape", "datatype", "parameters", "data"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        match key {
+            "name" => self.input.port = port(self.ports, "input", map.next_value()?, reader)?,
+            "shape" => {
+                let mut shape = Shape(Vec::with_capacity(4));
+                map.next_value_seed(List(&mut shape, reader))?;
+                self.input.shape = Some(shape.0);
+            }
+            "datatype" => self.input.dtype = dtype(map.next_value()?, reader)?,
+            "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
+            _ => {
+                let Some(port) = self.input.port.or(self.known).and_then(|port| self.ports.get(port)) else {
+                    map.next_value::<IgnoredAny>()?;
+                    self.input.data = Some(Data::Skipped);
+                    return Ok(());
+                };
+                let mut elements = Elements::nested_or_flat(port, self.input.shape.as_deref(), self.body_bytes);
+                map.next_value_seed(elements.seed(reader))?;
+                self.input.data = Some(Data::Read(elements.into_read()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The dimensions of a tensor.
+struct Shape(Vec<u64>);
+
+impl Items for Shape {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        // No port has as many dimensions; a longer list is refused before it is kept.
+        const DIMENSIONS: usize = 64;
+        let Some(value) = list.next_element::<Scalar>()? else { return Ok(false) };
+        match value.count(reader)? {
+            Some(dimension) if index < DIMENSIONS => self.0.push(dimension),
+            _ => return Err(reader.misfit("Here is no dimension that a port has.".to_owned())),
+        }
+        Ok(true)
+    }
+}
+
+struct Outputs<'r, 'a>(&'r mut Request<'a>);
+
+impl Items for Outputs<'_, '_> {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        _index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        let Request { signature, outputs, .. } = &mut *self.0;
+        let mut asked =
+            Asked { ports: &signature.outputs, taken: outputs, port: None, parameters: Parameters::default() };
+        if list.next_element_seed(Object(&mut asked, reader))?.is_none() {
+            return Ok(false);
+        }
+        let (port, parameters) = (asked.port, asked.parameters);
+        let Some(port) = port else { return Err(reader.misfit("This output has no name.".to_owned())) };
+        outputs.push(Output { port, parameters });
+        Ok(true)
+    }
+}
+
+/// An output that is being read.
+struct Asked<'a> {
+    ports: &'a [Port],
+    taken: &'a [Output],
+    port: Option<usize>,
+    parameters: Parameters,
+}
+
+impl Fields for Asked<'_> {
+    const KEYS: &'static [&'static str] = &["name", "parameters"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        if key == "parameters" {
+            return map.next_value_seed(Object(&mut self.parameters, reader));
+        }
+        self.port = port(self.ports, "output", map.next_value()?, reader)?;
+        if self.taken.iter().any(|taken| Some(taken.port) == self.port) {
+            return Err(reader.misfit("This output is asked for twice.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The port that a name means.
+fn port<E: serde::de::Error>(
+    ports: &[Port],
+    direction: &str,
+    name: Scalar<'_>,
+    reader: &mut Reader,
+) -> Result<Option<usize>, E> {
+    let Some(name) = name.text(reader)? else { return Ok(None) };
+    match ports.iter().position(|port| port.name == name) {
+        Some(port) => Ok(Some(port)),
+        None => {
+            let expected = expectation(ports);
+            Err(reader.misfit(format!("There is no {direction} of this name. The {direction}s are {expected}.")))
+        }
+    }
+}
+
+/// The element type that a datatype means.
+fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
+    let Some(name) = name.text(reader)? else { return Ok(None) };
+    match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {
+        Some(dtype) => Ok(Some(*dtype)),
+        None => {
+            let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
+            let name = cut(&name);
+            Err(reader.misfit(format!("{name} is not taken. Tensors are of {}.", known.join(", "))))
+        }
+    }
+}

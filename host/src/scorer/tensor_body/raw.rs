@@ -1,0 +1,47 @@
+//! One tensor as its bare bytes: row-major, little-endian.
+//!
+//! Owns how the length gives the one open dimension. Must not know labels.
+
+use super::super::signature::Port;
+use super::super::tensor::{Tensor, shape_text};
+use crate::error::ScoreFailure;
+
+/// True if bytes alone say what tensor they are: one port, and at most one dimension to be found by their number.
+pub(super) fn is_enough(ports: &[Port]) -> bool {
+    let [port] = ports else { return false };
+    port.shape.iter().filter(|dimension| dimension.is_none()).count() <= 1
+}
+
+/// Reads the tensor of the one port.
+///
+/// # Errors
+/// The number of bytes is that of no shape that the port takes, or a boolean is neither 0 nor 1.
+pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
+    let misfit = |message| ScoreFailure::NotConforming { message, pointer: String::new() };
+    let shape = shape(port, body.len()).map_err(misfit)?;
+    let tensor = Tensor { name: port.name.clone(), dtype: port.dtype, shape, data: body.to_vec() };
+    tensor.fits(port).map_err(|reason| misfit(format!("The body does not fit: {reason}.")))?;
+    Ok(tensor)
+}
+
+fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
+    let known =
+        port.shape.iter().flatten().try_fold(port.dtype.bytes() as u64, |product, size| product.checked_mul(*size));
+    let bytes = bytes as u64;
+    let is_open = port.shape.contains(&None);
+    let open = match known {
+        Some(known) if is_open && known > 0 && bytes.is_multiple_of(known) => bytes / known,
+        Some(0) if is_open && bytes == 0 => 0,
+        Some(known) if !is_open && known == bytes => 0,
+        _ => {
+            let wanted = match known {
+                Some(known) if is_open => format!("a multiple of {known}"),
+                Some(known) => known.to_string(),
+                None => "more than there are".to_owned(),
+            };
+            let (shape, dtype) = (shape_text(port), port.dtype.name());
+            return Err(format!("The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."));
+        }
+    };
+    Ok(port.shape.iter().map(|dimension| dimension.unwrap_or(open)).collect())
+}

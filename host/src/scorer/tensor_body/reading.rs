@@ -1,0 +1,358 @@
+//! Reading JSON by visitors, with the place of a misfit.
+//!
+//! Owns the JSON pointer, and the visitors for objects, lists and single values that any form of a body is made of. Must
+//! not know ports or forms. The pointer costs nothing until there is a misfit: it is put together on an error's way out.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::SliceRead;
+
+use crate::error::ScoreFailure;
+
+/// Most of a name of the caller's that is repeated to it, and written to the log.
+const NAME_BYTES: usize = 128;
+
+/// What was found wrong, and where. serde's errors are text alone, so the misfit is kept beside.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// From the misfit outwards.
+    trail: Vec<Step>,
+    misfit: Option<String>,
+}
+
+/// One step of a JSON pointer.
+pub(super) enum Step {
+    /// Into a list.
+    Index(usize),
+    /// Into an object.
+    Name(String),
+}
+
+/// Reads a whole body; `wanted` says what should have been sent.
+pub(super) fn json<'de, T>(
+    body: &'de [u8],
+    wanted: impl FnOnce() -> String,
+    read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'de>>, &mut Reader) -> Result<T, serde_json::Error>,
+) -> Result<T, ScoreFailure> {
+    let mut reader = Reader::default();
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = read(&mut json, &mut reader).and_then(|value| json.end().map(|()| value));
+    value.map_err(|error| {
+        let pointer = if reader.misfit.is_some() { reader.pointer() } else { String::new() };
+        let message = reader.misfit.unwrap_or_else(|| format!("The body is not JSON: {error}. Send {}.", wanted()));
+        ScoreFailure::NotConforming { message, pointer }
+    })
+}
+
+impl Reader {
+    /// Notes what is wrong at this place; the first misfit is the one to report.
+    pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
+        self.misfit.get_or_insert(message);
+        E::custom("misfit")
+    }
+
+    /// Passes a result on; if it is a misfit, it lies behind this step.
+    pub(super) fn at<T, E>(&mut self, step: impl FnOnce() -> Step, result: Result<T, E>) -> Result<T, E> {
+        if result.is_err() && self.misfit.is_some() {
+            self.trail.push(step());
+        }
+        result
+    }
+
+    fn pointer(&self) -> String {
+        self.trail.iter().rev().fold(String::new(), |mut text, step| {
+            text.push('/');
+            match step {
+                // Writing to a string cannot fail.
+                Step::Index(index) => drop(write!(text, "{index}")),
+                // RFC 6901, section 3.
+                Step::Name(name) => text.push_str(&cut(name).replace('~', "~0").replace('/', "~1")),
+            }
+            text
+        })
+    }
+}
+
+/// As much of a caller's text as is repeated to it.
+pub(super) fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(NAME_BYTES)).unwrap_or_default()
+}
+
+/// A key, or any string, looked at where it lies.
+pub(super) struct Key<F>(pub(super) F);
+
+impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok((self.0)(text))
+    }
+}
+
+/// The visits of a visitor that wants none of these kinds: its own `unexpected` says so.
+macro_rules! unexpected {
+    (@ boolean) => { unexpected! { @@ visit_bool, bool, "a boolean" } };
+    (@ number) => {
+        unexpected! { @@ visit_i64, i64, "a number" }
+        unexpected! { @@ visit_u64, u64, "a number" }
+        unexpected! { @@ visit_f64, f64, "a number" }
+    };
+    (@ string) => { unexpected! { @@ visit_str, &str, "a string" } };
+    (@ null) => {
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            Err(self.unexpected("null"))
+        }
+    };
+    (@ list) => {
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            Err(self.unexpected("a list"))
+        }
+    };
+    (@ object) => {
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            Err(self.unexpected("an object"))
+        }
+    };
+    (@@ $visit:ident, $type:ty, $found:literal) => {
+        fn $visit<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> {
+            Err(self.unexpected($found))
+        }
+    };
+    ($($kind:ident)*) => { $(unexpected! { @ $kind })* };
+}
+pub(super) use unexpected;
+
+/// What takes an object's fields, one by one.
+pub(super) trait Fields {
+    /// The fields that it knows, fewer than 32; others are passed over.
+    const KEYS: &'static [&'static str];
+
+    /// Takes the value of one of [`Self::KEYS`].
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error>;
+}
+
+/// An object whose fields come in any order, each once. `null` is an object without fields.
+pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
+
+impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // `any`, so that what is no object reaches the visitor and is answered in our words.
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<F> Object<'_, F> {
+    fn unexpected<E: de::Error>(self, found: &str) -> E {
+        self.1.misfit(format!("Here is {found}, where an object belongs."))
+    }
+}
+
+impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(fields, reader) = self;
+        let mut seen: u32 = 0;
+        let known = |name: &str| F::KEYS.iter().copied().zip(0u32..32).find(|(key, _)| *key == name);
+        while let Some(key) = map.next_key_seed(Key(known))? {
+            let Some((key, index)) = key else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let twice = seen & (1 << index) != 0;
+            seen |= 1 << index;
+            let taken = if twice {
+                Err(reader.misfit("This field is given twice.".to_owned()))
+            } else {
+                fields.field(key, &mut map, reader)
+            };
+            reader.at(|| Step::Name(key.to_owned()), taken)?;
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    unexpected! { boolean number string list }
+}
+
+/// What takes a list's items, one by one.
+pub(super) trait Items {
+    /// Takes the next item; false if there is none.
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error>;
+}
+
+/// A list. `null` is a list without items.
+pub(super) struct List<'a, I>(pub(super) &'a mut I, pub(super) &'a mut Reader);
+
+impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<I> List<'_, I> {
+    fn unexpected<E: de::Error>(self, found: &str) -> E {
+        self.1.misfit(format!("Here is {found}, where a list belongs."))
+    }
+}
+
+impl<'de, I: Items> Visitor<'de> for List<'_, I> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self(items, reader) = self;
+        let mut index = 0;
+        loop {
+            let more = items.item(index, &mut list, reader);
+            if !reader.at(|| Step::Index(index), more)? {
+                return Ok(());
+            }
+            index += 1;
+        }
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    unexpected! { boolean number string object }
+}
+
+/// One value, of whatever kind, in a place where a single one of some kind belongs. `null` is none.
+pub(super) enum Scalar<'de> {
+    Boolean(bool),
+    Count(u64),
+    Text(Cow<'de, str>),
+    None,
+    Other(&'static str),
+}
+
+impl<'de> Scalar<'de> {
+    pub(super) fn boolean<E: de::Error>(self, reader: &mut Reader) -> Result<Option<bool>, E> {
+        match self {
+            Self::Boolean(value) => Ok(Some(value)),
+            Self::None => Ok(None),
+            other => Err(other.unexpected("a boolean", reader)),
+        }
+    }
+
+    pub(super) fn count<E: de::Error>(self, reader: &mut Reader) -> Result<Option<u64>, E> {
+        match self {
+            Self::Count(value) => Ok(Some(value)),
+            Self::None => Ok(None),
+            other => Err(other.unexpected("a whole number from 0", reader)),
+        }
+    }
+
+    pub(super) fn text<E: de::Error>(self, reader: &mut Reader) -> Result<Option<Cow<'de, str>>, E> {
+        match self {
+            Self::Text(value) => Ok(Some(value)),
+            Self::None => Ok(None),
+            other => Err(other.unexpected("a string", reader)),
+        }
+    }
+
+    fn unexpected<E: de::Error>(&self, wanted: &str, reader: &mut Reader) -> E {
+        let found = match self {
+            Self::Boolean(_) => "a boolean",
+            Self::Count(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::None => "null",
+            Self::Other(found) => found,
+        };
+        reader.misfit(format!("Here is {found}, where {wanted} belongs."))
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Boolean(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Count(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other("a negative number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other("a number with a fraction or beyond all bounds"))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other("a list"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other("an object"))
+    }
+}

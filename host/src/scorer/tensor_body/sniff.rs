@@ -1,0 +1,114 @@
+//! Whether a JSON body is of the Open Inference Protocol.
+//!
+//! Owns the mark: `inputs` holds a list of objects, and no port is called so. Must not read further than it has to: the
+//! first key that says so ends the look.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::super::signature::Port;
+use super::reading::Key;
+
+const INPUTS: &str = "inputs";
+
+/// What may stand before `inputs`.
+const BESIDE: [&str; 3] = ["id", "parameters", "outputs"];
+
+/// Looks at a body that claims to be JSON; what is no JSON is not of the protocol.
+pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
+    let is_port = |name: &str| ports.iter().any(|port| port.name == name);
+    if is_port(INPUTS) {
+        return false;
+    }
+    let mut found = false;
+    let beside = |name: &str| BESIDE.contains(&name) && !is_port(name);
+    // The answer is in `found`; that the look ends early is an error to the parser.
+    let _ = Look { beside, found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body));
+    found
+}
+
+struct Look<'a, F> {
+    beside: F,
+    found: &'a mut bool,
+}
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Look<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let look = |name: &str| (name == INPUTS, (self.beside)(name));
+        while let Some((is_inputs, is_beside)) = map.next_key_seed(Key(&look))? {
+            if is_inputs {
+                return map.next_value_seed(First(self.found));
+            }
+            if !is_beside {
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// A list whose first item is an object, or that is empty.
+struct First<'a>(&'a mut bool);
+
+impl<'de> DeserializeSeed<'de> for First<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for First<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        match list.next_element_seed(IsObject(self.0))? {
+            Some(()) => {}
+            None => *self.0 = true,
+        }
+        Ok(())
+    }
+}
+
+struct IsObject<'a>(&'a mut bool);
+
+impl<'de> DeserializeSeed<'de> for IsObject<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IsObject<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        *self.0 = true;
+        Ok(())
+    }
+}

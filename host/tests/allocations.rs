@@ -1,0 +1,79 @@
+//! What a tensor's body costs in allocations, read and written.
+//!
+//! Owns the bounds. Stands alone, since the counting allocator serves the whole process.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+use scorebox_host::model::Dtype;
+use scorebox_host::scorer::Payload;
+use scorebox_host::scorer::signature::{Port, TensorSignature};
+use scorebox_host::scorer::tensor_body::open_inference::ModelName;
+use scorebox_host::scorer::tensor_body::{Written, read, write};
+
+const PIXELS: usize = 784;
+
+fn signature() -> TensorSignature {
+    let port = |name: &str| Port { name: name.into(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
+    TensorSignature {
+        inputs: vec![port("data")],
+        outputs: vec![port("same")],
+        batchable: true,
+        deterministic: true,
+        examples: Vec::new(),
+    }
+}
+
+/// Reads a body, writes the tensor back, and returns the number of allocations that took.
+#[track_caller]
+fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
+    let signature = signature();
+    let model = ModelName { name: "digits".into(), version: "1.0.0".into() };
+    let payload = Payload { content_type: content_type.into(), body: body.into() };
+    let mut answer = None;
+    let counted = allocation_counter::measure(|| {
+        let (mut tensors, reply) = read(&signature, &payload, &[]).unwrap();
+        // As if the scorer had given it.
+        tensors[0].name.clear();
+        tensors[0].name.push_str("same");
+        answer = Some(write(&reply, &model, tensors));
+    });
+    let Written { payload, .. } = answer.unwrap();
+    assert!(payload.body.ends_with(expected), "{}", String::from_utf8_lossy(&payload.body));
+    counted.count_total
+}
+
+fn pixels() -> Vec<f32> {
+    (0..PIXELS).map(|index| index as f32 / 255.0).collect()
+}
+
+fn list() -> String {
+    serde_json::to_string(&pixels()).unwrap()
+}
+
+/// Measured: 9. The end of the look for the other form, the slots to find tensors by port, the shape twice (open, then
+/// found), the elements, the tensor's name, the list of tensors, the answer's text and its label.
+#[test]
+fn azure_ml_s_json() {
+    let body = format!("{{\"data\":[{}]}}", list());
+    let count = allocations("application/json", body.into_bytes(), format!("[{}]", list()).as_bytes());
+    assert!(count <= 20, "{count} allocations");
+}
+
+/// Measured: 15. Besides the above: the list of inputs, the shape as stated, the id, the outputs asked for.
+#[test]
+fn the_open_inference_protocol_s_json() {
+    let body = format!(
+        r#"{{"inputs":[{{"name":"data","shape":[1,{PIXELS}],"datatype":"FP32","data":{}}}],"id":"a"}}"#,
+        list()
+    );
+    let count = allocations("application/json", body.into_bytes(), format!("{}}}]}}", list()).as_bytes());
+    assert!(count <= 20, "{count} allocations");
+}
+
+/// Measured: 8.
+#[test]
+fn bare_bytes() {
+    let body = pixels().iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+    let count = allocations("application/octet-stream", body, format!("[{}]", list()).as_bytes());
+    assert!(count <= 20, "{count} allocations");
+}

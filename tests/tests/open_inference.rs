@@ -1,0 +1,281 @@
+//! The Open Inference Protocol and bare bytes, through the real server: the digits' example, and the test program
+//! `dtypes` with a port for each element type.
+//!
+//! Owns what a client of KServe or Triton sees. Azure ML's form stands in `tensors.rs` and `bad_input.rs`.
+
+use scorebox_tests::app::App;
+use scorebox_tests::digits::{self, Digit, sample};
+use scorebox_tests::host::Host;
+use scorebox_tests::http::Answer;
+use scorebox_tests::place;
+use scorebox_tests::shared::Shared;
+use serde_json::{Value, json};
+
+static DIGITS: Shared<Host> = Shared::new();
+static DTYPES: Shared<Host> = Shared::new();
+
+const INFER: &str = "/v2/models/digits/infer";
+const JSON: (&str, &str) = ("content-type", "application/json");
+const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
+const LENGTH: &str = "inference-header-content-length";
+
+/// The test program's ports, with the protocol's names of their types, and a binary element of each that is no zero.
+const PORTS: [(&str, &str, &[u8]); 13] = [
+    ("bool", "BOOL", &[1]),
+    ("u8", "UINT8", &[255]),
+    ("i8", "INT8", &[0x80]),
+    ("u16", "UINT16", &[1, 2]),
+    ("i16", "INT16", &[1, 0x80]),
+    ("f16", "FP16", &[0, 0x3c]),
+    ("bf16", "BF16", &[0x80, 0x3f]),
+    ("u32", "UINT32", &[1, 2, 3, 4]),
+    ("i32", "INT32", &[1, 2, 3, 0x80]),
+    ("f32", "FP32", &[0, 0, 0xc0, 0x7f]),
+    ("u64", "UINT64", &[1, 2, 3, 4, 5, 6, 7, 8]),
+    ("i64", "INT64", &[1, 2, 3, 4, 5, 6, 7, 0x80]),
+    ("f64", "FP64", &[0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+];
+
+fn digits_host() -> Host {
+    Host::start(&place::example("digits"))
+}
+
+fn dtypes_host() -> Host {
+    Host::start(&App::of("dtypes"))
+}
+
+fn pixels(digits: &[Digit]) -> Vec<f64> {
+    digits.iter().flat_map(Digit::row).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the model takes f32")]
+fn bytes(digits: &[Digit]) -> Vec<u8> {
+    pixels(digits).iter().flat_map(|pixel| (*pixel as f32).to_le_bytes()).collect()
+}
+
+fn request(digits: &[Digit]) -> Value {
+    json!({
+        "id": "seven",
+        "inputs": [{"name": "data", "shape": [digits.len(), 784], "datatype": "FP32", "data": pixels(digits)}],
+    })
+}
+
+/// Asserts that an answer in the protocol's form is scikit-learn's of these digits.
+#[track_caller]
+fn check(digits: &[Digit], answer: &Value) {
+    assert_eq!((&answer["model_name"], &answer["model_version"]), (&json!("digits"), &json!("1.0.0")), "{answer}");
+    let [label, probabilities] = answer["outputs"].as_array().expect("outputs").as_slice() else {
+        panic!("not two outputs in {answer}")
+    };
+    assert_eq!((&label["name"], &label["datatype"]), (&json!("label"), &json!("INT64")));
+    assert_eq!((&label["shape"], &probabilities["shape"]), (&json!([digits.len()]), &json!([digits.len(), 10])));
+    let rows: Vec<_> = probabilities["data"].as_array().expect("data").chunks(10).map(|row| json!(row)).collect();
+    digits::check(digits, &json!({"label": label["data"], "probabilities": rows}));
+}
+
+#[test]
+fn digits_are_scored_on_every_route() {
+    let host = DIGITS.get(digits_host);
+    let digits = &sample()[..20];
+    for path in ["/score", "/api/score", INFER, "/v2/models/digits/versions/1.0.0/infer"] {
+        let answer = host.send("POST", path, &[JSON], request(digits).to_string()).expect(200);
+        assert_eq!((answer.header("content-type"), answer.header(LENGTH)), (Some("application/json"), None));
+        assert_eq!(answer.json()["id"], "seven");
+        check(digits, &answer.json());
+    }
+    // The label means nothing on the protocol's own routes.
+    check(digits, &host.send("POST", INFER, &[("content-type", "text/csv")], request(digits).to_string()).json());
+    // Nested, and nothing but what was asked for.
+    let rows: Vec<_> = digits.iter().map(Digit::row).collect();
+    let mut nested = request(digits);
+    nested["inputs"][0]["data"] = json!(rows);
+    nested["outputs"] = json!([{"name": "label"}]);
+    let answer = host.score(&nested).expect(200).json();
+    assert_eq!(answer["outputs"].as_array().map(Vec::len), Some(1), "{answer}");
+}
+
+#[test]
+fn binary_data_there_and_back() {
+    let host = DIGITS.get(digits_host);
+    let digits = &sample()[..5];
+    let data = bytes(digits);
+    let json = json!({
+        "parameters": {"binary_data_output": true},
+        "inputs": [{
+            "name": "data", "shape": [5, 784], "datatype": "FP32", "parameters": {"binary_data_size": data.len()},
+        }],
+    })
+    .to_string();
+    let body = [json.as_bytes(), &data].concat();
+    let length = json.len().to_string();
+    for (path, label) in [("/score", BYTES), ("/score", JSON), (INFER, BYTES)] {
+        let answer = host.send("POST", path, &[label, (LENGTH, &length)], body.clone()).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+        let head: usize = answer.header(LENGTH).expect("the length of the JSON").parse().expect("a number");
+        let (head, rest) = answer.body.split_at(head);
+        let head: Value = serde_json::from_slice(head).expect("JSON first");
+        let size = |output: usize| head["outputs"][output]["parameters"]["binary_data_size"].as_u64();
+        assert_eq!((size(0), size(1), rest.len()), (Some(40), Some(200), 240), "{head}");
+        let labels: Vec<_> = rest[..40].as_chunks().0.iter().map(|label| i64::from_le_bytes(*label)).collect();
+        let rows: Vec<_> = rest[40..].as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        let rows: Vec<_> = rows.chunks(10).collect();
+        digits::check(digits, &json!({"label": labels, "probabilities": rows}));
+    }
+    let refused = |length: &str, body: &[u8], pointer: &str, part: &str| {
+        let answer = host.send("POST", "/score", &[BYTES, (LENGTH, length)], body);
+        assert_eq!(answer.expect_error(400, "not-conforming", &[part]).json()["pointer"], pointer);
+    };
+    refused(&length, &body[..body.len() - 1], "/inputs/0/parameters/binary_data_size", "15679 bytes");
+    refused(&length, &[&body[..], b"more"].concat(), "", "4 bytes at the end");
+    refused("99999999", &body, "", "Inference-Header-Content-Length");
+    refused("seven", &body, "", "Inference-Header-Content-Length");
+}
+
+#[test]
+fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
+    let host = DIGITS.get(digits_host);
+    let digits = &sample()[..3];
+    let answer = host.send("POST", "/score", &[BYTES], bytes(digits)).expect(200);
+    digits::check(digits, &answer.json());
+    // Two outputs have no common form as bytes.
+    let accept = ("accept", "application/octet-stream");
+    let answer = host.send("POST", "/score", &[BYTES, accept], bytes(digits)).expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let mut short = bytes(digits);
+    short.pop();
+    let parts = ["9407 bytes", "a multiple of 3136"];
+    host.send("POST", "/score", &[BYTES], short).expect_error(400, "not-conforming", &parts);
+    // JSON that is called bytes is taken at its word; without any label it is JSON.
+    let json = digits::request(digits).to_string();
+    host.send("POST", "/score", &[BYTES], json.clone()).expect_error(400, "not-conforming", &["a multiple of"]);
+    digits::check(digits, &host.send("POST", "/score", &[], json).expect(200).json());
+
+    let host = Host::start(&App::of("misfit"));
+    let sent: Vec<u8> = [0f32, 1.5, 2.0, 0.25].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let sums: Vec<u8> = [1.5f32, 2.25].iter().flat_map(|x| x.to_le_bytes()).collect();
+    assert_eq!(host.send("POST", "/score", &[BYTES], sent.clone()).expect(200).json(), json!([[1.5], [2.25]]));
+    for (label, body) in [(BYTES, sent), (JSON, b"{\"x\": [[0, 1.5], [2, 0.25]]}".to_vec())] {
+        let answer = host.send("POST", "/score", &[label, accept], body).expect(200);
+        assert_eq!((answer.header("content-type"), &answer.body), (Some("application/octet-stream"), &sums));
+    }
+    // Thirteen inputs are too many for bytes alone.
+    let many = DTYPES.get(dtypes_host);
+    let parts = ["application/json", "inference-header-content-length"];
+    many.send("POST", "/score", &[BYTES], "").expect_error(415, "unsupported-media-type", &parts);
+}
+
+/// A request that sends one element to each port of the test program, as it says how.
+fn to_each_port(input: impl Fn(&str, &[u8]) -> Value) -> String {
+    let inputs: Vec<_> = PORTS
+        .iter()
+        .map(|(name, datatype, element)| {
+            let mut fields = input(name, element);
+            fields["name"] = json!(name);
+            fields["datatype"] = json!(datatype);
+            fields["shape"] = json!([1]);
+            fields
+        })
+        .collect();
+    json!({ "inputs": inputs }).to_string()
+}
+
+#[test]
+fn every_type_there_and_back() {
+    let host = DTYPES.get(dtypes_host);
+    let one = to_each_port(|name, _| json!({"data": [if name == "bool" { json!(true) } else { json!(1) }]}));
+    let answer = host.post("application/json", one).expect(200).json();
+    for ((name, datatype, _), output) in PORTS.iter().zip(answer["outputs"].as_array().expect("outputs")) {
+        assert_eq!((&output["name"], &output["datatype"]), (&json!(name), &json!(datatype)));
+        let is_one = output["data"][0] == true || output["data"][0].as_f64() == Some(1.0);
+        assert!(is_one && output["shape"] == json!([1]), "{output}");
+    }
+    let binary = to_each_port(|_, element| json!({"parameters": {"binary_data_size": element.len()}}));
+    let binary = binary.replacen('{', r#"{"parameters": {"binary_data_output": true}, "#, 1);
+    let elements: Vec<u8> = PORTS.iter().flat_map(|(_, _, element)| element.to_vec()).collect();
+    let body = [binary.as_bytes(), &elements].concat();
+    let length = binary.len().to_string();
+    let answer = host.send("POST", "/score", &[BYTES, (LENGTH, &length)], body).expect(200);
+    // NaN among them: no other form keeps it.
+    assert!(answer.body.ends_with(&elements) && answer.body[answer.body.len() - elements.len() - 1] == b'}');
+}
+
+#[test]
+fn a_misfit_is_pointed_at() {
+    let host = DIGITS.get(digits_host);
+    let refused = |body: &Value, pointer: &str, part: &str| {
+        for path in ["/score", INFER] {
+            let answer = host.send("POST", path, &[JSON], body.to_string());
+            let body = answer.expect_error(400, "not-conforming", &[part]).json();
+            assert_eq!(body["pointer"], pointer, "{body}");
+            let error = (path == INFER).then(|| body["message"].clone());
+            assert_eq!(body.get("error"), error.as_ref());
+        }
+    };
+    let with = |field: &str, value: Value| {
+        let mut body = request(&sample()[..1]);
+        body["inputs"][0][field] = value;
+        body
+    };
+    refused(&with("name", json!("date")), "/inputs/0/name", "`data` of FP32 and shape [-1, 784]");
+    refused(&with("shape", json!([1, 785])), "/inputs/0/shape/1", "784");
+    refused(&with("shape", json!([2, 784])), "/inputs/0/data", "1568");
+    refused(&with("datatype", json!("FP64")), "/inputs/0/datatype", "FP32");
+    refused(&with("datatype", json!("BYTES")), "/inputs/0/datatype", "BYTES is not taken");
+    refused(&with("data", json!([["a"]])), "/inputs/0/data/0/0", "a string");
+    refused(&json!({"inputs": []}), "/inputs", "`data`");
+    let answer = host.send("POST", INFER, &[JSON], r#"{"data": [[1]]}"#);
+    assert_eq!(answer.expect_error(400, "not-conforming", &["missing"]).json()["pointer"], "/inputs");
+}
+
+#[test]
+fn server_and_model_tell_of_themselves() {
+    let host = DIGITS.get(digits_host);
+    let server = host.get("/v2").expect(200).json();
+    assert_eq!((&server["name"], &server["extensions"]), (&json!("scorebox"), &json!(["binary_tensor_data"])));
+    assert!(server["version"].is_string());
+    assert_eq!(host.get("/v2/health/live").expect(200).json(), json!({"live": true}));
+    assert_eq!(host.get("/v2/health/ready").expect(200).json(), json!({"ready": true}));
+    let expected = json!({
+        "name": "digits",
+        "versions": ["1.0.0"],
+        "platform": "scorebox_wasm",
+        "inputs": [{"name": "data", "datatype": "FP32", "shape": [-1, 784]}],
+        "outputs": [
+            {"name": "label", "datatype": "INT64", "shape": [-1]},
+            {"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]},
+        ],
+    });
+    for path in ["/v2/models/digits", "/v2/models/digits/versions/1.0.0"] {
+        assert_eq!(host.get(path).expect(200).json(), expected);
+        let ready = host.get(&format!("{path}/ready")).expect(200).json();
+        assert_eq!(ready, json!({"name": "digits", "ready": true}));
+    }
+}
+
+#[test]
+fn errors_are_the_protocol_s_too() {
+    #[track_caller]
+    fn is_error(answer: Answer, status: u16, code: &str, part: &str) {
+        let body = answer.expect_error(status, code, &[part]).json();
+        assert_eq!(body["error"], body["message"]);
+    }
+    let host = DIGITS.get(digits_host);
+    for path in ["/v2/models/other/infer", "/v2/models/digits/versions/2/infer", "/v2/models", "/v2/x"] {
+        is_error(host.get(path), 404, "not-found", INFER);
+    }
+    assert!(host.get("/v20").expect_error(404, "not-found", &["/score"]).json().get("error").is_none());
+    let answer = host.get(INFER);
+    assert_eq!(answer.header("allow"), Some("POST"));
+    is_error(answer, 405, "method-not-allowed", "method");
+    let long = "a".repeat(101);
+    let answer = host.send("POST", INFER, &[JSON, ("x-ms-client-request-id", &long)], "{}");
+    is_error(answer, 431, "id-too-long", "100 characters");
+
+    let payloads = Host::start(&App::example("echo", ""));
+    is_error(payloads.send("POST", "/v2/models/echo/infer", &[JSON], "{}"), 404, "no-tensors", "/score");
+    let metadata = payloads.get("/v2/models/echo").expect(200).json();
+    assert_eq!((&metadata["inputs"], &metadata["outputs"]), (&json!([]), &json!([])));
+    // What has no label is bytes to a scorer of payloads, as before.
+    let answer = payloads.send("POST", "/score", &[], "bytes").expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+}
