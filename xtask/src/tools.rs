@@ -27,6 +27,7 @@ pub const TEST_TOOLS: &[Tool] = &[
     tool("podman", "podman", "runs images"),
     tool("runc", "runc", "runs images for podman"),
     tool("openssl", "openssl", "makes certificates for TLS tests"),
+    tool("wrk", "wrk", "loads the servers that the benchmark measures"),
     tool("python3", "python3", "plays the other side in tests of wire formats"),
 ];
 
