@@ -35,6 +35,11 @@ pub enum Command {
     /// Run every check and test; the last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
     /// Measure the packaged host beside native code that does the same.
+    ///
+    /// Servers score the same handwritten digit over HTTP: the example `digits` from its image (warm, and with an instance
+    /// for every call), and the native ceiling, which is the same arithmetic behind the same HTTP stack without a sandbox.
+    /// They take turns within one run, and every ratio is of one round, so a machine that is slow for a while is slow for
+    /// all.
     Bench(BenchArgs),
     /// Check the house rules: dependency direction, module docs, the contract's hash.
     Tidy(TidyArgs),
@@ -139,13 +144,9 @@ pub struct TestArgs {
 }
 
 /// Flags of `bench`.
-///
-/// Two servers score the same handwritten digit over HTTP: the example `digits` from its image, and the native ceiling,
-/// the same arithmetic behind the same HTTP stack without a sandbox. They take turns within one run, and every ratio is of
-/// one round, so a machine that is slow for a while is slow for both.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about three \
+    after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about two \
                         minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
                         servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
                         bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \

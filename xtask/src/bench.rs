@@ -52,14 +52,17 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let (rounds, seconds, spawns) =
         if args.quick { (1, QUICK_SECONDS, QUICK_SPAWNS) } else { (args.rounds, args.seconds, SPAWNS) };
     let time = Duration::from_secs_f64(seconds);
+    let mut connections = args.connections.clone();
+    connections.sort_unstable();
+    connections.dedup();
     let kinds = programs(&stage).len() as u32;
-    let loads = rounds * args.connections.len() as u32 * kinds;
+    let loads = rounds * connections.len() as u32 * kinds;
     let mut progress = Progress::new(memory::STEPS + loads + 1 + rounds);
 
     let pss_bytes = memory::measure(&stage, &question, &load, &mut progress)?;
     // From here on all are there, and those that are not measured idle.
     let servers = start(&stage, &question)?;
-    let samples = throughput::measure(&servers, &load, &args.connections, rounds, time, &mut progress)?;
+    let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
     let cold_start = cold_start::measure(&stage.warm, &stage.ceiling, &question, spawns, &mut progress)?;
     let fairness = fairness::measure(&stage, &wrk, rounds, time, &mut progress)?;
     drop((servers, progress));

@@ -68,7 +68,7 @@ pub struct Sample {
     pub measured: Measured<f64>,
 }
 
-/// What is measured of a load: of one round, of all, or as ratios to the ceiling's.
+/// What is measured of a load: of one round, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured<T> {
     /// Answers in a second.
@@ -81,15 +81,17 @@ pub struct Measured<T> {
     pub cpu_us_per_request: T,
 }
 
-impl<T> Measured<T> {
-    fn map<U>(items: &[Self], fold: impl Fn(&mut dyn Iterator<Item = &T>) -> Option<U>) -> Option<Measured<U>> {
-        Some(Measured {
-            requests_per_second: fold(&mut items.iter().map(|item| &item.requests_per_second))?,
-            p50_us: fold(&mut items.iter().map(|item| &item.p50_us))?,
-            p99_us: fold(&mut items.iter().map(|item| &item.p99_us))?,
-            cpu_us_per_request: fold(&mut items.iter().map(|item| &item.cpu_us_per_request))?,
-        })
-    }
+/// The same as ratios to the ceiling's, each the median of the rounds' ratios.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OverCeiling {
+    /// Of requests in a second.
+    pub throughput: f64,
+    /// Of p50.
+    pub p50: f64,
+    /// Of p99.
+    pub p99: f64,
+    /// Of CPU for a request.
+    pub cpu: f64,
 }
 
 /// All rounds of one server under one load.
@@ -102,8 +104,8 @@ pub struct Row {
     /// Over the rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
-    /// Medians of the rounds' ratios to the ceiling in the same round; without units.
-    pub over_ceiling: Measured<f64>,
+    /// Each round to the ceiling in the same round.
+    pub over_ceiling: OverCeiling,
 }
 
 /// Sums the samples up, by connections and server.
@@ -117,24 +119,29 @@ pub fn rows(samples: &[Sample]) -> Vec<Row> {
 fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     let of =
         |kind: Kind| samples.iter().filter(move |sample| sample.connections == connections && sample.server == kind);
-    let own: Vec<_> = of(server).map(|sample| sample.measured).collect();
-    let ratios: Vec<_> = of(server)
-        .filter_map(|sample| {
-            let ceiling = of(Kind::Ceiling).find(|other| other.round == sample.round)?.measured;
-            let own = sample.measured;
-            Some(Measured {
-                requests_per_second: own.requests_per_second / ceiling.requests_per_second,
-                p50_us: own.p50_us / ceiling.p50_us,
-                p99_us: own.p99_us / ceiling.p99_us,
-                cpu_us_per_request: own.cpu_us_per_request / ceiling.cpu_us_per_request,
-            })
-        })
-        .collect();
+    let own = |figure: fn(&Measured<f64>) -> f64| Spread::of(of(server).map(|sample| figure(&sample.measured)));
+    let ratio = |figure: fn(&Measured<f64>) -> f64| {
+        let ratios = of(server).filter_map(|sample| {
+            let ceiling = of(Kind::Ceiling).find(|other| other.round == sample.round)?;
+            Some(figure(&sample.measured) / figure(&ceiling.measured))
+        });
+        Some(Spread::of(ratios)?.median)
+    };
     Some(Row {
         server,
         connections,
-        measured: Measured::map(&own, |values| Spread::of(values.copied()))?,
-        over_ceiling: Measured::map(&ratios, |values| Some(Spread::of(values.copied())?.median))?,
+        measured: Measured {
+            requests_per_second: own(|measured| measured.requests_per_second)?,
+            p50_us: own(|measured| measured.p50_us)?,
+            p99_us: own(|measured| measured.p99_us)?,
+            cpu_us_per_request: own(|measured| measured.cpu_us_per_request)?,
+        },
+        over_ceiling: OverCeiling {
+            throughput: ratio(|measured| measured.requests_per_second)?,
+            p50: ratio(|measured| measured.p50_us)?,
+            p99: ratio(|measured| measured.p99_us)?,
+            cpu: ratio(|measured| measured.cpu_us_per_request)?,
+        },
     })
 }
 
@@ -231,7 +238,7 @@ impl Ratios {
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         let cpu = |server: Kind| {
             let row = rows.iter().find(|row| row.server == server && row.connections == 8);
-            row.map(|row| row.over_ceiling.cpu_us_per_request)
+            row.map(|row| row.over_ceiling.cpu)
         };
         Self {
             cpu_warm: cpu(Kind::Warm),
@@ -276,9 +283,9 @@ mod tests {
         ];
         let rows = rows(&samples);
         assert_eq!(rows.iter().map(|row| row.server).collect::<Vec<_>>(), [Kind::Warm, Kind::Ceiling]);
-        assert_eq!(rows[0].over_ceiling.cpu_us_per_request, 2.0);
+        assert_eq!(rows[0].over_ceiling.cpu, 2.0);
         assert_eq!(rows[0].measured.cpu_us_per_request, Spread { median: 20.0, least: 20.0, most: 90.0 });
-        assert_eq!(rows[1].over_ceiling.cpu_us_per_request, 1.0);
+        assert_eq!(rows[1].over_ceiling.cpu, 1.0);
         assert_eq!(quietest_tail(&samples, Kind::Warm, 8), Some(2.0));
         assert_eq!(quietest_tail(&samples, Kind::Warm, 64), None);
     }

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::tools;
 
-/// Longer than any round: wrk counts in whole seconds, so it is told this much and stopped when the round is over.
-const NEVER: &str = "3600s";
+/// wrk counts in whole seconds, so it is told that many more than a round has, and stopped when the round is over.
+const SPARE_SECONDS: u64 = 5;
 
 /// The report that the script prints; wrk's own text rounds to three digits.
 const REPORT: &str = r#"
@@ -79,7 +79,13 @@ impl LoadGenerator {
         let broken =
             |problem: String| Failure::other(format!("wrk: {problem}"), "run `wrk --version`, then the command again");
         let child = Command::new(&self.wrk)
-            .args(["-t1", &format!("-c{connections}"), &format!("-d{NEVER}"), "--latency", "-s"])
+            .args([
+                "-t1",
+                &format!("-c{connections}"),
+                &format!("-d{}s", time.as_secs() + SPARE_SECONDS),
+                "--latency",
+                "-s",
+            ])
             .arg(&self.script)
             .arg(format!("http://{address}/score"))
             .stdin(Stdio::null())

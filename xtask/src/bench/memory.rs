@@ -37,7 +37,7 @@ pub fn measure(
     let ceiling_idle = Some(idle("ceiling", &stage.ceiling)?);
     let mut with = [None; 3];
     for ((count, program), found) in stage.instances.iter().zip(&mut with) {
-        progress.step(&format!("memory with {count} instances"));
+        progress.step(&format!("memory with instances: {count}"));
         *found = program.as_ref().ok().map(|program| after(program, question, Some(load))).transpose()?;
     }
     let [instances_1, instances_8, instances_64] = with;

@@ -75,10 +75,10 @@ fn load_line(row: &Row) -> String {
         "{:>5} {:<8} {:>28} {:>24} {:>24} {:>26}",
         row.connections,
         row.server.name(),
-        cell(&own.requests_per_second, over.requests_per_second, 0),
-        cell(&own.p50_us, over.p50_us, 0),
-        cell(&own.p99_us, over.p99_us, 0),
-        cell(&own.cpu_us_per_request, over.cpu_us_per_request, 1)
+        cell(&own.requests_per_second, over.throughput, 0),
+        cell(&own.p50_us, over.p50, 0),
+        cell(&own.p99_us, over.p99, 0),
+        cell(&own.cpu_us_per_request, over.cpu, 1)
     )
 }
 

@@ -17,6 +17,9 @@ use crate::{app, demo};
 /// How long a call of the scorer that loops may take: long beside a call, short beside a round.
 const LOOP_DEADLINE: &str = "1s";
 
+/// How the native ceiling is compiled: as the image's host is, or the compiler would be measured.
+const PROFILE: &str = "release";
+
 /// Numbers of instances whose memory is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];
 
@@ -88,8 +91,10 @@ pub fn prepare() -> Result<Stage, Failure> {
 /// Builds the program of the native ceiling, alone: with other packages beside it, it would share their features.
 fn ceiling() -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
-    let built =
-        workspace::build(&workspace::root(), &["--release", "-p", "scorebox-bench", "--bin", "native-ceiling"])?;
+    let built = workspace::build(
+        &workspace::root(),
+        &["--profile", PROFILE, "-p", "scorebox-bench", "--bin", "native-ceiling"],
+    )?;
     built
         .into_iter()
         .find_map(|artifact| artifact.executable)
