@@ -34,6 +34,13 @@ pub enum Command {
     Package(PackageArgs),
     /// Run every check and test; the last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
+    /// Measure the packaged host beside native code that does the same.
+    ///
+    /// Servers score the same handwritten digit over HTTP: the example `digits` from its image (warm, and with an instance
+    /// for every call), and the native ceiling, which is the same arithmetic behind the same HTTP stack without a sandbox.
+    /// They take turns within one run, and every ratio is of one round, so a machine that is slow for a while is slow for
+    /// all.
+    Bench(BenchArgs),
     /// Check the house rules: dependency direction, module docs, the contract's hash.
     Tidy(TidyArgs),
 }
@@ -106,7 +113,7 @@ pub struct PackageArgs {
 /// The form of a result on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One line.
+    /// For people.
     Text,
     /// One JSON object.
     Json,
@@ -134,6 +141,47 @@ pub struct TestArgs {
     /// Run only the tests whose name holds one of these, and no other check.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about two \
+                        minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
+                        servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
+                        bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
+                        --output json > figures.json"
+)]
+pub struct BenchArgs {
+    /// Rounds of each load; every figure is a median over them.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Length of a round in seconds, e.g. 2 or 0.5.
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Connections that are kept busy at a time, one load for each number; the ratios that a release is judged by need 8
+    /// and 64.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,8,64",
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub connections: Vec<u16>,
+    /// One round of 0.5 s and three starts: to see that it works, not how fast.
+    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
+    pub quick: bool,
+    /// What standard output holds: a table for people, or one JSON object with every figure.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// Only the steps of a call in one process (parse, instantiate, call, render); their table goes to standard error.
+    #[arg(long, conflicts_with_all = ["no_steps", "quick", "output"])]
+    pub steps: bool,
+    /// No steps, only servers.
+    #[arg(long)]
+    pub no_steps: bool,
+}
+
+/// The least that wrk reports on, and what nobody waits for.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
+    if (0.2..=600.0).contains(&seconds) { Ok(seconds) } else { Err("not between 0.2 and 600".to_owned()) }
 }
 
 /// Flags of `tidy`.

@@ -4,7 +4,7 @@
 //! know how images or components are made.
 
 mod running;
-mod sample;
+pub mod sample;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::{package, setup};
 /// The example that the demo packages, below the workspace.
 const EXAMPLE: &str = "guest/examples/digits";
 /// The digits and the answers of scikit-learn, below the workspace.
-const SAMPLE: &str = "tests/data/digits-sample.json";
+pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
@@ -32,18 +32,33 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     setup::toolchain(|line| eprintln!("{line}"))?;
     let digits = sample::read(&workspace::root().join(SAMPLE))?;
     let folder = workspace::target().join("demo");
+    let Unpacked { manifest, image, root } = unpacked(&folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::other(format!("no runtime for sockets: {error}"), "see `ulimit -n`"))?;
+    runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
+}
+
+/// The example as an image, and what that image holds.
+pub struct Unpacked {
+    /// The example's manifest.
+    pub manifest: Manifest,
+    /// The image.
+    pub image: WrittenImage,
+    /// The folder that it was unpacked to.
+    pub root: PathBuf,
+}
+
+/// Packages the example into `image` below a folder, and unpacks that to `root` beside it.
+pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let image = package::image(&manifest, Cpu::Baseline, None, Some(&folder.join("image")), "demo")?;
-
     let root = folder.join("root");
     if root.exists() {
         std::fs::remove_dir_all(&root).map_err(|error| Failure::file(&root, "be removed", error))?;
     }
     unpack::unpack(&image.dir, &root)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::other(format!("no runtime for sockets: {error}"), "see `ulimit -n`"))?;
-    runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
+    Ok(Unpacked { manifest, image, root })
 }
 
 async fn score(

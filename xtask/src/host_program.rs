@@ -21,12 +21,12 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
         // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled with, so that nothing
         // big is compiled twice.
-        Kind::Developer => ("developer", &["-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
+        Kind::Developer => ("developer", &["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
         // Alone, since Cargo gives a program every feature that any package beside it asks for.
-        Kind::Image => ("image", &["-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"]),
+        Kind::Image => ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"]),
     };
     eprintln!("building the host ({name})");
-    let built = workspace::build(&workspace::root(), &[&["--release"], arguments].concat())?;
+    let built = workspace::build(&workspace::root(), arguments)?;
     let programs = built.into_iter().filter(|artifact| artifact.name == "scorebox");
     let Some(program) = programs.filter_map(|artifact| artifact.executable).next_back() else {
         return Err(Failure::toolchain(

@@ -1,9 +1,10 @@
-//! `cargo xtask`: builds, packages, tries and tests Scorebox.
+//! `cargo xtask`: builds, packages, tries, tests and measures Scorebox.
 //!
 //! Owns the dispatch to one file per command and the exit code. Must not know how any command works.
 
 mod app;
 mod args;
+mod bench;
 mod component;
 mod demo;
 mod digest;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         // Its last line is the sum, so it prints its failures itself.
         Command::Test(args) => return test::run(&args),

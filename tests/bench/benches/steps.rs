@@ -1,4 +1,119 @@
-//! Steps.
-fn main() {
+//! The steps of one call, each by itself, in this process and through the host library's public front door.
+//!
+//! Owns what is timed. Reads the app folder of the example `digits` from SCOREBOX_BENCH_APP; `cargo xtask bench` sets it.
+//! A call through `Scorer::run` includes what that does beside the guest: admission, parsing and rendering.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::LazyLock;
+
+use divan::Bencher;
+use scorebox_bench::logreg::{CLASSES, PIXELS};
+use scorebox_bench::scoring::{self, Digits};
+use scorebox_host::app::App;
+use scorebox_host::manifest::{Isolation, Manifest};
+use scorebox_host::model::Dtype;
+use scorebox_host::scorer::signature::Port;
+use scorebox_host::scorer::tensor::Tensor;
+use scorebox_host::scorer::tensor_body::Reply;
+use scorebox_host::scorer::tensor_body::open_inference::ModelName;
+use scorebox_host::scorer::{Invocation, Payload, Source};
+use tokio::runtime::{Builder, Runtime};
+
+/// Names the app folder.
+const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
+
+/// One body, as callers send it; a real digit.
+const SEVEN: &str = include_str!("../../../guest/examples/digits/src/seven.json");
+
+/// One thread to run on, as many as one caller at a time can use.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be started")
+});
+
+fn main() -> ExitCode {
+    if app().is_none() {
+        eprintln!(
+            "error: {APP_VARIABLE} names no app folder\n  fix: run `cargo xtask bench --steps`, which builds one"
+        );
+        return ExitCode::from(2);
+    }
     divan::main();
+    ExitCode::SUCCESS
+}
+
+/// From a body to a tensor.
+#[divan::bench]
+fn parse(bencher: Bencher) {
+    let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
+    let signature = scoring::signature(data);
+    bencher.bench_local(|| scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits"));
+}
+
+/// From tensors to an answer.
+#[divan::bench]
+fn render(bencher: Bencher) {
+    let probabilities: Vec<u8> = (1..=CLASSES).flat_map(|class| (class as f32 / 55.0).to_le_bytes()).collect();
+    let tensors = vec![
+        Tensor { name: "label".into(), dtype: Dtype::I64, shape: vec![1], data: 7_i64.to_le_bytes().into() },
+        Tensor { name: "probabilities".into(), dtype: Dtype::F32, shape: vec![1, CLASSES as u64], data: probabilities },
+    ];
+    let name = ModelName { name: "digits".to_owned(), version: String::new() };
+    let reply = Reply::default();
+    let answer = || tensors.clone();
+    bencher.with_inputs(answer).bench_local_values(|tensors| scoring::render(&reply, &name, tensors));
+}
+
+/// The whole call of the native ceiling: parse, predict, render.
+#[divan::bench]
+fn native_call(bencher: Bencher) {
+    let file = app().expect("main has looked").join("model/logreg.safetensors");
+    let digits = Digits::read(&file).expect("the app holds its model");
+    bencher.bench_local(|| digits.score(divan::black_box(SEVEN).into()).expect("the body fits"));
+}
+
+/// A call of an instance that has served before.
+#[divan::bench]
+fn warm_call(bencher: Bencher) {
+    let app = load(Isolation::Warm);
+    call(&app);
+    bencher.bench_local(|| call(&app));
+}
+
+/// A call with an instance of its own, made for it and dropped after it.
+#[divan::bench]
+fn call_isolated(bencher: Bencher) {
+    let app = load(Isolation::Call);
+    call(&app);
+    bencher.bench_local(|| call(&app));
+}
+
+/// One instance, made and dropped: where calls are isolated, none is kept.
+#[divan::bench]
+fn instantiate(bencher: Bencher) {
+    let app = load(Isolation::Call);
+    bencher.bench_local(|| RUNTIME.block_on(app.scorer.warm_up()).expect("an instance can be made"));
+}
+
+fn app() -> Option<PathBuf> {
+    std::env::var_os(APP_VARIABLE).map(PathBuf::from).filter(|folder| folder.is_dir())
+}
+
+fn load(isolation: Isolation) -> App {
+    let folder = app().expect("main has looked");
+    let mut manifest = Manifest::read(&folder).expect("the app has a manifest");
+    manifest.instances.isolation = isolation;
+    RUNTIME.block_on(async {
+        let app = App::load(manifest, &|_: &str| None, RUNTIME.handle().clone()).await.expect("the app can be loaded");
+        app.scorer.warm_up().await.expect("init succeeds");
+        app
+    })
+}
+
+fn call(app: &App) -> Payload {
+    let invocation = Invocation { id: "bench".to_owned(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+    let payload = Payload { content_type: "application/json".to_owned(), body: SEVEN.into() };
+    RUNTIME.block_on(app.scorer.run(invocation, payload)).expect("a seven is scored").payload
 }

@@ -1,0 +1,93 @@
+//! One call: from a body to an answer.
+//!
+//! Owns the ports of the example `digits`, and the only use of the host's tensor JSON, so that the ceiling takes, refuses
+//! and writes exactly what the host does. Must not know HTTP.
+
+use std::path::Path;
+
+use scorebox_host::error::ScoreFailure;
+use scorebox_host::model::Dtype;
+use bytes::Bytes;
+use scorebox_host::scorer::Payload;
+use scorebox_host::scorer::signature::{Port, TensorSignature};
+use scorebox_host::scorer::tensor::Tensor;
+use scorebox_host::scorer::tensor_body::{self, Reply, open_inference::ModelName};
+
+use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
+
+/// The model with its ports.
+pub struct Digits {
+    model: LogisticRegression,
+    signature: TensorSignature,
+    name: ModelName,
+}
+
+impl Digits {
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// As [`LogisticRegression::read`].
+    pub fn read(model: &Path) -> anyhow::Result<Self> {
+        let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
+        let name = ModelName { name: "digits".to_owned(), version: String::new() };
+        Ok(Self { model: LogisticRegression::read(model)?, signature: signature(data), name })
+    }
+
+    /// Scores a body `{"data": [[…784 numbers…], …]}`.
+    ///
+    /// # Errors
+    /// The body does not fit.
+    pub fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure> {
+        let (inputs, reply) = parse(&self.signature, body)?;
+        let data = inputs.first().map_or(&[][..], |tensor| &tensor.data);
+        let count = data.len() / (PIXELS * size_of::<f32>());
+        let mut labels = Vec::with_capacity(count * size_of::<i64>());
+        let mut probabilities = Vec::with_capacity(count * CLASSES * size_of::<f32>());
+        for digit in data.chunks_exact(PIXELS * size_of::<f32>()) {
+            let mut pixels = [0.0; PIXELS];
+            for (pixel, bytes) in pixels.iter_mut().zip(digit.as_chunks().0) {
+                *pixel = f32::from_le_bytes(*bytes);
+            }
+            let prediction = self.model.predict(&pixels);
+            labels.extend(prediction.label.to_le_bytes());
+            probabilities.extend(prediction.probabilities.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        let rows = count as u64;
+        let answer = vec![
+            Tensor { name: "label".to_owned(), dtype: Dtype::I64, shape: vec![rows], data: labels },
+            Tensor {
+                name: "probabilities".to_owned(),
+                dtype: Dtype::F32,
+                shape: vec![rows, CLASSES as u64],
+                data: probabilities,
+            },
+        ];
+        Ok(render(&reply, &self.name, answer))
+    }
+}
+
+/// The contract of `digits`, as far as bodies are concerned.
+#[must_use]
+pub fn signature(data: Port) -> TensorSignature {
+    TensorSignature {
+        inputs: vec![data],
+        outputs: Vec::new(),
+        batchable: false,
+        deterministic: true,
+        examples: Vec::new(),
+    }
+}
+
+/// The host's own reader.
+///
+/// # Errors
+/// The body does not fit the ports.
+pub fn parse(signature: &TensorSignature, body: Bytes) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
+    tensor_body::read(signature, &Payload { content_type: "application/json".to_owned(), body }, &[])
+}
+
+/// The host's own writer.
+#[must_use]
+pub fn render(reply: &Reply, name: &ModelName, tensors: Vec<Tensor>) -> Bytes {
+    tensor_body::write(reply, name, tensors).payload.body
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask bench`: every figure is there, whatever it says.
+//!
+//! Owns the shape of the JSON. Times and ratios are not judged here: a machine that runs tests is no machine to measure
+//! on.
+
+use std::process::Command;
+use std::time::Duration;
+
+use scorebox_tests::{place, require, run};
+use serde_json::Value;
+
+/// Building the ceiling and the image's host from nothing takes minutes.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+#[track_caller]
+fn positive(value: &Value, what: &str) {
+    let number = value.as_f64().unwrap_or_else(|| panic!("{what} is no number: {value}"));
+    assert!(number.is_finite() && number > 0.0, "{what} is {number}");
+}
+
+#[track_caller]
+fn spread(value: &Value, what: &str) {
+    for key in ["least", "median", "most"] {
+        positive(&value[key], &format!("{what}.{key}"));
+    }
+    let [least, median, most] = ["least", "median", "most"].map(|key| value[key].as_f64());
+    assert!(least <= median && median <= most, "{what}: {value}");
+}
+
+#[test]
+fn a_quick_run_has_every_figure() {
+    require!("wrk");
+    let mut bench = Command::new(place::xtask());
+    bench.args(["bench", "--quick", "--output", "json", "--no-steps"]).current_dir(place::workspace());
+    let figures = run::finish_within(LIMIT, &mut bench, b"").ended(0).json();
+
+    for name in ["cpu_warm", "cpu_call", "cold_start", "p99_over_p50_c64"] {
+        positive(&figures["ratios"][name], name);
+    }
+    positive(&figures["fairness_p50_rise"], "fairness_p50_rise");
+    assert_eq!(figures["skipped"], Value::Array(vec![]), "every setting is known");
+    assert_eq!((figures["rounds"].as_u64(), figures["round_seconds"].as_f64()), (Some(1), Some(0.5)));
+
+    let load = figures["load"].as_array().expect("a list of loads");
+    let keys: Vec<_> = load.iter().map(|row| (row["connections"].as_u64(), row["server"].as_str())).collect();
+    let expected =
+        [1, 8, 64].map(|connections| ["warm", "call", "ceiling"].map(|name| (Some(connections), Some(name))));
+    assert_eq!(keys, expected.concat());
+    for row in load {
+        for name in ["requests_per_second", "p50_us", "p99_us", "cpu_us_per_request"] {
+            spread(&row[name], name);
+        }
+        for name in ["throughput", "p50", "p99", "cpu"] {
+            positive(&row["over_ceiling"][name], name);
+        }
+    }
+    for name in ["warm_ms", "ceiling_ms"] {
+        spread(&figures["cold_start"][name], name);
+    }
+    for name in ["alone_p50_us", "beside_loop_p50_us"] {
+        spread(&figures["fairness"][name], name);
+    }
+    for name in ["warm_idle", "call_idle", "ceiling_idle", "instances_1", "instances_8", "instances_64"] {
+        positive(&figures["pss_bytes"][name], name);
+    }
+}
+
+#[test]
+fn arguments_that_measure_nothing_are_refused() {
+    let refuse = |arguments: &[&str], part: &str| {
+        run::finish(Command::new(place::xtask()).arg("bench").args(arguments), b"").ended(2).said(&[part]);
+    };
+    refuse(&["--seconds", "0"], "between 0.2 and 600");
+    refuse(&["--connections", "0"], "connections");
+    refuse(&["--steps", "--no-steps"], "cannot be used with");
+}

@@ -1,0 +1,101 @@
+//! `cargo xtask bench`: the packaged host beside native code that does the same.
+//!
+//! Owns the story: build both, check one answer of each, measure them in turns, report. Must not know how anything is
+//! measured.
+
+mod answer;
+mod client;
+mod cold_start;
+mod fairness;
+mod figures;
+mod load;
+mod memory;
+mod process;
+mod progress;
+mod report;
+mod server;
+mod stage;
+mod steps;
+mod throughput;
+
+use std::time::Duration;
+
+use self::answer::Question;
+use self::figures::{Figures, Kind, Ratios};
+use self::load::LoadGenerator;
+use self::progress::Progress;
+use self::server::{Program, Server};
+use self::stage::Stage;
+use crate::args::{BenchArgs, Format};
+use crate::failure::Failure;
+use crate::setup;
+
+/// Starts of each program, and in a quick run.
+const SPAWNS: u32 = 20;
+const QUICK_SPAWNS: u32 = 3;
+/// Length of a round of a quick run, in seconds.
+const QUICK_SECONDS: f64 = 0.5;
+
+/// Runs the command.
+pub fn run(args: &BenchArgs) -> Result<(), Failure> {
+    setup::toolchain(|line| eprintln!("{line}"))?;
+    // Before a build of minutes.
+    let wrk = if args.steps { None } else { Some(load::find_wrk()?) };
+    let stage = stage::prepare()?;
+    if !args.no_steps {
+        steps::run(&stage.app)?;
+    }
+    let Some(wrk) = wrk else { return Ok(()) };
+    let question = Question::read()?;
+    let load = LoadGenerator::new(&wrk, stage.folder.join("digits.lua"), &question.json)?;
+
+    let (rounds, seconds, spawns) =
+        if args.quick { (1, QUICK_SECONDS, QUICK_SPAWNS) } else { (args.rounds, args.seconds, SPAWNS) };
+    let time = Duration::from_secs_f64(seconds);
+    let mut connections = args.connections.clone();
+    connections.sort_unstable();
+    connections.dedup();
+    let kinds = programs(&stage).len() as u32;
+    let loads = rounds * connections.len() as u32 * kinds;
+    let mut progress = Progress::new(memory::STEPS + loads + 1 + rounds);
+
+    let pss_bytes = memory::measure(&stage, &question, &load, &mut progress)?;
+    // From here on all are there, and those that are not measured idle.
+    let servers = start(&stage, &question)?;
+    let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
+    let cold_start = cold_start::measure(&stage.warm, &stage.ceiling, &question, spawns, &mut progress)?;
+    let fairness = fairness::measure(&stage, &wrk, rounds, time, &mut progress)?;
+    drop((servers, progress));
+
+    let load = figures::rows(&samples);
+    let figures = Figures {
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        rounds,
+        round_seconds: seconds,
+        ratios: Ratios::of(&load, &samples, &cold_start),
+        load,
+        cold_start,
+        pss_bytes,
+        fairness_p50_rise: fairness.rise,
+        fairness,
+        skipped: stage.skipped(),
+    };
+    report::print(&figures, args.output == Format::Json)
+}
+
+fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
+    let call = stage.call.as_ref().ok().map(|call| (Kind::Call, call));
+    [Some((Kind::Warm, &stage.warm)), call, Some((Kind::Ceiling, &stage.ceiling))].into_iter().flatten().collect()
+}
+
+/// Starts every server and checks an answer of each.
+fn start(stage: &Stage, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
+    let mut servers = Vec::new();
+    for (kind, program) in programs(stage) {
+        let mut server = program.start()?;
+        let (answer, _) = server.first_answer(&question.bytes)?;
+        question.check(&server, &answer)?;
+        servers.push((kind, server));
+    }
+    Ok(servers)
+}

@@ -1,0 +1,44 @@
+//! The one question that every server is asked, and the check of its answer.
+//!
+//! Owns the digit. Must not know how figures are made: a server that answers wrongly has none.
+
+use super::client::{self, Answer};
+use super::server::Server;
+use crate::demo::SAMPLE;
+use crate::demo::sample::{self, Agreement, Digit};
+use crate::failure::Failure;
+use crate::workspace;
+
+/// A digit as a request.
+pub struct Question {
+    digit: Digit,
+    /// The body.
+    pub json: String,
+    /// The whole request.
+    pub bytes: Vec<u8>,
+}
+
+impl Question {
+    /// The first digit of the sample.
+    pub fn read() -> Result<Self, Failure> {
+        let file = workspace::root().join(SAMPLE);
+        let digit = sample::read(&file)?.into_iter().next();
+        let digit = digit.ok_or_else(|| Failure::file(&file, "be used", "it holds no digit"))?;
+        let json = sample::request(std::slice::from_ref(&digit)).to_string();
+        let bytes = client::request(&json);
+        Ok(Self { digit, json, bytes })
+    }
+
+    /// Refuses an answer that is not scikit-learn's.
+    pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
+        let mut agreement = Agreement::default();
+        if let Ok(body) = serde_json::from_slice(&answer.body) {
+            agreement.add(std::slice::from_ref(&self.digit), &body);
+        }
+        if answer.status == 200 && agreement.is_full() {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(&answer.body);
+        Err(server.failure(&format!("its answer is not scikit-learn's: {} {body}", answer.status)))
+    }
+}

@@ -1,0 +1,75 @@
+//! The least HTTP that asks a server once.
+//!
+//! Owns the bytes of a request and the reading of its answer. A client library would take longer to start than a server
+//! to answer, and that is what is measured. Must not know what is asked.
+
+use std::io::{self, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take; above every deadline of a call.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The bytes of a request to be scored.
+pub fn request(json: &str) -> Vec<u8> {
+    let length = json.len();
+    let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
+    format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes()
+}
+
+/// Connects; the error is `ConnectionRefused` as long as nobody listens.
+pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Sends a request on a connection and reads its answer.
+pub fn ask(mut stream: &TcpStream, request: &[u8]) -> io::Result<Answer> {
+    stream.write_all(request)?;
+    read(BufReader::new(stream))
+}
+
+fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP/1.1 with a length");
+    let mut line = String::new();
+    answer.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let mut length = None;
+    loop {
+        line.clear();
+        answer.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok();
+        }
+    }
+    let mut body = vec![0; length.ok_or_else(broken)?];
+    answer.read_exact(&mut body)?;
+    Ok(Answer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let answer = read(&b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx: y\r\n\r\n{}more"[..]).unwrap();
+        assert_eq!(answer, Answer { status: 200, body: b"{}".to_vec() });
+        assert!(read(&b"HTTP/1.1 200 OK\r\n\r\n{}"[..]).is_err());
+        assert!(read(&b""[..]).is_err());
+        assert!(read(&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"[..]).is_err());
+        assert!(request("{}").ends_with(b"content-length: 2\r\n\r\n{}"));
+    }
+}

@@ -1,0 +1,292 @@
+//! Figures: medians, their spread, and ratios.
+//!
+//! Owns the arithmetic and the shape of every result, which is that of the JSON. Must not know how anything is measured
+//! or printed.
+
+use serde::Serialize;
+
+/// A median with the least and the most of the values that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// Half of the values are below.
+    pub median: f64,
+    /// The smallest value.
+    pub least: f64,
+    /// The largest value.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of no values there is none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied();
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            (at(middle.checked_sub(1)?)? + at(middle)?) / 2.0
+        } else {
+            at(middle)?
+        };
+        Some(Self { median, least: at(0)?, most: at(values.len() - 1)? })
+    }
+}
+
+/// The kinds of server, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The image's host with the settings that it ships with: instances are used again.
+    Warm,
+    /// The same with an instance for every call.
+    Call,
+    /// Native code without a sandbox.
+    Ceiling,
+}
+
+impl Kind {
+    /// As it stands in tables and in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Call => "call",
+            Self::Ceiling => "ceiling",
+        }
+    }
+}
+
+/// One server under one load in one round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// The server.
+    pub server: Kind,
+    /// Connections that were kept busy.
+    pub connections: u16,
+    /// The round.
+    pub round: u32,
+    /// What was measured.
+    pub measured: Measured<f64>,
+}
+
+/// What is measured of a load: of one round, or of all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measured<T> {
+    /// Answers in a second.
+    pub requests_per_second: T,
+    /// Half of the answers came within, in microseconds.
+    pub p50_us: T,
+    /// 99 of 100 answers came within, in microseconds.
+    pub p99_us: T,
+    /// Time on a core that the server's process took for an answer, in microseconds.
+    pub cpu_us_per_request: T,
+}
+
+/// The same as ratios to the ceiling's, each the median of the rounds' ratios.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OverCeiling {
+    /// Of requests in a second.
+    pub throughput: f64,
+    /// Of p50.
+    pub p50: f64,
+    /// Of p99.
+    pub p99: f64,
+    /// Of CPU for a request.
+    pub cpu: f64,
+}
+
+/// All rounds of one server under one load.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Row {
+    /// The server.
+    pub server: Kind,
+    /// Connections that were kept busy.
+    pub connections: u16,
+    /// Over the rounds.
+    #[serde(flatten)]
+    pub measured: Measured<Spread>,
+    /// Each round to the ceiling in the same round.
+    pub over_ceiling: OverCeiling,
+}
+
+/// Sums the samples up, by connections and server.
+pub fn rows(samples: &[Sample]) -> Vec<Row> {
+    let mut keys: Vec<_> = samples.iter().map(|sample| (sample.connections, sample.server)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().filter_map(|(connections, server)| row(samples, connections, server)).collect()
+}
+
+fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
+    let of =
+        |kind: Kind| samples.iter().filter(move |sample| sample.connections == connections && sample.server == kind);
+    let own = |figure: fn(&Measured<f64>) -> f64| Spread::of(of(server).map(|sample| figure(&sample.measured)));
+    let ratio = |figure: fn(&Measured<f64>) -> f64| {
+        let ratios = of(server).filter_map(|sample| {
+            let ceiling = of(Kind::Ceiling).find(|other| other.round == sample.round)?;
+            Some(figure(&sample.measured) / figure(&ceiling.measured))
+        });
+        Some(Spread::of(ratios)?.median)
+    };
+    Some(Row {
+        server,
+        connections,
+        measured: Measured {
+            requests_per_second: own(|measured| measured.requests_per_second)?,
+            p50_us: own(|measured| measured.p50_us)?,
+            p99_us: own(|measured| measured.p99_us)?,
+            cpu_us_per_request: own(|measured| measured.cpu_us_per_request)?,
+        },
+        over_ceiling: OverCeiling {
+            throughput: ratio(|measured| measured.requests_per_second)?,
+            p50: ratio(|measured| measured.p50_us)?,
+            p99: ratio(|measured| measured.p99_us)?,
+            cpu: ratio(|measured| measured.cpu_us_per_request)?,
+        },
+    })
+}
+
+/// p99 over p50 in the round that was disturbed least.
+pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
+    let of = samples.iter().filter(|sample| sample.connections == connections && sample.server == server);
+    of.map(|sample| sample.measured.p99_us / sample.measured.p50_us).min_by(f64::total_cmp)
+}
+
+/// From the start of a process to its first correct answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ColdStart {
+    /// How often each was started.
+    pub spawns: u32,
+    /// The image's host.
+    pub warm_ms: Spread,
+    /// Native code.
+    pub ceiling_ms: Spread,
+    /// Median of the ratios of two starts, one after the other.
+    pub over_ceiling: f64,
+}
+
+/// Memory of a process, each page by its share of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Pss {
+    /// The host after its first answer.
+    pub warm_idle: Option<u64>,
+    /// The same where calls are isolated.
+    pub call_idle: Option<u64>,
+    /// Native code after its first answer.
+    pub ceiling_idle: Option<u64>,
+    /// With 1 instance alive, after load.
+    pub instances_1: Option<u64>,
+    /// With 8.
+    pub instances_8: Option<u64>,
+    /// With 64.
+    pub instances_64: Option<u64>,
+    /// What each instance from the ninth to the 64th added.
+    pub per_further_instance: Option<u64>,
+}
+
+/// What one endless caller costs the others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Fairness {
+    /// Of short calls over 8 connections.
+    pub alone_p50_us: Spread,
+    /// The same beside one caller whose calls loop until their deadline.
+    pub beside_loop_p50_us: Spread,
+    /// Median of the rounds' ratios.
+    #[serde(skip)]
+    pub rise: f64,
+}
+
+/// The four ratios that a release is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratios {
+    /// CPU for a request at 8 connections, warm over ceiling.
+    pub cpu_warm: Option<f64>,
+    /// The same where calls are isolated.
+    pub cpu_call: Option<f64>,
+    /// First correct answer after the start, host over ceiling.
+    pub cold_start: f64,
+    /// p99 over p50 of warm at 64 connections in the quietest round.
+    pub p99_over_p50_c64: Option<f64>,
+}
+
+/// Everything that a run found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Rounds of each load.
+    pub rounds: u32,
+    /// Length of a round.
+    pub round_seconds: f64,
+    /// What the release is judged by.
+    pub ratios: Ratios,
+    /// By connections, then server.
+    pub load: Vec<Row>,
+    /// Starts.
+    pub cold_start: ColdStart,
+    /// Memory, in bytes.
+    pub pss_bytes: Pss,
+    /// Rise of p50 beside an endless caller; 1 is none.
+    pub fairness_p50_rise: f64,
+    /// What the rise is made of.
+    pub fairness: Fairness,
+    /// What this host refuses, and so was not measured.
+    pub skipped: Vec<String>,
+}
+
+impl Ratios {
+    /// Picks them.
+    pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
+        let cpu = |server: Kind| {
+            let row = rows.iter().find(|row| row.server == server && row.connections == 8);
+            row.map(|row| row.over_ceiling.cpu)
+        };
+        Self {
+            cpu_warm: cpu(Kind::Warm),
+            cpu_call: cpu(Kind::Call),
+            cold_start: cold.over_ceiling,
+            p99_over_p50_c64: quietest_tail(samples, Kind::Warm, 64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(server: Kind, round: u32, cpu: f64, p99: f64) -> Sample {
+        let measured = Measured { requests_per_second: 1e6 / cpu, p50_us: 10.0, p99_us: p99, cpu_us_per_request: cpu };
+        Sample { server, connections: 8, round, measured }
+    }
+
+    #[test]
+    fn medians_have_a_spread() {
+        let check = |values: &[f64], expected: Option<(f64, f64, f64)>| {
+            let found = Spread::of(values.iter().copied()).map(|found| (found.median, found.least, found.most));
+            assert_eq!(found, expected, "{values:?}");
+        };
+        check(&[], None);
+        check(&[3.0], Some((3.0, 3.0, 3.0)));
+        check(&[4.0, 1.0], Some((2.5, 1.0, 4.0)));
+        check(&[9.0, 1.0, 2.0], Some((2.0, 1.0, 9.0)));
+    }
+
+    #[test]
+    fn ratios_are_of_the_same_round() {
+        let samples = [
+            sample(Kind::Warm, 0, 20.0, 30.0),
+            sample(Kind::Ceiling, 0, 10.0, 20.0),
+            // A noisy round slows both.
+            sample(Kind::Warm, 1, 90.0, 90.0),
+            sample(Kind::Ceiling, 1, 30.0, 20.0),
+            sample(Kind::Warm, 2, 20.0, 20.0),
+            sample(Kind::Ceiling, 2, 10.0, 20.0),
+        ];
+        let rows = rows(&samples);
+        assert_eq!(rows.iter().map(|row| row.server).collect::<Vec<_>>(), [Kind::Warm, Kind::Ceiling]);
+        assert_eq!(rows[0].over_ceiling.cpu, 2.0);
+        assert_eq!(rows[0].measured.cpu_us_per_request, Spread { median: 20.0, least: 20.0, most: 90.0 });
+        assert_eq!(rows[1].over_ceiling.cpu, 1.0);
+        assert_eq!(quietest_tail(&samples, Kind::Warm, 8), Some(2.0));
+        assert_eq!(quietest_tail(&samples, Kind::Warm, 64), None);
+    }
+}

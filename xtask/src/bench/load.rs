@@ -1,0 +1,132 @@
+//! Load, made by wrk.
+//!
+//! Owns the script that tells wrk what to send and to report, and the call. Must not know which server is loaded.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::tools;
+
+/// wrk counts in whole seconds, so it is told that many more than a round has, and stopped when the round is over.
+const SPARE_SECONDS: u64 = 5;
+
+/// The report that the script prints; wrk's own text rounds to three digits.
+const REPORT: &str = r#"
+done = function(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format('\n{"requests":%d,"duration_us":%d,"refused":%d,"broken":%d,"p50_us":%.1f,"p99_us":%.1f}\n',
+    summary.requests, summary.duration, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+"#;
+
+/// wrk, ready to send one kind of request.
+pub struct LoadGenerator {
+    wrk: PathBuf,
+    script: PathBuf,
+}
+
+/// What a load came to.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Load {
+    /// Answers.
+    pub requests: u64,
+    duration_us: u64,
+    /// Answers of a status from 400 up.
+    refused: u64,
+    /// Failed connections, reads and writes, and timeouts.
+    broken: u64,
+    /// Half of the answers came within.
+    pub p50_us: f64,
+    /// 99 of 100 answers came within.
+    pub p99_us: f64,
+}
+
+impl Load {
+    /// Answers in a second.
+    pub fn requests_per_second(&self) -> f64 {
+        self.requests as f64 * 1e6 / self.duration_us as f64
+    }
+}
+
+/// Finds wrk, or installs it where that is possible.
+pub fn find_wrk() -> Result<PathBuf, Failure> {
+    if tools::find("wrk").is_none() {
+        tools::install(&["wrk"])?;
+    }
+    tools::find("wrk").ok_or_else(|| Failure::toolchain("the load generator wrk is missing", tools::apt_line(&["wrk"])))
+}
+
+impl LoadGenerator {
+    /// Writes the script that sends this JSON.
+    pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
+        // A long bracket of Lua: nothing in it is an escape, and JSON of numbers and words does not hold its end.
+        let text = format!(
+            "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\nwrk.body = [==[{json}]==]\n{REPORT}"
+        );
+        std::fs::write(&script, text).map_err(|error| Failure::file(&script, "be written", error))?;
+        Ok(Self { wrk: wrk.to_path_buf(), script })
+    }
+
+    /// Keeps connections busy for some time. Every answer must be a success.
+    pub fn run(&self, address: SocketAddr, connections: u16, time: Duration) -> Result<Load, Failure> {
+        let broken =
+            |problem: String| Failure::other(format!("wrk: {problem}"), "run `wrk --version`, then the command again");
+        let child = Command::new(&self.wrk)
+            .args([
+                "-t1",
+                &format!("-c{connections}"),
+                &format!("-d{}s", time.as_secs() + SPARE_SECONDS),
+                "--latency",
+                "-s",
+            ])
+            .arg(&self.script)
+            .arg(format!("http://{address}/score"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| broken(format!("cannot be started: {error}")))?;
+        std::thread::sleep(time);
+        // It reports what it has, as at the end of its time. One that ended by itself says why below.
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let output = child.wait_with_output().map_err(|error| broken(error.to_string()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let Some(load) = report(&text) else {
+            return Err(broken(format!("no report in: {text}{}", String::from_utf8_lossy(&output.stderr))));
+        };
+        if load.requests == 0 || load.refused > 0 || load.broken > 0 {
+            return Err(Failure::other(
+                format!(
+                    "{address} over {connections} connections: {} answers, {} of them failures, and {} broken connections",
+                    load.requests, load.refused, load.broken
+                ),
+                "a figure counts only if every answer is a success; see the server's log in target/bench",
+            ));
+        }
+        Ok(load)
+    }
+}
+
+fn report(output: &str) -> Option<Load> {
+    output.lines().find_map(|line| serde_json::from_str(line).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_found_in_wrks_text() {
+        let line = r#"{"requests":3,"duration_us":1500000,"refused":0,"broken":1,"p50_us":80.0,"p99_us":91.5}"#;
+        let load = report(&format!("Running 1h test\n  50%  80.00us\n\n{line}\n")).unwrap();
+        assert_eq!((load.requests, load.broken, load.p99_us, load.requests_per_second()), (3, 1, 91.5, 2.0));
+        assert_eq!(report("unable to connect"), None);
+    }
+}

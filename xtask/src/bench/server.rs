@@ -1,0 +1,141 @@
+//! A server process under measurement.
+//!
+//! Owns its start, its first answer and its end. Must not know what it scores or how it is measured.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use super::client::{self, Answer};
+use crate::failure::Failure;
+use crate::workspace::shown;
+
+/// How long a server may take until it listens.
+const LISTENING: Duration = Duration::from_secs(60);
+/// Between two attempts to connect; the kernel's timer adds about half as much.
+const RETRY: Duration = Duration::from_micros(100);
+/// Below the ports that the kernel gives to clients: a client that asks for one of those again and again, before anybody
+/// listens there, may be given it as its own and meet itself.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// For messages.
+    name: String,
+    file: PathBuf,
+    arguments: Vec<String>,
+    log: PathBuf,
+}
+
+impl Program {
+    /// The host with an app folder; its log goes to a file of the given folder.
+    pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
+        let arguments = ["serve", "--app", &app.display().to_string(), "--address", "127.0.0.1"].map(str::to_owned);
+        Self { name: name.to_owned(), file: file.to_path_buf(), arguments: arguments.into(), log: log(logs, name) }
+    }
+
+    /// The native ceiling with a model.
+    pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
+        let arguments = ["--model".to_owned(), model.display().to_string()];
+        Self { name: name.to_owned(), file: file.to_path_buf(), arguments: arguments.into(), log: log(logs, name) }
+    }
+
+    /// Starts it in an empty environment, as a container's first process has little more.
+    pub fn start(&self) -> Result<Server, Failure> {
+        let port = free_port()?;
+        let log = File::create(&self.log).map_err(|error| Failure::file(&self.log, "be made", error))?;
+        let copy = log.try_clone().map_err(|error| Failure::file(&self.log, "be shared", error))?;
+        let mut command = Command::new(&self.file);
+        command.args(&self.arguments).args(["--port", &port.to_string()]).env_clear();
+        command.stdin(Stdio::null()).stdout(log).stderr(copy);
+        let started = Instant::now();
+        let child = command.spawn().map_err(|error| Failure::file(&self.file, "be started", error))?;
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Ok(Server { name: self.name.clone(), child, address, started, log: self.log.clone() })
+    }
+}
+
+fn log(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
+}
+
+/// A running server; dropped, it is killed.
+pub struct Server {
+    name: String,
+    child: Child,
+    /// Where it will listen.
+    pub address: SocketAddr,
+    started: Instant,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Connects as soon as that is possible and asks; also says how long it took since the start.
+    pub fn first_answer(&mut self, request: &[u8]) -> Result<(Answer, Duration), Failure> {
+        loop {
+            match client::connect(self.address) {
+                Ok(stream) => {
+                    let answer = client::ask(&stream, request).map_err(|error| self.failure(&error.to_string()))?;
+                    return Ok((answer, self.started.elapsed()));
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(self.failure(&error.to_string())),
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(self.failure(&format!("it ended at its start with {status}")));
+            }
+            if self.started.elapsed() > LISTENING {
+                return Err(self.failure(&format!("it does not listen after {} s", LISTENING.as_secs())));
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    /// What is wrong with it, with the end of its log.
+    pub fn failure(&self, problem: &str) -> Failure {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n  ");
+        Failure::other(
+            format!("server `{}`: {problem}; its last words:\n  {tail}", self.name),
+            format!("see {}", shown(&self.log)),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A server that has ended cannot be killed, and need not.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16, Failure> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Two runs at a time begin at different ports.
+    let first = (std::process::id() % u32::from(count)) as u16;
+    for _ in 0..count {
+        let offset = (u32::from(first) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(count);
+        let port = PORTS.start + offset as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Failure::other(
+        format!("no port of 127.0.0.1 from {} to {} is free", PORTS.start, PORTS.end),
+        "end some servers",
+    ))
+}

@@ -1,0 +1,197 @@
+//! What is measured, built and laid out below target/bench.
+//!
+//! Owns the programs and app folders: the image unpacked as `demo` does it, copies of its app with other settings, the
+//! native ceiling, and a scorer that loops. Must not know how anything is measured.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::precompiled::Cpu;
+
+use super::server::Program;
+use crate::failure::Failure;
+use crate::image::{APP_ROOT, HOST_PROGRAM};
+use crate::workspace::{self, GUEST_TARGET};
+use crate::{app, demo};
+
+/// How long a call of the scorer that loops may take: long beside a call, short beside a round.
+const LOOP_DEADLINE: &str = "1s";
+
+/// How the native ceiling is compiled: as the image's host is, or the compiler would be measured.
+const PROFILE: &str = "image";
+
+/// Numbers of instances whose memory is measured.
+pub const INSTANCES: [usize; 3] = [1, 8, 64];
+
+/// Everything that is started.
+pub struct Stage {
+    /// For scripts and logs.
+    pub folder: PathBuf,
+    /// The app folder of the image.
+    pub app: PathBuf,
+    /// The image's host with the app as it ships.
+    pub warm: Program,
+    /// The same where calls are isolated, or why there is none.
+    pub call: Result<Program, String>,
+    /// Native code.
+    pub ceiling: Program,
+    /// The host with so many instances from the start, or why there is none.
+    pub instances: Vec<(usize, Result<Program, String>)>,
+    /// The host with a scorer that loops when told to.
+    pub wayward: Program,
+}
+
+impl Stage {
+    /// What is not measured, each with its reason.
+    pub fn skipped(&self) -> Vec<String> {
+        let call = self.call.as_ref().err().map(|why| format!("call: {why}"));
+        let instances = self.instances.iter().filter_map(|(count, program)| {
+            let why = program.as_ref().err()?;
+            Some(format!("{count} instances: {why}"))
+        });
+        call.into_iter().chain(instances).collect()
+    }
+}
+
+/// Builds and lays out everything.
+pub fn prepare() -> Result<Stage, Failure> {
+    let folder = workspace::target().join("bench");
+    let apps = folder.join("apps");
+    if apps.exists() {
+        std::fs::remove_dir_all(&apps).map_err(|error| Failure::file(&apps, "be removed", error))?;
+    }
+    std::fs::create_dir_all(&apps).map_err(|error| Failure::file(&apps, "be made", error))?;
+    let root = demo::unpacked(&folder)?.root;
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    let (host, app) = (inside(HOST_PROGRAM), inside(APP_ROOT));
+    let wayward = wayward(&apps)?;
+    let ceiling = Program::ceiling("ceiling", &ceiling()?, &model(&app)?, &folder);
+    let altered = |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {
+        let copy = altered(&app, &apps.join(name), settings)?;
+        Ok(copy.map(|copy| Program::host(name, &host, &copy, &folder)))
+    };
+    let call = altered("call", &[("instances", "isolation", "call".into())])?;
+    let mut instances = Vec::new();
+    for count in INSTANCES {
+        let number = toml::Value::Integer(count as i64);
+        let settings = [("limits", "instances", number.clone()), ("instances", "at_start", number)];
+        instances.push((count, altered(&format!("instances-{count}"), &settings)?));
+    }
+    Ok(Stage {
+        warm: Program::host("warm", &host, &app, &folder),
+        call,
+        ceiling,
+        instances,
+        wayward: Program::host("wayward", &host, &wayward, &folder),
+        app,
+        folder,
+    })
+}
+
+/// Builds the program of the native ceiling, alone: with other packages beside it, it would share their features.
+fn ceiling() -> Result<PathBuf, Failure> {
+    eprintln!("building the native ceiling");
+    let built = workspace::build(
+        &workspace::root(),
+        &["--profile", PROFILE, "-p", "scorebox-bench", "--bin", "native-ceiling"],
+    )?;
+    built
+        .into_iter()
+        .find_map(|artifact| artifact.executable)
+        .ok_or_else(|| Failure::toolchain("cargo built no program `native-ceiling`", "see tests/bench/Cargo.toml"))
+}
+
+/// The one file of the app's model, which both sides read.
+fn model(app: &Path) -> Result<PathBuf, Failure> {
+    let folder = app.join(app::MODEL_FOLDER);
+    let entries = std::fs::read_dir(&folder).map_err(|error| Failure::file(&folder, "be listed", error))?;
+    let mut files = entries.flatten().map(|entry| entry.path());
+    let found = files.find(|file| file.extension() == Some("safetensors".as_ref()));
+    found.ok_or_else(|| Failure::file(&folder, "be used", "it holds no .safetensors file"))
+}
+
+fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
+    eprintln!("building the scorer that loops");
+    let arguments = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--example", "wayward"];
+    let built = workspace::build(&workspace::root(), &arguments)?;
+    let mut files = built.into_iter().filter(|artifact| artifact.name == "wayward").flat_map(|artifact| artifact.files);
+    let component = files
+        .find(|file| file.extension() == Some("wasm".as_ref()))
+        .ok_or_else(|| Failure::toolchain("cargo built no wayward.wasm", "see tests/programs/Cargo.toml"))?;
+    let mut scorer = toml::Table::new();
+    scorer.insert("name".to_owned(), "wayward".into());
+    scorer.insert("component".to_owned(), component.display().to_string().into());
+    // Its `init` reads settings, which are not there yet where an image is built.
+    scorer.insert("snapshot".to_owned(), false.into());
+    let mut limits = toml::Table::new();
+    limits.insert("deadline".to_owned(), LOOP_DEADLINE.into());
+    let mut manifest = toml::Table::new();
+    manifest.insert("scorer".to_owned(), scorer.into());
+    manifest.insert("limits".to_owned(), limits.into());
+    let project = apps.join("wayward-project");
+    std::fs::create_dir_all(&project).map_err(|error| Failure::file(&project, "be made", error))?;
+    let file = project.join(MANIFEST_FILE);
+    write(&file, &manifest)?;
+    let dir = apps.join("wayward");
+    app::stage(&Manifest::read(&file)?, &dir, Cpu::Baseline)?;
+    Ok(dir)
+}
+
+/// Section, key and value.
+type Setting<'a> = (&'a str, &'a str, toml::Value);
+
+/// Copies an app and changes settings of it; an inner error says which of them this host refuses.
+fn altered(app: &Path, copy: &Path, settings: &[Setting<'_>]) -> Result<Result<PathBuf, String>, Failure> {
+    copy_folder(app, copy)?;
+    let file = copy.join(MANIFEST_FILE);
+    let text = std::fs::read_to_string(&file).map_err(|error| Failure::file(&file, "be read", error))?;
+    let mut manifest: toml::Table = text.parse().map_err(|error| Failure::file(&file, "be parsed", error))?;
+    for (section, key, value) in settings {
+        let section = manifest.entry(*section).or_insert_with(|| toml::Table::new().into());
+        if let Some(section) = section.as_table_mut() {
+            section.insert((*key).to_owned(), value.clone());
+        }
+    }
+    write(&file, &manifest)?;
+    Ok(Manifest::read(&file).map(|_| copy.to_path_buf()).map_err(|error| error.problem))
+}
+
+fn write(file: &Path, manifest: &toml::Table) -> Result<(), Failure> {
+    std::fs::write(file, manifest.to_string()).map_err(|error| Failure::file(file, "be written", error))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::file(from, &format!("be copied to {}", to.display()), error);
+    std::fs::create_dir_all(to).map_err(failed)?;
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().map_err(failed)?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_a_copy_are_changed_and_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = dir.path().join("app");
+        std::fs::create_dir_all(app.join("model")).unwrap();
+        std::fs::write(app.join("model/m"), "m").unwrap();
+        let text = "[scorer]\nname = \"x\"\ncomponent = \"c.wasm\"\n[limits]\nqueue = 3\n";
+        std::fs::write(app.join(MANIFEST_FILE), text).unwrap();
+        let copy = altered(&app, &dir.path().join("a"), &[("limits", "instances", 8.into())]).unwrap().unwrap();
+        let manifest = Manifest::read(&copy).unwrap();
+        assert_eq!((manifest.limits.instances, manifest.limits.queue), (Some(8), 3));
+        assert_eq!(std::fs::read(copy.join("model/m")).unwrap(), b"m");
+        let refused = altered(&app, &dir.path().join("b"), &[("limits", "unheard-of", 1.into())]).unwrap().unwrap_err();
+        assert!(refused.contains("unheard-of"), "{refused}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The steps of a call, measured in one process.
+//!
+//! Owns the call of `cargo bench`. Must not know the steps: `tests/bench/benches/steps.rs` has them.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::failure::Failure;
+use crate::workspace;
+
+/// Names the app folder to the benchmarks.
+const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
+
+/// Runs them; their table goes to standard error, since it is no part of the result.
+pub fn run(app: &Path) -> Result<(), Failure> {
+    // Alone, since Cargo gives a program every feature that any package beside it asks for: the image's host has no
+    // compiler, and so has this.
+    let arguments = ["bench", "-p", "scorebox-bench", "--bench", "steps"];
+    let shown = format!("cargo {}", arguments.join(" "));
+    eprintln!("running {shown}");
+    let mut command = workspace::cargo(&workspace::root());
+    command.args(arguments).env(APP_VARIABLE, app).stdin(Stdio::null()).stdout(std::io::stderr());
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::other(format!("`{shown}` ended with {status}"), "mend what it says above")),
+        Err(error) => Err(Failure::toolchain(format!("`{shown}`: {error}"), "run `cargo xtask setup`")),
+    }
+}
