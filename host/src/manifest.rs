@@ -4,6 +4,7 @@
 //! not know the environment (that is `deployment`), nor what any setting makes the host or the packager do.
 
 mod instances;
+mod limits;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
+pub use self::limits::Limits;
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
+use self::limits::RawLimits;
 use self::settings::{default_of, unknown_key};
 
 /// The file's name inside an app folder.
@@ -107,25 +110,6 @@ pub struct StoreSection {
     pub default_ttl: Option<Duration>,
     /// Bound on one command, connecting included.
     pub timeout: Duration,
-}
-
-/// `[limits]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Wall-clock time of a call, waiting for an instance included.
-    pub deadline: Duration,
-    /// Linear memory of one instance, in bytes.
-    pub memory_bytes: u64,
-    /// Instances that may exist at a time, and calls that may be in them; `None`: as many as suit the machine.
-    pub instances: Option<usize>,
-    /// Calls that may wait for an instance; one more is refused.
-    pub queue: usize,
-    /// Size of a request's body, in bytes.
-    pub body_bytes: u64,
-    /// Time that `init` may take.
-    pub init_deadline: Duration,
-    /// How long a stop waits for calls in flight.
-    pub drain: Duration,
 }
 
 /// `[package]`.
@@ -256,17 +240,6 @@ struct RawStore {
 }
 
 #[derive(Default, Deserialize)]
-struct RawLimits {
-    deadline: Option<String>,
-    memory: Option<String>,
-    instances: Option<toml::Value>,
-    queue: Option<usize>,
-    body: Option<String>,
-    init_deadline: Option<String>,
-    drain: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
 struct RawPackage {
     registry: Option<String>,
     repository: Option<String>,
@@ -391,49 +364,6 @@ impl RawStore {
                 .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
                 .transpose()?,
             timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
-        })
-    }
-}
-
-impl RawLimits {
-    fn into_limits(self) -> Result<Limits, Misfit> {
-        let time = |key: &str, value: Option<String>| {
-            duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()), LIMIT_MOST)
-        };
-        let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
-        let instances = match self.instances {
-            None => None,
-            Some(toml::Value::String(word)) if word == "auto" => None,
-            Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => usize::try_from(count).ok(),
-            Some(other) => {
-                return Err((
-                    format!("`limits.instances`: {other} is neither \"auto\" nor a number from 1 to 1024"),
-                    "write `instances = \"auto\"` or e.g. `instances = 4`".to_owned(),
-                ));
-            }
-        };
-        let memory_bytes = size("limits.memory", self.memory)?;
-        if !(1 << 20..=4 << 30).contains(&memory_bytes) {
-            return Err((
-                "`limits.memory` is not between 1MiB and 4GiB".to_owned(),
-                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB".to_owned(),
-            ));
-        }
-        let body_bytes = size("limits.body", self.body)?;
-        if body_bytes > 1 << 30 {
-            return Err((
-                "`limits.body` is over 1GiB".to_owned(),
-                "hand over a reference to what is larger, e.g. a key in a store".to_owned(),
-            ));
-        }
-        Ok(Limits {
-            deadline: time("limits.deadline", self.deadline)?,
-            memory_bytes,
-            instances,
-            queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
-            body_bytes,
-            init_deadline: time("limits.init_deadline", self.init_deadline)?,
-            drain: time("limits.drain", self.drain)?,
         })
     }
 }

@@ -23,7 +23,9 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
         // big is compiled twice.
         Kind::Developer => ("developer", &["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
         // Alone, since Cargo gives a program every feature that any package beside it asks for.
-        Kind::Image => ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"]),
+        Kind::Image => {
+            ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"])
+        }
     };
     eprintln!("building the host ({name})");
     let built = workspace::build(&workspace::root(), arguments)?;

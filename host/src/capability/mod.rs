@@ -233,7 +233,9 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     let name = interface.split_once('@').map_or(interface, |(name, _)| name);
     match name {
         "scorebox:scoring/types" | "scorebox:scoring/model" | "wasi:logging/logging" => true,
-        _ => ["wasi:cli/", "wasi:filesystem/", "wasi:io/", "wasi:sockets/"].iter().any(|package| name.starts_with(package)),
+        _ => ["wasi:cli/", "wasi:filesystem/", "wasi:io/", "wasi:sockets/"]
+            .iter()
+            .any(|package| name.starts_with(package)),
     }
 }
 

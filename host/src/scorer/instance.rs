@@ -98,8 +98,13 @@ impl Instance {
     ) -> Result<Output, Failure> {
         self.invocations += 1;
         let Self { store, exports, .. } = self;
-        let names: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
-        store.data_mut().begin(&names.join(","), deadline);
+        match calls.as_slice() {
+            [call] => store.data_mut().begin(&call.id, deadline),
+            calls => {
+                let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
+                store.data_mut().begin(&ids.join(","), deadline);
+            }
+        }
         store::rearm(store);
         let calls: Vec<_> = calls.into_iter().map(|call| to_wit(call, deadline)).collect();
         let outcome = match (exports, input) {

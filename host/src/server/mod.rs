@@ -292,12 +292,19 @@ async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<B
     }
     // What a client announces is a hint: it may announce much and send nothing.
     let hint = announced.unwrap_or(0).min(limit_bytes).min(RESERVE_BYTES);
-    let mut bytes = BytesMut::with_capacity(usize::try_from(hint).unwrap_or(0));
+    let mut bytes = BytesMut::new();
     let mut total: u64 = 0;
     let reading = async {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| RequestFailure::BodyLost.disposition())?.into_data() else { continue };
             total += data.len() as u64;
+            if bytes.is_empty() && total <= limit_bytes {
+                // Most bodies come in one piece, which needs no copying.
+                if announced == Some(total) {
+                    return Ok(data);
+                }
+                bytes.reserve(usize::try_from(hint).unwrap_or(0));
+            }
             if total <= limit_bytes {
                 bytes.extend_from_slice(&data);
             } else if total > limit_bytes.saturating_add(DISCARD_BYTES) {

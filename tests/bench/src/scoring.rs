@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::model::Dtype;
-use bytes::Bytes;
 use scorebox_host::scorer::Payload;
 use scorebox_host::scorer::signature::{Port, TensorSignature};
 use scorebox_host::scorer::tensor::Tensor;

@@ -1,0 +1,83 @@
+//! `[limits]`: bounds of a call, of an instance and of the pool.
+//!
+//! Owns this section and its checks. Must not know what keeps the bounds.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::settings::default_of;
+use super::{LIMIT_MOST, Misfit, bytes, duration};
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time of a call, waiting for an instance included.
+    pub deadline: Duration,
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: u64,
+    /// Instances that may exist at a time, and calls that may be in them; `None`: as many as suit the machine.
+    pub instances: Option<usize>,
+    /// Calls that may wait for an instance; one more is refused.
+    pub queue: usize,
+    /// Size of a request's body, in bytes.
+    pub body_bytes: u64,
+    /// Time that `init` may take.
+    pub init_deadline: Duration,
+    /// How long a stop waits for calls in flight.
+    pub drain: Duration,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RawLimits {
+    deadline: Option<String>,
+    memory: Option<String>,
+    instances: Option<toml::Value>,
+    queue: Option<usize>,
+    body: Option<String>,
+    init_deadline: Option<String>,
+    drain: Option<String>,
+}
+
+impl RawLimits {
+    pub(super) fn into_limits(self) -> Result<Limits, Misfit> {
+        let time = |key: &str, value: Option<String>| {
+            duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()), LIMIT_MOST)
+        };
+        let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
+        let instances = match self.instances {
+            None => None,
+            Some(toml::Value::String(word)) if word == "auto" => None,
+            Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => usize::try_from(count).ok(),
+            Some(other) => {
+                return Err((
+                    format!("`limits.instances`: {other} is neither \"auto\" nor a number from 1 to 1024"),
+                    "write `instances = \"auto\"` or e.g. `instances = 4`".to_owned(),
+                ));
+            }
+        };
+        let memory_bytes = size("limits.memory", self.memory)?;
+        if !(1 << 20..=4 << 30).contains(&memory_bytes) {
+            return Err((
+                "`limits.memory` is not between 1MiB and 4GiB".to_owned(),
+                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB".to_owned(),
+            ));
+        }
+        let body_bytes = size("limits.body", self.body)?;
+        if body_bytes > 1 << 30 {
+            return Err((
+                "`limits.body` is over 1GiB".to_owned(),
+                "hand over a reference to what is larger, e.g. a key in a store".to_owned(),
+            ));
+        }
+        Ok(Limits {
+            deadline: time("limits.deadline", self.deadline)?,
+            memory_bytes,
+            instances,
+            queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
+            body_bytes,
+            init_deadline: time("limits.init_deadline", self.init_deadline)?,
+            drain: time("limits.drain", self.drain)?,
+        })
+    }
+}
