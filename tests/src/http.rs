@@ -12,12 +12,16 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started")
 });
 
-static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(client);
+
+/// A client with connections of its own.
+#[must_use]
+pub fn client() -> reqwest::Client {
     install_crypto();
     // No proxy of the machine's stands between a test and its own server.
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(60));
     builder.build().expect("a client needs nothing")
-});
+}
 
 /// Chooses the cryptography of this process; doing so twice is no fault.
 pub fn install_crypto() {

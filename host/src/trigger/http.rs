@@ -47,16 +47,8 @@ const CREDENTIAL_WORDS: [&str; 13] = [
 ];
 
 /// Headers that are no credentials, whatever words they hold.
-const USUAL_HEADERS: [&str; 8] = [
-    "host",
-    "content-type",
-    "content-length",
-    "accept",
-    "accept-encoding",
-    "user-agent",
-    "connection",
-    "x-request-id",
-];
+const USUAL_HEADERS: [&str; 8] =
+    ["host", "content-type", "content-length", "accept", "accept-encoding", "user-agent", "connection", "x-request-id"];
 
 /// The ids of one request, as Azure ML's clients know them.
 #[derive(Debug, Clone)]

@@ -1,0 +1,99 @@
+//! A hundred thousand calls in each isolation mode, with traps, panics and endless loops among them.
+//!
+//! Owns what must be true afterwards: every good call was right, no instance is lost, and memory is where it was.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::Client;
+use scorebox_tests::app::App;
+use scorebox_tests::host::Host;
+use scorebox_tests::http;
+use serde_json::Value;
+
+const CALLS: u64 = 100_000;
+/// Callers at a time; more than instances, so that some wait.
+const CALLERS: u64 = 8;
+/// Of a caller's calls, one in so many traps, and one panics.
+const BAD_EVERY: u64 = 97;
+/// Calls that never end by themselves, one after another beside the others.
+const LOOPS: u64 = 10;
+/// Calls before the first look at the memory: until then slots and buffers are used for the first time.
+const WARM_UP: u64 = 20_000;
+
+/// Memory that is the process's own share, in KiB.
+fn pss_kib(host: &Host) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", host.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("the kernel tells the PSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+async fn post(client: &Client, url: &str, body: &'static str) -> (u16, Value) {
+    let request = client.post(url).header("content-type", "application/json").body(body);
+    let answer = request.send().await.expect("the host answers");
+    let status = answer.status().as_u16();
+    (status, serde_json::from_slice(&answer.bytes().await.expect("the answer is whole")).expect("JSON"))
+}
+
+/// Makes calls from some callers at a time; `right` looks at each good answer.
+async fn call_many(url: &str, calls: u64, right: fn(&Value) -> bool) -> u64 {
+    let good = AtomicU64::new(0);
+    let caller = async || {
+        let client = http::client();
+        for index in 1..=calls / CALLERS {
+            let deed = match index % BAD_EVERY {
+                0 => r#"{"do": "trap"}"#,
+                1 => r#"{"do": "panic"}"#,
+                _ => r#"{"do": "count"}"#,
+            };
+            let (status, answer) = post(&client, url, deed).await;
+            if index % BAD_EVERY < 2 {
+                assert_eq!((status, answer["code"].as_str()), (500, Some("trapped")), "{answer}");
+            } else {
+                assert!(status == 200 && right(&answer), "{status} {answer}");
+                good.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    tokio::join!(caller(), caller(), caller(), caller(), caller(), caller(), caller(), caller());
+    good.into_inner()
+}
+
+#[track_caller]
+fn endures(isolation: &str, right: fn(&Value) -> bool) {
+    let app = App::with(
+        "wayward",
+        &format!("[limits]\ninstances = 4\ndeadline = \"1s\"\n[instances]\nisolation = \"{isolation}\"\n"),
+    );
+    // Two thousand backtraces are no use to anyone here.
+    let host = Host::start_with(&app, &[("SCOREBOX_LOG", "info,scorebox_host=off,scorer=off")]);
+    let url = host.url("/score");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (before, good) = runtime.block_on(async {
+        let mut good = call_many(&url, WARM_UP, right).await;
+        let before = pss_kib(&host);
+        let loops = async {
+            let client = http::client();
+            for _ in 0..LOOPS {
+                let (status, answer) = post(&client, &url, r#"{"do": "loop"}"#).await;
+                assert_eq!((status, answer["code"].as_str()), (504, Some("timed-out")), "{answer}");
+            }
+        };
+        let (more, ()) = tokio::join!(call_many(&url, CALLS - WARM_UP, right), loops);
+        good += more;
+        (before, good)
+    });
+    let after = pss_kib(&host);
+    eprintln!("{isolation}: {good} good calls, PSS {before} KiB after {WARM_UP} calls, {after} KiB after {CALLS}");
+    assert!(good > CALLS * 95 / 100, "{good}");
+    assert!(after <= before + before / 8, "PSS grew from {before} KiB to {after} KiB");
+}
+
+#[test]
+fn warm_instances_endure() {
+    endures("warm", |answer| answer["count"].as_u64().is_some_and(|count| count > 0));
+}
+
+#[test]
+fn instances_of_one_call_endure() {
+    endures("call", |answer| answer["count"] == 1);
+}
