@@ -3,6 +3,7 @@
 //! Owns the call that builds it and the reading of its ELF header. Must not know images.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 use crate::workspace::{self, shown};
@@ -51,12 +52,25 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
 pub fn check(path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     match problem(&bytes) {
-        None => Ok(()),
+        None => starts(path),
         Some(problem) => Err(Failure::toolchain(
             format!("{}: {problem}", shown(path)),
             "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \
              the environment overrides that file",
         )),
+    }
+}
+
+/// Tries it: a C library that is too old for the form of relocations makes a program that ends at once.
+fn starts(path: &Path) -> Result<(), Failure> {
+    let ended = Command::new(path).arg("--version").env_clear().stdin(Stdio::null()).output();
+    match ended {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Failure::toolchain(
+            format!("{}: does not start here: {}", shown(path), output.status),
+            "build it with a static C library of glibc 2.36 or newer, as in Debian 12 and Ubuntu 24.04",
+        )),
+        Err(error) => Err(Failure::file(path, "be run", error)),
     }
 }
 
