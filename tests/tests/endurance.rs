@@ -69,18 +69,17 @@ fn endures(isolation: &str, right: fn(&Value) -> bool) {
     let url = host.url("/score");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (before, good) = runtime.block_on(async {
-        let mut good = call_many(&url, WARM_UP, right).await;
-        let before = pss_kib(&host);
-        let loops = async {
+        let loops = async |count: u64| {
             let client = http::client();
-            for _ in 0..LOOPS {
+            for _ in 0..count {
                 let (status, answer) = post(&client, &url, r#"{"do": "loop"}"#).await;
                 assert_eq!((status, answer["code"].as_str()), (504, Some("timed-out")), "{answer}");
             }
         };
-        let (more, ()) = tokio::join!(call_many(&url, CALLS - WARM_UP, right), loops);
-        good += more;
-        (before, good)
+        let (good, ()) = tokio::join!(call_many(&url, WARM_UP, right), loops(3));
+        let before = pss_kib(&host);
+        let (more, ()) = tokio::join!(call_many(&url, CALLS - WARM_UP, right), loops(LOOPS));
+        (before, good + more)
     });
     let after = pss_kib(&host);
     eprintln!("{isolation}: {good} good calls, PSS {before} KiB after {WARM_UP} calls, {after} KiB after {CALLS}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Precompiled};
 use scorebox_host::packaging::{Code, precompile};
 use scorebox_host::precompiled::Cpu;
-use scorebox_host::{CheckReport, StartupError};
+use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 
 use crate::failure::Failure;
 use crate::model::{self, ModelFile};
@@ -51,6 +51,7 @@ pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> 
     for file in &model {
         staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
     }
+    log();
     // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it.
     let mut report = check(manifest, staging.path())?;
     let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
@@ -72,6 +73,15 @@ pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> 
             .collect(),
         report,
     })
+}
+
+/// Shows what the scorer itself says while it is checked.
+fn log() {
+    static START: std::sync::Once = std::sync::Once::new();
+    START.call_once(|| {
+        // A variable that names no filter is the host's to refuse; here it costs the scorer's lines.
+        let _ = telemetry::start(telemetry::Output::Talk, &deployment::process);
+    });
 }
 
 fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {

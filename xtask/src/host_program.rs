@@ -45,6 +45,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let copy = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;
     std::fs::copy(&program, copy.path()).map_err(fail)?;
     copy.persist(&place).map_err(|error| fail(error.error))?;
+    starts(&place)?;
     Ok(place)
 }
 
@@ -52,7 +53,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
 pub fn check(path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     match problem(&bytes) {
-        None => starts(path),
+        None => Ok(()),
         Some(problem) => Err(Failure::toolchain(
             format!("{}: {problem}", shown(path)),
             "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \

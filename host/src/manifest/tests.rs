@@ -49,6 +49,22 @@ fn every_key_of_the_table_is_read() {
         prefix = "d"
         default_ttl = "1h"
         timeout = "250ms"
+        [instances]
+        isolation = "call"
+        max_invocations = 9
+        max_age = "1h"
+        at_start = 2
+        [batching]
+        max_rows = 8
+        max_wait = "1ms"
+        [precompiled]
+        file = "x.cwasm"
+        digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        engine = "e"
+        cpu = "x86-64"
+        component = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        snapshot = true
         [limits]
         deadline = "2s"
         memory = "64MiB"
@@ -73,6 +89,10 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.package.tag, "blue");
+    assert_eq!(manifest.instances.isolation, Isolation::Call);
+    assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
+    assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));
+    assert_eq!(manifest.precompiled.unwrap().file, Path::new("app/x.cwasm"));
     for setting in settings::SETTINGS {
         let leaf = setting.key.rsplit('.').find(|part| *part != "<name>").unwrap();
         assert!(text.contains(leaf), "{} is in the table and not in this test", setting.key);

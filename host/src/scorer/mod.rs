@@ -100,7 +100,7 @@ struct Shared {
 impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
-    /// `runtime` has the scoring threads: they run `init`, and calls that are long; see [`lane`].
+    /// `runtime` has the scoring threads: they run `init`, and calls that are long (`scorer/lane.rs`).
     ///
     /// # Errors
     /// The component is not a scorer of a known world, imports what is not granted, or `describe` fails.

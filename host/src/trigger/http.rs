@@ -104,9 +104,10 @@ impl Ids {
         let headers = answer.headers_mut();
         headers.reserve(ANSWER_HEADERS);
         // A value comes from a header or from us; what a scorer made up is left out rather than sent broken.
-        let mut put = |name: HeaderName, text: &str| match HeaderValue::from_str(text) {
-            Ok(value) => drop(headers.insert(name, value)),
-            Err(_) => {}
+        let mut put = |name: HeaderName, text: &str| {
+            if let Ok(value) = HeaderValue::from_str(text) {
+                headers.insert(name, value);
+            }
         };
         put(REQUEST_ID, &self.request);
         // As the retired server answered: without an id of the client's own, the deprecated header repeats ours.
