@@ -116,7 +116,7 @@ impl Tensor {
         if self.info.dtype != T::DTYPE {
             return Err(Error::WrongType(self.info.dtype));
         }
-        Ok(T::read(&self.bytes_in(0..self.count())?))
+        Ok(T::read(&self.bytes_in(0..self.count())?).into_owned())
     }
 
     /// Reads all elements of an integer or boolean tensor as `i64`, e.g. class labels.

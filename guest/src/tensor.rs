@@ -3,6 +3,7 @@
 //! Owns the conversion between little-endian bytes and numbers. Must not know the model's tensors, which stay in the
 //! host: see [`model`](crate::model).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
@@ -14,7 +15,7 @@ pub trait Element: Copy + sealed::Sealed {
     const DTYPE: Dtype;
 
     #[doc(hidden)]
-    fn read(bytes: &[u8]) -> Vec<Self>;
+    fn read(bytes: &[u8]) -> Cow<'_, [Self]>;
 
     #[doc(hidden)]
     fn write(values: &[Self]) -> Vec<u8>;
@@ -32,12 +33,16 @@ macro_rules! elements {
         impl Element for $number {
             const DTYPE: Dtype = Dtype::$dtype;
 
-            fn read(bytes: &[u8]) -> Vec<Self> {
-                bytes.as_chunks().0.iter().map(|bytes| Self::from_le_bytes(*bytes)).collect()
+            fn read(bytes: &[u8]) -> Cow<'_, [Self]> {
+                // WebAssembly is little-endian, and its allocators align for every number; nothing promises the latter.
+                match bytemuck::try_cast_slice(bytes) {
+                    Ok(numbers) => Cow::Borrowed(numbers),
+                    Err(_) => bytes.as_chunks().0.iter().map(|bytes| Self::from_le_bytes(*bytes)).collect(),
+                }
             }
 
             fn write(values: &[Self]) -> Vec<u8> {
-                values.iter().flat_map(|value| value.to_le_bytes()).collect()
+                bytemuck::cast_slice(values).to_vec()
             }
         }
     )*};
@@ -51,7 +56,7 @@ impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: Dtype = Dtype::Bool;
 
-    fn read(bytes: &[u8]) -> Vec<Self> {
+    fn read(bytes: &[u8]) -> Cow<'_, [Self]> {
         bytes.iter().map(|byte| *byte != 0).collect()
     }
 
@@ -88,11 +93,11 @@ impl NamedTensor {
         Self { name: name.into(), dtype: T::DTYPE, shape, data: T::write(values) }
     }
 
-    /// Returns the values, row-major.
+    /// Returns the values, row-major; borrowed from the tensor's bytes if those are aligned, as they are in a scorer.
     ///
     /// # Errors
     /// The tensor's dtype is another: the scorer reads another type than its port declares.
-    pub fn values<T: Element>(&self) -> Result<Vec<T>> {
+    pub fn values<T: Element>(&self) -> Result<Cow<'_, [T]>> {
         if self.dtype == T::DTYPE {
             return Ok(T::read(&self.data));
         }
@@ -136,6 +141,9 @@ mod tests {
             let tensor = NamedTensor::new("x", [values.len()], values);
             assert_eq!(tensor.data, bytes);
             assert_eq!(tensor.values::<T>().unwrap(), values);
+            // Whatever the alignment.
+            let shifted = [&[0], bytes].concat();
+            assert_eq!(*T::read(&shifted[1..]), *values);
         }
         check(&[1.0_f32, -2.5], &[0, 0, 128, 63, 0, 0, 32, 192]);
         check(&[-2_i64], &[254, 255, 255, 255, 255, 255, 255, 255]);

@@ -10,6 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs a scorer: a sandboxed WebAssembly component with its model.
 ///
 /// An app is a folder that holds scorebox.toml, a component and a model; `cargo xtask build` makes one, and an image made

@@ -11,6 +11,10 @@ use scorebox_bench::scoring::Digits;
 use scorebox_bench::serving;
 use tokio::net::TcpListener;
 
+/// As the host: what is measured is not the allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Serves the example `digits` as native code, without a sandbox: what `cargo xtask bench` measures Scorebox against.
 ///
 /// POST /score takes {"data": [[784 numbers], …]}. The first line of standard output is the address.
