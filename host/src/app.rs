@@ -128,7 +128,7 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
 /// What instances share.
 pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTreeMap<String, Store>) -> Capabilities {
     Capabilities {
-        scorer: manifest.scorer.name.clone(),
+        scorer: manifest.scorer.name.as_str().into(),
         model_version: manifest.scorer.version.clone(),
         model_labels: manifest.scorer.labels.clone(),
         model,

@@ -45,6 +45,7 @@ pub mod redis;
 pub mod scorer;
 pub mod server;
 pub mod telemetry;
+mod timer;
 pub mod trigger;
 
 pub use crate::app::{App, CheckReport, check};

@@ -32,7 +32,7 @@ use crate::scorer::bindings::capabilities::{scorebox, wasi};
 /// What all instances of a scorer share.
 pub struct Capabilities {
     /// The scorer's name, for logs.
-    pub scorer: String,
+    pub scorer: Arc<str>,
     /// What the manifest says of the model beside its files.
     pub model_version: String,
     /// What `model.info` tells the scorer.
@@ -58,27 +58,20 @@ pub struct InstanceState {
     /// Bytes of values that handles hold for the scorer, in the host's memory.
     pub(crate) held_bytes: usize,
     memory: MemoryLimit,
-    wasi: WasiCtx,
+    /// Made when it is first asked for: most calls of a scorer need no WASI, and seeding its random numbers takes longer
+    /// than the rest of this state together.
+    wasi: Option<Box<WasiCtx>>,
 }
 
 impl InstanceState {
-    /// The state of a new instance, with nothing but closed WASI: no files, sockets, environment or arguments; what it
-    /// prints becomes log lines of the invocation.
+    /// The state of a new instance.
     #[must_use]
     pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
-        let log = LogSink::new(shared.scorer.clone());
-        let wasi = WasiCtx::builder()
-            .stdout(GuestOutput::new(log.clone(), "stdout"))
-            .stderr(GuestOutput::new(log.clone(), "stderr"))
-            // Nothing is preopened and no address is allowed; this only says it where the next reader looks.
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .build();
+        let log = LogSink::new(Arc::clone(&shared.scorer));
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLE_LIMIT);
         let memory = MemoryLimit { limit_bytes: memory_bytes, used_bytes: 0, pending_bytes: 0, refused: false };
-        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, memory, wasi }
+        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, memory, wasi: None }
     }
 
     /// Bounds what follows and names it in the log.
@@ -125,8 +118,21 @@ impl InstanceState {
 
 impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Self { wasi, log, table, .. } = self;
+        WasiCtxView { ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))), table }
     }
+}
+
+/// WASI with no files, sockets, environment or arguments; what is printed becomes log lines of the invocation.
+fn closed_wasi(log: &LogSink) -> WasiCtx {
+    WasiCtx::builder()
+        .stdout(GuestOutput::new(log.clone(), "stdout"))
+        .stderr(GuestOutput::new(log.clone(), "stderr"))
+        // Nothing is preopened and no address is allowed; this only says it where the next reader looks.
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
 }
 
 /// Refuses memory beyond the limit and remembers it: a refused growth reaches the guest as a failed allocation, which

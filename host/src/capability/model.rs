@@ -78,7 +78,7 @@ impl InstanceState {
 impl Host for InstanceState {
     async fn info(&mut self) -> wasmtime::Result<ModelInfo> {
         Ok(ModelInfo {
-            name: self.shared.scorer.clone(),
+            name: self.shared.scorer.as_ref().to_owned(),
             version: self.shared.model_version.clone(),
             digest: self.shared.model.digest().to_owned(),
             labels: self.shared.model_labels.clone().into_iter().collect(),

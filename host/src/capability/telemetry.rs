@@ -28,7 +28,7 @@ const METRIC_ATTRIBUTES: usize = 8;
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
 struct Call {
-    scorer: String,
+    scorer: Arc<str>,
     invocation: String,
     lines: usize,
     overflow_said: bool,
@@ -39,10 +39,11 @@ struct Call {
 }
 
 impl LogSink {
-    pub(crate) fn new(scorer: String) -> Self {
+    pub(crate) fn new(scorer: Arc<str>) -> Self {
         let call = Call {
             scorer,
-            invocation: String::new(),
+            // An id has 36 characters as a rule.
+            invocation: String::with_capacity(40),
             lines: 0,
             overflow_said: false,
             partial: BTreeMap::new(),
@@ -100,7 +101,7 @@ impl LogSink {
 impl Call {
     fn write(&mut self, level: LogLevel, context: &str, message: &str) {
         self.lines += 1;
-        let (scorer, invocation) = (self.scorer.as_str(), self.invocation.as_str());
+        let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
         // What ends a call is worth more than what a loop wrote before it.
         let spent = if level == LogLevel::ERROR { 2 * LINES_PER_CALL } else { LINES_PER_CALL };
         if self.lines > spent {
@@ -163,7 +164,7 @@ impl metrics::Host for InstanceState {
     async fn count(&mut self, name: String, delta: u64, attributes: metrics::Attributes) -> wasmtime::Result<()> {
         let mut call = self.log.lock();
         if call.admits_metric(&name) {
-            let (scorer, invocation) = (call.scorer.as_str(), call.invocation.as_str());
+            let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
             let attributes = text(attributes);
             tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, count = delta, attributes, "measured");
         }
@@ -178,7 +179,7 @@ impl metrics::Host for InstanceState {
     ) -> wasmtime::Result<()> {
         let mut call = self.log.lock();
         if call.admits_metric(&name) {
-            let (scorer, invocation) = (call.scorer.as_str(), call.invocation.as_str());
+            let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
             let attributes = text(attributes);
             tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, value, attributes, "measured");
         }

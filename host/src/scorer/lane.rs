@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
+use futures_util::future::CatchUnwind;
 use tokio::runtime::Handle;
 
 /// A body or an answer of more bytes takes long to read or write: half a tick, about, for JSON.
@@ -41,10 +42,10 @@ pub(super) async fn go_long() {
 }
 
 /// What became of a call.
-type Ended<T> = Result<T, String>;
+type Ended<T> = std::thread::Result<T>;
 
 /// A call that is under way.
-type Call<T> = Pin<Box<dyn Future<Output = Ended<T>> + Send>>;
+type Call<T> = CatchUnwind<AssertUnwindSafe<Pin<Box<dyn Future<Output = T> + Send>>>>;
 
 /// Runs a call. It ends even if this future is dropped, unless it was never polled: an instance must not be left in the
 /// middle of a call because a client went away.
@@ -55,11 +56,12 @@ pub(super) async fn run<T: Send + 'static>(
     scoring: &Handle,
     call: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, String> {
-    let call = AssertUnwindSafe(call).catch_unwind();
-    let mut call: Call<T> = Box::pin(async move { call.await.map_err(|_| "the call panicked".to_owned()) });
+    // In a box before anything else takes it: a call's state is some 5 KB, and whatever wraps it by value copies it.
+    let call: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(call);
+    let mut call: Call<T> = AssertUnwindSafe(call).catch_unwind();
     LONG.set(false);
     if let Some(ended) = (&mut call).now_or_never() {
-        return ended;
+        return text(ended);
     }
     let joined = if LONG.get() {
         scoring.spawn(call).await
@@ -68,20 +70,25 @@ pub(super) async fn run<T: Send + 'static>(
         let scoring = scoring.clone();
         tokio::spawn(async move {
             match while_short(&mut call).await {
-                Some(ended) => ended,
-                None => scoring.spawn(call).await.unwrap_or_else(|error| Err(error.to_string())),
+                Some(ended) => Ok(ended),
+                None => scoring.spawn(call).await,
             }
         })
         .await
+        .flatten()
     };
-    joined.unwrap_or_else(|error| Err(error.to_string()))
+    text(joined.map_err(|error| error.to_string())?)
+}
+
+fn text<T>(ended: Ended<T>) -> Result<T, String> {
+    ended.map_err(|_| "the call panicked".to_owned())
 }
 
 /// Polls a call until it ends, or until it turns out to be long.
 async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
     std::future::poll_fn(|context| {
         LONG.set(false);
-        match call.as_mut().poll(context) {
+        match call.poll_unpin(context) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending if LONG.get() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
 use super::bindings::scoring::ScoringPre;
 use super::bindings::tensor_scoring::TensorScoringPre;
-use super::instance::{Exports, Failure, Instance, bounded};
+use super::instance::{Failure, Init, Instance, Run, bounded};
 use super::signature::Signature;
 use super::store;
 use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
@@ -58,15 +58,13 @@ pub(super) struct Linked {
     path: std::path::PathBuf,
     scorer: String,
     world: World,
-    exports: ExportsPre,
+    pre: InstancePre<InstanceState>,
+    /// Where `init` and `run` are, found once for all instances.
+    init: ComponentExportIndex,
+    run: ComponentExportIndex,
     capabilities: Arc<Capabilities>,
     memory_bytes: u64,
     snapshot: bool,
-}
-
-enum ExportsPre {
-    Scoring(ScoringPre<InstanceState>),
-    TensorScoring(TensorScoringPre<InstanceState>),
 }
 
 impl Linked {
@@ -90,17 +88,26 @@ impl Linked {
             ))
         };
         let pre = linker.instantiate_pre(&component).map_err(misfit)?;
-        let exports = match world {
-            World::Scoring => ExportsPre::Scoring(ScoringPre::new(pre).map_err(misfit)?),
-            World::TensorScoring => ExportsPre::TensorScoring(TensorScoringPre::new(pre).map_err(misfit)?),
+        // The generated bindings check every export's presence.
+        match world {
+            World::Scoring => drop(ScoringPre::new(pre.clone()).map_err(misfit)?),
+            World::TensorScoring => drop(TensorScoringPre::new(pre.clone()).map_err(misfit)?),
+        }
+        let export = |name: &str| {
+            let scorer = component.get_export_index(None, world.export().as_str());
+            let found = scorer.and_then(|scorer| component.get_export_index(Some(&scorer), name));
+            found.ok_or_else(|| misfit(wasmtime::Error::msg(format!("no `{name}`"))))
         };
+        let (init, run) = (export("init")?, export("run")?);
         Ok(Self {
             engine: engine.clone(),
             component,
             path: path.clone(),
             scorer: manifest.scorer.name.clone(),
             world,
-            exports,
+            pre,
+            init,
+            run,
             capabilities,
             memory_bytes: manifest.limits.memory_bytes,
             snapshot: compiled.snapshot,
@@ -120,16 +127,22 @@ impl Linked {
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         let mut store = self.store(deadline, "init");
         let made = bounded(deadline, async {
-            match &self.exports {
-                ExportsPre::Scoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::Scoring),
-                ExportsPre::TensorScoring(pre) => pre.instantiate_async(&mut store).await.map(Exports::TensorScoring),
-            }
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let run = match self.world {
+                World::Scoring => Run::Scoring(instance.get_typed_func(&mut store, &self.run)?),
+                World::TensorScoring => Run::TensorScoring(instance.get_typed_func(&mut store, &self.run)?),
+            };
+            let init: Option<Init> = match self.snapshot {
+                true => None,
+                false => Some(instance.get_typed_func(&mut store, &self.init)?),
+            };
+            Ok((run, init))
         });
         let Some(made) = made.await else { return Err(Failure::timed_out()) };
-        let exports = made.map_err(|error| Failure::of_guest(error, store.data()))?;
-        let mut instance = Instance::new(store, exports);
-        if !self.snapshot {
-            instance.init(deadline).await?;
+        let (run, init) = made.map_err(|error| Failure::of_guest(error, store.data()))?;
+        let mut instance = Instance::new(store, run);
+        if let Some(init) = init {
+            instance.init(init, deadline).await?;
         }
         Ok(instance)
     }

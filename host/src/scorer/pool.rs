@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::instance::Instance;
 use crate::deployment;
 use crate::manifest::{Instances, Isolation, Limits};
+use crate::timer;
 
 /// The pool of one scorer.
 pub(super) struct Pool {
@@ -51,11 +52,8 @@ impl Pool {
     /// Waits, in order of arrival, for a turn; `None` if the deadline passes before.
     pub(super) async fn turn(&self, deadline: Instant) -> Option<Turn> {
         let waiting = Arc::clone(&self.running).acquire_owned();
-        match tokio::time::timeout_at(deadline.into(), waiting).await {
-            // The semaphore is never closed.
-            Ok(permit) => permit.ok().map(Turn),
-            Err(_) => None,
-        }
+        // The semaphore is never closed.
+        timer::until(deadline, waiting).await?.ok().map(Turn)
     }
 
     /// True if instances are used again.

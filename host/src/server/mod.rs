@@ -29,6 +29,7 @@ use crate::capability::cut;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
 use crate::manifest::{Limits, Manifest, Trigger};
 use crate::scorer::{Payload, World};
+use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
 
@@ -118,10 +119,13 @@ impl Service {
 
     /// The scorer, as soon as it is ready. A platform sends calls from the first `GET /` on, so they wait here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
+        let ready = self.ready.borrow().as_ref().map(Arc::clone);
+        if let Some(ready) = ready {
+            return Ok(ready);
+        }
         let mut ready = self.ready.subscribe();
-        let waiting = ready.wait_for(Option::is_some);
-        match tokio::time::timeout(self.limits.init_deadline, waiting).await {
-            Ok(Ok(ready)) => ready.as_ref().map(Arc::clone).ok_or(RequestFailure::NotReady),
+        match timer::within(self.limits.init_deadline, ready.wait_for(Option::is_some)).await {
+            Some(Ok(ready)) => ready.as_ref().map(Arc::clone).ok_or(RequestFailure::NotReady),
             _ => Err(RequestFailure::NotReady),
         }
     }
@@ -313,10 +317,7 @@ async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<B
         }
         if total > limit_bytes { Err(too_large()) } else { Ok(bytes.freeze()) }
     };
-    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(RequestFailure::BodyTooSlow.disposition()),
-    }
+    timer::within(BODY_TIMEOUT, reading).await.unwrap_or_else(|| Err(RequestFailure::BodyTooSlow.disposition()))
 }
 
 /// Logs a failure as the table says, and answers it.

@@ -46,9 +46,26 @@ const CREDENTIAL_WORDS: [&str; 13] = [
     "assertion",
 ];
 
-/// Headers that are no credentials, whatever words they hold.
-const USUAL_HEADERS: [&str; 8] =
-    ["host", "content-type", "content-length", "accept", "accept-encoding", "user-agent", "connection", "x-request-id"];
+/// Headers that no scorer sees, for they tell of the connection and of the body's frame: of this hop, not of the message
+/// (RFC 9110, section 7.6.1). `host` is the worker's own address behind a platform, the media type comes with the payload,
+/// and the host encodes the answer.
+const TRANSPORT_HEADERS: [&str; 12] = [
+    "host",
+    "content-type",
+    "content-length",
+    "connection",
+    "accept-encoding",
+    "transfer-encoding",
+    "keep-alive",
+    "expect",
+    "te",
+    "trailer",
+    "upgrade",
+    "proxy-connection",
+];
+
+/// Headers that are no credentials: seen so often that looking for the words would cost.
+const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
 
 /// The ids of one request, as Azure ML's clients know them.
 #[derive(Debug, Clone)]
@@ -134,7 +151,7 @@ impl Ids {
 pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
         .iter()
-        .filter(|(name, _)| !is_credential(name.as_str()))
+        .filter(|(name, _)| is_attribute(name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
     Invocation { id: ids.request.clone(), source: Source::Http, attempt: 1, attributes }
@@ -151,7 +168,8 @@ pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     let mut answer = ids.answer(StatusCode::OK, &scored.payload.content_type, scored.payload.body, false);
-    if let Ok(value) = HeaderValue::from_str(&format!("{:.3}", scored.run_time.as_secs_f64() * 1e3)) {
+    let run_us = scored.run_time.as_micros();
+    if let Ok(value) = HeaderValue::from_str(&format!("{}.{:03}", run_us / 1000, run_us % 1000)) {
         answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
     }
     for (name, value) in scored.attributes {
@@ -204,9 +222,12 @@ fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-fn is_credential(name: &str) -> bool {
-    // What nearly every request has is known at a glance; the words take a microsecond.
-    !USUAL_HEADERS.contains(&name) && CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+fn is_attribute(name: &str) -> bool {
+    if TRANSPORT_HEADERS.contains(&name) {
+        return false;
+    }
+    // The words take a microsecond.
+    USUAL_HEADERS.contains(&name) || !CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -240,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scorer_sees_no_credential() {
+    fn a_scorer_sees_neither_credentials_nor_the_connection() {
         let sent = headers(&[
             ("authorization", "Bearer s3cret"),
             ("cookie", "s3cret"),
@@ -250,6 +271,8 @@ mod tests {
             ("x-zumo-auth", "s3cret"),
             ("apikey", "s3cret"),
             ("x-jwt-assertion", "s3cret"),
+            ("host", "127.0.0.1:7071"),
+            ("content-length", "2"),
             ("traceparent", "00-1"),
             ("x-client", "a"),
         ]);
