@@ -37,6 +37,9 @@ fn a_quick_run_has_every_figure() {
     for name in ["cpu_warm", "cpu_call", "cold_start", "p99_over_p50_c64"] {
         positive(&figures["ratios"][name], name);
     }
+    for name in ["cpu_warm", "cpu_call"] {
+        positive(&figures["cpu_ratios_cores_may_sleep"][name], name);
+    }
     positive(&figures["fairness_p50_rise"], "fairness_p50_rise");
     assert_eq!(figures["skipped"], Value::Array(vec![]), "every setting is known");
     assert_eq!((figures["rounds"].as_u64(), figures["round_seconds"].as_f64()), (Some(1), Some(0.5)));

@@ -4,6 +4,7 @@
 //! measured.
 
 mod answer;
+mod awake;
 mod client;
 mod cold_start;
 mod fairness;
@@ -21,7 +22,8 @@ mod throughput;
 use std::time::Duration;
 
 use self::answer::Question;
-use self::figures::{Figures, Kind, Ratios};
+use self::awake::Awake;
+use self::figures::{CpuRatios, Figures, Kind, Ratios};
 use self::load::LoadGenerator;
 use self::progress::Progress;
 use self::server::{Program, Server};
@@ -56,13 +58,17 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     connections.sort_unstable();
     connections.dedup();
     let kinds = programs(&stage).len() as u32;
-    let loads = rounds * connections.len() as u32 * kinds;
+    let loads = rounds * (connections.len() as u32 + 1) * kinds;
     let mut progress = Progress::new(memory::STEPS + loads + 1 + rounds);
 
     let pss_bytes = memory::measure(&stage, &question, &load, &mut progress)?;
     // From here on all are there, and those that are not measured idle.
     let servers = start(&stage, &question)?;
-    let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
+    let samples = {
+        let _awake = Awake::keep()?;
+        throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?
+    };
+    let drowsy = throughput::measure(&servers, &load, &[figures::CPU_CONNECTIONS], rounds, time, &mut progress)?;
     let cold_start = cold_start::measure(&stage.warm, &stage.ceiling, &question, spawns, &mut progress)?;
     let fairness = fairness::measure(&stage, &wrk, rounds, time, &mut progress)?;
     drop((servers, progress));
@@ -73,6 +79,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         rounds,
         round_seconds: seconds,
         ratios: Ratios::of(&load, &samples, &cold_start),
+        cpu_ratios_cores_may_sleep: CpuRatios::of(&figures::rows(&drowsy)),
         load,
         cold_start,
         pss_bytes,

@@ -32,6 +32,9 @@ impl Spread {
     }
 }
 
+/// Connections at which CPU for a request is compared.
+pub const CPU_CONNECTIONS: u16 = 8;
+
 /// The kinds of server, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -195,13 +198,21 @@ pub struct Fairness {
     pub rise: f64,
 }
 
-/// The four ratios that a release is judged by.
+/// CPU for a request at [`CPU_CONNECTIONS`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Ratios {
-    /// CPU for a request at 8 connections, warm over ceiling.
+pub struct CpuRatios {
+    /// Warm over ceiling.
     pub cpu_warm: Option<f64>,
     /// The same where calls are isolated.
     pub cpu_call: Option<f64>,
+}
+
+/// The four ratios that a release is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ratios {
+    /// Of CPU.
+    #[serde(flatten)]
+    pub cpu: CpuRatios,
     /// First correct answer after the start, host over ceiling.
     pub cold_start: f64,
     /// p99 over p50 of warm at 64 connections in the quietest round.
@@ -219,6 +230,9 @@ pub struct Figures {
     pub round_seconds: f64,
     /// What the release is judged by.
     pub ratios: Ratios,
+    /// The same of CPU where cores without work go to sleep: waking the load generator is charged to the server, and it
+    /// sleeps the more the longer an answer takes.
+    pub cpu_ratios_cores_may_sleep: CpuRatios,
     /// By connections, then server.
     pub load: Vec<Row>,
     /// Starts.
@@ -233,16 +247,22 @@ pub struct Figures {
     pub skipped: Vec<String>,
 }
 
+impl CpuRatios {
+    /// Picks them.
+    pub fn of(rows: &[Row]) -> Self {
+        let cpu = |server: Kind| {
+            let row = rows.iter().find(|row| row.server == server && row.connections == CPU_CONNECTIONS);
+            row.map(|row| row.over_ceiling.cpu)
+        };
+        Self { cpu_warm: cpu(Kind::Warm), cpu_call: cpu(Kind::Call) }
+    }
+}
+
 impl Ratios {
     /// Picks them.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
-        let cpu = |server: Kind| {
-            let row = rows.iter().find(|row| row.server == server && row.connections == 8);
-            row.map(|row| row.over_ceiling.cpu)
-        };
         Self {
-            cpu_warm: cpu(Kind::Warm),
-            cpu_call: cpu(Kind::Call),
+            cpu: CpuRatios::of(rows),
             cold_start: cold.over_ceiling,
             p99_over_p50_c64: quietest_tail(samples, Kind::Warm, 64),
         }

@@ -28,7 +28,8 @@ fn table(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "one digit in a call; {rounds_text} of {round_seconds} s; {cores} cores, shared with wrk; medians, least–most in \
+        "one digit in a call; {rounds_text} of {round_seconds} s; {cores} cores, shared with wrk and kept \
+         awake; medians, least–most in \
          brackets; × is the median of the rounds' ratios to the ceiling"
     );
     let _ = writeln!(text);
@@ -58,8 +59,11 @@ fn table(figures: &Figures) -> String {
         fairness.rise
     );
     let _ = writeln!(text);
-    let _ = writeln!(text, "ratios     CPU warm, 8 connections      {}", ratio(ratios.cpu_warm));
-    let _ = writeln!(text, "           CPU call, 8 connections      {}", ratio(ratios.cpu_call));
+    let drowsy = |value: Option<f64>| format!("({} where cores may sleep)", ratio(value));
+    let asleep = &figures.cpu_ratios_cores_may_sleep;
+    let (warm, call) = (drowsy(asleep.cpu_warm), drowsy(asleep.cpu_call));
+    let _ = writeln!(text, "ratios     CPU warm, 8 connections      {} {warm}", ratio(ratios.cpu.cpu_warm));
+    let _ = writeln!(text, "           CPU call, 8 connections      {} {call}", ratio(ratios.cpu.cpu_call));
     let _ = writeln!(text, "           cold start                   {}", ratio(Some(ratios.cold_start)));
     let _ = writeln!(text, "           p99 over p50, 64 connections {}", ratio(ratios.p99_over_p50_c64));
     for skipped in &figures.skipped {

@@ -1,0 +1,70 @@
+//! Processors that do not sleep while something is measured.
+//!
+//! Owns a spinning process of the idle class (SCHED_IDLE) for each core: it gets a core only while nobody else wants it.
+//! Why: a core without work sleeps, and in a virtual machine waking it takes microseconds of whoever wakes it. A server
+//! that answers more slowly finds the load generator asleep more often, so it would be charged for that as well as for its
+//! own work. Must not know what is measured.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::failure::Failure;
+use crate::tools;
+
+/// Spins until its parent is gone, however that ended.
+const SPIN: &str = "while kill -0 $PPID; do :; done 2>/dev/null";
+
+/// Keeps every core awake until it is dropped.
+pub struct Awake(Vec<Child>);
+
+impl Awake {
+    /// Starts to.
+    pub fn keep() -> Result<Self, Failure> {
+        let mut spinners = Self(Vec::new());
+        for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+            let child = Command::new("chrt")
+                .args(["--idle", "0", "sh", "-c", SPIN])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::inherit())
+                .spawn();
+            let child = child.map_err(|error| {
+                Failure::toolchain(
+                    format!("chrt, which keeps processors awake, cannot be started: {error}"),
+                    tools::apt_line(&["util-linux"]),
+                )
+            })?;
+            spinners.0.push(child);
+        }
+        Ok(spinners)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // One that ended by itself spins no more.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spinners_run_when_nobody_else_does_and_end() {
+        let awake = Awake::keep().unwrap();
+        let ids: Vec<u32> = awake.0.iter().map(Child::id).collect();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        for id in &ids {
+            // Field 41 is the scheduling policy; 5 is SCHED_IDLE.
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            let fields = stat.rsplit_once(')').unwrap().1;
+            assert_eq!(fields.split_whitespace().nth(38), Some("5"), "{stat}");
+        }
+        drop(awake);
+        assert!(ids.iter().all(|id| !std::path::Path::new(&format!("/proc/{id}")).exists()));
+    }
+}
