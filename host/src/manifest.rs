@@ -121,7 +121,7 @@ pub struct PackageSection {
     pub repository: String,
     /// The tag that is pushed beside the digest.
     pub tag: String,
-    /// The image below ours; only `scratch` is known.
+    /// The image below ours: `scratch`, or where a registry has it.
     pub base: String,
 }
 
@@ -371,10 +371,12 @@ impl RawStore {
 impl RawPackage {
     fn into_section(self, scorer: &ScorerSection) -> Result<PackageSection, Misfit> {
         let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
-        if base != "scratch" {
+        if base != "scratch" && !names_a_registry(&base) {
             return Err((
-                format!("`package.base`: `{base}` is not known"),
-                "write `base = \"scratch\"`, the only base so far".to_owned(),
+                format!("`package.base`: `{base}` is neither `scratch` nor an image with its registry"),
+                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. \
+                 `mcr.microsoft.com/azure-functions/dotnet:4`, or `scratch`"
+                    .to_owned(),
             ));
         }
         let tag = match (self.tag, scorer.version.as_str()) {
@@ -389,6 +391,14 @@ impl RawPackage {
             base,
         })
     }
+}
+
+/// Whether a reference begins with a host, as the packager needs it; it checks the rest itself.
+fn names_a_registry(reference: &str) -> bool {
+    reference.split_once('/').is_some_and(|(host, name)| {
+        let is_host = host == "localhost" || host.contains(['.', ':']);
+        is_host && !host.ends_with(':') && !name.is_empty() && !reference.contains(char::is_whitespace)
+    })
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Misfit> {

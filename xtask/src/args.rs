@@ -74,7 +74,9 @@ pub struct BuildArgs {
 #[command(
     after_help = "The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
                         is unset.\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
-                        --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http"
+                        --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http\n  cargo xtask package \
+                        --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base \
+                        mcr.microsoft.com/azure-functions/dotnet:4"
 )]
 pub struct PackageArgs {
     /// The scorer's scorebox.toml.
@@ -86,6 +88,9 @@ pub struct PackageArgs {
     /// Send the image to the registry. Only registries without authentication are known so far.
     #[arg(long)]
     pub push: bool,
+    /// With --push: ask what the registry has, say what would be sent, and send nothing.
+    #[arg(long, requires = "push")]
+    pub dry_run: bool,
     /// Host and port of the registry; wins over `package.registry`.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub registry: Option<String>,
@@ -98,6 +103,21 @@ pub struct PackageArgs {
     /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
     #[arg(long)]
     pub plain_http: bool,
+    /// The image below ours, `scratch` or HOST[:PORT]/NAME[:TAG][@sha256:HEX]; wins over `package.base`. Where it brings
+    /// the Functions host, its command, user and ports stay; otherwise ours are set.
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Speak HTTP to the base's registry; with --plain-http it is so wherever base and image share one.
+    #[arg(long)]
+    pub base_plain_http: bool,
+    /// With --push: also write the base's layers into the layout. Without --push they always are; with it they go from
+    /// registry to registry, and the layout only names them.
+    #[arg(long)]
+    pub base_blobs: bool,
+    /// How layers are compressed, the model's aside, which is stored as it is. zstd is smaller and sooner unpacked, but
+    /// not every service that runs images reads it.
+    #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
+    pub compression: Compressor,
     /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
@@ -108,6 +128,15 @@ pub struct PackageArgs {
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// What compresses layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compressor {
+    /// Read everywhere.
+    Gzip,
+    /// Read by newer runtimes.
+    Zstd,
 }
 
 /// The form of a result on standard output.

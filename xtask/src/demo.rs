@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
-use scorebox_host::precompiled::Cpu;
 
 use self::running::RunningHost;
 use self::sample::{Agreement, Digit};
@@ -18,6 +17,7 @@ use crate::args::DemoArgs;
 use crate::failure::Failure;
 use crate::image::layout::WrittenImage;
 use crate::image::{APP_ROOT, HOST_PROGRAM, unpack};
+use crate::package::Making;
 use crate::workspace::{self, shown};
 use crate::{package, setup};
 
@@ -52,7 +52,7 @@ pub struct Unpacked {
 /// Packages the example into `image` below a folder, and unpacks that to `root` beside it.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
-    let image = package::image(&manifest, Cpu::Baseline, None, Some(&folder.join("image")), "demo")?;
+    let image = package::image(&manifest, &Making::of(&folder.join("image"), "demo"))?;
     let root = folder.join("root");
     if root.exists() {
         std::fs::remove_dir_all(&root).map_err(|error| Failure::file(&root, "be removed", error))?;

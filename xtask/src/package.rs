@@ -11,12 +11,13 @@ use scorebox_host::precompiled::Cpu;
 use serde_json::json;
 
 use crate::app::{self, App, MODEL_FOLDER};
-use crate::args::{Format, PackageArgs};
+use crate::args::{Compressor, Format, PackageArgs};
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
-use crate::image::layout::{self, WrittenImage};
-use crate::image::{Content, Inputs, PORT, plan};
-use crate::registry::{self, Sent, Target};
+use crate::image::base::Base;
+use crate::image::layout::{self, Place, WrittenImage};
+use crate::image::{Compression, Content, Inputs, PORT, plan};
+use crate::registry::{self, BasePlace, BaseReference, Sent, Target};
 use crate::workspace::{self, shown};
 
 /// Runs the command.
@@ -33,18 +34,45 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
     }
-    let image = image(&manifest, args.cpu, args.host.as_deref(), args.output.as_deref(), tag)?;
+    let place = base_place(&args, args.base.as_deref().unwrap_or(&manifest.package.base), registry)?;
+    // So is the base: a name that leads nowhere should not be found out after the build either.
+    let base = place.as_ref().map(BasePlace::find).transpose()?;
+    let base_blobs = match (&place, &base) {
+        (Some(place), Some(base)) => {
+            eprintln!("base: {}, {}, {} layers", base.name, base.digest, base.layers.len());
+            base_blobs(&args, place, base)?
+        }
+        _ => None,
+    };
+    let making = Making {
+        cpu: args.cpu,
+        host: args.host.as_deref(),
+        output: args.output.as_deref(),
+        tag,
+        compression: match args.compression {
+            Compressor::Gzip => Compression::Gzip,
+            Compressor::Zstd => Compression::Zstd,
+        },
+        base,
+        base_blobs: base_blobs.as_deref(),
+    };
+    let image = image(&manifest, &making)?;
     let sent = match &target {
-        Some(target) if args.push => Some(registry::push(&image, target, args.plain_http)?),
+        Some(target) if args.push => {
+            Some(registry::push(&image, target, args.plain_http, place.as_ref(), args.dry_run)?)
+        }
         _ => None,
     };
     let reference = match &target {
         Some(target) => format!("{}/{repository}@{}", target.registry, image.digest),
         None => format!("{repository}@{}", image.digest),
     };
-    eprint!("{}", table(&image, sent.as_deref()));
+    eprint!("{}", table(&image, sent.as_deref(), args.dry_run));
     eprintln!("layout: {}, tagged {tag}", shown(&image.dir));
     match (&target, &sent) {
+        (Some(target), Some(_)) if args.dry_run => {
+            eprintln!("nothing was sent to {}; leave out --dry-run to send it", target.registry);
+        }
         (Some(target), Some(_)) => {
             eprintln!("pushed: {}/{repository}:{tag}", target.registry);
             eprintln!("next: docker run --rm -p {PORT}:{PORT} {reference}");
@@ -57,36 +85,84 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     }
     let text = match args.format {
         Format::Text => reference,
-        Format::Json => result(&image, sent.as_deref(), &reference, tag).to_string(),
+        Format::Json => result(&image, sent.as_deref(), args.dry_run, &reference, tag).to_string(),
     };
     // A reader that is gone is no reason to call a finished push a failure.
     let _ = writeln!(std::io::stdout(), "{text}");
     Ok(())
 }
 
+fn base_place(args: &PackageArgs, base: &str, registry: Option<&str>) -> Result<Option<BasePlace>, Failure> {
+    if base == "scratch" {
+        return Ok(None);
+    }
+    let reference = BaseReference::parse(base)?;
+    let shared = registry == Some(reference.registry.as_str());
+    let plain_http = args.base_plain_http || (args.plain_http && shared);
+    Ok(Some(BasePlace { reference, plain_http }))
+}
+
+/// The folder with the base's layers, if the layout is to hold them.
+fn base_blobs(args: &PackageArgs, place: &BasePlace, base: &Base) -> Result<Option<PathBuf>, Failure> {
+    if args.push && !args.base_blobs {
+        return Ok(None);
+    }
+    // Kept beside what is built: a base is large, and rarely another one.
+    let folder = workspace::target().join("base-blobs");
+    place.fetch(base, &folder)?;
+    Ok(Some(folder))
+}
+
+/// How an image is made, beside what its manifest says.
+pub struct Making<'a> {
+    /// What the component is compiled for.
+    pub cpu: Cpu,
+    /// A host program that is built already.
+    pub host: Option<&'a Path>,
+    /// The layout's folder, if not the usual one.
+    pub output: Option<&'a Path>,
+    /// The layout's tag.
+    pub tag: &'a str,
+    /// Of layers that are worth it.
+    pub compression: Compression,
+    /// What lies below.
+    pub base: Option<Base>,
+    /// The folder with the base's layers.
+    pub base_blobs: Option<&'a Path>,
+}
+
+impl<'a> Making<'a> {
+    /// The usual way, on nothing.
+    pub fn of(output: &'a Path, tag: &'a str) -> Self {
+        Self {
+            cpu: Cpu::Baseline,
+            host: None,
+            output: Some(output),
+            tag,
+            compression: Compression::Gzip,
+            base: None,
+            base_blobs: None,
+        }
+    }
+}
+
 /// Builds everything and writes the image's layout.
-pub fn image(
-    manifest: &Manifest,
-    cpu: Cpu,
-    host: Option<&Path>,
-    output: Option<&Path>,
-    tag: &str,
-) -> Result<WrittenImage, Failure> {
+pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, Failure> {
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
     // A folder of its own: two packagings at a time, or a build beside one, must not meet.
     let target = workspace::target();
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix(".package-").tempdir_in(&target))
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
-    let app = app::stage(manifest, &staging.path().join("app"), cpu)?;
-    let host = host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?;
+    let app = app::stage(manifest, &staging.path().join("app"), making.cpu)?;
+    let host = making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?;
     host_program::check(&host)?;
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
-    let dir = output.map_or_else(default, Path::to_path_buf);
-    layout::write(&plan(&inputs(app, host, epoch)), &dir, tag)
+    let dir = making.output.map_or_else(default, Path::to_path_buf);
+    layout::write(&plan(&inputs(app, host, epoch, making)), &dir, making.tag, making.base_blobs)
 }
 
-fn inputs(app: App, host: PathBuf, epoch: u64) -> Inputs {
+fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
     let model = app.model.into_iter().map(|file| (format!("{MODEL_FOLDER}/{}", file.name), Content::File(file.path)));
     Inputs {
         name: app.report.name,
@@ -96,6 +172,8 @@ fn inputs(app: App, host: PathBuf, epoch: u64) -> Inputs {
         component_digest: app.report.component_digest,
         model_digest: app.report.model_digest,
         epoch,
+        base: making.base.clone(),
+        compression: making.compression,
         host: Content::File(host),
         app: app.files.into_iter().map(|(name, path)| (name, Content::File(path))).collect(),
         model: model.collect::<BTreeMap<_, _>>(),
@@ -112,38 +190,58 @@ fn source_date_epoch(value: Option<&str>) -> Result<u64, Failure> {
     })
 }
 
-/// Blobs as aligned lines.
-pub fn table(image: &WrittenImage, sent: Option<&[Sent]>) -> String {
+/// Blobs as aligned lines; a dry run has no fates yet.
+pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
-    let (mut sent_bytes, mut skipped_bytes) = (0, 0);
     for (index, blob) in image.blobs.iter().enumerate() {
-        let fate = match sent.and_then(|sent| sent.get(index)) {
-            None => "",
-            Some(Sent::Uploaded) => {
-                sent_bytes += blob.size;
-                "  sent"
-            }
-            Some(Sent::Skipped) => {
-                skipped_bytes += blob.size;
-                "  skipped: already there"
-            }
-        };
+        let fate = sent.and_then(|sent| sent.get(index)).map_or_else(String::new, |sent| {
+            let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere { "to be " } else { "" };
+            let more = match sent {
+                Sent::Skipped => ": already there",
+                Sent::Elsewhere => ": the image's runtime fetches it",
+                _ => "",
+            };
+            format!("  {would}{}{more}", word(*sent))
+        });
         text.push_str(&format!("{:<7} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
     }
-    if sent.is_some() {
-        text.push_str(&format!("sent {sent_bytes} bytes, skipped {skipped_bytes} bytes\n"));
+    if let Some(sent) = sent {
+        let sum = |wanted: Sent| -> u64 {
+            let blobs = image.blobs.iter().zip(sent).filter(|(_, sent)| **sent == wanted);
+            blobs.map(|(blob, _)| blob.size).sum()
+        };
+        let would = if dry_run { "to be " } else { "" };
+        text.push_str(&format!("{would}sent {} bytes", sum(Sent::Uploaded)));
+        if image.blobs.iter().any(|blob| blob.of_base) {
+            text.push_str(&format!(", copied {} bytes, mounted {} bytes", sum(Sent::Copied), sum(Sent::Mounted)));
+        }
+        text.push_str(&format!(", skipped {} bytes\n", sum(Sent::Skipped)));
     }
     text
 }
 
-fn result(image: &WrittenImage, sent: Option<&[Sent]>, reference: &str, tag: &str) -> serde_json::Value {
+/// What happened to a blob, in the word that standard output has too.
+fn word(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Skipped => "skipped",
+        Sent::Mounted => "mounted",
+        Sent::Copied => "copied",
+        Sent::Uploaded => "sent",
+        Sent::Elsewhere => "elsewhere",
+    }
+}
+
+fn result(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool, reference: &str, tag: &str) -> serde_json::Value {
     let blobs = image.blobs.iter().enumerate().map(|(index, blob)| {
+        let sent = sent.and_then(|sent| sent.get(index)).copied();
         json!({
             "name": blob.name,
             "mediaType": blob.media_type,
             "digest": blob.digest.to_string(),
             "size": blob.size,
-            "sent": sent.and_then(|sent| sent.get(index)).map(|sent| *sent == Sent::Uploaded),
+            "inLayout": blob.place == Place::Layout,
+            "outcome": sent.map(word),
+            "sent": sent.filter(|_| !dry_run).map(|sent| sent == Sent::Uploaded),
         })
     });
     json!({
@@ -151,7 +249,8 @@ fn result(image: &WrittenImage, sent: Option<&[Sent]>, reference: &str, tag: &st
         "digest": image.digest.to_string(),
         "tag": tag,
         "layout": image.dir.display().to_string(),
-        "pushed": sent.is_some(),
+        "dryRun": dry_run,
+        "pushed": sent.is_some() && !dry_run,
         "blobs": blobs.collect::<Vec<_>>(),
     })
 }

@@ -154,7 +154,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("package.registry", "HOST[:PORT]", "", "Where --push sends the image, e.g. contoso.azurecr.io."),
     setting("package.repository", "path", "", "The image's name in the registry. Without it: the scorer's name."),
     setting("package.tag", "text", "latest", "Pushed beside the digest. With a scorer.version: that."),
-    setting("package.base", "\"scratch\"", "scratch", "The image below ours; the host is static and needs none."),
+    setting(
+        "package.base",
+        "\"scratch\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
+        "scratch",
+        "The image below ours; the host is static and needs none. With a base of Azure Functions its host stays in charge.",
+    ),
 ];
 
 const fn setting(key: &'static str, form: &'static str, default: &'static str, why: &'static str) -> Setting {

@@ -79,7 +79,7 @@ fn every_key_of_the_table_is_read() {
         registry = "127.0.0.1:5000"
         repository = "scoring/digits"
         tag = "blue"
-        base = "scratch"
+        base = "r.io/functions:4"
     "#;
     let manifest = parse(text).unwrap();
     assert_eq!(manifest.scorer.component, ComponentSource::Cargo("app/.".into()));
@@ -89,6 +89,7 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.package.tag, "blue");
+    assert_eq!(manifest.package.base, "r.io/functions:4");
     assert_eq!(manifest.instances.isolation, Isolation::Call);
     assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
     assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));
@@ -123,7 +124,9 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[[trigger]]\nkind = \"http\"\nroute = \"/score\""), &["`trigger.route`", "leading slash"]);
     let twice = "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
     check(&minimal(twice), &["`[[trigger]]`", "one route"]);
-    check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch"]);
+    check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch", "HOST"]);
+    check(&minimal("[package]\nbase = \"library/debian\""), &["`package.base`", "HOST"]);
+    check(&minimal("[package]\nbase = \"https://r.io/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[stores.default]\nprefix = \"*\""), &["`stores.default.prefix`"]);
     check("[scorer]\nname = \"Digits\"\ncomponent = \"a\"", &["`scorer.name`", "lower-case"]);
     check("[scorer]\nname = \"digits\"\ncomponent = 3", &["`scorer.component`", "cargo"]);

@@ -10,6 +10,7 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use serde_json::json;
 
 use super::ImagePlan;
+use super::base::BaseLayer;
 use super::layer::{self, WrittenLayer};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -35,17 +36,32 @@ pub struct WrittenImage {
     pub blobs: Vec<Blob>,
 }
 
-/// One file of the layout that a manifest names.
+/// Bytes that a manifest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// The layer's name, or `config`.
-    pub name: &'static str,
+    /// The layer's name, `base` and a number for a layer of the base, or `config`.
+    pub name: String,
     /// What its bytes are.
-    pub media_type: &'static str,
+    pub media_type: String,
     /// Of its bytes.
     pub digest: Digest,
     /// Of the same.
     pub size: u64,
+    /// Whether it is a layer of the base.
+    pub of_base: bool,
+    /// Where the bytes are.
+    pub place: Place,
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the layout.
+    Layout,
+    /// In the base's registry alone.
+    Base,
+    /// In no registry: the manifest names addresses, and whoever runs the image goes there.
+    Elsewhere,
 }
 
 impl WrittenImage {
@@ -61,7 +77,10 @@ pub fn blob_name(digest: &Digest) -> String {
 }
 
 /// Writes the planned image as a layout of its own; a layout that is there is replaced.
-pub fn write(plan: &ImagePlan, dir: &Path, tag: &str) -> Result<WrittenImage, Failure> {
+///
+/// `base_blobs` is a folder with the base's layers, each named by the digits of its digest. Without it the layout names
+/// them and does not hold them.
+pub fn write(plan: &ImagePlan, dir: &Path, tag: &str, base_blobs: Option<&Path>) -> Result<WrittenImage, Failure> {
     let mut folder = Replacement::begin(dir, LAYOUT_FILE)?;
     let blobs = folder.path().join("blobs/sha256");
     std::fs::create_dir_all(&blobs).map_err(|error| Failure::file(&blobs, "be made", error))?;
@@ -71,6 +90,12 @@ pub fn write(plan: &ImagePlan, dir: &Path, tag: &str) -> Result<WrittenImage, Fa
         .iter()
         .map(|layer| write_layer(layer, plan.epoch, &blobs))
         .collect::<Result<Vec<WrittenLayer>, Failure>>()?;
+    let mut named = base_layers(plan, base_blobs.is_some());
+    if let Some(from) = base_blobs {
+        for blob in named.iter().filter(|blob| blob.place == Place::Layout) {
+            put(&from.join(blob.digest.hex()), &blobs.join(blob.digest.hex()))?;
+        }
+    }
     let config = plan.config_bytes(&layers);
     let manifest = plan.manifest_bytes(&config, &layers);
     let (config_digest, digest) = (Digest::of(&config), Digest::of(&manifest));
@@ -91,13 +116,45 @@ pub fn write(plan: &ImagePlan, dir: &Path, tag: &str) -> Result<WrittenImage, Fa
     folder.write(LAYOUT_FILE, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     folder.finish()?;
 
-    let mut blobs: Vec<_> = layers
-        .into_iter()
-        .map(|layer| Blob { name: layer.name, media_type: layer.media_type, digest: layer.digest, size: layer.size })
-        .collect();
-    let size = config.len() as u64;
-    blobs.push(Blob { name: "config", media_type: IMAGE_CONFIG_MEDIA_TYPE, digest: config_digest, size });
-    Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs })
+    let own = |name: &str, media_type: &str, digest, size| Blob {
+        name: name.to_owned(),
+        media_type: media_type.to_owned(),
+        digest,
+        size,
+        of_base: false,
+        place: Place::Layout,
+    };
+    named.extend(layers.into_iter().map(|layer| own(layer.name, layer.media_type, layer.digest, layer.size)));
+    named.push(own("config", IMAGE_CONFIG_MEDIA_TYPE, config_digest, config.len() as u64));
+    Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs: named })
+}
+
+fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
+    let layers = plan.base.iter().flat_map(|base| &base.layers).enumerate();
+    let blob = |(index, layer): (usize, &BaseLayer)| Blob {
+        name: format!("base-{}", index + 1),
+        media_type: layer.media_type.clone(),
+        digest: layer.digest.clone(),
+        size: layer.size,
+        of_base: true,
+        place: match (layer.urls.is_empty(), held) {
+            (false, _) => Place::Elsewhere,
+            (true, true) => Place::Layout,
+            (true, false) => Place::Base,
+        },
+    };
+    layers.map(blob).collect()
+}
+
+/// A link where the file system allows it: the base may be large.
+fn put(from: &Path, to: &Path) -> Result<(), Failure> {
+    // A base may name the same layer twice.
+    if to.exists() {
+        return Ok(());
+    }
+    std::fs::hard_link(from, to)
+        .or_else(|_| std::fs::copy(from, to).map(drop))
+        .map_err(|error| Failure::file(from, &format!("be copied to {}", to.display()), error))
 }
 
 fn write_layer(plan: &super::LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLayer, Failure> {

@@ -1,8 +1,9 @@
 //! What an image is: a plan, layers of entries, a configuration.
 //!
-//! Owns the image's types and paths. Must not know disks or registries: [`plan()`] is pure, `layer` and `layout` write
-//! what it decided, `unpack` reads it back.
+//! Owns the image's types and paths. Must not know disks or registries: [`plan()`] and [`base`] are pure, `layer` and
+//! `layout` write what they decided, `unpack` reads it back.
 
+pub mod base;
 pub mod layer;
 pub mod layout;
 pub mod plan;
@@ -16,6 +17,8 @@ use serde::Serialize;
 
 pub use self::plan::plan;
 
+use self::base::Base;
+
 /// Where the app folder stands in the image.
 pub const APP_ROOT: &str = "/home/site/wwwroot";
 /// Where the host program stands in the image.
@@ -24,6 +27,9 @@ pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
 pub const USER: &str = "65532:65532";
 /// The port of the host when the Functions host gives none.
 pub const PORT: u16 = 8080;
+
+/// OCI's name for a layer that is compressed with zstd.
+pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
 /// Everything that an image is decided by.
 #[derive(Debug, Clone)]
@@ -42,6 +48,10 @@ pub struct Inputs {
     pub model_digest: Option<String>,
     /// Seconds since 1970 for every time in the image.
     pub epoch: u64,
+    /// The image below ours; `None`: ours stands on nothing.
+    pub base: Option<Base>,
+    /// Of the layers that are worth it.
+    pub compression: Compression,
     /// The host program.
     pub host: Content,
     /// Files of the app folder beside the model, by their path in it.
@@ -53,6 +63,8 @@ pub struct Inputs {
 /// Everything about an image that is known before its layers are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePlan {
+    /// The image below ours.
+    pub base: Option<Base>,
     /// From the bottom up: least often changed first, so that a change re-sends little.
     pub layers: Vec<LayerPlan>,
     /// How a container starts.
@@ -79,8 +91,10 @@ pub struct LayerPlan {
 /// How a layer's bytes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// As gzip, at a fixed level.
+    /// As gzip, at a fixed level: every runtime reads it.
     Gzip,
+    /// As zstd, at a fixed level: smaller and sooner unpacked, where the runtime knows it.
+    Zstd,
     /// As they are: float weights hardly compress, and the runtime maps them sooner.
     Stored,
 }

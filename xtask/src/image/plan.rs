@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::layer::WrittenLayer;
 use super::system;
@@ -15,18 +15,27 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// Decides everything about an image on `scratch`.
+/// Decides everything about an image.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
-    let mut layers =
-        vec![system::layer(), layer("host", "the Scorebox host".to_owned(), Compression::Gzip, 0o755, host)];
+    let mut layers = Vec::new();
+    if inputs.base.is_none() {
+        layers.push(system::layer(inputs.compression));
+    }
+    layers.push(layer("host", "the Scorebox host".to_owned(), inputs.compression, 0o755, host));
     if !inputs.model.is_empty() {
         let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
         layers.push(layer("model", comment, Compression::Stored, 0o644, in_app_root(&inputs.model)));
     }
     let comment = format!("scorer {} with component {}", inputs.name, inputs.component_digest);
-    layers.push(layer("app", comment, Compression::Gzip, 0o644, in_app_root(&inputs.app)));
-    ImagePlan { layers, config: container_config(inputs), annotations: annotations(inputs), epoch: inputs.epoch }
+    layers.push(layer("app", comment, inputs.compression, 0o644, in_app_root(&inputs.app)));
+    ImagePlan {
+        base: inputs.base.clone(),
+        layers,
+        config: container_config(inputs),
+        annotations: annotations(inputs),
+        epoch: inputs.epoch,
+    }
 }
 
 fn in_app_root(files: &BTreeMap<String, Content>) -> BTreeMap<String, Content> {
@@ -95,6 +104,10 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
     if !inputs.version.is_empty() {
         annotations.insert("org.opencontainers.image.version".to_owned(), inputs.version.clone());
     }
+    if let Some(base) = &inputs.base {
+        annotations.insert("org.opencontainers.image.base.name".to_owned(), base.name.clone());
+        annotations.insert("org.opencontainers.image.base.digest".to_owned(), base.digest.to_string());
+    }
     annotations
 }
 
@@ -115,14 +128,22 @@ impl ImagePlan {
             .map(|layer| json!({ "created": created, "created_by": "cargo xtask package", "comment": format!("{}: {}", layer.name, layer.comment) }))
             .collect();
         let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-        bytes(&json!({
-            "created": created,
-            "architecture": "amd64",
-            "os": "linux",
-            "config": self.config,
-            "rootfs": { "type": "layers", "diff_ids": diff_ids },
-            "history": history,
-        }))
+        let mut document = match &self.base {
+            Some(base) => Value::from(base.document(&self.config)),
+            None => json!({
+                "architecture": "amd64",
+                "os": "linux",
+                "config": self.config,
+                "rootfs": { "type": "layers", "diff_ids": [] },
+                "history": [],
+            }),
+        };
+        append(document.pointer_mut("/rootfs/diff_ids"), diff_ids);
+        append(document.pointer_mut("/history"), history);
+        if let Some(document) = document.as_object_mut() {
+            document.insert("created".to_owned(), created.into());
+        }
+        bytes(&document)
     }
 
     /// The image manifest's bytes, once the layers are hashed and the configuration is written.
@@ -133,13 +154,26 @@ impl ImagePlan {
             size: i64::try_from(size).unwrap_or(i64::MAX),
             ..OciDescriptor::default()
         };
+        let below = self.base.iter().flat_map(|base| &base.layers).map(|layer| OciDescriptor {
+            urls: Some(layer.urls.clone()).filter(|urls| !urls.is_empty()),
+            annotations: Some(layer.annotations.clone()).filter(|annotations| !annotations.is_empty()),
+            ..descriptor(&layer.media_type, &layer.digest, layer.size)
+        });
+        let own = layers.iter().map(|layer| descriptor(layer.media_type, &layer.digest, layer.size));
         bytes(&OciImageManifest {
             media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
             config: descriptor(IMAGE_CONFIG_MEDIA_TYPE, &Digest::of(config), config.len() as u64),
-            layers: layers.iter().map(|layer| descriptor(layer.media_type, &layer.digest, layer.size)).collect(),
+            layers: below.chain(own).collect(),
             annotations: Some(self.annotations.clone()),
             ..OciImageManifest::default()
         })
+    }
+}
+
+/// Puts values behind those of a list.
+fn append<T: Into<Value>>(list: Option<&mut Value>, values: Vec<T>) {
+    if let Some(list) = list.and_then(Value::as_array_mut) {
+        list.extend(values.into_iter().map(Into::into));
     }
 }
 
@@ -152,6 +186,7 @@ fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::base::{self, Base, Document};
     use crate::image::layer;
 
     fn inputs(model: bool) -> Inputs {
@@ -164,6 +199,8 @@ mod tests {
             component_digest: Digest::of(b"wasm").to_string(),
             model_digest: model.then(|| Digest::of(b"weights").to_string()),
             epoch: 0,
+            base: None,
+            compression: Compression::Gzip,
             host: content("host"),
             app: BTreeMap::from([
                 ("component.wasm".into(), content("wasm")),
@@ -241,6 +278,33 @@ app Gzip
         assert_eq!(manifest["layers"][2]["mediaType"], "application/vnd.oci.image.layer.v1.tar");
         assert_eq!(manifest["layers"][3]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
         assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "digits");
+    }
+
+    #[test]
+    fn base_lies_below_and_is_named() {
+        let blob = |text: &str| Digest::of(text.as_bytes()).to_string();
+        let manifest = json!({ "schemaVersion": 2, "config": { "mediaType": "x", "digest": blob("c"), "size": 1 },
+            "layers": [{ "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "digest": blob("1"), "size": 5 }] });
+        let Ok(Document::Manifest(manifest)) = base::read(manifest.to_string().as_bytes()) else { panic!() };
+        let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": { "diff_ids": [blob("a")] } });
+        let base = Base::new("r.io/b:1".into(), Digest::of(b"m"), manifest, config.to_string().as_bytes()).unwrap();
+
+        let plan = plan(&Inputs { base: Some(base), compression: Compression::Zstd, ..inputs(true) });
+        assert_eq!(plan.layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), ["host", "model", "app"]);
+        let layers: Vec<_> = plan.layers.iter().map(|one| layer::write(one, 0, std::io::sink()).unwrap().1).collect();
+        let config = plan.config_bytes(&layers);
+        let read: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(read["rootfs"]["diff_ids"][0], blob("a"));
+        assert_eq!(read["rootfs"]["diff_ids"][3], layers[2].diff_id.to_string());
+        assert_eq!((read["history"].as_array().unwrap().len(), &read["created"]), (4, &json!("1970-01-01T00:00:00Z")));
+        let manifest: Value = serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
+        let below =
+            json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": blob("1"), "size": 5 });
+        assert_eq!(manifest["layers"][0], below);
+        assert_eq!(manifest["layers"][1]["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
+        assert_eq!(manifest["layers"][2]["mediaType"], "application/vnd.oci.image.layer.v1.tar");
+        assert_eq!(manifest["annotations"]["org.opencontainers.image.base.name"], "r.io/b:1");
+        assert_eq!(manifest["annotations"]["org.opencontainers.image.base.digest"], blob("m"));
     }
 
     #[test]

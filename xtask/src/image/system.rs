@@ -18,7 +18,7 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
 /// The layer, the same for every scorer.
-pub fn layer() -> LayerPlan {
+pub fn layer(compression: Compression) -> LayerPlan {
     let files = [
         ("etc/group", GROUP.to_owned()),
         ("etc/hosts", HOSTS.to_owned()),
@@ -33,12 +33,7 @@ pub fn layer() -> LayerPlan {
     }
     add_folders_above(&mut entries, &format!("{}/", APP_ROOT.trim_start_matches('/')));
     entries.insert("tmp".to_owned(), Entry::Folder { mode: 0o1777 });
-    LayerPlan {
-        name: "system",
-        comment: "users, root certificates of Mozilla, /tmp".to_owned(),
-        compression: Compression::Gzip,
-        entries,
-    }
+    LayerPlan { name: "system", comment: "users, root certificates of Mozilla, /tmp".to_owned(), compression, entries }
 }
 
 /// Mozilla's root certificates as one PEM file, in the order of their bytes.
@@ -73,7 +68,7 @@ mod tests {
 
     #[test]
     fn folders_stand_before_what_they_hold() {
-        let entries = layer().entries;
+        let entries = layer(Compression::Gzip).entries;
         let paths: Vec<_> = entries.keys().map(String::as_str).collect();
         assert!(paths.is_sorted());
         assert!(["etc", "etc/ssl/certs", "home/site/wwwroot", "tmp"].iter().all(|path| paths.contains(path)));

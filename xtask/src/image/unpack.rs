@@ -10,6 +10,7 @@ use std::path::Path;
 use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE, OciDescriptor, OciImageManifest};
 use serde_json::Value;
 
+use super::IMAGE_LAYER_ZSTD_MEDIA_TYPE;
 use super::layout::{INDEX_FILE, blob_name};
 use crate::digest::{Digest, Hashing};
 use crate::failure::Failure;
@@ -69,6 +70,7 @@ fn unpack_layer(layout: &Path, layer: &OciDescriptor, root: &Path) -> Result<Dig
     let tar: Box<dyn Read> = match layer.media_type.as_str() {
         IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
         IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(unreadable)?),
         other => return Err(bad(layout, &format!("layers of type {other} are not known"))),
     };
     let mut tar = HashingReader { inner: tar, hash: Hashing::new(io::sink()) };
@@ -123,9 +125,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::image::{Content, Inputs, layout, plan};
+    use crate::image::{Compression, Content, Inputs, layout, plan};
 
-    fn written(dir: &Path) -> layout::WrittenImage {
+    fn written(dir: &Path, compression: Compression) -> layout::WrittenImage {
         let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
         let inputs = Inputs {
             name: "x".into(),
@@ -135,36 +137,44 @@ mod tests {
             component_digest: Digest::of(b"c").to_string(),
             model_digest: Some(Digest::of(b"m").to_string()),
             epoch: 0,
+            base: None,
+            compression,
             host: content("host"),
             app: BTreeMap::from([("component.wasm".into(), content("c"))]),
             model: BTreeMap::from([("model/m".into(), content("m"))]),
         };
-        layout::write(&plan(&inputs), &dir.join("layout"), "v1").unwrap()
+        layout::write(&plan(&inputs), &dir.join("layout"), "v1", None).unwrap()
     }
 
     #[test]
     fn what_was_planned_comes_back() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            comes_back(compression);
+        }
+    }
+
+    fn comes_back(compression: Compression) {
         let dir = tempfile::tempdir().unwrap();
-        let image = written(dir.path());
+        let image = written(dir.path(), compression);
         let root = dir.path().join("root");
         assert_eq!(unpack(&image.dir, &root).unwrap(), image.digest);
         assert_eq!(std::fs::read(root.join("home/site/wwwroot/model/m")).unwrap(), b"m");
         let mode = |path: &str| std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("usr/bin/scorebox"), mode("tmp"), mode("etc/passwd")), (0o755, 0o1777, 0o644));
-        assert_eq!(written(dir.path()).digest, image.digest, "written twice");
+        assert_eq!(written(dir.path(), compression).digest, image.digest, "written twice");
     }
 
     #[test]
     fn altered_blob_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let image = written(dir.path());
+        let image = written(dir.path(), Compression::Gzip);
         for blob in &image.blobs {
             let path = image.blob_path(&blob.digest);
             let mut bytes = std::fs::read(&path).unwrap();
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let refused = unpack(&image.dir, &dir.path().join(blob.name)).unwrap_err();
+            let refused = unpack(&image.dir, &dir.path().join(&blob.name)).unwrap_err();
             assert!(refused.problem.contains("another content"), "{}: {refused}", blob.name);
             bytes[last] ^= 1;
             std::fs::write(&path, &bytes).unwrap();

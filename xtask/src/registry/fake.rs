@@ -6,8 +6,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-use reqwest::Url;
-
 /// One request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -19,18 +17,21 @@ pub struct Request {
     pub body_bytes: Option<u64>,
 }
 
-/// Starts a registry that gives these answers, one per connection, and returns its address and what it was asked.
-pub fn start(answers: Vec<&'static str>) -> (Url, Receiver<Request>) {
+/// Starts a registry that gives these answers, one per connection, and returns its name and what it was asked.
+///
+/// An answer is a status, perhaps `|` and headers, perhaps `||` and a body; or `hang up`: none at all.
+pub fn start(answers: Vec<impl Into<String>>) -> (String, Receiver<Request>) {
+    let answers: Vec<String> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}/v2/digits/", listener.local_addr().unwrap());
+    let name = listener.local_addr().unwrap().to_string();
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
-            sender.send(serve(stream, answer)).unwrap();
+            sender.send(serve(stream, &answer)).unwrap();
         }
     });
-    (Url::parse(&base).unwrap(), receiver)
+    (name, receiver)
 }
 
 fn serve(mut stream: TcpStream, answer: &str) -> Request {
@@ -51,8 +52,14 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
     }
     let mut body = Vec::new();
     reader.take(request.body_bytes.unwrap_or(0)).read_to_end(&mut body).unwrap();
+    if answer == "hang up" {
+        return request;
+    }
+    let (answer, content) = answer.split_once("||").unwrap_or((answer, ""));
     let (status, headers) = answer.split_once('|').unwrap_or((answer, ""));
     let headers: String = headers.split('|').filter(|header| !header.is_empty()).map(|h| format!("{h}\r\n")).collect();
-    write!(stream, "HTTP/1.1 {status} x\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    let length = content.len();
+    let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    write!(stream, "{head}{content}").unwrap();
     request
 }

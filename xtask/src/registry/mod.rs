@@ -1,19 +1,33 @@
-//! The registry protocol's writing half: blobs, then a manifest.
+//! Registries: what is read of a base, and an image's way into another one.
 //!
 //! Owns every request to a registry. Must not know how an image came about: it sends a layout's bytes as they are.
 
 mod answer;
+mod broken;
 #[cfg(test)]
 mod fake;
+mod progress;
+mod pull;
 mod push;
+mod reference;
+mod repository;
+mod source;
 mod transport;
 mod upload;
 
+use std::path::Path;
+
 use oci_client::Reference;
 
-pub use self::push::push;
+pub use self::reference::BaseReference;
 
+use self::repository::Repository;
 use crate::failure::Failure;
+use crate::image::base::Base;
+use crate::image::layout::WrittenImage;
+
+/// Blobs on their way at a time; each may hold a chunk in memory.
+const PARALLEL_BLOBS: usize = 4;
 
 /// An image's place in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +45,65 @@ pub struct Target {
 pub enum Sent {
     /// It was there already.
     Skipped,
-    /// It was sent.
+    /// The registry took it from another of its repositories.
+    Mounted,
+    /// It was read from the base's registry and sent on.
+    Copied,
+    /// It was sent from this machine.
     Uploaded,
+    /// No registry keeps it.
+    Elsewhere,
+}
+
+/// Where a base stands, and how it is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasePlace {
+    /// The name.
+    pub reference: BaseReference,
+    /// HTTP, not HTTPS.
+    pub plain_http: bool,
+}
+
+impl BasePlace {
+    /// Finds the image for our platform.
+    pub fn find(&self) -> Result<Base, Failure> {
+        block_on(pull::resolve(&self.repository()?, &self.reference))
+    }
+
+    /// Fetches the base's layers into a folder, each under the digits of its digest.
+    pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
+        block_on(pull::layers(&self.repository()?, base, folder))
+    }
+
+    fn repository(&self) -> Result<Repository, Failure> {
+        Repository::new(&self.reference.registry, &self.reference.repository, self.plain_http)
+    }
+}
+
+/// Sends what the registry does not have, or only says what would be sent; returns what happened, or would, to each of the
+/// image's blobs, in their order.
+pub fn push(
+    image: &WrittenImage,
+    target: &Target,
+    plain_http: bool,
+    base: Option<&BasePlace>,
+    dry_run: bool,
+) -> Result<Vec<Sent>, Failure> {
+    let base = base.map(BasePlace::repository).transpose()?;
+    let repository = Repository::new(&target.registry, &target.repository, plain_http)?;
+    if dry_run {
+        block_on(push::rehearse(image, &repository, base.as_ref()))
+    } else {
+        block_on(push::push(image, &repository, base.as_ref(), &target.tag))
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Failure::other(format!("no runtime for sockets: {error}"), "see the limits on open files and processes")
+    })?;
+    runtime.block_on(work)
 }
 
 impl Target {

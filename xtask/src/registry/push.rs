@@ -2,62 +2,91 @@
 //!
 //! Owns the order: blobs, manifest by digest, manifest by tag, a last look. Must not know how the image came about.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::collections::HashMap;
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
-use reqwest::{Client, Url};
 
-use super::transport::{client, send};
-use super::upload::{Upload, header, join, upload};
-use super::{Sent, Target, answer};
+use super::progress::Progress;
+use super::repository::{Repository, header};
+use super::source::Source;
+use super::upload::{Upload, foresee, upload};
+use super::{PARALLEL_BLOBS, Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
-use crate::image::layout::{Blob, WrittenImage};
+use crate::image::layout::{Blob, Place, WrittenImage};
 
-/// Sends what the registry does not have, and returns what happened to each of the image's blobs, in their order.
-pub fn push(image: &WrittenImage, target: &Target, plain_http: bool) -> Result<Vec<Sent>, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        Failure::other(format!("no runtime for sockets: {error}"), "see the limits on open files and processes")
-    })?;
-    runtime.block_on(push_all(image, target, plain_http))
-}
-
-async fn push_all(image: &WrittenImage, target: &Target, plain_http: bool) -> Result<Vec<Sent>, Failure> {
-    let client = client(&target.registry)?;
-    let scheme = if plain_http { "http" } else { "https" };
-    let base = format!("{scheme}://{}/v2/{}/", target.registry, target.repository);
-    let base = Url::parse(&base).map_err(|error| {
-        Failure::project(format!("`{base}`: {error}"), "write the registry as HOST[:PORT], without https://")
-    })?;
-    let mut outcomes = Vec::new();
-    for blob in &image.blobs {
-        let path = image.blob_path(&blob.digest);
-        let one = Upload { name: blob.name, digest: &blob.digest, size: blob.size, path: &path };
-        outcomes.push(upload(&client, &base, &one, &|sent| show_progress(blob, sent)).await?);
-    }
-    put_manifest(&client, &base, image, &image.digest.to_string()).await?;
-    put_manifest(&client, &base, image, &target.tag).await?;
-    look(&client, &base, &image.digest).await?;
+/// Gets an image into a repository under a tag, and returns what happened to each of its blobs, in their order; `base` is
+/// where the layers of its base are.
+pub async fn push(
+    image: &WrittenImage,
+    target: &Repository,
+    base: Option<&Repository>,
+    tag: &str,
+) -> Result<Vec<Sent>, Failure> {
+    let progress = Progress::new();
+    let outcomes = each(image, target, base, async |blob| upload(target, blob, &progress).await).await?;
+    drop(progress);
+    // Only now: a manifest must not point at what is missing.
+    put_manifest(target, image, &image.digest.to_string()).await?;
+    put_manifest(target, image, tag).await?;
+    look(target, &image.digest).await?;
     Ok(outcomes)
 }
 
-/// Rewrites one line on a terminal; in a log the lines at the end are enough.
-fn show_progress(blob: &Blob, sent: u64) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        let end = if sent == blob.size { "\r\x1b[K" } else { "" };
-        // A terminal that went away is no reason to stop.
-        let _ = write!(out, "\r\x1b[Ksending {}: {} of {} MiB{end}", blob.name, sent >> 20, blob.size >> 20);
-        let _ = out.flush();
-    }
+/// What a push would do to each of the image's blobs; sends nothing.
+pub async fn rehearse(
+    image: &WrittenImage,
+    target: &Repository,
+    base: Option<&Repository>,
+) -> Result<Vec<Sent>, Failure> {
+    each(image, target, base, async |blob| foresee(target, blob).await).await
 }
 
-async fn put_manifest(client: &Client, base: &Url, image: &WrittenImage, name: &str) -> Result<(), Failure> {
+/// Does something to every blob, a few at a time, and once to those that the image names twice.
+async fn each(
+    image: &WrittenImage,
+    target: &Repository,
+    base: Option<&Repository>,
+    act: impl AsyncFn(&Upload<'_>) -> Result<Sent, Failure>,
+) -> Result<Vec<Sent>, Failure> {
+    let mut first: Vec<&Blob> = Vec::new();
+    for blob in image.blobs.iter().filter(|blob| blob.place != Place::Elsewhere) {
+        if !first.iter().any(|known| known.digest == blob.digest) {
+            first.push(blob);
+        }
+    }
+    let acts = first.into_iter().map(|blob| {
+        let act = &act;
+        async move {
+            let path = image.blob_path(&blob.digest);
+            let source = match (blob.place, base) {
+                (Place::Base, Some(base)) => Source::Registry(base),
+                _ => Source::File(&path),
+            };
+            let neighbour = base.filter(|base| blob.of_base && base.is_neighbour_of(target));
+            let neighbour = neighbour.map(|base| base.name.as_str());
+            let upload = Upload { name: &blob.name, digest: &blob.digest, size: blob.size, source, neighbour };
+            Ok::<_, Failure>((blob.digest.clone(), act(&upload).await?))
+        }
+    });
+    let done: Vec<_> = futures_util::stream::iter(acts).buffer_unordered(PARALLEL_BLOBS).try_collect().await?;
+    let mut done: HashMap<Digest, Sent> = done.into_iter().collect();
+    let outcome = |blob: &Blob| match blob.place {
+        Place::Elsewhere => Sent::Elsewhere,
+        // Taken out by the first of two; by then it is there for the second.
+        _ => done.remove(&blob.digest).unwrap_or(Sent::Skipped),
+    };
+    Ok(image.blobs.iter().map(outcome).collect())
+}
+
+async fn put_manifest(target: &Repository, image: &WrittenImage, name: &str) -> Result<(), Failure> {
     let action = format!("upload of the manifest as `{name}`");
-    let url = join(base, &format!("manifests/{name}"))?;
-    let request = || client.put(url.clone()).header("content-type", OCI_IMAGE_MEDIA_TYPE).body(image.manifest.clone());
-    let response = send(&action, request).await?;
+    let url = target.url(&format!("manifests/{name}"))?;
+    let request = |client: &reqwest::Client| {
+        client.put(url.clone()).header("content-type", OCI_IMAGE_MEDIA_TYPE).body(image.manifest.clone())
+    };
+    let response = target.send(&action, request).await?;
     if response.status() != 201 {
         return Err(answer::unexpected(&action, response).await);
     }
@@ -71,10 +100,11 @@ async fn put_manifest(client: &Client, base: &Url, image: &WrittenImage, name: &
     }
 }
 
-async fn look(client: &Client, base: &Url, digest: &Digest) -> Result<(), Failure> {
+async fn look(target: &Repository, digest: &Digest) -> Result<(), Failure> {
     let action = "a last look at the manifest";
-    let url = join(base, &format!("manifests/{digest}"))?;
-    let response = send(action, || client.head(url.clone()).header("accept", OCI_IMAGE_MEDIA_TYPE)).await?;
+    let url = target.url(&format!("manifests/{digest}"))?;
+    let response =
+        target.send(action, |client| client.head(url.clone()).header("accept", OCI_IMAGE_MEDIA_TYPE)).await?;
     match response.status().as_u16() {
         200 => Ok(()),
         _ => Err(answer::unexpected(action, response).await),

@@ -1,22 +1,25 @@
 //! One blob's way into a registry.
 //!
-//! Owns the question whether it is there, and its upload in chunks. Must not know what the blob holds.
+//! Owns the question whether it is there, the mount, and the upload in chunks. Must not know what the blob holds.
 
-use std::io::SeekFrom;
-use std::path::Path;
+use bytes::Bytes;
+use reqwest::{Body, Response, Url};
 
-use reqwest::{Body, Client, Response, Url};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
-use tokio_util::io::ReaderStream;
-
-use super::transport::{ATTEMPTS, backoff, send};
+use super::broken::Broken;
+use super::progress::{Bar, Progress};
+use super::repository::{Repository, header, location};
+use super::source::{Reader, Source};
+use super::transport::{ATTEMPTS, backoff};
 use super::{Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
 /// The largest body of one request: Azure Container Registry refuses a single one of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
+/// Chunks are held in memory, so that one can be sent again; a registry that wants larger ones than this cannot be served.
+const LARGEST_CHUNK_BYTES: u64 = 256 << 20;
+/// A chunk goes out in parts of this size; progress is seen after each.
+const PART_BYTES: usize = 256 << 10;
 
 /// A blob to be sent.
 #[derive(Debug)]
@@ -28,18 +31,32 @@ pub struct Upload<'a> {
     /// Number of its bytes.
     pub size: u64,
     /// Where they are.
-    pub path: &'a Path,
+    pub source: Source<'a>,
+    /// A repository of the same registry that has it.
+    pub neighbour: Option<&'a str>,
 }
 
-/// Sends a blob unless it is there; `progress` hears how many bytes are sent.
-pub async fn upload(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<Sent, Failure> {
-    if is_there(client, base, blob).await? {
+/// Gets a blob into a repository unless it is there.
+pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress) -> Result<Sent, Failure> {
+    if is_there(target, blob).await? {
         return Ok(Sent::Skipped);
     }
+    let mut session = None;
+    if let Some(neighbour) = blob.neighbour {
+        match mount(target, blob, neighbour).await? {
+            Mounted::Yes => return Ok(Sent::Mounted),
+            Mounted::No(opened) => session = opened,
+        }
+    }
+    let (verb, outcome) = match blob.source {
+        Source::File(_) => ("sending", Sent::Uploaded),
+        Source::Registry(_) => ("copying", Sent::Copied),
+    };
+    let bar = progress.begin(verb, blob.name, blob.size);
     let mut attempt = 1;
     loop {
-        match send_whole(client, base, blob, progress).await {
-            Ok(()) => return Ok(Sent::Uploaded),
+        match send_whole(target, blob, session.take(), &bar).await {
+            Ok(()) => break,
             // A session that broke cannot be trusted to hold what was sent: begin again.
             Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
                 tokio::time::sleep(backoff(attempt)).await;
@@ -48,38 +65,24 @@ pub async fn upload(client: &Client, base: &Url, blob: &Upload<'_>, progress: &d
             Err(broken) => return Err(broken.failure),
         }
     }
+    bar.finish();
+    Ok(outcome)
 }
 
-/// An upload that broke off.
-struct Broken {
-    failure: Failure,
-    /// Whether another session may do better.
-    may_pass: bool,
+/// What would happen to a blob; asks the target alone, and sends nothing.
+pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
+    Ok(match (is_there(target, blob).await?, blob.neighbour, blob.source) {
+        (true, ..) => Sent::Skipped,
+        (false, Some(_), _) => Sent::Mounted,
+        (false, None, Source::Registry(_)) => Sent::Copied,
+        (false, None, Source::File(_)) => Sent::Uploaded,
+    })
 }
 
-impl From<Failure> for Broken {
-    fn from(failure: Failure) -> Self {
-        Self { failure, may_pass: false }
-    }
-}
-
-impl Broken {
-    fn unanswered(action: &str, error: &reqwest::Error) -> Self {
-        Self { failure: answer::unanswered(action, error), may_pass: true }
-    }
-
-    async fn unexpected(action: &str, response: Response) -> Self {
-        let status = response.status();
-        // 416: chunks arrived in another order than they were sent, which Azure's registry is known to say at times.
-        let may_pass = status.is_server_error() || matches!(status.as_u16(), 408 | 416 | 429);
-        Self { failure: answer::unexpected(action, response).await, may_pass }
-    }
-}
-
-async fn is_there(client: &Client, base: &Url, blob: &Upload<'_>) -> Result<bool, Failure> {
+async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failure> {
     let action = format!("looking for blob `{}`", blob.name);
-    let url = join(base, &format!("blobs/{}", blob.digest))?;
-    let response = send(&action, || client.head(url.clone())).await?;
+    let url = target.url(&format!("blobs/{}", blob.digest))?;
+    let response = target.send(&action, |client| client.head(url.clone())).await?;
     match response.status().as_u16() {
         // A registry may redirect to the storage that holds the blob; then it has it.
         200 | 302 | 307 => Ok(true),
@@ -88,106 +91,201 @@ async fn is_there(client: &Client, base: &Url, blob: &Upload<'_>) -> Result<bool
     }
 }
 
-async fn send_whole(client: &Client, base: &Url, blob: &Upload<'_>, progress: &dyn Fn(u64)) -> Result<(), Broken> {
-    let action = format!("upload of blob `{}`", blob.name);
-    let start = join(base, "blobs/uploads/")?;
-    let response = send(&action, || client.post(start.clone()).header("content-length", "0")).await?;
-    if response.status() != 202 {
-        return Err(Broken::unexpected(&action, response).await);
+/// An upload that a registry is ready to take.
+struct Session {
+    location: Url,
+    /// The smallest chunk, but for the last.
+    least: u64,
+}
+
+enum Mounted {
+    Yes,
+    /// Not; perhaps with a session for the upload instead.
+    No(Option<Session>),
+}
+
+async fn mount(target: &Repository, blob: &Upload<'_>, neighbour: &str) -> Result<Mounted, Failure> {
+    let action = format!("mount of blob `{}` from {neighbour}", blob.name);
+    let mut url = target.url("blobs/uploads/")?;
+    url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", neighbour);
+    let response = target.send(&action, |client| client.post(url.clone()).header("content-length", "0")).await?;
+    match response.status().as_u16() {
+        201 => Ok(Mounted::Yes),
+        202 => Ok(Mounted::No(Some(session(&action, &response)?))),
+        // A registry that does not mount, or not from there, may still take the bytes.
+        400 | 403 | 404 | 405 => Ok(Mounted::No(None)),
+        _ => Err(answer::unexpected(&action, response).await),
     }
-    let least = header(&response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let chunk = CHUNK_BYTES.max(least);
-    let mut location = location(&action, &response)?;
+}
+
+async fn begin(target: &Repository, action: &str) -> Result<Session, Broken> {
+    let url = target.url("blobs/uploads/")?;
+    let response = target.send(action, |client| client.post(url.clone()).header("content-length", "0")).await?;
+    match response.status().as_u16() {
+        202 => Ok(session(action, &response)?),
+        // That there is no such repository does not pass.
+        404 => Err(answer::unexpected(action, response).await.into()),
+        _ => Err(Broken::unexpected(action, response).await),
+    }
+}
+
+fn session(action: &str, response: &Response) -> Result<Session, Failure> {
+    let least = header(response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if least > LARGEST_CHUNK_BYTES {
+        return Err(Failure::new(
+            Kind::Registry,
+            format!("{action}: the registry takes no chunk below {least} bytes"),
+            format!("set its smallest chunk to at most {LARGEST_CHUNK_BYTES} bytes"),
+        ));
+    }
+    Ok(Session { location: location(action, response)?, least })
+}
+
+async fn send_whole(target: &Repository, blob: &Upload<'_>, opened: Option<Session>, bar: &Bar) -> Result<(), Broken> {
+    let action = format!("upload of blob `{}`", blob.name);
+    let mut bytes = Reader::open(blob.source, blob.name, blob.digest, blob.size).await?;
+    let session = match opened {
+        Some(session) => session,
+        None => begin(target, &action).await?,
+    };
+    let most = CHUNK_BYTES.max(session.least);
+    let mut location = session.location;
     let mut sent = 0;
     while sent < blob.size {
-        let count = chunk.min(blob.size - sent);
-        let last = sent + count - 1;
-        let request = client
+        let count = most.min(blob.size - sent);
+        let piece = bytes.next(usize::try_from(count).unwrap_or(usize::MAX)).await?;
+        location = send_chunk(target, &action, location, sent, &piece, bar).await?;
+        sent += count;
+        bar.set(sent);
+    }
+    // Before the registry is told that this is the blob.
+    bytes.check()?;
+    finish(target, location, &action, blob.digest).await
+}
+
+/// Sends one chunk, again if it was cut and the registry knows what it holds, and returns where to go on.
+async fn send_chunk(
+    target: &Repository,
+    action: &str,
+    mut location: Url,
+    start: u64,
+    piece: &Bytes,
+    bar: &Bar,
+) -> Result<Url, Broken> {
+    let end = start + piece.len() as u64;
+    let mut attempt = 1;
+    loop {
+        let broken = match patch(target, action, &location, start, piece, bar).await {
+            Ok(next) => return Ok(next),
+            Err(broken) if !broken.may_pass || attempt == ATTEMPTS => return Err(broken),
+            Err(broken) => broken,
+        };
+        tokio::time::sleep(backoff(attempt)).await;
+        attempt += 1;
+        location = match held(target, action, &location, start).await {
+            // The chunk arrived, and only the answer was lost.
+            Some((bytes, next)) if bytes == end => return Ok(next),
+            Some((bytes, next)) if bytes == start => next,
+            _ => return Err(broken),
+        };
+    }
+}
+
+async fn patch(
+    target: &Repository,
+    action: &str,
+    location: &Url,
+    start: u64,
+    piece: &Bytes,
+    bar: &Bar,
+) -> Result<Url, Broken> {
+    let last = start + (piece.len() as u64).saturating_sub(1);
+    let body = || {
+        let piece = piece.clone();
+        let starts = (0..piece.len()).step_by(PART_BYTES);
+        let parts = starts.map(move |at| piece.slice(at..piece.len().min(at + PART_BYTES)));
+        Body::wrap_stream(futures_util::stream::iter(bar.counting(start, parts).map(Ok::<_, std::io::Error>)))
+    };
+    let request = |client: &reqwest::Client| {
+        client
             .patch(location.clone())
             .header("content-type", "application/octet-stream")
             // With the length given the body is not sent as `Transfer-Encoding: chunked`, which some registries refuse.
-            .header("content-length", count)
-            .header("content-range", format!("{sent}-{last}"))
-            .body(part(blob, sent, count).await?);
-        let response = request.send().await.map_err(|error| Broken::unanswered(&action, &error))?;
-        if response.status() != 202 {
-            return Err(Broken::unexpected(&action, response).await);
-        }
-        if let Some(range) = header(&response, "range") {
-            let held = range.rsplit('-').next().and_then(|end| end.parse::<u64>().ok());
-            if held.is_some_and(|held| held != last) {
-                let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
-                let failure = Failure::new(Kind::Registry, problem, "run the command again");
-                return Err(Broken { failure, may_pass: true });
-            }
-        }
-        location = self::location(&action, &response)?;
-        sent += count;
-        progress(sent);
+            .header("content-length", piece.len())
+            .header("content-range", format!("{start}-{last}"))
+            .body(body())
+    };
+    let response = target.send(action, request).await?;
+    if response.status() != 202 {
+        return Err(Broken::unexpected(action, response).await);
     }
-    finish(client, location, &action, blob.digest).await
+    if let Some(range) = header(&response, "range") {
+        let held = range.rsplit('-').next().and_then(|end| end.parse::<u64>().ok());
+        if held.is_some_and(|held| held != last) {
+            let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
+            let failure = Failure::new(Kind::Registry, problem, "run the command again");
+            return Err(Broken { failure, may_pass: true });
+        }
+    }
+    Ok(self::location(action, &response)?)
 }
 
-async fn finish(client: &Client, mut location: Url, action: &str, digest: &Digest) -> Result<(), Broken> {
+/// How many bytes a session holds, and where it goes on; `None` if it is lost.
+async fn held(target: &Repository, action: &str, location: &Url, start: u64) -> Option<(u64, Url)> {
+    let response = target.send(action, |client| client.get(location.clone())).await.ok()?;
+    if response.status() != 204 {
+        return None;
+    }
+    let bytes = match header(&response, "range")? {
+        // Said of an empty session and of one byte alike.
+        "0-0" if start == 0 => 0,
+        range => range.rsplit('-').next()?.parse::<u64>().ok()? + 1,
+    };
+    Some((bytes, self::location(action, &response).unwrap_or_else(|_| location.clone())))
+}
+
+async fn finish(target: &Repository, mut location: Url, action: &str, digest: &Digest) -> Result<(), Broken> {
     // The location is opaque: its query stays.
     location.query_pairs_mut().append_pair("digest", &digest.to_string());
-    let request = client.put(location).header("content-length", "0");
-    let response = request.send().await.map_err(|error| Broken::unanswered(action, &error))?;
+    let response = target.send(action, |client| client.put(location.clone()).header("content-length", "0")).await?;
     match response.status().as_u16() {
         201 | 204 => Ok(()),
         _ => Err(Broken::unexpected(action, response).await),
     }
 }
 
-/// A part of the blob's file as a body that is read while it is sent.
-async fn part(blob: &Upload<'_>, start: u64, count: u64) -> Result<Body, Failure> {
-    let unreadable = |error: std::io::Error| Failure::file(blob.path, "be read", error);
-    let mut file = File::open(blob.path).await.map_err(unreadable)?;
-    file.seek(SeekFrom::Start(start)).await.map_err(unreadable)?;
-    Ok(Body::wrap_stream(ReaderStream::with_capacity(file.take(count), 256 << 10)))
-}
-
-/// A place below the repository.
-pub fn join(base: &Url, path: &str) -> Result<Url, Failure> {
-    base.join(path).map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
-}
-
-/// A header of an answer, if it is there and is text.
-pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Where the session goes on: absolute, or relative to the request.
-fn location(action: &str, response: &Response) -> Result<Url, Failure> {
-    let location = header(response, "location").and_then(|location| response.url().join(location).ok());
-    location.ok_or_else(|| {
-        Failure::new(
-            Kind::Registry,
-            format!("{action}: {} gave no Location to go on at", response.url()),
-            "see whether this is a registry of the OCI distribution specification",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fake::{self, Request};
-    use super::super::transport::client;
     use super::*;
 
     /// Uploads that many bytes to a registry with these answers, and returns the outcome and what was asked.
     fn run(size: usize, answers: Vec<&'static str>) -> (Result<Sent, Failure>, Vec<Request>) {
+        run_beside(None, size, answers)
+    }
+
+    fn run_beside(
+        neighbour: Option<&str>,
+        size: usize,
+        answers: Vec<&'static str>,
+    ) -> (Result<Sent, Failure>, Vec<Request>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blob");
         let bytes = vec![7; size];
         std::fs::write(&path, &bytes).unwrap();
-        let (base, requests) = fake::start(answers);
+        let (registry, requests) = fake::start(answers);
         let digest = Digest::of(&bytes);
-        let blob = Upload { name: "model", digest: &digest, size: size as u64, path: &path };
+        let source = Source::File(&path);
+        let blob = Upload { name: "model", digest: &digest, size: size as u64, source, neighbour };
+        let target = Repository::new(&registry, "digits", true).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let outcome = runtime.block_on(async { upload(&client("127.0.0.1").unwrap(), &base, &blob, &|_| ()).await });
+        let outcome = runtime.block_on(async { upload(&target, &blob, &Progress::new()).await });
         (outcome, requests.iter().collect())
+    }
+
+    fn lines(requests: &[Request]) -> Vec<&str> {
+        requests.iter().map(|request| request.line.as_str()).collect()
     }
 
     #[test]
@@ -213,30 +311,84 @@ mod tests {
         );
         assert_eq!(outcome, Ok(Sent::Uploaded));
         let digest = Digest::of(&vec![7; size]).to_string().replace(':', "%3A");
-        let lines: Vec<_> = requests.iter().map(|request| request.line.as_str()).collect();
         let session = "/v2/digits/blobs/uploads/1?_state=";
-        assert_eq!(lines[1], "POST /v2/digits/blobs/uploads/");
-        assert_eq!(lines[2], format!("PATCH {session}a%2Bb"));
-        assert_eq!(lines[3], format!("PATCH {session}c"));
-        assert_eq!(lines[4], format!("PUT {session}d&digest={digest}"));
+        assert_eq!(
+            lines(&requests)[1..],
+            [
+                "POST /v2/digits/blobs/uploads/",
+                &format!("PATCH {session}a%2Bb"),
+                &format!("PATCH {session}c"),
+                &format!("PUT {session}d&digest={digest}"),
+            ]
+        );
         let chunks: Vec<_> = requests.iter().map(|request| (request.range.as_str(), request.body_bytes)).collect();
         assert_eq!(chunks[2..], [("0-16777215", Some(16 << 20)), ("16777216-16777216", Some(1)), ("", Some(0))]);
     }
 
     #[test]
+    fn registry_may_want_larger_chunks() {
+        let size = (16 << 20) + 1;
+        let opened = "202|location: /x|oci-chunk-min-length: 20000000";
+        let (outcome, requests) = run(size, vec!["404", opened, "202|location: /x", "201"]);
+        assert_eq!((outcome, requests[2].body_bytes), (Ok(Sent::Uploaded), Some(size as u64)));
+        let (outcome, _) = run(3, vec!["404", "202|location: /x|oci-chunk-min-length: 1000000000"]);
+        assert!(outcome.unwrap_err().problem.contains("no chunk below"));
+    }
+
+    #[test]
     fn broken_session_is_begun_again_and_a_refusal_is_not() {
         let session = "202|location: /v2/digits/blobs/uploads/1";
-        let (outcome, requests) = run(3, vec!["404", session, "416", session, session, "201"]);
-        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 6));
-        let (outcome, requests) = run(3, vec!["404", session, "202|location: /x|range: 0-1", session, session, "201"]);
-        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 6));
+        let (outcome, requests) = run(3, vec!["404", session, "416", "404", session, session, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 7));
+        let short = "202|location: /x|range: 0-1";
+        let (outcome, requests) = run(3, vec!["404", session, short, "404", session, session, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 7));
+        let (outcome, requests) = run(3, vec!["404", session, session, "416", session, session, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 7), "the closing request");
         let (outcome, requests) = run(3, vec!["404", session, "413"]);
         assert_eq!((outcome.map_err(|failure| failure.exit_code()), requests.len()), (Err(5), 3));
+        let (outcome, requests) = run(3, vec!["404", "404"]);
+        assert_eq!((outcome.map_err(|failure| failure.exit_code()), requests.len()), (Err(5), 2));
         let (outcome, _) = run(3, vec!["404", "202"]);
         assert!(outcome.unwrap_err().problem.contains("no Location"));
-        let (outcome, _) = run(3, vec!["401"]);
-        assert!(outcome.unwrap_err().fix.contains("without authentication"));
         let (outcome, requests) = run(3, vec!["503|retry-after: 0", "200"]);
         assert_eq!((outcome, requests.len()), (Ok(Sent::Skipped), 2));
+    }
+
+    #[test]
+    fn chunk_that_was_cut_is_sent_again_alone() {
+        let size = (16 << 20) + 1;
+        let (session, first) = ("202|location: /s/0", "202|location: /s/1|range: 0-16777215");
+        let (done, finished) = ("202|location: /s/2|range: 0-16777216", "201");
+        // `hang up` cuts the connection before any answer.
+        let held_first = "204|location: /s/3|range: 0-16777215";
+        let (outcome, requests) = run(size, vec!["404", session, first, "hang up", held_first, done, finished]);
+        assert_eq!(outcome, Ok(Sent::Uploaded));
+        assert_eq!(lines(&requests)[2..6], ["PATCH /s/0", "PATCH /s/1", "GET /s/1", "PATCH /s/3"]);
+        assert_eq!(requests[5].range, "16777216-16777216");
+
+        let held_all = "204|location: /s/3|range: 0-16777216";
+        let (outcome, requests) = run(size, vec!["404", session, first, "500", held_all, finished]);
+        assert_eq!(outcome, Ok(Sent::Uploaded));
+        assert!(lines(&requests)[5].starts_with("PUT /s/3?digest="), "{requests:?}");
+
+        let (outcome, requests) = run(3, vec!["404", session, "429|retry-after: 0", "202|location: /s/1", finished]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 5));
+        assert_eq!((requests[2].body_bytes, requests[3].body_bytes), (Some(3), Some(3)));
+    }
+
+    #[test]
+    fn neighbours_blob_is_mounted_or_else_sent() {
+        let (outcome, requests) = run_beside(Some("base/it"), 3, vec!["404", "201"]);
+        assert_eq!(outcome, Ok(Sent::Mounted));
+        let digest = Digest::of(&[7; 3]).to_string().replace(':', "%3A");
+        assert_eq!(lines(&requests)[1], format!("POST /v2/digits/blobs/uploads/?mount={digest}&from=base%2Fit"));
+        // Not mounted, and the session that was opened instead is used.
+        let (outcome, requests) =
+            run_beside(Some("base/it"), 3, vec!["404", "202|location: /s/0", "202|location: /s/1", "201"]);
+        assert_eq!((outcome, lines(&requests)[2]), (Ok(Sent::Uploaded), "PATCH /s/0"));
+        let answers = vec!["404", "405", "202|location: /s/0", "202|location: /s/1", "201"];
+        let (outcome, requests) = run_beside(Some("base/it"), 3, answers);
+        assert_eq!((outcome, lines(&requests)[2]), (Ok(Sent::Uploaded), "POST /v2/digits/blobs/uploads/"));
     }
 }

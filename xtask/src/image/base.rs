@@ -1,0 +1,406 @@
+//! The image below ours: what of it stays, and what of ours goes on top.
+//!
+//! Owns the reading of manifests in OCI's and Docker's form, the choice of the platform and the joining of
+//! configurations. Must not know files or registries: it works on bytes that somebody else has fetched and hashed.
+
+use std::collections::BTreeMap;
+
+use oci_client::manifest::{
+    IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE, IMAGE_LAYER_GZIP_MEDIA_TYPE,
+    IMAGE_LAYER_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+    OciDescriptor,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::ContainerConfig;
+use crate::digest::Digest;
+
+/// What can be read, in the words of an `Accept` header.
+pub const ACCEPTED: [&str; 4] =
+    [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
+
+/// An image that ours is put on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Where it was found, e.g. `mcr.microsoft.com/azure-functions/dotnet:4`.
+    pub name: String,
+    /// Of its manifest for our platform.
+    pub digest: Digest,
+    /// From the bottom up.
+    pub layers: Vec<BaseLayer>,
+    /// Its configuration, whole.
+    document: Map<String, Value>,
+}
+
+/// A layer that another image brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseLayer {
+    /// OCI's name for the form of the bytes, also where the base has Docker's.
+    pub media_type: String,
+    /// Of the bytes as they are stored.
+    pub digest: Digest,
+    /// Of the same.
+    pub size: u64,
+    /// Where a runtime gets a layer that no registry keeps; empty for every other one.
+    pub urls: Vec<String>,
+    /// What the base's manifest says of it.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What a registry answers to the name of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// A list for many platforms; the digest of the manifest for ours.
+    Index(Digest),
+    /// The manifest of one platform.
+    Manifest(BaseManifest),
+}
+
+/// What counts in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseManifest {
+    /// Digest of the configuration.
+    pub config: Digest,
+    /// From the bottom up.
+    pub layers: Vec<BaseLayer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDocument {
+    schema_version: Option<u32>,
+    media_type: Option<String>,
+    manifests: Option<Vec<RawEntry>>,
+    config: Option<OciDescriptor>,
+    layers: Option<Vec<OciDescriptor>>,
+}
+
+#[derive(Deserialize)]
+struct RawEntry {
+    digest: String,
+    platform: Option<RawPlatform>,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+}
+
+/// Reads a manifest or a list of manifests; the error says what is wrong with it.
+pub fn read(bytes: &[u8]) -> Result<Document, String> {
+    let raw: RawDocument = serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
+    if raw.schema_version != Some(2) {
+        return Err("is a manifest of another schema than version 2".to_owned());
+    }
+    // By what it holds, not by what a header calls it; a document that is both could mean two things to two readers.
+    let (document, media_types) = match (raw.manifests, raw.config, raw.layers) {
+        (Some(entries), None, None) => {
+            (Document::Index(choose(&entries)?), [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE])
+        }
+        (None, Some(config), Some(layers)) => {
+            let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
+            let manifest = BaseManifest { config: digest(&config.digest)?, layers };
+            (Document::Manifest(manifest), [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE])
+        }
+        _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
+    };
+    match raw.media_type {
+        Some(other) if !media_types.contains(&other.as_str()) => Err(format!("calls itself `{other}`, and is none")),
+        _ => Ok(document),
+    }
+}
+
+fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
+    let platforms = || entries.iter().filter_map(|entry| Some((entry, entry.platform.as_ref()?)));
+    let fit = platforms().find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
+    let (entry, _) = fit.ok_or_else(|| {
+        let known: Vec<_> = platforms().map(|(_, found)| format!("{}/{}", found.os, found.architecture)).collect();
+        format!("has no image for linux/amd64, only for: {}", known.join(", "))
+    })?;
+    digest(&entry.digest)
+}
+
+fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
+    Ok(BaseLayer {
+        media_type: oci_layer_type(&descriptor.media_type)?,
+        digest: digest(&descriptor.digest)?,
+        size: u64::try_from(descriptor.size).map_err(|_| format!("layer {}: no size", descriptor.digest))?,
+        urls: descriptor.urls.unwrap_or_default(),
+        annotations: descriptor.annotations.unwrap_or_default(),
+    })
+}
+
+/// A manifest must not mix the two families of names; the bytes that they name are the same.
+fn oci_layer_type(media_type: &str) -> Result<String, String> {
+    let renamed = match media_type {
+        IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
+        IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd" => super::IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar" => IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE,
+        same if same.starts_with("application/vnd.oci.image.layer.") => same,
+        other => return Err(format!("has a layer of type `{other}`, so it is no container image")),
+    };
+    Ok(renamed.to_owned())
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text).ok_or_else(|| format!("names `{text}`, which is no SHA-256 digest"))
+}
+
+impl Base {
+    /// Joins what was fetched; the error says what is wrong with it.
+    pub fn new(name: String, digest: Digest, manifest: BaseManifest, config: &[u8]) -> Result<Self, String> {
+        let document: Map<String, Value> =
+            serde_json::from_slice(config).map_err(|error| format!("has no configuration of an image: {error}"))?;
+        let base = Self { name, digest, layers: manifest.layers, document };
+        let text = |key: &str| base.document.get(key).and_then(Value::as_str).unwrap_or_default();
+        match (text("os"), text("architecture")) {
+            ("linux", "amd64") => {}
+            (os, architecture) => return Err(format!("is for {os}/{architecture}, and ours is for linux/amd64")),
+        }
+        match (base.diff_ids().len(), base.layers.len()) {
+            (ids, layers) if ids == layers => Ok(base),
+            (ids, layers) => Err(format!("has {layers} layers, and its configuration {ids}")),
+        }
+    }
+
+    /// Whether it brings the Functions host, which must stay in charge: it starts the scorer by `host.json`.
+    pub fn is_functions(&self) -> bool {
+        let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
+        let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
+        let starts_host =
+            |word: &String| word.contains("azure-functions-host") || word.contains("Microsoft.Azure.WebJobs.Script");
+        sets("AzureWebJobsScriptRoot") || sets("FUNCTIONS_WORKER_RUNTIME") || command.iter().any(starts_host)
+    }
+
+    /// The whole configuration but for our layers: platform, what a container is given, and the base's layers.
+    pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
+        // Docker's own fields tell of the container that the base was built in.
+        let kept = ["author", "architecture", "os", "os.version", "os.features", "variant"];
+        let kept = kept.iter().filter_map(|key| Some(((*key).to_owned(), self.document.get(*key)?.clone())));
+        let mut document: Map<_, _> = kept.collect();
+        document.insert("config".to_owned(), self.container(ours));
+        document.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": self.diff_ids() }));
+        document.insert("history".to_owned(), self.history().into());
+        document
+    }
+
+    fn container(&self, ours: &ContainerConfig) -> Value {
+        let mut container = self.container_object().cloned().unwrap_or_default();
+        let mut labels = container.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
+        // A base may be an image of ours; what it said of its own scorer is not true of this one.
+        labels.retain(|name, _| !name.starts_with("dev.scorebox."));
+        labels.extend(ours.labels.iter().map(|(name, value)| (name.clone(), json!(value))));
+        container.insert("Labels".to_owned(), labels.into());
+        container.insert("Env".to_owned(), json!(self.joined_env(ours)));
+        if !self.is_functions() {
+            // They belong to the base's own program; left there, `Cmd` would become arguments of ours.
+            for key in ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"] {
+                container.remove(key);
+            }
+            container.insert("Entrypoint".to_owned(), json!(ours.entrypoint));
+            container.insert("User".to_owned(), json!(ours.user));
+            container.insert("WorkingDir".to_owned(), json!(ours.working_dir));
+            container.insert("ExposedPorts".to_owned(), json!(ours.exposed_ports));
+        }
+        container.into()
+    }
+
+    /// The base's variables with ours set; its `PATH` leads to its own programs and stays.
+    fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
+        let mut joined = self.env();
+        for entry in &ours.env {
+            let name = variable(entry);
+            match joined.iter_mut().find(|known| variable(known) == name) {
+                Some(_) if name == "PATH" => {}
+                Some(known) => known.clone_from(entry),
+                None => joined.push(entry.clone()),
+            }
+        }
+        joined
+    }
+
+    /// One entry for each layer, as readers demand; where the base has them not so, they are made up.
+    fn history(&self) -> Vec<Value> {
+        let told = self.document.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is_layer = |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) != Some(true);
+        if told.iter().filter(is_layer).count() == self.layers.len() {
+            return told;
+        }
+        self.layers.iter().map(|layer| json!({ "comment": format!("layer {} of the base", layer.digest) })).collect()
+    }
+
+    fn diff_ids(&self) -> Vec<Value> {
+        let rootfs = self.document.get("rootfs");
+        rootfs.and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
+    fn env(&self) -> Vec<String> {
+        self.texts("Env")
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        let values = self.container_object().and_then(|config| config.get(key)).and_then(Value::as_array);
+        values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    fn container_object(&self) -> Option<&Map<String, Value>> {
+        self.document.get("config").and_then(Value::as_object)
+    }
+}
+
+/// The name in `NAME=value`.
+fn variable(entry: &str) -> &str {
+    entry.split_once('=').map_or(entry, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(text: &str) -> String {
+        Digest::of(text.as_bytes()).to_string()
+    }
+
+    fn schema2() -> Value {
+        json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE_MANIFEST_MEDIA_TYPE,
+            "config": { "mediaType": "application/vnd.docker.container.image.v1+json", "digest": hash("c"), "size": 1 },
+            "layers": [
+                { "mediaType": IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, "digest": hash("1"), "size": 10 },
+                { "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": hash("2"),
+                  "size": 20, "urls": ["https://elsewhere.invalid/2"] },
+            ],
+        })
+    }
+
+    fn manifest() -> BaseManifest {
+        match read(schema2().to_string().as_bytes()) {
+            Ok(Document::Manifest(manifest)) => manifest,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn base(config: Value) -> Base {
+        let document = json!({
+            "architecture": "amd64", "os": "linux", "docker_version": "20", "container_config": { "Cmd": ["x"] },
+            "config": config,
+            "rootfs": { "type": "layers", "diff_ids": [hash("a"), hash("b")] },
+            "history": [{ "created_by": "one" }, { "created_by": "none", "empty_layer": true }, { "created_by": "two" }],
+        });
+        Base::new("r.io/b:1".into(), Digest::of(b"m"), manifest(), document.to_string().as_bytes()).unwrap()
+    }
+
+    fn ours() -> ContainerConfig {
+        ContainerConfig {
+            user: "65532:65532".into(),
+            exposed_ports: BTreeMap::from([("8080/tcp".into(), BTreeMap::new())]),
+            env: vec!["PATH=/ours".into(), "FUNCTIONS_WORKER_RUNTIME=custom".into()],
+            entrypoint: vec!["/usr/bin/scorebox".into()],
+            working_dir: "/app".into(),
+            labels: BTreeMap::from([("dev.scorebox.scorer.name".into(), "digits".into())]),
+        }
+    }
+
+    #[test]
+    fn docker_manifest_gets_the_names_of_oci_and_keeps_its_digests() {
+        let layers = manifest().layers;
+        assert_eq!(layers[0].media_type, IMAGE_LAYER_GZIP_MEDIA_TYPE);
+        assert_eq!(layers[0].digest.to_string(), hash("1"));
+        assert_eq!(layers[1].media_type, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE);
+        assert_eq!(layers[1].urls, ["https://elsewhere.invalid/2"]);
+    }
+
+    #[test]
+    fn platform_is_chosen_from_a_list() {
+        let entry = |text: &str, os: &str, architecture: &str| {
+            json!({ "mediaType": IMAGE_MANIFEST_MEDIA_TYPE, "digest": hash(text), "size": 1,
+                "platform": { "os": os, "architecture": architecture } })
+        };
+        let list = |entries: Vec<Value>| {
+            let list = json!({ "schemaVersion": 2, "mediaType": IMAGE_MANIFEST_LIST_MEDIA_TYPE, "manifests": entries });
+            read(list.to_string().as_bytes())
+        };
+        let (arm, amd) = (entry("arm", "linux", "arm64"), entry("amd", "linux", "amd64"));
+        let windows = entry("w", "windows", "amd64");
+        assert_eq!(list(vec![windows.clone(), arm.clone(), amd]), Ok(Document::Index(Digest::of(b"amd"))));
+        let problem = list(vec![windows, arm]).unwrap_err();
+        assert!(problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"), "{problem}");
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let refuse = |change: &dyn Fn(&mut Value), part: &str| {
+            let mut document = schema2();
+            change(&mut document);
+            let problem = read(document.to_string().as_bytes()).unwrap_err();
+            assert!(problem.contains(part), "{problem}");
+        };
+        refuse(&|document| document["schemaVersion"] = json!(1), "version 2");
+        refuse(&|document| document["manifests"] = json!([]), "neither");
+        refuse(&|document| document["mediaType"] = json!(OCI_IMAGE_INDEX_MEDIA_TYPE), "calls itself");
+        refuse(&|document| document["layers"][0]["mediaType"] = json!("application/x-helm"), "x-helm");
+        refuse(&|document| document["layers"][0]["digest"] = json!("sha256:1"), "no SHA-256");
+        refuse(&|document| document["layers"][0]["size"] = json!(-1), "no size");
+        let config = |document: Value| {
+            Base::new("b".into(), Digest::of(b"m"), manifest(), document.to_string().as_bytes()).unwrap_err()
+        };
+        assert!(config(json!({ "os": "linux", "architecture": "arm64" })).contains("linux/arm64"));
+        assert!(config(json!({ "os": "linux", "architecture": "amd64" })).contains("2 layers"));
+    }
+
+    #[test]
+    fn functions_host_stays_in_charge() {
+        let base = base(json!({
+            "User": "", "Entrypoint": null, "Cmd": ["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"],
+            "Env": ["PATH=/base", "HOME=/home", "FUNCTIONS_WORKER_RUNTIME=node"], "ExposedPorts": { "80/tcp": {} },
+            "WorkingDir": "/azure-functions-host", "Labels": { "vendor": "v", "dev.scorebox.model.digest": "old" },
+        }));
+        assert!(base.is_functions());
+        let document = Value::from(base.document(&ours()));
+        let config = &document["config"];
+        assert_eq!(config["Cmd"], json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]));
+        assert_eq!(config["Entrypoint"], Value::Null);
+        assert_eq!((&config["User"], &config["WorkingDir"]), (&json!(""), &json!("/azure-functions-host")));
+        assert_eq!(config["ExposedPorts"], json!({ "80/tcp": {} }));
+        assert_eq!(config["Env"], json!(["PATH=/base", "HOME=/home", "FUNCTIONS_WORKER_RUNTIME=custom"]));
+        assert_eq!(config["Labels"], json!({ "vendor": "v", "dev.scorebox.scorer.name": "digits" }));
+        assert_eq!(document["rootfs"]["diff_ids"], json!([hash("a"), hash("b")]));
+        assert_eq!(document["history"].as_array().unwrap().len(), 3);
+        assert!(document.get("container_config").is_none() && document.get("docker_version").is_none());
+    }
+
+    #[test]
+    fn plain_base_starts_our_host() {
+        let base = base(json!({
+            "User": "nginx", "Entrypoint": ["/start"], "Cmd": ["nginx"], "Env": ["LANG=C"], "StopSignal": "SIGQUIT",
+            "ExposedPorts": { "80/tcp": {} }, "Healthcheck": { "Test": ["CMD", "x"] }, "Volumes": { "/data": {} },
+        }));
+        assert!(!base.is_functions());
+        let config = Value::from(base.document(&ours()))["config"].clone();
+        assert_eq!(config["Entrypoint"], json!(["/usr/bin/scorebox"]));
+        assert_eq!(config["User"], "65532:65532");
+        assert_eq!(config["ExposedPorts"], json!({ "8080/tcp": {} }));
+        assert_eq!(config["Env"], json!(["LANG=C", "PATH=/ours", "FUNCTIONS_WORKER_RUNTIME=custom"]));
+        assert_eq!(config["Volumes"], json!({ "/data": {} }));
+        for key in ["Cmd", "StopSignal", "Healthcheck"] {
+            assert!(config.get(key).is_none(), "{key}");
+        }
+    }
+
+    #[test]
+    fn history_is_made_up_where_it_does_not_fit() {
+        let mut base = base(json!(null));
+        base.document.insert("history".into(), json!([{ "created_by": "one" }]));
+        let history = base.history();
+        assert_eq!(history.len(), 2);
+        assert!(history[0]["comment"].as_str().unwrap().contains(&hash("1")));
+    }
+}

@@ -1,0 +1,75 @@
+//! What is seen of a transfer while it runs.
+//!
+//! Owns bars on a terminal, and lines elsewhere. Must not know what is transferred.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// The transfers of one command.
+#[derive(Debug)]
+pub struct Progress {
+    /// `None` where nobody watches.
+    bars: Option<MultiProgress>,
+}
+
+/// One transfer.
+#[derive(Debug)]
+pub struct Bar(ProgressBar);
+
+impl Progress {
+    /// Bars if standard error is a terminal.
+    pub fn new() -> Self {
+        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+    }
+
+    /// Says that a blob is on its way; `verb` is e.g. `sending`.
+    pub fn begin(&self, verb: &str, name: &str, bytes: u64) -> Bar {
+        let Some(bars) = &self.bars else {
+            eprintln!("{verb} {name}, {bytes} bytes");
+            return Bar(ProgressBar::hidden());
+        };
+        let bar = bars.add(ProgressBar::new(bytes));
+        let template = "{prefix:20} [{bar:30}] {bytes:>11} of {total_bytes:<11} {binary_bytes_per_sec:>12}  {eta}";
+        // A template that does not parse leaves the crate's own.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(format!("{verb} {name}"));
+        Bar(bar)
+    }
+}
+
+impl Bar {
+    /// So many bytes are done; after a break it may be less than before.
+    pub fn set(&self, bytes: u64) {
+        self.0.set_position(bytes);
+    }
+
+    /// Counts the parts of a body as they go out, from `start` on.
+    pub fn counting<S, T>(&self, start: u64, parts: S) -> impl Iterator<Item = T> + use<S, T>
+    where
+        S: Iterator<Item = T>,
+        T: AsRef<[u8]>,
+    {
+        let (bar, mut done) = (self.0.clone(), start);
+        parts.inspect(move |part| {
+            bar.set_position(done);
+            done += part.as_ref().len() as u64;
+        })
+    }
+
+    /// The transfer is over.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bars) = &self.bars {
+            // The table of what was done follows; a terminal that went away is no reason to stop.
+            let _ = bars.clear();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What is read of a base image: its manifest, its configuration, and its layers if somebody wants them here.
+//!
+//! Owns the order of the questions and the check of every digest. Must not know what becomes of the base.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use reqwest::Response;
+
+use super::progress::Progress;
+use super::reference::BaseReference;
+use super::repository::{Repository, header};
+use super::source::{Reader, Source};
+use super::transport::{ATTEMPTS, backoff};
+use super::{PARALLEL_BLOBS, answer, broken::Broken};
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+use crate::image::base::{ACCEPTED, Base, BaseLayer, BaseManifest, Document, read};
+
+/// Registries take manifests up to 4 MiB; a configuration is of that order.
+const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
+/// A list may name a list.
+const MOST_LISTS: u32 = 3;
+/// What is read of a layer at a time.
+const PIECE_BYTES: u64 = 1 << 20;
+
+/// Finds a base's image for our platform.
+pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
+    let name = reference.name();
+    let unfit = |problem: String| {
+        Failure::project(
+            format!("base `{name}` {problem}"),
+            "name a container image for linux/amd64 in package.base or after --base",
+        )
+    };
+    let mut version = reference.version();
+    let mut expected = reference.digest.clone();
+    for _ in 0..MOST_LISTS {
+        let bytes = manifest(repository, &name, &version, expected.as_ref()).await?;
+        match read(&bytes).map_err(unfit)? {
+            Document::Index(platform) => {
+                version = platform.to_string();
+                expected = Some(platform);
+            }
+            Document::Manifest(manifest) => {
+                let config = config(repository, &name, &manifest).await?;
+                return Base::new(name.clone(), Digest::of(&bytes), manifest, &config).map_err(unfit);
+            }
+        }
+    }
+    Err(unfit("is a list of lists".to_owned()))
+}
+
+async fn manifest(
+    repository: &Repository,
+    name: &str,
+    version: &str,
+    expected: Option<&Digest>,
+) -> Result<Vec<u8>, Failure> {
+    let action = format!("reading the manifest of base `{name}`");
+    let url = repository.url(&format!("manifests/{version}"))?;
+    let response =
+        repository.send(&action, |client| client.get(url.clone()).header("accept", ACCEPTED.join(", "))).await?;
+    if response.status() != 200 {
+        return Err(answer::unexpected(&action, response).await);
+    }
+    let named = header(&response, "docker-content-digest").and_then(Digest::parse);
+    let bytes = whole(&action, response).await?;
+    check(&action, &bytes, expected.or(named.as_ref()))?;
+    Ok(bytes)
+}
+
+async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) -> Result<Vec<u8>, Failure> {
+    let action = format!("reading the configuration of base `{name}`");
+    let bytes = whole(&action, repository.blob(&action, &manifest.config).await?).await?;
+    check(&action, &bytes, Some(&manifest.config))?;
+    Ok(bytes)
+}
+
+/// The whole body of an answer, up to a bound.
+async fn whole(action: &str, mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| answer::unanswered(action, &error.without_url()))? {
+        bytes.extend_from_slice(&part);
+        if bytes.len() > LARGEST_DOCUMENT_BYTES {
+            return Err(strange(action, &format!("is larger than {LARGEST_DOCUMENT_BYTES} bytes")));
+        }
+    }
+    Ok(bytes)
+}
+
+fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
+    let found = Digest::of(bytes);
+    match expected {
+        Some(expected) if *expected != found => {
+            Err(strange(action, &format!("has the digest {found}, and was asked for as {expected}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn strange(action: &str, problem: &str) -> Failure {
+    Failure::new(
+        Kind::Registry,
+        format!("{action}: it {problem}"),
+        "what was read is not what was named: see whether a proxy or a mirror answers for the registry",
+    )
+}
+
+/// Fetches a base's layers into a folder, each under the digits of its digest; those that are there already are checked
+/// and stay. Layers that no registry keeps are left out.
+pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
+    let progress = Progress::new();
+    let mut wanted: Vec<_> = base.layers.iter().enumerate().filter(|(_, layer)| layer.urls.is_empty()).collect();
+    wanted.sort_by_key(|(_, layer)| &layer.digest);
+    wanted.dedup_by_key(|(_, layer)| &layer.digest);
+    let fetches = wanted.into_iter().map(|(index, layer)| {
+        let progress = &progress;
+        async move { fetch(repository, &format!("base-{}", index + 1), layer, folder, progress).await }
+    });
+    futures_util::stream::iter(fetches).buffer_unordered(PARALLEL_BLOBS).try_collect().await
+}
+
+async fn fetch(
+    repository: &Repository,
+    name: &str,
+    layer: &BaseLayer,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let path = folder.join(layer.digest.hex());
+    let known = std::fs::File::open(&path).ok().and_then(|file| Digest::of_reader(file).ok());
+    if known == Some((layer.digest.clone(), layer.size)) {
+        return Ok(());
+    }
+    let unwritable = |error: std::io::Error| Failure::file(&path, "be written", error);
+    let bar = progress.begin("fetching", name, layer.size);
+    let mut attempt = 1;
+    let file = loop {
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let write = |piece: &[u8]| file.write_all(piece).map_err(unwritable);
+        match copy(repository, name, layer, write, |done| bar.set(done)).await {
+            Ok(()) => break file,
+            Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            Err(broken) => return Err(broken.failure),
+        }
+    };
+    bar.finish();
+    // Only whole and checked files get the name.
+    file.persist(&path).map_err(|error| unwritable(error.error))?;
+    Ok(())
+}
+
+async fn copy(
+    repository: &Repository,
+    name: &str,
+    layer: &BaseLayer,
+    mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
+    progress: impl Fn(u64),
+) -> Result<(), Broken> {
+    let mut bytes = Reader::open(Source::Registry(repository), name, &layer.digest, layer.size).await?;
+    let mut done = 0;
+    while done < layer.size {
+        let count = PIECE_BYTES.min(layer.size - done);
+        write(&bytes.next(usize::try_from(count).unwrap_or(usize::MAX)).await?)?;
+        done += count;
+        progress(done);
+    }
+    Ok(bytes.check()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fake;
+    use super::*;
+
+    const LAYER: &str = "the bytes of a layer";
+
+    /// A base as its registry answers: list, manifest, configuration.
+    struct Pieces {
+        list: String,
+        manifest: String,
+        config: String,
+    }
+
+    fn pieces() -> Pieces {
+        let hash = |text: &str| Digest::of(text.as_bytes()).to_string();
+        let rootfs = json!({ "type": "layers", "diff_ids": [hash("tar")] });
+        let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
+        let media_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+        let manifest = json!({
+            "schemaVersion": 2,
+            "config": { "mediaType": "x", "digest": hash(&config), "size": config.len() },
+            "layers": [{ "mediaType": media_type, "digest": hash(LAYER), "size": LAYER.len() }],
+        });
+        let manifest = manifest.to_string();
+        let platform = json!({ "os": "linux", "architecture": "amd64" });
+        let entry = json!({ "mediaType": "x", "digest": hash(&manifest), "size": 1, "platform": platform });
+        let list = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+        Pieces { list, manifest, config }
+    }
+
+    fn answer(body: &str) -> String {
+        format!("200||{body}")
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    /// Looks for a base in a registry with these answers; returns it, and the lines of what was asked.
+    fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
+        let (registry, requests) = fake::start(answers);
+        let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();
+        let outcome = block_on(async {
+            let repository = Repository::new(&registry, "b", true).unwrap();
+            resolve(&repository, &reference).await
+        });
+        (outcome, requests.iter().map(|request| request.line).collect())
+    }
+
+    #[test]
+    fn list_leads_to_our_platform_and_every_digest_is_checked() {
+        let Pieces { list, manifest, config } = pieces();
+        let (base, lines) = find(":4", vec![answer(&list), answer(&manifest), answer(&config)]);
+        let base = base.unwrap();
+        let digest = Digest::of(manifest.as_bytes());
+        assert_eq!((&base.digest, base.layers.len()), (&digest, 1));
+        assert!(base.name.ends_with("/b:4"), "{}", base.name);
+        assert_eq!(lines[0], "GET /v2/b/manifests/4");
+        assert_eq!(lines[1], format!("GET /v2/b/manifests/{digest}"));
+        assert_eq!(lines[2], format!("GET /v2/b/blobs/{}", Digest::of(config.as_bytes())));
+
+        let refuse = |version: &str, answers: Vec<String>| {
+            let refused = find(version, answers).0.unwrap_err();
+            assert!(refused.problem.contains("has the digest"), "{refused}");
+            assert_eq!(refused.exit_code(), 5);
+        };
+        refuse(":4", vec![answer(&list), answer(&manifest.replace("20", "21"))]);
+        refuse(":4", vec![answer(&list), answer(&manifest), answer(&config.replace("amd64", "arm64"))]);
+        refuse(&format!("@{}", Digest::of(b"other")), vec![answer(&list)]);
+        refuse(":4", vec![format!("200|docker-content-digest: {}||{list}", Digest::of(b"other"))]);
+        let (pinned, _) = find(&format!(":4@{digest}"), vec![answer(&manifest), answer(&config)]);
+        assert_eq!(pinned.unwrap().digest, digest);
+    }
+
+    #[test]
+    fn refusals_are_passed_on() {
+        let unknown = r#"404||{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag"}]}"#;
+        let refused = find(":5", vec![unknown.to_owned()]).0.unwrap_err();
+        assert!(refused.problem.contains("MANIFEST_UNKNOWN no such tag"), "{refused}");
+        let refused = find(":5", vec![answer("<html>")]).0.unwrap_err();
+        assert_eq!((refused.exit_code(), refused.problem.contains("is no manifest")), (3, true));
+    }
+
+    #[test]
+    fn layers_are_fetched_once_and_never_half() {
+        let Pieces { manifest, config, .. } = pieces();
+        let base = find(":4", vec![answer(&manifest), answer(&config)]).0.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(Digest::of(LAYER.as_bytes()).hex());
+        let fetch = |answers: Vec<String>| {
+            let (registry, requests) = fake::start(answers);
+            let repository = Repository::new(&registry, "b", true).unwrap();
+            (block_on(layers(&repository, &base, dir.path())), requests.iter().count())
+        };
+        let altered = LAYER.replace("bytes", "bites");
+        let refused = fetch(vec![answer(&altered)]).0.unwrap_err();
+        assert!(refused.problem.contains("base-1") && refused.problem.contains("has the digest"), "{refused}");
+        assert!(fetch(vec![answer("short")]).0.unwrap_err().problem.contains("has 5 bytes"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of them");
+
+        // The storage that a registry leads to is followed; a cut answer is asked for again.
+        let (storage, asked) = fake::start(vec![answer(LAYER)]);
+        let redirect = format!("307|location: http://{storage}/s?sig=key");
+        assert_eq!(fetch(vec!["hang up".to_owned(), redirect]), (Ok(()), 2));
+        assert_eq!(asked.iter().next().unwrap().line, "GET /s?sig=key");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), LAYER);
+        assert_eq!(fetch(Vec::new()), (Ok(()), 0));
+        std::fs::write(&path, "altered").unwrap();
+        assert_eq!(fetch(vec![answer(LAYER)]), (Ok(()), 1));
+    }
+}

@@ -1,0 +1,85 @@
+//! The name of an image that another one is put on.
+//!
+//! Owns its parsing. Must not know what is asked of its registry.
+
+use oci_client::Reference;
+
+use crate::digest::Digest;
+use crate::failure::Failure;
+
+/// Where a base image stands, and which one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseReference {
+    /// Host and port.
+    pub registry: String,
+    /// The image's name there.
+    pub repository: String,
+    /// The tag; without one and without a digest, `latest`.
+    pub tag: Option<String>,
+    /// What the name must lead to.
+    pub digest: Option<Digest>,
+}
+
+impl BaseReference {
+    /// Reads `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. mcr.microsoft.com/azure-functions/dotnet:4, \
+                   in package.base or after --base";
+        let reference: Reference = text
+            .parse()
+            .map_err(|error| Failure::project(format!("base `{text}` is no image reference: {error}"), fix))?;
+        // Without a host it would be read as an image on Docker Hub, which the author may not have meant.
+        if !text.starts_with(&format!("{}/", reference.registry())) {
+            return Err(Failure::project(format!("base `{text}` would be read as `{}`", reference.whole()), fix));
+        }
+        let digest = match reference.digest() {
+            None => None,
+            Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
+                Failure::project(format!("base `{text}`: `{digest}` is not a digest that is known here"), fix)
+            })?),
+        };
+        Ok(Self {
+            registry: reference.registry().to_owned(),
+            repository: reference.repository().to_owned(),
+            tag: reference.tag().map(str::to_owned),
+            digest,
+        })
+    }
+
+    /// The last part of the address of its manifest: the digest, which says exactly which one, or else the tag.
+    pub fn version(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => digest.to_string(),
+            (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
+        }
+    }
+
+    /// As annotations name it: with its tag, since the digest has an annotation of its own.
+    pub fn name(&self) -> String {
+        match (&self.tag, &self.digest) {
+            (None, Some(digest)) => format!("{}/{}@{digest}", self.registry, self.repository),
+            (tag, _) => format!("{}/{}:{}", self.registry, self.repository, tag.as_deref().unwrap_or("latest")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read() {
+        let digest = Digest::of(b"x");
+        let check = |text: &str, version: &str, name: &str| {
+            let reference = BaseReference::parse(text).unwrap();
+            assert_eq!((reference.version().as_str(), reference.name().as_str()), (version, name), "{text}");
+        };
+        check("r.io/a/b:4", "4", "r.io/a/b:4");
+        check("127.0.0.1:5000/b", "latest", "127.0.0.1:5000/b:latest");
+        check(&format!("localhost/b@{digest}"), &digest.to_string(), &format!("localhost/b@{digest}"));
+        check(&format!("r.io/b:4@{digest}"), &digest.to_string(), "r.io/b:4");
+        for wrong in ["debian", "library/debian:12", "https://r.io/b", "r.io/B", "r.io/b@sha256:1", "r.io/", ""] {
+            assert!(BaseReference::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

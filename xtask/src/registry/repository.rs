@@ -1,0 +1,115 @@
+//! One repository of a registry, as something to ask.
+//!
+//! Owns its addresses, and the way to a blob that stands somewhere else. Must not know why anything is asked.
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Response, Url};
+
+use super::{answer, transport};
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+
+/// A registry sends a reader to its storage, and that perhaps to another one.
+const MOST_REDIRECTS: u32 = 5;
+/// Of a whole answer that is as large as a layer; a pause within it is bounded where it is read.
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
+
+/// A repository.
+#[derive(Debug)]
+pub struct Repository {
+    client: Client,
+    base: Url,
+    /// Host and port of the registry.
+    pub registry: String,
+    /// The image's name.
+    pub name: String,
+}
+
+impl Repository {
+    /// Prepares for questions; asks none.
+    pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
+        let scheme = if plain_http { "http" } else { "https" };
+        // Docker Hub answers at another address than its name.
+        let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+        let base = format!("{scheme}://{host}/v2/{name}/");
+        let base = Url::parse(&base).map_err(|error| {
+            Failure::project(format!("`{base}`: {error}"), "write the registry as HOST[:PORT], without https://")
+        })?;
+        Ok(Self { client: transport::client(registry)?, base, registry: registry.to_owned(), name: name.to_owned() })
+    }
+
+    /// A place below the repository.
+    pub fn url(&self, path: &str) -> Result<Url, Failure> {
+        let base = &self.base;
+        base.join(path)
+            .map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
+    }
+
+    /// Whether two are of one registry, so that blobs can be mounted from one into the other.
+    pub fn is_neighbour_of(&self, other: &Self) -> bool {
+        is_same_origin(&self.base, &other.base)
+    }
+
+    /// Asks, with whatever the registry wants to see of who asks, and again while it is busy.
+    pub async fn send(&self, action: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
+        transport::send(action, || request(&self.client)).await
+    }
+
+    /// Begins to read a blob, wherever the registry keeps it.
+    pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
+        let first = self.url(&format!("blobs/{digest}"))?;
+        let mut response = self.get(action, &first).await?;
+        for _ in 0..MOST_REDIRECTS {
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                break;
+            }
+            let next = location(action, &response)?;
+            if response.url().scheme() == "https" && next.scheme() != "https" {
+                return Err(Failure::new(
+                    Kind::Registry,
+                    format!("{action}: {} leads to an address without TLS", self.registry),
+                    "see the registry's settings for its storage",
+                ));
+            }
+            response = self.get(action, &next).await?;
+        }
+        match response.status().as_u16() {
+            200 => Ok(response),
+            _ => Err(answer::unexpected(action, response).await),
+        }
+    }
+
+    async fn get(&self, action: &str, url: &Url) -> Result<Response, Failure> {
+        let request = |client: &Client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD);
+        if is_same_origin(url, &self.base) {
+            return self.send(action, request).await;
+        }
+        // The address of a storage carries its own right; what this registry wants to see is nothing for others.
+        transport::send(action, || request(&self.client)).await
+    }
+}
+
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin()
+}
+
+/// A header of an answer, if it is there and is text.
+pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Where an answer says to go on: absolute, or relative to the request.
+pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
+    let location = header(response, "location").and_then(|location| response.url().join(location).ok());
+    location.ok_or_else(|| {
+        let mut url = response.url().clone();
+        // The query may hold the key of an upload session.
+        url.set_query(None);
+        Failure::new(
+            Kind::Registry,
+            format!("{action}: {url} gave no Location to go on at"),
+            "see whether this is a registry of the OCI distribution specification",
+        )
+    })
+}
