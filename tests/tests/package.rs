@@ -7,51 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use scorebox_tests::app::{App, copy};
+use scorebox_tests::app::App;
+use scorebox_tests::packaging::{blob, json, package, packaged, project};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::{place, require, run};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const SECRET: &str = "s3cr3t-of-the-builder";
-
-/// A project with a component that is built already.
-fn project() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    copy(&place::example("digits"), dir.path());
-    dir
-}
-
-/// A call of `package` with nothing else in the environment.
-fn package(project: &Path, output: &Path) -> Command {
-    let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
-    command.arg("--output").arg(output).arg("--host").arg(place::host());
-    command
-}
-
-/// Runs a call of `package`; returns what it says as JSON.
-#[track_caller]
-fn packaged(command: &mut Command) -> Value {
-    run::finish(command.args(["--format", "json"]), b"").ended(0).json()
-}
 
 #[track_caller]
 fn digest(project: &Path) -> String {
     let output = tempfile::tempdir().unwrap();
     let image = packaged(&mut package(project, &output.path().join("image")));
     image["digest"].as_str().expect("a digest").to_owned()
-}
-
-/// The bytes of a blob of a layout.
-fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
-    let hex = digest.as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
-    std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
-}
-
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).expect("JSON")
 }
 
 #[test]

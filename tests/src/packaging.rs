@@ -1,0 +1,70 @@
+//! Calls of `cargo xtask package`, and what they leave behind.
+//!
+//! Owns the project that is packaged and the reading of layouts. Must not know what an image has to be.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::app::copy;
+use crate::{place, run};
+
+/// A project with a component that is built already.
+#[must_use]
+pub fn project() -> TempDir {
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    copy(&place::example("digits"), dir.path());
+    dir
+}
+
+/// A call of `package` with nothing else in the environment.
+#[must_use]
+pub fn package(project: &Path, output: &Path) -> Command {
+    let mut command = Command::new(place::xtask());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
+    command.arg("--output").arg(output).arg("--host").arg(place::host());
+    command
+}
+
+/// Runs a call of `package`; returns what it says as JSON.
+///
+/// # Panics
+/// It fails.
+#[track_caller]
+pub fn packaged(command: &mut Command) -> Value {
+    run::finish(command.args(["--format", "json"]), b"").ended(0).json()
+}
+
+/// The bytes of a blob of a layout.
+///
+/// # Panics
+/// It is not there.
+#[must_use]
+pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
+    let hex = digest.as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+    std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
+}
+
+/// Bytes as JSON.
+///
+/// # Panics
+/// They are not.
+#[must_use]
+pub fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).expect("JSON")
+}
+
+/// The manifest of a layout's one image, and its configuration.
+///
+/// # Panics
+/// They are not there.
+#[must_use]
+pub fn documents(layout: &Path) -> (Value, Value) {
+    let index = json(&std::fs::read(layout.join("index.json")).expect("it is a layout"));
+    let manifest = json(&blob(layout, &index["manifests"][0]["digest"]));
+    let config = json(&blob(layout, &manifest["config"]["digest"]));
+    (manifest, config)
+}
