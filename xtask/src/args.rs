@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scorebox_host::precompiled::Cpu;
 
-use crate::failure::EXIT_CODES;
+use crate::failure::{EXIT_CODES, Failure};
+use crate::registry::Identity;
 
 /// Build, package, try and test Scorebox scorers.
 ///
@@ -85,7 +86,7 @@ pub struct PackageArgs {
     /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/NAME].
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Send the image to the registry. Only registries without authentication are known so far.
+    /// Send the image to the registry.
     #[arg(long)]
     pub push: bool,
     /// With --push: ask what the registry has, say what would be sent, and send nothing.
@@ -103,6 +104,9 @@ pub struct PackageArgs {
     /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
     #[arg(long)]
     pub plain_http: bool,
+    /// Who asks the registry.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// The image below ours, `scratch` or HOST[:PORT]/NAME[:TAG][@sha256:HEX]; wins over `package.base`. Where it brings
     /// the Functions host, its command, user and ports stay; otherwise ours are set.
     #[arg(long, value_name = "REF")]
@@ -128,6 +132,28 @@ pub struct PackageArgs {
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Who asks a registry, and whom to trust.
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// The user, service principal or token that asks the registry; wins over every other place for credentials.
+    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    pub username: Option<String>,
+    /// Read the password of --username from standard input: as an argument every process of the machine could see it.
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+    /// A file with root certificates, in PEM, to trust beside the machine's. (A file named by SSL_CERT_FILE is trusted
+    /// instead of the machine's.)
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    /// Reads what the flags name.
+    pub fn read(&self) -> Result<Identity, Failure> {
+        Identity::read(self.username.as_deref(), self.password_stdin, self.ca_file.as_deref())
+    }
 }
 
 /// What compresses layers.

@@ -17,7 +17,7 @@ use crate::host_program::{self, Kind};
 use crate::image::base::Base;
 use crate::image::layout::{self, Place, WrittenImage};
 use crate::image::{Compression, Content, Inputs, PORT, plan};
-use crate::registry::{self, BasePlace, BaseReference, Sent, Target};
+use crate::registry::{self, BasePlace, BaseReference, Identity, Sent, Target};
 use crate::workspace::{self, shown};
 
 /// Runs the command.
@@ -34,7 +34,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
     }
-    let place = base_place(&args, args.base.as_deref().unwrap_or(&manifest.package.base), registry)?;
+    let identity = args.identity.read()?;
+    let place = base_place(&args, &identity, args.base.as_deref().unwrap_or(&manifest.package.base), registry)?;
     // So is the base: a name that leads nowhere should not be found out after the build either.
     let base = place.as_ref().map(BasePlace::find).transpose()?;
     let base_blobs = match (&place, &base) {
@@ -59,7 +60,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let image = image(&manifest, &making)?;
     let sent = match &target {
         Some(target) if args.push => {
-            Some(registry::push(&image, target, args.plain_http, place.as_ref(), args.dry_run)?)
+            let access = identity.access(&target.registry, args.plain_http, true);
+            Some(registry::push(&image, target, &access, place.as_ref(), args.dry_run)?)
         }
         _ => None,
     };
@@ -92,14 +94,20 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn base_place(args: &PackageArgs, base: &str, registry: Option<&str>) -> Result<Option<BasePlace>, Failure> {
+fn base_place(
+    args: &PackageArgs,
+    identity: &Identity,
+    base: &str,
+    registry: Option<&str>,
+) -> Result<Option<BasePlace>, Failure> {
     if base == "scratch" {
         return Ok(None);
     }
     let reference = BaseReference::parse(base)?;
     let shared = registry == Some(reference.registry.as_str());
     let plain_http = args.base_plain_http || (args.plain_http && shared);
-    Ok(Some(BasePlace { reference, plain_http }))
+    let access = identity.access(&reference.registry, plain_http, shared);
+    Ok(Some(BasePlace { reference, access }))
 }
 
 /// The folder with the base's layers, if the layout is to hold them.

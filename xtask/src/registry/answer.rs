@@ -22,45 +22,80 @@ struct OciError {
     message: String,
 }
 
+/// How token services tell of a fault (RFC 6749).
+#[derive(Debug, Deserialize)]
+struct OauthError {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+}
+
 /// Makes a failure of an answer; `action` says what was asked, e.g. "upload of layer `model`".
 pub async fn unexpected(action: &str, response: Response) -> Failure {
-    let (status, url) = (response.status(), response.url().clone());
-    let mut url = url;
+    let (status, mut url) = (response.status(), response.url().clone());
     // The query may hold the key of an upload session.
     url.set_query(None);
     let body = response.bytes().await.unwrap_or_default();
     explain(action, url.as_str(), status, &body)
 }
 
+/// The status of an answer and its own words.
+pub async fn said(response: Response) -> String {
+    let status = response.status();
+    let body = response.bytes().await.unwrap_or_default();
+    format!("it answered {status}: {}", words(&body))
+}
+
 /// No answer came.
 pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     let mut text = error.to_string();
+    // The query of an address may hold the key of an upload session, or a right to read.
+    if let Some(query) = error.url().and_then(reqwest::Url::query) {
+        text = text.replace(&format!("?{query}"), "");
+    }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
-    Failure::new(
-        Kind::Network,
-        format!("{action}: {text}"),
-        "check the registry's name and port, proxy and certificates; a registry without HTTPS needs --plain-http",
-    )
+    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the registry");
+    let (what, fix) = cause(&text, host);
+    Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
+}
+
+/// What the words of an HTTP client mean, and what to do.
+fn cause(text: &str, host: &str) -> (String, String) {
+    if text.contains("dns error") {
+        let fix = "check the registry's name, in --registry or package.registry, and this machine's name server";
+        return (format!("unknown host `{host}`: "), fix.to_owned());
+    }
+    if text.contains("UnknownIssuer") {
+        let fix =
+            "give the root certificate of the registry with --ca-file FILE, or of a whole machine in SSL_CERT_FILE";
+        return (format!("the certificate of `{host}` is not trusted: "), fix.to_owned());
+    }
+    if text.contains("invalid peer certificate") {
+        let fix = "use the name that stands in the certificate, or have the registry's certificate renewed";
+        return (format!("the certificate of `{host}` is not valid: "), fix.to_owned());
+    }
+    if text.contains("InvalidContentType") || text.contains("corrupt message") {
+        return (
+            format!("`{host}` does not speak TLS: "),
+            "check the port; a registry without HTTPS needs --plain-http".to_owned(),
+        );
+    }
+    let fix = "check the registry's name and port, proxy and certificates; a registry without HTTPS needs --plain-http";
+    (String::new(), fix.to_owned())
 }
 
 fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure {
-    let said = match serde_json::from_slice::<Errors>(body) {
-        Ok(body) if !body.errors.is_empty() => {
-            body.errors.iter().map(|error| format!("{} {}", error.code, error.message)).collect::<Vec<_>>().join("; ")
-        }
-        _ if body.is_empty() => "nothing more".to_owned(),
-        _ => format!("`{}`", String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()),
-    };
+    let said = words(body);
     let fix = match status.as_u16() {
-        401 => {
-            "this version pushes only to registries without authentication; push the layout with another tool, \
-                e.g. skopeo copy --preserve-digests oci:DIR docker://REGISTRY/NAME:TAG"
+        401 => "log in: `cargo xtask login` tries the credentials and says where they are looked for",
+        403 => {
+            "ask for the right to do this in this repository, or use other credentials; `cargo xtask login` shows what is \
+             granted"
         }
-        403 => "ask for the right to push to this repository",
         404 => "check registry and repository; some registries want the repository to exist first",
         413 => "a proxy limits the size of a request; raise its limit to at least 16 MiB",
         429 => "wait, and run the command again: what was sent is not sent again",
@@ -68,6 +103,26 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
         _ => "see what the registry says above, and into its log",
     };
     Failure::new(Kind::Registry, format!("{action}: {url} answered {status}: {said}"), fix)
+}
+
+fn words(body: &[u8]) -> String {
+    if let Ok(body) = serde_json::from_slice::<Errors>(body)
+        && !body.errors.is_empty()
+    {
+        return body
+            .errors
+            .iter()
+            .map(|error| format!("{} {}", error.code, error.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+    }
+    if let Ok(fault) = serde_json::from_slice::<OauthError>(body) {
+        return format!("{} {}", fault.error, fault.error_description).trim().to_owned();
+    }
+    match body {
+        [] => "nothing more".to_owned(),
+        _ => format!("`{}`", String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()),
+    }
 }
 
 #[cfg(test)]
@@ -86,7 +141,7 @@ mod tests {
         check(
             401,
             r#"{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}"#,
-            &["UNAUTHORIZED who?", "without authentication"],
+            &["UNAUTHORIZED who?", "cargo xtask login"],
         );
         check(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#, &["DIGEST_INVALID"]);
         check(502, "<html>Bad gateway", &["502", "`<html>Bad gateway`", "again"]);

@@ -2,7 +2,9 @@
 //!
 //! Owns every request to a registry. Must not know how an image came about: it sends a layout's bytes as they are.
 
+mod access;
 mod answer;
+mod auth;
 mod broken;
 #[cfg(test)]
 mod fake;
@@ -11,6 +13,7 @@ mod pull;
 mod push;
 mod reference;
 mod repository;
+mod session;
 mod source;
 mod transport;
 mod upload;
@@ -19,9 +22,10 @@ use std::path::Path;
 
 use oci_client::Reference;
 
+pub use self::access::{Access, Identity};
 pub use self::reference::BaseReference;
 
-use self::repository::Repository;
+use self::repository::{Purpose, Repository};
 use crate::failure::Failure;
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
@@ -56,12 +60,12 @@ pub enum Sent {
 }
 
 /// Where a base stands, and how it is spoken to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BasePlace {
     /// The name.
     pub reference: BaseReference,
-    /// HTTP, not HTTPS.
-    pub plain_http: bool,
+    /// How its registry is spoken to.
+    pub access: Access,
 }
 
 impl BasePlace {
@@ -76,7 +80,7 @@ impl BasePlace {
     }
 
     fn repository(&self) -> Result<Repository, Failure> {
-        Repository::new(&self.reference.registry, &self.reference.repository, self.plain_http)
+        Repository::open(&self.access, &self.reference.repository, Purpose::Pull)
     }
 }
 
@@ -85,12 +89,12 @@ impl BasePlace {
 pub fn push(
     image: &WrittenImage,
     target: &Target,
-    plain_http: bool,
+    access: &Access,
     base: Option<&BasePlace>,
     dry_run: bool,
 ) -> Result<Vec<Sent>, Failure> {
     let base = base.map(BasePlace::repository).transpose()?;
-    let repository = Repository::new(&target.registry, &target.repository, plain_http)?;
+    let repository = Repository::open(access, &target.repository, Purpose::Push)?;
     if dry_run {
         block_on(push::rehearse(image, &repository, base.as_ref()))
     } else {

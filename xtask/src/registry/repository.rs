@@ -1,12 +1,14 @@
 //! One repository of a registry, as something to ask.
 //!
-//! Owns its addresses, and the way to a blob that stands somewhere else. Must not know why anything is asked.
+//! Owns its addresses, the scopes of its questions, and the way to a blob that stands somewhere else. Must not know why anything is asked.
 
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, Url};
 
-use super::{answer, transport};
+use super::access::Access;
+use super::answer;
+use super::session::Session;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
@@ -18,25 +20,43 @@ const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
 /// A repository.
 #[derive(Debug)]
 pub struct Repository {
-    client: Client,
+    session: Session,
     base: Url,
+    scope: String,
     /// Host and port of the registry.
     pub registry: String,
     /// The image's name.
     pub name: String,
 }
 
+/// What a repository is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading.
+    Pull,
+    /// Reading and writing.
+    Push,
+}
+
 impl Repository {
     /// Prepares for questions; asks none.
+    pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
+        Self::of(Session::new(access)?, &access.registry, name, purpose)
+    }
+
+    /// Without credentials.
+    #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
-        let scheme = if plain_http { "http" } else { "https" };
-        // Docker Hub answers at another address than its name.
-        let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
-        let base = format!("{scheme}://{host}/v2/{name}/");
-        let base = Url::parse(&base).map_err(|error| {
-            Failure::project(format!("`{base}`: {error}"), "write the registry as HOST[:PORT], without https://")
-        })?;
-        Ok(Self { client: transport::client(registry)?, base, registry: registry.to_owned(), name: name.to_owned() })
+        let access = super::access::Identity::default().access(registry, plain_http, false);
+        let session = Session::within(&access, super::auth::Surroundings::of(&[]))?;
+        Self::of(session, registry, name, Purpose::Push)
+    }
+
+    fn of(session: Session, registry: &str, name: &str, purpose: Purpose) -> Result<Self, Failure> {
+        let base = format!("{}{name}/", session.root());
+        let base = Url::parse(&base)
+            .map_err(|error| Failure::project(format!("`{base}`: {error}"), "check registry and repository"))?;
+        Ok(Self { session, base, registry: registry.to_owned(), name: name.to_owned(), scope: scope(name, purpose) })
     }
 
     /// A place below the repository.
@@ -53,7 +73,17 @@ impl Repository {
 
     /// Asks, with whatever the registry wants to see of who asks, and again while it is busy.
     pub async fn send(&self, action: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
-        transport::send(action, || request(&self.client)).await
+        self.session.send(action, std::slice::from_ref(&self.scope), request).await
+    }
+
+    /// The same for something that also reads another repository of this registry.
+    pub async fn send_beside(
+        &self,
+        neighbour: &str,
+        action: &str,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        self.session.send(action, &[self.scope.clone(), scope(neighbour, Purpose::Pull)], request).await
     }
 
     /// Begins to read a blob, wherever the registry keeps it.
@@ -81,13 +111,18 @@ impl Repository {
     }
 
     async fn get(&self, action: &str, url: &Url) -> Result<Response, Failure> {
-        let request = |client: &Client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD);
-        if is_same_origin(url, &self.base) {
-            return self.send(action, request).await;
-        }
-        // The address of a storage carries its own right; what this registry wants to see is nothing for others.
-        transport::send(action, || request(&self.client)).await
+        // The address of a storage carries its own right; the session shows it nothing of who asks.
+        self.send(action, |client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD)).await
     }
+}
+
+/// As token services name it.
+pub fn scope(repository: &str, purpose: Purpose) -> String {
+    let actions = match purpose {
+        Purpose::Pull => "pull",
+        Purpose::Push => "pull,push",
+    };
+    format!("repository:{repository}:{actions}")
 }
 
 fn is_same_origin(one: &Url, other: &Url) -> bool {

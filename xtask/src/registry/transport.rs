@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
 
 use super::answer;
 use crate::failure::Failure;
@@ -15,8 +16,17 @@ pub const ATTEMPTS: u32 = 4;
 /// The longest pause that a registry may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Makes the client.
-pub fn client(registry: &str) -> Result<Client, Failure> {
+/// What shows who asks, and to whom it may be shown.
+#[derive(Debug)]
+pub struct Pass {
+    /// An address of the registry: no other scheme, host or port sees it.
+    pub registry: Url,
+    /// Of `Authorization`.
+    pub value: HeaderValue,
+}
+
+/// Makes the client; these certificates are trusted beside the machine's.
+pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A proxy of the network cannot reach this machine.
     let local = ["localhost", "127.", "[::1]"].iter().any(|local| registry.starts_with(local));
     let builder = || {
@@ -31,21 +41,26 @@ pub fn client(registry: &str) -> Result<Client, Failure> {
             .timeout(Duration::from_secs(300))
     };
     builder()
+        .tls_certs_merge(certificates.iter().cloned())
         .build()
         // Without certificates on the machine the first fails; Mozilla's are compiled in.
         .or_else(|_| {
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-            let roots: Result<Vec<_>, _> = roots.map(|root| reqwest::Certificate::from_der(root)).collect();
-            builder().tls_certs_only(roots?).build()
+            let roots: Result<Vec<_>, _> = roots.map(|root| Certificate::from_der(root)).collect();
+            builder().tls_certs_only(roots?.into_iter().chain(certificates.iter().cloned())).build()
         })
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
 /// Sends a request that may be repeated without harm, and repeats it while the registry is busy or out of reach.
-pub async fn send(action: &str, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+pub async fn send(
+    action: &str,
+    pass: Option<&Pass>,
+    request: impl Fn() -> RequestBuilder,
+) -> Result<Response, Failure> {
     let mut attempt = 1;
     loop {
-        let outcome = request().send().await;
+        let outcome = send_once(pass, request()).await;
         let pause = match &outcome {
             Ok(response) if matches!(response.status().as_u16(), 429 | 502 | 503 | 504) => asked_pause(response),
             Err(error) if error.is_connect() || error.is_timeout() => None,
@@ -57,6 +72,15 @@ pub async fn send(action: &str, request: impl Fn() -> RequestBuilder) -> Result<
         tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt))).await;
         attempt += 1;
     }
+}
+
+async fn send_once(pass: Option<&Pass>, request: RequestBuilder) -> reqwest::Result<Response> {
+    let (client, request) = request.build_split();
+    let mut request = request?;
+    if let Some(pass) = pass.filter(|pass| request.url().origin() == pass.registry.origin()) {
+        request.headers_mut().insert(AUTHORIZATION, pass.value.clone());
+    }
+    client.execute(request).await
 }
 
 /// The pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.

@@ -1,0 +1,126 @@
+//! How one registry is spoken to, and who speaks.
+//!
+//! Owns what the command line says about it. Must not know the environment, and asks nobody.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use reqwest::{Certificate, Url};
+use secrecy::SecretString;
+
+use crate::failure::Failure;
+
+/// No password or token is longer.
+const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
+
+/// What the flags of a command say about who asks, and whom to trust.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    password: Option<(String, SecretString)>,
+    certificates: Vec<Certificate>,
+}
+
+impl Identity {
+    /// Takes the flags as they are, and reads the password from standard input and the certificates from their file.
+    pub fn read(username: Option<&str>, password_stdin: bool, ca_file: Option<&Path>) -> Result<Self, Failure> {
+        let password = match username.filter(|_| password_stdin) {
+            Some(username) => Some((username.to_owned(), password(std::io::stdin().lock())?)),
+            None => None,
+        };
+        Ok(Self { password, certificates: ca_file.map(certificates).transpose()?.unwrap_or_default() })
+    }
+
+    /// How a registry is spoken to. Flags and variables hold one password: `meant` says that it is for this registry, and
+    /// no other one hears of it.
+    pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
+        Access {
+            registry: registry.to_owned(),
+            plain_http,
+            meant,
+            password: self.password.clone().filter(|_| meant),
+            certificates: self.certificates.clone(),
+        }
+    }
+}
+
+/// How one registry is spoken to.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Host and port.
+    pub registry: String,
+    /// HTTP, not HTTPS.
+    pub plain_http: bool,
+    /// Whether the variables with a password speak of this registry.
+    pub meant: bool,
+    /// User name and password of the flags.
+    pub password: Option<(String, SecretString)>,
+    /// Roots that are trusted beside the machine's.
+    pub certificates: Vec<Certificate>,
+}
+
+impl Access {
+    /// Where the registry answers.
+    pub fn root(&self) -> Result<Url, Failure> {
+        let scheme = if self.plain_http { "http" } else { "https" };
+        // Docker Hub answers at another address than its name.
+        let host = if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
+        let root = format!("{scheme}://{host}/v2/");
+        Url::parse(&root).map_err(|error| {
+            Failure::project(format!("`{root}`: {error}"), "write the registry as HOST[:PORT], without https://")
+        })
+    }
+}
+
+fn password(input: impl std::io::Read) -> Result<SecretString, Failure> {
+    let fix = "pipe it in, e.g. printf %s \"$PASSWORD\" | cargo xtask login --username NAME --password-stdin";
+    let mut text = String::new();
+    let read = input.take(LONGEST_PASSWORD_BYTES).read_to_string(&mut text);
+    read.map_err(|error| Failure::other(format!("--password-stdin: {error}"), fix))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(Failure::other("--password-stdin: standard input is empty", fix)),
+        password => Ok(password.into()),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    let certificates = Certificate::from_pem_bundle(&bytes).unwrap_or_default();
+    if certificates.is_empty() {
+        return Err(Failure::other(
+            format!("{}: holds no certificate in PEM", path.display()),
+            "give --ca-file the root certificate as text that begins with -----BEGIN CERTIFICATE-----",
+        ));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn password_is_all_but_the_end_of_its_line() {
+        assert_eq!(password(&b" s3:cret \r\n"[..]).unwrap().expose_secret(), " s3:cret ");
+        assert!(password(&b"\n"[..]).unwrap_err().problem.contains("empty"));
+        assert!(password(&b"\xff"[..]).is_err());
+    }
+
+    #[test]
+    fn password_is_for_one_registry_and_never_shown() {
+        let identity = Identity { password: Some(("me".to_owned(), "s3cret".into())), ..Identity::default() };
+        let meant = identity.access("r.io", false, true);
+        assert!(meant.password.is_some() && identity.access("other.io", false, false).password.is_none());
+        assert!(!format!("{identity:?} {meant:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn file_without_certificate_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        assert_eq!(certificates(&path).unwrap_err().exit_code(), 1);
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(certificates(&path).unwrap_err().problem.contains("no certificate in PEM"));
+    }
+}

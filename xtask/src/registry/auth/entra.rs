@@ -1,0 +1,89 @@
+//! Access tokens of Microsoft Entra ID for Azure's registry.
+//!
+//! Owns where such a token comes from, and which registries may see one. Must not know what the registry gives for it.
+
+use super::{Credential, Found, Surroundings};
+
+/// The variable with a token.
+pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";
+/// What the token is for; every other audience is refused, see Azure/acr, docs/AAD-OAuth.md.
+pub const RESOURCE: &str = "https://containerregistry.azure.net";
+/// Azure's registries, in its several clouds.
+const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
+
+/// Whether a registry is Azure's. What it says of itself counts only on this machine: from elsewhere anybody could ask
+/// for the token so.
+pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
+    let is_local = ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|local| registry.starts_with(local));
+    let name = match service {
+        Some(service) if is_local => service,
+        _ => registry,
+    };
+    AZURE.iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// Looks for a token; an error says why Azure's command line gave none.
+pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> {
+    if let Some(token) = surroundings.variable(VARIABLE) {
+        return Ok(Some(Found { credential: Credential::Entra(token.into()), origin: VARIABLE.to_owned() }));
+    }
+    let Some(az) = surroundings.program("az") else { return Ok(None) };
+    let arguments =
+        ["account", "get-access-token", "--resource", RESOURCE, "--query", "accessToken", "--output", "tsv"];
+    let output = surroundings.ask(&az, &arguments, "").await.map_err(|error| format!("az failed: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("az: {}", said.lines().next().unwrap_or("failed").trim()));
+    }
+    match String::from_utf8_lossy(&output.stdout).trim() {
+        "" => Err("az gave no token".to_owned()),
+        token => {
+            let origin = "az account get-access-token".to_owned();
+            Ok(Some(Found { credential: Credential::Entra(token.into()), origin }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn only_azure_and_this_machine_may_see_a_token() {
+        let check = |registry: &str, service: Option<&str>, fits: bool| {
+            assert_eq!(is_azure(registry, service), fits, "{registry} {service:?}");
+        };
+        check("contoso.azurecr.io", None, true);
+        check("contoso.azurecr.io", Some("anything"), true);
+        check("127.0.0.1:5000", Some("contoso.azurecr.io"), true);
+        check("127.0.0.1:5000", None, false);
+        check("127.0.0.1.example:5000", Some("contoso.azurecr.io"), false);
+        check("evil.example", Some("contoso.azurecr.io"), false);
+        check("contoso.azurecr.io.example", None, false);
+    }
+
+    #[test]
+    fn azures_command_line_is_asked() {
+        let ask = |script: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("az");
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let surroundings = Surroundings::of(&[("PATH", dir.path().to_str().unwrap())]);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let found = runtime.block_on(find(&surroundings))?;
+            Ok(found.map(|found| match found.credential {
+                Credential::Entra(token) => token.expose_secret().to_owned(),
+                other => panic!("{other:?}"),
+            }))
+        };
+        assert_eq!(ask("echo $1,$2,$4"), Ok(Some(format!("account,get-access-token,{RESOURCE}"))));
+        let error: Result<Option<String>, String> = ask("echo \"Please run 'az login'\" >&2; exit 1");
+        assert!(error.unwrap_err().contains("az login"));
+        assert!(ask("true").is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! Who asks: credentials, and the tokens that a registry hands out for them.
+//!
+//! Owns the order in which credentials are looked for, and how a refusal of each is explained. Must not know what is asked
+//! of the registry.
+
+mod challenge;
+mod docker;
+mod entra;
+mod surroundings;
+mod token;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::challenge::Challenge;
+pub use self::surroundings::Surroundings;
+pub use self::token::{Token, TokenService};
+
+use super::access::Access;
+use crate::failure::{Failure, Kind};
+
+/// The variable with the user name.
+const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
+/// The variable with the password.
+const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
+
+/// What proves who asks.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// User name and password, or a token that is used like one.
+    Password {
+        /// Name of the user, service principal or token.
+        username: String,
+        /// The secret.
+        password: SecretString,
+    },
+    /// What `docker login` or `az acr login` left: access tokens are fetched with it.
+    Refresh(SecretString),
+    /// An access token of Microsoft Entra ID: Azure's registry exchanges it for a refresh token.
+    Entra(SecretString),
+    /// Nothing.
+    Anonymous,
+}
+
+/// A credential and where it came from.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The credential.
+    pub credential: Credential,
+    /// For people, e.g. "--username and --password-stdin".
+    pub origin: String,
+}
+
+/// Looks for credentials: flags, variables, Docker's configuration, Entra ID, and then none. `service` is the name that
+/// the registry gives itself.
+pub async fn find(access: &Access, service: Option<&str>, surroundings: &Surroundings) -> Result<Found, Failure> {
+    if let Some((username, password)) = access.password.clone() {
+        let origin = "--username and --password-stdin".to_owned();
+        return Ok(Found { credential: Credential::Password { username, password }, origin });
+    }
+    if access.meant
+        && let Some(found) = variables(surroundings)?
+    {
+        return Ok(found);
+    }
+    if let Some(found) = docker::find(&access.registry, surroundings).await? {
+        return Ok(found);
+    }
+    let mut origin = "none found".to_owned();
+    if entra::is_azure(&access.registry, service) {
+        match entra::find(surroundings).await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(why) => origin = format!("none found ({why})"),
+        }
+    }
+    Ok(Found { credential: Credential::Anonymous, origin })
+}
+
+fn variables(surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
+    match (surroundings.variable(USERNAME), surroundings.variable(PASSWORD)) {
+        (None, None) => Ok(None),
+        (Some(username), Some(password)) => Ok(Some(Found {
+            credential: Credential::Password { username, password: password.into() },
+            origin: format!("{USERNAME} and {PASSWORD}"),
+        })),
+        (username, _) => {
+            let (set, unset) = if username.is_some() { (USERNAME, PASSWORD) } else { (PASSWORD, USERNAME) };
+            Err(Failure::other(format!("{set} is set, and {unset} is not"), "set both, or neither"))
+        }
+    }
+}
+
+/// The value of `Authorization` for a user name and a password.
+pub fn basic(username: &str, password: &SecretString) -> SecretString {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()))).into()
+}
+
+/// The registry, or its token service, does not accept a credential; `said` are its words.
+pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
+    let (registry, origin) = (&access.registry, &found.origin);
+    let (problem, fix) = match &found.credential {
+        Credential::Password { username, .. } => (
+            format!("{registry}: wrong user name or password: `{username}` from {origin}: {said}"),
+            format!("check both; `cargo xtask login --registry {registry}` tries them"),
+        ),
+        Credential::Refresh(_) => (
+            format!("{registry}: the token from {origin} is not accepted, it may have expired: {said}"),
+            again(registry),
+        ),
+        Credential::Entra(_) => (
+            format!("{registry}: the Entra token from {origin} is not accepted, it may have expired: {said}"),
+            format!("run `az login`, or set {} to a new token for {}", entra::VARIABLE, entra::RESOURCE),
+        ),
+        Credential::Anonymous => (
+            format!("{registry}: wants a login, and the credentials are: {origin}: {said}"),
+            format!(
+                "add --username NAME --password-stdin, set {USERNAME} and {PASSWORD}, or {}",
+                again(registry).trim_start_matches("run ")
+            ),
+        ),
+    };
+    Failure::new(Kind::Registry, problem, fix)
+}
+
+/// The registry knows who asks and grants less than was asked for.
+pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
+    let registry = &access.registry;
+    if matches!(found.credential, Credential::Anonymous) {
+        return not_accepted(access, found, said);
+    }
+    Failure::new(
+        Kind::Registry,
+        format!("{registry}: `{}` is denied to the credentials from {}: {said}", scopes.join(" "), found.origin),
+        "ask for the right to pull and push (AcrPush at Azure), or use other credentials; \
+         `cargo xtask login` shows what is granted",
+    )
+}
+
+fn again(registry: &str) -> String {
+    match registry.split_once('.') {
+        Some((name, rest)) if rest.starts_with("azurecr.") => {
+            format!("run `az acr login --name {name}` or `docker login {registry}`")
+        }
+        _ => format!("run `docker login {registry}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::Identity;
+    use super::*;
+
+    fn access(meant: bool) -> Access {
+        Identity::default().access("r.azurecr.io", false, meant)
+    }
+
+    fn found(access: &Access, variables: &[(&str, &str)]) -> Result<Found, Failure> {
+        let surroundings = Surroundings::of(variables);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(find(access, None, &surroundings))
+    }
+
+    #[test]
+    fn credentials_are_looked_for_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = r#"{"auths":{"r.azurecr.io":{"auth":"bWU6cA=="}}}"#;
+        std::fs::write(dir.path().join("config.json"), config).unwrap();
+        let docker = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
+        let entra = ("SCOREBOX_ENTRA_TOKEN", "e");
+        let both = [(USERNAME, "u"), (PASSWORD, "p"), docker, entra];
+        let origin = |access: &Access, variables: &[(&str, &str)]| found(access, variables).unwrap().origin;
+
+        let mut flags = access(true);
+        flags.password = Some(("u".to_owned(), "p".into()));
+        assert!(origin(&flags, &both).contains("--password-stdin"));
+        assert!(origin(&access(true), &both).contains(USERNAME));
+        // Meant for another registry.
+        assert!(origin(&access(false), &both).contains("config.json"));
+        assert!(origin(&access(true), &[docker, entra]).contains("config.json"));
+        assert!(origin(&access(true), &[entra]).contains("SCOREBOX_ENTRA_TOKEN"));
+        assert_eq!(origin(&access(true), &[]), "none found");
+        let mut other = access(true);
+        other.registry = "r.io".to_owned();
+        assert_eq!(origin(&other, &[entra]), "none found");
+        assert!(found(&access(true), &[(USERNAME, "u")]).unwrap_err().problem.contains(PASSWORD));
+    }
+
+    #[test]
+    fn refusals_say_what_to_do_and_no_secret() {
+        let check = |credential: Credential, parts: &[&str]| {
+            let found = Found { credential, origin: "somewhere".to_owned() };
+            let failure = not_accepted(&access(true), &found, "UNAUTHORIZED");
+            let text = format!("{failure} {found:?}");
+            for part in parts {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(!text.contains("s3cret") && failure.exit_code() == 5, "{text}");
+        };
+        let password = Credential::Password { username: "me".to_owned(), password: "s3cret".into() };
+        check(password, &["wrong user name or password", "`me`", "somewhere"]);
+        check(Credential::Refresh("s3cret".into()), &["expired", "az acr login --name r"]);
+        check(Credential::Entra("s3cret".into()), &["Entra", "az login"]);
+        check(Credential::Anonymous, &["wants a login", "--password-stdin", "docker login r.azurecr.io"]);
+    }
+}

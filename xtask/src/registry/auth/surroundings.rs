@@ -1,0 +1,68 @@
+//! What the machine says: variables and programs.
+//!
+//! Owns looking a variable or a program up, and asking a program. Must not know what any of them is for.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+/// A program may ask its user for something.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The variables of this process, or those of a test.
+#[derive(Clone)]
+pub struct Surroundings(HashMap<String, String>);
+
+/// Variables may hold secrets.
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Surroundings")
+    }
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn current() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// Only these.
+    #[cfg(test)]
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The value of a variable, unless it is empty.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// Where a program on PATH is.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let path = self.variable("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+
+    /// Runs a program with that on its standard input, and waits for it. No secret may be among the arguments: every
+    /// process of the machine can read them.
+    pub async fn ask(&self, program: &PathBuf, arguments: &[&str], input: &str) -> std::io::Result<Output> {
+        let mut command = Command::new(program);
+        command.args(arguments).kill_on_drop(true);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read it is not at fault.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+        match tokio::time::timeout(LONGEST_WAIT, child.wait_with_output()).await {
+            Ok(output) => output,
+            Err(_) => Err(std::io::Error::other(format!("no answer within {} s", LONGEST_WAIT.as_secs()))),
+        }
+    }
+}

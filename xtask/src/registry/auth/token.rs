@@ -1,0 +1,238 @@
+//! Access tokens: short-lived, and each for a set of scopes.
+//!
+//! Owns what is said to a token service, and how long a token lasts. Must not know what tokens are used for.
+//!
+//! The ways are those of Docker's registry (distribution/distribution, docs/content/spec/auth) and, for Entra ID, of
+//! Azure's (Azure/acr, docs/AAD-OAuth.md).
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use reqwest::{Client, Response, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::super::access::Access;
+use super::super::{answer, transport};
+use super::{Credential, Found, denied, not_accepted};
+use crate::failure::{Failure, Kind};
+
+/// The life of a token whose answer names none, by Docker's specification.
+const USUAL_LIFE: Duration = Duration::from_secs(60);
+/// A token is renewed so long before its end, or a quarter of its life if that is shorter.
+const MARGIN: Duration = Duration::from_secs(60);
+/// The client's name, which token services put into their logs.
+const CLIENT: &str = "scorebox";
+
+/// An access token.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The secret.
+    pub value: SecretString,
+    renew_at: Instant,
+}
+
+impl Token {
+    /// Whether it will hold for the next request.
+    pub fn is_good(&self) -> bool {
+        Instant::now() < self.renew_at
+    }
+}
+
+/// What hands out tokens for one registry.
+pub struct TokenService<'a> {
+    /// What is asked with.
+    pub client: &'a Client,
+    /// Where it is.
+    pub realm: &'a Url,
+    /// The registry's name there.
+    pub service: Option<&'a str>,
+    /// The registry.
+    pub access: &'a Access,
+}
+
+/// A token service's answer; not `Debug`, since it holds secrets.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    // Azure's gives only this one.
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    expires_in: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Option<f64>,
+    iat: Option<f64>,
+    /// The tenant of an Entra token.
+    tid: Option<String>,
+}
+
+impl TokenService<'_> {
+    /// Fetches a token; `refresh` keeps what an Entra token was exchanged for.
+    pub async fn fetch(
+        &self,
+        found: &Found,
+        scopes: &[String],
+        refresh: &mut Option<SecretString>,
+    ) -> Result<Token, Failure> {
+        let response = match &found.credential {
+            Credential::Anonymous => self.get(scopes, None).await?,
+            Credential::Password { username, password } => self.get(scopes, Some((username, password))).await?,
+            Credential::Refresh(token) => self.refresh(scopes, token).await?,
+            Credential::Entra(entra) => {
+                let held = match refresh.take() {
+                    Some(held) => Some(self.refresh(scopes, &held).await?)
+                        .filter(|answer| answer.status() == 200)
+                        .map(|answer| (answer, held)),
+                    None => None,
+                };
+                let (response, held) = match held {
+                    Some(both) => both,
+                    // None yet, or it ended.
+                    None => {
+                        let new = self.exchange(found, entra).await?;
+                        (self.refresh(scopes, &new).await?, new)
+                    }
+                };
+                *refresh = Some(held);
+                response
+            }
+        };
+        let answer = self.read(found, scopes, response).await?;
+        let life = answer.expires_in.map(seconds);
+        let Some(value) = answer.token.or(answer.access_token).filter(|token| !token.is_empty()) else {
+            return Err(self.strange("no token"));
+        };
+        let life = life.or_else(|| life_of(&value)).unwrap_or(USUAL_LIFE);
+        Ok(Token { value: value.into(), renew_at: Instant::now() + life - MARGIN.min(life / 4) })
+    }
+
+    async fn get(&self, scopes: &[String], password: Option<(&str, &SecretString)>) -> Result<Response, Failure> {
+        let mut url = self.realm.clone();
+        if let Some(service) = self.service {
+            url.query_pairs_mut().append_pair("service", service);
+        }
+        for scope in scopes {
+            url.query_pairs_mut().append_pair("scope", scope);
+        }
+        let request = || {
+            let request = self.client.get(url.clone());
+            match password {
+                Some((username, password)) => request.basic_auth(username, Some(password.expose_secret())),
+                None => request,
+            }
+        };
+        transport::send(&self.action(), None, request).await
+    }
+
+    async fn refresh(&self, scopes: &[String], token: &SecretString) -> Result<Response, Failure> {
+        let scope = scopes.join(" ");
+        let mut form = vec![("grant_type", "refresh_token"), ("client_id", CLIENT)];
+        form.push(("refresh_token", token.expose_secret()));
+        // Docker's way for several: one field, parted by spaces.
+        if !scope.is_empty() {
+            form.push(("scope", &scope));
+        }
+        self.post(self.realm, form).await
+    }
+
+    /// Azure's way from an Entra token to a refresh token.
+    async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
+        let mut url = self.realm.clone();
+        url.set_query(None);
+        let path = url.path().strip_suffix("/token").map(|start| format!("{start}/exchange"));
+        url.set_path(path.as_deref().unwrap_or("/oauth2/exchange"));
+        let tenant = claims(entra.expose_secret()).and_then(|claims| claims.tid);
+        let mut form = vec![("grant_type", "access_token"), ("access_token", entra.expose_secret())];
+        if let Some(tenant) = &tenant {
+            form.push(("tenant", tenant));
+        }
+        let response = self.post(&url, form).await?;
+        let answer = self.read(found, &[], response).await?;
+        answer.refresh_token.map(SecretString::from).ok_or_else(|| self.strange("no refresh token"))
+    }
+
+    async fn post(&self, url: &Url, mut form: Vec<(&str, &str)>) -> Result<Response, Failure> {
+        if let Some(service) = self.service {
+            form.push(("service", service));
+        }
+        // An address that is never asked: its query has the encoding of forms.
+        let mut encoded = self.realm.clone();
+        encoded.set_query(None);
+        encoded.query_pairs_mut().extend_pairs(form);
+        let body = SecretString::from(encoded.query().unwrap_or_default());
+        let request = || {
+            let request = self.client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded");
+            request.body(body.expose_secret().to_owned())
+        };
+        transport::send(&self.action(), None, request).await
+    }
+
+    async fn read(&self, found: &Found, scopes: &[String], response: Response) -> Result<Answer, Failure> {
+        let status = response.status().as_u16();
+        match status {
+            200 => {
+                let body = response.bytes().await.map_err(|error| answer::unanswered(&self.action(), &error))?;
+                serde_json::from_slice(&body).map_err(|_| self.strange("something else"))
+            }
+            400 | 401 | 403 => {
+                let said = answer::said(response).await;
+                let is_scope = ["DENIED", "insufficient_scope", "invalid_scope"].iter().any(|word| said.contains(word));
+                if status == 403 || (is_scope && !scopes.is_empty()) {
+                    return Err(denied(self.access, found, scopes, &said));
+                }
+                Err(not_accepted(self.access, found, &said))
+            }
+            _ => Err(answer::unexpected(&self.action(), response).await),
+        }
+    }
+
+    fn action(&self) -> String {
+        format!("fetching a token for {}", self.access.registry)
+    }
+
+    fn strange(&self, what: &str) -> Failure {
+        Failure::new(
+            Kind::Registry,
+            format!("{}: {} answered with {what}", self.action(), self.realm.host_str().unwrap_or_default()),
+            "see the registry's settings for its token service",
+        )
+    }
+}
+
+/// How long a token lasts by its own words; by the difference, since clocks differ.
+fn life_of(token: &str) -> Option<Duration> {
+    let claims = claims(token)?;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    Some(seconds(claims.exp? - claims.iat.unwrap_or_else(now)))
+}
+
+/// What a token says of itself; no signature is checked, since nothing is granted for it here.
+fn claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1)?;
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+/// Between nothing and a year, whatever the answer says.
+fn seconds(count: f64) -> Duration {
+    Duration::try_from_secs_f64(count.clamp(0.0, 31_536_000.0)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_is_read_from_a_token() {
+        let token = |claims: &str| format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        assert_eq!(life_of(&token(r#"{"exp":1700000300,"iat":1700000000}"#)), Some(Duration::from_secs(300)));
+        assert_eq!(life_of(&token(r#"{"exp":1700000300}"#)), Some(Duration::ZERO));
+        assert_eq!(life_of(&token("{}")), None);
+        assert_eq!(life_of("opaque"), None);
+        assert_eq!(seconds(f64::NAN), Duration::ZERO);
+        assert_eq!(seconds(1e300), Duration::from_secs(31_536_000));
+    }
+}
