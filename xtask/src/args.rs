@@ -33,6 +33,11 @@ pub enum Command {
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push it if asked.
     Package(PackageArgs),
+    /// Try the credentials for a registry, and say what they are granted.
+    ///
+    /// Begins an upload and ends it at once, and stores nothing: `docker login` or `az acr login --name NAME` store
+    /// credentials where this finds them too. Exit code 0 means: everything that was asked about is granted.
+    Login(LoginArgs),
     /// Run every check and test; the last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
     /// Measure the packaged host beside native code that does the same.
@@ -73,11 +78,11 @@ pub struct BuildArgs {
 /// Flags of `package`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
-                        is unset.\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
+    after_help = format!("The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
+                        is unset.\n\n{CREDENTIALS}\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
                         --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http\n  cargo xtask package \
                         --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base \
-                        mcr.microsoft.com/azure-functions/dotnet:4"
+                        mcr.microsoft.com/azure-functions/dotnet:4")
 )]
 pub struct PackageArgs {
     /// The scorer's scorebox.toml.
@@ -132,6 +137,43 @@ pub struct PackageArgs {
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Where credentials are looked for.
+const CREDENTIALS: &str = "Credentials are looked for in this order, once the registry wants some:
+  1. --username with --password-stdin
+  2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
+  3. Docker's configuration, $DOCKER_CONFIG/config.json or ~/.docker/config.json: the registry's helper in credHelpers,
+     then credsStore, then auths (what docker login and az acr login write)
+  4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
+     az account get-access-token
+  5. none: anonymous
+1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.";
+
+/// Flags of `login`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask login --registry contoso.azurecr.io\n  \
+    cargo xtask login --manifest scorebox.toml --output json\n  printf %s \"$PASSWORD\" | cargo xtask login \
+    --registry contoso.azurecr.io --repository scoring/digits \\\n      --username ci --password-stdin"))]
+pub struct LoginArgs {
+    /// Host and port of the registry; wins over `package.registry`.
+    #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "manifest")]
+    pub registry: Option<String>,
+    /// The repository whose rights are tried; wins over `package.repository`. Without one only the login is.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// A scorebox.toml that names registry and repository.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Who asks the registry.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// What standard output holds: one line, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
 }
 
 /// Who asks a registry, and whom to trust.

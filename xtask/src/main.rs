@@ -13,6 +13,7 @@ mod folder;
 mod functions_app;
 mod host_program;
 mod image;
+mod login;
 mod model;
 mod package;
 mod registry;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
+        Command::Login(args) => login::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         // Its last line is the sum, so it prints its failures itself.

@@ -13,17 +13,23 @@ pub struct Request {
     pub line: String,
     /// The value of `Content-Range`; empty without.
     pub range: String,
+    /// The value of `Authorization`; empty without.
+    pub authorization: String,
+    /// The body, if it is short text; empty otherwise.
+    pub text: String,
     /// Number of bytes of the body; `None` if its length was not given.
     pub body_bytes: Option<u64>,
 }
 
 /// Starts a registry that gives these answers, one per connection, and returns its name and what it was asked.
 ///
-/// An answer is a status, perhaps `|` and headers, perhaps `||` and a body; or `hang up`: none at all.
+/// An answer is a status, perhaps `|` and headers, perhaps `||` and a body; or `hang up`: none at all. `{registry}`
+/// stands for the registry's name.
 pub fn start(answers: Vec<impl Into<String>>) -> (String, Receiver<Request>) {
     let answers: Vec<String> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let name = listener.local_addr().unwrap().to_string();
+    let answers: Vec<String> = answers.iter().map(|answer| answer.replace("{registry}", &name)).collect();
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for answer in answers {
@@ -38,8 +44,13 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
     reader.read_line(&mut first).unwrap();
-    let mut request =
-        Request { line: first.trim().trim_end_matches(" HTTP/1.1").to_owned(), range: String::new(), body_bytes: None };
+    let mut request = Request {
+        line: first.trim().trim_end_matches(" HTTP/1.1").to_owned(),
+        range: String::new(),
+        authorization: String::new(),
+        text: String::new(),
+        body_bytes: None,
+    };
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -47,11 +58,15 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => request.body_bytes = Some(value.parse().unwrap()),
             "content-range" => request.range = value.to_owned(),
+            "authorization" => request.authorization = value.to_owned(),
             _ => {}
         }
     }
     let mut body = Vec::new();
     reader.take(request.body_bytes.unwrap_or(0)).read_to_end(&mut body).unwrap();
+    if body.len() < 4096 {
+        request.text = String::from_utf8(body).unwrap_or_default();
+    }
     if answer == "hang up" {
         return request;
     }

@@ -8,6 +8,7 @@ mod auth;
 mod broken;
 #[cfg(test)]
 mod fake;
+mod grants;
 mod progress;
 mod pull;
 mod push;
@@ -23,6 +24,7 @@ use std::path::Path;
 use oci_client::Reference;
 
 pub use self::access::{Access, Identity};
+pub use self::grants::Grants;
 pub use self::reference::BaseReference;
 
 use self::repository::{Purpose, Repository};
@@ -100,6 +102,11 @@ pub fn push(
     } else {
         block_on(push::push(image, &repository, base.as_ref(), &target.tag))
     }
+}
+
+/// Finds out what a registry grants, in a repository if one is given.
+pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
+    block_on(grants::find(access, repository))
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

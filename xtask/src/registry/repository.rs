@@ -53,10 +53,15 @@ impl Repository {
     }
 
     fn of(session: Session, registry: &str, name: &str, purpose: Purpose) -> Result<Self, Failure> {
-        let base = format!("{}{name}/", session.root());
-        let base = Url::parse(&base)
-            .map_err(|error| Failure::project(format!("`{base}`: {error}"), "check registry and repository"))?;
+        let base = Self::address(session.root(), name)?;
         Ok(Self { session, base, registry: registry.to_owned(), name: name.to_owned(), scope: scope(name, purpose) })
+    }
+
+    /// Where a repository of a registry is.
+    pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
+        let base = format!("{root}{name}/");
+        Url::parse(&base)
+            .map_err(|error| Failure::project(format!("`{base}`: {error}"), "check registry and repository"))
     }
 
     /// A place below the repository.

@@ -151,8 +151,6 @@ async fn ask(
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use secrecy::ExposeSecret as _;
 
     use super::*;
@@ -163,8 +161,7 @@ mod tests {
         std::fs::write(dir.path().join("config.json"), config).unwrap();
         if let Some(script) = helper {
             let path = dir.path().join("docker-credential-test");
-            std::fs::write(&path, format!("#!/bin/sh\nread -r server || true\n{script}\n")).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            super::super::surroundings::script(&path, &format!("read -r server || true\n{script}"));
         }
         let folder = dir.path().to_str().unwrap();
         let surroundings = Surroundings::of(&[("DOCKER_CONFIG", folder), ("PATH", folder)]);

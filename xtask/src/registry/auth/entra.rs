@@ -46,8 +46,6 @@ pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> 
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use secrecy::ExposeSecret as _;
 
     use super::*;
@@ -71,8 +69,7 @@ mod tests {
         let ask = |script: &str| {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("az");
-            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            super::super::surroundings::script(&path, script);
             let surroundings = Surroundings::of(&[("PATH", dir.path().to_str().unwrap())]);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let found = runtime.block_on(find(&surroundings))?;

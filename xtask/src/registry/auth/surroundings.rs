@@ -66,3 +66,12 @@ impl Surroundings {
         }
     }
 }
+
+/// Makes a program for a test. Another process writes it: while this one had it open for writing, a child of another test
+/// could hold it open too, and the system would not run it.
+#[cfg(test)]
+pub fn script(path: &std::path::Path, text: &str) {
+    let command = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let status = std::process::Command::new("sh").args(["-c", command, "sh"]).arg(path).arg(text).status();
+    assert!(status.unwrap().success());
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask login`: whether a registry lets in whoever asks, and to what.
+//!
+//! Owns what is said about it. Must not know how a registry is asked; stores nothing.
+
+use std::io::Write as _;
+
+use scorebox_host::manifest::Manifest;
+use serde_json::json;
+
+use crate::args::{Format, LoginArgs};
+use crate::failure::Failure;
+use crate::registry::{self, Grants, Target};
+
+/// Runs the command.
+pub fn run(args: &LoginArgs) -> Result<(), Failure> {
+    let manifest = args.manifest.as_deref().map(Manifest::read).transpose()?;
+    let package = manifest.as_ref().map(|manifest| &manifest.package);
+    let registry = args.registry.as_deref().or(package.and_then(|package| package.registry.as_deref()));
+    let repository = args.repository.as_deref().or(package.map(|package| package.repository.as_str()));
+    let Some(registry) = registry else {
+        return Err(Failure::project(
+            "`package.registry` is not set, so there is nowhere to log in",
+            "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
+        ));
+    };
+    // A wrong name is found out before a password is read.
+    Target::parse(Some(registry), repository.unwrap_or("any"), "latest")?;
+    let access = args.identity.read()?.access(registry, args.plain_http, true);
+    let grants = registry::grants(&access, repository)?;
+    tell(&grants, registry);
+    let text = match args.output {
+        Format::Text => line(&grants, registry, repository),
+        Format::Json => result(&grants, registry, repository).to_string(),
+    };
+    // A reader that is gone is no reason to call a login a failure.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    [grants.pull, grants.push].into_iter().flatten().collect()
+}
+
+fn tell(grants: &Grants, registry: &str) {
+    match &grants.who {
+        Some((origin, way)) => {
+            eprintln!("credentials: {origin}");
+            eprintln!("answer: {registry} accepts them ({way})");
+        }
+        None => eprintln!("answer: {registry} wants no login"),
+    }
+    for (what, verdict) in [("pull", &grants.pull), ("push", &grants.push)] {
+        match verdict {
+            Some(Ok(())) => eprintln!("{what}: granted"),
+            Some(Err(failure)) => eprintln!("{what}: denied: {}", failure.problem),
+            None => {}
+        }
+    }
+    eprintln!("nothing is stored: for that run {}", storing(registry));
+}
+
+fn storing(registry: &str) -> String {
+    match registry.split_once('.') {
+        Some((name, rest)) if rest.starts_with("azurecr.") => {
+            format!("`docker login {registry}` or `az acr login --name {name}`")
+        }
+        _ => format!("`docker login {registry}`"),
+    }
+}
+
+fn line(grants: &Grants, registry: &str, repository: Option<&str>) -> String {
+    let word =
+        |verdict: &Option<Result<(), Failure>>| if matches!(verdict, Some(Ok(()))) { "granted" } else { "denied" };
+    match repository {
+        Some(name) => {
+            format!("{registry}/{name}: pull {}, push {}", word(&grants.pull), word(&grants.push))
+        }
+        None => format!("{registry}: accepted"),
+    }
+}
+
+fn result(grants: &Grants, registry: &str, repository: Option<&str>) -> serde_json::Value {
+    let granted = |verdict: &Option<Result<(), Failure>>| verdict.as_ref().map(Result::is_ok);
+    json!({
+        "registry": registry,
+        "repository": repository,
+        "credentials": grants.who.as_ref().map(|(origin, _)| origin),
+        "scheme": grants.who.as_ref().map(|(_, way)| way),
+        "pull": granted(&grants.pull),
+        "push": granted(&grants.push),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_is_one_line() {
+        let refused = Failure::new(crate::failure::Kind::Registry, "no", "ask");
+        let grants = Grants { who: None, pull: Some(Ok(())), push: Some(Err(refused)) };
+        assert_eq!(line(&grants, "r.io", Some("a/b")), "r.io/a/b: pull granted, push denied");
+        let result = result(&grants, "r.io", Some("a/b"));
+        assert_eq!((&result["pull"], &result["push"]), (&json!(true), &json!(false)));
+        assert_eq!(line(&Grants { who: None, pull: None, push: None }, "r.io", None), "r.io: accepted");
+    }
+}
