@@ -35,6 +35,10 @@ pub async fn unexpected(action: &str, response: Response) -> Failure {
 /// No answer came.
 pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     let mut text = error.to_string();
+    // The query of an address may hold the key of an upload session, or a right to read.
+    if let Some(query) = error.url().and_then(reqwest::Url::query) {
+        text = text.replace(&format!("?{query}"), "");
+    }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         text = format!("{text}: {inner}");

@@ -378,6 +378,33 @@ mod tests {
     }
 
     #[test]
+    fn blob_of_another_registry_is_copied_and_checked() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let copy = |theirs: &str, ours: Vec<&str>| {
+            let (theirs, _asked) = fake::start(theirs.split(' ').map(|body| format!("200||{body}")).collect());
+            let (ours, requests) = fake::start(ours);
+            let (from, target) =
+                (Repository::new(&theirs, "b", true).unwrap(), Repository::new(&ours, "d", true).unwrap());
+            let digest = Digest::of(b"layer");
+            let source = Source::Registry(&from);
+            let blob = Upload { name: "base-1", digest: &digest, size: 5, source, neighbour: None };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let outcome = runtime.block_on(async { upload(&target, &blob, &Progress::new()).await });
+            (outcome, requests.iter().collect::<Vec<_>>())
+        };
+        let (session, taken) = ("202|location: /s/0", "202|location: /s/1|range: 0-4");
+        let (outcome, requests) = copy("layer", vec!["404", session, taken, "201"]);
+        assert_eq!((outcome, requests[2].body_bytes), (Ok(Sent::Copied), Some(5)));
+        // Bytes that are not the blob's are never declared to be the blob.
+        let (outcome, requests) = copy("later", vec!["404", session, taken]);
+        assert!(outcome.unwrap_err().problem.contains("has the digest"));
+        assert!(requests.iter().all(|request| !request.line.starts_with("PUT")), "{requests:?}");
+        // Begun again, the bytes are asked for again.
+        let (outcome, requests) = copy("layer layer", vec!["404", session, "500", "404", session, taken, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Copied), 7));
+    }
+
+    #[test]
     fn neighbours_blob_is_mounted_or_else_sent() {
         let (outcome, requests) = run_beside(Some("base/it"), 3, vec!["404", "201"]);
         assert_eq!(outcome, Ok(Sent::Mounted));
