@@ -4,6 +4,7 @@
 
 mod answer;
 mod broken;
+mod chunks;
 #[cfg(test)]
 mod fake;
 mod progress;
