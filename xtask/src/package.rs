@@ -20,6 +20,9 @@ use crate::image::{Compression, Content, Inputs, PORT, plan};
 use crate::registry::{self, BasePlace, BaseReference, Identity, Sent, Target};
 use crate::workspace::{self, shown};
 
+/// The port of the Functions host in its images.
+const FUNCTIONS_PORT: u16 = 80;
+
 /// Runs the command.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
@@ -45,6 +48,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         _ => None,
     };
+    // A base's Functions host listens where its images do.
+    let port = if base.as_ref().is_some_and(Base::is_functions) { FUNCTIONS_PORT } else { PORT };
     let making = Making {
         cpu: args.cpu,
         host: args.host.as_deref(),
@@ -77,7 +82,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         (Some(target), Some(_)) => {
             eprintln!("pushed: {}/{repository}:{tag}", target.registry);
-            eprintln!("next: docker run --rm -p {PORT}:{PORT} {reference}");
+            eprintln!("next: docker run --rm -p {PORT}:{port} {reference}");
         }
         _ => eprintln!(
             "next: cargo xtask package --manifest {} --push --registry {}",

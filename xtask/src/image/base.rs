@@ -1,25 +1,13 @@
 //! The image below ours: what of it stays, and what of ours goes on top.
 //!
-//! Owns the reading of manifests in OCI's and Docker's form, the choice of the platform and the joining of
-//! configurations. Must not know files or registries: it works on bytes that somebody else has fetched and hashed.
+//! Owns the joining of configurations. Must not know files or registries: it works on bytes that somebody else has fetched
+//! and hashed.
 
-use std::collections::BTreeMap;
-
-use oci_client::manifest::{
-    IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE, IMAGE_LAYER_GZIP_MEDIA_TYPE,
-    IMAGE_LAYER_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
-    OciDescriptor,
-};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::ContainerConfig;
+use super::manifest::{BaseLayer, BaseManifest};
 use crate::digest::Digest;
-
-/// What can be read, in the words of an `Accept` header.
-pub const ACCEPTED: [&str; 4] =
-    [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
 
 /// An image that ours is put on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,125 +20,6 @@ pub struct Base {
     pub layers: Vec<BaseLayer>,
     /// Its configuration, whole.
     document: Map<String, Value>,
-}
-
-/// A layer that another image brings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseLayer {
-    /// OCI's name for the form of the bytes, also where the base has Docker's.
-    pub media_type: String,
-    /// Of the bytes as they are stored.
-    pub digest: Digest,
-    /// Of the same.
-    pub size: u64,
-    /// Where a runtime gets a layer that no registry keeps; empty for every other one.
-    pub urls: Vec<String>,
-    /// What the base's manifest says of it.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// What a registry answers to the name of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Document {
-    /// A list for many platforms; the digest of the manifest for ours.
-    Index(Digest),
-    /// The manifest of one platform.
-    Manifest(BaseManifest),
-}
-
-/// What counts in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseManifest {
-    /// Digest of the configuration.
-    pub config: Digest,
-    /// From the bottom up.
-    pub layers: Vec<BaseLayer>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDocument {
-    schema_version: Option<u32>,
-    media_type: Option<String>,
-    manifests: Option<Vec<RawEntry>>,
-    config: Option<OciDescriptor>,
-    layers: Option<Vec<OciDescriptor>>,
-}
-
-#[derive(Deserialize)]
-struct RawEntry {
-    digest: String,
-    platform: Option<RawPlatform>,
-}
-
-#[derive(Deserialize)]
-struct RawPlatform {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-}
-
-/// Reads a manifest or a list of manifests; the error says what is wrong with it.
-pub fn read(bytes: &[u8]) -> Result<Document, String> {
-    let raw: RawDocument = serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
-    if raw.schema_version != Some(2) {
-        return Err("is a manifest of another schema than version 2".to_owned());
-    }
-    // By what it holds, not by what a header calls it; a document that is both could mean two things to two readers.
-    let (document, media_types) = match (raw.manifests, raw.config, raw.layers) {
-        (Some(entries), None, None) => {
-            (Document::Index(choose(&entries)?), [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE])
-        }
-        (None, Some(config), Some(layers)) => {
-            let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
-            let manifest = BaseManifest { config: digest(&config.digest)?, layers };
-            (Document::Manifest(manifest), [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE])
-        }
-        _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
-    };
-    match raw.media_type {
-        Some(other) if !media_types.contains(&other.as_str()) => Err(format!("calls itself `{other}`, and is none")),
-        _ => Ok(document),
-    }
-}
-
-fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
-    let platforms = || entries.iter().filter_map(|entry| Some((entry, entry.platform.as_ref()?)));
-    let fit = platforms().find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
-    let (entry, _) = fit.ok_or_else(|| {
-        let known: Vec<_> = platforms().map(|(_, found)| format!("{}/{}", found.os, found.architecture)).collect();
-        format!("has no image for linux/amd64, only for: {}", known.join(", "))
-    })?;
-    digest(&entry.digest)
-}
-
-fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
-    Ok(BaseLayer {
-        media_type: oci_layer_type(&descriptor.media_type)?,
-        digest: digest(&descriptor.digest)?,
-        size: u64::try_from(descriptor.size).map_err(|_| format!("layer {}: no size", descriptor.digest))?,
-        urls: descriptor.urls.unwrap_or_default(),
-        annotations: descriptor.annotations.unwrap_or_default(),
-    })
-}
-
-/// A manifest must not mix the two families of names; the bytes that they name are the same.
-fn oci_layer_type(media_type: &str) -> Result<String, String> {
-    let renamed = match media_type {
-        IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
-        IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.diff.tar.zstd" => super::IMAGE_LAYER_ZSTD_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.foreign.diff.tar" => IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE,
-        same if same.starts_with("application/vnd.oci.image.layer.") => same,
-        other => return Err(format!("has a layer of type `{other}`, so it is no container image")),
-    };
-    Ok(renamed.to_owned())
-}
-
-fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text).ok_or_else(|| format!("names `{text}`, which is no SHA-256 digest"))
 }
 
 impl Base {
@@ -262,30 +131,23 @@ fn variable(entry: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn hash(text: &str) -> String {
         Digest::of(text.as_bytes()).to_string()
     }
 
-    fn schema2() -> Value {
-        json!({
-            "schemaVersion": 2,
-            "mediaType": IMAGE_MANIFEST_MEDIA_TYPE,
-            "config": { "mediaType": "application/vnd.docker.container.image.v1+json", "digest": hash("c"), "size": 1 },
-            "layers": [
-                { "mediaType": IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, "digest": hash("1"), "size": 10 },
-                { "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": hash("2"),
-                  "size": 20, "urls": ["https://elsewhere.invalid/2"] },
-            ],
-        })
-    }
-
     fn manifest() -> BaseManifest {
-        match read(schema2().to_string().as_bytes()) {
-            Ok(Document::Manifest(manifest)) => manifest,
-            other => panic!("{other:?}"),
-        }
+        let layer = |text: &str| BaseLayer {
+            media_type: "application/vnd.oci.image.layer.v1.tar".into(),
+            digest: Digest::of(text.as_bytes()),
+            size: 10,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+        };
+        BaseManifest { config: Digest::of(b"c"), layers: vec![layer("1"), layer("2")] }
     }
 
     fn base(config: Value) -> Base {
@@ -310,45 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_manifest_gets_the_names_of_oci_and_keeps_its_digests() {
-        let layers = manifest().layers;
-        assert_eq!(layers[0].media_type, IMAGE_LAYER_GZIP_MEDIA_TYPE);
-        assert_eq!(layers[0].digest.to_string(), hash("1"));
-        assert_eq!(layers[1].media_type, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE);
-        assert_eq!(layers[1].urls, ["https://elsewhere.invalid/2"]);
-    }
-
-    #[test]
-    fn platform_is_chosen_from_a_list() {
-        let entry = |text: &str, os: &str, architecture: &str| {
-            json!({ "mediaType": IMAGE_MANIFEST_MEDIA_TYPE, "digest": hash(text), "size": 1,
-                "platform": { "os": os, "architecture": architecture } })
-        };
-        let list = |entries: Vec<Value>| {
-            let list = json!({ "schemaVersion": 2, "mediaType": IMAGE_MANIFEST_LIST_MEDIA_TYPE, "manifests": entries });
-            read(list.to_string().as_bytes())
-        };
-        let (arm, amd) = (entry("arm", "linux", "arm64"), entry("amd", "linux", "amd64"));
-        let windows = entry("w", "windows", "amd64");
-        assert_eq!(list(vec![windows.clone(), arm.clone(), amd]), Ok(Document::Index(Digest::of(b"amd"))));
-        let problem = list(vec![windows, arm]).unwrap_err();
-        assert!(problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"), "{problem}");
-    }
-
-    #[test]
-    fn what_is_no_image_is_refused() {
-        let refuse = |change: &dyn Fn(&mut Value), part: &str| {
-            let mut document = schema2();
-            change(&mut document);
-            let problem = read(document.to_string().as_bytes()).unwrap_err();
-            assert!(problem.contains(part), "{problem}");
-        };
-        refuse(&|document| document["schemaVersion"] = json!(1), "version 2");
-        refuse(&|document| document["manifests"] = json!([]), "neither");
-        refuse(&|document| document["mediaType"] = json!(OCI_IMAGE_INDEX_MEDIA_TYPE), "calls itself");
-        refuse(&|document| document["layers"][0]["mediaType"] = json!("application/x-helm"), "x-helm");
-        refuse(&|document| document["layers"][0]["digest"] = json!("sha256:1"), "no SHA-256");
-        refuse(&|document| document["layers"][0]["size"] = json!(-1), "no size");
+    fn configuration_must_fit_platform_and_layers() {
         let config = |document: Value| {
             Base::new("b".into(), Digest::of(b"m"), manifest(), document.to_string().as_bytes()).unwrap_err()
         };

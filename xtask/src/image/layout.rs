@@ -10,8 +10,8 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use serde_json::json;
 
 use super::ImagePlan;
-use super::base::BaseLayer;
 use super::layer::{self, WrittenLayer};
+use super::manifest::BaseLayer;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::folder::Replacement;

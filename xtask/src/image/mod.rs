@@ -1,11 +1,12 @@
 //! What an image is: a plan, layers of entries, a configuration.
 //!
-//! Owns the image's types and paths. Must not know disks or registries: [`plan()`] and [`base`] are pure, `layer` and
+//! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and [`manifest`] are pure, `layer` and
 //! `layout` write what they decided, `unpack` reads it back.
 
 pub mod base;
 pub mod layer;
 pub mod layout;
+pub mod manifest;
 pub mod plan;
 mod system;
 pub mod unpack;

@@ -186,8 +186,9 @@ fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::base::{self, Base, Document};
+    use crate::image::base::Base;
     use crate::image::layer;
+    use crate::image::manifest::{self, Document};
 
     fn inputs(model: bool) -> Inputs {
         let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
@@ -285,7 +286,7 @@ app Gzip
         let blob = |text: &str| Digest::of(text.as_bytes()).to_string();
         let manifest = json!({ "schemaVersion": 2, "config": { "mediaType": "x", "digest": blob("c"), "size": 1 },
             "layers": [{ "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "digest": blob("1"), "size": 5 }] });
-        let Ok(Document::Manifest(manifest)) = base::read(manifest.to_string().as_bytes()) else { panic!() };
+        let Ok(Document::Manifest(manifest)) = manifest::read(manifest.to_string().as_bytes()) else { panic!() };
         let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": { "diff_ids": [blob("a")] } });
         let base = Base::new("r.io/b:1".into(), Digest::of(b"m"), manifest, config.to_string().as_bytes()).unwrap();
 

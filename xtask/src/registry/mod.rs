@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod auth;
 mod broken;
+mod chunks;
 #[cfg(test)]
 mod fake;
 mod grants;

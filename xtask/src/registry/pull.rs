@@ -16,7 +16,8 @@ use super::transport::{ATTEMPTS, backoff};
 use super::{PARALLEL_BLOBS, answer, broken::Broken};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
-use crate::image::base::{ACCEPTED, Base, BaseLayer, BaseManifest, Document, read};
+use crate::image::base::Base;
+use crate::image::manifest::{ACCEPTED, BaseLayer, BaseManifest, Document, read};
 
 /// Registries take manifests up to 4 MiB; a configuration is of that order.
 const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;

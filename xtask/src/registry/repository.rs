@@ -100,13 +100,6 @@ impl Repository {
                 break;
             }
             let next = location(action, &response)?;
-            if response.url().scheme() == "https" && next.scheme() != "https" {
-                return Err(Failure::new(
-                    Kind::Registry,
-                    format!("{action}: {} leads to an address without TLS", self.registry),
-                    "see the registry's settings for its storage",
-                ));
-            }
             response = self.get(action, &next).await?;
         }
         match response.status().as_u16() {
@@ -141,15 +134,21 @@ pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 
 /// Where an answer says to go on: absolute, or relative to the request.
 pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
-    let location = header(response, "location").and_then(|location| response.url().join(location).ok());
-    location.ok_or_else(|| {
+    let refused = |problem: &str, fix: &str| {
         let mut url = response.url().clone();
         // The query may hold the key of an upload session.
         url.set_query(None);
-        Failure::new(
-            Kind::Registry,
-            format!("{action}: {url} gave no Location to go on at"),
-            "see whether this is a registry of the OCI distribution specification",
-        )
-    })
+        Failure::new(Kind::Registry, format!("{action}: {url} {problem}"), fix)
+    };
+    let next = header(response, "location").and_then(|location| response.url().join(location).ok());
+    let next = next.ok_or_else(|| {
+        refused("gave no Location to go on at", "see whether this is a registry of the OCI distribution specification")
+    })?;
+    if response.url().scheme() == "https" && next.scheme() != "https" {
+        return Err(refused(
+            "leads to an address without TLS",
+            "let the proxy before the registry pass on X-Forwarded-Proto, or mend the registry's own address in its settings",
+        ));
+    }
+    Ok(next)
 }

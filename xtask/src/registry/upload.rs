@@ -1,25 +1,16 @@
 //! One blob's way into a registry.
 //!
-//! Owns the question whether it is there, the mount, and the upload in chunks. Must not know what the blob holds.
-
-use bytes::Bytes;
-use reqwest::{Body, Response, Url};
+//! Owns the question whether it is there, the mount, and the attempts to send it. Must not know what the blob holds.
 
 use super::broken::Broken;
+use super::chunks::Chunks;
 use super::progress::{Bar, Progress};
-use super::repository::{Repository, header, location};
+use super::repository::Repository;
 use super::source::{Reader, Source};
 use super::transport::{ATTEMPTS, backoff};
 use super::{Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
-
-/// The largest body of one request: Azure Container Registry refuses a single one of more than about 20 MB.
-const CHUNK_BYTES: u64 = 16 << 20;
-/// Chunks are held in memory, so that one can be sent again; a registry that wants larger ones than this cannot be served.
-const LARGEST_CHUNK_BYTES: u64 = 256 << 20;
-/// A chunk goes out in parts of this size; progress is seen after each.
-const PART_BYTES: usize = 256 << 10;
 
 /// A blob to be sent.
 #[derive(Debug)]
@@ -41,11 +32,12 @@ pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress)
     if is_there(target, blob).await? {
         return Ok(Sent::Skipped);
     }
-    let mut session = None;
+    let action = format!("upload of blob `{}`", blob.name);
+    let mut opened = None;
     if let Some(neighbour) = blob.neighbour {
-        match mount(target, blob, neighbour).await? {
+        match mount(target, &action, blob.digest, neighbour).await? {
             Mounted::Yes => return Ok(Sent::Mounted),
-            Mounted::No(opened) => session = opened,
+            Mounted::No(chunks) => opened = chunks,
         }
     }
     let (verb, outcome) = match blob.source {
@@ -55,7 +47,7 @@ pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress)
     let bar = progress.begin(verb, blob.name, blob.size);
     let mut attempt = 1;
     loop {
-        match send_whole(target, blob, session.take(), &bar).await {
+        match send_whole(target, &action, blob, opened.take(), &bar).await {
             Ok(()) => break,
             // A session that broke cannot be trusted to hold what was sent: begin again.
             Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
@@ -91,172 +83,56 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
     }
 }
 
-/// An upload that a registry is ready to take.
-struct Session {
-    location: Url,
-    /// The smallest chunk, but for the last.
-    least: u64,
-}
-
-enum Mounted {
+enum Mounted<'a> {
     Yes,
-    /// Not; perhaps with a session for the upload instead.
-    No(Option<Session>),
+    /// Not; perhaps with an upload opened instead.
+    No(Option<Chunks<'a>>),
 }
 
-async fn mount(target: &Repository, blob: &Upload<'_>, neighbour: &str) -> Result<Mounted, Failure> {
-    let action = format!("mount of blob `{}` from {neighbour}", blob.name);
+async fn mount<'a>(
+    target: &'a Repository,
+    action: &'a str,
+    digest: &Digest,
+    neighbour: &str,
+) -> Result<Mounted<'a>, Failure> {
     let mut url = target.url("blobs/uploads/")?;
-    url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", neighbour);
+    url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", neighbour);
     let request = |client: &reqwest::Client| client.post(url.clone()).header("content-length", "0");
-    let response = match target.send_beside(neighbour, &action, request).await {
+    let response = match target.send_beside(neighbour, action, request).await {
         // Who may write here may not be allowed to read there; the upload finds out which one it was.
         Err(failure) if failure.kind == Kind::Registry => return Ok(Mounted::No(None)),
         outcome => outcome?,
     };
     match response.status().as_u16() {
         201 => Ok(Mounted::Yes),
-        202 => Ok(Mounted::No(Some(session(&action, &response)?))),
+        202 => Ok(Mounted::No(Some(Chunks::opened(target, action, &response)?))),
         // A registry that does not mount, or not from there, may still take the bytes.
         400 | 403 | 404 | 405 => Ok(Mounted::No(None)),
-        _ => Err(answer::unexpected(&action, response).await),
+        _ => Err(answer::unexpected(action, response).await),
     }
 }
 
-async fn begin(target: &Repository, action: &str) -> Result<Session, Broken> {
-    let url = target.url("blobs/uploads/")?;
-    let response = target.send(action, |client| client.post(url.clone()).header("content-length", "0")).await?;
-    match response.status().as_u16() {
-        202 => Ok(session(action, &response)?),
-        // That there is no such repository does not pass.
-        404 => Err(answer::unexpected(action, response).await.into()),
-        _ => Err(Broken::unexpected(action, response).await),
-    }
-}
-
-fn session(action: &str, response: &Response) -> Result<Session, Failure> {
-    let least = header(response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-    if least > LARGEST_CHUNK_BYTES {
-        return Err(Failure::new(
-            Kind::Registry,
-            format!("{action}: the registry takes no chunk below {least} bytes"),
-            format!("set its smallest chunk to at most {LARGEST_CHUNK_BYTES} bytes"),
-        ));
-    }
-    Ok(Session { location: location(action, response)?, least })
-}
-
-async fn send_whole(target: &Repository, blob: &Upload<'_>, opened: Option<Session>, bar: &Bar) -> Result<(), Broken> {
-    let action = format!("upload of blob `{}`", blob.name);
+async fn send_whole(
+    target: &Repository,
+    action: &str,
+    blob: &Upload<'_>,
+    opened: Option<Chunks<'_>>,
+    bar: &Bar,
+) -> Result<(), Broken> {
     let mut bytes = Reader::open(blob.source, blob.name, blob.digest, blob.size).await?;
-    let session = match opened {
-        Some(session) => session,
-        None => begin(target, &action).await?,
+    let mut chunks = match opened {
+        Some(chunks) => chunks,
+        None => Chunks::begin(target, action).await?,
     };
-    let most = CHUNK_BYTES.max(session.least);
-    let mut location = session.location;
-    let mut sent = 0;
-    while sent < blob.size {
-        let count = most.min(blob.size - sent);
-        let piece = bytes.next(usize::try_from(count).unwrap_or(usize::MAX)).await?;
-        location = send_chunk(target, &action, location, sent, &piece, bar).await?;
-        sent += count;
-        bar.set(sent);
+    loop {
+        match chunks.wanted(blob.size) {
+            0 => break,
+            count => chunks.send(&bytes.next(count).await?, bar).await?,
+        }
     }
     // Before the registry is told that this is the blob.
     bytes.check()?;
-    finish(target, location, &action, blob.digest).await
-}
-
-/// Sends one chunk, again if it was cut and the registry knows what it holds, and returns where to go on.
-async fn send_chunk(
-    target: &Repository,
-    action: &str,
-    mut location: Url,
-    start: u64,
-    piece: &Bytes,
-    bar: &Bar,
-) -> Result<Url, Broken> {
-    let end = start + piece.len() as u64;
-    let mut attempt = 1;
-    loop {
-        let broken = match patch(target, action, &location, start, piece, bar).await {
-            Ok(next) => return Ok(next),
-            Err(broken) if !broken.may_pass || attempt == ATTEMPTS => return Err(broken),
-            Err(broken) => broken,
-        };
-        tokio::time::sleep(backoff(attempt)).await;
-        attempt += 1;
-        location = match held(target, action, &location, start).await {
-            // The chunk arrived, and only the answer was lost.
-            Some((bytes, next)) if bytes == end => return Ok(next),
-            Some((bytes, next)) if bytes == start => next,
-            _ => return Err(broken),
-        };
-    }
-}
-
-async fn patch(
-    target: &Repository,
-    action: &str,
-    location: &Url,
-    start: u64,
-    piece: &Bytes,
-    bar: &Bar,
-) -> Result<Url, Broken> {
-    let last = start + (piece.len() as u64).saturating_sub(1);
-    let body = || {
-        let piece = piece.clone();
-        let starts = (0..piece.len()).step_by(PART_BYTES);
-        let parts = starts.map(move |at| piece.slice(at..piece.len().min(at + PART_BYTES)));
-        Body::wrap_stream(futures_util::stream::iter(bar.counting(start, parts).map(Ok::<_, std::io::Error>)))
-    };
-    let request = |client: &reqwest::Client| {
-        client
-            .patch(location.clone())
-            .header("content-type", "application/octet-stream")
-            // With the length given the body is not sent as `Transfer-Encoding: chunked`, which some registries refuse.
-            .header("content-length", piece.len())
-            .header("content-range", format!("{start}-{last}"))
-            .body(body())
-    };
-    let response = target.send(action, request).await?;
-    if response.status() != 202 {
-        return Err(Broken::unexpected(action, response).await);
-    }
-    if let Some(range) = header(&response, "range") {
-        let held = range.rsplit('-').next().and_then(|end| end.parse::<u64>().ok());
-        if held.is_some_and(|held| held != last) {
-            let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
-            let failure = Failure::new(Kind::Registry, problem, "run the command again");
-            return Err(Broken { failure, may_pass: true });
-        }
-    }
-    Ok(self::location(action, &response)?)
-}
-
-/// How many bytes a session holds, and where it goes on; `None` if it is lost.
-async fn held(target: &Repository, action: &str, location: &Url, start: u64) -> Option<(u64, Url)> {
-    let response = target.send(action, |client| client.get(location.clone())).await.ok()?;
-    if response.status() != 204 {
-        return None;
-    }
-    let bytes = match header(&response, "range")? {
-        // Said of an empty session and of one byte alike.
-        "0-0" if start == 0 => 0,
-        range => range.rsplit('-').next()?.parse::<u64>().ok()? + 1,
-    };
-    Some((bytes, self::location(action, &response).unwrap_or_else(|_| location.clone())))
-}
-
-async fn finish(target: &Repository, mut location: Url, action: &str, digest: &Digest) -> Result<(), Broken> {
-    // The location is opaque: its query stays.
-    location.query_pairs_mut().append_pair("digest", &digest.to_string());
-    let response = target.send(action, |client| client.put(location.clone()).header("content-length", "0")).await?;
-    match response.status().as_u16() {
-        201 | 204 => Ok(()),
-        _ => Err(Broken::unexpected(action, response).await),
-    }
+    chunks.finish(blob.digest).await
 }
 
 #[cfg(test)]
@@ -380,6 +256,33 @@ mod tests {
         let (outcome, requests) = run(3, vec!["404", session, "429|retry-after: 0", "202|location: /s/1", finished]);
         assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 5));
         assert_eq!((requests[2].body_bytes, requests[3].body_bytes), (Some(3), Some(3)));
+    }
+
+    #[test]
+    fn blob_of_another_registry_is_copied_and_checked() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let copy = |theirs: &str, ours: Vec<&str>| {
+            let (theirs, _asked) = fake::start(theirs.split(' ').map(|body| format!("200||{body}")).collect());
+            let (ours, requests) = fake::start(ours);
+            let (from, target) =
+                (Repository::new(&theirs, "b", true).unwrap(), Repository::new(&ours, "d", true).unwrap());
+            let digest = Digest::of(b"layer");
+            let source = Source::Registry(&from);
+            let blob = Upload { name: "base-1", digest: &digest, size: 5, source, neighbour: None };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let outcome = runtime.block_on(async { upload(&target, &blob, &Progress::new()).await });
+            (outcome, requests.iter().collect::<Vec<_>>())
+        };
+        let (session, taken) = ("202|location: /s/0", "202|location: /s/1|range: 0-4");
+        let (outcome, requests) = copy("layer", vec!["404", session, taken, "201"]);
+        assert_eq!((outcome, requests[2].body_bytes), (Ok(Sent::Copied), Some(5)));
+        // Bytes that are not the blob's are never declared to be the blob.
+        let (outcome, requests) = copy("later", vec!["404", session, taken]);
+        assert!(outcome.unwrap_err().problem.contains("has the digest"));
+        assert!(requests.iter().all(|request| !request.line.starts_with("PUT")), "{requests:?}");
+        // Begun again, the bytes are asked for again.
+        let (outcome, requests) = copy("layer layer", vec!["404", session, "500", "404", session, taken, "201"]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Copied), 7));
     }
 
     #[test]

@@ -119,6 +119,7 @@ const RULES: &[Rule] = &[
     Rule {
         within: &[
             "xtask/src/image/base.rs",
+            "xtask/src/image/manifest.rs",
             "xtask/src/image/mod.rs",
             "xtask/src/image/plan.rs",
             "xtask/src/image/system.rs",
