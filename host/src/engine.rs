@@ -15,8 +15,8 @@ use crate::error::StartupError;
 pub const ENGINE: &str = "wasmtime 48.0.8, scorebox 1";
 
 /// How often a running guest is stopped for a look at the clock, and how long one may keep a thread from other work. A
-/// stop costs the guest some 0.3 us; but the ticker itself takes a processor from whoever serves, which at 1 ms cost calls
-/// of 30 us a twentieth of their time (measured), and at 2 ms little more than none.
+/// stop costs the guest some 0.3 us; but the ticker itself takes a processor from whoever serves, which at 1 ms cost short
+/// calls one or two hundredths of their time (measured), and at 2 ms nothing that could be seen.
 pub const TICK: Duration = Duration::from_millis(2);
 
 /// The same while nothing runs: an idle host should let the machine sleep.

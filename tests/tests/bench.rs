@@ -49,7 +49,10 @@ fn a_quick_run_has_every_figure() {
     let expected =
         [1, 8, 64].map(|connections| ["warm", "call", "ceiling"].map(|name| (Some(connections), Some(name))));
     assert_eq!(keys, expected.concat());
-    for row in load {
+    let awake = figures["load_cores_awake"].as_array().expect("a list of loads");
+    let servers: Vec<_> = awake.iter().map(|row| (row["connections"].as_u64(), row["server"].as_str())).collect();
+    assert_eq!(servers, ["warm", "call", "ceiling"].map(|name| (Some(8), Some(name))));
+    for row in load.iter().chain(awake) {
         for name in ["requests_per_second", "p50_us", "p99_us", "cpu_us_per_request"] {
             spread(&row[name], name);
         }

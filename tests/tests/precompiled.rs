@@ -78,6 +78,23 @@ fn the_images_host_has_no_compiler() {
     refused.said(&["component.wasm: is not compiled, and this host has no compiler", "cargo xtask build"]);
 }
 
+/// C's `__DATE__` is `Nov 23 2026`: a host that holds one has another digest each day.
+#[test]
+fn the_images_host_does_not_tell_when_it_was_compiled() {
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let is_date = |text: &[u8]| {
+        let [a, b, c, b' ', tens, ones, b' ', b'2', b'0', decade, year] = text else { return false };
+        MONTHS.contains(&[*a, *b, *c].as_slice())
+            && (*tens == b' ' || tens.is_ascii_digit())
+            && [ones, decade, year].iter().all(|digit| digit.is_ascii_digit())
+    };
+    assert!(is_date(b"Nov 23 2026") && is_date(b"Feb  1 2027"));
+    let bytes = std::fs::read(place::image_host()).unwrap();
+    let found: Vec<_> = bytes.windows(11).filter(|text| is_date(text)).map(String::from_utf8_lossy).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[test]
 fn tampered_code_is_refused() {
     let app = App::example("digits", "");

@@ -64,23 +64,24 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let pss_bytes = memory::measure(&stage, &question, &load, &mut progress)?;
     // From here on all are there, and those that are not measured idle.
     let servers = start(&stage, &question)?;
-    let samples = {
+    let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
+    let awake = {
         let _awake = Awake::keep()?;
-        throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?
+        throughput::measure(&servers, &load, &[figures::CPU_CONNECTIONS], rounds, time, &mut progress)?
     };
-    let drowsy = throughput::measure(&servers, &load, &[figures::CPU_CONNECTIONS], rounds, time, &mut progress)?;
     let cold_start = cold_start::measure(&stage.warm, &stage.ceiling, &question, spawns, &mut progress)?;
     let fairness = fairness::measure(&stage, &wrk, rounds, time, &mut progress)?;
     drop((servers, progress));
 
-    let load = figures::rows(&samples);
+    let (load, load_cores_awake) = (figures::rows(&samples), figures::rows(&awake));
     let figures = Figures {
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         rounds,
         round_seconds: seconds,
-        ratios: Ratios::of(&load, &samples, &cold_start),
-        cpu_ratios_cores_may_sleep: CpuRatios::of(&figures::rows(&drowsy)),
+        ratios: Ratios::of(&load_cores_awake, &samples, &cold_start),
+        cpu_ratios_cores_may_sleep: CpuRatios::of(&load),
         load,
+        load_cores_awake,
         cold_start,
         pss_bytes,
         fairness_p50_rise: fairness.rise,

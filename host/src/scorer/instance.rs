@@ -25,11 +25,12 @@ pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
 /// `run` of one of the two worlds. Of the generated bindings' whole set of exports a call needs no other, and looking all
 /// of them up took a tenth of the time of a fresh instance.
 pub(super) enum Run {
-    Scoring(TypedFunc<(wit::Invocation, wit::Payload), (Scored<wit::Payload>,)>),
-    TensorScoring(TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (Scored<Vec<NamedTensor>>,)>),
+    Scoring(TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>),
+    TensorScoring(TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>),
 }
 
-type Scored<T> = Result<T, wit::ScoreError>;
+type PayloadScored = Result<wit::Payload, wit::ScoreError>;
+type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
 /// What goes in.
 pub(super) enum Input {
@@ -151,6 +152,10 @@ impl Failure {
         Self::Score(match state.memory_refused() {
             // A refused growth ends most guests with a bare trap; the limiter knows better.
             true => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
+            false if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
+                "it wrote below its memory, as a stack that overflows does: see for recursion and large local values \
+                 (Rust's linker sets the stack's size with `-zstack-size`): {error:?}"
+            )),
             false => ScoreFailure::Trapped(format!("{error:?}")),
         })
     }
@@ -171,6 +176,18 @@ impl Failure {
             }),
         }
     }
+}
+
+/// True if a guest fell off the lower end of its stack. Toolchains put that at address 0, so what is touched below it has
+/// the highest addresses; wasmtime tells them only in its text.
+fn stack_overflowed(error: &wasmtime::Error) -> bool {
+    let address = |text: &str| {
+        let (digits, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
+        u64::from_str_radix(digits, 16).ok()
+    };
+    let below_zero = |address: u64| (0xff00_0000..=0xffff_ffff).contains(&address);
+    error.downcast_ref::<Trap>() == Some(&Trap::MemoryOutOfBounds)
+        && error.chain().any(|cause| address(&cause.to_string()).is_some_and(below_zero))
 }
 
 /// Text of a scorer that goes to a client or the log, at most.

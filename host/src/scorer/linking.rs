@@ -129,12 +129,12 @@ impl Linked {
         let made = bounded(deadline, async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             let run = match self.world {
-                World::Scoring => Run::Scoring(instance.get_typed_func(&mut store, &self.run)?),
-                World::TensorScoring => Run::TensorScoring(instance.get_typed_func(&mut store, &self.run)?),
+                World::Scoring => Run::Scoring(instance.get_typed_func(&mut store, self.run)?),
+                World::TensorScoring => Run::TensorScoring(instance.get_typed_func(&mut store, self.run)?),
             };
             let init: Option<Init> = match self.snapshot {
                 true => None,
-                false => Some(instance.get_typed_func(&mut store, &self.init)?),
+                false => Some(instance.get_typed_func(&mut store, self.init)?),
             };
             Ok((run, init))
         });

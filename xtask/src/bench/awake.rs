@@ -3,7 +3,8 @@
 //! Owns a spinning process of the idle class (SCHED_IDLE) for each core: it gets a core only while nobody else wants it.
 //! Why: a core without work sleeps, and in a virtual machine waking it takes microseconds of whoever wakes it. A server
 //! that answers more slowly finds the load generator asleep more often, so it would be charged for that as well as for its
-//! own work. Must not know what is measured.
+//! own work. It costs latency, as a core that spins is given up only at the scheduler's next look: for CPU time only.
+//! Must not know what is measured.
 
 use std::process::{Child, Command, Stdio};
 

@@ -198,7 +198,7 @@ pub struct Fairness {
     pub rise: f64,
 }
 
-/// CPU for a request at [`CPU_CONNECTIONS`].
+/// CPU for a request at [`CPU_CONNECTIONS`], as ratios.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
     /// Warm over ceiling.
@@ -210,7 +210,7 @@ pub struct CpuRatios {
 /// The four ratios that a release is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Of CPU.
+    /// Of CPU, with all cores awake.
     #[serde(flatten)]
     pub cpu: CpuRatios,
     /// First correct answer after the start, host over ceiling.
@@ -235,6 +235,8 @@ pub struct Figures {
     pub cpu_ratios_cores_may_sleep: CpuRatios,
     /// By connections, then server.
     pub load: Vec<Row>,
+    /// The same at [`CPU_CONNECTIONS`] with all cores awake.
+    pub load_cores_awake: Vec<Row>,
     /// Starts.
     pub cold_start: ColdStart,
     /// Memory, in bytes.

@@ -28,8 +28,7 @@ fn table(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "one digit in a call; {rounds_text} of {round_seconds} s; {cores} cores, shared with wrk and kept \
-         awake; medians, least–most in \
+        "one digit in a call; {rounds_text} of {round_seconds} s; {cores} cores, shared with wrk; medians, least–most in \
          brackets; × is the median of the rounds' ratios to the ceiling"
     );
     let _ = writeln!(text);
@@ -39,6 +38,10 @@ fn table(figures: &Figures) -> String {
         "conns", "server", "requests/s", "p50 µs", "p99 µs", "CPU µs/request"
     );
     for row in &figures.load {
+        let _ = writeln!(text, "{}", load_line(row));
+    }
+    let _ = writeln!(text, "\nthe same with all cores kept awake");
+    for row in &figures.load_cores_awake {
         let _ = writeln!(text, "{}", load_line(row));
     }
     let _ = writeln!(text);
