@@ -33,6 +33,11 @@ pub enum Command {
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push it if asked.
     Package(PackageArgs),
+    /// Send an image that was packaged before to a registry.
+    ///
+    /// Takes any layout of one image, as `package` and others write it: build once, look at it, then send it, to a second
+    /// registry too. The digest stays the same everywhere.
+    Push(PushArgs),
     /// Try the credentials for a registry, and say what they are granted.
     ///
     /// Begins an upload and ends it at once, and stores nothing: `docker login` or `az acr login --name NAME` store
@@ -137,6 +142,40 @@ pub struct PackageArgs {
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `push`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask push target/images/digits --registry contoso.azurecr.io --repository \
+    scoring/digits\n  cargo xtask push target/images/digits --registry 127.0.0.1:5000 --repository digits --plain-http --output json"))]
+pub struct PushArgs {
+    /// The layout's folder.
+    #[arg(value_name = "LAYOUT")]
+    pub layout: PathBuf,
+    /// Host and port of the registry.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub registry: String,
+    /// The image's name in the registry.
+    #[arg(long, value_name = "NAME")]
+    pub repository: String,
+    /// The tag beside the digest [default: the one that the layout gives it].
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// Ask what the registry has, say what would be sent, and send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Speak HTTP to the registry of the base whose layers the layout names and does not hold.
+    #[arg(long)]
+    pub base_plain_http: bool,
+    /// Who asks the registry.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
 }
 
 /// Where credentials are looked for.

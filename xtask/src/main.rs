@@ -15,7 +15,9 @@ mod host_program;
 mod image;
 mod login;
 mod model;
+mod outcome;
 mod package;
+mod push;
 mod registry;
 mod setup;
 mod test;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
+        Command::Push(args) => push::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),

@@ -3,21 +3,20 @@
 //! Owns the order of the steps and what is said about them. Must not know how any step works.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::Manifest;
 use scorebox_host::precompiled::Cpu;
-use serde_json::json;
 
 use crate::app::{self, App, MODEL_FOLDER};
-use crate::args::{Compressor, Format, PackageArgs};
+use crate::args::{Compressor, PackageArgs};
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::image::base::Base;
-use crate::image::layout::{self, Place, WrittenImage};
+use crate::image::layout::{self, WrittenImage};
 use crate::image::{Compression, Content, Inputs, PORT, plan};
-use crate::registry::{self, BasePlace, BaseReference, Identity, Sent, Target};
+use crate::outcome::Outcome;
+use crate::registry::{self, BasePlace, Target};
 use crate::workspace::{self, shown};
 
 /// The port of the Functions host in its images.
@@ -38,7 +37,13 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         ));
     }
     let identity = args.identity.read()?;
-    let place = base_place(&args, &identity, args.base.as_deref().unwrap_or(&manifest.package.base), registry)?;
+    let place = match args.base.as_deref().unwrap_or(&manifest.package.base) {
+        "scratch" => None,
+        base => {
+            let registry = registry.unwrap_or_default();
+            Some(BasePlace::beside(base, args.base_plain_http, &identity, registry, args.plain_http)?)
+        }
+    };
     // So is the base: a name that leads nowhere should not be found out after the build either.
     let base = place.as_ref().map(BasePlace::find).transpose()?;
     let base_blobs = match (&place, &base) {
@@ -70,49 +75,23 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         _ => None,
     };
-    let reference = match &target {
-        Some(target) => format!("{}/{repository}@{}", target.registry, image.digest),
-        None => format!("{repository}@{}", image.digest),
-    };
-    eprint!("{}", table(&image, sent.as_deref(), args.dry_run));
+    let registry = target.as_ref().map(|target| target.registry.as_str());
+    let outcome = Outcome { image: &image, registry, repository, tag, sent: sent.as_deref(), dry_run: args.dry_run };
+    eprint!("{}", outcome.table());
     eprintln!("layout: {}, tagged {tag}", shown(&image.dir));
-    match (&target, &sent) {
-        (Some(target), Some(_)) if args.dry_run => {
-            eprintln!("nothing was sent to {}; leave out --dry-run to send it", target.registry);
+    match outcome.place() {
+        Some(place) => {
+            eprintln!("{place}");
+            if !args.dry_run {
+                eprintln!("next: docker run --rm -p {PORT}:{port} {}", outcome.reference());
+            }
         }
-        (Some(target), Some(_)) => {
-            eprintln!("pushed: {}/{repository}:{tag}", target.registry);
-            eprintln!("next: docker run --rm -p {PORT}:{port} {reference}");
+        None => {
+            eprintln!("next: cargo xtask push {} --registry {}", shown(&image.dir), registry.unwrap_or("HOST[:PORT]"))
         }
-        _ => eprintln!(
-            "next: cargo xtask package --manifest {} --push --registry {}",
-            shown(&args.manifest),
-            registry.unwrap_or("HOST[:PORT]")
-        ),
     }
-    let text = match args.format {
-        Format::Text => reference,
-        Format::Json => result(&image, sent.as_deref(), args.dry_run, &reference, tag).to_string(),
-    };
-    // A reader that is gone is no reason to call a finished push a failure.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    outcome.print(args.format);
     Ok(())
-}
-
-fn base_place(
-    args: &PackageArgs,
-    identity: &Identity,
-    base: &str,
-    registry: Option<&str>,
-) -> Result<Option<BasePlace>, Failure> {
-    if base == "scratch" {
-        return Ok(None);
-    }
-    let reference = BaseReference::parse(base)?;
-    let shared = registry == Some(reference.registry.as_str());
-    let plain_http = args.base_plain_http || (args.plain_http && shared);
-    let access = identity.access(&reference.registry, plain_http, shared);
-    Ok(Some(BasePlace { reference, access }))
 }
 
 /// The folder with the base's layers, if the layout is to hold them.
@@ -200,71 +179,6 @@ fn source_date_epoch(value: Option<&str>) -> Result<u64, Failure> {
             format!("SOURCE_DATE_EPOCH: `{value}` is not a number of seconds since 1970"),
             "unset it, or e.g. export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
         )
-    })
-}
-
-/// Blobs as aligned lines; a dry run has no fates yet.
-pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
-    let mut text = String::new();
-    for (index, blob) in image.blobs.iter().enumerate() {
-        let fate = sent.and_then(|sent| sent.get(index)).map_or_else(String::new, |sent| {
-            let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere { "to be " } else { "" };
-            let more = match sent {
-                Sent::Skipped => ": already there",
-                Sent::Elsewhere => ": the image's runtime fetches it",
-                _ => "",
-            };
-            format!("  {would}{}{more}", word(*sent))
-        });
-        text.push_str(&format!("{:<7} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
-    }
-    if let Some(sent) = sent {
-        let sum = |wanted: Sent| -> u64 {
-            let blobs = image.blobs.iter().zip(sent).filter(|(_, sent)| **sent == wanted);
-            blobs.map(|(blob, _)| blob.size).sum()
-        };
-        let would = if dry_run { "to be " } else { "" };
-        text.push_str(&format!("{would}sent {} bytes", sum(Sent::Uploaded)));
-        if image.blobs.iter().any(|blob| blob.of_base) {
-            text.push_str(&format!(", copied {} bytes, mounted {} bytes", sum(Sent::Copied), sum(Sent::Mounted)));
-        }
-        text.push_str(&format!(", skipped {} bytes\n", sum(Sent::Skipped)));
-    }
-    text
-}
-
-/// What happened to a blob, in the word that standard output has too.
-fn word(sent: Sent) -> &'static str {
-    match sent {
-        Sent::Skipped => "skipped",
-        Sent::Mounted => "mounted",
-        Sent::Copied => "copied",
-        Sent::Uploaded => "sent",
-        Sent::Elsewhere => "elsewhere",
-    }
-}
-
-fn result(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool, reference: &str, tag: &str) -> serde_json::Value {
-    let blobs = image.blobs.iter().enumerate().map(|(index, blob)| {
-        let sent = sent.and_then(|sent| sent.get(index)).copied();
-        json!({
-            "name": blob.name,
-            "mediaType": blob.media_type,
-            "digest": blob.digest.to_string(),
-            "size": blob.size,
-            "inLayout": blob.place == Place::Layout,
-            "outcome": sent.map(word),
-            "sent": sent.filter(|_| !dry_run).map(|sent| sent == Sent::Uploaded),
-        })
-    });
-    json!({
-        "reference": reference,
-        "digest": image.digest.to_string(),
-        "tag": tag,
-        "layout": image.dir.display().to_string(),
-        "dryRun": dry_run,
-        "pushed": sent.is_some() && !dry_run,
-        "blobs": blobs.collect::<Vec<_>>(),
     })
 }
 

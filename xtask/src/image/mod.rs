@@ -1,13 +1,14 @@
 //! What an image is: a plan, layers of entries, a configuration.
 //!
 //! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and [`manifest`] are pure, `layer` and
-//! `layout` write what they decided, `unpack` reads it back.
+//! `layout` write what they decided, `reading` and `unpack` read it back.
 
 pub mod base;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod plan;
+pub mod reading;
 mod system;
 pub mod unpack;
 

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::digest::Digest;
 
+/// Who made a layer, in the image's history.
+pub const CREATED_BY: &str = "cargo xtask package";
+
 /// Decides everything about an image.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
@@ -125,7 +128,7 @@ impl ImagePlan {
         let history: Vec<_> = self
             .layers
             .iter()
-            .map(|layer| json!({ "created": created, "created_by": "cargo xtask package", "comment": format!("{}: {}", layer.name, layer.comment) }))
+            .map(|layer| json!({ "created": created, "created_by": CREATED_BY, "comment": format!("{}: {}", layer.name, layer.comment) }))
             .collect();
         let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
         let mut document = match &self.base {

@@ -26,8 +26,8 @@ use oci_client::Reference;
 
 pub use self::access::{Access, Identity};
 pub use self::grants::Grants;
-pub use self::reference::BaseReference;
 
+use self::reference::BaseReference;
 use self::repository::{Purpose, Repository};
 use crate::failure::Failure;
 use crate::image::base::Base;
@@ -72,6 +72,21 @@ pub struct BasePlace {
 }
 
 impl BasePlace {
+    /// Reads a base's name; where it stands in the image's own registry, that is spoken to in the same way, by the same
+    /// user.
+    pub fn beside(
+        name: &str,
+        plain_http: bool,
+        identity: &Identity,
+        registry: &str,
+        registry_plain_http: bool,
+    ) -> Result<Self, Failure> {
+        let reference = BaseReference::parse(name)?;
+        let shared = reference.registry == registry;
+        let access = identity.access(&reference.registry, plain_http || (registry_plain_http && shared), shared);
+        Ok(Self { reference, access })
+    }
+
     /// Finds the image for our platform.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))

@@ -1,6 +1,7 @@
 //! A whole image's way into a registry.
 //!
-//! Owns the order: blobs, manifest by digest, manifest by tag, a last look. Must not know how the image came about.
+//! Owns the order: blobs, manifest by digest, manifest by tag, each only if it is not there; then a last look. Must not know
+//! how the image came about.
 
 use std::collections::HashMap;
 
@@ -28,9 +29,21 @@ pub async fn push(
     let outcomes = each(image, target, base, async |blob| upload(target, blob, &progress).await).await?;
     drop(progress);
     // Only now: a manifest must not point at what is missing.
-    put_manifest(target, image, &image.digest.to_string()).await?;
-    put_manifest(target, image, tag).await?;
-    look(target, &image.digest).await?;
+    let digest = image.digest.to_string();
+    let mut changed = false;
+    for name in [digest.as_str(), tag] {
+        if stored(target, name).await?.as_deref() != Some(&digest) {
+            put_manifest(target, image, name).await?;
+            changed = true;
+        }
+    }
+    if changed && stored(target, &digest).await?.as_deref() != Some(&digest) {
+        return Err(Failure::new(
+            Kind::Registry,
+            format!("the registry took the manifest {digest}, and does not have it"),
+            "look into its log; run the command again",
+        ));
+    }
     Ok(outcomes)
 }
 
@@ -100,13 +113,16 @@ async fn put_manifest(target: &Repository, image: &WrittenImage, name: &str) -> 
     }
 }
 
-async fn look(target: &Repository, digest: &Digest) -> Result<(), Failure> {
-    let action = "a last look at the manifest";
-    let url = target.url(&format!("manifests/{digest}"))?;
+/// The digest of the manifest that a tag or digest leads to; `None`: to none.
+async fn stored(target: &Repository, name: &str) -> Result<Option<String>, Failure> {
+    let action = format!("looking for the manifest `{name}`");
+    let url = target.url(&format!("manifests/{name}"))?;
     let response =
-        target.send(action, |client| client.head(url.clone()).header("accept", OCI_IMAGE_MEDIA_TYPE)).await?;
+        target.send(&action, |client| client.head(url.clone()).header("accept", OCI_IMAGE_MEDIA_TYPE)).await?;
     match response.status().as_u16() {
-        200 => Ok(()),
-        _ => Err(answer::unexpected(action, response).await),
+        // That a digest leads to itself needs no header to say so.
+        200 => Ok(Some(header(&response, "docker-content-digest").unwrap_or(name).to_owned())),
+        404 => Ok(None),
+        _ => Err(answer::unexpected(&action, response).await),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
+use reqwest::{Certificate, Client, Method, Request, RequestBuilder, Response, Url};
 
 use super::answer;
 use crate::failure::Failure;
@@ -60,10 +60,16 @@ pub async fn send(
 ) -> Result<Response, Failure> {
     let mut attempt = 1;
     loop {
-        let outcome = send_once(pass, request()).await;
+        let (client, request) = request().build_split();
+        let request = request.map_err(|error| answer::unanswered(action, &error))?;
+        // What a chunk left behind decides how it goes on, and that is known elsewhere.
+        let is_piece = request.method() == Method::PATCH;
+        let outcome = send_once(&client, pass, request).await;
         let pause = match &outcome {
-            Ok(response) if matches!(response.status().as_u16(), 429 | 502 | 503 | 504) => asked_pause(response),
+            Ok(response) if may_pass(response, is_piece) => asked_pause(response),
             Err(error) if error.is_connect() || error.is_timeout() => None,
+            // A connection that was cut; it may have been kept open too long for the registry's taste.
+            Err(error) if error.is_request() && !is_piece => None,
             _ => return outcome.map_err(|error| answer::unanswered(action, &error)),
         };
         if attempt == ATTEMPTS {
@@ -74,13 +80,19 @@ pub async fn send(
     }
 }
 
-async fn send_once(pass: Option<&Pass>, request: RequestBuilder) -> reqwest::Result<Response> {
-    let (client, request) = request.build_split();
-    let mut request = request?;
+async fn send_once(client: &Client, pass: Option<&Pass>, mut request: Request) -> reqwest::Result<Response> {
     if let Some(pass) = pass.filter(|pass| request.url().origin() == pass.registry.origin()) {
         request.headers_mut().insert(AUTHORIZATION, pass.value.clone());
     }
     client.execute(request).await
+}
+
+fn may_pass(response: &Response, is_piece: bool) -> bool {
+    match response.status().as_u16() {
+        429 | 502 | 503 | 504 => true,
+        408 | 500 => !is_piece,
+        _ => false,
+    }
 }
 
 /// The pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.

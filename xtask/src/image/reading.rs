@@ -1,0 +1,179 @@
+//! An OCI layout that is there already, as something to send.
+//!
+//! Owns finding its image, and what its manifest names. Must not know who wrote it: any image layout of one platform will
+//! do. The bytes of layers are not looked into; whoever sends them hashes them.
+
+use std::path::Path;
+
+use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
+use serde_json::Value;
+
+use super::layout::{Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
+use crate::digest::Digest;
+use crate::failure::Failure;
+
+/// An image of a layout, and what it says of itself.
+#[derive(Debug, Clone)]
+pub struct FoundImage {
+    /// The image.
+    pub image: WrittenImage,
+    /// The tag that the layout gives it.
+    pub tag: Option<String>,
+    /// The base's name and digest, if its manifest tells them.
+    pub base: Option<(String, String)>,
+}
+
+/// Finds a layout's image: the first that it names.
+pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
+    let path = dir.join(INDEX_FILE);
+    let text = std::fs::read(&path).map_err(|error| {
+        Failure::project(
+            format!("{}: is no OCI layout: {INDEX_FILE}: {error}", dir.display()),
+            "name the folder that `cargo xtask package` wrote: its last lines say where",
+        )
+    })?;
+    let index = json(dir, INDEX_FILE, &text)?;
+    let entry = index.pointer("/manifests/0").ok_or_else(|| bad(dir, &format!("{INDEX_FILE} names no image")))?;
+    let digest = digest(dir, entry)?;
+    let manifest = document(dir, &digest)?;
+    let parsed = json(dir, "its manifest", &manifest)?;
+    if text_at(&parsed, &["mediaType"]).is_some_and(|media_type| media_type != OCI_IMAGE_MEDIA_TYPE) {
+        return Err(bad(dir, "holds a list or an artifact where the manifest of one image is wanted"));
+    }
+    let blobs = blobs(dir, &parsed)?;
+    let base = ["name", "digest"].map(|part| format!("org.opencontainers.image.base.{part}"));
+    let [name, base_digest] = base.map(|key| text_at(&parsed, &["annotations", &key]));
+    let image = WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs };
+    Ok(FoundImage { image, tag: text_at(entry, &["annotations", TAG_ANNOTATION]), base: name.zip(base_digest) })
+}
+
+fn blobs(dir: &Path, manifest: &Value) -> Result<Vec<Blob>, Failure> {
+    let config = manifest.get("config").ok_or_else(|| bad(dir, "its manifest names no configuration"))?;
+    let config = blob(dir, config, "config".to_owned(), false)?;
+    let written = document(dir, &config.digest)?;
+    let names = names(&json(dir, "its configuration", &written)?);
+    let layers = manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
+    let mut blobs = Vec::new();
+    for (index, layer) in layers.enumerate() {
+        let own = names.get(index).cloned().flatten();
+        let of_base = own.is_none();
+        blobs.push(blob(dir, layer, own.unwrap_or_else(|| format!("base-{}", index + 1)), of_base)?);
+    }
+    blobs.push(config);
+    Ok(blobs)
+}
+
+fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<Blob, Failure> {
+    let digest = digest(dir, descriptor)?;
+    let size = descriptor.get("size").and_then(Value::as_u64);
+    let size = size.ok_or_else(|| bad(dir, &format!("its manifest gives `{name}` no size")))?;
+    let path = dir.join(blob_name(&digest));
+    let is_elsewhere = descriptor.get("urls").and_then(Value::as_array).is_some_and(|urls| !urls.is_empty());
+    let place = match std::fs::metadata(&path) {
+        Ok(found) if found.len() == size => Place::Layout,
+        Ok(found) => {
+            let problem = format!("{} has {} bytes, and its manifest says {size}", path.display(), found.len());
+            return Err(bad(dir, &problem));
+        }
+        Err(_) if is_elsewhere => Place::Elsewhere,
+        Err(_) if of_base => Place::Base,
+        Err(error) => return Err(Failure::file(&path, "be read", error)),
+    };
+    let media_type = text_at(descriptor, &["mediaType"]).unwrap_or_default();
+    Ok(Blob { name, media_type, digest, size, of_base, place })
+}
+
+/// What `package` called each layer, from the configuration's history; `None` for those of somebody else.
+fn names(config: &Value) -> Vec<Option<String>> {
+    let history = config.get("history").and_then(Value::as_array).into_iter().flatten();
+    let layers = history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
+    let name = |entry: &Value| {
+        let ours = text_at(entry, &["created_by"]).as_deref() == Some(super::plan::CREATED_BY);
+        let comment = text_at(entry, &["comment"]).filter(|_| ours)?;
+        comment.split_once(": ").map(|(name, _)| name.to_owned())
+    };
+    layers.map(name).collect()
+}
+
+fn document(dir: &Path, digest: &Digest) -> Result<Vec<u8>, Failure> {
+    let path = dir.join(blob_name(digest));
+    let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    if Digest::of(&bytes) != *digest {
+        return Err(bad(dir, &format!("{} has another content than its name says", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn json(dir: &Path, what: &str, bytes: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| bad(dir, &format!("{what}: {error}")))
+}
+
+fn digest(dir: &Path, descriptor: &Value) -> Result<Digest, Failure> {
+    let text = text_at(descriptor, &["digest"]).unwrap_or_default();
+    Digest::parse(&text).ok_or_else(|| bad(dir, &format!("`{text}` is no SHA-256 digest")))
+}
+
+fn text_at(value: &Value, path: &[&str]) -> Option<String> {
+    path.iter().try_fold(value, |value, key| value.get(key))?.as_str().map(str::to_owned)
+}
+
+fn bad(dir: &Path, problem: &str) -> Failure {
+    Failure::project(
+        format!("{}: {problem}", dir.display()),
+        "write the layout again with `cargo xtask package --manifest FILE`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Writes a layout of an image with a layer of a base and one of ours.
+    fn layout(dir: &Path, own_layer: &str) -> Digest {
+        let put = |bytes: &str| {
+            let digest = Digest::of(bytes.as_bytes());
+            let path = dir.join(blob_name(&digest));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+            digest
+        };
+        let ours = json!({ "created_by": super::super::plan::CREATED_BY, "comment": "app: scorer x: y" });
+        let config = json!({ "history": [{ "created_by": "b" }, { "empty_layer": true }, ours] }).to_string();
+        let layer =
+            |digest: &Digest, size: usize| json!({ "mediaType": "t", "digest": digest.to_string(), "size": size });
+        let manifest = json!({
+            "config": layer(&put(&config), config.len()),
+            "layers": [layer(&Digest::of(b"base"), 4), layer(&put(own_layer), 5)],
+            "annotations": { "org.opencontainers.image.base.name": "r.io/b:1", "org.opencontainers.image.base.digest": "d" },
+        });
+        let digest = put(&manifest.to_string());
+        let entry = json!({ "digest": digest.to_string(), "annotations": { TAG_ANNOTATION: "v1" } });
+        std::fs::write(dir.join(INDEX_FILE), json!({ "manifests": [entry] }).to_string()).unwrap();
+        digest
+    }
+
+    #[test]
+    fn image_is_found_with_its_names_and_places() {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = layout(dir.path(), "12345");
+        let found = read(dir.path()).unwrap();
+        assert_eq!((&found.image.digest, found.tag.as_deref()), (&digest, Some("v1")));
+        assert_eq!(found.base, Some(("r.io/b:1".to_owned(), "d".to_owned())));
+        let blobs: Vec<_> = found.image.blobs.iter().map(|blob| (blob.name.as_str(), blob.place)).collect();
+        assert_eq!(blobs, [("base-1", Place::Base), ("app", Place::Layout), ("config", Place::Layout)]);
+    }
+
+    #[test]
+    fn what_is_no_layout_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read(dir.path()).unwrap_err().problem.contains("is no OCI layout"));
+        let digest = layout(dir.path(), "1234");
+        assert!(read(dir.path()).unwrap_err().problem.contains("has 4 bytes, and its manifest says 5"));
+        std::fs::write(dir.path().join(blob_name(&digest)), "{}").unwrap();
+        assert!(read(dir.path()).unwrap_err().problem.contains("another content"));
+        std::fs::write(dir.path().join(INDEX_FILE), "{").unwrap();
+        assert_eq!(read(dir.path()).unwrap_err().exit_code(), 3);
+    }
+}

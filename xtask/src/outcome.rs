@@ -1,0 +1,129 @@
+//! What became of an image: for people, and for scripts.
+//!
+//! Owns the table, the lines below it and the JSON object. Must not know how the image was made or sent.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use crate::args::Format;
+use crate::image::layout::{Place, WrittenImage};
+use crate::registry::Sent;
+
+/// What became of an image.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The image.
+    pub image: &'a WrittenImage,
+    /// Host and port of the registry, if one is known.
+    pub registry: Option<&'a str>,
+    /// The image's name.
+    pub repository: &'a str,
+    /// Its tag.
+    pub tag: &'a str,
+    /// What happened, or would, to each blob; `None`: no registry was asked.
+    pub sent: Option<&'a [Sent]>,
+    /// Whether it only would.
+    pub dry_run: bool,
+}
+
+impl Outcome<'_> {
+    /// `REGISTRY/REPOSITORY@DIGEST`.
+    pub fn reference(&self) -> String {
+        match self.registry {
+            Some(registry) => format!("{registry}/{}@{}", self.repository, self.image.digest),
+            None => format!("{}@{}", self.repository, self.image.digest),
+        }
+    }
+
+    /// The line that says where it went, or would go.
+    pub fn place(&self) -> Option<String> {
+        let registry = self.registry?;
+        self.sent?;
+        Some(if self.dry_run {
+            format!("nothing was sent to {registry}; leave out --dry-run to send it")
+        } else {
+            format!("pushed: {registry}/{}:{}", self.repository, self.tag)
+        })
+    }
+
+    /// Blobs as aligned lines, and sums if a registry was asked.
+    pub fn table(&self) -> String {
+        table(self.image, self.sent, self.dry_run)
+    }
+
+    /// Prints the result to standard output.
+    pub fn print(&self, format: Format) {
+        let text = match format {
+            Format::Text => self.reference(),
+            Format::Json => self.json().to_string(),
+        };
+        // A reader that is gone is no reason to call a finished push a failure.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let blobs = self.image.blobs.iter().enumerate().map(|(index, blob)| {
+            let sent = self.sent.and_then(|sent| sent.get(index)).copied();
+            json!({
+                "name": blob.name,
+                "mediaType": blob.media_type,
+                "digest": blob.digest.to_string(),
+                "size": blob.size,
+                "inLayout": blob.place == Place::Layout,
+                "outcome": sent.map(word),
+                "sent": sent.filter(|_| !self.dry_run).map(|sent| sent == Sent::Uploaded),
+            })
+        });
+        json!({
+            "reference": self.reference(),
+            "digest": self.image.digest.to_string(),
+            "tag": self.tag,
+            "layout": self.image.dir.display().to_string(),
+            "dryRun": self.dry_run,
+            "pushed": self.sent.is_some() && !self.dry_run,
+            "blobs": blobs.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Blobs as aligned lines; a dry run has no fates yet.
+pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
+    let mut text = String::new();
+    for (index, blob) in image.blobs.iter().enumerate() {
+        let fate = sent.and_then(|sent| sent.get(index)).map_or_else(String::new, |sent| {
+            let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere { "to be " } else { "" };
+            let more = match sent {
+                Sent::Skipped => ": already there",
+                Sent::Elsewhere => ": the image's runtime fetches it",
+                _ => "",
+            };
+            format!("  {would}{}{more}", word(*sent))
+        });
+        text.push_str(&format!("{:<7} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
+    }
+    if let Some(sent) = sent {
+        let sum = |wanted: Sent| -> u64 {
+            let blobs = image.blobs.iter().zip(sent).filter(|(_, sent)| **sent == wanted);
+            blobs.map(|(blob, _)| blob.size).sum()
+        };
+        let would = if dry_run { "to be " } else { "" };
+        text.push_str(&format!("{would}sent {} bytes", sum(Sent::Uploaded)));
+        if image.blobs.iter().any(|blob| blob.of_base) {
+            text.push_str(&format!(", copied {} bytes, mounted {} bytes", sum(Sent::Copied), sum(Sent::Mounted)));
+        }
+        text.push_str(&format!(", skipped {} bytes\n", sum(Sent::Skipped)));
+    }
+    text
+}
+
+/// What happened to a blob, in the word that standard output has too.
+fn word(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Skipped => "skipped",
+        Sent::Mounted => "mounted",
+        Sent::Copied => "copied",
+        Sent::Uploaded => "sent",
+        Sent::Elsewhere => "elsewhere",
+    }
+}

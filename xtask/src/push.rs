@@ -1,0 +1,52 @@
+//! `cargo xtask push`: a layout's way into a registry.
+//!
+//! Owns the order of the steps and what is said about them. Must not know how the image was made.
+
+use crate::args::PushArgs;
+use crate::failure::Failure;
+use crate::image::layout::Place;
+use crate::image::reading::{self, FoundImage};
+use crate::outcome::Outcome;
+use crate::registry::{self, BasePlace, Identity, Target};
+
+/// Runs the command.
+pub fn run(args: &PushArgs) -> Result<(), Failure> {
+    let found = reading::read(&args.layout)?;
+    let tag = args.tag.as_deref().or(found.tag.as_deref()).unwrap_or("latest");
+    let Some(target) = Target::parse(Some(&args.registry), &args.repository, tag)? else { return Ok(()) };
+    let identity = args.identity.read()?;
+    let place = base_place(args, &identity, &found)?;
+    let access = identity.access(&target.registry, args.plain_http, true);
+    let sent = registry::push(&found.image, &target, &access, place.as_ref(), args.dry_run)?;
+    let outcome = Outcome {
+        image: &found.image,
+        registry: Some(&target.registry),
+        repository: &target.repository,
+        tag,
+        sent: Some(&sent),
+        dry_run: args.dry_run,
+    };
+    eprint!("{}", outcome.table());
+    if let Some(place) = outcome.place() {
+        eprintln!("{place}");
+    }
+    outcome.print(args.output);
+    Ok(())
+}
+
+/// Where the layers are that the layout names and does not hold.
+fn base_place(args: &PushArgs, identity: &Identity, found: &FoundImage) -> Result<Option<BasePlace>, Failure> {
+    let missing = found.image.blobs.iter().find(|blob| blob.place == Place::Base);
+    let (missing, (name, digest)) = match (missing, &found.base) {
+        (None, _) => return Ok(None),
+        (Some(missing), Some(base)) => (missing, base),
+        (Some(missing), None) => {
+            return Err(Failure::project(
+                format!("{}: does not hold {}, nor say which base it is of", args.layout.display(), missing.digest),
+                "write the layout again with `cargo xtask package --manifest FILE --base-blobs`",
+            ));
+        }
+    };
+    eprintln!("base: {name}, {digest}; the layout does not hold {}", missing.name);
+    BasePlace::beside(name, args.base_plain_http, identity, &args.registry, args.plain_http).map(Some)
+}
