@@ -3,23 +3,23 @@
 //! Owns the chunks' size, and what is done about one that was cut. Must not know where the bytes come from, nor whether
 //! the blob is worth sending.
 
-use bytes::Bytes;
+use std::cell::Cell;
+
 use reqwest::{Body, Response, Url};
 
 use super::answer;
 use super::broken::Broken;
 use super::progress::Bar;
 use super::repository::{Repository, header, location};
+use super::source::Reader;
 use super::transport::{ATTEMPTS, backoff};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
 /// The largest body of one request: Azure Container Registry refuses a single one of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Chunks are held in memory, so that one can be sent again; a registry that wants larger ones than this cannot be served.
-const LARGEST_CHUNK_BYTES: u64 = 256 << 20;
-/// A chunk goes out in parts of this size; progress is seen after each.
-const PART_BYTES: usize = 256 << 10;
+/// A registry that wants larger ones than this is not believed.
+const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
 /// An upload.
 #[derive(Debug)]
@@ -61,17 +61,16 @@ impl<'a> Chunks<'a> {
     }
 
     /// How many bytes the next chunk must have, of a blob of this size; 0 at its end.
-    pub fn wanted(&self, size: u64) -> usize {
-        let left = size.saturating_sub(self.sent);
-        usize::try_from(left.min(self.chunk_bytes)).unwrap_or(usize::MAX)
+    pub fn wanted(&self, size: u64) -> u64 {
+        size.saturating_sub(self.sent).min(self.chunk_bytes)
     }
 
     /// Sends one chunk, and again if it was cut and the registry knows what it holds.
-    pub async fn send(&mut self, piece: &Bytes, bar: &Bar) -> Result<(), Broken> {
-        let end = self.sent + piece.len() as u64;
+    pub async fn send(&mut self, bytes: &mut Reader<'_>, size: u64, bar: &Bar) -> Result<(), Broken> {
+        let end = self.sent + self.wanted(size);
         let mut attempt = 1;
         loop {
-            let broken = match self.patch(piece, bar).await {
+            let broken = match self.patch(bytes, end, bar).await {
                 Ok(next) => {
                     self.location = next;
                     break;
@@ -83,11 +82,13 @@ impl<'a> Chunks<'a> {
             attempt += 1;
             let Some((held, next)) = self.held().await else { return Err(broken) };
             self.location = next;
-            match held {
-                // The chunk arrived, and only the answer was lost.
-                held if held == end => break,
-                held if held == self.sent => {}
-                _ => return Err(broken),
+            // All of it: the chunk arrived, and only the answer was lost.
+            if held != end && held != self.sent {
+                return Err(broken);
+            }
+            bytes.resume(held).await?;
+            if held == end {
+                break;
             }
         }
         self.sent = end;
@@ -95,27 +96,31 @@ impl<'a> Chunks<'a> {
         Ok(())
     }
 
-    async fn patch(&self, piece: &Bytes, bar: &Bar) -> Result<Url, Broken> {
-        let last = self.sent + (piece.len() as u64).saturating_sub(1);
-        let body = || {
-            let piece = piece.clone();
-            let starts = (0..piece.len()).step_by(PART_BYTES);
-            let parts = starts.map(move |at| piece.slice(at..piece.len().min(at + PART_BYTES)));
-            Body::wrap_stream(futures_util::stream::iter(bar.counting(self.sent, parts).map(Ok::<_, std::io::Error>)))
-        };
+    async fn patch(&self, bytes: &mut Reader<'_>, end: u64, bar: &Bar) -> Result<Url, Broken> {
+        let last = end.saturating_sub(1);
+        let body = Cell::new(Some(bar.counting(self.sent, bytes.body(end - self.sent).await)));
         let request = |client: &reqwest::Client| {
-            client
+            // Taken once: whether it can be sent again is for the registry to say, which knows what it holds.
+            let body = Body::wrap_stream(body.take()?);
+            let request = client
                 .patch(self.location.clone())
                 .header("content-type", "application/octet-stream")
                 // With the length given the body is not sent as `Transfer-Encoding: chunked`, which some registries
                 // refuse.
-                .header("content-length", piece.len())
-                .header("content-range", format!("{}-{last}", self.sent))
-                .body(body())
+                .header("content-length", end - self.sent)
+                .header("content-range", format!("{}-{last}", self.sent));
+            Some(request.body(body))
         };
-        let response = self.target.send(self.action, request).await?;
+        let response = match self.target.send_once(self.action, request).await {
+            Ok(response) => response,
+            // That the bytes did not come is the better reason.
+            Err(failure) => return Err(bytes.why().await.unwrap_or_else(|| failure.into())),
+        };
         if response.status() != 202 {
-            return Err(Broken::unexpected(self.action, response).await);
+            // Waited out, or provided with a new token; but the bytes were gone.
+            let is_ready = matches!(response.status().as_u16(), 401 | 429 | 502 | 503 | 504);
+            let broken = Broken::unexpected(self.action, response).await;
+            return Err(Broken { may_pass: broken.may_pass || is_ready, ..broken });
         }
         if let Some(range) = header(&response, "range")
             && end_of(range).is_some_and(|held| held != last)

@@ -28,7 +28,7 @@ pub async fn find(access: &Access, repository: Option<&str>) -> Result<Grants, F
 
 async fn ask(access: &Access, repository: Option<&str>, session: &Session) -> Result<Grants, Failure> {
     let action = format!("login at {}", access.registry);
-    let response = session.send(&action, &[], |client| client.get(session.root().clone())).await?;
+    let response = session.send(&action, &[], |client| Some(client.get(session.root().clone()))).await?;
     if response.status() != 200 {
         return Err(answer::unexpected(&action, response).await);
     }
@@ -53,7 +53,7 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     let url = Repository::address(session.root(), name)?;
     let url = url.join("tags/list?n=1").unwrap_or(url);
     let scopes = [scope(name, Purpose::Pull)];
-    let response = session.send(&action, &scopes, |client| client.get(url.clone())).await?;
+    let response = session.send(&action, &scopes, |client| Some(client.get(url.clone()))).await?;
     match response.status().as_u16() {
         // 404: it would be read if it were there.
         200 | 404 => Ok(()),
@@ -67,14 +67,14 @@ async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), 
     let url = Repository::address(session.root(), name)?;
     let url = url.join("blobs/uploads/").unwrap_or(url);
     let scopes = [scope(name, Purpose::Push)];
-    let begin = |client: &reqwest::Client| client.post(url.clone()).header("content-length", "0");
+    let begin = |client: &reqwest::Client| Some(client.post(url.clone()).header("content-length", "0"));
     let response = session.send(&action, &scopes, begin).await?;
     if response.status() != 202 {
         return Err(answer::unexpected(&action, response).await);
     }
     if let Ok(upload) = location(&action, &response) {
         // One that is not ended is forgotten by the registry after a while.
-        let _ = session.send(&action, &scopes, |client| client.delete(upload.clone())).await;
+        let _ = session.send(&action, &scopes, |client| Some(client.delete(upload.clone()))).await;
     }
     Ok(())
 }

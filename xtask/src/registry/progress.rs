@@ -4,6 +4,8 @@
 
 use std::io::IsTerminal as _;
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The transfers of one command.
@@ -47,15 +49,15 @@ impl Bar {
     }
 
     /// Counts the parts of a body as they go out, from `start` on.
-    pub fn counting<S, T>(&self, start: u64, parts: S) -> impl Iterator<Item = T> + use<S, T>
+    pub fn counting<S, E>(&self, start: u64, parts: S) -> impl Stream<Item = Result<Bytes, E>> + Send + use<S, E>
     where
-        S: Iterator<Item = T>,
-        T: AsRef<[u8]>,
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Send,
     {
         let (bar, mut done) = (self.0.clone(), start);
-        parts.inspect(move |part| {
+        parts.inspect_ok(move |part| {
             bar.set_position(done);
-            done += part.as_ref().len() as u64;
+            done += part.len() as u64;
         })
     }
 

@@ -23,8 +23,6 @@ use crate::image::manifest::{ACCEPTED, BaseLayer, BaseManifest, Document, read};
 const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
 /// A list may name a list.
 const MOST_LISTS: u32 = 3;
-/// What is read of a layer at a time.
-const PIECE_BYTES: u64 = 1 << 20;
 
 /// Finds a base's image for our platform.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
@@ -166,13 +164,12 @@ async fn copy(
 ) -> Result<(), Broken> {
     let mut bytes = Reader::open(Source::Registry(repository), name, &layer.digest, layer.size).await?;
     let mut done = 0;
-    while done < layer.size {
-        let count = PIECE_BYTES.min(layer.size - done);
-        write(&bytes.next(usize::try_from(count).unwrap_or(usize::MAX)).await?)?;
-        done += count;
+    while let Some(part) = bytes.part().await? {
+        write(&part)?;
+        done += part.len() as u64;
         progress(done);
     }
-    Ok(bytes.check()?)
+    Ok(())
 }
 
 #[cfg(test)]

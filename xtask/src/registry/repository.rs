@@ -78,6 +78,15 @@ impl Repository {
 
     /// Asks, with whatever the registry wants to see of who asks, and again while it is busy.
     pub async fn send(&self, action: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
+        self.session.send(action, std::slice::from_ref(&self.scope), |client| Some(request(client))).await
+    }
+
+    /// Asks something that perhaps can be asked only once: when there is no second request, the answer to the first counts.
+    pub async fn send_once(
+        &self,
+        action: &str,
+        request: impl Fn(&Client) -> Option<RequestBuilder>,
+    ) -> Result<Response, Failure> {
         self.session.send(action, std::slice::from_ref(&self.scope), request).await
     }
 
@@ -88,7 +97,8 @@ impl Repository {
         action: &str,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, Failure> {
-        self.session.send(action, &[self.scope.clone(), scope(neighbour, Purpose::Pull)], request).await
+        let scopes = [self.scope.clone(), scope(neighbour, Purpose::Pull)];
+        self.session.send(action, &scopes, |client| Some(request(client))).await
     }
 
     /// Begins to read a blob, wherever the registry keeps it.

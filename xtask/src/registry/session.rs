@@ -70,19 +70,24 @@ impl Session {
         &self.root
     }
 
-    /// Asks for something that needs these scopes, and again while the registry is busy or wants a new token. The request
-    /// may lead to another host: nothing of who asks is shown there.
+    /// Asks for something that needs these scopes, and again while the registry is busy or wants a new token, as long as
+    /// there is another request to do it with. The request may lead to another host: nothing of who asks is shown there.
     pub async fn send(
         &self,
         action: &str,
         scopes: &[String],
-        request: impl Fn(&Client) -> RequestBuilder,
+        request: impl Fn(&Client) -> Option<RequestBuilder>,
     ) -> Result<Response, Failure> {
         let mut round = 1;
+        let mut unheard = None;
         loop {
+            let Some(first) = request(&self.client) else {
+                // Whoever asked can only ask once, and is told that it was not heard; what it needs is there now.
+                return unheard.ok_or_else(|| Failure::other(format!("{action}: nothing to send"), "report this"));
+            };
             let shown = self.shown(scopes).await?;
             let pass = shown.as_ref().map(|shown| &shown.pass);
-            let response = transport::send(action, pass, || request(&self.client)).await?;
+            let response = transport::send(action, pass, first, || request(&self.client)).await?;
             if response.status() != 401 || response.url().origin() != self.root.origin() {
                 return Ok(response);
             }
@@ -94,6 +99,7 @@ impl Session {
                 Some(shown) if shown.kept && round < ROUNDS => self.forget(scopes, shown).await,
                 Some(shown) => return Err(self.refused(scopes, shown, response).await),
             }
+            unheard = Some(response);
             round += 1;
         }
     }
@@ -231,7 +237,7 @@ mod tests {
         runtime.block_on(async {
             let mut statuses = Vec::new();
             for _ in 0..times {
-                let response = session.send("asking", &scopes, |client| client.get(url.clone())).await?;
+                let response = session.send("asking", &scopes, |client| Some(client.get(url.clone()))).await?;
                 statuses.push(response.status().as_u16());
             }
             Ok(statuses)
@@ -339,7 +345,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             for (url, status) in [(session.root(), 200), (&elsewhere, 200), (&elsewhere, 401)] {
-                let response = session.send("asking", &[], |client| client.get(url.clone())).await.unwrap();
+                let response = session.send("asking", &[], |client| Some(client.get(url.clone()))).await.unwrap();
                 assert_eq!(response.status().as_u16(), status);
             }
         });

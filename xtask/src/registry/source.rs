@@ -1,16 +1,18 @@
 //! Where a blob's bytes come from: a file, or another registry.
 //!
-//! Owns reading them in pieces of a known length, and the check that they are the bytes that were named. Must not know
-//! where they go.
+//! Owns reading them ahead of whoever sends or stores them, a few parts at a time and never whole, and the check that they
+//! are the bytes that were named. Must not know where they go.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
 use reqwest::Response;
-use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::broken::Broken;
 use super::repository::{Repository, header};
@@ -19,6 +21,10 @@ use crate::failure::{Failure, Kind};
 
 /// The longest that a registry may be silent in the middle of a blob.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// What is read of a file at a time.
+const PART_BYTES: usize = 256 << 10;
+/// So many parts may wait for whoever takes them.
+const PARTS_AHEAD: usize = 4;
 
 /// Where a blob is.
 #[derive(Debug, Clone, Copy)]
@@ -31,90 +37,231 @@ pub enum Source<'a> {
 
 /// A blob that is being read.
 pub struct Reader<'a> {
-    action: String,
+    source: Source<'a>,
+    name: &'a str,
     digest: &'a Digest,
-    inner: Inner<'a>,
-    hash: Hashing<io::Sink>,
+    size: u64,
+    parts: Arc<Mutex<Parts>>,
 }
 
-enum Inner<'a> {
-    File { path: &'a Path, file: File },
-    // What came beyond the last piece belongs to the next one.
-    Answer { response: Response, rest: Bytes },
+/// What was read and not taken yet.
+struct Parts {
+    // It ends after the last byte, and then only if these were the bytes that were named.
+    coming: Receiver<Result<Bytes, Broken>>,
+    rest: Bytes,
+    taken: u64,
+    // Why nothing more comes, for whoever asks when the body that met it is gone.
+    broken: Option<Broken>,
 }
 
 impl<'a> Reader<'a> {
     /// Begins to read; `name` is for messages.
-    pub async fn open(source: Source<'a>, name: &str, digest: &'a Digest, size: u64) -> Result<Self, Broken> {
-        let (action, inner) = match source {
-            Source::File(path) => {
-                let file = File::open(path).await.map_err(|error| Failure::file(path, "be read", error))?;
-                (format!("reading blob `{name}`"), Inner::File { path, file })
-            }
-            Source::Registry(repository) => {
-                let action = format!("reading blob `{name}` of {}/{}", repository.registry, repository.name);
-                let response = repository.blob(&action, digest).await?;
-                let length = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
-                if let Some(length) = length.filter(|length| *length != size) {
-                    return Err(strange(&action, &format!("has {length} bytes, and its manifest says {size}")).into());
-                }
-                (action, Inner::Answer { response, rest: Bytes::new() })
-            }
-        };
-        Ok(Self { action, digest, inner, hash: Hashing::new(io::sink()) })
+    pub async fn open(source: Source<'a>, name: &'a str, digest: &'a Digest, size: u64) -> Result<Self, Broken> {
+        let parts = begin(source, name, digest, size, 0).await?;
+        Ok(Self { source, name, digest, size, parts: Arc::new(Mutex::new(parts)) })
     }
 
-    /// The next bytes, exactly so many.
-    pub async fn next(&mut self, count: usize) -> Result<Bytes, Broken> {
-        let piece = match &mut self.inner {
-            Inner::File { path, file } => {
-                let mut piece = vec![0; count];
-                file.read_exact(&mut piece).await.map_err(|error| Failure::file(path, "be read", error))?;
-                Bytes::from(piece)
-            }
-            Inner::Answer { response, rest } => read(&self.action, response, rest, count).await?,
-        };
-        // A sink takes everything.
-        let _ = io::Write::write_all(&mut self.hash, &piece);
-        Ok(piece)
+    /// The next bytes, as many as there are at once; `None` after the last.
+    pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
+        self.parts.lock().await.next(usize::MAX).await
+    }
+
+    /// The next bytes as they come, exactly so many; whoever drops it in between goes on by [`Reader::resume`].
+    pub async fn body(&self, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let parts = Arc::clone(&self.parts).lock_owned().await;
+        futures_util::stream::try_unfold((parts, count), next_of)
+    }
+
+    /// Why the bytes did not come, if that is why a body ended too soon.
+    pub async fn why(&self) -> Option<Broken> {
+        self.parts.lock().await.broken.take()
+    }
+
+    /// Goes on with the byte at this position: another one than the next, if a body was dropped half taken.
+    pub async fn resume(&mut self, position: u64) -> Result<(), Broken> {
+        let mut parts = self.parts.lock().await;
+        if parts.taken != position || parts.broken.is_some() {
+            *parts = begin(self.source, self.name, self.digest, self.size, position).await?;
+        }
+        Ok(())
     }
 
     /// Checks, at the end, that these were the bytes that were named.
-    pub fn check(self) -> Result<(), Failure> {
-        let (_, digest, _) = self.hash.finish();
-        if digest == *self.digest {
-            return Ok(());
-        }
-        Err(strange(&self.action, &format!("has the digest {digest}, and was asked for as {}", self.digest)))
+    pub async fn check(self) -> Result<(), Broken> {
+        let mut parts = self.parts.lock().await;
+        // Nothing more is wanted; but how it ended is still to be heard.
+        while parts.next(usize::MAX).await?.is_some() {}
+        Ok(())
     }
 }
 
-async fn read(action: &str, response: &mut Response, rest: &mut Bytes, count: usize) -> Result<Bytes, Broken> {
-    let mut piece = BytesMut::with_capacity(count);
-    while piece.len() < count {
-        if rest.is_empty() {
-            let cut = |why: String| Broken {
-                failure: Failure::new(Kind::Network, format!("{action}: {why}"), "run the command again"),
-                may_pass: true,
-            };
-            *rest = match tokio::time::timeout(LONGEST_SILENCE, response.chunk()).await {
-                Ok(Ok(Some(bytes))) => bytes,
-                Ok(Ok(None)) => return Err(cut("it ended too soon".to_owned())),
-                // The address may hold a right to read.
-                Ok(Err(error)) => return Err(cut(error.without_url().to_string())),
-                Err(_) => return Err(cut(format!("nothing came for {} s", LONGEST_SILENCE.as_secs()))),
-            };
-        }
-        let part = rest.split_to(rest.len().min(count - piece.len()));
-        piece.extend_from_slice(&part);
+type Body = (OwnedMutexGuard<Parts>, u64);
+
+async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
+    if left == 0 {
+        return Ok(None);
     }
-    Ok(piece.freeze())
+    match parts.next(usize::try_from(left).unwrap_or(usize::MAX)).await {
+        Ok(Some(part)) => {
+            let left = left - part.len() as u64;
+            Ok(Some((part, (parts, left))))
+        }
+        Ok(None) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(broken) => {
+            let text = broken.failure.problem.clone();
+            parts.broken = Some(broken);
+            Err(io::Error::other(text))
+        }
+    }
+}
+
+impl Parts {
+    /// At most so many bytes; `None` after the last.
+    async fn next(&mut self, most: usize) -> Result<Option<Bytes>, Broken> {
+        if self.rest.is_empty() {
+            match self.coming.recv().await {
+                None => return Ok(None),
+                Some(part) => self.rest = part?,
+            }
+        }
+        let part = self.rest.split_to(self.rest.len().min(most));
+        self.taken += part.len() as u64;
+        Ok(Some(part))
+    }
+}
+
+/// Begins to read at a position; what lies before it is read for the digest alone.
+async fn begin(source: Source<'_>, name: &str, digest: &Digest, size: u64, position: u64) -> Result<Parts, Broken> {
+    let (sender, coming) = channel(PARTS_AHEAD);
+    let mut passing = Passing {
+        action: String::new(),
+        hash: Hashing::new(io::sink()),
+        digest: digest.clone(),
+        size,
+        position,
+        done: 0,
+    };
+    match source {
+        Source::File(path) => {
+            passing.action = format!("reading blob `{name}`");
+            let file = std::fs::File::open(path).map_err(|error| Failure::file(path, "be read", error))?;
+            let path = path.to_path_buf();
+            tokio::task::spawn_blocking(move || read_file(file, &path, passing, &sender));
+        }
+        Source::Registry(repository) => {
+            let action = format!("reading blob `{name}` of {}/{}", repository.registry, repository.name);
+            let response = repository.blob(&action, digest).await?;
+            let length = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
+            if let Some(length) = length.filter(|length| *length != size) {
+                return Err(strange(&action, &format!("has {length} bytes, and its manifest says {size}")).into());
+            }
+            passing.action = action;
+            tokio::spawn(read_answer(response, passing, sender));
+        }
+    }
+    Ok(Parts { coming, rest: Bytes::new(), taken: position, broken: None })
+}
+
+fn read_file(mut file: std::fs::File, path: &Path, mut passing: Passing, sender: &Sender<Result<Bytes, Broken>>) {
+    loop {
+        let mut part = BytesMut::zeroed(PART_BYTES);
+        let outcome = match file.read(&mut part) {
+            Ok(0) => break,
+            Ok(count) => {
+                part.truncate(count);
+                passing.pass(part.freeze())
+            }
+            Err(error) => Err(Failure::file(path, "be read", error)),
+        };
+        let is_end = outcome.is_err();
+        let part = outcome.map_err(Broken::from);
+        // Nobody takes it any more: the upload was given up, or resumes elsewhere.
+        if part.as_ref().is_ok_and(Bytes::is_empty) {
+            continue;
+        }
+        if sender.blocking_send(part).is_err() || is_end {
+            return;
+        }
+    }
+    if let Err(failure) = passing.end() {
+        let _ = sender.blocking_send(Err(failure.into()));
+    }
+}
+
+async fn read_answer(mut response: Response, mut passing: Passing, sender: Sender<Result<Bytes, Broken>>) {
+    loop {
+        let cut = |action: &str, why: String| Broken {
+            failure: Failure::new(Kind::Network, format!("{action}: {why}"), "run the command again"),
+            may_pass: true,
+        };
+        let outcome = match tokio::time::timeout(LONGEST_SILENCE, response.chunk()).await {
+            Ok(Ok(Some(part))) => passing.pass(part).map_err(Broken::from),
+            Ok(Ok(None)) if passing.done < passing.size => Err(cut(&passing.action, "it ended too soon".to_owned())),
+            Ok(Ok(None)) => break,
+            // The address may hold a right to read.
+            Ok(Err(error)) => Err(cut(&passing.action, error.without_url().to_string())),
+            Err(_) => Err(cut(&passing.action, format!("nothing came for {} s", LONGEST_SILENCE.as_secs()))),
+        };
+        let is_end = outcome.is_err();
+        if outcome.as_ref().is_ok_and(Bytes::is_empty) {
+            continue;
+        }
+        if sender.send(outcome).await.is_err() || is_end {
+            return;
+        }
+    }
+    if let Err(failure) = passing.end() {
+        let _ = sender.send(Err(failure.into())).await;
+    }
+}
+
+/// A blob's bytes as they pass, counted and hashed from the first on.
+struct Passing {
+    action: String,
+    hash: Hashing<io::Sink>,
+    digest: Digest,
+    size: u64,
+    // What lies before it passes for the digest alone.
+    position: u64,
+    done: u64,
+}
+
+impl Passing {
+    /// Returns what is to be handed on of the bytes; perhaps nothing.
+    fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
+        // A sink takes everything.
+        let _ = self.hash.write_all(&part);
+        let before = usize::try_from(self.position.saturating_sub(self.done)).unwrap_or(usize::MAX);
+        self.done += part.len() as u64;
+        if self.done > self.size {
+            return Err(strange(
+                &self.action,
+                &format!("has more bytes than the {} that its manifest says", self.size),
+            ));
+        }
+        let _ = part.split_to(before.min(part.len()));
+        Ok(part)
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        let (_, found, size) = self.hash.finish();
+        if size != self.size {
+            return Err(strange(&self.action, &format!("has {size} bytes, and its manifest says {}", self.size)));
+        }
+        if found != self.digest {
+            return Err(strange(
+                &self.action,
+                &format!("has the digest {found}, and was asked for as {}", self.digest),
+            ));
+        }
+        Ok(())
+    }
 }
 
 fn strange(action: &str, problem: &str) -> Failure {
     Failure::new(
         Kind::Registry,
         format!("{action}: it {problem}"),
-        "what was read is not what was named: a proxy or the registry's storage may have altered it",
+        "what was read is not what was named: a disk, a proxy or the registry's storage may have altered it",
     )
 }

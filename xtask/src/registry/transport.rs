@@ -52,15 +52,18 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm, and repeats it while the registry is busy or out of reach.
+/// Sends a request that may be repeated without harm, and repeats it while the registry is busy or out of reach and there
+/// is another one to send.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,
-    request: impl Fn() -> RequestBuilder,
+    first: RequestBuilder,
+    again: impl Fn() -> Option<RequestBuilder>,
 ) -> Result<Response, Failure> {
     let mut attempt = 1;
+    let mut builder = first;
     loop {
-        let (client, request) = request().build_split();
+        let (client, request) = builder.build_split();
         let request = request.map_err(|error| answer::unanswered(action, &error))?;
         // What a chunk left behind decides how it goes on, and that is known elsewhere.
         let is_piece = request.method() == Method::PATCH;
@@ -76,6 +79,10 @@ pub async fn send(
             return outcome.map_err(|error| answer::unanswered(action, &error));
         }
         tokio::time::sleep(pause.unwrap_or_else(|| backoff(attempt))).await;
+        builder = match again() {
+            Some(builder) => builder,
+            None => return outcome.map_err(|error| answer::unanswered(action, &error)),
+        };
         attempt += 1;
     }
 }

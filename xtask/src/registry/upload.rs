@@ -124,14 +124,11 @@ async fn send_whole(
         Some(chunks) => chunks,
         None => Chunks::begin(target, action).await?,
     };
-    loop {
-        match chunks.wanted(blob.size) {
-            0 => break,
-            count => chunks.send(&bytes.next(count).await?, bar).await?,
-        }
+    while chunks.wanted(blob.size) > 0 {
+        chunks.send(&mut bytes, blob.size, bar).await?;
     }
     // Before the registry is told that this is the blob.
-    bytes.check()?;
+    bytes.check().await?;
     chunks.finish(blob.digest).await
 }
 
@@ -212,7 +209,7 @@ mod tests {
         let opened = "202|location: /x|oci-chunk-min-length: 20000000";
         let (outcome, requests) = run(size, vec!["404", opened, "202|location: /x", "201"]);
         assert_eq!((outcome, requests[2].body_bytes), (Ok(Sent::Uploaded), Some(size as u64)));
-        let (outcome, _) = run(3, vec!["404", "202|location: /x|oci-chunk-min-length: 1000000000"]);
+        let (outcome, _) = run(3, vec!["404", "202|location: /x|oci-chunk-min-length: 2000000000"]);
         assert!(outcome.unwrap_err().problem.contains("no chunk below"));
     }
 
@@ -253,9 +250,11 @@ mod tests {
         assert_eq!(outcome, Ok(Sent::Uploaded));
         assert!(lines(&requests)[5].starts_with("PUT /s/3?digest="), "{requests:?}");
 
-        let (outcome, requests) = run(3, vec!["404", session, "429|retry-after: 0", "202|location: /s/1", finished]);
-        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 5));
-        assert_eq!((requests[2].body_bytes, requests[3].body_bytes), (Some(3), Some(3)));
+        let held_none = "204|location: /s/0|range: 0-0";
+        let (outcome, requests) =
+            run(3, vec!["404", session, "429|retry-after: 0", held_none, "202|location: /s/1", finished]);
+        assert_eq!((outcome, requests.len()), (Ok(Sent::Uploaded), 6));
+        assert_eq!((requests[2].body_bytes, requests[4].body_bytes), (Some(3), Some(3)));
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl TokenService<'_> {
                 None => request,
             }
         };
-        transport::send(&self.action(), None, request).await
+        transport::send(&self.action(), None, request(), || Some(request())).await
     }
 
     async fn refresh(&self, scopes: &[String], token: &SecretString) -> Result<Response, Failure> {
@@ -168,7 +168,7 @@ impl TokenService<'_> {
             let request = self.client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded");
             request.body(body.expose_secret().to_owned())
         };
-        transport::send(&self.action(), None, request).await
+        transport::send(&self.action(), None, request(), || Some(request())).await
     }
 
     async fn read(&self, found: &Found, scopes: &[String], response: Response) -> Result<Answer, Failure> {
