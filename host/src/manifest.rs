@@ -371,11 +371,11 @@ impl RawStore {
 impl RawPackage {
     fn into_section(self, scorer: &ScorerSection) -> Result<PackageSection, Misfit> {
         let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
-        if base != "scratch" && !names_a_registry(&base) {
+        if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
             return Err((
-                format!("`package.base`: `{base}` is neither `scratch` nor an image with its registry"),
-                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. \
-                 `mcr.microsoft.com/azure-functions/dotnet:4`, or `scratch`"
+                format!("`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"),
+                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
+                 `scratch`"
                     .to_owned(),
             ));
         }

@@ -86,8 +86,7 @@ pub struct BuildArgs {
     after_help = format!("The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
                         is unset.\n\n{CREDENTIALS}\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
                         --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http\n  cargo xtask package \
-                        --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base \
-                        mcr.microsoft.com/azure-functions/dotnet:4")
+                        --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base functions")
 )]
 pub struct PackageArgs {
     /// The scorer's scorebox.toml.
@@ -117,8 +116,9 @@ pub struct PackageArgs {
     /// Who asks the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// The image below ours, `scratch` or HOST[:PORT]/NAME[:TAG][@sha256:HEX]; wins over `package.base`. Where it brings
-    /// the Functions host, its command, user and ports stay; otherwise ours are set.
+    /// The image below ours: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
+    /// HOST[:PORT]/NAME[:TAG][@sha256:HEX]; wins over `package.base`. Where it brings the Functions host, its command, user
+    /// and ports stay; otherwise ours are set.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// Speak HTTP to the base's registry; with --plain-http it is so wherever base and image share one.

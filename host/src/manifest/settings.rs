@@ -156,9 +156,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("package.tag", "text", "latest", "Pushed beside the digest. With a scorer.version: that."),
     setting(
         "package.base",
-        "\"scratch\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
+        "\"scratch\", \"functions\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
         "scratch",
-        "The image below ours; the host is static and needs none. With a base of Azure Functions its host stays in charge.",
+        "The image below ours; the host is static and needs none. `functions` is `mcr.microsoft.com/azure-functions/node:4-node22`: its host stays in charge.",
     ),
 ];
 

@@ -124,7 +124,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[[trigger]]\nkind = \"http\"\nroute = \"/score\""), &["`trigger.route`", "leading slash"]);
     let twice = "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
     check(&minimal(twice), &["`[[trigger]]`", "one route"]);
-    check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch", "HOST"]);
+    check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch", "functions", "HOST"]);
     check(&minimal("[package]\nbase = \"library/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[package]\nbase = \"https://r.io/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[stores.default]\nprefix = \"*\""), &["`stores.default.prefix`"]);

@@ -4,12 +4,20 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use memmap2::Mmap;
 
+/// What is read of a file at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// A file's bytes; one copy per process, shared with every other process that maps the file.
-pub struct Mapping(Option<Mmap>);
+pub struct Mapping {
+    file: File,
+    /// `None` for a file of no bytes: mapping those is an error on Linux.
+    map: Option<Mmap>,
+}
 
 impl Mapping {
     /// Maps a whole file.
@@ -19,19 +27,33 @@ impl Mapping {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if file.metadata()?.len() == 0 {
-            // Mapping no bytes is an error on Linux.
-            return Ok(Self(None));
+            return Ok(Self { file, map: None });
         }
         #[expect(unsafe_code, reason = "weights are mapped, not copied, so that instances and processes share them")]
         // SAFETY: nobody may change or cut the file while it is mapped. The operator keeps this: in an image the file
         // lies in a read-only layer, and the README says that a model is replaced by a new folder, never in place.
         let map = unsafe { Mmap::map(&file) }?;
-        Ok(Self(Some(map)))
+        Ok(Self { file, map: Some(map) })
     }
 
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        self.map.as_deref().unwrap_or_default()
+    }
+
+    /// Hands over all bytes in pieces that are read, so that they do not stay in this process's memory as mapped pages do.
+    pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut at = 0;
+        while let Some(rest) = self.bytes().get(at..).filter(|rest| !rest.is_empty()) {
+            let count = self.file.read_at(&mut piece, at as u64).unwrap_or_default().min(rest.len());
+            match piece.get(..count) {
+                Some(read) if count > 0 => take(read),
+                // The file cannot be read, or not as far as it is mapped.
+                _ => return take(rest),
+            }
+            at += count;
+        }
     }
 }

@@ -176,10 +176,10 @@ impl Model {
             let mut hash = Sha256::new();
             for file in &self.files {
                 // Name and length in front, so that no two lists of files run together into the same bytes.
-                for field in [file.name.as_bytes(), file.mapping.bytes()] {
-                    hash.update((field.len() as u64).to_le_bytes());
-                    hash.update(field);
-                }
+                hash.update((file.name.len() as u64).to_le_bytes());
+                hash.update(&file.name);
+                hash.update((file.mapping.bytes().len() as u64).to_le_bytes());
+                file.mapping.pieces(|piece| hash.update(piece));
             }
             format!("sha256:{}", hex::encode(hash.finalize()))
         })

@@ -9,10 +9,21 @@ use super::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
 use crate::digest::Digest;
 
+/// What starts the Functions host in its stock images: a shell script that does not pass SIGTERM on, so that every stop ends
+/// in SIGKILL (Azure/azure-functions-docker, issues 404 and 677). Beside that it installs certificates that an operator
+/// mounted.
+const FUNCTIONS_SCRIPT: &str = "/opt/startup/start_nonappservice.sh";
+/// The program that the script starts.
+const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost";
+/// What its images are given for a custom handler beside our own variables: a console that says something
+/// (azure-functions-core-tools, Dockerfile.custom), and no search for .NET's functions, which `dotnet-isolated` turns on.
+const FUNCTIONS_SETTINGS: &[&str] =
+    &["AzureFunctionsJobHost__Logging__Console__IsEnabled=true", "AzureWebJobsFeatureFlags="];
+
 /// An image that ours is put on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// Where it was found, e.g. `mcr.microsoft.com/azure-functions/dotnet:4`.
+    /// Where it was found, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
     pub name: String,
     /// Of its manifest for our platform.
     pub digest: Digest,
@@ -68,7 +79,12 @@ impl Base {
         labels.extend(ours.labels.iter().map(|(name, value)| (name.clone(), json!(value))));
         container.insert("Labels".to_owned(), labels.into());
         container.insert("Env".to_owned(), json!(self.joined_env(ours)));
-        if !self.is_functions() {
+        if self.is_functions() {
+            if self.texts("Entrypoint").is_empty() && self.texts("Cmd") == [FUNCTIONS_SCRIPT] {
+                container.remove("Cmd");
+                container.insert("Entrypoint".to_owned(), json!([FUNCTIONS_HOST]));
+            }
+        } else {
             // They belong to the base's own program; left there, `Cmd` would become arguments of ours.
             for key in ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"] {
                 container.remove(key);
@@ -84,12 +100,15 @@ impl Base {
     /// The base's variables with ours set; its `PATH` leads to its own programs and stays.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
-        for entry in &ours.env {
+        let settings = if self.is_functions() { FUNCTIONS_SETTINGS } else { &[] };
+        for entry in ours.env.iter().map(String::as_str).chain(settings.iter().copied()) {
             let name = variable(entry);
             match joined.iter_mut().find(|known| variable(known) == name) {
                 Some(_) if name == "PATH" => {}
-                Some(known) => known.clone_from(entry),
-                None => joined.push(entry.clone()),
+                Some(known) => entry.clone_into(known),
+                // Only to undo what the base says.
+                None if entry.ends_with('=') => {}
+                None => joined.push(entry.to_owned()),
             }
         }
         joined
@@ -194,11 +213,25 @@ mod tests {
         assert_eq!(config["Entrypoint"], Value::Null);
         assert_eq!((&config["User"], &config["WorkingDir"]), (&json!(""), &json!("/azure-functions-host")));
         assert_eq!(config["ExposedPorts"], json!({ "80/tcp": {} }));
-        assert_eq!(config["Env"], json!(["PATH=/base", "HOME=/home", "FUNCTIONS_WORKER_RUNTIME=custom"]));
+        let logging = "AzureFunctionsJobHost__Logging__Console__IsEnabled=true";
+        assert_eq!(config["Env"], json!(["PATH=/base", "HOME=/home", "FUNCTIONS_WORKER_RUNTIME=custom", logging]));
         assert_eq!(config["Labels"], json!({ "vendor": "v", "dev.scorebox.scorer.name": "digits" }));
         assert_eq!(document["rootfs"]["diff_ids"], json!([hash("a"), hash("b")]));
         assert_eq!(document["history"].as_array().unwrap().len(), 3);
         assert!(document.get("container_config").is_none() && document.get("docker_version").is_none());
+    }
+
+    #[test]
+    fn functions_host_gets_the_signals_that_its_script_keeps_to_itself() {
+        let base = base(json!({
+            "Entrypoint": null, "Cmd": ["/opt/startup/start_nonappservice.sh"],
+            "Env": ["FUNCTIONS_WORKER_RUNTIME=dotnet-isolated", "AzureWebJobsFeatureFlags=EnableWorkerIndexing"],
+        }));
+        let config = Value::from(base.document(&ours()))["config"].clone();
+        assert_eq!(config["Entrypoint"], json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]));
+        assert!(config.get("Cmd").is_none());
+        let env = config["Env"].as_array().unwrap();
+        assert_eq!(env[..2], [json!("FUNCTIONS_WORKER_RUNTIME=custom"), json!("AzureWebJobsFeatureFlags=")]);
     }
 
     #[test]

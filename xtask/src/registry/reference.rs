@@ -7,6 +7,11 @@ use oci_client::Reference;
 use crate::digest::Digest;
 use crate::failure::Failure;
 
+/// The base that is meant by the word `functions`: of the stock images of Azure Functions one with a host of today, which
+/// forwards HTTP to custom handlers, and with the extension bundle in it, without which Blob and Service Bus triggers do not
+/// start. `dotnet:4` has an older host, `dotnet-isolated:4` has no bundle.
+const FUNCTIONS_BASE: &str = "mcr.microsoft.com/azure-functions/node:4-node22";
+
 /// Where a base image stands, and which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseReference {
@@ -21,10 +26,11 @@ pub struct BaseReference {
 }
 
 impl BaseReference {
-    /// Reads `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`.
+    /// Reads `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word `functions`.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. mcr.microsoft.com/azure-functions/dotnet:4, \
-                   in package.base or after --base";
+        let text = if text == "functions" { FUNCTIONS_BASE } else { text };
+        let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. mcr.microsoft.com/azure-functions/node:4-node22, \
+                   or `functions` for that one, or `scratch`, in package.base or after --base";
         let reference: Reference = text
             .parse()
             .map_err(|error| Failure::project(format!("base `{text}` is no image reference: {error}"), fix))?;
@@ -75,6 +81,7 @@ mod tests {
             assert_eq!((reference.version().as_str(), reference.name().as_str()), (version, name), "{text}");
         };
         check("r.io/a/b:4", "4", "r.io/a/b:4");
+        check("functions", "4-node22", FUNCTIONS_BASE);
         check("127.0.0.1:5000/b", "latest", "127.0.0.1:5000/b:latest");
         check(&format!("localhost/b@{digest}"), &digest.to_string(), &format!("localhost/b@{digest}"));
         check(&format!("r.io/b:4@{digest}"), &digest.to_string(), "r.io/b:4");
