@@ -3,6 +3,7 @@
 //! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and [`manifest`] are pure, `layer` and
 //! `layout` write what they decided, `reading` and `unpack` read it back.
 
+pub mod attestation;
 pub mod base;
 pub mod layer;
 pub mod layout;

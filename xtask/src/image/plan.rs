@@ -115,7 +115,7 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
 }
 
 /// Seconds since 1970 as text; seconds that a date cannot hold count as 1970.
-fn rfc3339(epoch: u64) -> String {
+pub(super) fn rfc3339(epoch: u64) -> String {
     // The formatter takes years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()

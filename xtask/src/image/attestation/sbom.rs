@@ -1,0 +1,129 @@
+//! The list of an image's parts, in CycloneDX 1.6.
+//!
+//! Owns that document. Must not know how it is attached. A struct of its own instead of a crate: the crate for it brings a
+//! parser for XML, and all that is written is this.
+
+use serde_json::{Value, json};
+
+use super::{Crate, FileOrigin, HostOrigin, Origin, Role, property};
+use crate::digest::Digest;
+use crate::image::plan::rfc3339;
+use crate::image::{APP_ROOT, HOST_PROGRAM};
+
+/// How the image and the host are called within the document.
+const IMAGE: &str = "image";
+const HOST: &str = "host";
+
+/// Writes the document.
+pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
+    let mut parts = vec![host(&origin.host)];
+    let mut in_image = vec![HOST.to_owned()];
+    let mut in_host = Vec::new();
+    if let Some(build) = &origin.host.build {
+        let libc = build.libc.as_deref().and_then(|libc| libc.split_once(' '));
+        let libc = libc.map(|(name, version)| {
+            json!({ "type": "library", "bom-ref": format!("{name} {version}"), "name": name, "version": version,
+                "description": "linked statically into the host" })
+        });
+        for part in build.crates.iter().filter(|one| one.name != "scorebox-host").map(library).chain(libc) {
+            in_host.extend(part["bom-ref"].as_str().map(str::to_owned));
+            parts.push(part);
+        }
+    }
+    for part in origin.files.iter().map(|file| self::file(origin, file)).chain(origin.base.as_ref().map(base)) {
+        in_image.extend(part["bom-ref"].as_str().map(str::to_owned));
+        parts.push(part);
+    }
+    let document = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": format!("urn:uuid:{}", uuid(image)),
+        "version": 1,
+        "metadata": {
+            "timestamp": rfc3339(origin.epoch),
+            "tools": { "components": [
+                { "type": "application", "name": "cargo xtask package", "version": env!("CARGO_PKG_VERSION") },
+            ] },
+            "component": {
+                "type": "container", "bom-ref": IMAGE, "name": origin.repository, "version": origin.version,
+                "hashes": hashes(image.hex()),
+            },
+        },
+        "components": parts,
+        "dependencies": [{ "ref": IMAGE, "dependsOn": in_image }, { "ref": HOST, "dependsOn": in_host }],
+    });
+    document.to_string().into_bytes()
+}
+
+fn host(host: &HostOrigin) -> Value {
+    let mut part =
+        json!({ "type": "application", "bom-ref": HOST, "name": "scorebox", "hashes": hashes(host.digest.hex()) });
+    let known = match &host.build {
+        Some(build) => {
+            insert(&mut part, "version", build.version.clone().into());
+            insert(&mut part, "licenses", licenses(env!("CARGO_PKG_LICENSE")));
+            "whole"
+        }
+        None => "none: it was built elsewhere",
+    };
+    let path = property("path", HOST_PROGRAM.trim_start_matches('/'));
+    insert(&mut part, "properties", json!([path, property("parts-known", known)]));
+    part
+}
+
+fn library(one: &Crate) -> Value {
+    let Crate { name, version, license, checksum } = one;
+    let purl = format!("pkg:cargo/{name}@{version}");
+    let mut part = json!({ "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl });
+    if let Some(license) = license {
+        insert(&mut part, "licenses", licenses(license));
+    }
+    if let Some(checksum) = checksum {
+        insert(&mut part, "hashes", hashes(checksum));
+    }
+    part
+}
+
+fn file(origin: &Origin, file: &FileOrigin) -> Value {
+    let (kind, license) = match file.role {
+        Role::Component => ("application", &origin.license),
+        Role::Code | Role::Settings => ("file", &None),
+        Role::Model => ("machine-learning-model", &origin.model_license),
+    };
+    let name = file.path.strip_prefix(APP_ROOT.trim_start_matches('/')).unwrap_or(&file.path).trim_start_matches('/');
+    let mut part = json!({ "type": kind, "bom-ref": name, "name": name, "hashes": hashes(file.digest.hex()),
+        "properties": [property("path", &file.path)] });
+    if file.role == Role::Component && !origin.version.is_empty() {
+        insert(&mut part, "version", origin.version.clone().into());
+    }
+    if let Some(license) = license {
+        insert(&mut part, "licenses", licenses(license));
+    }
+    part
+}
+
+fn base((name, digest): &(String, Digest)) -> Value {
+    json!({ "type": "container", "bom-ref": format!("base {name}"), "name": name, "hashes": hashes(digest.hex()) })
+}
+
+fn insert(part: &mut Value, key: &str, value: Value) {
+    if let Some(part) = part.as_object_mut() {
+        part.insert(key.to_owned(), value);
+    }
+}
+
+fn hashes(hex: &str) -> Value {
+    json!([{ "alg": "SHA-256", "content": hex }])
+}
+
+fn licenses(expression: &str) -> Value {
+    // What crates wrote before SPDX had `OR`.
+    json!([{ "expression": expression.replace('/', " OR ") }])
+}
+
+/// A name for the document that is the same for the same image: a UUID of version 8 (RFC 9562) from its digest.
+fn uuid(image: &Digest) -> String {
+    let part = |range: std::ops::Range<usize>| image.hex().get(range).unwrap_or_default().to_owned();
+    format!("{}-{}-8{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
+}

@@ -1,0 +1,145 @@
+//! What an image was made from, found out on this machine.
+//!
+//! Owns the questions to Cargo, git and the files. Must not know in which form it is told.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::image::Content;
+use crate::image::attestation::{Crate, HostBuild, Revision};
+use crate::workspace;
+
+/// What the image's host is built from: the crates that Cargo compiles for it, and what they are compiled with.
+pub fn host_build() -> Result<HostBuild, Failure> {
+    let root = workspace::root();
+    let path = root.join("Cargo.lock");
+    let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    let lock: Lock = toml::from_str(&text)
+        .map_err(|error| Failure::toolchain(format!("{}: {error}", path.display()), "run `cargo update --workspace`"))?;
+    let tree = tree(&root)?;
+    let crates = crates(&tree, &lock);
+    let version = crates.iter().find(|one| one.name == "scorebox-host").map(|one| one.version.clone());
+    Ok(HostBuild {
+        version: version.unwrap_or_default(),
+        crates,
+        // glibc tells its version so; where nothing answers, it is not known.
+        libc: said(Command::new("getconf").arg("GNU_LIBC_VERSION")),
+        rustc: said(Command::new("rustc").arg("--version")),
+        lock: Digest::of(text.as_bytes()),
+    })
+}
+
+/// As `cargo tree` prints a package: `NAME vVERSION|LICENCE`, perhaps with a path or a mark behind the version.
+fn tree(root: &Path) -> Result<String, Failure> {
+    // The same package and features as the image's build, see `host_program`.
+    let arguments = ["tree", "-p", "scorebox-host", "--no-default-features", "--edges", "normal,no-proc-macro"];
+    let form = ["--target", "x86_64-unknown-linux-gnu", "--prefix", "none", "--format", "{p}|{l}", "--locked"];
+    let output = workspace::cargo(root).args(arguments).args(form).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Ok(output) => Err(Failure::toolchain(
+            format!("`cargo tree` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()),
+            "mend what Cargo says; `--attest none` leaves out the list of parts",
+        )),
+        Err(error) => {
+            Err(Failure::toolchain(format!("`cargo tree` cannot be started: {error}"), "run `cargo xtask setup`"))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<LockedPackage>,
+}
+
+#[derive(Deserialize)]
+struct LockedPackage {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
+fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
+    let locked = lock.package.iter().map(|package| ((package.name.as_str(), package.version.as_str()), package));
+    let locked: BTreeMap<_, _> = locked.collect();
+    let mut crates: Vec<_> = tree
+        .lines()
+        .filter_map(|line| {
+            let (package, license) = line.split_once('|')?;
+            let mut words = package.split(' ');
+            let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+            // `(*)`: shown before.
+            let license = license.trim_end_matches("(*)").trim();
+            let checksum = locked.get(&(name, version)).and_then(|package| package.checksum.clone());
+            let license = Some(license.to_owned()).filter(|license| !license.is_empty());
+            Some(Crate { name: name.to_owned(), version: version.to_owned(), license, checksum })
+        })
+        .collect();
+    crates.sort();
+    crates.dedup();
+    crates
+}
+
+/// The commit that a folder's project stands at; `None` outside of git.
+pub fn revision(dir: &Path) -> Option<Revision> {
+    let git = |arguments: &[&str]| said(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let commit = git(&["rev-parse", "--verify", "HEAD"])?;
+    // An empty answer is none at all to `said`.
+    let is_changed = git(&["status", "--porcelain", "--", "."]).is_some();
+    Some(Revision { commit, is_changed })
+}
+
+/// The digest of what stands in an image.
+pub fn digest(content: &Content) -> Result<Digest, Failure> {
+    match content {
+        Content::Bytes(bytes) => Ok(Digest::of(bytes)),
+        Content::File(path) => {
+            let unreadable = |error| Failure::file(path, "be read", error);
+            let file = File::open(path).map_err(unreadable)?;
+            Ok(Digest::of_reader(file).map_err(unreadable)?.0)
+        }
+    }
+}
+
+/// The first line of what a program says, if it says something and ends well.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let line = text.lines().next()?.trim();
+    (output.status.success() && !line.is_empty()).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_are_read_with_licence_and_checksum() {
+        let lock = Lock {
+            package: vec![LockedPackage { name: "a".into(), version: "1.0.0".into(), checksum: Some("ff".into()) }],
+        };
+        let tree = "scorebox-host v0.1.0 (/x/host)|Apache-2.0\nb v2.0.0|\na v1.0.0|MIT\na v1.0.0|MIT (*)\n\n";
+        let found = crates(tree, &lock);
+        let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "scorebox-host"]);
+        assert_eq!((found[0].license.as_deref(), found[0].checksum.as_deref()), (Some("MIT"), Some("ff")));
+        assert_eq!((&found[1].license, &found[2].checksum), (&None, &None));
+    }
+
+    #[test]
+    fn host_is_built_from_what_cargo_says() {
+        let build = host_build().unwrap();
+        let has = |name: &str| build.crates.iter().any(|one| one.name == name);
+        assert!(has("wasmtime") && has("sha2") && !has("clap_derive"), "{:?}", build.crates);
+        // The image's host has no compiler.
+        assert!(!has("cranelift-codegen"));
+        let licensed = build.crates.iter().filter(|one| one.license.is_some() && one.checksum.is_some()).count();
+        assert!(licensed * 10 > build.crates.len() * 9, "{licensed} of {}", build.crates.len());
+    }
+}

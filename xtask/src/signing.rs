@@ -1,0 +1,229 @@
+//! Signatures with a key on this machine, in cosign's forms.
+//!
+//! Owns keys, the payload that cosign signs for an image, and the envelope (DSSE) around statements. Must not know where
+//! signatures are kept. The private key is read from a file and shown nowhere.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use p256::SecretKey;
+use p256::ecdsa::signature::{Signer as _, Verifier as _};
+use p256::ecdsa::{DerSignature, Signature, SigningKey, VerifyingKey};
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::digest::Digest;
+use crate::failure::Failure;
+
+/// What an envelope holds: a statement of in-toto.
+pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
+/// No PEM file of a key is larger.
+const LARGEST_KEY_BYTES: u64 = 64 << 10;
+
+/// A private key; nothing shows it.
+pub struct Key(SigningKey);
+
+/// A public key.
+#[derive(Debug, Clone)]
+pub struct PublicKey(VerifyingKey);
+
+/// A statement, and who signed it (<https://github.com/secure-systems-lab/dsse>).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload_type: String,
+    payload: String,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EnvelopeSignature {
+    #[serde(default)]
+    keyid: String,
+    sig: String,
+}
+
+impl Key {
+    /// Reads a P-256 key from PEM: PKCS #8 or SEC 1, without a password.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = SecretString::from(read(path)?);
+        let text = text.expose_secret();
+        let refused = |problem: &str| {
+            Failure::other(
+                format!("{}: {problem}", path.display()),
+                "make a key with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out scorebox.key`; \
+                 `cosign import-key-pair --key scorebox.key` gives cosign the same one",
+            )
+        };
+        if text.contains("BEGIN ENCRYPTED") {
+            return Err(refused("is encrypted, and only keys without a password can be read"));
+        }
+        let key = SigningKey::from_pkcs8_pem(text).ok();
+        let key = key.or_else(|| SecretKey::from_sec1_pem(text).ok().map(SigningKey::from));
+        key.map(Self).ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
+    }
+
+    /// Signs bytes; the same key and bytes give the same signature (RFC 6979). ASN.1 DER.
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        let signature: Signature = self.0.sign(bytes);
+        signature.to_der().as_bytes().to_vec()
+    }
+
+    /// Signs an image: the payload, and its signature as the annotation has it.
+    pub fn sign_image(&self, reference: &str, digest: &Digest) -> (Vec<u8>, String) {
+        let payload = json!({
+            "critical": {
+                "identity": { "docker-reference": reference },
+                "image": { "docker-manifest-digest": digest.to_string() },
+                "type": "cosign container image signature",
+            },
+            "optional": null,
+        });
+        let payload = payload.to_string().into_bytes();
+        let signature = STANDARD.encode(self.sign(&payload));
+        (payload, signature)
+    }
+
+    /// Puts a statement into an envelope.
+    pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
+        let sig = STANDARD.encode(self.sign(&encoded(STATEMENT_MEDIA_TYPE, statement)));
+        let envelope = Envelope {
+            payload_type: STATEMENT_MEDIA_TYPE.to_owned(),
+            payload: STANDARD.encode(statement),
+            signatures: vec![EnvelopeSignature { keyid: String::new(), sig }],
+        };
+        // Strings always serialise.
+        serde_json::to_vec(&envelope).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+impl PublicKey {
+    /// Reads a P-256 key from PEM, as `cosign generate-key-pair` and `openssl pkey -pubout` write it.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = read(path)?;
+        VerifyingKey::from_public_key_pem(&text).map(Self).map_err(|_| {
+            Failure::other(
+                format!("{}: holds no public key of the curve P-256 in PEM", path.display()),
+                "get it from the private key with `openssl pkey -in scorebox.key -pubout`",
+            )
+        })
+    }
+
+    /// Whether a signature, base64 of DER, is this key's over these bytes.
+    pub fn verify(&self, bytes: &[u8], signature: &str) -> bool {
+        let der = STANDARD.decode(signature).ok();
+        let signature = der.and_then(|der| DerSignature::try_from(der.as_slice()).ok());
+        signature.is_some_and(|signature| self.0.verify(bytes, &signature).is_ok())
+    }
+}
+
+/// The digest of the image that a payload of cosign speaks of.
+pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
+    let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    Digest::parse(payload.pointer("/critical/image/docker-manifest-digest")?.as_str()?)
+}
+
+/// The statement in an envelope, and whether it is signed with the key.
+pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool)> {
+    let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
+    let statement = STANDARD.decode(&envelope.payload).ok()?;
+    let bytes = encoded(&envelope.payload_type, &statement);
+    let is_signed = key.is_some_and(|key| envelope.signatures.iter().any(|one| key.verify(&bytes, &one.sig)));
+    Some((statement, is_signed))
+}
+
+/// What is signed of an envelope: its type too, so that the same bytes mean nothing as something else.
+fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| Failure::file(path, "be read", error);
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > LARGEST_KEY_BYTES {
+        return Err(unreadable(std::io::Error::other(format!("has {size} bytes, which no key has"))));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+
+    fn secret() -> SecretKey {
+        SecretKey::from_slice(&[7; 32]).unwrap()
+    }
+
+    fn pkcs8() -> String {
+        secret().to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
+    }
+
+    fn sec1() -> String {
+        secret().to_sec1_pem(LineEnding::LF).unwrap().to_string()
+    }
+
+    fn public() -> String {
+        secret().public_key().to_public_key_pem(LineEnding::LF).unwrap()
+    }
+
+    fn keys(private: &str) -> (Key, PublicKey) {
+        let dir = tempfile::tempdir().unwrap();
+        let (private_path, public_path) = (dir.path().join("k"), dir.path().join("p"));
+        std::fs::write(&private_path, private).unwrap();
+        std::fs::write(&public_path, public()).unwrap();
+        (Key::read(&private_path).unwrap(), PublicKey::read(&public_path).unwrap())
+    }
+
+    #[test]
+    fn image_signature_is_verified_and_stays_the_same() {
+        let digest = Digest::of(b"manifest");
+        let (key, public) = keys(&pkcs8());
+        let (payload, signature) = key.sign_image("r.io/a", &digest);
+        assert!(public.verify(&payload, &signature));
+        assert_eq!(signed_digest(&payload), Some(digest.clone()));
+        assert_eq!(keys(&sec1()).0.sign_image("r.io/a", &digest).1, signature, "the same key in its other form");
+        let mut altered = payload.clone();
+        altered[20] ^= 1;
+        assert!(!public.verify(&altered, &signature) && !public.verify(&payload, "AAAA"));
+        assert!(!format!("{key:?}").contains(pkcs8().lines().nth(1).unwrap()));
+    }
+
+    #[test]
+    fn envelope_is_opened_by_all_and_trusted_with_the_key() {
+        let (key, public) = keys(&sec1());
+        let envelope = key.sign_statement(b"{}");
+        assert_eq!(opened(&envelope, Some(&public)), Some((b"{}".to_vec(), true)));
+        assert_eq!(opened(&envelope, None), Some((b"{}".to_vec(), false)));
+        let other = String::from_utf8(envelope).unwrap().replace("\"e30=\"", "\"e31=\"");
+        assert!(opened(other.as_bytes(), Some(&public)).is_none_or(|(_, is_signed)| !is_signed));
+    }
+
+    #[test]
+    fn other_keys_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k");
+        let refuse = |text: &str, part: &str| {
+            std::fs::write(&path, text).unwrap();
+            let refused = Key::read(&path).unwrap_err();
+            assert!(refused.problem.contains(part), "{refused}");
+        };
+        refuse("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n", "encrypted");
+        refuse(&public(), "no private key");
+        assert!(PublicKey::read(&path).is_ok());
+        refuse("", "no private key");
+        assert!(PublicKey::read(&path).unwrap_err().problem.contains("no public key"));
+        refuse(&"x".repeat(1 << 17), "which no key has");
+    }
+}
