@@ -123,6 +123,10 @@ pub struct PackageSection {
     pub tag: String,
     /// The image below ours: `scratch`, or where a registry has it.
     pub base: String,
+    /// The scorer's licence, as SPDX writes it.
+    pub license: Option<String>,
+    /// The model's licence, as SPDX writes it.
+    pub model_license: Option<String>,
 }
 
 /// What is wrong with a manifest, where, and how to mend it.
@@ -245,6 +249,8 @@ struct RawPackage {
     repository: Option<String>,
     tag: Option<String>,
     base: Option<String>,
+    license: Option<String>,
+    model_license: Option<String>,
 }
 
 /// A problem and its fix, before the file's name is known.
@@ -389,6 +395,8 @@ impl RawPackage {
             repository: self.repository.unwrap_or_else(|| scorer.name.clone()),
             tag,
             base,
+            license: self.license,
+            model_license: self.model_license,
         })
     }
 }

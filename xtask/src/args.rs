@@ -132,6 +132,14 @@ pub struct PackageArgs {
     /// not every service that runs images reads it.
     #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
     pub compression: Compressor,
+    /// What is attached to the image: the list of its parts (CycloneDX) and the statement about its making (SLSA), or
+    /// nothing. The image itself stays the same.
+    #[arg(long, value_enum, default_value_t = Attest::All)]
+    pub attest: Attest,
+    /// A private key of the curve P-256, in PEM and without a password, that signs the image, for `cosign verify`, and the
+    /// statement.
+    #[arg(long, value_name = "FILE")]
+    pub sign_key: Option<PathBuf>,
     /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
@@ -235,6 +243,15 @@ impl IdentityArgs {
     pub fn read(&self) -> Result<Identity, Failure> {
         Identity::read(self.username.as_deref(), self.password_stdin, self.ca_file.as_deref())
     }
+}
+
+/// What is attached to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Attest {
+    /// List of parts and statement.
+    All,
+    /// Nothing.
+    None,
 }
 
 /// What compresses layers.

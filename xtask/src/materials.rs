@@ -20,8 +20,9 @@ pub fn host_build() -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-    let lock: Lock = toml::from_str(&text)
-        .map_err(|error| Failure::toolchain(format!("{}: {error}", path.display()), "run `cargo update --workspace`"))?;
+    let lock: Lock = toml::from_str(&text).map_err(|error| {
+        Failure::toolchain(format!("{}: {error}", path.display()), "run `cargo update --workspace`")
+    })?;
     let tree = tree(&root)?;
     let crates = crates(&tree, &lock);
     let version = crates.iter().find(|one| one.name == "scorebox-host").map(|one| one.version.clone());

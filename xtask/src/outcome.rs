@@ -49,7 +49,8 @@ impl Outcome<'_> {
 
     /// Blobs as aligned lines, and sums if a registry was asked.
     pub fn table(&self) -> String {
-        table(self.image, self.sent, self.dry_run)
+        let attached = self.image.attachments.iter().map(|one| format!("{:<10} {} beside it\n", one.name, one.digest));
+        table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
     }
 
     /// Prints the result to standard output.
@@ -75,6 +76,9 @@ impl Outcome<'_> {
                 "sent": sent.filter(|_| !self.dry_run).map(|sent| sent == Sent::Uploaded),
             })
         });
+        let attachments = self.image.attachments.iter();
+        let attachments =
+            attachments.map(|one| json!({ "name": one.name, "digest": one.digest.to_string(), "tag": one.tag }));
         json!({
             "reference": self.reference(),
             "digest": self.image.digest.to_string(),
@@ -83,6 +87,7 @@ impl Outcome<'_> {
             "dryRun": self.dry_run,
             "pushed": self.sent.is_some() && !self.dry_run,
             "blobs": blobs.collect::<Vec<_>>(),
+            "attachments": attachments.collect::<Vec<_>>(),
         })
     }
 }

@@ -7,16 +7,20 @@ use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::Manifest;
 use scorebox_host::precompiled::Cpu;
+use serde_json::json;
 
 use crate::app::{self, App, MODEL_FOLDER};
-use crate::args::{Compressor, PackageArgs};
+use crate::args::{Attest, Compressor, PackageArgs};
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
+use crate::image::attestation::{FileOrigin, HostOrigin, Origin, Role, artifacts};
 use crate::image::base::Base;
 use crate::image::layout::{self, WrittenImage};
-use crate::image::{Compression, Content, Inputs, PORT, plan};
+use crate::image::{APP_ROOT, Compression, Content, Inputs, PORT, plan};
+use crate::materials;
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
+use crate::signing::Key;
 use crate::workspace::{self, shown};
 
 /// The port of the Functions host in its images.
@@ -35,6 +39,10 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             format!("{}: `package.registry` is not set, so there is nowhere to push to", args.manifest.display()),
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
+    }
+    let key = args.sign_key.as_deref().map(Key::read).transpose()?;
+    if key.is_some() && args.attest == Attest::None {
+        return Err(Failure::other("--sign-key signs what --attest none leaves out", "leave out one of the two"));
     }
     let identity = args.identity.read()?;
     let place = match args.base.as_deref().unwrap_or(&manifest.package.base) {
@@ -66,6 +74,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         },
         base,
         base_blobs: base_blobs.as_deref(),
+        attestation: (args.attest == Attest::All).then_some(repository),
+        key: key.as_ref(),
     };
     let image = image(&manifest, &making)?;
     let sent = match &target {
@@ -121,6 +131,10 @@ pub struct Making<'a> {
     pub base: Option<Base>,
     /// The folder with the base's layers.
     pub base_blobs: Option<&'a Path>,
+    /// The image's name in what is said about it; `None`: nothing is.
+    pub attestation: Option<&'a str>,
+    /// What signs it.
+    pub key: Option<&'a Key>,
 }
 
 impl<'a> Making<'a> {
@@ -134,6 +148,8 @@ impl<'a> Making<'a> {
             compression: Compression::Gzip,
             base: None,
             base_blobs: None,
+            attestation: None,
+            key: None,
         }
     }
 }
@@ -151,7 +167,57 @@ pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, F
     host_program::check(&host)?;
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
     let dir = making.output.map_or_else(default, Path::to_path_buf);
-    layout::write(&plan(&inputs(app, host, epoch, making)), &dir, making.tag, making.base_blobs)
+    let inputs = inputs(app, host, epoch, making);
+    let origin = match making.attestation {
+        Some(repository) => Some(origin(manifest, &inputs, making, repository)?),
+        None => None,
+    };
+    layout::write(&plan(&inputs), &dir, making.tag, making.base_blobs, |digest, size| {
+        origin.map(|origin| artifacts(&origin, digest, size, making.key)).unwrap_or_default()
+    })
+}
+
+/// Where the image comes from: what is known here about what goes into it.
+fn origin(manifest: &Manifest, inputs: &Inputs, making: &Making<'_>, repository: &str) -> Result<Origin, Failure> {
+    let role = |name: &str| match name {
+        app::COMPONENT_FILE => Role::Component,
+        app::CODE_FILE => Role::Code,
+        _ => Role::Settings,
+    };
+    let file = |name: &str, content: &Content, role: Role| {
+        let path = format!("{}/{name}", APP_ROOT.trim_start_matches('/'));
+        Ok::<_, Failure>(FileOrigin { path, digest: materials::digest(content)?, role })
+    };
+    let settings = inputs.app.iter().map(|(name, content)| file(name, content, role(name)));
+    let model = inputs.model.iter().map(|(name, content)| file(name, content, Role::Model));
+    let build = match making.host {
+        None => Some(materials::host_build()?),
+        Some(_) => None,
+    };
+    let base = inputs.base.as_ref().map(|base| (base.name.clone(), base.digest.clone()));
+    let parameters = json!({
+        "scorer": inputs.name,
+        "version": inputs.version,
+        "world": inputs.world,
+        "base": base.as_ref().map_or("scratch", |(name, _)| name),
+        "compression": match inputs.compression { Compression::Zstd => "zstd", _ => "gzip" },
+        "cpu": making.cpu.to_string(),
+        "sourceDateEpoch": inputs.epoch,
+    });
+    let project = manifest.path.canonicalize().ok();
+    Ok(Origin {
+        repository: repository.to_owned(),
+        name: inputs.name.clone(),
+        version: inputs.version.clone(),
+        license: manifest.package.license.clone(),
+        model_license: manifest.package.model_license.clone(),
+        parameters: parameters.as_object().cloned().unwrap_or_default(),
+        epoch: inputs.epoch,
+        base,
+        host: HostOrigin { digest: materials::digest(&inputs.host)?, build },
+        files: settings.chain(model).collect::<Result<_, _>>()?,
+        revision: project.as_deref().and_then(Path::parent).and_then(materials::revision),
+    })
 }
 
 fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {

@@ -154,6 +154,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("package.registry", "HOST[:PORT]", "", "Where --push sends the image, e.g. contoso.azurecr.io."),
     setting("package.repository", "path", "", "The image's name in the registry. Without it: the scorer's name."),
     setting("package.tag", "text", "latest", "Pushed beside the digest. With a scorer.version: that."),
+    setting("package.license", "SPDX expression", "", "The scorer's licence, e.g. MIT; told in the list of parts."),
+    setting("package.model_license", "SPDX expression", "", "The model's, the same."),
     setting(
         "package.base",
         "\"scratch\", \"functions\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",

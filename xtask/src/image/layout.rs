@@ -7,9 +7,10 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::ImagePlan;
+use super::attestation::Artifact;
 use super::layer::{self, WrittenLayer};
 use super::manifest::BaseLayer;
 use crate::digest::Digest;
@@ -34,6 +35,23 @@ pub struct WrittenImage {
     pub manifest: Vec<u8>,
     /// Everything that the manifest names, in the order in which it is sent: layers, then the configuration.
     pub blobs: Vec<Blob>,
+    /// What is kept beside it.
+    pub attachments: Vec<Attachment>,
+}
+
+/// An artifact that was written beside an image.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// `sbom`, `provenance` or `signature`.
+    pub name: String,
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// The manifest's bytes.
+    pub manifest: Vec<u8>,
+    /// What the manifest names.
+    pub blobs: Vec<Blob>,
+    /// The tag that it is found by; without one it is found by its subject, the image.
+    pub tag: Option<String>,
 }
 
 /// Bytes that a manifest names.
@@ -79,8 +97,14 @@ pub fn blob_name(digest: &Digest) -> String {
 /// Writes the planned image as a layout of its own; a layout that is there is replaced.
 ///
 /// `base_blobs` is a folder with the base's layers, each named by the digits of its digest. Without it the layout names
-/// them and does not hold them.
-pub fn write(plan: &ImagePlan, dir: &Path, tag: &str, base_blobs: Option<&Path>) -> Result<WrittenImage, Failure> {
+/// them and does not hold them. `attach` says what is kept beside an image of this digest and size of its manifest.
+pub fn write(
+    plan: &ImagePlan,
+    dir: &Path,
+    tag: &str,
+    base_blobs: Option<&Path>,
+    attach: impl FnOnce(&Digest, u64) -> Vec<Artifact>,
+) -> Result<WrittenImage, Failure> {
     let mut folder = Replacement::begin(dir, LAYOUT_FILE)?;
     let blobs = folder.path().join("blobs/sha256");
     std::fs::create_dir_all(&blobs).map_err(|error| Failure::file(&blobs, "be made", error))?;
@@ -101,32 +125,74 @@ pub fn write(plan: &ImagePlan, dir: &Path, tag: &str, base_blobs: Option<&Path>)
     let (config_digest, digest) = (Digest::of(&config), Digest::of(&manifest));
     folder.write(&blob_name(&config_digest), &config)?;
     folder.write(&blob_name(&digest), &manifest)?;
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [{
-            "mediaType": OCI_IMAGE_MEDIA_TYPE,
-            "digest": digest.to_string(),
-            "size": manifest.len(),
-            "annotations": { TAG_ANNOTATION: tag },
-            "platform": { "architecture": "amd64", "os": "linux" },
-        }],
-    });
+    let mut entries = vec![json!({
+        "mediaType": OCI_IMAGE_MEDIA_TYPE,
+        "digest": digest.to_string(),
+        "size": manifest.len(),
+        "annotations": { TAG_ANNOTATION: tag },
+        "platform": { "architecture": "amd64", "os": "linux" },
+    })];
+    let mut attachments = Vec::new();
+    for artifact in attach(&digest, manifest.len() as u64) {
+        let attachment = write_artifact(artifact, &mut folder)?;
+        entries.push(attachment.entry());
+        attachments.push(attachment);
+    }
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
     folder.write(INDEX_FILE, index.to_string().as_bytes())?;
     folder.write(LAYOUT_FILE, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     folder.finish()?;
 
-    let own = |name: &str, media_type: &str, digest, size| Blob {
+    named.extend(layers.into_iter().map(|layer| own(layer.name, layer.media_type, layer.digest, layer.size)));
+    named.push(own("config", IMAGE_CONFIG_MEDIA_TYPE, config_digest, config.len() as u64));
+    Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs: named, attachments })
+}
+
+/// A blob that the layout holds and no base has.
+fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
+    Blob {
         name: name.to_owned(),
         media_type: media_type.to_owned(),
         digest,
         size,
         of_base: false,
         place: Place::Layout,
+    }
+}
+
+fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attachment, Failure> {
+    let mut put = |name: &str, media_type: &str, bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        folder.write(&blob_name(&digest), bytes)?;
+        Ok::<_, Failure>(own(name, media_type, digest, bytes.len() as u64))
     };
-    named.extend(layers.into_iter().map(|layer| own(layer.name, layer.media_type, layer.digest, layer.size)));
-    named.push(own("config", IMAGE_CONFIG_MEDIA_TYPE, config_digest, config.len() as u64));
-    Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs: named })
+    let Artifact { name, manifest, config, config_media_type, content, tag } = artifact;
+    let config = put(&format!("config of {name}"), config_media_type, &config)?;
+    let content = put(name, content.media_type, &content.bytes)?;
+    let digest = put(name, OCI_IMAGE_MEDIA_TYPE, &manifest)?.digest;
+    Ok(Attachment { name: name.to_owned(), digest, manifest, blobs: vec![content, config], tag })
+}
+
+impl Attachment {
+    /// Its entry in a list of manifests, as OCI wants it for those with a subject: with type and annotations.
+    pub fn entry(&self) -> Value {
+        let manifest: Map<String, Value> = serde_json::from_slice(&self.manifest).unwrap_or_default();
+        let mut annotations = manifest.get("annotations").cloned().unwrap_or_else(|| json!({}));
+        if let (Some(tag), Some(annotations)) = (&self.tag, annotations.as_object_mut()) {
+            annotations.insert(TAG_ANNOTATION.to_owned(), json!(tag));
+        }
+        let mut entry = json!({
+            "mediaType": OCI_IMAGE_MEDIA_TYPE,
+            "digest": self.digest.to_string(),
+            "size": self.manifest.len(),
+            "annotations": annotations,
+        });
+        if let (Some(artifact_type), Some(entry)) = (manifest.get("artifactType"), entry.as_object_mut()) {
+            entry.insert("artifactType".to_owned(), artifact_type.clone());
+        }
+        entry
+    }
 }
 
 fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {

@@ -8,7 +8,8 @@ use std::path::Path;
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 use serde_json::Value;
 
-use super::layout::{Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
+use super::attestation::{self, signature_tag};
+use super::layout::{Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
@@ -43,8 +44,35 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let blobs = blobs(dir, &parsed)?;
     let base = ["name", "digest"].map(|part| format!("org.opencontainers.image.base.{part}"));
     let [name, base_digest] = base.map(|key| text_at(&parsed, &["annotations", &key]));
-    let image = WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs };
+    let attachments = attachments(dir, &index, &digest)?;
+    let image = WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs, attachments };
     Ok(FoundImage { image, tag: text_at(entry, &["annotations", TAG_ANNOTATION]), base: name.zip(base_digest) })
+}
+
+/// What the layout names beside the image and belongs to it: by its subject, or by cosign's tag for its signatures.
+fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
+    let entries = index.get("manifests").and_then(Value::as_array).into_iter().flatten();
+    let mut attachments = Vec::new();
+    for entry in entries.skip(1) {
+        let digest = digest(dir, entry)?;
+        let manifest = document(dir, &digest)?;
+        let parsed = json(dir, "the manifest of an artifact", &manifest)?;
+        let is_subject = text_at(&parsed, &["subject", "digest"]).is_some_and(|subject| subject == image.to_string());
+        let tag = text_at(entry, &["annotations", TAG_ANNOTATION]);
+        let tag = tag.filter(|tag| *tag == signature_tag(image));
+        if !is_subject && tag.is_none() {
+            continue;
+        }
+        let name = attestation::name(text_at(&parsed, &["artifactType"]).as_deref());
+        let mut blobs = Vec::new();
+        for layer in parsed.get("layers").and_then(Value::as_array).into_iter().flatten() {
+            blobs.push(blob(dir, layer, name.to_owned(), false)?);
+        }
+        let config = parsed.get("config").ok_or_else(|| bad(dir, "an artifact names no configuration"))?;
+        blobs.push(blob(dir, config, format!("config of {name}"), false)?);
+        attachments.push(Attachment { name: name.to_owned(), digest, manifest, blobs, tag });
+    }
+    Ok(attachments)
 }
 
 fn blobs(dir: &Path, manifest: &Value) -> Result<Vec<Blob>, Failure> {

@@ -143,7 +143,7 @@ mod tests {
             app: BTreeMap::from([("component.wasm".into(), content("c"))]),
             model: BTreeMap::from([("model/m".into(), content("m"))]),
         };
-        layout::write(&plan(&inputs), &dir.join("layout"), "v1", None).unwrap()
+        layout::write(&plan(&inputs), &dir.join("layout"), "v1", None, |_, _| Vec::new()).unwrap()
     }
 
     #[test]

@@ -8,6 +8,10 @@ use serde::Deserialize;
 
 use crate::failure::{Failure, Kind};
 
+/// What to do about a manifest that is none, or another one.
+pub const NO_MANIFEST: &str =
+    "what was read is not what was named: see whether a proxy or a mirror answers for the registry";
+
 /// A registry's error body.
 #[derive(Debug, Deserialize)]
 struct Errors {

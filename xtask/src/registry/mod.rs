@@ -4,12 +4,14 @@
 
 mod access;
 mod answer;
+mod attach;
 mod auth;
 mod broken;
 mod chunks;
 #[cfg(test)]
 mod fake;
 mod grants;
+mod manifests;
 mod progress;
 mod pull;
 mod push;

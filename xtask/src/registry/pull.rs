@@ -6,21 +6,18 @@ use std::io::Write as _;
 use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use reqwest::Response;
 
 use super::progress::Progress;
 use super::reference::BaseReference;
-use super::repository::{Repository, header};
+use super::repository::Repository;
 use super::source::{Reader, Source};
 use super::transport::{ATTEMPTS, backoff};
-use super::{PARALLEL_BLOBS, answer, broken::Broken};
+use super::{PARALLEL_BLOBS, broken::Broken, manifests};
 use crate::digest::Digest;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::image::base::Base;
-use crate::image::manifest::{ACCEPTED, BaseLayer, BaseManifest, Document, read};
+use crate::image::manifest::{BaseLayer, BaseManifest, Document, read};
 
-/// Registries take manifests up to 4 MiB; a configuration is of that order.
-const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
 /// A list may name a list.
 const MOST_LISTS: u32 = 3;
 
@@ -36,7 +33,8 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
     let mut version = reference.version();
     let mut expected = reference.digest.clone();
     for _ in 0..MOST_LISTS {
-        let bytes = manifest(repository, &name, &version, expected.as_ref()).await?;
+        let action = format!("reading the manifest of base `{name}`");
+        let bytes = manifests::get(repository, &action, &version, expected.as_ref()).await?;
         match read(&bytes).map_err(unfit)? {
             Document::Index(platform) => {
                 version = platform.to_string();
@@ -51,60 +49,11 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
     Err(unfit("is a list of lists".to_owned()))
 }
 
-async fn manifest(
-    repository: &Repository,
-    name: &str,
-    version: &str,
-    expected: Option<&Digest>,
-) -> Result<Vec<u8>, Failure> {
-    let action = format!("reading the manifest of base `{name}`");
-    let url = repository.url(&format!("manifests/{version}"))?;
-    let response =
-        repository.send(&action, |client| client.get(url.clone()).header("accept", ACCEPTED.join(", "))).await?;
-    if response.status() != 200 {
-        return Err(answer::unexpected(&action, response).await);
-    }
-    let named = header(&response, "docker-content-digest").and_then(Digest::parse);
-    let bytes = whole(&action, response).await?;
-    check(&action, &bytes, expected.or(named.as_ref()))?;
-    Ok(bytes)
-}
-
 async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) -> Result<Vec<u8>, Failure> {
     let action = format!("reading the configuration of base `{name}`");
-    let bytes = whole(&action, repository.blob(&action, &manifest.config).await?).await?;
-    check(&action, &bytes, Some(&manifest.config))?;
+    let bytes = manifests::whole(&action, repository.blob(&action, &manifest.config).await?).await?;
+    manifests::check(&action, &bytes, Some(&manifest.config))?;
     Ok(bytes)
-}
-
-/// The whole body of an answer, up to a bound.
-async fn whole(action: &str, mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| answer::unanswered(action, &error.without_url()))? {
-        bytes.extend_from_slice(&part);
-        if bytes.len() > LARGEST_DOCUMENT_BYTES {
-            return Err(strange(action, &format!("is larger than {LARGEST_DOCUMENT_BYTES} bytes")));
-        }
-    }
-    Ok(bytes)
-}
-
-fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
-    let found = Digest::of(bytes);
-    match expected {
-        Some(expected) if *expected != found => {
-            Err(strange(action, &format!("has the digest {found}, and was asked for as {expected}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn strange(action: &str, problem: &str) -> Failure {
-    Failure::new(
-        Kind::Registry,
-        format!("{action}: it {problem}"),
-        "what was read is not what was named: see whether a proxy or a mirror answers for the registry",
-    )
 }
 
 /// Fetches a base's layers into a folder, each under the digits of its digest; those that are there already are checked

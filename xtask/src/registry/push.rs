@@ -1,6 +1,6 @@
 //! A whole image's way into a registry.
 //!
-//! Owns the order: blobs, manifest by digest, manifest by tag, each only if it is not there; then a last look. Must not know
+//! Owns the order: blobs, manifest by digest, artifacts, manifest by tag, each only if it is not there; then a last look. Must not know
 //! how the image came about.
 
 use std::collections::HashMap;
@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
 
+use super::attach::attach;
 use super::progress::Progress;
-use super::repository::{Repository, header};
+use super::repository::Repository;
 use super::source::Source;
 use super::upload::{Upload, foresee, upload};
-use super::{PARALLEL_BLOBS, Sent, answer};
+use super::{PARALLEL_BLOBS, Sent, manifests};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::layout::{Blob, Place, WrittenImage};
@@ -27,17 +28,14 @@ pub async fn push(
 ) -> Result<Vec<Sent>, Failure> {
     let progress = Progress::new();
     let outcomes = each(image, target, base, async |blob| upload(target, blob, &progress).await).await?;
-    drop(progress);
     // Only now: a manifest must not point at what is missing.
     let digest = image.digest.to_string();
-    let mut changed = false;
-    for name in [digest.as_str(), tag] {
-        if stored(target, name).await?.as_deref() != Some(&digest) {
-            put_manifest(target, image, name).await?;
-            changed = true;
-        }
-    }
-    if changed && stored(target, &digest).await?.as_deref() != Some(&digest) {
+    let mut changed = put(target, &digest, image).await?;
+    attach(target, image, &progress).await?;
+    // Last: whoever pulls by tag finds all of it.
+    changed |= put(target, tag, image).await?;
+    drop(progress);
+    if changed && manifests::stored(target, &digest).await?.as_deref() != Some(&digest) {
         return Err(Failure::new(
             Kind::Registry,
             format!("the registry took the manifest {digest}, and does not have it"),
@@ -93,36 +91,11 @@ async fn each(
     Ok(image.blobs.iter().map(outcome).collect())
 }
 
-async fn put_manifest(target: &Repository, image: &WrittenImage, name: &str) -> Result<(), Failure> {
-    let action = format!("upload of the manifest as `{name}`");
-    let url = target.url(&format!("manifests/{name}"))?;
-    let request = |client: &reqwest::Client| {
-        client.put(url.clone()).header("content-type", OCI_IMAGE_MEDIA_TYPE).body(image.manifest.clone())
-    };
-    let response = target.send(&action, request).await?;
-    if response.status() != 201 {
-        return Err(answer::unexpected(&action, response).await);
+/// Writes the manifest under a name that does not lead to it; returns whether it had to.
+async fn put(target: &Repository, name: &str, image: &WrittenImage) -> Result<bool, Failure> {
+    if manifests::stored(target, name).await? == Some(image.digest.to_string()) {
+        return Ok(false);
     }
-    match header(&response, "docker-content-digest") {
-        Some(stored) if stored != image.digest.to_string() => Err(Failure::new(
-            Kind::Registry,
-            format!("{action}: the registry stored {stored}, and {} was sent", image.digest),
-            "something between here and the registry rewrites manifests; push past it",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The digest of the manifest that a tag or digest leads to; `None`: to none.
-async fn stored(target: &Repository, name: &str) -> Result<Option<String>, Failure> {
-    let action = format!("looking for the manifest `{name}`");
-    let url = target.url(&format!("manifests/{name}"))?;
-    let response =
-        target.send(&action, |client| client.head(url.clone()).header("accept", OCI_IMAGE_MEDIA_TYPE)).await?;
-    match response.status().as_u16() {
-        // That a digest leads to itself needs no header to say so.
-        200 => Ok(Some(header(&response, "docker-content-digest").unwrap_or(name).to_owned())),
-        404 => Ok(None),
-        _ => Err(answer::unexpected(&action, response).await),
-    }
+    manifests::put(target, name, OCI_IMAGE_MEDIA_TYPE, &image.manifest).await?;
+    Ok(true)
 }

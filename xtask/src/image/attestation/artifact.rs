@@ -26,6 +26,8 @@ pub struct Artifact {
     pub manifest: Vec<u8>,
     /// The configuration's bytes.
     pub config: Vec<u8>,
+    /// OCI's name for their form.
+    pub config_media_type: &'static str,
     /// What it says.
     pub content: Content,
     /// The tag that it is found by, if not by its subject.
@@ -76,7 +78,7 @@ impl Artifact {
         tag: Option<String>,
         epoch: u64,
     ) -> Self {
-        let (config, config_type) = match artifact_type {
+        let (config, config_media_type) = match artifact_type {
             Some(_) => (b"{}".to_vec(), EMPTY_MEDIA_TYPE),
             // As an image of one layer, which is what readers that know no artifacts expect.
             None => {
@@ -89,7 +91,7 @@ impl Artifact {
         let mut manifest = json!({
             "schemaVersion": 2,
             "mediaType": OCI_IMAGE_MEDIA_TYPE,
-            "config": descriptor(config_type, &config),
+            "config": descriptor(config_media_type, &config),
             "layers": [content.descriptor()],
             "annotations": { "org.opencontainers.image.created": super::super::plan::rfc3339(epoch) },
         });
@@ -102,7 +104,7 @@ impl Artifact {
                 manifest.insert("subject".to_owned(), subject);
             }
         }
-        Self { name, manifest: manifest.to_string().into_bytes(), config, content, tag }
+        Self { name, manifest: manifest.to_string().into_bytes(), config, config_media_type, content, tag }
     }
 }
 

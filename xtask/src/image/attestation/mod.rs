@@ -140,6 +140,16 @@ pub fn artifacts(origin: &Origin, image: &Digest, manifest_bytes: u64, key: Opti
     artifacts
 }
 
+/// What an artifact of this type is called; one without a type is a signature of cosign's.
+pub fn name(artifact_type: Option<&str>) -> &'static str {
+    match artifact_type {
+        Some(SBOM_MEDIA_TYPE) => "sbom",
+        Some(STATEMENT_MEDIA_TYPE) => "provenance",
+        Some(_) => "artifact",
+        None => "signature",
+    }
+}
+
 /// `[{"name": NAME, "value": VALUE}]`, as CycloneDX notes what it has no field for.
 fn property(name: &str, value: &str) -> Value {
     json!({ "name": format!("dev.scorebox.{name}"), "value": value })

@@ -26,12 +26,12 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
                 "description": "linked statically into the host" })
         });
         for part in build.crates.iter().filter(|one| one.name != "scorebox-host").map(library).chain(libc) {
-            in_host.extend(part["bom-ref"].as_str().map(str::to_owned));
+            in_host.extend(reference(&part));
             parts.push(part);
         }
     }
     for part in origin.files.iter().map(|file| self::file(origin, file)).chain(origin.base.as_ref().map(base)) {
-        in_image.extend(part["bom-ref"].as_str().map(str::to_owned));
+        in_image.extend(reference(&part));
         parts.push(part);
     }
     let document = json!({
@@ -105,6 +105,10 @@ fn file(origin: &Origin, file: &FileOrigin) -> Value {
 
 fn base((name, digest): &(String, Digest)) -> Value {
     json!({ "type": "container", "bom-ref": format!("base {name}"), "name": name, "hashes": hashes(digest.hex()) })
+}
+
+fn reference(part: &Value) -> Option<String> {
+    part.get("bom-ref").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn insert(part: &mut Value, key: &str, value: Value) {
