@@ -38,6 +38,11 @@ pub enum Command {
     /// Takes any layout of one image, as `package` and others write it: build once, look at it, then send it, to a second
     /// registry too. The digest stays the same everywhere.
     Push(PushArgs),
+    /// Show what an image holds, and check that it is what it says it is.
+    ///
+    /// Reads every blob and checks every digest; compares labels, list of parts and statement with the files; with --key
+    /// also checks signatures, and demands them. Exit code 0 only if nothing is wrong.
+    Inspect(InspectArgs),
     /// Try the credentials for a registry, and say what they are granted.
     ///
     /// Begins an upload and ends it at once, and stores nothing: `docker login` or `az acr login --name NAME` store
@@ -182,6 +187,28 @@ pub struct PushArgs {
     #[command(flatten)]
     pub identity: IdentityArgs,
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask inspect target/images/digits\n  cargo xtask inspect \
+    contoso.azurecr.io/scoring/digits:1.0 --key scorebox.pub\n  cargo xtask inspect 127.0.0.1:5000/digits:1.0 --plain-http --output json"))]
+pub struct InspectArgs {
+    /// The image, HOST[:PORT]/NAME[:TAG][@sha256:HEX], or the folder of a layout.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// A public key of the curve P-256, in PEM: what is signed must be signed with it, and must be there.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Who asks the registry.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// What standard output holds: a table, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }

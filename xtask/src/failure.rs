@@ -16,6 +16,8 @@ pub enum Kind {
     Registry,
     /// The registry, or whatever was asked, did not answer.
     Network,
+    /// Whoever altered an image: it is not what it says it is.
+    Verification,
     /// Nobody in particular: a full disk, a failed check, a bug.
     Other,
 }
@@ -40,7 +42,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   3  project: the manifest, the model or the component must change
   4  toolchain: a compiler, target or tool is missing or failed
   5  registry: it answered, and refused
-  6  network: no answer";
+  6  network: no answer
+  7  verification: an image is not what it says it is";
 
 impl Failure {
     /// Makes a failure of the given kind.
@@ -79,6 +82,7 @@ impl Failure {
             Kind::Toolchain => 4,
             Kind::Registry => 5,
             Kind::Network => 6,
+            Kind::Verification => 7,
         }
     }
 }

@@ -13,6 +13,7 @@ mod folder;
 mod functions_app;
 mod host_program;
 mod image;
+mod inspect;
 mod login;
 mod materials;
 mod model;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
         Command::Push(args) => push::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),

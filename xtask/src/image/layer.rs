@@ -3,7 +3,8 @@
 //! Owns tar, gzip and zstd, and hashes while writing. Must not know what a layer is for.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
 
 use flate2::{Compression as Level, GzBuilder};
 use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE};
@@ -107,6 +108,41 @@ impl<R: Read> Read for Exact<R> {
             return Err(io::Error::other("became shorter while it was read"));
         }
         self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// The tar inside a stored layer, hashed while it is read.
+pub struct Tar {
+    inner: Box<dyn Read>,
+    hash: Hashing<io::Sink>,
+}
+
+/// Opens a stored layer of this type.
+pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
+    let file = BufReader::new(File::open(path)?);
+    let inner: Box<dyn Read> = match media_type {
+        IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
+        IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
+        other => return Err(io::Error::other(format!("layers of type {other} are not known"))),
+    };
+    Ok(Tar { inner, hash: Hashing::new(io::sink()) })
+}
+
+impl Tar {
+    /// Reads what is left, and returns the digest of all.
+    pub fn diff_id(mut self) -> io::Result<Digest> {
+        // What follows the archive's end mark counts too.
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(self.hash.finish().1)
+    }
+}
+
+impl Read for Tar {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
     }
 }

@@ -112,7 +112,7 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
 }
 
 /// What `package` called each layer, from the configuration's history; `None` for those of somebody else.
-fn names(config: &Value) -> Vec<Option<String>> {
+pub fn names(config: &Value) -> Vec<Option<String>> {
     let history = config.get("history").and_then(Value::as_array).into_iter().flatten();
     let layers = history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
     let name = |entry: &Value| {

@@ -4,15 +4,15 @@
 //! the layout but the digest that it is asked for.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
-use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde_json::Value;
 
-use super::IMAGE_LAYER_ZSTD_MEDIA_TYPE;
+use super::layer;
 use super::layout::{INDEX_FILE, blob_name};
-use crate::digest::{Digest, Hashing};
+use crate::digest::Digest;
 use crate::failure::Failure;
 
 /// Unpacks the layout's one image into a folder, which must not exist, and returns the image's digest.
@@ -58,26 +58,17 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
 }
 
 /// Unpacks one layer and returns the digest of its tar.
-fn unpack_layer(layout: &Path, layer: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
-    let digest = parse(layout, layer)?;
+fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
+    let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));
     let unreadable = |error: io::Error| Failure::file(&path, "be read", error);
     let (found, size) = Digest::of_reader(File::open(&path).map_err(unreadable)?).map_err(unreadable)?;
-    if found != digest || i64::try_from(size).ok() != Some(layer.size) {
+    if found != digest || i64::try_from(size).ok() != Some(descriptor.size) {
         return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
     }
-    let file = BufReader::new(File::open(&path).map_err(unreadable)?);
-    let tar: Box<dyn Read> = match layer.media_type.as_str() {
-        IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
-        IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(unreadable)?),
-        other => return Err(bad(layout, &format!("layers of type {other} are not known"))),
-    };
-    let mut tar = HashingReader { inner: tar, hash: Hashing::new(io::sink()) };
+    let mut tar = layer::open(&path, &descriptor.media_type).map_err(unreadable)?;
     extract(&mut tar, root).map_err(unreadable)?;
-    // What follows the archive's end mark counts for the digest too.
-    io::copy(&mut tar, &mut io::sink()).map_err(unreadable)?;
-    Ok(tar.hash.finish().1)
+    tar.diff_id().map_err(unreadable)
 }
 
 fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
@@ -103,20 +94,6 @@ fn bad(layout: &Path, problem: &str) -> Failure {
         format!("{}: {problem}", layout.display()),
         "write the layout again with `cargo xtask package --manifest FILE`",
     )
-}
-
-/// Hashes what is read through it.
-struct HashingReader<R> {
-    inner: R,
-    hash: Hashing<io::Sink>,
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        io::Write::write_all(&mut self.hash, buffer.get(..count).unwrap_or_default())?;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod manifests;
 mod progress;
 mod pull;
 mod push;
+mod reading;
 mod reference;
 mod repository;
 mod session;
@@ -28,8 +29,9 @@ use oci_client::Reference;
 
 pub use self::access::{Access, Identity};
 pub use self::grants::Grants;
+pub use self::reading::Reading;
+pub use self::reference::BaseReference;
 
-use self::reference::BaseReference;
 use self::repository::{Purpose, Repository};
 use crate::failure::Failure;
 use crate::image::base::Base;
@@ -128,11 +130,13 @@ pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failu
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
+    runtime()?.block_on(work)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Failure::other(format!("no runtime for sockets: {error}"), "see the limits on open files and processes")
-    })?;
-    runtime.block_on(work)
+    })
 }
 
 impl Target {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::progress::Progress;
+use super::progress::{Bar, Progress};
 use super::reference::BaseReference;
 use super::repository::Repository;
 use super::source::{Reader, Source};
@@ -16,7 +16,7 @@ use super::{PARALLEL_BLOBS, broken::Broken, manifests};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::image::base::Base;
-use crate::image::manifest::{BaseLayer, BaseManifest, Document, read};
+use crate::image::manifest::{BaseManifest, Document, read};
 
 /// A list may name a list.
 const MOST_LISTS: u32 = 3;
@@ -66,30 +66,33 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
     wanted.dedup_by_key(|(_, layer)| &layer.digest);
     let fetches = wanted.into_iter().map(|(index, layer)| {
         let progress = &progress;
-        async move { fetch(repository, &format!("base-{}", index + 1), layer, folder, progress).await }
+        let name = format!("base-{}", index + 1);
+        async move { fetch(repository, &name, &layer.digest, layer.size, folder, progress).await }
     });
     futures_util::stream::iter(fetches).buffer_unordered(PARALLEL_BLOBS).try_collect().await
 }
 
-async fn fetch(
+/// Fetches a blob into a folder, under the digits of its digest; one that is there already is checked and stays.
+pub async fn fetch(
     repository: &Repository,
     name: &str,
-    layer: &BaseLayer,
+    digest: &Digest,
+    size: u64,
     folder: &Path,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let path = folder.join(layer.digest.hex());
+    let path = folder.join(digest.hex());
     let known = std::fs::File::open(&path).ok().and_then(|file| Digest::of_reader(file).ok());
-    if known == Some((layer.digest.clone(), layer.size)) {
+    if known == Some((digest.clone(), size)) {
         return Ok(());
     }
     let unwritable = |error: std::io::Error| Failure::file(&path, "be written", error);
-    let bar = progress.begin("fetching", name, layer.size);
+    let bar = progress.begin("fetching", name, size);
     let mut attempt = 1;
     let file = loop {
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
         let write = |piece: &[u8]| file.write_all(piece).map_err(unwritable);
-        match copy(repository, name, layer, write, |done| bar.set(done)).await {
+        match copy(Reader::open(Source::Registry(repository), name, digest, size).await, write, &bar).await {
             Ok(()) => break file,
             Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
                 tokio::time::sleep(backoff(attempt)).await;
@@ -105,18 +108,16 @@ async fn fetch(
 }
 
 async fn copy(
-    repository: &Repository,
-    name: &str,
-    layer: &BaseLayer,
+    bytes: Result<Reader<'_>, Broken>,
     mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
-    progress: impl Fn(u64),
+    bar: &Bar,
 ) -> Result<(), Broken> {
-    let mut bytes = Reader::open(Source::Registry(repository), name, &layer.digest, layer.size).await?;
+    let mut bytes = bytes?;
     let mut done = 0;
     while let Some(part) = bytes.part().await? {
         write(&part)?;
         done += part.len() as u64;
-        progress(done);
+        bar.set(done);
     }
     Ok(())
 }

@@ -26,22 +26,35 @@ pub struct BaseReference {
 }
 
 impl BaseReference {
-    /// Reads `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word `functions`.
+    /// Reads the name of a base: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word `functions`.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" { FUNCTIONS_BASE } else { text };
-        let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. mcr.microsoft.com/azure-functions/node:4-node22, \
-                   or `functions` for that one, or `scratch`, in package.base or after --base";
+        let fix = format!(
+            "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. {FUNCTIONS_BASE}, or `functions` for that one, or \
+             `scratch`, in package.base or after --base"
+        );
+        Self::read(text, "base", &fix)
+    }
+
+    /// Reads the name of an image that is looked at.
+    pub fn of_image(text: &str) -> Result<Self, Failure> {
+        let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
+                   folder of a layout";
+        Self::read(text, "image", fix)
+    }
+
+    fn read(text: &str, what: &str, fix: &str) -> Result<Self, Failure> {
         let reference: Reference = text
             .parse()
-            .map_err(|error| Failure::project(format!("base `{text}` is no image reference: {error}"), fix))?;
+            .map_err(|error| Failure::project(format!("{what} `{text}` is no image reference: {error}"), fix))?;
         // Without a host it would be read as an image on Docker Hub, which the author may not have meant.
         if !text.starts_with(&format!("{}/", reference.registry())) {
-            return Err(Failure::project(format!("base `{text}` would be read as `{}`", reference.whole()), fix));
+            return Err(Failure::project(format!("{what} `{text}` would be read as `{}`", reference.whole()), fix));
         }
         let digest = match reference.digest() {
             None => None,
             Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
-                Failure::project(format!("base `{text}`: `{digest}` is not a digest that is known here"), fix)
+                Failure::project(format!("{what} `{text}`: `{digest}` is not a digest that is known here"), fix)
             })?),
         };
         Ok(Self {

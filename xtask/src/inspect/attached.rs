@@ -1,0 +1,223 @@
+//! What is kept beside an image: whether it is there, unaltered, about this image, and signed.
+//!
+//! Owns these checks. Must not know the image's own form.
+
+use serde_json::Value;
+
+use super::contents::Contents;
+use super::report::{Report, Verdict};
+use super::store::{Store, digest_of};
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+use crate::image::APP_ROOT;
+use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION, signature_tag};
+use crate::signing::{PublicKey, opened, signed_digest};
+
+/// One layer of an artifact.
+struct Part {
+    media_type: String,
+    digest: Digest,
+    bytes: Vec<u8>,
+    signature: Option<String>,
+}
+
+/// Looks at everything that is listed beside an image.
+pub fn examine(
+    store: &Store,
+    report: &mut Report,
+    contents: &Contents,
+    key: Option<&PublicKey>,
+) -> Result<(), Failure> {
+    let image = report.digest.clone();
+    let mut sboms = Vec::new();
+    let mut statements = Vec::new();
+    for digest in store.referrers(&image)? {
+        let manifest = match manifest(store.manifest(&digest)) {
+            Ok(manifest) => manifest,
+            Err(Outcome::Wrong(problem)) => {
+                report.note(format!("artifact {digest}"), "", Verdict::Wrong(problem));
+                continue;
+            }
+            Err(Outcome::Failed(failure)) => return Err(failure),
+        };
+        let name = attestation::name(manifest.get("artifactType").and_then(Value::as_str));
+        let subject = manifest.get("subject").and_then(digest_of);
+        report.check(format!("{name} refers to the image"), subject.as_ref() == Some(&image), || {
+            format!("it refers to {}", subject.map_or("nothing".to_owned(), |subject| subject.to_string()))
+        });
+        for part in parts(store, report, name, &manifest) {
+            match name {
+                "sbom" => sboms.push(part),
+                "provenance" => statements.push(part),
+                _ => {}
+            }
+        }
+    }
+    for sbom in &sboms {
+        self::sbom(report, contents, sbom);
+    }
+    for statement in &statements {
+        self::statement(report, contents, statement, &sboms, key);
+    }
+    for (name, is_there) in [("sbom", !sboms.is_empty()), ("provenance", !statements.is_empty())] {
+        if !is_there {
+            report.note(name, "", absent(key));
+        }
+    }
+    signature(store, report, &image, key)
+}
+
+/// Without a key nobody demands anything; with one, the image must be vouched for.
+fn absent(key: Option<&PublicKey>) -> Verdict {
+    match key {
+        None => Verdict::Open("there is none".to_owned()),
+        Some(_) => Verdict::Wrong("there is none".to_owned()),
+    }
+}
+
+enum Outcome {
+    Wrong(String),
+    Failed(Failure),
+}
+
+/// What the registry hands out is a finding; that it does not answer is none.
+fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
+    match bytes {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Outcome::Wrong(format!("is no manifest: {error}"))),
+        Err(failure) if failure.kind == Kind::Network => Err(Outcome::Failed(failure)),
+        Err(failure) => Err(Outcome::Wrong(failure.problem)),
+    }
+}
+
+/// Reads an artifact's configuration and layers; returns the layers that are what they say they are.
+fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Vec<Part> {
+    let layers = manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
+    let mut parts = Vec::new();
+    for (descriptor, is_layer) in
+        layers.map(|layer| (layer, true)).chain(manifest.get("config").map(|one| (one, false)))
+    {
+        let size = descriptor.get("size").and_then(Value::as_u64).unwrap_or_default();
+        let what = if is_layer { name.to_owned() } else { format!("config of {name}") };
+        let Some(digest) = digest_of(descriptor) else {
+            report.note(what, "", Verdict::Wrong("its manifest names no digest".to_owned()));
+            continue;
+        };
+        match super::read(store, &what, &digest, size) {
+            Ok(Some(bytes)) => {
+                report.note(what, format!("{size} bytes, {digest}"), Verdict::Good);
+                if is_layer {
+                    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+                    let annotations = descriptor.get("annotations");
+                    let signature = text(annotations.and_then(|all| all.get(SIGNATURE_ANNOTATION)));
+                    let media_type = text(descriptor.get("mediaType")).unwrap_or_default();
+                    parts.push(Part { media_type, digest, bytes, signature });
+                }
+            }
+            Ok(None) => report.note(what, "", Verdict::Wrong("is missing".to_owned())),
+            Err(failure) => report.note(what, "", Verdict::Wrong(failure.problem)),
+        }
+    }
+    parts
+}
+
+fn sbom(report: &mut Report, contents: &Contents, part: &Part) {
+    let document: Value = serde_json::from_slice(&part.bytes).unwrap_or_default();
+    let hash = |component: &Value| {
+        component.pointer("/hashes/0/content").and_then(Value::as_str).map(|hex| format!("sha256:{hex}"))
+    };
+    let image = document.pointer("/metadata/component").and_then(hash);
+    report.check("sbom is about the image", image == Some(report.digest.to_string()), || {
+        format!("it is about {}", image.unwrap_or_else(|| "nothing".to_owned()))
+    });
+    let mut differing = Vec::new();
+    let components = document.get("components").and_then(Value::as_array);
+    for component in components.into_iter().flatten() {
+        let properties = component.get("properties").and_then(Value::as_array).into_iter().flatten();
+        let paths = properties.filter(|one| one.get("name").and_then(Value::as_str) == Some("dev.scorebox.path"));
+        for path in paths.filter_map(|one| one.get("value")?.as_str()) {
+            if contents.files.get(path).map(ToString::to_string) != hash(component) {
+                differing.push(path.to_owned());
+            }
+        }
+    }
+    let count = components.map_or(0, Vec::len);
+    let verdict = match differing.as_slice() {
+        [] => Verdict::Good,
+        some => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
+    };
+    report.note("sbom agrees with the files", format!("{count} parts"), verdict);
+}
+
+fn statement(report: &mut Report, contents: &Contents, part: &Part, sboms: &[Part], key: Option<&PublicKey>) {
+    let is_envelope = part.media_type == ENVELOPE_MEDIA_TYPE;
+    let (bytes, is_signed) = match is_envelope.then(|| opened(&part.bytes, key)) {
+        None => (part.bytes.clone(), false),
+        Some(Some(both)) => both,
+        Some(None) => {
+            report.note("provenance", "", Verdict::Wrong("is no signed statement".to_owned()));
+            return;
+        }
+    };
+    let verdict = match (key, is_envelope, is_signed) {
+        (_, true, true) => Verdict::Good,
+        (None, true, _) => Verdict::Open("signed; give --key to check it".to_owned()),
+        (None, false, _) => Verdict::Open("not signed".to_owned()),
+        (Some(_), false, _) => Verdict::Wrong("is not signed".to_owned()),
+        (Some(_), true, false) => Verdict::Wrong("is not signed with this key".to_owned()),
+    };
+    report.note("signature of the provenance", "", verdict);
+    let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let sha256 = |one: &Value| one.pointer("/digest/sha256").and_then(Value::as_str).map(|hex| format!("sha256:{hex}"));
+    let image = document.pointer("/subject/0").and_then(sha256);
+    report.check("provenance is about the image", image == Some(report.digest.to_string()), || {
+        format!("it is about {}", image.unwrap_or_else(|| "nothing".to_owned()))
+    });
+    let sbom = document.pointer("/predicate/runDetails/byproducts/0").and_then(sha256);
+    let is_known = sboms.iter().any(|part| Some(part.digest.to_string()) == sbom);
+    report.check("provenance names the sbom", is_known, || "it names another one".to_owned());
+    let went_in = document.pointer("/predicate/buildDefinition/resolvedDependencies").and_then(Value::as_array);
+    let differing = went_in.into_iter().flatten().filter_map(|one| {
+        let name = one.get("name")?.as_str()?;
+        let path = format!("{}/{name}", APP_ROOT.trim_start_matches('/'));
+        let found = contents.files.get(&path).or_else(|| contents.files.get(name))?;
+        (Some(found.to_string()) != sha256(one)).then(|| name.to_owned())
+    });
+    let differing: Vec<_> = differing.collect();
+    report.check("provenance agrees with the files", differing.is_empty(), || {
+        format!("it gives other digests for {}", differing.join(", "))
+    });
+}
+
+fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&PublicKey>) -> Result<(), Failure> {
+    let found = match store.find(&signature_tag(image)) {
+        Ok(found) => found,
+        Err(failure) if failure.kind == Kind::Network => return Err(failure),
+        Err(failure) => {
+            report.note("signature", "", Verdict::Wrong(failure.problem));
+            return Ok(());
+        }
+    };
+    let Some(bytes) = found else {
+        report.note("signature", "", absent(key));
+        return Ok(());
+    };
+    let manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+    let parts = parts(store, report, "signature", &manifest);
+    let speaks = |part: &&Part| signed_digest(&part.bytes).as_ref() == Some(image);
+    report.check("signature is about the image", parts.iter().any(|part| speaks(&part)), || {
+        "it is about another one".to_owned()
+    });
+    let verdict = match key {
+        None => Verdict::Open("signed; give --key to check it".to_owned()),
+        Some(key) => {
+            let is_good = |part: &Part| part.signature.as_deref().is_some_and(|one| key.verify(&part.bytes, one));
+            if parts.iter().filter(speaks).any(is_good) {
+                Verdict::Good
+            } else {
+                Verdict::Wrong("is not made with this key".to_owned())
+            }
+        }
+    };
+    report.note("signature of the image", "", verdict);
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Where an image that is looked at comes from: a registry, or a layout on this machine.
+//!
+//! Owns the difference between the two. Must not know what is looked for. Whatever is handed out has the digest that it was
+//! asked for by.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name};
+use crate::registry::Reading;
+
+/// A place with an image.
+pub enum Store {
+    /// A layout's folder, and the entries of its list.
+    Layout(PathBuf, Vec<Value>),
+    /// A repository.
+    Registry(Box<Reading>),
+}
+
+impl Store {
+    /// Opens a layout.
+    pub fn layout(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join(INDEX_FILE);
+        let text = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+        let index: Value = serde_json::from_slice(&text).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+        let entries = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(Self::Layout(dir.to_path_buf(), entries))
+    }
+
+    /// The manifest of the image: of a layout its first, of a repository the one of this name.
+    pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.manifest(name),
+            Self::Layout(dir, entries) => {
+                let digest = entries.first().and_then(digest_of);
+                let digest = digest.ok_or_else(|| wrong(&dir.display(), &format!("{INDEX_FILE} names no image")))?;
+                self.manifest(&digest)
+            }
+        }
+    }
+
+    /// A manifest by its digest.
+    pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.manifest(&digest.to_string()),
+            Self::Layout(dir, _) => {
+                let path = dir.join(blob_name(digest));
+                let bytes = std::fs::read(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                match Digest::of(&bytes) {
+                    found if found == *digest => Ok(bytes),
+                    found => Err(wrong(&path.display(), &format!("has the digest {found}"))),
+                }
+            }
+        }
+    }
+
+    /// The manifest that a tag leads to.
+    pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.find(tag),
+            Self::Layout(_, entries) => {
+                let has_tag = |entry: &&Value| {
+                    let annotations = entry.get("annotations");
+                    annotations.and_then(|all| all.get(TAG_ANNOTATION)).and_then(Value::as_str) == Some(tag)
+                };
+                entries.iter().find(has_tag).and_then(digest_of).map(|digest| self.manifest(&digest)).transpose()
+            }
+        }
+    }
+
+    /// The file of a blob; `None`: a layout that names it and does not hold it.
+    pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
+            Self::Layout(dir, _) => {
+                let path = dir.join(blob_name(digest));
+                let Ok(file) = std::fs::File::open(&path) else { return Ok(None) };
+                let found = Digest::of_reader(file).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                match found {
+                    (found, _) if found != *digest => Err(wrong(&path.display(), &format!("has the digest {found}"))),
+                    (_, found) if found != size => {
+                        Err(wrong(&path.display(), &format!("has {found} bytes, not {size}")))
+                    }
+                    _ => Ok(Some(path)),
+                }
+            }
+        }
+    }
+
+    /// Digests of what is listed as belonging to an image.
+    pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
+        match self {
+            Self::Registry(reading) => Ok(reading.referrers(image)?.iter().filter_map(digest_of).collect()),
+            // Those with a tag are found by it.
+            Self::Layout(_, entries) => {
+                let is_listed = |entry: &&Value| entry.get("artifactType").is_some();
+                Ok(entries.iter().skip(1).filter(is_listed).filter_map(digest_of).collect())
+            }
+        }
+    }
+}
+
+/// The digest in a descriptor.
+pub fn digest_of(descriptor: &Value) -> Option<Digest> {
+    Digest::parse(descriptor.get("digest")?.as_str()?)
+}
+
+fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
+    Failure::new(Kind::Verification, format!("{what}: {problem}"), "write the layout again with `cargo xtask package`")
+}
