@@ -25,7 +25,7 @@ pub fn package(project: &Path, output: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
-    command.arg("--output").arg(output).arg("--host").arg(place::host());
+    command.arg("--layout").arg(output).arg("--host").arg(place::host());
     command
 }
 
@@ -35,7 +35,7 @@ pub fn package(project: &Path, output: &Path) -> Command {
 /// It fails.
 #[track_caller]
 pub fn packaged(command: &mut Command) -> Value {
-    run::finish(command.args(["--format", "json"]), b"").ended(0).json()
+    run::finish(command.args(["--output", "json"]), b"").ended(0).json()
 }
 
 /// The bytes of a blob of a layout.

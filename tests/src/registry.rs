@@ -2,6 +2,7 @@
 //!
 //! Owns the process, its folder and its log. Must not know what is pushed.
 
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ pub struct Registry {
     pub name: String,
     /// Its log, with a line for every request.
     pub log: Log,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Registry {
@@ -37,12 +38,20 @@ impl Registry {
         command.arg("serve").arg(&config).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("docker-registry can be started");
         let log = Log::of(child.stdout.take().expect("it is piped"));
-        let registry = Self { child, name, log, _dir: dir };
+        let registry = Self { child, name, log, dir };
         let url = format!("http://{}/v2/", registry.name);
         wait::until("docker-registry", || {
             http::try_send("GET", &url, &[], Body::Sized(Vec::new())).ok().filter(|answer| answer.status == 200)
         });
         registry
+    }
+
+    /// The file in which it keeps a blob.
+    #[must_use]
+    pub fn blob(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let folder = format!("data/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+        self.dir.path().join(folder)
     }
 
     /// How many uploads of blobs were begun so far.

@@ -50,7 +50,7 @@ fn built_for(cpu: &str) -> tempfile::TempDir {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(["build", "--cpu", cpu, "--manifest"]).arg(place::example("digits").join("scorebox.toml"));
-    run::finish(command.arg("--output").arg(output.path().join("app")), b"").ended(0);
+    run::finish(command.arg("--app").arg(output.path().join("app")), b"").ended(0);
     output
 }
 

@@ -27,7 +27,7 @@ fn project(deed: &str, manifest: &str) -> App {
 fn build(project: &Path, output: &Path) -> Finished {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["build", "--manifest"]).arg(project.join("scorebox.toml")).arg("--output").arg(output);
+    command.args(["build", "--manifest"]).arg(project.join("scorebox.toml")).arg("--app").arg(output);
     run::finish(&mut command, b"")
 }
 

@@ -156,7 +156,7 @@ pub fn default_dir(manifest: &Manifest) -> PathBuf {
 /// Runs `cargo xtask build`.
 pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
-    let dir = args.output.unwrap_or_else(|| default_dir(&manifest));
+    let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
     let app = stage(&manifest, &dir, args.cpu)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));

@@ -78,7 +78,7 @@ pub struct BuildArgs {
     pub manifest: PathBuf,
     /// The app folder to write; an app that is there is replaced [default: target/apps/NAME].
     #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    pub app: Option<PathBuf>,
     /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
@@ -99,7 +99,7 @@ pub struct PackageArgs {
     pub manifest: PathBuf,
     /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/NAME].
     #[arg(long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    pub layout: Option<PathBuf>,
     /// Send the image to the registry.
     #[arg(long)]
     pub push: bool,
@@ -154,7 +154,7 @@ pub struct PackageArgs {
     pub host: Option<PathBuf>,
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    pub output: Format,
 }
 
 /// Flags of `push`.

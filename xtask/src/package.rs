@@ -66,7 +66,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let making = Making {
         cpu: args.cpu,
         host: args.host.as_deref(),
-        output: args.output.as_deref(),
+        output: args.layout.as_deref(),
         tag,
         compression: match args.compression {
             Compressor::Gzip => Compression::Gzip,
@@ -100,7 +100,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             eprintln!("next: cargo xtask push {} --registry {}", shown(&image.dir), registry.unwrap_or("HOST[:PORT]"))
         }
     }
-    outcome.print(args.format);
+    outcome.print(args.output);
     Ok(())
 }
 

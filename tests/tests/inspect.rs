@@ -1,0 +1,243 @@
+//! `cargo xtask inspect`: what is attached to an image, and that nothing of it can be altered unseen.
+//!
+//! Owns what is altered. Must not know how it is found.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scorebox_tests::packaging::{blob, documents, json, package, packaged, project};
+use scorebox_tests::registry::Registry;
+use scorebox_tests::run::{self, Finished};
+use scorebox_tests::{place, require};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// A key pair made for one test: the files of the private and the public key.
+fn keys(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let (private, public) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.pub")));
+    let mut make = run::tool("openssl");
+    make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]).arg(&private);
+    run::finish(&mut make, b"").ended(0);
+    let mut export = run::tool("openssl");
+    export.args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(&public);
+    run::finish(&mut export, b"").ended(0);
+    (private, public)
+}
+
+fn inspect(image: &str, key: Option<&Path>) -> Finished {
+    let mut command = Command::new(place::xtask());
+    command.env_clear().args(["inspect", image, "--plain-http", "--output", "json"]);
+    command.args(key.map(|_| "--key")).args(key);
+    run::finish(&mut command, b"")
+}
+
+/// What was found wrong.
+fn wrong(report: &Value) -> Vec<&str> {
+    let checks = report["checks"].as_array().expect("checks").iter();
+    checks.filter(|check| check["verdict"] == "wrong").filter_map(|check| check["what"].as_str()).collect()
+}
+
+fn push<'a>(command: &'a mut Command, registry: &Registry, key: &Path) -> &'a mut Command {
+    command.args(["--push", "--plain-http", "--registry", &registry.name]).arg("--sign-key").arg(key)
+}
+
+#[test]
+fn an_image_carries_its_parts_its_making_and_a_signature() {
+    require!("docker-registry", "openssl");
+    let registry = Registry::start();
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let plain = packaged(&mut package(project.path(), &dir.path().join("plain")));
+    let layout = dir.path().join("layout");
+    let image = packaged(push(&mut package(project.path(), &layout), &registry, &private));
+    assert_eq!(image["digest"], plain["digest"], "the image is the same, whatever is attached");
+    let names: Vec<_> =
+        image["attachments"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["sbom", "provenance", "signature"]);
+
+    let reference = image["reference"].as_str().expect("a reference");
+    let report = inspect(reference, Some(&public)).ended(0).json();
+    assert_eq!(report["verified"], true);
+    assert_eq!(report["labels"]["dev.scorebox.world"], "tensor-scoring");
+    let checks = report["checks"].as_array().expect("checks");
+    assert!(checks.iter().all(|check| check["verdict"] == "ok"), "{report}");
+    for what in ["sbom agrees with the files", "provenance names the sbom", "signature of the image"] {
+        assert!(checks.iter().any(|check| check["what"] == what), "{what}");
+    }
+    // By tag, and without the key, it is found and read as well.
+    let tagged = format!("{}/digits:1.0.0", registry.name);
+    assert_eq!(inspect(&tagged, None).ended(0).json()["digest"], image["digest"]);
+
+    // The same once more changes nothing and sends nothing: only questions.
+    let before = registry.log.text().lines().count();
+    let again = packaged(push(&mut package(project.path(), &layout), &registry, &private));
+    assert_eq!(again["attachments"], image["attachments"]);
+    let log = registry.log.text();
+    let sent: Vec<_> = log.lines().skip(before).filter(|line| line.contains("/v2/")).collect();
+    assert!(!sent.is_empty());
+    for method in ["POST", "PUT", "PATCH", "GET /v2/digits"] {
+        assert!(!sent.iter().any(|line| line.contains(&format!("\"{method}"))), "{method}: {sent:?}");
+    }
+}
+
+#[test]
+fn another_program_verifies_the_signature() {
+    require!("openssl");
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let layout = dir.path().join("layout");
+    let image = packaged(package(project.path(), &layout).arg("--sign-key").arg(&private));
+    let attachment = image["attachments"].as_array().and_then(|all| all.last()).expect("a signature");
+    let manifest = json(&blob(&layout, &attachment["digest"]));
+    let payload = blob(&layout, &manifest["layers"][0]["digest"]);
+    assert_eq!(json(&payload)["critical"]["image"]["docker-manifest-digest"], image["digest"]);
+    let signature = manifest["layers"][0]["annotations"]["dev.cosignproject.cosign/signature"].as_str();
+    let (file, der) = (dir.path().join("payload"), dir.path().join("signature"));
+    std::fs::write(&file, &payload).expect("a file");
+    let mut decode = run::tool("openssl");
+    let decoded =
+        run::finish(decode.args(["base64", "-d", "-A", "-out"]).arg(&der), signature.expect("one").as_bytes());
+    decoded.ended(0);
+    let mut verify = run::tool("openssl");
+    verify.args(["dgst", "-sha256", "-verify"]).arg(&public).arg("-signature").arg(&der).arg(&file);
+    run::finish(&mut verify, b"").ended(0);
+}
+
+#[test]
+fn a_flipped_byte_is_named_wherever_it_is() {
+    require!("openssl");
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let layout = dir.path().join("layout");
+    let image = packaged(package(project.path(), &layout).arg("--sign-key").arg(&private));
+    let blobs = image["blobs"].as_array().expect("blobs");
+    let name_of = |digest: &str| {
+        let blob = blobs.iter().find(|blob| blob["digest"] == digest);
+        blob.and_then(|blob| blob["name"].as_str())
+            .map(|name| if name == "config" { name.into() } else { format!("layer {name}") })
+    };
+    let folder = layout.join("blobs/sha256");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let hex = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let good = std::fs::read(&path).expect("a file");
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        std::fs::write(&path, &bad).expect("a file");
+        let refused = inspect(&layout.display().to_string(), Some(&public)).ended(7);
+        // The file's name is the digest that its bytes should have.
+        assert!(refused.stderr.contains(&hex), "{hex}: {}", refused.stderr);
+        if let Some(name) = name_of(&format!("sha256:{hex}")) {
+            assert!(wrong(&refused.json()).contains(&name.as_str()), "{name}: {}", refused.stdout);
+        }
+        std::fs::write(&path, &good).expect("a file");
+        seen += 1;
+    }
+    // Layers, configuration, manifest; of each of three artifacts manifest and content, and two configurations.
+    assert_eq!(seen, 5 + 1 + 6 + 2);
+    inspect(&layout.display().to_string(), Some(&public)).ended(0);
+}
+
+#[test]
+fn a_flipped_byte_in_a_registry_is_named() {
+    require!("docker-registry", "openssl");
+    let registry = Registry::start();
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let image = packaged(push(&mut package(project.path(), &dir.path().join("l")), &registry, &private));
+    let reference = image["reference"].as_str().expect("a reference");
+    let blobs = image["blobs"].as_array().expect("blobs");
+    for blob in blobs {
+        let (digest, name) = (blob["digest"].as_str().expect("a digest"), blob["name"].as_str().expect("a name"));
+        let path = registry.blob(digest);
+        let good = std::fs::read(&path).expect("the registry has it");
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        std::fs::write(&path, &bad).expect("a file");
+        let refused = inspect(reference, Some(&public)).ended(7);
+        let what = if name == "config" { name.to_owned() } else { format!("layer {name}") };
+        assert!(wrong(&refused.json()).contains(&what.as_str()), "{what}: {}", refused.stdout);
+        std::fs::write(&path, &good).expect("a file");
+    }
+    inspect(reference, Some(&public)).ended(0);
+}
+
+/// Writes a blob into a layout and returns its digest.
+fn put(layout: &Path, bytes: &[u8]) -> String {
+    let hex = hex::encode(Sha256::digest(bytes));
+    std::fs::write(layout.join("blobs/sha256").join(&hex), bytes).expect("a file");
+    format!("sha256:{hex}")
+}
+
+#[test]
+fn a_label_that_lies_is_named_though_every_digest_fits() {
+    require!("openssl");
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let layout = dir.path().join("layout");
+    let other = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    let lies = [
+        ("dev.scorebox.component.digest", other),
+        ("dev.scorebox.model.digest", other),
+        ("dev.scorebox.scorer.name", "other"),
+        ("dev.scorebox.scorer.version", "9"),
+        ("dev.scorebox.world", "scoring"),
+        ("dev.scorebox.wit-version", "9.9.9"),
+    ];
+    for (label, lie) in lies {
+        packaged(package(project.path(), &layout).arg("--sign-key").arg(&private));
+        let (mut manifest, mut config) = documents(&layout);
+        config["config"]["Labels"][label] = lie.into();
+        let bytes = config.to_string().into_bytes();
+        manifest["config"]["size"] = bytes.len().into();
+        manifest["config"]["digest"] = put(&layout, &bytes).into();
+        let bytes = manifest.to_string().into_bytes();
+        let index = layout.join("index.json");
+        let mut entries = json(&std::fs::read(&index).expect("a list"));
+        entries["manifests"][0]["digest"] = put(&layout, &bytes).into();
+        entries["manifests"][0]["size"] = bytes.len().into();
+        std::fs::write(&index, entries.to_string()).expect("a file");
+
+        let refused = inspect(&layout.display().to_string(), Some(&public)).ended(7);
+        let report = refused.json();
+        let wrong = wrong(&report);
+        assert!(wrong.contains(&format!("label {label}").as_str()), "{label}: {}", refused.stdout);
+        // What was attached is about another image, and nobody vouches for this one.
+        assert!(wrong.contains(&"sbom refers to the image") && wrong.contains(&"signature"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn only_the_right_key_and_a_whole_signature_will_do() {
+    require!("openssl");
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let (_, other) = keys(dir.path(), "other");
+    let layout = dir.path().join("layout");
+    let shown = layout.display().to_string();
+    packaged(&mut package(project.path(), &layout));
+    inspect(&shown, None).ended(0);
+    let report = inspect(&shown, Some(&public)).ended(7).json();
+    assert_eq!(wrong(&report), ["signature of the provenance", "signature"]);
+    packaged(package(project.path(), &layout).arg("--sign-key").arg(&private));
+    let report = inspect(&shown, Some(&other)).ended(7).json();
+    assert_eq!(wrong(&report), ["signature of the provenance", "signature of the image"]);
+
+    packaged(package(project.path(), &layout).args(["--attest", "none"]));
+    let report = inspect(&shown, None).ended(0).json();
+    assert!(
+        report["checks"]
+            .as_array()
+            .expect("checks")
+            .iter()
+            .any(|check| check["what"] == "sbom" && check["verdict"] == "open")
+    );
+    let both =
+        run::finish(package(project.path(), &layout).args(["--attest", "none", "--sign-key"]).arg(&private), b"");
+    both.ended(1).said(&["--sign-key", "--attest none"]);
+    let refused = run::finish(package(project.path(), &layout).arg("--sign-key").arg(&public), b"").ended(1);
+    refused.said(&["mine.pub", "no private key", "openssl genpkey"]);
+}
