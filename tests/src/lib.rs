@@ -6,6 +6,7 @@
 pub mod app;
 pub mod container;
 pub mod digits;
+pub mod double;
 pub mod host;
 pub mod http;
 pub mod log;

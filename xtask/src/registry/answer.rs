@@ -82,7 +82,7 @@ fn cause(text: &str, host: &str) -> (String, String) {
         let fix = "use the name that stands in the certificate, or have the registry's certificate renewed";
         return (format!("the certificate of `{host}` is not valid: "), fix.to_owned());
     }
-    if text.contains("InvalidContentType") || text.contains("corrupt message") {
+    if text.contains("InvalidContentType") || text.contains("corrupt message") || text.contains("tls handshake eof") {
         return (
             format!("`{host}` does not speak TLS: "),
             "check the port; a registry without HTTPS needs --plain-http".to_owned(),

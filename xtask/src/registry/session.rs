@@ -96,7 +96,8 @@ impl Session {
                     Some(challenge) => self.state.lock().await.challenge = Some(challenge),
                     None => return Err(self.no_way(action, &response)),
                 },
-                Some(shown) if shown.kept && round < ROUNDS => self.forget(scopes, shown).await,
+                // One that was ended between its birth and its first use, too.
+                Some(shown) if (shown.kept || is_over(&response)) && round < ROUNDS => self.forget(scopes, shown).await,
                 Some(shown) => return Err(self.refused(scopes, shown, response).await),
             }
             unheard = Some(response);
@@ -193,6 +194,12 @@ impl Session {
             "see whether this is a registry of the OCI distribution specification; Basic and Bearer are known",
         )
     }
+}
+
+/// Whether a token was refused because it holds no more, and not because it is for less (RFC 6750, section 3.1).
+fn is_over(response: &Response) -> bool {
+    let challenges = response.headers().get_all("www-authenticate").iter();
+    challenges.filter_map(|value| value.to_str().ok()).any(|value| value.contains("error=\"invalid_token\""))
 }
 
 /// A header that is never shown.

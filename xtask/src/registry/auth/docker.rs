@@ -31,6 +31,10 @@ struct Entry {
     /// Base64 of `user:password`.
     #[serde(default)]
     auth: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
     /// What `az acr login` writes: a refresh token. The password beside it is then empty.
     #[serde(default)]
     identitytoken: String,
@@ -100,7 +104,12 @@ fn credential(entry: &Entry, registry: &str, path: &Path) -> Result<Option<Crede
         return Ok(Some(Credential::Refresh(entry.identitytoken.clone().into())));
     }
     if entry.auth.is_empty() {
-        return Ok(None);
+        // Docker writes `auth`, and reads both.
+        let is_there = !entry.username.is_empty() && !entry.password.is_empty();
+        return Ok(is_there.then(|| Credential::Password {
+            username: entry.username.clone(),
+            password: entry.password.clone().into(),
+        }));
     }
     let text = BASE64_STANDARD.decode(&entry.auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     // Some versions of Docker left zeros at the end.
@@ -132,9 +141,9 @@ async fn ask(
     let output = surroundings.ask(&program, &["get"], server).await;
     let output = output.map_err(|error| failure(format!("failed: {error}")))?;
     if !output.status.success() {
-        // Helpers explain themselves on standard output.
-        let said = String::from_utf8_lossy(&output.stdout);
-        let said = said.lines().next().unwrap_or_default();
+        // Helpers explain themselves on standard output; what breaks before they begin, on the other.
+        let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let said = said.iter().find_map(|text| text.lines().find(|line| !line.trim().is_empty())).unwrap_or_default();
         if said.contains("credentials not found") {
             return Ok(None);
         }

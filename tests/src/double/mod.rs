@@ -1,0 +1,298 @@
+//! A registry with the rules of Azure's that docker-registry does not have, and with faults on demand.
+//!
+//! Owns what it stores, whom it lets in, what it was asked, and what must never be: a tag that leads to missing content, or
+//! credentials that reach another host. Must not know who asks. The rules and their sources: single requests of more than
+//! 20 MB are refused with 413 (goharbor/harbor issues 23015 and 21640), a PATCH without Content-Length with 400 (harbor
+//! pull request 23016), tokens come from /oauth2 (Azure/acr, docs/AAD-OAuth.md), referrers are listed (OCI 1.1).
+
+mod registry;
+mod tokens;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub use self::tokens::User;
+pub use self::wire::{Answer, Fault, Request};
+
+use self::wire::Connection;
+
+/// How strict it is, and to whom.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who is let in; empty: everybody.
+    pub users: Vec<User>,
+    /// User names and passwords are shown with every request, instead of tokens.
+    pub is_basic: bool,
+    /// Nobody in particular may read.
+    pub is_public: bool,
+    /// The Entra token that is exchanged, and the user that it stands for.
+    pub entra: Option<(&'static str, &'static str)>,
+    /// The life of an access token.
+    pub token_life: Duration,
+    /// The least size of a chunk but the last.
+    pub least_chunk_bytes: Option<u64>,
+    /// The largest body of a request.
+    pub largest_body_bytes: usize,
+    /// A manifest that names what is missing is refused.
+    pub checks_manifests: bool,
+    /// Referrers are listed.
+    pub lists_referrers: bool,
+    /// What a client has to wait when it is told to.
+    pub pause_seconds: u32,
+    /// Where blobs are read: at another host, to which nobody may show who they are.
+    pub storage: Option<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            users: Vec::new(),
+            is_basic: false,
+            is_public: false,
+            entra: None,
+            token_life: Duration::from_secs(3600),
+            least_chunk_bytes: None,
+            largest_body_bytes: 20_000_000,
+            checks_manifests: true,
+            lists_referrers: true,
+            pause_seconds: 1,
+            storage: None,
+        }
+    }
+}
+
+/// One request, as a test wants to look at it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Method, path and query.
+    pub line: String,
+    /// The body's size in bytes.
+    pub body_bytes: usize,
+    /// The status of the answer; 0: there was none.
+    pub status: u16,
+    /// When.
+    pub at: Instant,
+}
+
+type Plan = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
+
+/// A running double.
+pub struct Double {
+    /// Its name as it stands in references.
+    pub name: String,
+    state: Arc<Mutex<State>>,
+}
+
+/// What it knows.
+pub struct State {
+    name: String,
+    rules: Rules,
+    /// By repository and digest.
+    blobs: HashMap<(String, String), Vec<u8>>,
+    uploads: HashMap<String, registry::Upload>,
+    /// By repository and digest: type and bytes.
+    manifests: HashMap<(String, String), (String, Vec<u8>)>,
+    tags: BTreeMap<(String, String), String>,
+    tokens: tokens::Tokens,
+    count: u64,
+    seen: Vec<Seen>,
+    violations: Vec<String>,
+    plan: Option<Plan>,
+}
+
+impl Double {
+    /// Starts one. It ends with the process.
+    ///
+    /// # Panics
+    /// There is no free port.
+    #[must_use]
+    pub fn start(rules: Rules) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let name = listener.local_addr().expect("an address").to_string();
+        let state = State {
+            name: name.clone(),
+            rules,
+            blobs: HashMap::new(),
+            uploads: HashMap::new(),
+            manifests: HashMap::new(),
+            tags: BTreeMap::new(),
+            tokens: tokens::Tokens::default(),
+            count: 0,
+            seen: Vec::new(),
+            violations: Vec::new(),
+            plan: None,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || Connection::new(stream).map(|connection| serve(connection, &state)));
+            }
+        });
+        Self { name, state }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// From now on, what goes wrong with which request.
+    pub fn plan(&self, plan: impl FnMut(&Request) -> Option<Fault> + Send + 'static) {
+        self.lock().plan = Some(Box::new(plan));
+    }
+
+    /// Changes a rule.
+    pub fn rule(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.lock().rules);
+    }
+
+    /// What it was asked so far, credentials and tokens aside.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.lock().seen.clone()
+    }
+
+    /// Forgets what it was asked.
+    pub fn forget_seen(&self) {
+        self.lock().seen.clear();
+    }
+
+    /// What must never be and was.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+
+    /// The digest that a tag leads to.
+    #[must_use]
+    pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
+        self.lock().tags.get(&(repository.to_owned(), tag.to_owned())).cloned()
+    }
+
+    /// A manifest.
+    #[must_use]
+    pub fn manifest(&self, repository: &str, digest: &str) -> Option<Value> {
+        let state = self.lock();
+        let (_, bytes) = state.manifests.get(&(repository.to_owned(), digest.to_owned()))?;
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Whether a repository has all that a manifest names.
+    #[must_use]
+    pub fn is_whole(&self, repository: &str, digest: &str) -> bool {
+        self.lock().missing(repository, digest).is_empty()
+    }
+
+    /// Puts a blob there, as somebody else's push would.
+    #[must_use]
+    pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
+        let digest = registry::digest(bytes);
+        self.lock().blobs.insert((repository.to_owned(), digest.clone()), bytes.to_vec());
+        digest
+    }
+
+    /// Puts a manifest there under a tag.
+    #[must_use]
+    pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) -> String {
+        let digest = registry::digest(bytes);
+        let mut state = self.lock();
+        state.manifests.insert((repository.to_owned(), digest.clone()), (media_type.to_owned(), bytes.to_vec()));
+        state.tags.insert((repository.to_owned(), tag.to_owned()), digest.clone());
+        digest
+    }
+}
+
+fn serve(mut connection: Connection, state: &Mutex<State>) {
+    let lock = || state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    while let Some(mut request) = connection.head() {
+        let fault = {
+            let mut state = lock();
+            let mut plan = state.plan.take();
+            let fault = plan.as_mut().and_then(|plan| plan(&request));
+            state.plan = plan;
+            fault
+        };
+        let is_whole = match fault {
+            Some(Fault::CutBefore) => false,
+            Some(Fault::CutInside) => {
+                connection.body(&mut request, 1, 2);
+                false
+            }
+            _ => connection.body(&mut request, 1, 1),
+        };
+        let mut state = lock();
+        let answer = match fault {
+            _ if !is_whole => {
+                state.broken(&request);
+                None
+            }
+            Some(Fault::Status(status)) => {
+                let answer = Answer::error(status, "INJECTED", "this one goes wrong on purpose");
+                let pause = state.rules.pause_seconds.to_string();
+                Some(if matches!(status, 429 | 503) { answer.with("retry-after", pause) } else { answer })
+            }
+            Some(Fault::CutAfter) => {
+                let _ = state.handle(&request);
+                None
+            }
+            Some(Fault::Forget) => {
+                state.uploads.clear();
+                Some(state.handle(&request))
+            }
+            Some(Fault::Expire) => {
+                state.tokens.expire();
+                Some(state.handle(&request))
+            }
+            _ => Some(state.handle(&request)),
+        };
+        state.note(&request, answer.as_ref());
+        drop(state);
+        match answer {
+            Some(answer) if connection.answer(&request, &answer) => {}
+            _ => return,
+        }
+    }
+}
+
+impl State {
+    fn handle(&mut self, request: &Request) -> Answer {
+        if request.path.starts_with("/oauth2/") {
+            return self.token_service(request);
+        }
+        if let Err(refusal) = self.admit(request) {
+            return refusal;
+        }
+        self.registry(request)
+    }
+
+    /// Writes down what happened, and looks whether anything is there that must never be.
+    fn note(&mut self, request: &Request, answer: Option<&Answer>) {
+        let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        self.seen.push(Seen {
+            line: format!("{} {}{mark}{}", request.method, request.path, query.join("&")),
+            body_bytes: request.body.len(),
+            status: answer.map_or(0, |answer| answer.status),
+            at: Instant::now(),
+        });
+        for ((repository, tag), digest) in &self.tags {
+            for missing in self.missing(repository, digest) {
+                self.violations.push(format!("{repository}:{tag} leads to {missing}, which is not there"));
+            }
+        }
+    }
+
+    /// An unknown number of bytes is not spoken of as the whole.
+    fn broken(&mut self, request: &Request) {
+        // As docker-registry 2.8 does: an upload that was cut in the middle of a chunk is lost.
+        if request.method == "PATCH" && !request.body.is_empty() {
+            self.uploads.remove(registry::upload_of(&request.path));
+        }
+    }
+}

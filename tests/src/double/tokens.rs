@@ -1,0 +1,227 @@
+//! Who is let in: user names, tokens and what they were given for.
+//!
+//! Owns the token service under /oauth2 and the look at every request. Must not know what is asked for beyond the
+//! repository and whether it is read or written.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use super::State;
+use super::wire::{Answer, Request};
+
+/// The user name beside a refresh token.
+const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// What the double calls itself to token services: Azure's form, so that Entra tokens are for it.
+const SERVICE: &str = "scoreboxtest.azurecr.io";
+
+/// Somebody.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The name.
+    pub name: &'static str,
+    /// The password.
+    pub password: &'static str,
+    /// Repositories and what may be done there, e.g. `("base/it", "pull")`; `*` is every repository.
+    pub rights: Vec<(&'static str, &'static str)>,
+}
+
+impl User {
+    fn may(&self, repository: &str, action: &str) -> bool {
+        self.rights
+            .iter()
+            .any(|(name, actions)| (*name == "*" || *name == repository) && actions.split(',').any(|one| one == action))
+    }
+}
+
+/// Tokens that were handed out.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    count: u64,
+    access: HashMap<String, Given>,
+    /// Refresh tokens, and whom they stand for.
+    refresh: HashMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Given {
+    scopes: Vec<(String, String)>,
+    ends: Instant,
+}
+
+impl Tokens {
+    /// Ends every access token.
+    pub fn expire(&mut self) {
+        self.access.clear();
+    }
+}
+
+enum Who {
+    Nobody,
+    User(String),
+}
+
+impl State {
+    /// Lets a request in, or says what is wanted.
+    pub(super) fn admit(&mut self, request: &Request) -> Result<(), Answer> {
+        let shown = request.header("authorization");
+        if request.field("sig").is_some() {
+            if let Some(shown) = shown {
+                self.violations.push(format!("credentials ({} bytes) reached the storage", shown.len()));
+            }
+            return Ok(());
+        }
+        if self.rules.users.is_empty() {
+            if shown.is_some() {
+                self.violations.push("credentials for a registry that wants none".to_owned());
+            }
+            return Ok(());
+        }
+        let (repository, action) = wanted(request);
+        let challenge = self.challenge(&repository, &action);
+        let refused = |why: &str| {
+            let answer = Answer::error(401, "UNAUTHORIZED", "authentication required");
+            answer.with("www-authenticate", format!("{challenge}{why}"))
+        };
+        let Some(shown) = shown else { return Err(refused("")) };
+        if self.rules.is_basic {
+            return match self.user_of(shown) {
+                Some(Who::User(name)) if self.grants(&name, &repository, &action) => Ok(()),
+                Some(_) => Err(Answer::error(403, "DENIED", "requested access to the resource is denied")),
+                None => Err(refused("")),
+            };
+        }
+        let given = shown.strip_prefix("Bearer ").and_then(|token| self.tokens.access.get(token));
+        let Some(given) = given.filter(|given| given.ends > Instant::now()) else {
+            return Err(refused(",error=\"invalid_token\""));
+        };
+        let has = |repository: &str, action: &str| {
+            given.scopes.iter().any(|(name, actions)| name == repository && actions.split(',').any(|one| one == action))
+        };
+        let needs_more = request.field("from").is_some_and(|from| !has(from, "pull"));
+        if repository.is_empty() || (has(&repository, &action) && !needs_more) {
+            Ok(())
+        } else {
+            Err(refused(",error=\"insufficient_scope\""))
+        }
+    }
+
+    fn challenge(&self, repository: &str, action: &str) -> String {
+        if self.rules.is_basic {
+            return "Basic realm=\"scorebox\"".to_owned();
+        }
+        let actions = if action == "push" { "pull,push" } else { action };
+        let scope =
+            if repository.is_empty() { String::new() } else { format!(",scope=\"repository:{repository}:{actions}\"") };
+        format!("Bearer realm=\"http://{}/oauth2/token\",service=\"{SERVICE}\"{scope}", self.name)
+    }
+
+    fn grants(&self, user: &str, repository: &str, action: &str) -> bool {
+        repository.is_empty() || self.rules.users.iter().any(|one| one.name == user && one.may(repository, action))
+    }
+
+    /// Whom a `Basic` header stands for; `None`: it is wrong.
+    fn user_of(&self, shown: &str) -> Option<Who> {
+        let pair = BASE64_STANDARD.decode(shown.strip_prefix("Basic ")?).ok()?;
+        let pair = String::from_utf8(pair).ok()?;
+        let (name, password) = pair.split_once(':')?;
+        if name == NO_USER {
+            return self.tokens.refresh.get(password).cloned().map(Who::User);
+        }
+        let known = self.rules.users.iter().any(|user| user.name == name && user.password == password);
+        known.then(|| Who::User(name.to_owned()))
+    }
+
+    pub(super) fn token_service(&mut self, request: &Request) -> Answer {
+        let refused = Answer::error(401, "UNAUTHORIZED", "authentication required, see the documentation");
+        let form = if request.method == "POST" { request.form() } else { request.query.clone() };
+        let field = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        if field("service") != Some(SERVICE) {
+            return Answer::error(400, "UNSUPPORTED", "another service");
+        }
+        let who = match (request.method.as_str(), request.path.as_str(), field("grant_type")) {
+            ("POST", "/oauth2/exchange", Some("access_token")) => {
+                return match self.rules.entra {
+                    Some((token, user)) if field("access_token") == Some(token) => {
+                        let refresh = self.refresh_token(user);
+                        json_answer(&json!({ "refresh_token": refresh }))
+                    }
+                    _ => refused,
+                };
+            }
+            ("POST", "/oauth2/token", Some("refresh_token")) => {
+                field("refresh_token").and_then(|token| self.tokens.refresh.get(token)).cloned().map(Who::User)
+            }
+            ("GET", "/oauth2/token", _) => match request.header("authorization") {
+                Some(shown) => self.user_of(shown),
+                None => self.rules.is_public.then_some(Who::Nobody),
+            },
+            _ => return Answer::error(400, "UNSUPPORTED", "no such way"),
+        };
+        let Some(who) = who else { return refused };
+        // A field for each scope, or one with spaces between them.
+        let scopes: Vec<_> =
+            form.iter().filter(|(name, _)| name == "scope").flat_map(|(_, value)| value.split(' ')).collect();
+        let mut given = Vec::new();
+        for scope in scopes {
+            let Some(("repository", rest)) = scope.split_once(':') else { continue };
+            let Some((repository, actions)) = rest.rsplit_once(':') else { continue };
+            let may = |action: &&str| match &who {
+                Who::Nobody => *action == "pull",
+                Who::User(name) => self.grants(name, repository, action),
+            };
+            let granted: Vec<_> = actions.split(',').filter(may).collect();
+            given.push((repository.to_owned(), granted.join(",")));
+        }
+        self.tokens.count += 1;
+        let token = format!("access-s3cret-{}", self.tokens.count);
+        let life = self.rules.token_life;
+        self.tokens.access.insert(token.clone(), Given { scopes: given, ends: Instant::now() + life });
+        json_answer(&json!({ "access_token": token, "expires_in": life.as_secs_f64() }))
+    }
+
+    /// Hands out a refresh token, as a login would.
+    pub(super) fn refresh_token(&mut self, user: &str) -> String {
+        self.tokens.count += 1;
+        let token = format!("refresh-{}-s3cret", self.tokens.count);
+        self.tokens.refresh.insert(token.clone(), user.to_owned());
+        token
+    }
+}
+
+impl super::Double {
+    /// Hands out a refresh token, as a login would have.
+    #[must_use]
+    pub fn refresh_token(&self, user: &str) -> String {
+        self.lock().refresh_token(user)
+    }
+
+    /// Ends every access token, and refresh tokens too.
+    pub fn revoke(&self) {
+        let mut state = self.lock();
+        state.tokens.expire();
+        state.tokens.refresh.clear();
+    }
+
+    /// Ends every access token whose holder believes that it still holds.
+    pub fn token_life(&self, life: Duration) {
+        self.lock().rules.token_life = life;
+    }
+}
+
+/// The repository that a request is about, and what it wants there.
+fn wanted(request: &Request) -> (String, String) {
+    let path = request.path.trim_start_matches("/v2/");
+    let parts = ["/blobs/", "/manifests/", "/referrers/", "/tags/"];
+    let name = parts.iter().find_map(|part| path.split_once(part)).map_or("", |(name, _)| name);
+    // An upload that is looked at is written, too.
+    let is_read = matches!(request.method.as_str(), "GET" | "HEAD") && !path.contains("/blobs/uploads/");
+    (name.to_owned(), if is_read { "pull" } else { "push" }.to_owned())
+}
+
+fn json_answer(value: &serde_json::Value) -> Answer {
+    Answer::of(200).with("content-type", "application/json").body(value.to_string().into_bytes())
+}

@@ -1,0 +1,203 @@
+//! HTTP/1.1 as the registry double speaks it.
+//!
+//! Owns the reading of requests and the ways in which a connection can break. Must not know what is asked. Written by
+//! hand, since no server lets a test cut a connection in the middle of a body.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// E.g. `PATCH`.
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// By name in lower case.
+    pub headers: HashMap<String, String>,
+    /// What came of the body.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The first value of a query field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The fields of a form in the body.
+    #[must_use]
+    pub fn form(&self) -> Vec<(String, String)> {
+        fields(&String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Without headers and body.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    /// With one of OCI's errors.
+    #[must_use]
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
+        Self::of(status).with("content-type", "application/json").body(body.to_string().into_bytes())
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An answer instead of the real one; 429 and 503 say how many seconds to wait.
+    Status(u16),
+    /// The connection ends before anything of the body is read.
+    CutBefore,
+    /// It ends in the middle of the body.
+    CutInside,
+    /// What was asked for is done, and the answer is lost.
+    CutAfter,
+    /// The registry forgets the uploads that are under way.
+    Forget,
+    /// Every access token ends.
+    Expire,
+}
+
+/// A connection.
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+    stream: TcpStream,
+}
+
+impl Connection {
+    /// Takes a connection over.
+    ///
+    /// # Errors
+    /// As the socket's.
+    pub fn new(stream: TcpStream) -> std::io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream.try_clone()?), stream })
+    }
+
+    /// Reads the next request up to its body; `None` at the end.
+    pub fn head(&mut self) -> Option<Request> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
+        let mut words = line.split_whitespace();
+        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).ok()?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+        Some(Request { method, path: decode(path), query: fields(query), headers, body: Vec::new() })
+    }
+
+    /// Reads a part of the body, `part` of `of`; `false`: it ended too soon.
+    pub fn body(&mut self, request: &mut Request, part: u64, of: u64) -> bool {
+        if request.headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
+            return self.chunks(request).is_some();
+        }
+        let length: u64 = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let wanted = length * part / of;
+        let read = self.reader.by_ref().take(wanted).read_to_end(&mut request.body);
+        read.is_ok_and(|count| count as u64 == wanted)
+    }
+
+    fn chunks(&mut self, request: &mut Request) -> Option<()> {
+        loop {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).ok()?;
+            let size = u64::from_str_radix(line.trim(), 16).ok()?;
+            self.reader.by_ref().take(size).read_to_end(&mut request.body).ok()?;
+            self.reader.read_line(&mut line).ok()?;
+            if size == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// Writes an answer.
+    pub fn answer(&mut self, request: &Request, answer: &Answer) -> bool {
+        let mut text = format!("HTTP/1.1 {} x\r\n", answer.status);
+        for (name, value) in &answer.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if answer.status != 204 {
+            text.push_str(&format!("content-length: {}\r\n", answer.body.len()));
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        if request.method != "HEAD" {
+            bytes.extend(&answer.body);
+        }
+        self.stream.write_all(&bytes).is_ok()
+    }
+}
+
+fn fields(text: &str) -> Vec<(String, String)> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+    };
+    pairs.map(pair).collect()
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let hex = (*first == b'%').then(|| more.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
