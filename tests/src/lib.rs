@@ -4,6 +4,7 @@
 //! [`wait`]. The tests themselves stand in `tests/*.rs`, one file for each topic.
 
 pub mod app;
+pub mod certificates;
 pub mod container;
 pub mod digits;
 pub mod double;

@@ -26,11 +26,20 @@ impl Registry {
     /// Starts a registry and waits until it answers.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("", |name| {
+            let url = format!("http://{name}/v2/");
+            http::try_send("GET", &url, &[], Body::Sized(Vec::new())).ok().filter(|answer| answer.status == 200)
+        })
+    }
+
+    /// Starts a registry with more settings, behind those of `http`, and waits until the probe of its name finds something.
+    #[must_use]
+    pub fn start_with<T>(settings: &str, mut probe: impl FnMut(&str) -> Option<T>) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let name = format!("127.0.0.1:{}", free_port());
         let config = dir.path().join("config.yml");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {name}\n",
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {name}\n{settings}",
             dir.path().join("data").display()
         );
         std::fs::write(&config, text).expect("a file can be written");
@@ -39,10 +48,7 @@ impl Registry {
         let mut child = command.spawn().expect("docker-registry can be started");
         let log = Log::of(child.stdout.take().expect("it is piped"));
         let registry = Self { child, name, log, dir };
-        let url = format!("http://{}/v2/", registry.name);
-        wait::until("docker-registry", || {
-            http::try_send("GET", &url, &[], Body::Sized(Vec::new())).ok().filter(|answer| answer.status == 200)
-        });
+        wait::until("docker-registry", || probe(&registry.name));
         registry
     }
 

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use scorebox_tests::http::{self, Body};
 use scorebox_tests::packaging::{blob, documents, json, package, packaged, project};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::run::{self, Finished};
@@ -81,6 +82,62 @@ fn an_image_carries_its_parts_its_making_and_a_signature() {
 }
 
 #[test]
+fn signatures_of_two_keys_stand_beside_each_other() {
+    require!("docker-registry", "openssl");
+    let registry = Registry::start();
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let layout = dir.path().join("layout");
+    let keys = ["one", "two"].map(|name| keys(dir.path(), name));
+    let mut reference = String::new();
+    // The first once more, too: it is there, and nothing is added.
+    for (private, _) in keys.iter().chain(&keys[..1]) {
+        let image = packaged(push(&mut package(project.path(), &layout), &registry, private));
+        reference = image["reference"].as_str().expect("a reference").to_owned();
+    }
+    let name = reference.split_once('@').expect("a digest").1.replace(':', "-");
+    let url = format!("http://{}/v2/digits/manifests/{name}.sig", registry.name);
+    let accept = [("accept", "application/vnd.oci.image.manifest.v1+json")];
+    let manifest = http::try_send("GET", &url, &accept, Body::Sized(Vec::new())).expect("an answer").expect(200);
+    assert_eq!(json(&manifest.body)["layers"].as_array().map(Vec::len), Some(2));
+    for (_, public) in &keys {
+        let report = inspect(&reference, Some(public)).ended(0).json();
+        let checks = report["checks"].as_array().expect("checks").iter();
+        let signed = checks.filter(|check| check["what"] == "signature of the image").map(|check| &check["verdict"]);
+        assert_eq!(signed.collect::<Vec<_>>(), ["ok"]);
+    }
+}
+
+#[test]
+fn what_others_attach_is_not_judged() {
+    require!("openssl");
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let (private, public) = keys(dir.path(), "mine");
+    let layout = dir.path().join("layout");
+    let image = packaged(package(project.path(), &layout).arg("--sign-key").arg(&private));
+    let index = layout.join("index.json");
+    let mut entries = json(&std::fs::read(&index).expect("a list"));
+    let statement = br#"{"predicateType":"https://cosign.sigstore.dev/attestation/vuln/v1"}"#.as_slice();
+    let scan = br#"{"bomFormat":"CycloneDX","metadata":{"tools":{"components":[{"name":"scanner"}]}}}"#.as_slice();
+    for (kind, bytes) in [("application/vnd.in-toto+json", statement), ("application/vnd.cyclonedx+json", scan)] {
+        let descriptor = |media_type: &str, bytes: &[u8]| serde_json::json!({ "mediaType": media_type, "digest": put(&layout, bytes), "size": bytes.len() });
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media_type, "artifactType": kind,
+            "config": descriptor("application/vnd.oci.empty.v1+json", b"{}"), "layers": [descriptor(kind, bytes)],
+            "subject": { "mediaType": media_type, "digest": image["digest"], "size": 1 },
+        });
+        let mut entry = descriptor(media_type, manifest.to_string().as_bytes());
+        entry["artifactType"] = kind.into();
+        entries["manifests"].as_array_mut().expect("a list").push(entry);
+    }
+    std::fs::write(&index, entries.to_string()).expect("a file");
+    let report = inspect(&layout.display().to_string(), Some(&public)).ended(0).json();
+    let open: Vec<_> =
+        report["checks"].as_array().expect("checks").iter().filter(|one| one["verdict"] == "open").collect();
+    assert_eq!(open.len(), 2, "{open:?}");
+}
+
+#[test]
 fn another_program_verifies_the_signature() {
     require!("openssl");
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
@@ -130,7 +187,11 @@ fn a_flipped_byte_is_named_wherever_it_is() {
         // The file's name is the digest that its bytes should have.
         assert!(refused.stderr.contains(&hex), "{hex}: {}", refused.stderr);
         if let Some(name) = name_of(&format!("sha256:{hex}")) {
-            assert!(wrong(&refused.json()).contains(&name.as_str()), "{name}: {}", refused.stdout);
+            let report = refused.json();
+            let wrong = wrong(&report);
+            assert!(wrong.contains(&name.as_str()), "{name}: {}", refused.stdout);
+            // A layer is named alone; without the configuration nothing says any more what labels and layers are.
+            assert!(wrong.len() == 1 || name == "config", "{name}: {wrong:?}");
         }
         std::fs::write(&path, &good).expect("a file");
         seen += 1;

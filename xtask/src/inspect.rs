@@ -127,14 +127,18 @@ fn layers(
     for (index, layer) in document.layers.iter().enumerate() {
         let name = names.get(index).cloned().flatten().unwrap_or_else(|| format!("base-{}", index + 1));
         let what = format!("layer {name}");
+        let is_of_base = name.starts_with("base-");
+        let unpack = |path: &Path, contents: &mut Contents| {
+            if is_of_base { Contents::pass(path, &layer.media_type) } else { contents.add(path, &layer.media_type) }
+        };
         let verdict = if !layer.urls.is_empty() {
             Verdict::Open("kept in no registry".to_owned())
         } else {
             match store.blob(&name, &layer.digest, layer.size) {
                 Err(failure) => Verdict::Wrong(failure.problem),
-                Ok(None) if name.starts_with("base-") => Verdict::Open("the layout does not hold it".to_owned()),
+                Ok(None) if is_of_base => Verdict::Open("the layout does not hold it".to_owned()),
                 Ok(None) => Verdict::Wrong("is missing".to_owned()),
-                Ok(Some(path)) => match contents.add(&path, &layer.media_type) {
+                Ok(Some(path)) => match unpack(&path, contents) {
                     Err(error) => Verdict::Wrong(format!("cannot be unpacked: {error}")),
                     Ok(found) if diff_ids.get(index).and_then(Value::as_str) == Some(&found.to_string()) => {
                         Verdict::Good
@@ -145,8 +149,12 @@ fn layers(
                 },
             }
         };
+        contents.is_damaged |= !is_of_base && verdict != Verdict::Good;
         report.note(what, format!("{} bytes, {}", layer.size, layer.digest), verdict);
     }
+    report.check("layers hold files and folders only", contents.strange.is_empty(), || {
+        format!("{} would hide what lies below", contents.strange.join(", "))
+    });
     report.check("configuration names every layer", diff_ids.len() == document.layers.len(), || {
         format!("it names {}, and there are {}", diff_ids.len(), document.layers.len())
     });
@@ -158,6 +166,10 @@ fn labels(report: &mut Report, contents: &Contents) {
     let compare = |report: &mut Report, name: &str, found: Option<String>| {
         let said = label(report, name);
         let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+        if contents.is_damaged {
+            report.note(format!("label dev.scorebox.{name}"), "", unknown());
+            return;
+        }
         report.check(format!("label dev.scorebox.{name}"), said == found, || {
             format!("says {}, and the files say {}", shown(said), shown(found))
         });
@@ -178,9 +190,16 @@ fn labels(report: &mut Report, contents: &Contents) {
     // The machine code is what runs; it must be the one that was made of this component.
     let code = setting("precompiled", "digest");
     let found = setting("precompiled", "file").and_then(|file| contents.of_app(&file).map(ToString::to_string));
-    report.check("precompiled.digest in scorebox.toml", code == found, || {
-        "another file stands where the machine code should".to_owned()
-    });
+    if !contents.is_damaged {
+        report.check("precompiled.digest in scorebox.toml", code == found, || {
+            "another file stands where the machine code should".to_owned()
+        });
+    }
+}
+
+/// What is said of files that could not be read.
+fn unknown() -> Verdict {
+    Verdict::Open("a layer could not be read".to_owned())
 }
 
 /// World and version of the contract that a component's exports speak of.

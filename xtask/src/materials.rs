@@ -89,10 +89,13 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
 
 /// The commit that a folder's project stands at; `None` outside of git.
 pub fn revision(dir: &Path) -> Option<Revision> {
-    let git = |arguments: &[&str]| said(Command::new("git").arg("-C").arg(dir).args(arguments));
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(dir).args(arguments).stdin(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
-    // An empty answer is none at all to `said`.
-    let is_changed = git(&["status", "--porcelain", "--", "."]).is_some();
+    // Of the whole repository, as the commit is: the host may be built from it too. Unknown is no reason to say unchanged.
+    let is_changed = git(&["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty());
     Some(Revision { commit, is_changed })
 }
 
@@ -131,6 +134,27 @@ mod tests {
         assert_eq!(names, ["a", "b", "scorebox-host"]);
         assert_eq!((found[0].license.as_deref(), found[0].checksum.as_deref()), (Some("MIT"), Some("ff")));
         assert_eq!((&found[1].license, &found[2].checksum), (&None, &None));
+    }
+
+    #[test]
+    fn changes_anywhere_in_the_repository_count() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(revision(dir.path()), None);
+        let git = |arguments: &[&str]| {
+            let name = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-C"];
+            let status = Command::new("git").args(name).arg(dir.path()).args(arguments).stdout(Stdio::null()).status();
+            assert!(status.unwrap().success());
+        };
+        let project = dir.path().join("project");
+        std::fs::create_dir(&project).unwrap();
+        std::fs::write(project.join("a"), "a").unwrap();
+        git(&["init", "--quiet"]);
+        git(&["add", "--all"]);
+        git(&["commit", "--quiet", "--message", "one"]);
+        let clean = revision(&project).unwrap();
+        assert_eq!((clean.commit.len(), clean.is_changed), (40, false));
+        std::fs::write(dir.path().join("beside"), "b").unwrap();
+        assert!(revision(&project).unwrap().is_changed);
     }
 
     #[test]

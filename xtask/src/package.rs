@@ -75,6 +75,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         base,
         base_blobs: base_blobs.as_deref(),
         attestation: (args.attest == Attest::All).then_some(repository),
+        registry,
         key: key.as_ref(),
     };
     let image = image(&manifest, &making)?;
@@ -133,6 +134,8 @@ pub struct Making<'a> {
     pub base_blobs: Option<&'a Path>,
     /// The image's name in what is said about it; `None`: nothing is.
     pub attestation: Option<&'a str>,
+    /// The registry that it is for.
+    pub registry: Option<&'a str>,
     /// What signs it.
     pub key: Option<&'a Key>,
 }
@@ -149,6 +152,7 @@ impl<'a> Making<'a> {
             base: None,
             base_blobs: None,
             attestation: None,
+            registry: None,
             key: None,
         }
     }
@@ -207,6 +211,7 @@ fn origin(manifest: &Manifest, inputs: &Inputs, making: &Making<'_>, repository:
     let project = manifest.path.canonicalize().ok();
     Ok(Origin {
         repository: repository.to_owned(),
+        reference: making.registry.map_or(repository.to_owned(), |registry| format!("{registry}/{repository}")),
         name: inputs.name.clone(),
         version: inputs.version.clone(),
         license: manifest.package.license.clone(),

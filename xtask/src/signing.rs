@@ -62,7 +62,9 @@ impl Key {
             return Err(refused("is encrypted, and only keys without a password can be read"));
         }
         let key = SigningKey::from_pkcs8_pem(text).ok();
-        let key = key.or_else(|| SecretKey::from_sec1_pem(text).ok().map(SigningKey::from));
+        // openssl writes the curve's name in a block of its own before it.
+        let sec1 = text.find("-----BEGIN EC PRIVATE KEY").and_then(|start| text.get(start..)).unwrap_or_default();
+        let key = key.or_else(|| SecretKey::from_sec1_pem(sec1).ok().map(SigningKey::from));
         key.map(Self).ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
     }
 
@@ -193,7 +195,10 @@ mod tests {
         let (payload, signature) = key.sign_image("r.io/a", &digest);
         assert!(public.verify(&payload, &signature));
         assert_eq!(signed_digest(&payload), Some(digest.clone()));
-        assert_eq!(keys(&sec1()).0.sign_image("r.io/a", &digest).1, signature, "the same key in its other form");
+        let curve = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        for other in [sec1(), format!("{curve}{}", sec1())] {
+            assert_eq!(keys(&other).0.sign_image("r.io/a", &digest).1, signature, "the same key in its other form");
+        }
         let mut altered = payload.clone();
         altered[20] ^= 1;
         assert!(!public.verify(&altered, &signature) && !public.verify(&payload, "AAAA"));

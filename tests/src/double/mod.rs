@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub use self::tokens::User;
+pub use self::tokens::{SERVICE, Signer, User};
 pub use self::wire::{Answer, Fault, Request};
 
 use self::wire::Connection;
@@ -44,6 +44,8 @@ pub struct Rules {
     pub lists_referrers: bool,
     /// What a client has to wait when it is told to.
     pub pause_seconds: u32,
+    /// What signs tokens for another registry that trusts this token service; without one they are for this one.
+    pub signer: Option<Signer>,
     /// Where blobs are read: at another host, to which nobody may show who they are.
     pub storage: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Default for Rules {
             checks_manifests: true,
             lists_referrers: true,
             pause_seconds: 1,
+            signer: None,
             storage: None,
         }
     }
@@ -112,6 +115,15 @@ impl Double {
     /// There is no free port.
     #[must_use]
     pub fn start(rules: Rules) -> Self {
+        Self::start_with(rules, None)
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Panics
+    /// There is no free port.
+    #[must_use]
+    pub fn start_with(rules: Rules, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let name = listener.local_addr().expect("an address").to_string();
         let state = State {
@@ -131,8 +143,8 @@ impl Double {
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || Connection::new(stream).map(|connection| serve(connection, &state)));
+                let (state, tls) = (Arc::clone(&shared), tls.clone());
+                std::thread::spawn(move || Connection::new(stream, tls).map(|connection| serve(connection, &state)));
             }
         });
         Self { name, state }

@@ -4,19 +4,23 @@
 //! repository and whether it is read or written.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::State;
 use super::wire::{Answer, Request};
+use crate::run;
 
 /// The user name beside a refresh token.
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
 /// What the double calls itself to token services: Azure's form, so that Entra tokens are for it.
-const SERVICE: &str = "scoreboxtest.azurecr.io";
+pub const SERVICE: &str = "scoreboxtest.azurecr.io";
 
 /// Somebody.
 #[derive(Debug, Clone)]
@@ -34,6 +38,40 @@ impl User {
         self.rights
             .iter()
             .any(|(name, actions)| (*name == "*" || *name == repository) && actions.split(',').any(|one| one == action))
+    }
+}
+
+/// A key that registries trust: tokens signed with it are let in.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// The private key, RSA in PEM.
+    pub key: PathBuf,
+    /// Its certificate, DER in base64.
+    pub certificate: String,
+}
+
+impl Signer {
+    /// Who says so, for registries.
+    pub const ISSUER: &'static str = "Azure Container Registry";
+
+    /// A token for these scopes, as docker-registry reads it.
+    fn token(&self, scopes: &[(String, String)], life: Duration, id: u64) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let access = scopes.iter().map(|(name, actions)| {
+            let actions: Vec<_> = actions.split(',').filter(|action| !action.is_empty()).collect();
+            json!({ "type": "repository", "name": name, "actions": actions })
+        });
+        let header = json!({ "typ": "JWT", "alg": "RS256", "x5c": [self.certificate] });
+        let claims = json!({ "iss": Self::ISSUER, "aud": SERVICE, "sub": "somebody", "jti": id.to_string(), "iat": now,
+            "nbf": now.saturating_sub(10), "exp": now + life.as_secs(), "access": access.collect::<Vec<_>>() });
+        let [header, claims] = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let mut sign = run::tool("openssl");
+        sign.args(["dgst", "-sha256", "-sign"]).arg(&self.key).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = sign.spawn().expect("openssl runs");
+        child.stdin.take().expect("it is piped").write_all(signed.as_bytes()).expect("openssl reads");
+        let signature = child.wait_with_output().expect("openssl ends").stdout;
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }
 
@@ -177,10 +215,15 @@ impl State {
             given.push((repository.to_owned(), granted.join(",")));
         }
         self.tokens.count += 1;
-        let token = format!("access-s3cret-{}", self.tokens.count);
         let life = self.rules.token_life;
+        let token = match &self.rules.signer {
+            Some(signer) => signer.token(&given, life, self.tokens.count),
+            None => format!("access-s3cret-{}", self.tokens.count),
+        };
         self.tokens.access.insert(token.clone(), Given { scopes: given, ends: Instant::now() + life });
-        json_answer(&json!({ "access_token": token, "expires_in": life.as_secs_f64() }))
+        // Whole seconds as a whole number: some clients take no other.
+        let life = if life.subsec_nanos() == 0 { json!(life.as_secs()) } else { json!(life.as_secs_f64()) };
+        json_answer(&json!({ "access_token": token, "expires_in": life }))
     }
 
     /// Hands out a refresh token, as a login would.

@@ -4,8 +4,9 @@
 //! hand, since no server lets a test cut a connection in the middle of a body.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -99,33 +100,41 @@ pub enum Fault {
     Expire,
 }
 
+/// What a connection is made of, with TLS or without.
+pub trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 /// A connection.
-pub struct Connection {
-    reader: BufReader<TcpStream>,
-    stream: TcpStream,
-}
+pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
-    /// Takes a connection over.
+    /// Takes a connection over; with a configuration it begins with TLS.
     ///
     /// # Errors
     /// As the socket's.
-    pub fn new(stream: TcpStream) -> std::io::Result<Self> {
+    pub fn new(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream.try_clone()?), stream })
+        let stream: Box<dyn Stream> = match tls {
+            None => Box::new(stream),
+            Some(config) => {
+                let connection = rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
+                Box::new(rustls::StreamOwned::new(connection, stream))
+            }
+        };
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// Reads the next request up to its body; `None` at the end.
     pub fn head(&mut self) -> Option<Request> {
         let mut line = String::new();
-        self.reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
+        self.0.read_line(&mut line).ok().filter(|count| *count > 0)?;
         let mut words = line.split_whitespace();
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let mut headers = HashMap::new();
         loop {
             let mut line = String::new();
-            self.reader.read_line(&mut line).ok()?;
+            self.0.read_line(&mut line).ok()?;
             let Some((name, value)) = line.trim_end().split_once(':') else { break };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
@@ -139,17 +148,17 @@ impl Connection {
         }
         let length: u64 = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
         let wanted = length * part / of;
-        let read = self.reader.by_ref().take(wanted).read_to_end(&mut request.body);
+        let read = self.0.by_ref().take(wanted).read_to_end(&mut request.body);
         read.is_ok_and(|count| count as u64 == wanted)
     }
 
     fn chunks(&mut self, request: &mut Request) -> Option<()> {
         loop {
             let mut line = String::new();
-            self.reader.read_line(&mut line).ok()?;
+            self.0.read_line(&mut line).ok()?;
             let size = u64::from_str_radix(line.trim(), 16).ok()?;
-            self.reader.by_ref().take(size).read_to_end(&mut request.body).ok()?;
-            self.reader.read_line(&mut line).ok()?;
+            self.0.by_ref().take(size).read_to_end(&mut request.body).ok()?;
+            self.0.read_line(&mut line).ok()?;
             if size == 0 {
                 return Some(());
             }
@@ -170,7 +179,7 @@ impl Connection {
         if request.method != "HEAD" {
             bytes.extend(&answer.body);
         }
-        self.stream.write_all(&bytes).is_ok()
+        self.0.get_mut().write_all(&bytes).and_then(|()| self.0.get_mut().flush()).is_ok()
     }
 }
 

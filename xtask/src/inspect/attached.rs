@@ -10,7 +10,10 @@ use super::store::{Store, digest_of};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::APP_ROOT;
-use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION, signature_tag};
+use crate::image::attestation::{
+    self, BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE, SIGNATURE_ANNOTATION, signature_tag,
+};
+use crate::image::plan::CREATED_BY;
 use crate::signing::{PublicKey, opened, signed_digest};
 
 /// One layer of an artifact.
@@ -47,17 +50,22 @@ pub fn examine(
         });
         for part in parts(store, report, name, &manifest) {
             match name {
-                "sbom" => sboms.push(part),
-                "provenance" => statements.push(part),
-                _ => {}
+                "sbom" if is_our_sbom(&part) => sboms.push(part),
+                "provenance" if is_our_statement(&part) => statements.push(part),
+                // Scanners and other builders attach theirs; what they say is not for us to judge.
+                _ => report.note(format!("{name} of another tool"), "", Verdict::Open("not looked into".to_owned())),
             }
         }
     }
     for sbom in &sboms {
         self::sbom(report, contents, sbom);
     }
+    // Of statements with several keys one is enough.
+    let is_vouched = statements.iter().any(|part| {
+        part.media_type == ENVELOPE_MEDIA_TYPE && opened(&part.bytes, key).is_some_and(|(_, is_signed)| is_signed)
+    });
     for statement in &statements {
-        self::statement(report, contents, statement, &sboms, key);
+        self::statement(report, contents, statement, &sboms, key, is_vouched);
     }
     for (name, is_there) in [("sbom", !sboms.is_empty()), ("provenance", !statements.is_empty())] {
         if !is_there {
@@ -65,6 +73,27 @@ pub fn examine(
         }
     }
     signature(store, report, &image, key)
+}
+
+/// Whether it is a list that `package` wrote.
+fn is_our_sbom(part: &Part) -> bool {
+    let document: Value = serde_json::from_slice(&part.bytes).unwrap_or_default();
+    let tool = document.pointer("/metadata/tools/components/0/name").and_then(Value::as_str);
+    tool == Some(CREATED_BY)
+}
+
+/// Whether it is a statement that `package` wrote; one that cannot be read may be ours, altered.
+fn is_our_statement(part: &Part) -> bool {
+    let opened = if part.media_type == ENVELOPE_MEDIA_TYPE { opened(&part.bytes, None) } else { None };
+    let bytes = opened.as_ref().map_or(part.bytes.as_slice(), |(statement, _)| statement);
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(document) => {
+            let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+            text("/predicateType") == Some(PREDICATE_TYPE)
+                && text("/predicate/buildDefinition/buildType") == Some(BUILD_TYPE)
+        }
+        Err(_) => true,
+    }
 }
 
 /// Without a key nobody demands anything; with one, the image must be vouched for.
@@ -142,13 +171,21 @@ fn sbom(report: &mut Report, contents: &Contents, part: &Part) {
     }
     let count = components.map_or(0, Vec::len);
     let verdict = match differing.as_slice() {
+        _ if contents.is_damaged => super::unknown(),
         [] => Verdict::Good,
         some => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
     };
     report.note("sbom agrees with the files", format!("{count} parts"), verdict);
 }
 
-fn statement(report: &mut Report, contents: &Contents, part: &Part, sboms: &[Part], key: Option<&PublicKey>) {
+fn statement(
+    report: &mut Report,
+    contents: &Contents,
+    part: &Part,
+    sboms: &[Part],
+    key: Option<&PublicKey>,
+    is_vouched: bool,
+) {
     let is_envelope = part.media_type == ENVELOPE_MEDIA_TYPE;
     let (bytes, is_signed) = match is_envelope.then(|| opened(&part.bytes, key)) {
         None => (part.bytes.clone(), false),
@@ -162,6 +199,7 @@ fn statement(report: &mut Report, contents: &Contents, part: &Part, sboms: &[Par
         (_, true, true) => Verdict::Good,
         (None, true, _) => Verdict::Open("signed; give --key to check it".to_owned()),
         (None, false, _) => Verdict::Open("not signed".to_owned()),
+        (Some(_), ..) if is_vouched => Verdict::Open("another one is signed with this key".to_owned()),
         (Some(_), false, _) => Verdict::Wrong("is not signed".to_owned()),
         (Some(_), true, false) => Verdict::Wrong("is not signed with this key".to_owned()),
     };
@@ -183,9 +221,12 @@ fn statement(report: &mut Report, contents: &Contents, part: &Part, sboms: &[Par
         (Some(found.to_string()) != sha256(one)).then(|| name.to_owned())
     });
     let differing: Vec<_> = differing.collect();
-    report.check("provenance agrees with the files", differing.is_empty(), || {
-        format!("it gives other digests for {}", differing.join(", "))
-    });
+    let verdict = match differing.as_slice() {
+        _ if contents.is_damaged => super::unknown(),
+        [] => Verdict::Good,
+        some => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
+    };
+    report.note("provenance agrees with the files", "", verdict);
 }
 
 fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&PublicKey>) -> Result<(), Failure> {

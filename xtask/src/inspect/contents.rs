@@ -22,6 +22,10 @@ pub struct Contents {
     pub model: Option<Digest>,
     /// The bytes of `scorebox.toml` and `component.wasm`, by name.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
+    /// Links and marks of removal where only files and folders may be: they would hide what is looked at here.
+    pub strange: Vec<String>,
+    /// Whether a layer of ours could not be read, so that nothing is known of its files.
+    pub is_damaged: bool,
 }
 
 /// What is kept whole.
@@ -38,7 +42,13 @@ impl Contents {
             let app = APP_ROOT.trim_start_matches('/');
             let name = path.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
             let is_ours = name.is_some() || path == HOST_PROGRAM.trim_start_matches('/');
-            if !is_ours || !entry.header().entry_type().is_file() {
+            let kind = entry.header().entry_type();
+            let is_mark = path.rsplit('/').next().is_some_and(|last| last.starts_with(".wh."));
+            if is_mark || !(kind.is_file() || kind.is_dir()) {
+                self.strange.push(path);
+                continue;
+            }
+            if !is_ours || !kind.is_file() {
                 continue;
             }
             let size = entry.size();
@@ -69,6 +79,11 @@ impl Contents {
         }
         let tar: Tar = archive.into_inner();
         tar.diff_id()
+    }
+
+    /// The digest of the tar of a base's layer, which is not looked into: ours lie above it.
+    pub fn pass(path: &Path, media_type: &str) -> io::Result<Digest> {
+        layer::open(path, media_type)?.diff_id()
     }
 
     /// The digest of a file of the app folder.

@@ -3,7 +3,9 @@
 //! Owns how they are found there: by the registry's own list of referrers, or by the tag that stands for it where the
 //! registry keeps no such list (OCI distribution specification, "Referrers Tag Schema"). Must not know what they say.
 
-use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
+use std::io::Write as _;
+
+use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use serde_json::{Value, json};
 
 use super::answer;
@@ -28,12 +30,13 @@ pub async fn attach(target: &Repository, image: &WrittenImage, progress: &Progre
             let upload_of = Upload { name: &blob.name, digest: &blob.digest, size: blob.size, source, neighbour: None };
             upload(target, &upload_of, progress).await?;
         }
-        let put = put(target, attachment).await?;
-        if attachment.tag.is_none() {
-            entries.push(attachment.entry());
-            // What the registry says when it takes one holds for all.
-            is_listed = is_listed.or(put.map(|put| put.is_listed));
+        if let Some(tag) = &attachment.tag {
+            sign(target, attachment, tag, progress).await?;
+            continue;
         }
+        entries.push(attachment.entry());
+        // What the registry says when it takes one holds for all.
+        is_listed = is_listed.or(put(target, attachment).await?.map(|put| put.is_listed));
     }
     if entries.is_empty() || is_listed == Some(true) {
         return Ok(());
@@ -43,13 +46,80 @@ pub async fn attach(target: &Repository, image: &WrittenImage, progress: &Progre
 
 async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>, Failure> {
     let digest = attachment.digest.to_string();
-    let mut last = None;
-    for name in [Some(digest.as_str()), attachment.tag.as_deref()].into_iter().flatten() {
-        if manifests::stored(target, name).await?.as_deref() != Some(&digest) {
-            last = Some(manifests::put(target, name, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest).await?);
+    if manifests::stored(target, &digest).await?.as_deref() == Some(&digest) {
+        return Ok(None);
+    }
+    manifests::put(target, &digest, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest).await.map(Some)
+}
+
+/// Puts a signature under its tag, beside those of other keys that are there, as cosign does.
+async fn sign(target: &Repository, attachment: &Attachment, tag: &str, progress: &Progress) -> Result<(), Failure> {
+    if manifests::stored(target, tag).await? == Some(attachment.digest.to_string()) {
+        return Ok(());
+    }
+    let beside = match manifests::find(target, tag).await? {
+        Some(there) => beside(&there, &attachment.manifest),
+        None => Beside::Nobody,
+    };
+    match beside {
+        Beside::Ours => Ok(()),
+        Beside::Nobody => {
+            manifests::put(target, tag, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest).await?;
+            Ok(())
+        }
+        Beside::Others { manifest, config } => {
+            let digest = Digest::of(&config);
+            let folder = std::env::temp_dir();
+            let unwritable = |error: std::io::Error| Failure::file(&folder, "hold a small file", error);
+            let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
+            file.write_all(&config).map_err(unwritable)?;
+            let (name, source) = ("config of signature", Source::File(file.path()));
+            let blob = Upload { name, digest: &digest, size: config.len() as u64, source, neighbour: None };
+            upload(target, &blob, progress).await?;
+            manifests::put(target, tag, OCI_IMAGE_MEDIA_TYPE, &manifest).await?;
+            Ok(())
         }
     }
-    Ok(last)
+}
+
+/// What stands under a signature's tag already.
+enum Beside {
+    /// Nothing that could be kept.
+    Nobody,
+    /// This signature.
+    Ours,
+    /// Others; manifest and configuration of them all.
+    Others { manifest: Vec<u8>, config: Vec<u8> },
+}
+
+fn beside(there: &[u8], ours: &[u8]) -> Beside {
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let (mut manifest, ours) = (read(there), read(ours));
+    let layers = |manifest: &Value| manifest.get("layers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut all = layers(&manifest);
+    let is_same = |one: &Value, other: &Value| {
+        one.get("digest") == other.get("digest") && one.get("annotations") == other.get("annotations")
+    };
+    let new: Vec<_> = layers(&ours).into_iter().filter(|layer| !all.iter().any(|one| is_same(one, layer))).collect();
+    if new.is_empty() {
+        return Beside::Ours;
+    }
+    if all.is_empty() || manifest.get("mediaType").and_then(Value::as_str) != Some(OCI_IMAGE_MEDIA_TYPE) {
+        return Beside::Nobody;
+    }
+    all.extend(new);
+    let diff_ids: Vec<_> = all.iter().filter_map(|layer| layer.get("digest")).collect();
+    let history = vec![json!({}); all.len()];
+    let config = json!({ "architecture": "", "os": "", "config": {}, "history": history,
+        "rootfs": { "type": "layers", "diff_ids": diff_ids } });
+    let config = config.to_string().into_bytes();
+    if let Some(manifest) = manifest.as_object_mut() {
+        let descriptor = json!({ "mediaType": IMAGE_CONFIG_MEDIA_TYPE, "digest": Digest::of(&config).to_string(),
+            "size": config.len() });
+        manifest.insert("config".to_owned(), descriptor);
+        manifest.insert("layers".to_owned(), all.into());
+    }
+    Beside::Others { manifest: manifest.to_string().into_bytes(), config }
 }
 
 /// Sees to it that the list of what refers to an image names all of these.

@@ -10,6 +10,7 @@ mod sbom;
 use serde_json::{Map, Value, json};
 
 pub use self::artifact::{Artifact, Content, SIGNATURE_ANNOTATION, SIGNATURE_MEDIA_TYPE, signature_tag};
+pub use self::provenance::BUILD_TYPE;
 
 use crate::digest::Digest;
 use crate::signing::{Key, STATEMENT_MEDIA_TYPE};
@@ -26,6 +27,8 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 pub struct Origin {
     /// The image's name, without its registry.
     pub repository: String,
+    /// The same with its registry, if one is known: what a signature is for.
+    pub reference: String,
     /// The scorer's name.
     pub name: String,
     /// Its version; may be empty.
@@ -132,7 +135,7 @@ pub fn artifacts(origin: &Origin, image: &Digest, manifest_bytes: u64, key: Opti
     let statement = statement.with("in-toto.io/predicate-type", PREDICATE_TYPE);
     artifacts.push(Artifact::new("provenance", Some(STATEMENT_MEDIA_TYPE), statement, subject, None, origin.epoch));
     if let Some(key) = key {
-        let (payload, signature) = key.sign_image(&origin.repository, image);
+        let (payload, signature) = key.sign_image(&origin.reference, image);
         let content = Content::new(SIGNATURE_MEDIA_TYPE, payload).with(SIGNATURE_ANNOTATION, &signature);
         // Found by its tag, as every release of cosign finds it.
         artifacts.push(Artifact::new("signature", None, content, None, Some(signature_tag(image)), origin.epoch));
@@ -169,6 +172,7 @@ mod tests {
         };
         Origin {
             repository: "scoring/digits".into(),
+            reference: "r.io/scoring/digits".into(),
             name: "digits".into(),
             version: "1.2.3".into(),
             license: None,

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
 /// What the parameters and dependencies below mean; described in the README.
-const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
+pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
 /// Who made it: whoever ran the command, on a machine of their own. SLSA's build level 1.
 const BUILDER: &str = "tag:scorebox.dev,2026:cargo-xtask";
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Crate, FileOrigin, HostOrigin, Origin, Role, property};
 use crate::digest::Digest;
-use crate::image::plan::rfc3339;
+use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
 /// How the image and the host are called within the document.
@@ -34,16 +34,15 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
         in_image.extend(reference(&part));
         parts.push(part);
     }
-    let document = json!({
+    let mut document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": format!("urn:uuid:{}", uuid(image)),
         "version": 1,
         "metadata": {
             "timestamp": rfc3339(origin.epoch),
             "tools": { "components": [
-                { "type": "application", "name": "cargo xtask package", "version": env!("CARGO_PKG_VERSION") },
+                { "type": "application", "name": CREATED_BY, "version": env!("CARGO_PKG_VERSION") },
             ] },
             "component": {
                 "type": "container", "bom-ref": IMAGE, "name": origin.repository, "version": origin.version,
@@ -53,6 +52,8 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
         "components": parts,
         "dependencies": [{ "ref": IMAGE, "dependsOn": in_image }, { "ref": HOST, "dependsOn": in_host }],
     });
+    let serial = format!("urn:uuid:{}", uuid(&Digest::of(document.to_string().as_bytes())));
+    insert(&mut document, "serialNumber", serial.into());
     document.to_string().into_bytes()
 }
 
@@ -74,7 +75,8 @@ fn host(host: &HostOrigin) -> Value {
 
 fn library(one: &Crate) -> Value {
     let Crate { name, version, license, checksum } = one;
-    let purl = format!("pkg:cargo/{name}@{version}");
+    // A plus sign would be read as a space.
+    let purl = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"));
     let mut part = json!({ "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl });
     if let Some(license) = license {
         insert(&mut part, "licenses", licenses(license));
@@ -126,8 +128,8 @@ fn licenses(expression: &str) -> Value {
     json!([{ "expression": expression.replace('/', " OR ") }])
 }
 
-/// A name for the document that is the same for the same image: a UUID of version 8 (RFC 9562) from its digest.
-fn uuid(image: &Digest) -> String {
-    let part = |range: std::ops::Range<usize>| image.hex().get(range).unwrap_or_default().to_owned();
+/// A name for the document that is the same for the same content: a UUID of version 8 (RFC 9562) from its digest.
+fn uuid(content: &Digest) -> String {
+    let part = |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();
     format!("{}-{}-8{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
 }
