@@ -8,7 +8,7 @@ use std::process::Command;
 use scorebox_tests::packaging::{blob, documents, json, package, packaged, project};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::stand_in::{self, StandIn};
-use scorebox_tests::{require, run};
+use scorebox_tests::{place, require, run};
 use serde_json::{Value, json as value};
 
 fn on(base: &str, project: &Path, output: &Path) -> Command {
@@ -177,4 +177,25 @@ fn base_that_cannot_be_had_is_told_before_anything_is_built() {
     let nobody = format!("127.0.0.1:{}", scorebox_tests::redis::free_port());
     refuse(&format!("{nobody}/base:1"), 6, &[&nobody, "fix:"]);
     refuse("debian", 3, &["base `debian`", "HOST"]);
+}
+
+#[test]
+fn dynamic_host_is_refused_where_the_base_lacks_its_libraries() {
+    require!("docker-registry", "skopeo", "umoci", "sh");
+    let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
+    let layout = output.path().join("image");
+    let shell = place::tool("sh").expect("a shell").canonicalize().expect("it is there");
+    let with_host = |base: Option<&str>| {
+        let mut command = Command::new(place::xtask());
+        command.env_clear().args(["package", "--manifest"]).arg(project.path().join("scorebox.toml"));
+        command.arg("--layout").arg(&layout).arg("--host").arg(&shell);
+        command.args(base.map(|base| ["--base-plain-http", "--base", base]).into_iter().flatten());
+        run::finish(&mut command, b"")
+    };
+    if with_host(None).ended(4).stderr.contains("not a 64-bit ELF") {
+        return;
+    }
+    let base = stand_in::plain(&registry);
+    with_host(Some(&base.name)).ended(3).said(&[&base.name, "cannot run", "it lacks the loader ld-linux", "Debian 12"]);
+    assert!(!layout.exists());
 }

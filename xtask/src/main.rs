@@ -14,6 +14,7 @@ mod functions_app;
 mod host_program;
 mod image;
 mod inspect;
+mod libraries;
 mod login;
 mod materials;
 mod model;

@@ -17,11 +17,11 @@ use crate::image::attestation::{FileOrigin, HostOrigin, Origin, Role, artifacts}
 use crate::image::base::Base;
 use crate::image::layout::{self, WrittenImage};
 use crate::image::{APP_ROOT, Compression, Content, Inputs, PORT, plan};
-use crate::materials;
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
 use crate::workspace::{self, shown};
+use crate::{libraries, materials};
 
 /// The port of the Functions host in its images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -61,6 +61,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         _ => None,
     };
+    if let (Some(host), Some(place), Some(base)) = (&args.host, &place, &base) {
+        libraries_are_there(host, place, base)?;
+    }
     // A base's Functions host listens where its images do.
     let port = if base.as_ref().is_some_and(Base::is_functions) { FUNCTIONS_PORT } else { PORT };
     let making = Making {
@@ -105,13 +108,27 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Looks whether a base brings what a dynamic host needs; for that its layers have to be here.
+fn libraries_are_there(host: &Path, place: &BasePlace, base: &Base) -> Result<(), Failure> {
+    let Some(needs) = libraries::needs(host)? else { return Ok(()) };
+    let folder = base_folder();
+    place.fetch(base, &folder)?;
+    let layers = base.layers.iter().filter(|layer| layer.urls.is_empty());
+    let layers: Vec<_> = layers.map(|layer| (folder.join(layer.digest.hex()), layer.media_type.clone())).collect();
+    libraries::check(host, &needs, &base.name, &layers)
+}
+
+/// Kept beside what is built: a base is large, and rarely another one.
+fn base_folder() -> PathBuf {
+    workspace::target().join("base-blobs")
+}
+
 /// The folder with the base's layers, if the layout is to hold them.
 fn base_blobs(args: &PackageArgs, place: &BasePlace, base: &Base) -> Result<Option<PathBuf>, Failure> {
     if args.push && !args.base_blobs {
         return Ok(None);
     }
-    // Kept beside what is built: a base is large, and rarely another one.
-    let folder = workspace::target().join("base-blobs");
+    let folder = base_folder();
     place.fetch(base, &folder)?;
     Ok(Some(folder))
 }
@@ -168,7 +185,10 @@ pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, F
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
     let app = app::stage(manifest, &staging.path().join("app"), making.cpu)?;
     let host = making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?;
-    host_program::check(&host)?;
+    // What a dynamic one needs of a base was looked for before.
+    if making.base.is_none() || libraries::needs(&host)?.is_none() {
+        host_program::check(&host)?;
+    }
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
     let dir = making.output.map_or_else(default, Path::to_path_buf);
     let inputs = inputs(app, host, epoch, making);

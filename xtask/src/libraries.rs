@@ -1,0 +1,188 @@
+//! Shared libraries: what a dynamic program needs, and whether a base brings it.
+//!
+//! Owns the reading of ELF's version tables and the search through layers. Must not know why a program is dynamic.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use object::Endianness;
+use object::elf::FileHeader64;
+use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
+
+use crate::failure::Failure;
+use crate::image::layer;
+use crate::workspace::shown;
+
+/// No C library is larger.
+const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
+
+/// What a dynamic program asks its surroundings for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needs {
+    /// The loader's file name.
+    loader: String,
+    /// Versions of symbols, by the library's file name.
+    libraries: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Reads what a program needs; `None`: it is static.
+pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
+    let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
+    read_needs(&bytes).map_err(|error| {
+        Failure::toolchain(format!("{}: {error}", shown(program)), "give --host a program for x86_64 Linux")
+    })
+}
+
+/// Checks that the layers of a base, from the bottom up, bring what a program needs.
+pub fn check(program: &Path, needs: &Needs, base: &str, layers: &[(PathBuf, String)]) -> Result<(), Failure> {
+    let mut found = Found::default();
+    for (path, media_type) in layers {
+        found.add(path, media_type, needs).map_err(|error| Failure::file(path, "be read as a layer", error))?;
+    }
+    match found.problem(needs) {
+        None => Ok(()),
+        Some(problem) => Err(Failure::project(
+            format!("base `{base}` cannot run {}: {problem}", shown(program)),
+            "choose a base with a newer C library, e.g. one of Debian 12; the static host, without --host, needs none",
+        )),
+    }
+}
+
+fn read_needs(bytes: &[u8]) -> object::Result<Option<Needs>> {
+    let elf = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = elf.endian()?;
+    let mut loader = None;
+    for segment in elf.program_headers(endian, bytes)? {
+        if let Some(name) = segment.interpreter(endian, bytes)? {
+            loader = Some(file_name(&String::from_utf8_lossy(name)));
+        }
+    }
+    let Some(loader) = loader else { return Ok(None) };
+    let sections = elf.sections(endian, bytes)?;
+    let mut libraries: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    if let Some((entries, index)) = sections.dynamic(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        for entry in entries.iter().filter(|entry| entry.d_tag(endian) == object::elf::DT_NEEDED) {
+            let name = entry.string(endian, strings)?;
+            libraries.entry(String::from_utf8_lossy(name).into_owned()).or_default();
+        }
+    }
+    if let Some((mut all, index)) = sections.gnu_verneed(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        while let Some((need, mut versions)) = all.next()? {
+            let name = String::from_utf8_lossy(need.file(endian, strings)?).into_owned();
+            let library = libraries.entry(name).or_default();
+            while let Some(version) = versions.next()? {
+                library.insert(String::from_utf8_lossy(version.name(endian, strings)?).into_owned());
+            }
+        }
+    }
+    Ok(Some(Needs { loader, libraries }))
+}
+
+/// The versions that a library defines.
+fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
+    let elf = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = elf.endian()?;
+    let sections = elf.sections(endian, bytes)?;
+    let mut defined = BTreeSet::new();
+    if let Some((mut all, index)) = sections.gnu_verdef(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        while let Some((_, mut names)) = all.next()? {
+            if let Some(name) = names.next()? {
+                defined.insert(String::from_utf8_lossy(name.name(endian, strings)?).into_owned());
+            }
+        }
+    }
+    Ok(defined)
+}
+
+/// What the layers hold, by file name: libraries with the versions that they define, and links to them.
+#[derive(Debug, Default)]
+struct Found {
+    files: BTreeMap<String, BTreeSet<String>>,
+    links: BTreeMap<String, String>,
+}
+
+impl Found {
+    fn add(&mut self, path: &Path, media_type: &str, needs: &Needs) -> io::Result<()> {
+        // `libc.so.6` is a link to `libc-2.31.so` in older systems.
+        let stem = |name: &str| name.split(['.', '-']).next().unwrap_or_default().to_owned();
+        let stems: BTreeSet<_> = needs.libraries.keys().map(|name| stem(name)).collect();
+        let mut archive = tar::Archive::new(layer::open(path, media_type)?);
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            let path = entry.path()?.to_string_lossy().into_owned();
+            let name = file_name(&path);
+            let is_wanted = name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
+            if !is_wanted || !path.split('/').any(|folder| folder.starts_with("lib")) {
+                continue;
+            }
+            if let Some(target) = entry.link_name()? {
+                self.links.insert(name, file_name(&target.to_string_lossy()));
+            } else if entry.size() <= LARGEST_LIBRARY_BYTES {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                self.files.insert(name, defined(&bytes).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    fn versions(&self, name: &str) -> Option<&BTreeSet<String>> {
+        self.files.get(name).or_else(|| self.files.get(self.links.get(name)?))
+    }
+
+    fn problem(&self, needs: &Needs) -> Option<String> {
+        if self.versions(&needs.loader).is_none() {
+            return Some(format!("it lacks the loader {}", needs.loader));
+        }
+        needs.libraries.iter().find_map(|(name, versions)| {
+            let Some(there) = self.versions(name) else { return Some(format!("it lacks {name}")) };
+            let missing: Vec<_> = versions.difference(there).map(String::as_str).collect();
+            (!missing.is_empty()).then(|| format!("its {name} lacks {}", missing.join(", ")))
+        })
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.trim_end_matches('\0').rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
+        let set = |versions: &[&str]| versions.iter().map(|version| (*version).to_owned()).collect();
+        let libraries = libraries.iter().map(|(name, versions)| ((*name).to_owned(), set(versions))).collect();
+        Needs { loader: "ld-linux-x86-64.so.2".to_owned(), libraries }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut found = Found::default();
+        let needs = needs_of(&[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.34"])]);
+        assert!(found.problem(&needs).unwrap().contains("lacks the loader ld-linux-x86-64.so.2"));
+        found.files.insert("ld-2.31.so".into(), BTreeSet::new());
+        found.links.insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
+        assert!(found.problem(&needs).unwrap().contains("lacks libc.so.6"));
+        found.links.insert("libc.so.6".into(), "libc-2.31.so".into());
+        found.files.insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
+        assert_eq!(found.problem(&needs).unwrap(), "its libc.so.6 lacks GLIBC_2.34");
+        found.files.insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into());
+        assert_eq!(found.problem(&needs), None);
+    }
+
+    #[test]
+    fn static_program_needs_nothing_and_a_shell_its_c_library() {
+        assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
+        assert!(needs(Path::new("/etc/passwd")).is_err());
+        // A shell is there on every machine; where it is static there is nothing to see.
+        if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
+            let (name, versions) = needs.libraries.iter().next().unwrap();
+            assert!(name.starts_with("libc.") && needs.loader.starts_with("ld-"), "{needs:?} {versions:?}");
+        }
+    }
+}
