@@ -193,9 +193,9 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     let flags = ["--username", "ci", "--password-stdin"];
     // So short that a push outlives it: each is given up early enough to be never refused.
     let double = registry();
-    double.token_life(Duration::from_millis(400));
+    double.token_life(Duration::from_secs(2));
     double.plan(|request| {
-        std::thread::sleep(Duration::from_millis(if request.path.starts_with("/v2/") { 40 } else { 0 }));
+        std::thread::sleep(Duration::from_millis(if request.path.starts_with("/v2/") { 100 } else { 0 }));
         None
     });
     push(&double, &flags, &[], PASSWORD).ended(0);

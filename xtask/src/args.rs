@@ -122,7 +122,7 @@ pub struct PackageArgs {
     #[command(flatten)]
     pub identity: IdentityArgs,
     /// The image below ours: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
-    /// HOST[:PORT]/NAME[:TAG][@sha256:HEX]; wins over `package.base`. Where it brings the Functions host, its command, user
+    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`; wins over `package.base`. Where it brings the Functions host, its command, user
     /// and ports stay; otherwise ours are set.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
@@ -196,7 +196,7 @@ pub struct PushArgs {
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask inspect target/images/digits\n  cargo xtask inspect \
     contoso.azurecr.io/scoring/digits:1.0 --key scorebox.pub\n  cargo xtask inspect 127.0.0.1:5000/digits:1.0 --plain-http --output json"))]
 pub struct InspectArgs {
-    /// The image, HOST[:PORT]/NAME[:TAG][@sha256:HEX], or the folder of a layout.
+    /// The image, `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the folder of a layout.
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// A public key of the curve P-256, in PEM: what is signed must be signed with it, and must be there.

@@ -80,6 +80,8 @@ fn every_key_of_the_table_is_read() {
         repository = "scoring/digits"
         tag = "blue"
         base = "r.io/functions:4"
+        license = "MIT"
+        model_license = "BSD-3-Clause"
     "#;
     let manifest = parse(text).unwrap();
     assert_eq!(manifest.scorer.component, ComponentSource::Cargo("app/.".into()));
@@ -90,6 +92,8 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.package.tag, "blue");
     assert_eq!(manifest.package.base, "r.io/functions:4");
+    let licenses = (manifest.package.license.as_deref(), manifest.package.model_license.as_deref());
+    assert_eq!(licenses, (Some("MIT"), Some("BSD-3-Clause")));
     assert_eq!(manifest.instances.isolation, Isolation::Call);
     assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
     assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));

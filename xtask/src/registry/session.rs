@@ -18,8 +18,8 @@ use crate::failure::{Failure, Kind};
 
 /// The user name beside a refresh token where a password is wanted, see Azure/acr, docs/AAD-OAuth.md.
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
-/// Enough for a challenge and a renewal; another one may renew at the same time.
-const ROUNDS: u32 = 5;
+/// Enough for a challenge and renewals, also where tokens are ended again and again while several uploads share one.
+const ROUNDS: u32 = 9;
 
 /// A registry, and who asks it.
 #[derive(Debug)]
@@ -179,7 +179,16 @@ impl Session {
 
     async fn refused(&self, scopes: &[String], shown: &Shown, response: Response) -> Failure {
         let is_token = shown.pass.value.as_bytes().starts_with(b"Bearer");
+        let is_over = is_over(&response);
         let said = answer::said(response).await;
+        if is_over {
+            let (registry, origin) = (&self.access.registry, &shown.found.origin);
+            return Failure::new(
+                Kind::Registry,
+                format!("{registry}: tokens for the credentials from {origin} end as soon as they are given: {said}"),
+                "compare the clocks of the registry and its token service; run the command again",
+            );
+        }
         // A token service that knows who asks hands out a token for less, and the registry then finds it wanting.
         if is_token && !scopes.is_empty() {
             return auth::denied(&self.access, &shown.found, scopes, &said);
