@@ -112,7 +112,8 @@ impl Found {
         let stems: BTreeSet<_> = needs.libraries.keys().map(|name| stem(name)).collect();
         let mut archive = tar::Archive::new(layer::open(path, media_type)?);
         for entry in archive.entries()? {
-            let mut entry = entry?;
+            // Some builders end a layer without tar's end mark. What is not found is missing in any case.
+            let Ok(mut entry) = entry else { break };
             let path = entry.path()?.to_string_lossy().into_owned();
             let name = file_name(&path);
             let is_wanted = name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
