@@ -149,7 +149,10 @@ fn credential_helpers_are_asked() {
     let answer = |user: &str, secret: &str| {
         format!(r#"read name; echo "{{\"ServerURL\":\"$name\",\"Username\":\"{user}\",\"Secret\":\"{secret}\"}}""#)
     };
-    script(programs.path(), "docker-credential-plain", &answer("ci", PASSWORD));
+    // Whoever is started from here sees what stands in arguments, its own and its parent's.
+    let arguments = programs.path().join("arguments");
+    let record = format!("tr '\\0' ' ' < /proc/$PPID/cmdline >> {0}; echo \"$@\" >> {0}; ", arguments.display());
+    script(programs.path(), "docker-credential-plain", &(record + &answer("ci", PASSWORD)));
     script(programs.path(), "docker-credential-token", &answer("<token>", &refresh));
     script(programs.path(), "docker-credential-broken", "echo 'the key chain is locked' >&2; exit 1");
     let path = path_with(programs.path());
@@ -162,6 +165,8 @@ fn credential_helpers_are_asked() {
         push(&double, &[], &[("DOCKER_CONFIG", &config), ("PATH", &path)], "").ended(0);
         is_pushed(&double);
     }
+    let arguments = std::fs::read_to_string(arguments).expect("the helper was started");
+    assert!(arguments.contains("push") && arguments.contains("get") && !arguments.contains("s3cret"), "{arguments}");
     let config = docker(r#"{"credsStore":"broken"}"#);
     let config = config.path().display().to_string();
     let refused = login(&double, &[], &[("DOCKER_CONFIG", &config), ("PATH", &path)], "");
@@ -206,15 +211,25 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     let double = registry();
     let mut pieces = 0;
     double.plan(move |request| {
-        pieces += usize::from(request.method == "PATCH" || request.method == "PUT");
-        (pieces > 0 && pieces % 3 == 0).then(|| {
-            pieces += 1;
-            Fault::Expire
-        })
+        let is_piece = request.method == "PATCH" || request.method == "PUT";
+        pieces += u32::from(is_piece);
+        (is_piece && [2, 5, 9, 14].contains(&pieces)).then_some(Fault::Expire)
     });
     push(&double, &flags, &[], PASSWORD).ended(0);
     is_pushed(&double);
     assert!(double.seen().iter().any(|seen| seen.line.starts_with("PATCH") && seen.status == 401));
+    // What a login was worth ends while the push goes on.
+    let double = registry();
+    let config = format!(r#"{{"auths":{{"{}":{{"identitytoken":"{}"}}}}}}"#, double.name, double.refresh_token("ci"));
+    let config = docker(&config);
+    let mut pieces = 0;
+    double.plan(move |request| {
+        pieces += usize::from(request.method == "PATCH");
+        (pieces >= 2).then_some(Fault::Revoke)
+    });
+    let config = config.path().display().to_string();
+    push(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(5).said(&["may have expired", "docker login"]);
+    assert!(double.tag("scoring/digits", "1.0.0").is_none());
 }
 
 #[test]

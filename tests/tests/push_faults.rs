@@ -2,11 +2,12 @@
 //!
 //! Owns the faults. Must not know how a push tries again.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use scorebox_tests::double::{Double, Fault, Request, Rules};
+use scorebox_tests::double::{Double, Fault, Request, Rules, User};
 use scorebox_tests::packaging::{package, packaged, project};
 use scorebox_tests::place;
 use scorebox_tests::run::{self, Finished};
@@ -20,11 +21,18 @@ static IMAGE: LazyLock<(TempDir, Value)> = LazyLock::new(|| {
     (dir, image)
 });
 
-fn push(double: &Double) -> Finished {
-    let layout = IMAGE.0.path().join("layout");
+/// Whose credentials the registry knows, where it wants some.
+const USER: (&str, &str) = ("ci", "s3cret");
+
+fn push_of(layout: &Path, double: &Double) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().arg("push").arg(layout).args(["--plain-http", "--registry", &double.name, "--repository", "d"]);
-    run::finish(&mut command, b"")
+    command.envs([("SCOREBOX_REGISTRY_USERNAME", USER.0), ("SCOREBOX_REGISTRY_PASSWORD", USER.1)]);
+    command
+}
+
+fn push(double: &Double) -> Finished {
+    run::finish(&mut push_of(&IMAGE.0.path().join("layout"), double), b"")
 }
 
 #[track_caller]
@@ -75,6 +83,30 @@ fn strict_registry_takes_an_image_and_a_second_push_only_asks() {
     double.forget_seen();
     push(&double).ended(0);
     assert!(double.seen().iter().all(|seen| seen.line.starts_with("HEAD ")), "{:?}", double.seen());
+}
+
+#[test]
+fn large_layers_go_in_chunks_that_the_registry_takes() {
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let mut random = Random(7);
+    let noise: Vec<u8> =
+        std::iter::repeat_with(|| random.below(u64::MAX).to_le_bytes()).take(5 << 20).flatten().collect();
+    std::fs::write(project.path().join("model/noise.bin"), noise).expect("a file");
+    let layout = dir.path().join("layout");
+    let image = packaged(&mut package(project.path(), &layout));
+    for least in [None, Some(18 << 20)] {
+        // It takes no request of more than 20 MB, and with `least` no chunk below that but the last.
+        let double = Double::start(Rules { least_chunk_bytes: least, ..Rules::default() });
+        run::finish(&mut push_of(&layout, &double), b"").ended(0);
+        let digest = double.tag("d", "1.0.0").expect("the tag is there");
+        assert_eq!(image["digest"], digest.as_str());
+        assert!(double.is_whole("d", &digest));
+        let chunks =
+            double.seen().into_iter().filter(|seen| seen.line.starts_with("PATCH")).map(|seen| seen.body_bytes);
+        let largest = least.map_or(16 << 20, |least| usize::try_from(least).expect("it fits"));
+        let whole: Vec<_> = chunks.filter(|bytes| *bytes == largest).collect();
+        assert_eq!(whole.len(), 2, "40 MB in two chunks of {largest} and a rest");
+    }
 }
 
 #[test]
@@ -168,7 +200,9 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
     const AT_A_TIME: u64 = 8;
     LazyLock::force(&IMAGE);
     let one = |seed: u64| {
+        let user = User { name: USER.0, password: USER.1, rights: vec![("d", "pull,push")] };
         let double = Double::start(Rules {
+            users: if seed.is_multiple_of(3) { vec![user] } else { Vec::new() },
             checks_manifests: false,
             lists_referrers: seed.is_multiple_of(2),
             pause_seconds: 0,
@@ -190,8 +224,9 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
                 Fault::CutInside,
                 Fault::CutAfter,
                 Fault::Forget,
+                Fault::Expire,
             ];
-            Some(faults[usize::try_from(random.below(8)).unwrap_or(0)])
+            Some(faults[usize::try_from(random.below(9)).unwrap_or(0)])
         });
         let outcome = push(&double);
         assert_eq!(double.violations(), Vec::<String>::new(), "seed {seed}");

@@ -115,7 +115,6 @@ fn images_go_through_tls_and_tokens_into_containers() {
     assert_eq!(digests[..2], base.layers(), "the base's layers keep their digests");
     assert_eq!(manifest["annotations"]["org.opencontainers.image.base.digest"], base.digest.as_str());
     rig.runs("tls-based", &based);
-    assert!(theirs.log.text().lines().all(|line| !line.contains("Authorization")));
 
     // What belongs to it is found there as well.
     let mut inspect = Command::new(place::xtask());

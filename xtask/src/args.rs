@@ -133,7 +133,7 @@ pub struct PackageArgs {
     /// registry to registry, and the layout only names them.
     #[arg(long)]
     pub base_blobs: bool,
-    /// How layers are compressed, the model's aside, which is stored as it is. zstd is smaller and sooner unpacked, but
+    /// How layers are compressed, the model's aside, which is compressed only if it shrinks well. zstd is smaller and sooner unpacked, but
     /// not every service that runs images reads it.
     #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
     pub compression: Compressor,

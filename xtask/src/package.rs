@@ -16,7 +16,7 @@ use crate::host_program::{self, Kind};
 use crate::image::attestation::{FileOrigin, HostOrigin, Origin, Role, artifacts};
 use crate::image::base::Base;
 use crate::image::layout::{self, WrittenImage};
-use crate::image::{APP_ROOT, Compression, Content, Inputs, PORT, plan};
+use crate::image::{APP_ROOT, Compression, Content, Inputs, PORT, plan, sample};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
@@ -191,7 +191,12 @@ pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, F
     }
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
     let dir = making.output.map_or_else(default, Path::to_path_buf);
-    let inputs = inputs(app, host, epoch, making);
+    let files = app.model.iter().map(|file| file.path.as_path());
+    let shrinks = sample::shrinks(files).map_err(|error| Failure::file(&app.dir, "be read", error))?;
+    let inputs = Inputs {
+        model_compression: if shrinks { Compression::Fast } else { Compression::Stored },
+        ..inputs(app, host, epoch, making)
+    };
     let origin = match making.attestation {
         Some(repository) => Some(origin(manifest, &inputs, making, repository)?),
         None => None,
@@ -257,6 +262,7 @@ fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
         epoch,
         base: making.base.clone(),
         compression: making.compression,
+        model_compression: Compression::Stored,
         host: Content::File(host),
         app: app.files.into_iter().map(|(name, path)| (name, Content::File(path))).collect(),
         model: model.collect::<BTreeMap<_, _>>(),

@@ -261,6 +261,10 @@ fn serve(mut connection: Connection, state: &Mutex<State>) {
                 state.tokens.expire();
                 Some(state.handle(&request))
             }
+            Some(Fault::Revoke) => {
+                state.tokens.revoke();
+                Some(state.handle(&request))
+            }
             _ => Some(state.handle(&request)),
         };
         state.note(&request, answer.as_ref());

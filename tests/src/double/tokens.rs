@@ -95,6 +95,12 @@ impl Tokens {
     pub fn expire(&mut self) {
         self.access.clear();
     }
+
+    /// Ends every token.
+    pub fn revoke(&mut self) {
+        self.access.clear();
+        self.refresh.clear();
+    }
 }
 
 enum Who {
@@ -242,14 +248,7 @@ impl super::Double {
         self.lock().refresh_token(user)
     }
 
-    /// Ends every access token, and refresh tokens too.
-    pub fn revoke(&self) {
-        let mut state = self.lock();
-        state.tokens.expire();
-        state.tokens.refresh.clear();
-    }
-
-    /// Ends every access token whose holder believes that it still holds.
+    /// Changes the life of tokens that are given from now on.
     pub fn token_life(&self, life: Duration) {
         self.lock().rules.token_life = life;
     }

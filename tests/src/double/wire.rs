@@ -98,6 +98,8 @@ pub enum Fault {
     Forget,
     /// Every access token ends.
     Expire,
+    /// Every refresh token too.
+    Revoke,
 }
 
 /// What a connection is made of, with TLS or without.

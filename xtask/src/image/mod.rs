@@ -10,6 +10,7 @@ pub mod layout;
 pub mod manifest;
 pub mod plan;
 pub mod reading;
+pub mod sample;
 mod system;
 pub mod unpack;
 
@@ -59,6 +60,8 @@ pub struct Inputs {
     pub host: Content,
     /// Files of the app folder beside the model, by their path in it.
     pub app: BTreeMap<String, Content>,
+    /// Of the model's layer: worth it or not.
+    pub model_compression: Compression,
     /// The model's files, by their path in the app folder.
     pub model: BTreeMap<String, Content>,
 }
@@ -96,6 +99,8 @@ pub struct LayerPlan {
 pub enum Compression {
     /// As gzip, at a fixed level: every runtime reads it.
     Gzip,
+    /// As gzip, at its fastest level: for what is large and shrinks well.
+    Fast,
     /// As zstd, at a fixed level: smaller and sooner unpacked, where the runtime knows it.
     Zstd,
     /// As they are: float weights hardly compress, and the runtime maps them sooner.

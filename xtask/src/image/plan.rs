@@ -28,7 +28,7 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     layers.push(layer("host", "the Scorebox host".to_owned(), inputs.compression, 0o755, host));
     if !inputs.model.is_empty() {
         let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
-        layers.push(layer("model", comment, Compression::Stored, 0o644, in_app_root(&inputs.model)));
+        layers.push(layer("model", comment, inputs.model_compression, 0o644, in_app_root(&inputs.model)));
     }
     let comment = format!("scorer {} with component {}", inputs.name, inputs.component_digest);
     layers.push(layer("app", comment, inputs.compression, 0o644, in_app_root(&inputs.app)));
@@ -205,6 +205,7 @@ mod tests {
             epoch: 0,
             base: None,
             compression: Compression::Gzip,
+            model_compression: Compression::Stored,
             host: content("host"),
             app: BTreeMap::from([
                 ("component.wasm".into(), content("wasm")),

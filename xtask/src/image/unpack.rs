@@ -116,6 +116,7 @@ mod tests {
             epoch: 0,
             base: None,
             compression,
+            model_compression: Compression::Stored,
             host: content("host"),
             app: BTreeMap::from([("component.wasm".into(), content("c"))]),
             model: BTreeMap::from([("model/m".into(), content("m"))]),
