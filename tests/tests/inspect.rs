@@ -108,6 +108,25 @@ fn signatures_of_two_keys_stand_beside_each_other() {
 }
 
 #[test]
+fn a_list_that_leaves_out_a_file_is_named() {
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let layout = dir.path().join("layout");
+    let image = packaged(&mut package(project.path(), &layout));
+    let mut manifest = json(&blob(&layout, &image["attachments"][0]["digest"]));
+    let mut list = json(&blob(&layout, &manifest["layers"][0]["digest"]));
+    list["components"].as_array_mut().expect("parts").retain(|part| part["name"] != "component.cwasm");
+    let bytes = list.to_string().into_bytes();
+    manifest["layers"][0]["digest"] = put(&layout, &bytes).into();
+    manifest["layers"][0]["size"] = bytes.len().into();
+    let index = layout.join("index.json");
+    let mut entries = json(&std::fs::read(&index).expect("a list"));
+    entries["manifests"][1]["digest"] = put(&layout, manifest.to_string().as_bytes()).into();
+    std::fs::write(&index, entries.to_string()).expect("a file");
+    let refused = inspect(&layout.display().to_string(), None).ended(7).said(&["leaves out", "component.cwasm"]);
+    assert_eq!(wrong(&refused.json()), ["sbom agrees with the files", "provenance names the sbom"]);
+}
+
+#[test]
 fn what_others_attach_is_not_judged() {
     require!("openssl");
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));

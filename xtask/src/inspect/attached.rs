@@ -159,21 +159,24 @@ fn sbom(report: &mut Report, contents: &Contents, part: &Part) {
         format!("it is about {}", image.unwrap_or_else(|| "nothing".to_owned()))
     });
     let mut differing = Vec::new();
+    let mut unlisted: Vec<_> = contents.files.keys().map(String::as_str).collect();
     let components = document.get("components").and_then(Value::as_array);
     for component in components.into_iter().flatten() {
         let properties = component.get("properties").and_then(Value::as_array).into_iter().flatten();
         let paths = properties.filter(|one| one.get("name").and_then(Value::as_str) == Some("dev.scorebox.path"));
         for path in paths.filter_map(|one| one.get("value")?.as_str()) {
+            unlisted.retain(|known| *known != path);
             if contents.files.get(path).map(ToString::to_string) != hash(component) {
                 differing.push(path.to_owned());
             }
         }
     }
     let count = components.map_or(0, Vec::len);
-    let verdict = match differing.as_slice() {
+    let verdict = match (differing.as_slice(), unlisted.as_slice()) {
         _ if contents.is_damaged => super::unknown(),
-        [] => Verdict::Good,
-        some => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
+        ([], []) => Verdict::Good,
+        ([], some) => Verdict::Wrong(format!("it leaves out {}", some.join(", "))),
+        (some, _) => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
     };
     report.note("sbom agrees with the files", format!("{count} parts"), verdict);
 }

@@ -52,7 +52,9 @@ impl Reading {
     /// The entries of the list of what belongs to an image: the registry's own, or the one under a tag.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
-            if let Some(listed) = manifests::referrers(&self.repository, image).await? {
+            // An empty list may be of a registry that learnt to keep one after the tag was put there.
+            let listed = manifests::referrers(&self.repository, image).await?;
+            if let Some(listed) = listed.filter(|listed| !listed.is_empty()) {
                 return Ok(listed);
             }
             match manifests::find(&self.repository, &attach::fallback_tag(image)).await? {
