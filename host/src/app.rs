@@ -15,6 +15,7 @@ use crate::component::{self, Compiled};
 use crate::deployment::{self, Environment};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
+use crate::functions::FunctionApp;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
 use crate::redis::{Memory, Redis, Server, Store};
@@ -146,7 +147,9 @@ pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
     let handle = runtime.handle().clone();
     runtime.block_on(async move {
-        let app = App::load(Manifest::read(app)?, &|_: &str| None, handle).await?;
+        let manifest = Manifest::read(app)?;
+        FunctionApp::read(&manifest)?;
+        let app = App::load(manifest, &|_: &str| None, handle).await?;
         app.verify()?;
         app.scorer.warm_up().await?;
         Ok(app.report())

@@ -9,6 +9,9 @@ use crate::manifest::{Limits, StoreSection};
 /// The port that the Functions host asks its custom handler to listen on.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
+/// The id that the Functions host gives each process that it starts; nobody else sets it.
+pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
+
 /// What is logged, as `level` or `target=level,…`; `info` when unset.
 pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
@@ -51,6 +54,12 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
         problem: "is not a port".to_owned(),
         fix: "write a number from 0 to 65535, or unset it".to_owned(),
     })
+}
+
+/// Whether the Functions host started this process, and will start another when it ends.
+#[must_use]
+pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
+    environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
 /// Returns the Redis URL of a store, or `None` if the store is to be kept in memory.

@@ -111,6 +111,19 @@ pub struct Disposition {
     pub scorer_at_fault: bool,
 }
 
+impl Disposition {
+    /// What becomes of a message: parked only where there is a place for it, since otherwise the platform's own queue keeps
+    /// it; and parked at its last delivery whatever was wrong, so that its problem stays with it.
+    #[must_use]
+    pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
+        match self.settlement {
+            Settlement::Park if has_park => Settlement::Park,
+            Settlement::Redeliver if has_park && is_last => Settlement::Park,
+            Settlement::Park | Settlement::Redeliver => Settlement::Redeliver,
+        }
+    }
+}
+
 impl ScoreFailure {
     /// Looks the failure up in the one table of consequences.
     #[must_use]
@@ -222,6 +235,8 @@ impl ScoreFailure {
 /// Why a request is answered without a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
+    /// A binary answer for an HTTP output that carries text.
+    BinaryAnswer,
     /// The body broke off.
     BodyLost,
     /// The body did not arrive in time.
@@ -233,6 +248,8 @@ pub enum RequestFailure {
         /// What is allowed, in characters.
         limit: usize,
     },
+    /// An invocation that its function's bindings do not explain; the text is for the log.
+    Malformed(String),
     /// The path has another verb.
     MethodNotAllowed,
     /// Tensors for a scorer that takes payloads.
@@ -252,6 +269,21 @@ impl RequestFailure {
     pub fn disposition(self) -> Disposition {
         let row = |status, code, message| row(status, Settlement::Redeliver, Severity::Info, code, message);
         match self {
+            Self::BinaryAnswer => Disposition {
+                severity: Severity::Error,
+                ..row(
+                    500,
+                    "binary-answer",
+                    "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
+                     output $return."
+                        .to_owned(),
+                )
+            },
+            Self::Malformed(detail) => Disposition {
+                detail: Some(detail),
+                severity: Severity::Error,
+                ..row(400, "malformed-invocation", "The invocation does not fit the function's bindings.".to_owned())
+            },
             Self::BodyLost => row(400, "body-lost", "The body broke off.".to_owned()),
             Self::BodyTooSlow => row(408, "body-too-slow", "The body did not arrive in time.".to_owned()),
             Self::IdTooLong { name, limit } => {
@@ -307,6 +339,13 @@ pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
     }
 }
 
+/// The exit code of a server that was told to stop. The Functions host never starts a handler again that ended with 0, and
+/// counts every other code as an error but 200 (`WorkerConstants.IntentionalRestartExitCode`).
+#[must_use]
+pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
+    if is_started_by_functions_host { 200 } else { 0 }
+}
+
 /// Why the host does not start. Each variant is somebody's to mend; the texts say how.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -327,6 +366,16 @@ pub enum StartupError {
         /// Its name.
         variable: String,
         /// What is wrong.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The author's or the operator's: `host.json` or a `function.json`.
+    #[error("{}: {problem}\n  fix: {fix}", path.display())]
+    Functions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         problem: String,
         /// What to do.
         fix: String,
@@ -388,6 +437,7 @@ impl StartupError {
             Self::Init { .. } => 6,
             Self::Listen { .. } => 7,
             Self::Environment { .. } => 8,
+            Self::Functions { .. } => 9,
             Self::Input { .. } => 20,
         }
     }

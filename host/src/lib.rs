@@ -16,7 +16,8 @@
 //! | [`redis`] | key-value stores: a server, or memory |
 //! | [`capability`] | what a scorer may import |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
-//! | [`trigger`] | what starts a call: HTTP |
+//! | [`trigger`] | HTTP requests as calls |
+//! | [`functions`] | the wire of Azure Functions: function.json, envelopes, answers |
 //! | [`server`] | sockets, routes, limits, the end of the process |
 //! | [`app`] | the order in which an app folder is loaded |
 //! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
@@ -36,6 +37,7 @@ pub mod component;
 pub mod deployment;
 pub mod engine;
 pub mod error;
+pub mod functions;
 pub mod manifest;
 pub mod model;
 #[cfg(feature = "compiler")]

@@ -26,15 +26,18 @@ struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; a server: stopped by SIGTERM or SIGINT, calls in flight finished
+  0  done; a server: stopped by SIGTERM or SIGINT, calls in flight finished (200 if the Functions host started it: it
+     leaves a handler that ended with 0 as it is)
   1  the host or the machine is at fault
   2  the command line
   3  scorebox.toml          4  the component       5  the model
   6  init of the scorer     7  address or port     8  an environment variable
+  9  host.json or a function.json
   invoke only: 20  the input   21  try later   22  out of time   23  the scorer
 
 Environment:
-  FUNCTIONS_CUSTOMHANDLER_PORT  the port, when --port is not given (the Functions host sets it)
+  FUNCTIONS_CUSTOMHANDLER_PORT  the port, when --port is not given; set by the Functions host, whose invocations are then
+                                answered at /FUNCTION
   SCOREBOX_LOG                  what is logged: a level, or e.g. info,scorer=debug
   SCOREBOX_LOG_FORMAT           text or json; unset: text on a terminal, JSON elsewhere
   SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable";
@@ -56,8 +59,8 @@ enum Command {
 
 #[derive(Args)]
 struct AppFolder {
-    /// The app's folder, with scorebox.toml in it.
-    #[arg(long, value_name = "DIR")]
+    /// The app's folder, with scorebox.toml in it; host.json and each function.json are read too.
+    #[arg(long, value_name = "DIR", env = "FUNCTIONS_APP_ROOT_PATH", hide_env_values = true)]
     app: PathBuf,
 }
 

@@ -6,9 +6,9 @@
 mod instances;
 mod limits;
 pub mod settings;
+pub mod triggers;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,10 +16,12 @@ use serde::Deserialize;
 
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
+pub use self::triggers::{AuthLevel, Start, Trigger};
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::limits::RawLimits;
 use self::settings::{default_of, unknown_key};
+use self::triggers::RawTrigger;
 
 /// The file's name inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
@@ -73,30 +75,6 @@ pub enum ComponentSource {
     Cargo(PathBuf),
     /// A `.wasm` file.
     File(PathBuf),
-}
-
-/// `[[trigger]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trigger {
-    /// HTTP requests to `/api/<route>`, and to `/score` wherever the host listens itself.
-    Http {
-        /// The path below `/api/`.
-        route: String,
-        /// Which key the Functions host asks callers for.
-        auth_level: AuthLevel,
-    },
-}
-
-/// The `authLevel` of a function's HTTP trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthLevel {
-    /// The app's master key.
-    Admin,
-    /// No key.
-    Anonymous,
-    /// A function key.
-    Function,
 }
 
 /// `[stores.<name>]`.
@@ -186,16 +164,6 @@ impl Manifest {
     }
 }
 
-impl fmt::Display for AuthLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Admin => "admin",
-            Self::Anonymous => "anonymous",
-            Self::Function => "function",
-        })
-    }
-}
-
 // The serde twin: the file's shape, before any value is checked.
 
 #[derive(Deserialize)]
@@ -230,12 +198,6 @@ struct RawScorer {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-enum RawTrigger {
-    Http { route: Option<String>, auth_level: Option<AuthLevel> },
-}
-
-#[derive(Deserialize)]
 struct RawStore {
     url: Option<String>,
     prefix: Option<String>,
@@ -266,24 +228,12 @@ impl Raw {
             let section = raw.into_section(&name, &scorer.name)?;
             stores.insert(name, section);
         }
-        let mut triggers = Vec::new();
-        for raw in self.trigger {
-            let trigger = raw.into_trigger()?;
-            let Trigger::Http { route, .. } = &trigger;
-            if triggers.iter().any(|Trigger::Http { route: other, .. }| other == route) {
-                return Err(("`[[trigger]]`: two HTTP triggers have one route".into(), "remove one of them".into()));
-            }
-            triggers.push(trigger);
-        }
-        if triggers.is_empty() {
-            triggers.push(RawTrigger::Http { route: None, auth_level: None }.into_trigger()?);
-        }
         let package = self.package.into_section(&scorer)?;
         let limits = self.limits.into_limits()?;
         Ok(Manifest {
             path: path.to_path_buf(),
             scorer,
-            triggers,
+            triggers: triggers::triggers(self.trigger)?,
             stores,
             limits,
             instances: self.instances.into_section()?,
@@ -320,23 +270,6 @@ impl RawScorer {
             snapshot: self.snapshot.unwrap_or(true),
             labels: self.labels,
         })
-    }
-}
-
-impl RawTrigger {
-    fn into_trigger(self) -> Result<Trigger, Misfit> {
-        let Self::Http { route, auth_level } = self;
-        let route = route.unwrap_or_else(|| default_of("trigger.route").to_owned());
-        let plain = |segment: &str| {
-            !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
-        if !route.split('/').all(plain) {
-            return Err((
-                format!("`trigger.route`: `{route}` is not a path of letters, digits, `-`, `_` and `.`"),
-                "write it without a leading slash and without parameters, e.g. `score`".to_owned(),
-            ));
-        }
-        Ok(Trigger::Http { route, auth_level: auth_level.unwrap_or(AuthLevel::Function) })
     }
 }
 

@@ -132,8 +132,16 @@ impl Drop for Host {
 /// A command of `scorebox` on an app, with an empty environment.
 #[must_use]
 pub fn scorebox(command: &str, app: &Path) -> Command {
+    let mut scorebox = scorebox_alone(command);
+    scorebox.arg("--app").arg(app);
+    scorebox
+}
+
+/// The same on no app: what the environment names.
+#[must_use]
+pub fn scorebox_alone(command: &str) -> Command {
     let mut scorebox = Command::new(place::host());
-    scorebox.env_clear().arg(command).arg("--app").arg(app);
+    scorebox.env_clear().arg(command);
     scorebox
 }
 

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod container;
 pub mod digits;
 pub mod double;
+pub mod functions;
 pub mod host;
 pub mod http;
 pub mod log;

@@ -40,7 +40,7 @@ pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> 
     let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
     let component = component::locate(manifest)?;
     let resolved = resolved(manifest)?;
-    let mut texts = functions_app::files(manifest)?;
+    let mut texts = functions_app::files(manifest);
     texts.insert(MANIFEST_FILE.to_owned(), written(&resolved)?);
 
     let mut staging = folder::Replacement::begin(dir, MANIFEST_FILE)?;
@@ -159,6 +159,7 @@ pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
     let app = stage(&manifest, &dir, args.cpu)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
+    functions_app::say_settings(&manifest);
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));
     println!("{}", app.dir.display());
     Ok(())

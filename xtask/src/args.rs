@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scorebox_host::precompiled::Cpu;
 
+use crate::deploy::{Pull, Target};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::registry::Identity;
 
@@ -48,6 +49,11 @@ pub enum Command {
     /// Begins an upload and ends it at once, and stores nothing: `docker login` or `az acr login --name NAME` store
     /// credentials where this finds them too. Exit code 0 means: everything that was asked about is granted.
     Login(LoginArgs),
+    /// Print, or run, the `az` commands that make a function app of an image.
+    ///
+    /// Nothing happens unless --run is said: the script goes to standard output, to be read, kept or piped to `sh`. Secrets
+    /// stand in it as variables of the environment; those that are needed are asked for at its top.
+    Deploy(DeployArgs),
     /// Run every check and test; the last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
     /// Measure the packaged host beside native code that does the same.
@@ -308,6 +314,59 @@ pub struct DemoArgs {
     /// The port to listen on [default: a free one].
     #[arg(long)]
     pub port: Option<u16>,
+}
+
+/// Flags of `deploy`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cargo xtask deploy contoso.azurecr.io/risk@sha256:… --manifest scorebox.toml --target premium \\
+      --group scoring --location westeurope --name contoso-risk --bicep risk.bicep")]
+pub struct DeployArgs {
+    /// The image, as `cargo xtask package --push` printed it.
+    #[arg(value_name = "REGISTRY/REPOSITORY@sha256:HEX")]
+    pub image: String,
+    /// The scorer's scorebox.toml: its triggers and stores say which settings the app must have.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// Where the app runs; Consumption and Flex Consumption take no images.
+    #[arg(long, value_enum)]
+    pub target: Target,
+    /// The resource group; made if it is missing.
+    #[arg(long, value_name = "NAME")]
+    pub group: String,
+    /// The region, e.g. westeurope.
+    #[arg(long, value_name = "REGION")]
+    pub location: String,
+    /// The function app; https://NAME.azurewebsites.net on App Service.
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The storage account of the app itself [default: the app's name without `-`, and `data`].
+    #[arg(long, value_name = "NAME")]
+    pub storage_account: Option<String>,
+    /// The plan [default: NAME-plan].
+    #[arg(long, value_name = "NAME")]
+    pub plan: Option<String>,
+    /// The plan's size [default: EP1, or B1 for a dedicated plan].
+    #[arg(long, value_name = "SKU")]
+    pub sku: Option<String>,
+    /// The environment of Container Apps [default: NAME-env].
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// How the platform logs in to the registry.
+    #[arg(long, value_enum, default_value_t = Pull::Identity)]
+    pub pull: Pull,
+    /// The base that `package --base` was told, where it is not the manifest's.
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Write a Bicep file too.
+    #[arg(long, value_name = "FILE")]
+    pub bicep: Option<PathBuf>,
+    /// Run the commands; `az login` first.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub run: bool,
+    /// Print them only; as without --run.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `test`.

@@ -1,78 +1,211 @@
-//! The Functions side of an app folder: `host.json` and one `function.json` per trigger.
+//! The Functions side of an app folder: `host.json`, one `function.json` per trigger, and the app settings they need.
 //!
-//! Owns these files' content and the functions' names. Must not know the scorer, nor where the files go.
+//! Owns these files' content. Must not know the scorer, nor where the files go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use scorebox_host::functions::bindings::PARK;
+use scorebox_host::manifest::triggers::{
+    BlobSource, BlobTrigger, Entity, HttpTrigger, ServiceBusTrigger, Start, Target,
+};
 use scorebox_host::manifest::{Manifest, Trigger};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::failure::Failure;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
+/// The name of the output that answers go to.
+const OUTPUT: &str = "output";
+
+/// What the Functions host kills its handler after, at least; as long as its own default of the oldest plan.
+const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
+
+/// The line of extension bundles that holds the triggers; the majors before it are deprecated.
+const BUNDLE: (&str, &str) = ("Microsoft.Azure.Functions.ExtensionBundle", "[4.*, 5.0.0)");
+
+/// The setting with the storage account of the function app itself.
+pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
+
+/// A setting that the function app must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSetting {
+    /// Its name.
+    pub name: String,
+    /// What it is set to, if that is the same for everybody; else only the user has it.
+    pub value: Option<&'static str>,
+    /// What it is for.
+    pub why: &'static str,
+    /// Whether it means nothing outside App Service.
+    pub only_app_service: bool,
+}
+
 /// Returns the files by their path inside the app folder.
-pub fn files(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
-    let mut files = BTreeMap::from([("host.json".to_owned(), host_json())]);
-    for trigger in &manifest.triggers {
-        let Trigger::Http { route, auth_level } = trigger;
-        let function = json!({
-            "bindings": [
-                {
-                    "type": "httpTrigger",
-                    "direction": "in",
-                    "name": "req",
-                    "authLevel": auth_level.to_string(),
-                    "methods": ["post"],
-                    "route": route,
-                },
-                { "type": "http", "direction": "out", "name": "res" },
-            ],
-        });
-        let path = format!("{}/function.json", function_name(route));
-        // The Functions host compares names without case.
-        let taken = files.keys().any(|other: &String| other.eq_ignore_ascii_case(&path));
-        if taken || files.insert(path.clone(), text(&function)).is_some() {
-            return Err(Failure::project(
-                format!("{}: `trigger.route`: `{route}` and another route both need {path}", manifest.path.display()),
-                "change one of the routes: `/` and `.` become `-` in a function's name, and case does not count",
-            ));
-        }
-    }
-    Ok(files)
+pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
+    let functions = manifest.triggers.iter().map(|trigger| {
+        let bindings = match &trigger.start {
+            Start::Http(http) => http_bindings(http),
+            Start::Blob(blob) => blob_bindings(blob),
+            Start::ServiceBus(service_bus) => service_bus_bindings(service_bus),
+        };
+        (format!("{}/function.json", trigger.function), text(&json!({ "bindings": bindings })))
+    });
+    std::iter::once(("host.json".to_owned(), host_json(manifest))).chain(functions).collect()
 }
 
-/// A route as a function's name: a letter, then letters, digits, `_` and `-`, at most 128, and not `host`.
-fn function_name(route: &str) -> String {
-    let mut name = route.replace(['/', '.'], "-");
-    // The Functions host takes neither of the first two; `model` is the model's folder.
-    if name.eq_ignore_ascii_case("host")
-        || !name.starts_with(|c: char| c.is_ascii_alphabetic())
-        || name.eq_ignore_ascii_case("model")
-    {
-        name.insert_str(0, "fn-");
-    }
-    name.truncate(128);
-    name
+/// Returns what the function app must be told beside the image.
+pub fn settings(manifest: &Manifest) -> Vec<AppSetting> {
+    let setting = |name: &str, value, why| AppSetting { name: name.to_owned(), value, why, only_app_service: false };
+    let mut settings = vec![
+        setting(OWN_STORAGE, None, "the storage account of the function app itself: keys, leases, receipts"),
+        setting("FUNCTIONS_EXTENSION_VERSION", Some("~4"), "the line of Functions hosts"),
+        setting("FUNCTIONS_WORKER_RUNTIME", Some("custom"), "base images say something else"),
+        AppSetting {
+            only_app_service: true,
+            ..setting(
+                "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
+                Some("false"),
+                "else the platform mounts over the app in the image",
+            )
+        },
+    ];
+    let connections: BTreeSet<_> = manifest.triggers.iter().filter_map(connection).collect();
+    settings.extend(connections.into_iter().map(|(name, why)| setting(name, None, why)));
+    let variables: BTreeSet<_> = manifest.stores.values().map(|store| store.url_variable.as_str()).collect();
+    let why = "rediss://:KEY@HOST:10000 of the cache; without it each instance keeps its store in memory";
+    settings.extend(variables.into_iter().map(|name| setting(name, None, why)));
+    settings
 }
 
-// No extension bundle: HTTP is built into the Functions host, and a bundle that the base lacks would be downloaded at
-// every cold start, or fail to be where the network is closed.
-fn host_json() -> String {
-    text(&json!({
+/// Says on standard error which settings the function app must have.
+pub fn say_settings(manifest: &Manifest) {
+    let settings: Vec<_> = settings(manifest)
+        .into_iter()
+        .map(|AppSetting { name, value, why, .. }| (value.map_or(name.clone(), |value| format!("{name}={value}")), why))
+        .collect();
+    let width = settings.iter().map(|(setting, _)| setting.len()).max().unwrap_or_default();
+    eprintln!("app settings of a function app (`cargo xtask deploy` sets them):");
+    for (setting, why) in settings {
+        eprintln!("  {setting:width$}  {why}");
+    }
+}
+
+fn connection(trigger: &Trigger) -> Option<(&str, &'static str)> {
+    match &trigger.start {
+        Start::Http(_) => None,
+        Start::Blob(blob) => Some((
+            blob.connection.as_str(),
+            "connection string of the storage account with the containers, or NAME__blobServiceUri and \
+             NAME__queueServiceUri for an identity",
+        )),
+        Start::ServiceBus(service_bus) => Some((
+            service_bus.connection.as_str(),
+            "connection string of the Service Bus namespace, or NAME__fullyQualifiedNamespace for an identity",
+        )),
+    }
+}
+
+fn http_bindings(http: &HttpTrigger) -> Vec<Value> {
+    let methods: Vec<_> = http.methods.iter().map(|method| method.to_ascii_lowercase()).collect();
+    vec![
+        json!({
+            "type": "httpTrigger",
+            "direction": "in",
+            "name": "req",
+            "authLevel": http.auth_level.to_string(),
+            "methods": methods,
+            "route": http.route,
+        }),
+        json!({ "type": "http", "direction": "out", "name": "res" }),
+    ]
+}
+
+fn blob_bindings(blob: &BlobTrigger) -> Vec<Value> {
+    let source = match blob.source {
+        BlobSource::EventGrid => "EventGrid",
+        BlobSource::Scan => "LogsAndContainerScan",
+    };
+    let trigger = json!({
+        "type": "blobTrigger",
+        "direction": "in",
+        "name": "blob",
+        "path": blob.path,
+        "source": source,
+        "connection": blob.connection,
+    });
+    let outputs = [(OUTPUT, &blob.output), (PARK, &blob.park)].into_iter().filter_map(|(name, path)| {
+        let path = path.as_ref()?;
+        // Without a `dataType`: what is base64 then becomes bytes.
+        Some(json!({
+            "type": "blob", "direction": "out", "name": name, "path": path, "connection": blob.connection,
+        }))
+    });
+    std::iter::once(trigger).chain(outputs).collect()
+}
+
+fn service_bus_bindings(service_bus: &ServiceBusTrigger) -> Vec<Value> {
+    let mut trigger = json!({
+        "type": "serviceBusTrigger",
+        "direction": "in",
+        "name": "message",
+        "connection": service_bus.connection,
+        // Bytes reach the scorer as they were sent, and no message can lay its own members over the metadata.
+        "dataType": "binary",
+        "cardinality": if service_bus.many { "many" } else { "one" },
+        "isSessionsEnabled": service_bus.sessions,
+    });
+    let entity = match &service_bus.entity {
+        Entity::Queue(queue) => vec![("queueName", queue)],
+        Entity::Subscription { topic, subscription } => vec![("topicName", topic), ("subscriptionName", subscription)],
+    };
+    if let Some(trigger) = trigger.as_object_mut() {
+        trigger.extend(entity.into_iter().map(|(key, name)| (key.to_owned(), name.as_str().into())));
+    }
+    let outputs = [(OUTPUT, &service_bus.output), (PARK, &service_bus.park)];
+    let outputs = outputs.into_iter().filter_map(|(name, target)| {
+        let mut output =
+            json!({"type": "serviceBus", "direction": "out", "name": name, "connection": service_bus.connection});
+        let (key, entity) = match target.as_ref()? {
+            Target::Queue(queue) => ("queueName", queue),
+            Target::Topic(topic) => ("topicName", topic),
+        };
+        output.as_object_mut()?.insert(key.to_owned(), entity.as_str().into());
+        Some(output)
+    });
+    std::iter::once(trigger).chain(outputs).collect()
+}
+
+fn host_json(manifest: &Manifest) -> String {
+    let mut host = json!({
         "version": "2.0",
         "logging": { "logLevel": { "default": "Information" } },
+        "functionTimeout": time_span(FUNCTION_TIMEOUT_LEAST.max(manifest.limits.deadline * 2)),
         "customHandler": {
             "description": {
                 "defaultExecutablePath": HOST_PROGRAM,
                 "arguments": ["serve", "--app", APP_ROOT],
             },
-            // Every trigger is HTTP in and HTTP out, so requests arrive as they were sent.
-            "enableForwardingHttpRequest": true,
+            // It holds for functions that are HTTP in and HTTP out; all others come in envelopes.
+            "enableForwardingHttpRequest": manifest.triggers.iter().filter_map(Trigger::http).any(|http| http.forwarding),
         },
-    }))
+    });
+    // HTTP is built into the Functions host. A bundle that the base lacks is downloaded at every cold start, or fails to be
+    // where the network is closed, so it is named only where it is needed.
+    let needs_bundle = manifest.triggers.iter().any(|trigger| trigger.http().is_none());
+    if let Some(host) = host.as_object_mut().filter(|_| needs_bundle) {
+        host.insert("extensionBundle".to_owned(), json!({"id": BUNDLE.0, "version": BUNDLE.1}));
+    }
+    text(&host)
 }
 
-fn text(value: &serde_json::Value) -> String {
+/// A time as .NET writes it; whole seconds, rounded up.
+fn time_span(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let (days, seconds) = (seconds / 86_400, seconds % 86_400);
+    let days = if days == 0 { String::new() } else { format!("{days}.") };
+    format!("{days}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn text(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
@@ -82,40 +215,82 @@ mod tests {
 
     use super::*;
 
-    fn manifest(routes: &[&str]) -> Manifest {
-        let mut text = "[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"\n".to_owned();
-        for route in routes {
-            text.push_str(&format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
-        }
+    fn manifest(rest: &str) -> Manifest {
+        let text = format!("[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"\n{rest}");
         Manifest::parse(Path::new("scorebox.toml"), &text).unwrap()
     }
 
-    #[test]
-    fn names_fit_the_functions_host() {
-        let check = |route: &str, name: &str| assert_eq!(function_name(route), name);
-        check("score", "score");
-        check("v1/digits.score", "v1-digits-score");
-        check("host", "fn-host");
-        check("model", "fn-model");
-        check("2/score", "fn-2-score");
-        check("_score", "fn-_score");
-        assert_eq!(function_name(&"x".repeat(200)).len(), 128);
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
     }
 
     #[test]
-    fn each_route_has_its_function() {
-        let files = files(&manifest(&["score", "v1/score"])).unwrap();
-        assert_eq!(files.keys().collect::<Vec<_>>(), ["host.json", "score/function.json", "v1-score/function.json"]);
-        let function: serde_json::Value = serde_json::from_str(&files["score/function.json"]).unwrap();
-        assert_eq!(function["bindings"][0]["route"], "score");
-        assert_eq!(function["bindings"][0]["authLevel"], "function");
-        let host: serde_json::Value = serde_json::from_str(&files["host.json"]).unwrap();
+    fn each_trigger_has_its_function() {
+        let manifest = manifest(
+            r#"
+            [limits]
+            deadline = "10m"
+            [[trigger]]
+            kind = "http"
+            [[trigger]]
+            kind = "blob"
+            path = "incoming/{name}.json"
+            output = { blob = "scored/{name}_out.json" }
+            [[trigger]]
+            kind = "service-bus"
+            topic = "applications"
+            subscription = "scoring"
+            connection = "Bus"
+            cardinality = "many"
+            park = { queue = "parked" }
+            [stores.default]
+            "#,
+        );
+        let files = files(&manifest);
+        let names =
+            ["applications-scoring/function.json", "host.json", "incoming/function.json", "score/function.json"];
+        assert_eq!(files.keys().collect::<Vec<_>>(), names);
+        let http = json(&files["score/function.json"]);
+        assert_eq!(http["bindings"][0]["route"], "score");
+        assert_eq!(http["bindings"][0]["authLevel"], "function");
+        assert_eq!(http["bindings"][0]["methods"], json!(["post"]));
+        let blob = json(&files["incoming/function.json"]);
+        let connection = "TriggerConnectionString";
+        assert_eq!(
+            blob["bindings"],
+            json!([
+                {"type": "blobTrigger", "direction": "in", "name": "blob", "path": "incoming/{name}.json",
+                 "source": "LogsAndContainerScan", "connection": connection},
+                {"type": "blob", "direction": "out", "name": "output", "path": "scored/{name}_out.json",
+                 "connection": connection},
+            ])
+        );
+        let bus = json(&files["applications-scoring/function.json"]);
+        assert_eq!(
+            bus["bindings"],
+            json!([
+                {"type": "serviceBusTrigger", "direction": "in", "name": "message", "connection": "Bus",
+                 "dataType": "binary", "cardinality": "many", "isSessionsEnabled": false,
+                 "topicName": "applications", "subscriptionName": "scoring"},
+                {"type": "serviceBus", "direction": "out", "name": "park", "connection": "Bus", "queueName": "parked"},
+            ])
+        );
+        let host = json(&files["host.json"]);
         assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], "/usr/bin/scorebox");
+        assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
+        assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
+        assert_eq!(host["functionTimeout"], "00:20:00");
+        let settings = settings(&manifest);
+        let names: Vec<_> = settings.iter().map(|setting| setting.name.as_str()).collect();
+        assert!(names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]), "{names:?}");
     }
 
     #[test]
-    fn two_routes_with_one_name_are_refused() {
-        let refused = files(&manifest(&["a/b", "a-b"])).unwrap_err();
-        assert!(refused.problem.contains("a-b/function.json"), "{refused}");
+    fn http_alone_needs_no_bundle_and_may_be_wrapped() {
+        let host = |rest: &str| json(&files(&manifest(rest))["host.json"]);
+        assert_eq!(host("")["extensionBundle"], Value::Null);
+        let wrapped = host("[[trigger]]\nkind = \"http\"\nforwarding = false");
+        assert_eq!(wrapped["customHandler"]["enableForwardingHttpRequest"], false);
+        assert_eq!(wrapped["functionTimeout"], "00:05:00");
     }
 }

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod component;
 mod demo;
+mod deploy;
 mod digest;
 mod failure;
 mod folder;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Push(args) => push::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         // Its last line is the sum, so it prints its failures itself.

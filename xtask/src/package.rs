@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
 use crate::workspace::{self, shown};
-use crate::{libraries, materials};
+use crate::{functions_app, libraries, materials};
 
 /// The port of the Functions host in its images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -65,7 +65,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         libraries_are_there(host, place, base)?;
     }
     // A base's Functions host listens where its images do.
-    let port = if base.as_ref().is_some_and(Base::is_functions) { FUNCTIONS_PORT } else { PORT };
+    let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
+    let port = if base_is_functions { FUNCTIONS_PORT } else { PORT };
     let making = Making {
         cpu: args.cpu,
         host: args.host.as_deref(),
@@ -93,6 +94,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let outcome = Outcome { image: &image, registry, repository, tag, sent: sent.as_deref(), dry_run: args.dry_run };
     eprint!("{}", outcome.table());
     eprintln!("layout: {}, tagged {tag}", shown(&image.dir));
+    if base_is_functions || manifest.triggers.iter().any(|trigger| trigger.http().is_none()) {
+        functions_app::say_settings(&manifest);
+    }
     match outcome.place() {
         Some(place) => {
             eprintln!("{place}");

@@ -20,6 +20,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
+pub use self::telemetry::Lines;
 pub(crate) use self::telemetry::{LogSink, cut};
 pub use crate::redis::Store as BucketHandle;
 
@@ -75,10 +76,10 @@ impl InstanceState {
     }
 
     /// Bounds what follows and names it in the log.
-    pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant) {
+    pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.refused = false;
-        self.log.begin(invocation);
+        self.log.begin(invocation, lines);
     }
 
     /// Ends a call: a line without its end is written all the same.

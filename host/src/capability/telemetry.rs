@@ -27,9 +27,28 @@ const METRIC_ATTRIBUTES: usize = 8;
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
+/// The lines of one call, for whoever asked for them. Clones are the same lines.
+#[derive(Debug, Clone, Default)]
+pub struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    /// Takes what has been collected.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds a line.
+    pub fn push(&self, line: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
 struct Call {
     scorer: Arc<str>,
     invocation: String,
+    /// Where lines are collected beside the log.
+    collected: Option<Lines>,
     lines: usize,
     overflow_said: bool,
     /// What was printed since the last end of line, by stream.
@@ -44,6 +63,7 @@ impl LogSink {
             scorer,
             // An id has 36 characters as a rule.
             invocation: String::with_capacity(40),
+            collected: None,
             lines: 0,
             overflow_said: false,
             partial: BTreeMap::new(),
@@ -52,8 +72,9 @@ impl LogSink {
         Self(Arc::new(Mutex::new(call)))
     }
 
-    pub(crate) fn begin(&self, invocation: &str) {
+    pub(crate) fn begin(&self, invocation: &str, collected: Option<Lines>) {
         let mut call = self.lock();
+        call.collected = collected;
         invocation.clone_into(&mut call.invocation);
         call.lines = 0;
         call.overflow_said = false;
@@ -65,6 +86,7 @@ impl LogSink {
         for (stream, bytes) in std::mem::take(&mut call.partial) {
             call.write(LogLevel::INFO, stream, &String::from_utf8_lossy(&bytes));
         }
+        call.collected = None;
     }
 
     /// Takes what a scorer prints; whole lines are written at once.
@@ -111,6 +133,10 @@ impl Call {
             return;
         }
         let message = cut(message, LINE_BYTES);
+        if let Some(collected) = self.collected.as_ref().filter(|_| level <= LogLevel::INFO) {
+            let context = if context.is_empty() { String::new() } else { format!("{context}: ") };
+            collected.push(format!("{} {context}{message}", level.as_str()));
+        }
         // The level of an event is part of its static description, hence one macro for each.
         match level {
             LogLevel::TRACE => tracing::trace!(target: "scorer", scorer, invocation, context, "{message}"),

@@ -52,8 +52,7 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
     runtime.block_on(async move {
         let app = App::load(manifest, &deployment::process, handle).await?;
         app.scorer.warm_up().await?;
-        let invocation =
-            Invocation { id: "invoke".to_owned(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        let invocation = Invocation::new("invoke", Source::Direct);
         Ok(app.scorer.run(invocation, Payload { content_type, body: body.into() }).await)
     })
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use scorebox_host::app::App;
+use scorebox_host::error::stopped_exit_code;
+use scorebox_host::functions::FunctionApp;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
@@ -26,21 +28,22 @@ pub fn run(serve: Serve) -> ExitCode {
         return exit(&error);
     }
     let outcome = Manifest::read(&serve.app.app).map_err(StartupError::from).and_then(|manifest| {
-        let port = match serve.port {
-            Some(port) => port,
-            None => deployment::port(&deployment::process)?.unwrap_or(DEFAULT_PORT),
-        };
+        let functions = FunctionApp::read(&manifest)?;
+        let given = deployment::port(&deployment::process)?;
+        let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);
+        let service = Service::new(&manifest, functions, given.is_some());
         // As many of each as there are cores: either kind alone must be able to use the machine.
         let scoring = scoring_threads(deployment::cores())?;
         let serving = serving_threads(deployment::cores())?;
-        let outcome = serving.block_on(start((serve.address, port).into(), manifest, scoring.handle().clone()));
+        let outcome =
+            serving.block_on(start((serve.address, port).into(), service, manifest, scoring.handle().clone()));
         // A guest that is still running is not waited for: the drain is over.
         serving.shutdown_background();
         scoring.shutdown_background();
         outcome
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => stopped_exit_code(deployment::is_started_by_functions_host(&deployment::process)).into(),
         Err(error) => {
             tracing::error!(exit_code = error.exit_code(), "{error}");
             exit(&error)
@@ -48,7 +51,12 @@ pub fn run(serve: Serve) -> ExitCode {
     }
 }
 
-async fn start(wanted: SocketAddr, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
+async fn start(
+    wanted: SocketAddr,
+    service: Arc<Service>,
+    manifest: Manifest,
+    scoring: Handle,
+) -> Result<(), StartupError> {
     let failed =
         |error: std::io::Error| StartupError::Listen { address: wanted.to_string(), problem: error.to_string() };
     // Handlers before anything else: as the first process of a container, SIGTERM is ignored without one.
@@ -59,7 +67,6 @@ async fn start(wanted: SocketAddr, manifest: Manifest, scoring: Handle) -> Resul
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
 
-    let service = Service::new(&manifest);
     // In a task of its own on the serving threads: compiling takes a while, and `GET /` is answered meanwhile.
     let loading = tokio::spawn(load(Arc::clone(&service), manifest, scoring));
     let stop = async {

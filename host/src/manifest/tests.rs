@@ -14,7 +14,9 @@ fn minimal(rest: &str) -> String {
 fn defaults_hold_when_nothing_is_written() {
     let manifest = parse(&minimal("")).unwrap();
     assert_eq!(manifest.scorer.component, ComponentSource::File("app/digits.wasm".into()));
-    assert_eq!(manifest.triggers, [Trigger::Http { route: "score".into(), auth_level: AuthLevel::Function }]);
+    let [Trigger { function, start: Start::Http(http) }] = manifest.triggers.as_slice() else { panic!() };
+    assert_eq!((function.as_str(), http.route.as_str(), http.auth_level), ("score", "score", AuthLevel::Function));
+    assert_eq!((http.methods.as_slice(), http.forwarding), (["POST".to_owned()].as_slice(), true));
     assert_eq!(
         manifest.limits,
         Limits {
@@ -44,6 +46,25 @@ fn every_key_of_the_table_is_read() {
         kind = "http"
         route = "v1/score"
         auth_level = "anonymous"
+        methods = ["post", "put"]
+        forwarding = false
+        [[trigger]]
+        kind = "blob"
+        function = "watch"
+        path = "incoming/{name}.json"
+        source = "event-grid"
+        connection = "Storage"
+        output = { blob = "scored/{name}_out.json" }
+        park = { blob = "parked/{name}.json" }
+        [[trigger]]
+        kind = "service-bus"
+        topic = "applications"
+        subscription = "scoring"
+        sessions = true
+        cardinality = "many"
+        max_delivery_count = 5
+        output = { topic = "scores" }
+        park = { queue = "parked" }
         [stores.cache]
         url = "env:CACHE_URL"
         prefix = "d"
@@ -90,6 +111,35 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.stores["cache"].default_ttl, Some(Duration::from_secs(3600)));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert_eq!(manifest.config["threshold"], "0.5");
+    assert_eq!(manifest.triggers[0].function, "v1-score");
+    assert_eq!(
+        manifest.triggers[1],
+        Trigger {
+            function: "watch".into(),
+            start: Start::Blob(triggers::BlobTrigger {
+                path: "incoming/{name}.json".into(),
+                connection: "Storage".into(),
+                source: triggers::BlobSource::EventGrid,
+                output: Some("scored/{name}_out.json".into()),
+                park: Some("parked/{name}.json".into()),
+            }),
+        }
+    );
+    assert_eq!(
+        manifest.triggers[2],
+        Trigger {
+            function: "applications-scoring".into(),
+            start: Start::ServiceBus(triggers::ServiceBusTrigger {
+                entity: triggers::Entity::Subscription { topic: "applications".into(), subscription: "scoring".into() },
+                connection: "TriggerConnectionString".into(),
+                sessions: true,
+                many: true,
+                output: Some(triggers::Target::Topic("scores".into())),
+                park: Some(triggers::Target::Queue("parked".into())),
+                max_delivery_count: 5,
+            }),
+        }
+    );
     assert_eq!(manifest.package.tag, "blue");
     assert_eq!(manifest.package.base, "r.io/functions:4");
     let licenses = (manifest.package.license.as_deref(), manifest.package.model_license.as_deref());
@@ -102,6 +152,20 @@ fn every_key_of_the_table_is_read() {
         let leaf = setting.key.rsplit('.').find(|part| *part != "<name>").unwrap();
         assert!(text.contains(leaf), "{} is in the table and not in this test", setting.key);
     }
+}
+
+#[test]
+fn functions_that_nobody_named_have_names_of_their_own() {
+    let trigger = |keys: &str| format!("[[trigger]]\n{keys}\n");
+    let keys = [
+        "kind = \"http\"\nroute = \"v1/score\"",
+        "kind = \"http\"\nroute = \"v1-score\"",
+        "kind = \"blob\"\npath = \"V1-score/{name}\"",
+        "kind = \"service-bus\"\ntopic = \"a\"\nsubscription = \"b\"",
+    ];
+    let manifest = parse(&minimal(&keys.map(trigger).concat())).unwrap();
+    let names: Vec<_> = manifest.triggers.iter().map(|trigger| trigger.function.as_str()).collect();
+    assert_eq!(names, ["v1-score", "v1-score-2", "V1-score-3", "a-b"]);
 }
 
 #[test]
@@ -128,6 +192,24 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[[trigger]]\nkind = \"http\"\nroute = \"/score\""), &["`trigger.route`", "leading slash"]);
     let twice = "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
     check(&minimal(twice), &["`[[trigger]]`", "one route"]);
+    let trigger = |rest: &str| minimal(&format!("[[trigger]]\n{rest}"));
+    check(&trigger("kind = \"http\"\nqueue = \"q\""), &["`trigger.queue`", "`http`", "service-bus"]);
+    check(&trigger("kind = \"http\"\nmethods = [\"fetch\"]"), &["`trigger.methods`", "post"]);
+    check(&trigger("kind = \"http\"\nfunction = \"host\""), &["`trigger.function`", "`host`"]);
+    check(&trigger("kind = \"blob\""), &["`trigger.path`", "incoming/{name}"]);
+    check(&trigger("kind = \"blob\"\npath = \"incoming/{name\""), &["`trigger.path`", "{name}"]);
+    let circle = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"IN/{name}.json\" }";
+    check(&trigger(circle), &["`trigger.output.blob`", "another container"]);
+    let unknown = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"out/{nome}\" }";
+    check(&trigger(unknown), &["`trigger.output.blob`", "{nome}"]);
+    check(&trigger("kind = \"service-bus\""), &["neither a queue nor a topic", "subscription"]);
+    let circle = "kind = \"service-bus\"\nqueue = \"q\"\npark = { queue = \"q\" }";
+    check(&trigger(circle), &["`trigger.park.queue`", "circle"]);
+    let two =
+        "kind = \"http\"\nroute = \"a/b\"\n[[trigger]]\nkind = \"service-bus\"\nqueue = \"q\"\nfunction = \"A-b\"";
+    check(&trigger(two), &["a function `A-b`", "another `function`"]);
+    let two = "kind = \"http\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\nforwarding = false";
+    check(&trigger(two), &["`trigger.forwarding`", "same for all"]);
     check(&minimal("[package]\nbase = \"debian\""), &["`package.base`", "scratch", "functions", "HOST"]);
     check(&minimal("[package]\nbase = \"library/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[package]\nbase = \"https://r.io/debian\""), &["`package.base`", "HOST"]);
@@ -141,4 +223,11 @@ fn an_address_in_the_manifest_is_refused_and_not_repeated() {
     let message = parse(&minimal("[stores.default]\nurl = \"redis://:hunter2@cache:6379\"")).unwrap_err();
     assert!(message.contains("env:NAME"), "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_connection_string_is_refused_and_not_repeated() {
+    let text = "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
+    let message = parse(&minimal(text)).unwrap_err();
+    assert!(message.contains("`trigger.connection`") && !message.contains("hunter2"), "{message}");
 }

@@ -224,7 +224,7 @@ mod tests {
     }
 
     async fn score(batcher: &Arc<Batcher>, echo: &Arc<Echo>, data: &[u8]) -> Result<Vec<u8>, ScoreFailure> {
-        let invocation = Invocation { id: "i".into(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        let invocation = Invocation::new("i", Source::Direct);
         let deadline = Instant::now() + Duration::from_secs(5);
         let (outputs, _) = batcher.score(echo, invocation, tensor(data), deadline).await?;
         Ok(outputs[0].data.clone())
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn an_answer_with_other_rows_cannot_be_parted() {
         let (answer, _) = oneshot::channel();
-        let invocation = Invocation { id: "i".into(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+        let invocation = Invocation::new("i", Source::Direct);
         let member = Member { invocation, inputs: tensor(&[1, 2]), rows: 2, deadline: Instant::now(), answer };
         let members = [member];
         assert_eq!(parts(&members, &tensor(&[7, 8])).unwrap()[0][0].data, [7, 8]);

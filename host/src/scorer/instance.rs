@@ -97,10 +97,11 @@ impl Instance {
         self.invocations += 1;
         let Self { store, run, .. } = self;
         match calls.as_slice() {
-            [call] => store.data_mut().begin(&call.id, deadline),
+            [call] => store.data_mut().begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
-                store.data_mut().begin(&ids.join(","), deadline);
+                // A line of joined calls belongs to none of them alone.
+                store.data_mut().begin(&ids.join(","), deadline, None);
             }
         }
         store::rearm(store);
@@ -205,8 +206,10 @@ fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
     wit::Invocation {
         id: invocation.id,
         source: match invocation.source {
+            Source::Blob => wit::Source::Blob,
             Source::Direct => wit::Source::Direct,
             Source::Http => wit::Source::Http,
+            Source::ServiceBus => wit::Source::ServiceBus,
         },
         attempt: invocation.attempt,
         deadline_ms: Some(u32::try_from(left).unwrap_or(u32::MAX)),

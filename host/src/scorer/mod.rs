@@ -34,13 +34,14 @@ use self::signature::Signature;
 use self::tensor_body::Written;
 use self::tensor_body::open_inference::ModelName;
 use crate::capability::Capabilities;
+pub use crate::capability::Lines;
 use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
 
 /// Bytes with a media type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
     /// A media type; empty if the sender gave none.
     pub content_type: String,
@@ -51,10 +52,14 @@ pub struct Payload {
 /// What made the host call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
+    /// A blob that was created or changed.
+    Blob,
     /// A developer's or a test's direct call.
     Direct,
     /// An HTTP request.
     Http,
+    /// A Service Bus message.
+    ServiceBus,
 }
 
 /// One call, as the scorer may want to know it.
@@ -68,6 +73,18 @@ pub struct Invocation {
     pub attempt: u32,
     /// Names lower-case; credentials removed.
     pub attributes: Vec<(String, String)>,
+    /// When whoever waits for the answer gives up, if that is known; `limits.deadline` holds in any case.
+    pub latest: Option<Instant>,
+    /// Where the lines of this call are collected beside the log, if anybody wants them.
+    pub lines: Option<Lines>,
+}
+
+impl Invocation {
+    /// A first delivery with nothing known about it but its id.
+    #[must_use]
+    pub fn new(id: impl Into<String>, source: Source) -> Self {
+        Self { id: id.into(), source, attempt: 1, attributes: Vec::new(), latest: None, lines: None }
+    }
 }
 
 /// An answer, and what it took.
@@ -167,6 +184,7 @@ impl Scorer {
     /// There is no answer; the failure says why.
     pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
         let deadline = Instant::now() + self.shared.limits.deadline;
+        let deadline = invocation.latest.map_or(deadline, |latest| deadline.min(latest));
         let shared = Arc::clone(&self.shared);
         let call = async move { shared.score(invocation, payload, deadline).await };
         lane::run(&self.runtime, call).await.unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))

@@ -20,7 +20,7 @@ pub(super) fn new(
     phase: &str,
 ) -> Store<InstanceState> {
     let mut state = InstanceState::new(capabilities, memory_bytes);
-    state.begin(phase, deadline);
+    state.begin(phase, deadline, None);
     let mut store = Store::new(engine, state);
     store.limiter(InstanceState::limiter);
     store.epoch_deadline_callback(|context| {

@@ -3,18 +3,19 @@
 //! Owns the listener, the way of a request to a trigger, the bounds on a body, and the end of the process. Must not know
 //! how a call is made into a guest, nor choose a status: those come from `error`.
 
+mod functions;
 mod health;
 mod open_inference;
 mod openapi;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::routing::{get, post};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
@@ -27,11 +28,17 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::capability::cut;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
-use crate::manifest::{Limits, Manifest, Trigger};
+use crate::functions::FunctionApp;
+use crate::functions::bindings::Function;
+use crate::functions::envelope::route_attribute;
+use crate::manifest::{Limits, Manifest};
 use crate::scorer::{Payload, World};
 use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
+
+/// Azure ML's route.
+const SCORE_ROUTE: &str = "/score";
 
 /// Connections that are open at a time; more wait to be accepted. Bounds what half-read bodies can hold.
 const CONNECTIONS: usize = 1024;
@@ -47,13 +54,20 @@ const DISCARD_BYTES: u64 = 64 << 20;
 /// Most that is reserved for a body before any of it has come.
 const RESERVE_BYTES: u64 = 1 << 20;
 
+/// What is left of `functionTimeout` for answering.
+const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+
 /// Most of a reason that one line of the log holds, in bytes; a backtrace of a deep recursion is longer.
 const LOGGED_BYTES: usize = 16 << 10;
 
 /// What is served: nothing until the scorer is ready, then the scorer and its document.
 pub struct Service {
     limits: Limits,
+    /// Where Azure ML's form is answered, for messages.
     routes: Vec<String>,
+    functions: FunctionApp,
+    /// Whether the Functions host is the one who calls: only then is there a route for each function.
+    is_custom_handler: bool,
     open_inference: open_inference::Model,
     ready: watch::Sender<Option<Arc<Ready>>>,
 }
@@ -61,6 +75,14 @@ pub struct Service {
 struct Ready {
     app: App,
     openapi: Bytes,
+}
+
+/// A path that belongs to a function's route.
+struct Matched<'a> {
+    /// The verbs that score there.
+    methods: &'a [String],
+    /// Of the route, by lower-case name.
+    values: Vec<(String, String)>,
 }
 
 /// Whose routes a request came by.
@@ -93,13 +115,41 @@ impl Dialect {
 }
 
 impl Service {
-    /// A service that is not ready yet.
+    /// A service that is not ready yet; the Functions host is its only caller if it is a custom handler.
     #[must_use]
-    pub fn new(manifest: &Manifest) -> Arc<Self> {
-        let api = manifest.triggers.iter().map(|Trigger::Http { route, .. }| format!("/api/{route}"));
-        let routes = std::iter::once("/score".to_owned()).chain(api).collect();
+    pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
+        let api = functions.routes.iter().map(|(route, _)| route.template().to_owned());
+        let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
         let open_inference = open_inference::Model::new(&manifest.scorer);
-        Arc::new(Self { limits: manifest.limits.clone(), routes, open_inference, ready: watch::Sender::new(None) })
+        let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
+        Arc::new(Self { limits, routes, functions, is_custom_handler, open_inference, ready })
+    }
+
+    /// The function that a request invokes, in an envelope.
+    fn function(&self, request: &Request) -> Option<&Function> {
+        let path = request.uri().path();
+        if !self.is_custom_handler || request.method() != http::Method::POST {
+            return None;
+        }
+        let function = self.functions.function(path.strip_prefix('/')?)?;
+        // Without a prefix, a route may have the path of its function.
+        let is_forwarded = function.raw && self.route(path).is_some();
+        // A container may be given a port by the same variable as by the Functions host; what comes to our own route without
+        // the mark of an invocation is a payload.
+        let is_payload = path == SCORE_ROUTE && !http_trigger::is_invocation(request.headers());
+        (!is_forwarded && !is_payload).then_some(function)
+    }
+
+    /// The route that a path belongs to.
+    fn route(&self, path: &str) -> Option<Matched<'_>> {
+        let mut routes = self.functions.routes.iter();
+        routes.find_map(|(route, methods)| Some(Matched { methods, values: route.values(path)? }))
+    }
+
+    /// When the Functions host would kill this process; a little earlier, a call ends by itself.
+    fn latest(&self) -> Option<Instant> {
+        let timeout = self.functions.timeout.filter(|_| self.is_custom_handler)?;
+        Instant::now().checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
     /// Lets calls in: those that came before and wait, and all that follow.
@@ -205,29 +255,58 @@ pub async fn serve(
 }
 
 fn router(service: Arc<Service>) -> Router {
-    let mut router = Router::new()
+    Router::new()
         .route("/", get(async || health::live().map(Body::from)))
         .route("/readyz", get(readyz))
-        .route("/swagger.json", get(swagger));
-    for route in &service.routes {
-        router = router.route(route, post(score));
-    }
-    router
+        .route("/swagger.json", get(swagger))
+        .route(SCORE_ROUTE, post(score))
         .merge(open_inference::router(&service.open_inference))
         .fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            let dialect = Dialect::of(request.uri().path());
-            let routes = service.scoring_routes(dialect).to_vec();
-            refuse(dialect, request.headers(), RequestFailure::NotFound { routes })
+            other(&service, request, |service, dialect| RequestFailure::NotFound {
+                routes: service.scoring_routes(dialect).to_vec(),
+            })
+            .await
         })
         .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            let dialect = Dialect::of(request.uri().path());
-            let mut answer = refuse(dialect, request.headers(), RequestFailure::MethodNotAllowed);
-            let scores = service.scoring_routes(dialect).iter().any(|route| route == request.uri().path());
-            let allow = if scores { "POST" } else { "GET, HEAD" };
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-            answer
+            other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
         })
         .with_state(service)
+}
+
+/// What no route of our own takes: a function, a route of one, or nothing.
+async fn other(
+    service: &Service,
+    request: Request,
+    failure: impl FnOnce(&Service, Dialect) -> RequestFailure,
+) -> Response<Body> {
+    if let Some(function) = service.function(&request) {
+        return functions::invoke(service, function, request).await;
+    }
+    let path = request.uri().path();
+    let dialect = Dialect::of(path);
+    let mut allow = None;
+    if let Some(Matched { methods, values }) = service.route(path) {
+        if methods.iter().any(|method| method == request.method().as_str()) {
+            let values = values.into_iter().map(|(name, value)| (route_attribute(&name), value)).collect();
+            return call(service, dialect, request, values).await;
+        }
+        allow = Some(methods.join(", "));
+    }
+    let scores = service.scoring_routes(dialect).iter().any(|route| route == path);
+    let failure = match &allow {
+        Some(_) => RequestFailure::MethodNotAllowed,
+        None => failure(service, dialect),
+    };
+    if failure == RequestFailure::MethodNotAllowed {
+        let allow = allow.unwrap_or_else(|| if scores { "POST" } else { "GET, HEAD" }.to_owned());
+        let mut answer = refuse(dialect, request.headers(), failure);
+        // Verbs are plain words.
+        if let Ok(value) = HeaderValue::from_str(&allow) {
+            answer.headers_mut().insert(ALLOW, value);
+        }
+        return answer;
+    }
+    refuse(dialect, request.headers(), failure)
 }
 
 async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
@@ -239,7 +318,10 @@ async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Res
 }
 
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
-    call(&service, Dialect::AzureMl, request).await
+    match service.function(&request) {
+        Some(function) => functions::invoke(&service, function, request).await,
+        None => call(&service, Dialect::AzureMl, request, Vec::new()).await,
+    }
 }
 
 /// Answers with a document of the host's own, as soon as the scorer is ready.
@@ -256,14 +338,21 @@ async fn document(
 }
 
 /// Answers with a score.
-async fn call(service: &Service, dialect: Dialect, request: Request) -> Response<Body> {
+async fn call(
+    service: &Service,
+    dialect: Dialect,
+    request: Request,
+    attributes: Vec<(String, String)>,
+) -> Response<Body> {
+    let latest = service.latest();
     let (head, body) = request.into_parts();
     let ids = match Ids::take(&head.headers) {
         Ok(ids) => ids,
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
-    let body = match read(&head.headers, body, service.limits.body_bytes).await {
-        Ok(body) => body,
+    let limit_bytes = service.limits.body_bytes;
+    let body = match read(&head.headers, body, limit_bytes, limit_bytes).await {
+        Ok(body) => Bytes::from(body),
         Err(disposition) => return fail(dialect, &ids, &disposition),
     };
     let ready = match service.ready().await {
@@ -273,7 +362,9 @@ async fn call(service: &Service, dialect: Dialect, request: Request) -> Response
     if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
         return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
     }
-    let invocation = http_trigger::invocation(&ids, &head.headers);
+    let mut invocation = http_trigger::invocation(&ids, &head.headers);
+    invocation.attributes.extend(attributes);
+    invocation.latest = latest;
     let payload = dialect.payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
@@ -286,28 +377,35 @@ async fn call(service: &Service, dialect: Dialect, request: Request) -> Response
     }
 }
 
-/// Reads a body within its bounds.
-async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<Bytes, Disposition> {
+/// Reads a body within its bounds; `usual_bytes` is what is reserved for a large one whose length is not announced.
+async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64, usual_bytes: u64) -> Result<Vec<u8>, Disposition> {
     let too_large = || ScoreFailure::TooLarge { limit_bytes }.disposition();
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     // A client that asks first has sent nothing yet, and need not.
     if announced.is_some_and(|length| length > limit_bytes) && headers.contains_key(EXPECT) {
         return Err(too_large());
     }
-    // What a client announces is a hint: it may announce much and send nothing.
-    let hint = announced.unwrap_or(0).min(limit_bytes).min(RESERVE_BYTES);
-    let mut bytes = BytesMut::new();
+    let reserve = |bytes: &mut Vec<u8>, wanted: u64| {
+        let wanted = usize::try_from(wanted.min(limit_bytes)).unwrap_or(usize::MAX);
+        // Where it cannot be had at once, it is asked for step by step.
+        let _ = bytes.try_reserve_exact(wanted.saturating_sub(bytes.len()));
+    };
+    let mut bytes = Vec::new();
     let mut total: u64 = 0;
     let reading = async {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| RequestFailure::BodyLost.disposition())?.into_data() else { continue };
             total += data.len() as u64;
             if bytes.is_empty() && total <= limit_bytes {
-                // Most bodies come in one piece, which needs no copying.
+                // Most bodies come in one piece, which need not be copied as a rule.
                 if announced == Some(total) {
-                    return Ok(data);
+                    return Ok(data.into());
                 }
-                bytes.reserve(usize::try_from(hint).unwrap_or(0));
+                // What a client announces is a hint: it may announce much and send nothing.
+                reserve(&mut bytes, announced.unwrap_or(0).min(RESERVE_BYTES));
+            } else if bytes.len() + data.len() > bytes.capacity() && total > RESERVE_BYTES {
+                // Growing by doubling would hold twice as much, and copy it.
+                reserve(&mut bytes, announced.unwrap_or(usual_bytes));
             }
             if total <= limit_bytes {
                 bytes.extend_from_slice(&data);
@@ -315,7 +413,7 @@ async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64) -> Result<B
                 break;
             }
         }
-        if total > limit_bytes { Err(too_large()) } else { Ok(bytes.freeze()) }
+        if total > limit_bytes { Err(too_large()) } else { Ok(bytes) }
     };
     timer::within(BODY_TIMEOUT, reading).await.unwrap_or_else(|| Err(RequestFailure::BodyTooSlow.disposition()))
 }

@@ -113,7 +113,7 @@ async fn metadata(State(service): State<Arc<Service>>, headers: HeaderMap) -> Re
 }
 
 async fn infer(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
-    call(&service, Dialect::OpenInference, request).await
+    call(&service, Dialect::OpenInference, request, Vec::new()).await
 }
 
 /// A probe does not wait.

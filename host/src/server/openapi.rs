@@ -26,9 +26,9 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
     );
     let (input, output) = bodies(signature);
     paths.insert("/score".to_owned(), operation("RunMLService", &input, &output));
-    for (index, Trigger::Http { route, .. }) in manifest.triggers.iter().enumerate() {
+    for (index, http) in manifest.triggers.iter().filter_map(Trigger::http).enumerate() {
         let id = format!("RunMLService{}", index + 1);
-        paths.insert(format!("/api/{route}"), operation(&id, &input, &output));
+        paths.insert(format!("/api/{}", http.route), operation(&id, &input, &output));
     }
     if let Signature::Tensor(signature) = signature {
         let path = format!("/v2/models/{}/infer", scorer.name);

@@ -22,6 +22,12 @@ const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-functi
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
 
+/// What the Functions host adds begins so: its version, and the id that an invocation has in any case.
+const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
+
+/// What the Functions host calls an invocation.
+const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
+
 /// Headers of an answer, about.
 const ANSWER_HEADERS: usize = 10;
 
@@ -91,7 +97,9 @@ impl Ids {
         } else if too_long(&ms_request) || too_long(&client) {
             "x-ms-request-id and x-ms-client-request-id"
         } else {
-            let request = request.filter(|id| !id.is_empty()).unwrap_or_else(|| Self::made().request);
+            let invocation = || text(&INVOCATION_ID).filter(|id| (1..=ID_CHARACTERS).contains(&id.len()));
+            let request = request.filter(|id| !id.is_empty()).or_else(invocation);
+            let request = request.unwrap_or_else(|| Self::made().request);
             return Ok(Self { request, ms_request, client, trace: text(&TRACE_ID) });
         };
         Err(RequestFailure::IdTooLong { name, limit: ID_CHARACTERS })
@@ -100,7 +108,13 @@ impl Ids {
     /// Ids for an answer to a request that has none.
     #[must_use]
     pub fn made() -> Self {
-        Self { request: uuid::Uuid::new_v4().to_string(), ms_request: None, client: None, trace: None }
+        Self::of(&uuid::Uuid::new_v4().to_string())
+    }
+
+    /// Ids for an answer to an invocation.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        Self { request: id.to_owned(), ms_request: None, client: None, trace: None }
     }
 
     /// The id of the call.
@@ -146,6 +160,26 @@ impl Ids {
     }
 }
 
+/// True for what the Functions host sends, and no caller of it can: it replaces the header.
+#[must_use]
+pub fn is_invocation(headers: &HeaderMap) -> bool {
+    headers.contains_key(&INVOCATION_ID)
+}
+
+/// The id of an invocation of the Functions host.
+#[must_use]
+pub fn invocation_id(headers: &HeaderMap) -> String {
+    let id = headers.get(&INVOCATION_ID).and_then(|value| value.to_str().ok());
+    id.filter(|id| (1..=ID_CHARACTERS).contains(&id.len())).map_or_else(|| Ids::made().request, str::to_owned)
+}
+
+/// Gives a request that came in an envelope the id of its invocation, for [`Ids::take`].
+pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(INVOCATION_ID, value);
+    }
+}
+
 /// The call that a request asks for.
 #[must_use]
 pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
@@ -154,7 +188,7 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
         .filter(|(name, _)| is_attribute(name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    Invocation { id: ids.request.clone(), source: Source::Http, attempt: 1, attributes }
+    Invocation { attributes, ..Invocation::new(ids.request.clone(), Source::Http) }
 }
 
 /// The payload of a request.
@@ -223,11 +257,17 @@ fn whole_seconds(duration: Duration) -> u64 {
 }
 
 fn is_attribute(name: &str) -> bool {
-    if TRANSPORT_HEADERS.contains(&name) {
+    if TRANSPORT_HEADERS.contains(&name) || name.starts_with(FUNCTIONS_HEADERS) {
         return false;
     }
     // The words take a microsecond.
-    USUAL_HEADERS.contains(&name) || !CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+    USUAL_HEADERS.contains(&name) || !is_credential(name)
+}
+
+/// True if a lower-case name is a credential's, or near enough.
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]

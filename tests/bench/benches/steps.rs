@@ -113,7 +113,7 @@ fn load(isolation: Isolation) -> App {
 }
 
 fn call(app: &App) -> Payload {
-    let invocation = Invocation { id: "bench".to_owned(), source: Source::Direct, attempt: 1, attributes: Vec::new() };
+    let invocation = Invocation::new("bench".to_owned(), Source::Direct);
     let payload = Payload { content_type: "application/json".to_owned(), body: SEVEN.into() };
     RUNTIME.block_on(app.scorer.run(invocation, payload)).expect("a seven is scored").payload
 }

@@ -1,0 +1,33 @@
+//! A scorer that answers with what it was given: the payload, byte by byte, and the invocation.
+//!
+//! Owns nothing. Must not understand any payload, so that a test sees what came and not what it means.
+
+use scorebox_guest::{Invocation, Json, Payload, Result, Scorer, Signature, export_scorer};
+use serde_json::{Value, json};
+
+struct Mirror;
+
+impl Scorer for Mirror {
+    type Input = Payload;
+    type Output = Json<Value>;
+
+    fn describe() -> Signature {
+        Signature::any()
+    }
+
+    fn init() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, call: &Invocation, input: Payload) -> Result<Json<Value>> {
+        Ok(Json(json!({
+            "body": input.body.as_slice(),
+            "content_type": input.content_type,
+            "source": call.source.to_string(),
+            "attempt": call.attempt,
+            "attributes": call.attributes,
+        })))
+    }
+}
+
+export_scorer!(Mirror);

@@ -1,0 +1,79 @@
+//! Function apps laid out by hand: a test program, `host.json`, and the bindings of each function.
+//!
+//! Owns the form of these files. Must not know what a function is for.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::place;
+
+/// An app of a test program with functions; `host` is laid over the least `host.json`.
+#[must_use]
+pub fn function_app(program: &str, manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
+    laid_out(App::with(program, manifest), host, functions)
+}
+
+/// The same of the example that gives back what it got.
+#[must_use]
+pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
+    let component = std::fs::read(place::example("echo").join("component.wasm")).expect("the example is built");
+    laid_out(App::made("echo", &component, manifest), host, functions)
+}
+
+fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
+    let mut file = json!({"version": "2.0", "customHandler": {"description": {"defaultExecutablePath": "scorebox"}}});
+    let members = file.as_object_mut().expect("an object");
+    members.extend(host.as_object().expect("an object").clone());
+    app.write("host.json", file.to_string().as_bytes());
+    for (name, bindings) in functions {
+        app.write(&format!("{name}/function.json"), json!({ "bindings": bindings }).to_string().as_bytes());
+    }
+    app
+}
+
+/// A trigger of messages, with a cardinality and a `dataType`, and an output; `more` are further bindings.
+#[must_use]
+pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[Value]) -> Value {
+    let mut trigger = json!({
+        "type": "serviceBusTrigger", "direction": "in", "name": name, "queueName": "in", "connection": "Bus",
+        "cardinality": cardinality,
+    });
+    if let Some(data_type) = data_type {
+        trigger["dataType"] = data_type.into();
+    }
+    let output = json!({
+        "type": "serviceBus", "direction": "out", "name": "output", "queueName": "out", "connection": "Bus",
+    });
+    [trigger, output].into_iter().chain(more.iter().cloned()).collect()
+}
+
+/// Where messages are parked.
+#[must_use]
+pub fn park() -> Value {
+    json!({"type": "serviceBus", "direction": "out", "name": "park", "queueName": "parked", "connection": "Bus"})
+}
+
+/// A trigger of blobs with an output; `more` are further bindings.
+#[must_use]
+pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
+    let mut trigger = json!({
+        "type": "blobTrigger", "direction": "in", "name": "blob", "path": "in/{blobname}.json", "connection": "Storage",
+    });
+    if let Some(data_type) = data_type {
+        trigger["dataType"] = data_type.into();
+    }
+    let output = json!({
+        "type": "blob", "direction": "out", "name": "output", "path": "out/{blobname}.json", "connection": "Storage",
+    });
+    [trigger, output].into_iter().chain(more.iter().cloned()).collect()
+}
+
+/// An HTTP trigger with an HTTP output of a name; `more` are further bindings.
+#[must_use]
+pub fn requests(output: &str, more: &[Value]) -> Value {
+    let bindings = [
+        json!({"type": "httpTrigger", "direction": "in", "name": "req", "authLevel": "function"}),
+        json!({"type": "http", "direction": "out", "name": output}),
+    ];
+    bindings.into_iter().chain(more.iter().cloned()).collect()
+}

@@ -1,0 +1,234 @@
+//! A Functions host for tests: starts the real `scorebox` as its custom handler and holds both to the documented rules.
+//!
+//! Owns the handler's process and environment, its readiness, restarts and end. The wire stands in [`wire`], what the host
+//! does with an answer in [`outputs`], the form of values in [`values`]. The rules were read from the source of
+//! Azure/azure-functions-host 4.1037. Must not know scorers.
+
+pub mod app;
+pub mod outputs;
+pub mod values;
+pub mod wire;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::host::scorebox_alone;
+use crate::log::Log;
+use crate::redis::free_port;
+use crate::wait;
+
+use self::outputs::{Bound, Failed};
+
+/// What the Functions host waits for, and how often it asks.
+const INITIALIZATION_TIMEOUT: Duration = Duration::from_secs(30);
+const PING_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How long an invocation may take here; there it is `functionTimeout`.
+const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The host, with its handler.
+pub struct FunctionsHost {
+    app: PathBuf,
+    port: u16,
+    variables: Vec<(String, String)>,
+    handler: Mutex<Handler>,
+    invocations: AtomicU64,
+}
+
+struct Handler {
+    child: Child,
+    log: Log,
+    stderr: Log,
+    counted_errors: u32,
+}
+
+/// What follows from the end of a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterExit {
+    /// Exit code 0: nothing, and every later invocation fails.
+    GoneForGood,
+    /// It is started again; the third counted error within half an hour ends the host.
+    Restart {
+        /// Whether it counts.
+        counted: bool,
+    },
+}
+
+impl AfterExit {
+    /// The rule for an exit code; none is a signal's.
+    #[must_use]
+    pub fn of(code: Option<i32>) -> Self {
+        match code {
+            Some(0) => Self::GoneForGood,
+            Some(200) => Self::Restart { counted: false },
+            _ => Self::Restart { counted: true },
+        }
+    }
+}
+
+impl FunctionsHost {
+    /// Starts the handler in an app folder, and waits until it answers `GET /`.
+    #[track_caller]
+    #[must_use]
+    pub fn start(app: &Path) -> Self {
+        Self::start_with(app, &[])
+    }
+
+    /// The same with variables beside the documented ones.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let host = documented_environment(app, port);
+        let variables: Vec<_> = host.into_iter().chain(variables).collect();
+        let handler = Mutex::new(Handler::start(&variables));
+        let host = Self { app: app.to_path_buf(), port, variables, handler, invocations: AtomicU64::new(0) };
+        host.wait_until_it_answers();
+        host
+    }
+
+    /// Where the handler listens, on this machine.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks the handler to end, which the host itself never does.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.handler().child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the handler runs");
+    }
+
+    /// Waits for the handler's end by itself; a signal has no code.
+    #[track_caller]
+    pub fn wait_for_exit(&self) -> Option<i32> {
+        let ended = wait::within(wait::LIMIT, || self.handler().child.try_wait().expect("a child can be waited for"));
+        ended.unwrap_or_else(|| panic!("the handler does not end: {}", self.log())).code()
+    }
+
+    /// `function.json` of a function.
+    #[must_use]
+    pub fn bindings(&self, function: &str) -> Value {
+        bindings(&self.app, function)
+    }
+
+    /// Sends an invocation, and does with the answer what the Functions host does.
+    ///
+    /// # Errors
+    /// The invocation fails there.
+    pub fn invoke(&self, function: &str, body: &[u8]) -> Result<Bound, Failed> {
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        let answer = wire::post(self.port, function, &id, body, INVOCATION_TIMEOUT).map_err(Failed::NoAnswer)?;
+        outputs::bind(&self.bindings(function), &answer)
+    }
+
+    /// What the handler wrote to standard output.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.handler().log.text()
+    }
+
+    /// Waits until the log has these words.
+    #[track_caller]
+    pub fn wait_for_log(&self, words: &str) {
+        let found = wait::within(wait::LIMIT, || self.log().contains(words).then_some(()));
+        assert!(found.is_some(), "no `{words}` in {}", self.log());
+    }
+
+    /// What the handler wrote to standard error: every line is an error there.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.handler().stderr.text()
+    }
+
+    /// The handler's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.handler().child.id()
+    }
+
+    /// Kills the handler without a warning, as the host does, and starts another on the same port.
+    #[track_caller]
+    pub fn kill_and_restart(&self) {
+        {
+            let mut handler = self.handler();
+            handler.child.kill().expect("it runs");
+            let status = handler.child.wait().expect("a child can be waited for");
+            let AfterExit::Restart { counted } = AfterExit::of(status.code()) else { panic!("{status}") };
+            let errors = handler.counted_errors + u32::from(counted);
+            assert!(errors < 3, "the third error ends the host");
+            *handler = Handler { counted_errors: errors, ..Handler::start(&self.variables) };
+        }
+        self.wait_until_it_answers();
+    }
+
+    #[track_caller]
+    fn wait_until_it_answers(&self) {
+        let deadline = Instant::now() + INITIALIZATION_TIMEOUT;
+        while wire::ping(self.port).is_err() {
+            assert!(Instant::now() < deadline, "the handler does not answer: {}{}", self.log(), self.stderr());
+            std::thread::sleep(PING_INTERVAL);
+        }
+    }
+
+    fn handler(&self) -> std::sync::MutexGuard<'_, Handler> {
+        self.handler.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Handler {
+    #[track_caller]
+    fn start(variables: &[(String, String)]) -> Self {
+        let mut child = scorebox_alone("serve")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the handler can be started");
+        let log = Log::of(child.stdout.take().expect("it is piped"));
+        let stderr = Log::of(child.stderr.take().expect("it is piped"));
+        Self { child, log, stderr, counted_errors: 0 }
+    }
+}
+
+impl Drop for FunctionsHost {
+    fn drop(&mut self) {
+        let mut handler = self.handler();
+        drop(handler.child.kill());
+        drop(handler.child.wait());
+    }
+}
+
+/// What a handler is told.
+#[must_use]
+pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
+    let id = "9e1b2c3d-0000-4000-8000-000000000000";
+    let app = app.to_str().expect("tests have plain paths");
+    [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string()),
+        ("FUNCTIONS_HTTPWORKER_PORT", port.to_string()),
+        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", id.to_owned()),
+        ("FUNCTIONS_HTTPWORKER_ID", id.to_owned()),
+        ("FUNCTIONS_APP_ROOT_PATH", app.to_owned()),
+        // The host's own environment comes with it, secrets included.
+        ("AzureWebJobsStorage", "DefaultEndpointsProtocol=https;AccountKey=c3RvcmFnZS1rZXk=".to_owned()),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// `function.json` of a function of an app.
+#[must_use]
+pub fn bindings(app: &Path, function: &str) -> Value {
+    let text = std::fs::read_to_string(app.join(function).join("function.json")).expect("the function has its file");
+    serde_json::from_str(&text).expect("it is JSON")
+}

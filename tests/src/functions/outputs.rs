@@ -1,0 +1,224 @@
+//! What the Functions host does with an answer: which it takes, and what becomes of its outputs.
+//!
+//! Owns these rules, the harsh ones too: an empty answer hangs, text that happens to be base64 is decoded, a list becomes
+//! many messages. Must not know the handler.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::wire::RawAnswer;
+
+/// Why an invocation fails.
+pub enum Failed {
+    /// No answer, or not in time.
+    NoAnswer(std::io::Error),
+    /// A status that is no success: outputs and logs are thrown away.
+    Status(u16, Vec<u8>),
+    /// An answer that is none; the text says why.
+    Refused(String),
+    /// The invocation never ends: the handler is killed after `functionTimeout`.
+    Hangs,
+}
+
+/// What was done with the answer of an invocation.
+#[derive(Default)]
+pub struct Bound {
+    /// The response of an HTTP output.
+    pub response: Option<Response>,
+    /// What was written, by binding: blobs as one, messages in their order.
+    pub written: Vec<(String, Vec<u8>)>,
+    /// The lines of the invocation.
+    pub logs: Vec<String>,
+}
+
+/// What an HTTP caller gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// As they were given.
+    pub headers: Map<String, Value>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer(error) => write!(f, "no answer: {error}"),
+            Self::Status(status, body) => write!(f, "{status}: {}", shown(body)),
+            Self::Refused(why) => write!(f, "refused: {why:.1000}"),
+            Self::Hangs => f.write_str("hangs"),
+        }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { response, written, logs } = self;
+        write!(f, "response {:?}", response.as_ref().map(|response| (response.status, shown(&response.body))))?;
+        written.iter().try_for_each(|(name, bytes)| write!(f, "; {name}: {}", shown(bytes)))?;
+        write!(f, "; logs {logs:?}")
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    format!("{:.1000}", String::from_utf8_lossy(bytes))
+}
+
+impl Bound {
+    /// What was written to a binding.
+    #[must_use]
+    pub fn of(&self, binding: &str) -> Vec<&[u8]> {
+        self.written.iter().filter(|(name, _)| name == binding).map(|(_, bytes)| bytes.as_slice()).collect()
+    }
+
+    /// The one thing that was written to a binding, as JSON.
+    #[track_caller]
+    #[must_use]
+    pub fn json(&self, binding: &str) -> Value {
+        let [bytes] = self.of(binding)[..] else { panic!("not one thing at {binding}: {self:?}") };
+        serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Takes an answer as the host does.
+///
+/// # Errors
+/// The invocation fails.
+pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
+    if !(200..300).contains(&answer.status) {
+        return Err(Failed::Status(answer.status, answer.body.clone()));
+    }
+    if answer.body.is_empty() {
+        return Err(Failed::Hangs);
+    }
+    let content_type = answer.header("content-type").unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && essence != "text/json" {
+        return Err(Failed::Refused(format!("Invalid HttpResponseMessage: content type {content_type:?}")));
+    }
+    let document: Value = serde_json::from_slice(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
+    let members = match document {
+        Value::Null => return Err(Failed::Hangs),
+        Value::Object(members) => members,
+        other => return Err(Failed::Refused(format!("not an object: {other}"))),
+    };
+    // The three names are read without case, those of the outputs with it.
+    let member =
+        |name: &str| members.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let logs = match member("Logs") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(lines)) => lines
+            .iter()
+            .map(|line| line.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Failed::Refused("Logs holds what is no text".into()))?,
+        Some(other) => return Err(Failed::Refused(format!("Logs is no list: {other}"))),
+    };
+    let nothing = Map::new();
+    let outputs = match member("Outputs") {
+        None | Some(Value::Null) => &nothing,
+        Some(Value::Object(outputs)) => outputs,
+        Some(other) => return Err(Failed::Refused(format!("Outputs is no object: {other}"))),
+    };
+    let mut bound = Bound { logs, ..Bound::default() };
+    for binding in bindings["bindings"].as_array().expect("bindings are a list") {
+        if binding["direction"] != "out" {
+            continue;
+        }
+        let name = binding["name"].as_str().expect("a binding has a name");
+        let value = if name == "$return" { member("ReturnValue") } else { outputs.get(name) };
+        if binding["type"] == "http" {
+            bound.response = Some(response(name, value)?);
+        } else if let Some(value) = value.filter(|value| !value.is_null()) {
+            let written = write(binding["type"].as_str().unwrap_or_default(), binding["dataType"] == "binary", value);
+            bound.written.extend(written.into_iter().map(|bytes| (name.to_owned(), bytes)));
+        }
+    }
+    Ok(bound)
+}
+
+fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
+    let plain = |body: Vec<u8>| Response { status: 200, headers: Map::new(), body };
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(plain(Vec::new())) };
+    let parsed: Value;
+    let object = match value {
+        Value::String(text) if name == "$return" => {
+            // The trap, and the only way of bytes.
+            if let Some(bytes) = decoded(text) {
+                return Ok(plain(bytes));
+            }
+            match serde_json::from_str(text) {
+                Ok(Value::Object(members)) => {
+                    parsed = Value::Object(members);
+                    &parsed
+                }
+                _ => return Ok(plain(text.clone().into_bytes())),
+            }
+        }
+        Value::String(text) => {
+            parsed = serde_json::from_str(text).map_err(|error| Failed::Refused(format!("{name}: {error}")))?;
+            &parsed
+        }
+        other => other,
+    };
+    let Some(members) = object.as_object() else {
+        return Err(Failed::Refused(format!("{name} is no object: {object}")));
+    };
+    let member =
+        |wanted: &str| members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let status = match member("statusCode") {
+        None => 200,
+        Some(Value::Number(number)) => number.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(500),
+        Some(Value::String(text)) => text.parse().unwrap_or(500),
+        Some(other) => return Err(Failed::Refused(format!("statusCode: {other}"))),
+    };
+    let headers = member("headers").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (name, value) in &headers {
+        if !value.is_string() {
+            return Err(Failed::Refused(format!("the header {name} is no text: {value}")));
+        }
+    }
+    let body = match member("body") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => text.clone().into_bytes(),
+        Some(other) => format!("{other:#}").into_bytes(),
+    };
+    Ok(Response { status, headers, body })
+}
+
+/// What an output other than HTTP writes.
+fn write(kind: &str, is_binary: bool, value: &Value) -> Vec<Vec<u8>> {
+    let bytes = value.as_str().filter(|_| !is_binary).and_then(decoded);
+    match (kind, bytes, value) {
+        ("blob" | "queue", Some(bytes), _) => vec![bytes],
+        // What .NET makes of a byte array there.
+        (_, Some(_), _) => vec![b"System.Byte[]".to_vec()],
+        ("blob", None, Value::String(text)) => vec![text.clone().into_bytes()],
+        ("blob", None, other) => vec![other.to_string().into_bytes()],
+        (_, None, Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Array(elements)) => elements.iter().map(message).collect(),
+            Ok(object @ Value::Object(_)) => vec![message(&object)],
+            _ => vec![text.clone().into_bytes()],
+        },
+        (_, None, Value::Array(elements)) => elements.iter().map(message).collect(),
+        (_, None, other) => vec![message(other)],
+    }
+}
+
+fn message(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => text.clone().into_bytes(),
+        other => format!("{other:#}").into_bytes(),
+    }
+}
+
+/// What .NET's decoder takes for base64: white space is skipped, four characters are enough.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect();
+    STANDARD.decode(text).ok()
+}

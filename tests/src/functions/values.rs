@@ -1,0 +1,94 @@
+//! Values as the Functions host writes them into an envelope.
+//!
+//! Owns the one table of forms: objects, base64, JSON text within a JSON string; the overlay of text messages; and what of a
+//! request gets through. Must not know the handler.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+/// A text, number, truth value or list: its JSON text in a JSON string.
+#[must_use]
+pub fn wrapped(value: impl Into<Value>) -> Value {
+    value.into().to_string().into()
+}
+
+/// Bytes.
+#[must_use]
+pub fn base64(bytes: impl AsRef<[u8]>) -> Value {
+    STANDARD.encode(bytes).into()
+}
+
+/// An envelope around one value. Metadata whose names end in `trigger` never arrive.
+#[must_use]
+pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
+    let mut metadata = match metadata {
+        Value::Object(metadata) => metadata,
+        _ => Map::new(),
+    };
+    metadata.retain(|name, _| !name.to_lowercase().ends_with("trigger"));
+    metadata
+        .insert("sys".into(), json!({"MethodName": "f", "UtcNow": "2024-05-01T12:34:56.1234567Z", "RandGuid": "g"}));
+    json!({"Data": {name: value}, "Metadata": metadata}).to_string().into_bytes()
+}
+
+/// The envelope of a blob.
+#[must_use]
+pub fn blob(name: &str, bytes: &[u8], metadata: Value) -> Vec<u8> {
+    envelope(name, base64(bytes), metadata)
+}
+
+/// The envelope of one text message. Where it looks like an object, its members are laid over the metadata.
+#[must_use]
+pub fn text_message(name: &str, text: &str, mut metadata: Value) -> Vec<u8> {
+    let fields = metadata.as_object_mut().expect("metadata are an object");
+    if let Ok(Value::Object(members)) = serde_json::from_str(text) {
+        for (member, value) in members {
+            let written = match value {
+                Value::Null | Value::Array(_) => continue,
+                object @ Value::Object(_) => object,
+                scalar => wrapped(scalar),
+            };
+            fields.retain(|other, _| !other.eq_ignore_ascii_case(&member));
+            fields.insert(member, written);
+        }
+    }
+    envelope(name, wrapped(text), metadata)
+}
+
+/// The metadata of one message.
+#[must_use]
+pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
+    json!({
+        "MessageId": wrapped(id),
+        "DeliveryCount": delivery_count.to_string(),
+        "SequenceNumber": "9007199254740993",
+        "EnqueuedTimeUtc": "2024-05-01T12:34:56",
+        "LockToken": wrapped("f00d-secret"),
+        "ApplicationProperties": {"k": 1},
+        "UserProperties": {"k": 1},
+        "MessageReceiver": {},
+    })
+}
+
+/// A request as it stands in `Data`: a body of octet-stream or multipart as base64, any other as text, damaged if it is
+/// none; and none at all where the client gave no length.
+#[must_use]
+pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
+    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = content_type.map(|(_, value)| *value).unwrap_or_default();
+    let listed: Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+    let mut request = json!({
+        "Url": "https://app.azurewebsites.net/api/score?v=2&code=k3y",
+        "Method": "POST",
+        "Query": {"v": "2", "code": "k3y"},
+        "Headers": listed,
+        "Params": {"model": "a", "absent": null},
+        "Identities": [{"AuthenticationType": "WebJobsAuthLevel", "IsAuthenticated": true, "Actor": null}],
+    });
+    if let Some(body) = body.filter(|body| !body.is_empty()) {
+        let is_encoded = content_type.starts_with("application/octet-stream") || content_type.starts_with("multipart/");
+        request["Body"] = if is_encoded { base64(body) } else { String::from_utf8_lossy(body).into() };
+    }
+    request
+}

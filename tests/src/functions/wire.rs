@@ -1,0 +1,115 @@
+//! Requests as the Functions host sends them: names of headers in its own case, bodies in chunks without a length.
+//!
+//! Owns the bytes on the socket. Must not know what they mean.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct RawAnswer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl RawAnswer {
+    /// A header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Bytes of a chunk: what a .NET writer flushes at a time.
+const CHUNK_BYTES: usize = 16 << 10;
+
+const HOST_VERSION: &str = "4.1037.0.0";
+
+/// Sends an invocation.
+///
+/// # Errors
+/// The connection fails, or the answer does not come in time.
+pub fn post(port: u16, function: &str, id: &str, body: &[u8], limit: Duration) -> io::Result<RawAnswer> {
+    let head = format!(
+        "POST /{function} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
+         X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: Azure-Functions-Host/{HOST_VERSION}\r\n\
+         Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    );
+    let stream = connected(port, limit)?;
+    let mut writer = io::BufWriter::with_capacity(64 << 10, &stream);
+    writer.write_all(head.as_bytes())?;
+    for chunk in body.chunks(CHUNK_BYTES) {
+        write!(writer, "{:x}\r\n", chunk.len())?;
+        writer.write_all(chunk)?;
+        writer.write_all(b"\r\n")?;
+    }
+    writer.write_all(b"0\r\n\r\n")?;
+    writer.flush()?;
+    drop(writer);
+    read(&stream)
+}
+
+/// Sends a request on as the Functions host does when it forwards: the original path, some headers added.
+///
+/// # Errors
+/// As [`post`].
+pub fn forward(port: u16, path: &str, headers: &[(&str, &str)], id: &str, body: &[u8]) -> io::Result<RawAnswer> {
+    let mut head = format!(
+        "POST {path} HTTP/1.1\r\nHost: app.azurewebsites.net\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
+         X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: curl/8.0 Azure-Functions-Host/{HOST_VERSION}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = connected(port, Duration::from_secs(60))?;
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    stream.write_all(body)?;
+    read(&stream)
+}
+
+/// Asks whether the handler answers at all.
+///
+/// # Errors
+/// It does not.
+pub fn ping(port: u16) -> io::Result<RawAnswer> {
+    let mut stream = connected(port, Duration::from_secs(5))?;
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    read(&stream)
+}
+
+fn connected(port: u16, limit: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn read(stream: &TcpStream) -> io::Result<RawAnswer> {
+    let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad("no status"))?;
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    match length {
+        Some(_) => reader.read_exact(&mut body)?,
+        None => drop(reader.read_to_end(&mut body)?),
+    }
+    Ok(RawAnswer { status, headers, body })
+}

@@ -1,0 +1,177 @@
+//! HTTP functions: requests in envelopes, sent on as they came, and by the routes of an app.
+//!
+//! Owns statuses, headers, bodies and routes under the Functions host. Must not know blobs or messages.
+
+use scorebox_tests::app::App;
+use scorebox_tests::functions::app::{echoing_app, function_app, requests};
+use scorebox_tests::functions::outputs::Response;
+use scorebox_tests::functions::values::{envelope, request};
+use scorebox_tests::functions::{FunctionsHost, wire};
+use scorebox_tests::host::Host;
+use serde_json::{Value, json};
+
+const OCTETS: &str = "application/octet-stream";
+
+fn forwarding() -> Value {
+    json!({"customHandler": {"description": {"defaultExecutablePath": "scorebox"}, "enableForwardingHttpRequest": true}})
+}
+
+#[track_caller]
+fn response(host: &FunctionsHost, function: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Response {
+    let bound = host.invoke(function, &envelope("req", request(headers, body), json!({})));
+    let bound = bound.unwrap_or_else(|failed| panic!("{failed:?}\n{}", host.log()));
+    bound.response.expect("it is an HTTP function")
+}
+
+fn queue(name: &str) -> Value {
+    json!({"type": "queue", "direction": "out", "name": name, "queueName": "q"})
+}
+
+#[test]
+fn a_request_in_an_envelope_is_answered_in_one() {
+    let functions = [("score", requests("res", &[])), ("beside", requests("res", &[queue("audit")]))];
+    let app = echoing_app("", json!({}), &functions);
+    let host = FunctionsHost::start(&app);
+    // A function called `score` too: an envelope is no payload.
+    for function in ["score", "beside"] {
+        for (body, content_type) in [
+            ("{\"a\":[1,2]}", "application/json"),
+            ("test", "text/plain"),
+            ("2024-05-01T12:34:56", "text/plain"),
+            ("h\u{e9}", "text/plain; charset=utf-8"),
+        ] {
+            let answer = response(&host, function, &[("content-type", content_type)], Some(body.as_bytes()));
+            assert_eq!((answer.status, answer.body), (200, body.as_bytes().to_vec()), "{function} {body}");
+            assert_eq!(answer.headers["content-type"], content_type, "{function} {body}");
+        }
+    }
+    let named = [("content-type", "application/json"), ("x-request-id", "r-1")];
+    let bound = host.invoke("beside", &envelope("req", request(&named, Some(b"[1]")), json!({}))).expect("it is taken");
+    assert_eq!(bound.json("audit"), json!({"result": [1]}));
+    assert_eq!(bound.response.expect("it is an HTTP function").headers["x-request-id"], "r-1");
+}
+
+#[test]
+fn binary_answers_need_the_return_value() {
+    let functions = [("named", requests("res", &[])), ("returned", requests("$return", &[queue("audit")]))];
+    let app = echoing_app("", json!({}), &functions);
+    let host = FunctionsHost::start(&app);
+    let octets = [("content-type", OCTETS)];
+    let answer = response(&host, "returned", &octets, Some(b"\xff\x00\x01"));
+    assert_eq!((answer.status, answer.body.as_slice()), (200, b"\xff\x00\x01".as_slice()));
+    // Text is not taken for base64 there, though it could be.
+    let answer = response(&host, "returned", &[("content-type", "text/plain")], Some(b"test"));
+    assert_eq!((answer.status, answer.body.as_slice()), (200, b"test".as_slice()));
+    assert_eq!(answer.headers["content-type"], "text/plain");
+    // Under a name it cannot be done, and the caller is told what can.
+    let answer = response(&host, "named", &octets, Some(b"\xff\x00\x01"));
+    let problem: Value = serde_json::from_slice(&answer.body).expect("an error is JSON");
+    assert_eq!((answer.status, &problem["code"]), (500, &json!("binary-answer")), "{problem}");
+}
+
+#[test]
+fn errors_come_through_the_return_value_too() {
+    let app = function_app("wayward", "", json!({}), &[("returned", requests("$return", &[queue("audit")]))]);
+    let host = FunctionsHost::start(&app);
+    let deed = br#"{"do": "reject", "code": "no", "message": "no"}"#;
+    let answer = response(&host, "returned", &[("content-type", "application/json")], Some(deed));
+    let problem: Value = serde_json::from_slice(&answer.body).expect("an error is JSON");
+    assert_eq!((answer.status, &problem["code"]), (422, &json!("no")));
+}
+
+#[test]
+fn forwarded_requests_are_scored_by_their_own_path() {
+    let routed = |route: &str, methods: Value| {
+        json!([
+            {"type": "httpTrigger", "direction": "in", "name": "req", "route": route, "methods": methods},
+            {"type": "http", "direction": "out", "name": "res"},
+        ])
+    };
+    let functions = [
+        ("plain", requests("res", &[])),
+        ("models", routed("models/{model}/{version:int?}", json!(["post", "put"]))),
+        ("files", routed("files/{*rest}", json!(["post"]))),
+        ("wrapped", requests("res", &[queue("audit")])),
+    ];
+    let app = function_app("mirror", "", forwarding(), &functions);
+    let host = FunctionsHost::start(&app);
+    let send = |path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        wire::forward(host.port(), path, headers, "11111111-0000-4000-8000-000000000000", body).expect("it answers")
+    };
+    let headers = [("Content-Type", OCTETS), ("x-functions-key", "k3y"), ("X-Caller", "a")];
+    let answer = send("/api/plain?code=k3y&v=1,2", &headers, b"\xff");
+    let seen: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!((answer.status, &seen["body"], &seen["source"]), (200, &json!([255]), &json!("http")), "{seen}");
+    let names: Vec<_> = seen["attributes"].as_array().expect("a list").iter().map(|pair| pair[0].clone()).collect();
+    assert!(names.contains(&json!("x-caller")), "{names:?}");
+    assert!(!answer.body.windows(3).any(|bytes| bytes == b"k3y"), "a key reaches no scorer: {seen}");
+    // The id of the invocation ties the answer to the platform's own records.
+    assert_eq!(answer.header("x-request-id"), Some("11111111-0000-4000-8000-000000000000"));
+
+    let routes = |path: &str| {
+        let answer = send(path, &headers, b"");
+        let seen: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let pairs = seen["attributes"].as_array().expect("a list").clone();
+        let is_route = |pair: &Value| pair[0].as_str().is_some_and(|name| name.starts_with("route."));
+        Value::from_iter(pairs.into_iter().filter(is_route))
+    };
+    assert_eq!(routes("/api/models/Digits/7"), json!([["route.model", "Digits"], ["route.version", "7"]]));
+    assert_eq!(routes("/api/models/digits"), json!([["route.model", "digits"]]));
+    assert_eq!(routes("/api/files/a/b.bin"), json!([["route.rest", "a/b.bin"]]));
+    // Wrapped by its second output, whatever the flag says: there is no such route.
+    assert_eq!(send("/api/wrapped", &headers, b"").status, 404);
+    assert_eq!(response(&host, "wrapped", &[], Some(b"x")).status, 200);
+    // A stock proxy's headers change nothing.
+    let proxied = [("Content-Type", OCTETS), ("X-Forwarded-For", "10.0.0.1"), ("x-ms-invocation-id", "i")];
+    assert_eq!(send("/api/plain", &proxied, b"x").status, 200);
+}
+
+#[test]
+fn verbs_are_those_of_the_trigger() {
+    let manifest = "[[trigger]]\nkind = \"http\"\nmethods = [\"post\", \"put\"]\n";
+    let app = App::example("echo", manifest);
+    app.remove("host.json");
+    let host = Host::start(&app);
+    let send = |method: &str| host.send(method, "/api/score", &[("content-type", "text/plain")], "x");
+    assert_eq!(send("PUT").expect(200).text(), "x");
+    let refused = send("DELETE").expect_error(405, "method-not-allowed", &[]);
+    assert_eq!(refused.header("allow"), Some("POST, PUT"));
+}
+
+#[test]
+fn the_route_prefix_is_the_app_s() {
+    for (prefix, path) in [("", "/score"), ("v1", "/v1/score")] {
+        let mut host_json = forwarding();
+        host_json["extensions"] = json!({"http": {"routePrefix": prefix}});
+        let app = echoing_app("", host_json, &[("score", requests("res", &[]))]);
+        let host = FunctionsHost::start(&app);
+        let answer =
+            wire::forward(host.port(), path, &[("Content-Type", "text/plain")], "i", b"x").expect("it answers");
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"x".as_slice()), "{path}");
+    }
+}
+
+#[test]
+fn routes_without_function_files_are_served() {
+    let handler = json!({
+        "description": {"defaultExecutablePath": "scorebox"},
+        "http": {"routes": [{"route": "score"}, {"route": "{*route}", "authorizationLevel": "anonymous"}]},
+    });
+    let app = echoing_app("", json!({"customHandler": handler}), &[]);
+    let host = FunctionsHost::start(&app);
+    for function in ["http-handler1", "http-handler2"] {
+        let bindings = requests("res", &[]);
+        let body = envelope("req", request(&[("content-type", "text/plain")], Some(b"x")), json!({}));
+        let answer =
+            wire::post(host.port(), function, "i", &body, std::time::Duration::from_secs(10)).expect("it answers");
+        let bound = scorebox_tests::functions::outputs::bind(&json!({ "bindings": bindings }), &answer).expect("taken");
+        assert_eq!(bound.response.expect("it is an HTTP function").body, b"x", "{function}");
+    }
+}
+
+#[test]
+fn without_a_functions_host_there_are_no_function_routes() {
+    let app = echoing_app("", json!({}), &[("blob", scorebox_tests::functions::app::blobs(None, &[]))]);
+    let host = Host::start(&app);
+    host.send("POST", "/blob", &[], "{\"Data\":{\"blob\":\"\"}}").expect_error(404, "not-found", &["/score"]);
+}

@@ -1,0 +1,214 @@
+//! `cargo xtask deploy`: the way of an image into Azure, printed or gone.
+//!
+//! Owns what a deployment is, and what makes one impossible. Must not know commands (`commands`) nor templates (`bicep`).
+
+mod bicep;
+mod commands;
+
+use std::fmt;
+use std::io::Write as _;
+use std::ops::RangeInclusive;
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+use scorebox_host::manifest::Manifest;
+
+use crate::args::DeployArgs;
+use crate::failure::Failure;
+use crate::functions_app::{self, AppSetting};
+use crate::registry::BaseReference;
+use crate::tools;
+
+/// Where a function app may run with an image of its own; Consumption and Flex Consumption take none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// Elastic Premium: warm instances, scales by itself.
+    Premium,
+    /// A plan of machines that are always there.
+    Dedicated,
+    /// Container Apps.
+    ContainerApps,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Premium => "a Premium plan",
+            Self::Dedicated => "a Dedicated plan",
+            Self::ContainerApps => "Container Apps",
+        })
+    }
+}
+
+/// How the platform logs in to the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pull {
+    /// As the app itself, by the role AcrPull: nothing to keep.
+    Identity,
+    /// By SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD.
+    Credentials,
+}
+
+/// A function app in the making.
+#[derive(Debug)]
+pub struct Deployment {
+    manifest: Manifest,
+    target: Target,
+    pull: Pull,
+    name: String,
+    group: String,
+    location: String,
+    storage: String,
+    plan: String,
+    sku: String,
+    environment: String,
+    /// With its digest.
+    image: String,
+    registry: String,
+    settings: Vec<AppSetting>,
+}
+
+/// What a setting is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The same for everybody.
+    Text(&'static str),
+    /// The environment's variable of the setting's name.
+    Secret,
+}
+
+/// Runs the command.
+pub fn run(args: &DeployArgs) -> Result<(), Failure> {
+    let deployment = Deployment::new(args)?;
+    if let Some(path) = &args.bicep {
+        std::fs::write(path, bicep::file(&deployment)).map_err(|error| Failure::file(path, "be written", error))?;
+        eprintln!("written {}", path.display());
+    }
+    let script = commands::script(&deployment);
+    if args.run {
+        return deployment.run(&script);
+    }
+    print!("{script}");
+    eprintln!("nothing was run: pipe this to `sh`, or say --run");
+    Ok(())
+}
+
+impl Deployment {
+    fn new(args: &DeployArgs) -> Result<Self, Failure> {
+        let manifest = Manifest::read(&args.manifest)?;
+        let reference = BaseReference::of_image(&args.image)?;
+        if reference.digest.is_none() {
+            return Err(Failure::project(
+                format!("{}: no digest, so that two instances may run two images", args.image),
+                "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
+            ));
+        }
+        if args.base.as_ref().unwrap_or(&manifest.package.base) == "scratch" {
+            return Err(Failure::project(
+                "an image on `scratch` holds no Functions host",
+                "write `base = \"functions\"` into [package] and package again, or say --base here too if `package` was told \
+                 so; an image on `scratch` runs without Azure Functions, wherever containers run",
+            ));
+        }
+        let longest = if args.target == Target::ContainerApps { 32 } else { 60 };
+        let name = plain("--name", &args.name, 2..=longest)?;
+        let short: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let storage = match &args.storage_account {
+            Some(storage) => storage.clone(),
+            None => format!("{short:.20}data"),
+        };
+        if !(3..=24).contains(&storage.len()) || !storage.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        {
+            return Err(Failure::project(
+                format!("`{storage}` cannot be the name of a storage account"),
+                "say --storage-account with 3 to 24 lower-case letters and digits",
+            ));
+        }
+        let sku = args.sku.clone().unwrap_or_else(|| match args.target {
+            Target::Dedicated => "B1".to_owned(),
+            Target::Premium | Target::ContainerApps => "EP1".to_owned(),
+        });
+        let or = |given: &Option<String>, flag: &str, default: String| match given {
+            Some(name) => plain(flag, name, 1..=60),
+            None => Ok(default),
+        };
+        Ok(Self {
+            target: args.target,
+            pull: args.pull,
+            group: plain("--group", &args.group, 1..=90)?,
+            location: plain("--location", &args.location, 1..=40)?,
+            plan: or(&args.plan, "--plan", format!("{name}-plan"))?,
+            sku: plain("--sku", &sku, 1..=10)?,
+            environment: or(&args.environment, "--environment", format!("{name}-env"))?,
+            image: args.image.clone(),
+            registry: reference.registry,
+            settings: functions_app::settings(&manifest)
+                .into_iter()
+                .filter(|setting| setting.name != functions_app::OWN_STORAGE)
+                .filter(|setting| !setting.only_app_service || args.target != Target::ContainerApps)
+                .collect(),
+            name,
+            storage,
+            manifest,
+        })
+    }
+
+    /// Settings whose values only the user has, and what they are.
+    fn secrets(&self) -> Vec<(&str, &str)> {
+        let secrets = self.settings.iter().filter(|setting| setting.value.is_none());
+        secrets.map(|setting| (setting.name.as_str(), setting.why)).collect()
+    }
+
+    /// All settings of the app but for that of its own storage.
+    fn settings(&self) -> Vec<(&str, Value)> {
+        let value = |setting: &AppSetting| setting.value.map_or(Value::Secret, Value::Text);
+        self.settings.iter().map(|setting| (setting.name.as_str(), value(setting))).collect()
+    }
+
+    fn run(&self, script: &str) -> Result<(), Failure> {
+        let variables = self.secrets().into_iter().map(|(name, _)| name);
+        let missing: Vec<_> =
+            variables.filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())).collect();
+        if !missing.is_empty() {
+            return Err(Failure::other(
+                format!("the environment lacks {}", missing.join(", ")),
+                "export each; the script, without --run, says what they are",
+            ));
+        }
+        if tools::find("az").is_none() {
+            return Err(Failure::toolchain(
+                "`az` is not on PATH",
+                "install the Azure CLI and log in with `az login`, or run the script elsewhere: leave --run out",
+            ));
+        }
+        let failed =
+            |error: std::io::Error| Failure::other(format!("sh: {error}"), "run the script by hand: leave --run out");
+        let mut shell = Command::new("sh").arg("-s").stdin(Stdio::piped()).spawn().map_err(failed)?;
+        if let Some(mut input) = shell.stdin.take() {
+            // A shell that ended early says why by its status.
+            let _ = input.write_all(script.as_bytes());
+        }
+        let status = shell.wait().map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::other(
+            format!("a command failed ({status}); what went before it is done"),
+            "mend what it says above and run this again: what is there already stays as it is",
+        ))
+    }
+}
+
+/// A name that needs no quotes anywhere; the platform has further rules of its own.
+fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
+    let fits = characters.contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if fits {
+        return Ok(text.to_owned());
+    }
+    Err(Failure::project(
+        format!("{flag}: `{}` is not a name", text.escape_debug()),
+        format!("use {} to {} letters, digits and `-`", characters.start(), characters.end()),
+    ))
+}

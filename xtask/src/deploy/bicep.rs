@@ -1,0 +1,257 @@
+//! The same deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
+//!
+//! Owns its resources and their API versions. Pure. Secrets are `@secure()` parameters, never values. Must not know `az`.
+
+use std::fmt::Write as _;
+
+use super::commands::secret_name;
+use super::{Deployment, Pull, Target, Value};
+
+/// The file.
+pub fn file(deployment: &Deployment) -> String {
+    let mut text = head(deployment);
+    text.push_str(match deployment.pull {
+        Pull::Identity => REGISTRY,
+        Pull::Credentials => "",
+    });
+    text.push_str(STORAGE);
+    match deployment.target {
+        Target::Premium | Target::Dedicated => function_app(deployment, &mut text),
+        Target::ContainerApps => container_app(deployment, &mut text),
+    }
+    text
+}
+
+fn head(deployment: &Deployment) -> String {
+    let Deployment { name, image, storage, target, registry, group, .. } = deployment;
+    let mut text = format!(
+        "// Runs {image} as the function app {name}: {target}.\n\
+         // Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE\n\n\
+         @description('The function app.')\nparam name string = '{name}'\n\n\
+         @description('Where everything lies.')\nparam location string = resourceGroup().location\n\n\
+         @description('The image, by digest.')\nparam image string = '{image}'\n\n\
+         @description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = '{storage}'\n"
+    );
+    let registry_name = registry.split('.').next().unwrap_or_default();
+    match deployment.pull {
+        Pull::Identity => {
+            let _ = write!(
+                text,
+                "\n@description('The registry of the image, in this resource group.')\nparam registryName string = '{registry_name}'\n"
+            );
+        }
+        Pull::Credentials => {
+            let _ = write!(
+                text,
+                "\n@description('Who pulls the image.')\nparam registryUsername string\n\n@description('Its password.')\n\
+                 @secure()\nparam registryPassword string\n"
+            );
+        }
+    }
+    for (secret, why) in deployment.secrets() {
+        let _ = write!(text, "\n@description('{secret}: {why}')\n@secure()\nparam {} string\n", parameter(secret));
+    }
+    text
+}
+
+/// Pulling is a role of the app's own identity; the long name is that of AcrPull.
+const REGISTRY: &str = "
+resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
+  name: registryName
+}
+
+resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(registry.id, app.id, 'AcrPull')
+  scope: registry
+  properties: {
+    principalId: app.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '7f951dda-4ed3-4680-a7ca-43fe172d538d')
+  }
+}
+";
+
+const STORAGE: &str = "
+resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: storageName
+  location: location
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+}
+
+var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.name};AccountKey=${storage.listKeys().keys[0].value};EndpointSuffix=${environment().suffixes.storage}'
+";
+
+fn function_app(deployment: &Deployment, text: &mut String) {
+    let Deployment { plan, sku, target, registry, pull, .. } = deployment;
+    let is_dedicated = *target == Target::Dedicated;
+    let _ = write!(
+        text,
+        "
+resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
+  name: '{plan}'
+  location: location
+  kind: '{}'
+  sku: {{
+    name: '{sku}'
+  }}
+  properties: {{
+    reserved: true
+  }}
+}}
+
+resource app 'Microsoft.Web/sites@2023-12-01' = {{
+  name: name
+  location: location
+  kind: 'functionapp,linux,container'
+  identity: {{
+    type: 'SystemAssigned'
+  }}
+  properties: {{
+    serverFarmId: plan.id
+    httpsOnly: true
+    siteConfig: {{
+      linuxFxVersion: 'DOCKER|${{image}}'
+      acrUseManagedIdentityCreds: {}
+      alwaysOn: {is_dedicated}
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      appSettings: [
+        {{
+          name: 'AzureWebJobsStorage'
+          value: storageConnection
+        }}
+",
+        if is_dedicated { "linux" } else { "elastic" },
+        *pull == Pull::Identity,
+    );
+    let mut settings: Vec<_> =
+        deployment.settings().into_iter().map(|(name, value)| (name.to_owned(), written(name, &value))).collect();
+    settings.push(("DOCKER_REGISTRY_SERVER_URL".to_owned(), format!("'https://{registry}'")));
+    if *pull == Pull::Credentials {
+        settings.push(("DOCKER_REGISTRY_SERVER_USERNAME".to_owned(), "registryUsername".to_owned()));
+        settings.push(("DOCKER_REGISTRY_SERVER_PASSWORD".to_owned(), "registryPassword".to_owned()));
+    }
+    for (name, value) in settings {
+        let _ = write!(text, "        {{\n          name: '{name}'\n          value: {value}\n        }}\n");
+    }
+    text.push_str("      ]\n    }\n  }\n}\n\noutput address string = 'https://${app.properties.defaultHostName}'\n");
+}
+
+fn container_app(deployment: &Deployment, text: &mut String) {
+    let Deployment { environment, registry, pull, .. } = deployment;
+    let credentials = match pull {
+        Pull::Identity => "          identity: 'system'\n",
+        Pull::Credentials => "          username: registryUsername\n          passwordSecretRef: 'registry-password'\n",
+    };
+    let _ = write!(
+        text,
+        "
+resource place 'Microsoft.App/managedEnvironments@2024-03-01' = {{
+  name: '{environment}'
+  location: location
+  properties: {{}}
+}}
+
+resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
+  name: name
+  location: location
+  kind: 'functionapp'
+  identity: {{
+    type: 'SystemAssigned'
+  }}
+  properties: {{
+    managedEnvironmentId: place.id
+    configuration: {{
+      ingress: {{
+        external: true
+        targetPort: 80
+      }}
+      registries: [
+        {{
+          server: '{registry}'
+{credentials}        }}
+      ]
+      secrets: [
+"
+    );
+    let secrets: Vec<_> = deployment.secrets().into_iter().map(|(name, _)| name).collect();
+    let mut kept = vec![(secret_name("AzureWebJobsStorage"), "storageConnection".to_owned())];
+    if *pull == Pull::Credentials {
+        kept.push(("registry-password".to_owned(), "registryPassword".to_owned()));
+    }
+    kept.extend(secrets.iter().map(|name| (secret_name(name), parameter(name))));
+    for (name, value) in kept {
+        let _ = write!(text, "        {{\n          name: '{name}'\n          value: {value}\n        }}\n");
+    }
+    text.push_str(
+        "      ]
+    }
+    template: {
+      containers: [
+        {
+          name: 'scorer'
+          image: image
+          env: [
+",
+    );
+    for name in std::iter::once("AzureWebJobsStorage").chain(secrets.iter().copied()) {
+        let _ = write!(
+            text,
+            "            {{\n              name: '{name}'\n              secretRef: '{}'\n            }}\n",
+            secret_name(name)
+        );
+    }
+    for (name, value) in deployment.settings() {
+        if matches!(value, Value::Text(_)) {
+            let _ = write!(
+                text,
+                "            {{\n              name: '{name}'\n              value: {}\n            }}\n",
+                written(name, &value)
+            );
+        }
+    }
+    text.push_str(
+        "          ]
+        }
+      ]
+    }
+  }
+}
+
+output address string = 'https://${app.properties.configuration.ingress.fqdn}'
+",
+    );
+}
+
+fn written(name: &str, value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("'{text}'"),
+        Value::Secret => parameter(name),
+    }
+}
+
+/// A setting's name as a parameter: letters and digits, a small letter first.
+fn parameter(name: &str) -> String {
+    let mut upper = false;
+    let mut parameter = String::new();
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() {
+            upper = !parameter.is_empty();
+        } else if parameter.is_empty() {
+            parameter.push(c.to_ascii_lowercase());
+        } else if name.chars().any(|c| c.is_ascii_lowercase()) {
+            parameter.push(c);
+        } else {
+            parameter.push(if std::mem::take(&mut upper) { c } else { c.to_ascii_lowercase() });
+        }
+    }
+    parameter
+}
