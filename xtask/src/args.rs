@@ -9,6 +9,7 @@ use scorebox_host::precompiled::Cpu;
 
 use crate::deploy::{Pull, Target};
 use crate::failure::{EXIT_CODES, Failure};
+use crate::functions_app::Connections;
 use crate::registry::Identity;
 
 /// Build, package, try and test Scorebox scorers.
@@ -355,6 +356,9 @@ pub struct DeployArgs {
     /// How the platform logs in to the registry.
     #[arg(long, value_enum, default_value_t = Pull::Identity)]
     pub pull: Pull,
+    /// How the app logs in to the storage accounts and namespaces of its triggers.
+    #[arg(long, value_enum, default_value_t = Connections::Strings)]
+    pub connections: Connections,
     /// The base that `package --base` was told, where it is not the manifest's.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,

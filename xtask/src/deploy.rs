@@ -142,7 +142,7 @@ impl Deployment {
             environment: or(&args.environment, "--environment", format!("{name}-env"))?,
             image: args.image.clone(),
             registry: reference.registry,
-            settings: functions_app::settings(&manifest)
+            settings: functions_app::settings(&manifest, args.connections)
                 .into_iter()
                 .filter(|setting| setting.name != functions_app::OWN_STORAGE)
                 .filter(|setting| !setting.only_app_service || args.target != Target::ContainerApps)

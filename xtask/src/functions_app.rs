@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use scorebox_host::functions::bindings::PARK;
 use scorebox_host::manifest::triggers::{
     BlobSource, BlobTrigger, Entity, HttpTrigger, ServiceBusTrigger, Start, Target,
@@ -52,8 +53,17 @@ pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     std::iter::once(("host.json".to_owned(), host_json(manifest))).chain(functions).collect()
 }
 
+/// How the Functions host logs in to storage accounts and namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Connections {
+    /// By connection strings, which are secrets.
+    Strings,
+    /// As the app itself: settings name the services, and its identity needs roles there.
+    Identity,
+}
+
 /// Returns what the function app must be told beside the image.
-pub fn settings(manifest: &Manifest) -> Vec<AppSetting> {
+pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
     let setting = |name: &str, value, why| AppSetting { name: name.to_owned(), value, why, only_app_service: false };
     let mut settings = vec![
         setting(OWN_STORAGE, None, "the storage account of the function app itself: keys, leases, receipts"),
@@ -68,8 +78,8 @@ pub fn settings(manifest: &Manifest) -> Vec<AppSetting> {
             )
         },
     ];
-    let connections: BTreeSet<_> = manifest.triggers.iter().filter_map(connection).collect();
-    settings.extend(connections.into_iter().map(|(name, why)| setting(name, None, why)));
+    let triggers: BTreeSet<_> = manifest.triggers.iter().flat_map(|trigger| connection(trigger, connections)).collect();
+    settings.extend(triggers.into_iter().map(|(name, why)| setting(&name, None, why)));
     let variables: BTreeSet<_> = manifest.stores.values().map(|store| store.url_variable.as_str()).collect();
     let why = "rediss://:KEY@HOST:10000 of the cache; without it each instance keeps its store in memory";
     settings.extend(variables.into_iter().map(|name| setting(name, None, why)));
@@ -78,7 +88,7 @@ pub fn settings(manifest: &Manifest) -> Vec<AppSetting> {
 
 /// Says on standard error which settings the function app must have.
 pub fn say_settings(manifest: &Manifest) {
-    let settings: Vec<_> = settings(manifest)
+    let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()
         .map(|AppSetting { name, value, why, .. }| (value.map_or(name.clone(), |value| format!("{name}={value}")), why))
         .collect();
@@ -89,18 +99,23 @@ pub fn say_settings(manifest: &Manifest) {
     }
 }
 
-fn connection(trigger: &Trigger) -> Option<(&str, &'static str)> {
+fn connection(trigger: &Trigger, connections: Connections) -> Vec<(String, &'static str)> {
+    let by_identity = connections == Connections::Identity;
     match &trigger.start {
-        Start::Http(_) => None,
-        Start::Blob(blob) => Some((
-            blob.connection.as_str(),
-            "connection string of the storage account with the containers, or NAME__blobServiceUri and \
-             NAME__queueServiceUri for an identity",
-        )),
-        Start::ServiceBus(service_bus) => Some((
-            service_bus.connection.as_str(),
-            "connection string of the Service Bus namespace, or NAME__fullyQualifiedNamespace for an identity",
-        )),
+        Start::Http(_) => Vec::new(),
+        Start::Blob(BlobTrigger { connection, .. }) if by_identity => vec![
+            (format!("{connection}__blobServiceUri"), "https://ACCOUNT.blob.core.windows.net of the containers"),
+            (format!("{connection}__queueServiceUri"), "https://ACCOUNT.queue.core.windows.net of the same account"),
+        ],
+        Start::Blob(BlobTrigger { connection, .. }) => {
+            vec![(connection.clone(), "connection string of the storage account with the containers")]
+        }
+        Start::ServiceBus(ServiceBusTrigger { connection, .. }) if by_identity => {
+            vec![(format!("{connection}__fullyQualifiedNamespace"), "NAMESPACE.servicebus.windows.net")]
+        }
+        Start::ServiceBus(ServiceBusTrigger { connection, .. }) => {
+            vec![(connection.clone(), "connection string of the Service Bus namespace")]
+        }
     }
 }
 
@@ -280,7 +295,7 @@ mod tests {
         assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
         assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
         assert_eq!(host["functionTimeout"], "00:20:00");
-        let settings = settings(&manifest);
+        let settings = settings(&manifest, Connections::Strings);
         let names: Vec<_> = settings.iter().map(|setting| setting.name.as_str()).collect();
         assert!(names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]), "{names:?}");
     }

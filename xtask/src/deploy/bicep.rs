@@ -10,9 +10,10 @@ use super::{Deployment, Pull, Target, Value};
 /// The file.
 pub fn file(deployment: &Deployment) -> String {
     let mut text = head(deployment);
-    text.push_str(match deployment.pull {
-        Pull::Identity => REGISTRY,
-        Pull::Credentials => "",
+    text.push_str(match (deployment.pull, deployment.target) {
+        (Pull::Credentials, _) => "",
+        (Pull::Identity, Target::ContainerApps) => IDENTITY,
+        (Pull::Identity, Target::Premium | Target::Dedicated) => REGISTRY,
     });
     text.push_str(STORAGE);
     match deployment.target {
@@ -54,7 +55,29 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Pulling is a role of the app's own identity; the long name is that of AcrPull.
+/// A container app is not made before its image is pulled, so its identity and role must be there before it.
+const IDENTITY: &str = "
+resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
+  name: registryName
+}
+
+resource puller 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: '${name}-pull'
+  location: location
+}
+
+resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(registry.id, puller.id, 'AcrPull')
+  scope: registry
+  properties: {
+    principalId: puller.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '7f951dda-4ed3-4680-a7ca-43fe172d538d')
+  }
+}
+";
+
+/// Pulling is a role of the app's own identity; the long name is that of AcrPull. App Service tries until it may.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName
@@ -148,8 +171,23 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
 fn container_app(deployment: &Deployment, text: &mut String) {
     let Deployment { environment, registry, pull, .. } = deployment;
     let credentials = match pull {
-        Pull::Identity => "          identity: 'system'\n",
+        Pull::Identity => "          identity: puller.id\n",
         Pull::Credentials => "          username: registryUsername\n          passwordSecretRef: 'registry-password'\n",
+    };
+    let identity = match pull {
+        Pull::Identity => {
+            "  identity: {
+    type: 'SystemAssigned, UserAssigned'
+    userAssignedIdentities: {
+      '${puller.id}': {}
+    }
+  }
+  dependsOn: [
+    pull
+  ]
+"
+        }
+        Pull::Credentials => "  identity: {\n    type: 'SystemAssigned'\n  }\n",
     };
     let _ = write!(
         text,
@@ -164,10 +202,7 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
   name: name
   location: location
   kind: 'functionapp'
-  identity: {{
-    type: 'SystemAssigned'
-  }}
-  properties: {{
+{identity}  properties: {{
     managedEnvironmentId: place.id
     configuration: {{
       ingress: {{

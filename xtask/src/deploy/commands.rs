@@ -33,8 +33,7 @@ impl<'a> Script<'a> {
         let Deployment { name, image, target, .. } = deployment;
         script.line("#!/bin/sh");
         script.line(&format!("# Runs {image} as the function app {name}: {target}."));
-        script
-            .line("# Written by `cargo xtask deploy`; with --run it is run at once. Running it again changes nothing.");
+        script.line("# Written by `cargo xtask deploy`; with --run it is run at once.");
         script.line("set -eu");
         let mut secrets: Vec<_> = deployment.secrets();
         if deployment.pull == Pull::Credentials {
@@ -203,7 +202,7 @@ impl<'a> Script<'a> {
         if *target == Target::ContainerApps {
             self.line("\n# Events for the functions below need the key of the system, which the portal shows under");
             self.line("# Functions > App keys; put it into BLOBS_KEY and run the rest.");
-            self.line(": \"${BLOBS_KEY:?the app's system key blobs_extension}\"");
+            self.line(": \"${BLOBS_KEY:?the system key blobs_extension of the app}\"");
             self.asked(
                 "address",
                 &format!("containerapp show --name {name} --resource-group {group} --query properties.configuration.ingress.fqdn"),
