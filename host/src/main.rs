@@ -51,11 +51,19 @@ enum Command {
     Serve(Serve),
     /// Score one input and print the answer, without a server.
     ///
-    /// Example: echo '{"data": [[1, 2]]}' | scorebox invoke --app DIR
+    /// With --trigger: make the invocation that the Functions host would send for each FILE, and print the answer that it
+    /// would get.
+    #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(Invoke),
     /// Load the app as `serve` would, init included, and say what it is.
     Check(Check),
 }
+
+const INVOKE_EXAMPLES: &str = "\
+Examples:
+  echo '{\"data\": [[1, 2]]}' | scorebox invoke --app DIR
+  scorebox invoke --app DIR --trigger service-bus --attempt 10 message.json
+  scorebox invoke --app DIR --trigger blob incoming/a.json";
 
 #[derive(Args)]
 struct AppFolder {
@@ -81,12 +89,38 @@ struct Invoke {
     #[command(flatten)]
     app: AppFolder,
     /// The input; standard input if not given, or if it is `-`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "trigger")]
     input: Option<PathBuf>,
     /// Media type of the input; if not given, application/json for text that starts like JSON or a file that ends in
     /// .json, else application/octet-stream.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
+    /// Make an invocation of the function with this trigger.
+    #[arg(long, value_enum)]
+    trigger: Option<Trigger>,
+    /// With --trigger: the function, where several have such a trigger.
+    #[arg(long, value_name = "NAME", requires = "trigger")]
+    function: Option<String>,
+    /// With --trigger service-bus: which delivery of the message it is.
+    #[arg(long, value_name = "N", requires = "trigger", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: u32,
+    /// With --trigger: print the invocation, and score nothing.
+    #[arg(long, requires = "trigger")]
+    print_envelope: bool,
+    /// With --trigger: a blob, message or request each; messages are one batch where the function takes many. Standard
+    /// input if none is given.
+    #[arg(value_name = "FILE", requires = "trigger")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Trigger {
+    /// A blob; the end of the file's path must fit the trigger's.
+    Blob,
+    /// A request: in an envelope, or sent on as it is, as the function has it.
+    Http,
+    /// A message.
+    ServiceBus,
 }
 
 #[derive(Args)]

@@ -13,10 +13,13 @@ use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{StartupError, deployment};
 
-use super::{exit, serving_threads};
+use super::{exit, invocation, serving_threads};
 use crate::Invoke;
 
 pub fn run(invoke: Invoke) -> ExitCode {
+    if let Some(trigger) = invoke.trigger {
+        return invocation::run(&invoke, trigger);
+    }
     match score(&invoke) {
         Ok(Ok(scored)) => match std::io::stdout().write_all(&scored.payload.body) {
             Ok(()) => ExitCode::SUCCESS,
@@ -58,7 +61,7 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
 }
 
 /// Reads one byte more than allowed, and no more: enough to know that it is too much.
-fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
+pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);
     let read = match input.filter(|path| *path != Path::new("-")) {
@@ -66,11 +69,15 @@ fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError>
         None => std::io::stdin().lock().take(most).read_to_end(&mut body),
     };
     let name = input.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
-    read.map_err(|error| StartupError::Input { name, problem: error.to_string() })?;
+    read.map_err(|error| StartupError::Input {
+        name,
+        problem: format!("cannot be read: {error}"),
+        fix: "name a file that can".to_owned(),
+    })?;
     Ok(body)
 }
 
-fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
+pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input.and_then(Path::extension).is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let looks = body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
     if named || looks { "application/json" } else { "application/octet-stream" }

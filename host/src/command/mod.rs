@@ -3,6 +3,7 @@
 //! Must not know how calls are made or answered.
 
 pub mod check;
+pub mod invocation;
 pub mod invoke;
 pub mod serve;
 

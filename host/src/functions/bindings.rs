@@ -49,15 +49,18 @@ pub struct Function {
     pub park: Option<OutputBinding>,
     /// Deliveries after which the platform gives a message up.
     pub max_delivery_count: u32,
-    /// Whether the Functions host sends its requests on as they came.
-    pub raw: bool,
+    /// Where the Functions host sends its requests on to as they came; none where it wraps them.
+    pub route: Option<Route>,
 }
 
 /// What starts a function, with what fixes the form of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
     /// Base64, whatever `dataType` says.
-    Blob,
+    Blob {
+        /// Container and name, with `{names}`.
+        path: String,
+    },
     /// An object.
     Http,
     /// Messages.
@@ -76,8 +79,10 @@ pub enum TriggerBinding {
 pub enum DataType {
     /// Base64.
     Binary,
-    /// Text in a JSON string in a JSON string; or, for many messages, whatever JSON they are.
+    /// Text in a JSON string in a JSON string.
     Text,
+    /// As text; but many messages are whatever JSON they are.
+    Unspecified,
 }
 
 /// An input binding beside the trigger.
@@ -160,6 +165,7 @@ struct RawBinding {
     name: Option<String>,
     data_type: Option<String>,
     cardinality: Option<String>,
+    path: Option<String>,
     route: Option<String>,
     methods: Option<Vec<String>>,
 }
@@ -205,8 +211,8 @@ impl FunctionApp {
         let prefix = host.extensions.http.route_prefix.as_deref().unwrap_or(ROUTE_PREFIX);
         for (index, section) in handler.http.routes.iter().enumerate() {
             let name = format!("http-handler{}", index + 1);
-            let methods = ALL_METHODS.map(str::to_owned).to_vec();
-            self.routes.push((Route::new(prefix, &section.route), methods));
+            let (route, methods) = (Route::new(prefix, &section.route), ALL_METHODS.map(str::to_owned).to_vec());
+            self.routes.push((route.clone(), methods));
             self.functions.push(Function {
                 name,
                 trigger_name: "req".to_owned(),
@@ -216,7 +222,7 @@ impl FunctionApp {
                 outputs: Vec::new(),
                 park: None,
                 max_delivery_count: DEFAULT_MAX_DELIVERY_COUNT,
-                raw: forwards,
+                route: forwards.then_some(route),
             });
         }
         let unreadable = |error: std::io::Error| StartupError::Functions {
@@ -234,10 +240,10 @@ impl FunctionApp {
         folders.sort();
         for (name, path) in folders {
             let file: FunctionFile = read(&path)?;
-            let (function, route) = function(name, file, forwards, manifest)
+            let (function, methods) = function(name, file, Some(prefix).filter(|_| forwards), manifest)
                 .map_err(|(problem, fix)| StartupError::Functions { path: path.clone(), problem, fix })?;
-            if let Some((route, methods)) = route {
-                self.routes.push((Route::new(prefix, &route), methods));
+            if let Some(route) = &function.route {
+                self.routes.push((route.clone(), methods));
             }
             self.functions.push(function);
         }
@@ -255,15 +261,13 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> 
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| failed(format!("{error}")))
 }
 
-/// A route with its verbs.
-type RawRoute = (String, Vec<String>);
-
+/// A function and the verbs of its HTTP trigger; there is a prefix if requests may be sent on as they came.
 fn function(
     name: String,
     file: FunctionFile,
-    forwards: bool,
+    prefix: Option<&str>,
     manifest: &Manifest,
-) -> Result<(Function, Option<RawRoute>), (String, String)> {
+) -> Result<(Function, Vec<String>), (String, String)> {
     let is_trigger = |binding: &RawBinding| binding.kind.to_ascii_lowercase().ends_with("trigger");
     let is_out =
         |binding: &RawBinding| binding.direction.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("out"));
@@ -281,7 +285,7 @@ fn function(
     };
     let binding = match trigger.kind.to_ascii_lowercase().as_str() {
         "httptrigger" => TriggerBinding::Http,
-        "blobtrigger" => TriggerBinding::Blob,
+        "blobtrigger" => TriggerBinding::Blob { path: trigger.path.clone().unwrap_or_default() },
         "warmuptrigger" => TriggerBinding::WarmUp,
         "servicebustrigger" => TriggerBinding::ServiceBus {
             many: trigger.cardinality.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("many")),
@@ -317,23 +321,27 @@ fn function(
             "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}".to_owned(),
         ));
     }
-    let raw = forwards && binding == TriggerBinding::Http && file.bindings.len() == 2;
+    // A binding more, and it is wrapped all the same.
+    let prefix = prefix.filter(|_| binding == TriggerBinding::Http && file.bindings.len() == 2);
+    let route = prefix.map(|prefix| Route::new(prefix, trigger.route.as_deref().unwrap_or(&name)));
     let methods = trigger.methods.clone().unwrap_or_else(|| ALL_METHODS.map(str::to_owned).to_vec());
     let methods: Vec<_> = methods.iter().map(|method| method.to_ascii_uppercase()).collect();
-    let route = raw.then(|| (trigger.route.clone().unwrap_or_else(|| name.clone()), methods));
     let max_delivery_count = manifest.triggers.iter().find(|trigger| trigger.function == name);
     let max_delivery_count = max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
         Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
         Start::Blob(_) | Start::Http(_) => DEFAULT_MAX_DELIVERY_COUNT,
     });
     let trigger_name = name_of(trigger, "trigger")?;
-    Ok((Function { name, trigger_name, trigger: binding, inputs, http, outputs, park, max_delivery_count, raw }, route))
+    let function =
+        Function { name, trigger_name, trigger: binding, inputs, http, outputs, park, max_delivery_count, route };
+    Ok((function, methods))
 }
 
 fn data_type(binding: &RawBinding) -> DataType {
     match binding.data_type.as_deref() {
         Some(word) if word.eq_ignore_ascii_case("binary") => DataType::Binary,
-        _ => DataType::Text,
+        Some(_) => DataType::Text,
+        None => DataType::Unspecified,
     }
 }
 

@@ -148,7 +148,7 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
             call.attributes.extend(inputs);
             Ok((Event::Http(call), None))
         }
-        TriggerBinding::Blob => {
+        TriggerBinding::Blob { .. } => {
             let (bytes, place) = binary(function, value, body)?;
             one(blob(&metadata, bytes), place)
         }
@@ -156,7 +156,7 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
             let (bytes, place) = binary(function, value, body)?;
             one(message(&metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus { many: false, data_type: DataType::Text } => {
+        TriggerBinding::ServiceBus { many: false, data_type: DataType::Text | DataType::Unspecified } => {
             let text = once_wrapped(value);
             one(message(&metadata.under(&text), text.clone().into_bytes().into()), None)
         }
@@ -234,9 +234,9 @@ fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Ve
     let element = |raw: &RawValue| match (data_type, serde_json::from_str::<String>(raw.get())) {
         (DataType::Binary, Ok(text)) => BASE64.decode(text).map(Bytes::from).map_err(|_| not_base64(function)),
         (DataType::Binary, Err(_)) => Err(not_base64(function)),
-        (DataType::Text, Ok(text)) => Ok(text.into()),
+        (DataType::Text | DataType::Unspecified, Ok(text)) => Ok(text.into()),
         // Without a `dataType` the Functions host hands over what the message's JSON means.
-        (DataType::Text, Err(_)) => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
+        (DataType::Text | DataType::Unspecified, Err(_)) => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
     };
     elements.into_iter().map(element).collect()
 }

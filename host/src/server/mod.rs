@@ -133,7 +133,7 @@ impl Service {
         }
         let function = self.functions.function(path.strip_prefix('/')?)?;
         // Without a prefix, a route may have the path of its function.
-        let is_forwarded = function.raw && self.route(path).is_some();
+        let is_forwarded = function.route.is_some() && self.route(path).is_some();
         // A container may be given a port by the same variable as by the Functions host; what comes to our own route without
         // the mark of an invocation is a payload.
         let is_payload = path == SCORE_ROUTE && !http_trigger::is_invocation(request.headers());
@@ -261,16 +261,18 @@ fn router(service: Arc<Service>) -> Router {
         .route("/swagger.json", get(swagger))
         .route(SCORE_ROUTE, post(score))
         .merge(open_inference::router(&service.open_inference))
-        .fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            other(&service, request, |service, dialect| RequestFailure::NotFound {
-                routes: service.scoring_routes(dialect).to_vec(),
-            })
-            .await
-        })
+        .fallback(async |State(service): State<Arc<Service>>, request: Request| answer(&service, request).await)
         .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
             other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
         })
         .with_state(service)
+}
+
+/// Answers a request that came by no route of our own; also one that came by no socket.
+pub async fn answer(service: &Service, request: Request) -> Response<Body> {
+    let not_found =
+        |service: &Service, dialect| RequestFailure::NotFound { routes: service.scoring_routes(dialect).to_vec() };
+    other(service, request, not_found).await
 }
 
 /// What no route of our own takes: a function, a route of one, or nothing.

@@ -92,3 +92,10 @@ pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
     }
     request
 }
+
+/// What a text in base64 stands for.
+#[track_caller]
+#[must_use]
+pub fn bytes(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}

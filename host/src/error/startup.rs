@@ -1,0 +1,113 @@
+//! Why the host does not start, or ends, as exit codes.
+//!
+//! Owns [`StartupError`] and each exit code of the program but those of `invoke`. Must not know calls.
+
+use std::path::PathBuf;
+
+use crate::manifest::ManifestError;
+
+/// The exit code of a server that was told to stop. The Functions host never starts a handler again that ended with 0, and
+/// counts every other code as an error but 200 (`WorkerConstants.IntentionalRestartExitCode`).
+#[must_use]
+pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
+    if is_started_by_functions_host { 200 } else { 0 }
+}
+
+/// Why the host does not start. Each variant is somebody's to mend; the texts say how.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartupError {
+    /// The author's: the component is not a scorer of a world this host knows.
+    #[error("component {}: {problem}\n  fix: {fix}", path.display())]
+    Component {
+        /// The `.wasm` file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The operator's: an environment variable holds something unusable. Its value is never shown.
+    #[error("environment variable {variable}: {problem}\n  fix: {fix}")]
+    Environment {
+        /// Its name.
+        variable: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The author's or the operator's: `host.json` or a `function.json`.
+    #[error("{}: {problem}\n  fix: {fix}", path.display())]
+    Functions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// Ours or the machine's.
+    #[error("{0}")]
+    Host(String),
+    /// The author's: `init` did not succeed.
+    #[error("init of {scorer}: {problem}\n  fix: {fix}")]
+    Init {
+        /// The scorer's name.
+        scorer: String,
+        /// What happened.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The caller's: the input of `invoke` is none.
+    #[error("{name}: {problem}\n  fix: {fix}")]
+    Input {
+        /// The file, or standard input.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+    /// The operator's: the port cannot be listened on.
+    #[error("cannot listen on {address}: {problem}\n  fix: choose another with --port or --address")]
+    Listen {
+        /// Address and port.
+        address: String,
+        /// The system's words.
+        problem: String,
+    },
+    /// The author's: `scorebox.toml`.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The author's: the model's files.
+    #[error("model {}: {problem}\n  fix: {fix}", path.display())]
+    Model {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
+}
+
+impl StartupError {
+    /// The exit code, one for each kind. Never 0: the Functions host does not restart a handler that exits with 0; and
+    /// never 2, which is the command line's own.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Host(_) => 1,
+            Self::Manifest(_) => 3,
+            Self::Component { .. } => 4,
+            Self::Model { .. } => 5,
+            Self::Init { .. } => 6,
+            Self::Listen { .. } => 7,
+            Self::Environment { .. } => 8,
+            Self::Functions { .. } => 9,
+            Self::Input { .. } => 20,
+        }
+    }
+}

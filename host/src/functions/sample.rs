@@ -1,0 +1,213 @@
+//! Envelopes for a try on one's own machine, in the form that the Functions host gives them.
+//!
+//! Owns the host's side of the wire: each value written by its binding's type, with the metadata that come with it. Must
+//! not know files, nor what becomes of an envelope.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Map, Value, json};
+
+use super::bindings::{DataType, Function, TriggerBinding};
+
+/// What an invocation is to be about.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// With the folders above it, e.g. `incoming/a.json`.
+    pub name: String,
+    /// A media type; empty for none.
+    pub content_type: String,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// The envelopes of a function for these samples: one for each, or one for all where a batch is handed over at once.
+///
+/// # Errors
+/// The Functions host would send none; the text says why.
+pub fn envelopes(function: &Function, samples: &[Sample], attempt: u32) -> Result<Vec<String>, String> {
+    if let TriggerBinding::ServiceBus { many: true, data_type } = &function.trigger {
+        return Ok(vec![batch(function, samples, *data_type, attempt)?]);
+    }
+    let one = |sample: &Sample| {
+        let (value, metadata) = match &function.trigger {
+            TriggerBinding::Blob { path } => blob(path, sample)?,
+            TriggerBinding::Http => (request(function, sample), Map::new()),
+            TriggerBinding::ServiceBus { data_type, .. } => message(sample, *data_type, attempt),
+            TriggerBinding::WarmUp => (json!({}), Map::new()),
+        };
+        Ok(envelope(function, value, metadata))
+    };
+    samples.iter().map(one).collect()
+}
+
+fn envelope(function: &Function, value: Value, mut metadata: Map<String, Value>) -> String {
+    let about = json!({"MethodName": function.name, "UtcNow": now(), "RandGuid": uuid::Uuid::new_v4().to_string()});
+    metadata.insert("sys".to_owned(), about);
+    json!({"Data": {&function.trigger_name: value}, "Metadata": metadata}).to_string()
+}
+
+fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), String> {
+    let names = names(path, &sample.name)
+        .ok_or_else(|| format!("{}: not a name that the trigger's path `{path}` takes", sample.name))?;
+    let mut metadata: Map<_, _> = names.into_iter().map(|(name, value)| (name, wrapped(value))).collect();
+    let container = path.split('/').next().unwrap_or_default();
+    let tail = tail(path, &sample.name);
+    metadata.insert("Uri".to_owned(), wrapped(format!("https://local.blob.core.windows.net/{container}/{tail}")));
+    let content_type =
+        if sample.content_type.is_empty() { "application/octet-stream" } else { sample.content_type.as_str() };
+    let properties = json!({"ContentLength": sample.body.len(), "ContentType": content_type, "ETag": "0x1"});
+    metadata.insert("Properties".to_owned(), properties);
+    metadata.insert("Metadata".to_owned(), json!({}));
+    Ok((BASE64.encode(&sample.body).into(), metadata))
+}
+
+/// A name's last parts: as many as the path has below its container.
+fn tail<'a>(path: &str, name: &'a str) -> &'a str {
+    let parts = path.matches('/').count();
+    let start = name.rmatch_indices('/').nth(parts.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
+    name.get(start..).unwrap_or(name)
+}
+
+/// What the `{names}` of a path stand for in a name; each takes as much as it can.
+fn names(path: &str, name: &str) -> Option<Vec<(String, String)>> {
+    let pattern = path.split_once('/')?.1;
+    let mut found = Vec::new();
+    fits(pattern, tail(path, name), &mut found).then(|| found.into_iter().rev().collect())
+}
+
+/// Whether a text fits a pattern; its names come last first.
+fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
+    let Some((literal, rest)) = pattern.split_once('{') else { return pattern == text };
+    let (Some(text), Some((name, rest))) = (text.strip_prefix(literal), rest.split_once('}')) else { return false };
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    for end in ends.rev() {
+        if let Some((value, after)) = text.split_at_checked(end)
+            && fits(rest, after, found)
+        {
+            found.push((name.to_owned(), value.to_owned()));
+            return true;
+        }
+    }
+    false
+}
+
+fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<String, Value>) {
+    let mut metadata = Map::from_iter([
+        ("MessageId".to_owned(), wrapped(uuid::Uuid::new_v4().to_string())),
+        ("DeliveryCount".to_owned(), wrapped(attempt)),
+        ("SequenceNumber".to_owned(), wrapped(1)),
+        ("EnqueuedTimeUtc".to_owned(), now().trim_end_matches('Z').into()),
+        ("LockToken".to_owned(), wrapped(uuid::Uuid::new_v4().to_string())),
+        ("ApplicationProperties".to_owned(), json!({})),
+        ("UserProperties".to_owned(), json!({})),
+    ]);
+    if !sample.content_type.is_empty() {
+        metadata.insert("ContentType".to_owned(), wrapped(sample.content_type.as_str()));
+    }
+    let value = match data_type {
+        DataType::Binary => BASE64.encode(&sample.body).into(),
+        DataType::Text | DataType::Unspecified => {
+            let text = String::from_utf8_lossy(&sample.body);
+            overlay(&text, &mut metadata);
+            wrapped(text.into_owned())
+        }
+    };
+    (value, metadata)
+}
+
+/// Lays the members of a text that is a JSON object over its metadata.
+fn overlay(text: &str, metadata: &mut Map<String, Value>) {
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else { return };
+    for (name, value) in members {
+        let value = match value {
+            Value::Null | Value::Array(_) => continue,
+            Value::Object(_) => value,
+            single => wrapped(single),
+        };
+        metadata.retain(|other, _| !other.eq_ignore_ascii_case(&name));
+        metadata.insert(name, value);
+    }
+}
+
+fn batch(function: &Function, samples: &[Sample], data_type: DataType, attempt: u32) -> Result<String, String> {
+    let value = |sample: &Sample| {
+        match data_type {
+        DataType::Binary => Ok(Value::from(BASE64.encode(&sample.body))),
+        DataType::Text => Ok(String::from_utf8_lossy(&sample.body).into()),
+        DataType::Unspecified => serde_json::from_slice(&sample.body).map_err(|error| {
+            format!(
+                "{}: not JSON ({error}): for a batch without a `dataType` the Functions host fails before it calls anybody",
+                sample.name
+            )
+        }),
+    }
+    };
+    let values: Vec<Value> = samples.iter().map(value).collect::<Result<_, _>>()?;
+    let ids: Vec<_> = samples.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    let types: Vec<_> =
+        samples.iter().map(|sample| Some(&sample.content_type).filter(|text| !text.is_empty())).collect();
+    let metadata = Map::from_iter([
+        ("MessageIdArray".to_owned(), wrapped(ids)),
+        ("DeliveryCountArray".to_owned(), wrapped(vec![attempt; samples.len()])),
+        ("ContentTypeArray".to_owned(), wrapped(json!(types))),
+        ("ApplicationPropertiesArray".to_owned(), wrapped(vec![json!({}); samples.len()])),
+    ]);
+    Ok(envelope(function, wrapped(values), metadata))
+}
+
+fn request(function: &Function, sample: &Sample) -> Value {
+    let mut request = json!({
+        "Url": format!("http://localhost/api/{}", function.name),
+        "Method": "POST",
+        "Query": {},
+        "Headers": {"Content-Length": [sample.body.len().to_string()]},
+        "Params": {},
+        "Identities": [],
+    });
+    let is_encoded =
+        sample.content_type.starts_with("application/octet-stream") || sample.content_type.starts_with("multipart/");
+    let body =
+        if is_encoded { BASE64.encode(&sample.body) } else { String::from_utf8_lossy(&sample.body).into_owned() };
+    if let Some(headers) = request.get_mut("Headers").and_then(Value::as_object_mut)
+        && !sample.content_type.is_empty()
+    {
+        headers.insert("Content-Type".to_owned(), json!([sample.content_type]));
+    }
+    if let Some(request) = request.as_object_mut().filter(|_| !sample.body.is_empty()) {
+        request.insert("Body".to_owned(), body.into());
+    }
+    request
+}
+
+/// The JSON text of a value, in a JSON string.
+fn wrapped(value: impl Into<Value>) -> Value {
+    value.into().to_string().into()
+}
+
+/// Universal time, in whole seconds.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_blobs_are_taken_apart() {
+        #[track_caller]
+        fn check(path: &str, name: &str, expected: Option<&[(&str, &str)]>) {
+            let expected = expected.map(|pairs| {
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+            });
+            assert_eq!(names(path, name), expected, "{path} {name}");
+        }
+        check("in/{name}", "a.json", Some(&[("name", "a.json")]));
+        check("in/{name}.json", "/tmp/in/a.json", Some(&[("name", "a")]));
+        check("in/{blobname}.{ext}", "a.b.txt", Some(&[("blobname", "a.b"), ("ext", "txt")]));
+        check("in/day-{day}/{name}", "x/day-1/a", Some(&[("day", "1"), ("name", "a")]));
+        check("in/{name}.json", "a.txt", None);
+        check("in/{name}", "", None);
+        check("in/fixed", "fixed", Some(&[]));
+    }
+}
