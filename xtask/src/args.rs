@@ -57,6 +57,11 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Run every check and test; the last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
+    /// Hold the reader of invocations to its rules with random bodies, for a while.
+    ///
+    /// libFuzzer follows where the code branches, from the envelopes of the tests on; what it learns is kept in
+    /// target/fuzz. Needs a C++ compiler.
+    Fuzz(FuzzArgs),
     /// Measure the packaged host beside native code that does the same.
     ///
     /// Servers score the same handwritten digit over HTTP: the example `digits` from its image (warm, and with an instance
@@ -384,6 +389,14 @@ pub struct TestArgs {
     /// Run only the tests whose name holds one of these, and no other check.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// How long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
 }
 
 /// Flags of `bench`.

@@ -12,6 +12,7 @@ mod digest;
 mod failure;
 mod folder;
 mod functions_app;
+mod fuzz;
 mod host_program;
 mod image;
 mod inspect;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Deploy(args) => deploy::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         // Its last line is the sum, so it prints its failures itself.

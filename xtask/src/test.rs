@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::precompiled::Cpu;
@@ -14,7 +15,7 @@ use crate::args::TestArgs;
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, setup, tidy, tools};
+use crate::{app, fuzz, setup, tidy, tools};
 
 /// Names the workspace's root to the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
@@ -30,6 +31,9 @@ const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
 /// Names the file to which a test that cannot run appends its reason in a line.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
+
+/// Enough to try what the seeds reach some million times; `cargo xtask fuzz` takes longer.
+const FUZZ_TIME: Duration = Duration::from_secs(30);
 
 /// Runs the command; its last line of standard output is the sum.
 pub fn run(args: &TestArgs) -> ExitCode {
@@ -70,6 +74,14 @@ pub fn run(args: &TestArgs) -> ExitCode {
                     }
                 }
             },
+        }
+    }
+    if ready && args.only.is_empty() {
+        if tools::find("c++").is_some() || std::env::var_os("CI").is_some() {
+            step("fuzz", fuzz::fuzz(FUZZ_TIME));
+        } else {
+            println!("skipped: fuzz: no c++ on PATH");
+            sum.skipped += 1;
         }
     }
     sum.failed += failed_steps.len() as u64;

@@ -29,6 +29,7 @@ pub const TEST_TOOLS: &[Tool] = &[
     tool("openssl", "openssl", "makes certificates for TLS tests"),
     tool("qemu-x86_64-static", "qemu-user-static", "runs the host on an older CPU"),
     tool("wrk", "wrk", "loads the servers that the benchmark measures"),
+    tool("c++", "g++", "compiles libFuzzer"),
     tool("python3", "python3", "plays the other side in tests of wire formats"),
 ];
 

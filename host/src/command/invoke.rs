@@ -13,12 +13,13 @@ use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{StartupError, deployment};
 
-use super::{exit, invocation, serving_threads};
+use super::{exit, serving_threads};
 use crate::Invoke;
 
 pub fn run(invoke: Invoke) -> ExitCode {
+    #[cfg(feature = "compiler")]
     if let Some(trigger) = invoke.trigger {
-        return invocation::run(&invoke, trigger);
+        return super::invocation::run(&invoke, trigger);
     }
     match score(&invoke) {
         Ok(Ok(scored)) => match std::io::stdout().write_all(&scored.payload.body) {

@@ -3,6 +3,7 @@
 //! Must not know how calls are made or answered.
 
 pub mod check;
+#[cfg(feature = "compiler")]
 pub mod invocation;
 pub mod invoke;
 pub mod serve;

@@ -11,13 +11,14 @@
 //! | [`metadata`] | what the platform says about a call, and which of it a message cannot forge |
 //! | [`answer`] | from outcomes to an answer that the Functions host takes |
 //! | [`route`] | routes of HTTP functions, as templates |
-//! | [`sample`] | the host's side of the wire, for a try on one's own machine |
+//! | `sample` | the host's side of the wire, for a try on one's own machine |
 
 pub mod answer;
 pub mod bindings;
 pub mod envelope;
 pub mod metadata;
 pub mod route;
+#[cfg(feature = "compiler")]
 pub mod sample;
 
 pub use self::bindings::FunctionApp;

@@ -1,0 +1,5 @@
+//! Any bytes as the body of an invocation.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|body: &[u8]| scorebox_fuzz::check(body));

@@ -1,0 +1,286 @@
+//! What any bytes must come to as an invocation: nothing, or just what a second, simpler reader finds in them.
+//!
+//! Owns that reader, which knows no fast way and no lenient one but those that are documented. Must not know how the host
+//! reads.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use scorebox_host::functions::answer::Answer;
+use scorebox_host::functions::bindings::{DataType, Function, InputBinding, OutputBinding, OutputKind, TriggerBinding};
+use scorebox_host::functions::envelope::{Event, decode};
+use scorebox_host::scorer::Payload;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// With padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The form that a function's binding gives its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A blob, or one message as bytes: base64.
+    Bytes,
+    /// One message as text: JSON within JSON.
+    Text,
+    /// Many messages as bytes.
+    ManyBytes,
+    /// Many messages as text, or as whatever JSON they are.
+    ManyTexts,
+    /// An HTTP request: an object.
+    Request,
+}
+
+/// A function for each form, with its name and that of its trigger.
+pub const FUNCTIONS: [(&str, &str, Form); 9] = [
+    ("blob", "blob", Form::Bytes),
+    ("one", "msg", Form::Text),
+    ("one-text", "msg", Form::Text),
+    ("one-binary", "msg", Form::Bytes),
+    ("many", "msgs", Form::ManyTexts),
+    ("many-text", "msgs", Form::ManyTexts),
+    ("many-binary", "msgs", Form::ManyBytes),
+    ("request", "req", Form::Request),
+    ("inputs", "req", Form::Request),
+];
+
+/// The payloads that an invocation asks to score, or nothing if it is none. `Unknown` where this reader cannot tell: JSON
+/// that is deeper than it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deserved {
+    /// It is no invocation: no success.
+    Nothing,
+    /// These, in their order.
+    Payloads(Vec<Vec<u8>>),
+    /// Either.
+    Unknown,
+}
+
+/// Reads an invocation of a function, slowly.
+#[must_use]
+pub fn deserved(trigger: &str, form: Form, body: &[u8]) -> Deserved {
+    let envelope: Value = match serde_json::from_slice(body) {
+        Ok(envelope) => envelope,
+        Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => return Deserved::Unknown,
+        Err(_) => return Deserved::Nothing,
+    };
+    match value(&envelope, trigger, form) {
+        Some(payloads) => Deserved::Payloads(payloads),
+        // The text of a value that is taken as it stands is not kept by this reader.
+        None if matches!(form, Form::Text | Form::ManyTexts) => Deserved::Unknown,
+        None if form == Form::Request => Deserved::Unknown,
+        None => Deserved::Nothing,
+    }
+}
+
+fn value(envelope: &Value, trigger: &str, form: Form) -> Option<Vec<Vec<u8>>> {
+    let value = envelope.get("Data")?.get(trigger)?;
+    match form {
+        Form::Bytes => Some(vec![BASE64.decode(value.as_str()?).ok()?]),
+        Form::Text => {
+            let text = value.as_str()?;
+            let inner = if text.starts_with('"') {
+                serde_json::from_str(text).unwrap_or(text.to_owned())
+            } else {
+                text.to_owned()
+            };
+            Some(vec![inner.into_bytes()])
+        }
+        Form::ManyBytes | Form::ManyTexts => {
+            let list: Vec<Value> = match value {
+                Value::String(text) => serde_json::from_str(text).ok()?,
+                Value::Array(list) => list.clone(),
+                _ => return None,
+            };
+            let element = |element: &Value| match form {
+                Form::ManyBytes => BASE64.decode(element.as_str()?).ok(),
+                _ => element.as_str().map(|text| text.as_bytes().to_vec()),
+            };
+            list.iter().map(element).collect()
+        }
+        Form::Request => {
+            let request = value.as_object()?;
+            let is_object = |name: &str| request.get(name).is_none_or(Value::is_object);
+            if !is_object("Headers") || !(is_object("Params") || request.get("Params").is_some_and(Value::is_null)) {
+                return None;
+            }
+            let headers = request.get("Headers").and_then(Value::as_object);
+            // One plain content type, or none: others are for the host's own reader to sort out.
+            let mut types = headers.into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let content_type = match (types.next(), types.next()) {
+                (None, _) => "",
+                (Some((_, Value::Array(values))), None) if values.len() == 1 => values.first()?.as_str()?,
+                _ => return None,
+            };
+            let body = match request.get("Body") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(Value::String(text)) if content_type == "application/octet-stream" => BASE64.decode(text).ok()?,
+                Some(Value::String(text)) if matches!(content_type, "" | "application/json" | "text/plain") => {
+                    text.as_bytes().to_vec()
+                }
+                _ => return None,
+            };
+            Some(vec![body])
+        }
+    }
+}
+
+/// Whether an object anywhere in a document has two members of one name.
+#[must_use]
+pub fn repeats(body: &[u8]) -> bool {
+    struct Unique;
+
+    impl<'de> Deserialize<'de> for Unique {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Unique {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("JSON without repeated members")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+            let mut names = BTreeSet::new();
+            while let Some((name, Self)) = map.next_entry::<String, Self>()? {
+                if !names.insert(name) {
+                    return Err(A::Error::custom("a repeated member"));
+                }
+            }
+            Ok(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+            while list.next_element::<Self>()?.is_some() {}
+            Ok(self)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self, E> {
+            Ok(self)
+        }
+    }
+
+    serde_json::from_slice::<Unique>(body).is_err()
+}
+
+/// The host's own idea of these functions.
+#[must_use]
+pub fn function(name: &str, trigger: &str) -> Function {
+    let binding = match name {
+        "blob" => TriggerBinding::Blob { path: "in/{blobname}".to_owned() },
+        "request" | "inputs" => TriggerBinding::Http,
+        _ => TriggerBinding::ServiceBus {
+            many: name.starts_with("many"),
+            data_type: match name.split_once('-') {
+                Some((_, "binary")) => DataType::Binary,
+                Some(_) => DataType::Text,
+                None => DataType::Unspecified,
+            },
+        },
+    };
+    Function {
+        name: name.to_owned(),
+        trigger_name: trigger.to_owned(),
+        trigger: binding,
+        inputs: vec![InputBinding { name: "object".to_owned() }, InputBinding { name: "text".to_owned() }],
+        http: Some("res".to_owned()),
+        outputs: Vec::new(),
+        park: None,
+        max_delivery_count: 10,
+        route: None,
+    }
+}
+
+/// Holds the host's reader and writer to the rules, for any bytes and every function.
+///
+/// # Panics
+/// They break one.
+pub fn check(body: &[u8]) {
+    for (name, trigger, form) in FUNCTIONS {
+        let read = decode(&function(name, trigger), body.to_vec());
+        let read = read.ok().map(|event| match event {
+            Event::Calls(calls) => calls.into_iter().map(|call| call.payload.body.to_vec()).collect(),
+            Event::Http(call) => vec![call.body.to_vec()],
+            Event::WarmUp => Vec::new(),
+        });
+        match deserved(trigger, form, body) {
+            Deserved::Nothing => assert_eq!(read, None, "{name}"),
+            // What is said twice may be refused.
+            Deserved::Payloads(_) if read.is_none() && repeats(body) => {}
+            Deserved::Payloads(expected) => assert_eq!(read, Some(expected), "{name}"),
+            Deserved::Unknown => {}
+        }
+        for payload in read.into_iter().flatten() {
+            answered(payload);
+        }
+    }
+}
+
+/// An answer of any bytes is one that the Functions host takes, and passes on unharmed.
+fn answered(body: Vec<u8>) {
+    for content_type in ["application/json", "text/plain", ""] {
+        let payload = Payload { content_type: content_type.to_owned(), body: body.clone().into() };
+        let output = |name: &str, kind| OutputBinding { name: name.to_owned(), kind };
+        let mut answer = Answer::default();
+        answer.put(&output("blob", OutputKind::Blob), &payload);
+        answer.put(&output("message", OutputKind::Message), &payload);
+        answer.put_all(&output("messages", OutputKind::Message), &[payload.clone(), payload]);
+        let answer: Value = serde_json::from_str(&answer.to_string()).expect("an answer is JSON");
+        let outputs = &answer["Outputs"];
+        let blob = outputs["blob"].as_str().expect("a blob is text");
+        assert_eq!(BASE64.decode(blob).expect("in base64"), body);
+        let message = outputs["message"].as_str().expect("a message is text");
+        assert!(message.starts_with('{'), "{message}");
+        assert!(serde_json::from_str::<Value>(message).is_ok_and(|value| value.is_object()), "{message}");
+        let messages = outputs["messages"].as_array().expect("many are a list");
+        assert!(messages.len() == 2 && messages.iter().all(Value::is_object), "{messages:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// What libFuzzer begins with, and what it has found.
+    #[test]
+    fn the_corpus_keeps_the_rules() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut count = 0;
+        for folder in ["corpus/envelope", "../data/envelopes"] {
+            for entry in std::fs::read_dir(root.join(folder)).expect("the folder is there").flatten() {
+                super::check(&std::fs::read(entry.path()).expect("a file can be read"));
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count}");
+    }
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask fuzz`: random inputs that follow where the code branches, for a bounded time.
+//!
+//! Owns the build with counters, the corpus and the bounds of a run. Must not know what a target checks.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::args::FuzzArgs;
+use crate::failure::Failure;
+use crate::workspace;
+
+/// The one target, and where its corpus begins.
+const TARGET: &str = "envelope";
+const SEEDS: [&str; 2] = ["tests/fuzz/corpus/envelope", "tests/data/envelopes"];
+
+/// A single input that takes longer, or needs more memory, is a finding.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
+const MEMORY_MIB: u32 = 2048;
+
+/// Runs the command.
+pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
+    fuzz(Duration::from_secs(args.seconds))
+}
+
+/// Builds the target and runs it for a while.
+pub fn fuzz(time: Duration) -> Result<(), Failure> {
+    let root = workspace::root();
+    let program = build()?;
+    let dir = workspace::target().join("fuzz").join(TARGET);
+    let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));
+    for folder in [&corpus, &findings] {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
+    }
+    eprintln!("running {TARGET} for {} s", time.as_secs());
+    let status = Command::new(&program)
+        .current_dir(&root)
+        .arg(format!("-max_total_time={}", time.as_secs()))
+        .arg(format!("-timeout={}", INPUT_TIMEOUT.as_secs()))
+        .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
+        .arg(format!("-artifact_prefix={}/", findings.display()))
+        .args(["-print_final_stats=1", "-verbosity=0"])
+        .arg(&corpus)
+        .args(SEEDS)
+        .status()
+        .map_err(|error| Failure::other(format!("{}: {error}", program.display()), "see that it can be run"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::other(
+        format!("the target {TARGET} found an input that breaks a rule ({status})"),
+        format!(
+            "the input lies in {}; mend what it breaks, and put it into {} under a name that says what it is",
+            findings.display(),
+            SEEDS.first().copied().unwrap_or_default()
+        ),
+    ))
+}
+
+/// With xtask among the packages the dependencies have the features that they were compiled with already.
+fn build() -> Result<PathBuf, Failure> {
+    eprintln!("building the fuzz target {TARGET}");
+    let arguments =
+        ["--release", "-p", "xtask", "-p", "scorebox-fuzz", "--features", "scorebox-fuzz/libfuzzer", "--bin", TARGET];
+    let built = workspace::build(&workspace::root(), &arguments)?;
+    let program = built.into_iter().filter(|artifact| artifact.name == TARGET).find_map(|artifact| artifact.executable);
+    program.ok_or_else(|| Failure::toolchain(format!("cargo built no program `{TARGET}`"), "see tests/fuzz/Cargo.toml"))
+}
