@@ -25,6 +25,13 @@ impl Container {
     #[track_caller]
     #[must_use]
     pub fn run(name: &str, reference: &str, variables: &[(String, String)]) -> Self {
+        Self::run_words(name, reference, variables, &[])
+    }
+
+    /// The same with a program and its arguments in place of the image's own; with none, as [`Container::run`].
+    #[track_caller]
+    #[must_use]
+    pub fn run_words(name: &str, reference: &str, variables: &[(String, String)], words: &[String]) -> Self {
         let port = free_port();
         let name = format!("scorebox-test-{name}-{}", std::process::id());
         let container = Self { name, reference: reference.to_owned(), port };
@@ -39,7 +46,12 @@ impl Container {
         for (variable, value) in variables {
             podman.args(["-e", &format!("{variable}={value}")]);
         }
-        run::finish(podman.arg(reference), b"").ended(0);
+        let (program, arguments) = match words {
+            [] => (None, words),
+            [program, arguments @ ..] => (Some(program), arguments),
+        };
+        podman.args(program.map(|program| format!("--entrypoint={program}")));
+        run::finish(podman.arg(reference).args(arguments), b"").ended(0);
         container
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns the project that is packaged and the reading of layouts. Must not know what an image has to be.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,6 +47,30 @@ pub fn packaged(command: &mut Command) -> Value {
 pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
     let hex = digest.as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
     std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
+}
+
+/// A file in one of the compressed layers of a layout's one image.
+///
+/// # Panics
+/// It is in none.
+#[must_use]
+pub fn file(layout: &Path, path: &str) -> Vec<u8> {
+    let (manifest, _) = documents(layout);
+    let layers = manifest["layers"].as_array().expect("an image has layers");
+    let layers = layers.iter().filter(|layer| layer["mediaType"].as_str().is_some_and(|kind| kind.ends_with("+gzip")));
+    for layer in layers {
+        let bytes = blob(layout, &layer["digest"]);
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
+        for entry in archive.entries().expect("a layer is a tar") {
+            let mut entry = entry.expect("with whole entries");
+            if entry.path().expect("that have names").as_ref() == Path::new(path) {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).expect("and content");
+                return content;
+            }
+        }
+    }
+    panic!("no layer holds {path}")
 }
 
 /// Bytes as JSON.

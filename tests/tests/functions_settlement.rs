@@ -7,6 +7,7 @@ use std::sync::Arc;
 use scorebox_tests::app::App;
 use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, park, requests};
+use scorebox_tests::functions::delivery::Delivered;
 use scorebox_tests::functions::outputs::{Bound, Failed};
 use scorebox_tests::functions::values::{base64, blob, envelope, message_metadata, request, text_message, wrapped};
 use scorebox_tests::shared::Shared;
@@ -272,4 +273,31 @@ fn errors_of_calls_leave_standard_error_alone_and_each_has_its_line_in_the_log()
     comes_again("bare", &message(br#"{"do": "trap"}"#, 1), 500, "trapped");
     assert_eq!(shared.1.stderr(), "");
     shared.1.wait_for_log("\"code\":\"trapped\"");
+}
+
+#[test]
+fn nothing_is_lost_whatever_happens_to_it() {
+    let shared = host();
+    let host = &shared.1;
+    let trap = json!({"do": "trap"});
+    let reject = json!({"do": "reject", "code": "no", "message": "no"});
+    let good = json!({"do": "config", "name": "x"});
+
+    let (attempt, bound) = host.deliver_message("parks", &trap).completed();
+    assert_eq!((attempt, &bound.json("park")["problem"]["code"]), (10, &json!("trapped")));
+    assert!(matches!(host.deliver_message("bare", &trap), Delivered::Kept(10)));
+    let (attempt, bound) = host.deliver_message("parks", &reject).completed();
+    assert_eq!((attempt, bound.of("park").len()), (1, 1));
+    assert!(matches!(host.deliver_message("bare", &reject), Delivered::Kept(10)));
+
+    // The good ones of a batch come as often as the bad one, and their answers go out once.
+    let (attempt, bound) = host.deliver_batch("batch", &[good.clone(), trap.clone(), good.clone()]).completed();
+    assert_eq!((attempt, bound.of("output").len(), bound.of("park").len()), (10, 2, 1));
+    let (attempt, bound) = host.deliver_batch("batch", &[good.clone(), reject.clone()]).completed();
+    assert_eq!((attempt, bound.of("output").len(), bound.of("park").len()), (1, 1, 1));
+    assert!(matches!(host.deliver_batch("bare-batch", &[good, reject.clone()]), Delivered::Kept(10)));
+
+    assert!(matches!(host.deliver_blob("blobs", &trap), Delivered::Kept(5)));
+    assert!(matches!(host.deliver_blob("bare-blobs", &reject), Delivered::Kept(5)));
+    assert_eq!(host.deliver_blob("blobs", &reject).completed().0, 1);
 }

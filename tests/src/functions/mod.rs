@@ -5,6 +5,7 @@
 //! Azure/azure-functions-host 4.1037. Must not know scorers.
 
 pub mod app;
+pub mod delivery;
 pub mod outputs;
 pub mod values;
 pub mod wire;
