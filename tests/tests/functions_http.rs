@@ -34,17 +34,22 @@ fn a_request_in_an_envelope_is_answered_in_one() {
     let host = FunctionsHost::start(&app);
     // A function called `score` too: an envelope is no payload.
     for function in ["score", "beside"] {
-        for (body, content_type) in [
-            ("{\"a\":[1,2]}", "application/json"),
-            ("test", "text/plain"),
-            ("2024-05-01T12:34:56", "text/plain"),
-            ("h\u{e9}", "text/plain; charset=utf-8"),
-        ] {
+        for (body, content_type) in
+            [("{\"a\":[1,2]}", "application/json"), ("test", "text/plain"), ("h\u{e9}", "text/plain; charset=utf-8")]
+        {
             let answer = response(&host, function, &[("content-type", content_type)], Some(body.as_bytes()));
             assert_eq!((answer.status, answer.body), (200, body.as_bytes().to_vec()), "{function} {body}");
             assert_eq!(answer.headers["content-type"], content_type, "{function} {body}");
         }
     }
+    // The host would send nothing but a date in another form; what has a second line is none.
+    let date = response(&host, "score", &[("content-type", "text/plain")], Some(b"2024-05-01T12:34:56.100Z"));
+    assert_eq!(String::from_utf8_lossy(&date.body), "2024-05-01T12:34:56.100Z\n");
+    let dates = br#"{"at":"2024-05-01T12:34:56.100+00:00","in":["2024-05-01T12:34:56","2024-05-01T12:34:56.120Z"]}"#;
+    let named = [("content-type", "application/json")];
+    let bound = host.invoke("beside", &envelope("req", request(&named, Some(dates)), json!({}))).expect("it is taken");
+    assert_eq!(bound.of("audit"), [&dates[..]]);
+    assert_eq!(bound.response.expect("it is an HTTP function").body, dates);
     let named = [("content-type", "application/json"), ("x-request-id", "r-1")];
     let bound = host.invoke("beside", &envelope("req", request(&named, Some(b"[1]")), json!({}))).expect("it is taken");
     assert_eq!(bound.json("audit"), json!({"result": [1]}));

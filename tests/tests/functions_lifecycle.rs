@@ -128,6 +128,8 @@ fn an_app_that_cannot_run_ends_with_a_code_and_a_reason() {
     );
     refuses("one/function.json", &bindings(r#"{"type": "blobTrigger"}"#), &["has no name"]);
     refuses("one/function.json", &bindings(r#"{"type": "httpTrigger", "name": "req"}"#), &["nowhere to answer"]);
+    let output = r#"{"type": "blobTrigger", "name": "a"}, {"type": "blob", "direction": "out", "name": "b", "dataType": "binary"}"#;
+    refuses("one/function.json", &bindings(output), &["output b", "dataType"]);
     let two = bindings(r#"{"type": "blobTrigger", "name": "a"}, {"type": "blobTrigger", "name": "b"}"#);
     refuses("one/function.json", &two, &["not exactly one trigger"]);
 }

@@ -343,7 +343,7 @@ pub struct DeployArgs {
     /// The region, e.g. westeurope.
     #[arg(long, value_name = "REGION")]
     pub location: String,
-    /// The function app; https://NAME.azurewebsites.net on App Service.
+    /// The function app, which App Service serves at `https://NAME.azurewebsites.net`.
     #[arg(long, value_name = "NAME")]
     pub name: String,
     /// The storage account of the app itself [default: the app's name without `-`, and `data`].

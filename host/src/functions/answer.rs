@@ -1,8 +1,9 @@
 //! From outcomes to an answer that the Functions host takes.
 //!
 //! Owns what goes into `Outputs`, `Logs` and `ReturnValue`, in the forms that the host passes on unharmed: it decodes a text
-//! that happens to be base64, sends a list as many messages, and never ends an invocation whose answer is empty. Must not
-//! know how a call is made, nor choose what becomes of a message.
+//! that happens to be base64, sends a list as many messages, reads whatever looks like a date as one and writes it in a form
+//! of its own, and never ends an invocation whose answer is empty. Must not know how a call is made, nor choose what becomes
+//! of a message.
 
 use std::fmt;
 
@@ -52,8 +53,12 @@ impl Answer {
         let value = match output.kind {
             // Always decoded, so always safe.
             OutputKind::Blob => BASE64.encode(&payload.body).into(),
-            // Begins with a brace, so it is never taken for base64 nor for a list.
-            OutputKind::Message => object(payload).to_string().into(),
+            OutputKind::Message => match object(payload) {
+                // It would be parsed and written anew; the elements of a list are sent as they are.
+                object if is_rewritten(&object) => json!([object.to_string()]),
+                // Begins with a brace, so it is never taken for base64 nor for a list.
+                object => object.to_string().into(),
+            },
         };
         self.set(&output.name, value);
     }
@@ -66,7 +71,10 @@ impl Answer {
                 let all = Value::from_iter(payloads.iter().map(object)).to_string();
                 self.set(&output.name, BASE64.encode(all).into());
             }
-            OutputKind::Message => self.set(&output.name, payloads.iter().map(object).collect()),
+            OutputKind::Message => {
+                let texts = payloads.iter().map(|payload| object(payload).to_string());
+                self.set(&output.name, texts.collect());
+            }
         }
     }
 
@@ -83,6 +91,9 @@ impl Answer {
             }
             return Err(Binary);
         };
+        // A text that is nothing but a date would go out in another form; as two lines it is none.
+        let end = if is_like_a_date(body) { "\n" } else { "" };
+        let body = format!("{body}{end}");
         let headers = response.headers().iter();
         let headers = headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())));
         let headers: Map<String, Value> = headers.collect();
@@ -119,6 +130,32 @@ fn object(payload: &Payload) -> Value {
         Ok(text) => json!({"content_type": payload.content_type, "text": text}),
         Err(_) => json!({"content_type": payload.content_type, "base64": BASE64.encode(&payload.body)}),
     }
+}
+
+/// Whether a document comes out otherwise than it went into the Functions host's reader of JSON (Newtonsoft's, as it is set
+/// by default): that takes texts for dates, and writes them in one form, the fraction without zeros at its end.
+fn is_rewritten(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(is_rewritten),
+        Value::Object(members) => members.values().any(is_rewritten),
+        Value::String(text) => is_like_a_date(text) && !is_plain_date(text),
+        Value::Bool(_) | Value::Null | Value::Number(_) => false,
+    }
+}
+
+/// `2024-05-01T12:34:56` with more or less after it, or `/Date(…)/`; some texts that are no dates among them.
+fn is_like_a_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_iso = bytes.first().is_some_and(u8::is_ascii_digit) && bytes.get(10) == Some(&b'T') && bytes.len() <= 40;
+    is_iso || text.starts_with("/Date(")
+}
+
+/// A date in the one form: universal time or none in particular, and no zero at the end of its fraction.
+fn is_plain_date(text: &str) -> bool {
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "1"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    seconds.len() == 19 && is_number(fraction) && (1..=7).contains(&fraction.len()) && !fraction.ends_with('0')
 }
 
 /// The record of what can never be scored: what was wrong, with what, and the message itself. A blob stays where it is.

@@ -306,6 +306,12 @@ fn function(
             inputs.push(InputBinding { name });
         } else if kind == "http" {
             http = Some(name);
+        } else if data_type(other) == DataType::Binary {
+            // Its source and its maintainers contradict each other.
+            return Err((
+                format!("the output {name} has a `dataType`: what the Functions host then writes is not sure"),
+                "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
+            ));
         } else {
             let output =
                 OutputBinding { kind: if kind == "blob" { OutputKind::Blob } else { OutputKind::Message }, name };

@@ -258,11 +258,16 @@ fn answered(body: Vec<u8>) {
         let outputs = &answer["Outputs"];
         let blob = outputs["blob"].as_str().expect("a blob is text");
         assert_eq!(BASE64.decode(blob).expect("in base64"), body);
-        let message = outputs["message"].as_str().expect("a message is text");
-        assert!(message.starts_with('{'), "{message}");
-        assert!(serde_json::from_str::<Value>(message).is_ok_and(|value| value.is_object()), "{message}");
+        let is_object_text = |value: &Value| {
+            let text = value.as_str().expect("a message is text");
+            text.starts_with('{') && serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object())
+        };
+        let message = &outputs["message"];
+        // What the host would write anew is the one element of a list.
+        let message = message.as_array().and_then(|list| list.first()).unwrap_or(message);
+        assert!(is_object_text(message), "{message}");
         let messages = outputs["messages"].as_array().expect("many are a list");
-        assert!(messages.len() == 2 && messages.iter().all(Value::is_object), "{messages:?}");
+        assert!(messages.len() == 2 && messages.iter().all(is_object_text), "{messages:?}");
     }
 }
 
@@ -281,6 +286,6 @@ mod tests {
                 count += 1;
             }
         }
-        assert!(count > 40, "{count}");
+        assert!(count >= 40, "{count}");
     }
 }

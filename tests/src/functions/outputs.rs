@@ -102,6 +102,7 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         return Err(Failed::Refused(format!("Invalid HttpResponseMessage: content type {content_type:?}")));
     }
     let document: Value = serde_json::from_slice(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
+    let document = with_dates(document);
     let members = match document {
         Value::Null => return Err(Failed::Hangs),
         Value::Object(members) => members,
@@ -185,6 +186,8 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     }
     let body = match member("body") {
         None | Some(Value::Null) => Vec::new(),
+        // Nothing but a date is one from here on.
+        Some(Value::String(text)) if is_date(text) => format!("{text} in another form").into_bytes(),
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(other) => format!("{other:#}").into_bytes(),
     };
@@ -200,7 +203,7 @@ fn write(kind: &str, is_binary: bool, value: &Value) -> Vec<Vec<u8>> {
         (_, Some(_), _) => vec![b"System.Byte[]".to_vec()],
         ("blob", None, Value::String(text)) => vec![text.clone().into_bytes()],
         ("blob", None, other) => vec![other.to_string().into_bytes()],
-        (_, None, Value::String(text)) => match serde_json::from_str(text) {
+        (_, None, Value::String(text)) => match serde_json::from_str(text).map(with_dates) {
             Ok(Value::Array(elements)) => elements.iter().map(message).collect(),
             Ok(object @ Value::Object(_)) => vec![message(&object)],
             _ => vec![text.clone().into_bytes()],
@@ -215,6 +218,31 @@ fn message(value: &Value) -> Vec<u8> {
         Value::String(text) => text.clone().into_bytes(),
         other => format!("{other:#}").into_bytes(),
     }
+}
+
+/// What is read as JSON has its dates in one form afterwards: without zeros at the end of a fraction, and in the zone of the
+/// machine where they had one.
+fn with_dates(value: Value) -> Value {
+    match value {
+        Value::String(text) if is_date(&text) => {
+            let (time, zone) =
+                text.split_at(text.find(['Z', '+']).or(text.rfind('-').filter(|at| *at > 10)).unwrap_or(text.len()));
+            let time = if time.contains('.') { time.trim_end_matches('0').trim_end_matches('.') } else { time };
+            let zone = if zone.len() > 1 { " in another zone" } else { zone };
+            format!("{time}{zone}").into()
+        }
+        Value::Array(values) => values.into_iter().map(with_dates).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, with_dates(value))).collect(),
+        other => other,
+    }
+}
+
+/// `2024-05-01T12:34:56`, with a fraction and a zone or without.
+fn is_date(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else { return false };
+    let rest = rest.strip_prefix('.').map_or(rest, |fraction| fraction.trim_start_matches('0'));
+    matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
 /// What .NET's decoder takes for base64: white space is skipped, four characters are enough.
