@@ -167,15 +167,19 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
 
 fn stores(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
     let open = |(name, section): (&String, &crate::manifest::StoreSection)| {
-        let backend: Arc<dyn Redis> = match deployment::store_url(section, environment)? {
+        let backend: Arc<dyn Redis> = match deployment::store(section, environment)? {
             None => Arc::new(Memory::default()),
-            Some(url) => Arc::new(Server::new(&url, section.timeout).map_err(|problem| StartupError::Environment {
-                variable: section.url_variable.clone(),
-                problem: format!("not a Redis URL: {problem}"),
-                fix: "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
-            })?),
+            Some(deployment::Connection { endpoint, ca }) => {
+                let server = Server::new(&endpoint, ca.as_deref(), section.timeout);
+                Arc::new(server.map_err(|problem| StartupError::Environment {
+                    variable:
+                        section.ca_variable.clone().filter(|_| ca.is_some()).unwrap_or("SSL_CERT_FILE".to_owned()),
+                    problem,
+                    fix: "name a file of certificates in PEM".to_owned(),
+                })?)
+            }
         };
-        Ok((name.clone(), Store::new(backend, &section.prefix, section.default_ttl, section.timeout)))
+        Ok((name.clone(), Store::new(backend, &section.prefix, section.default_ttl)))
     };
     manifest.stores.iter().map(open).collect()
 }

@@ -3,8 +3,11 @@
 //! Owns the names of the variables and reads them, once, at the edge. Must not know what the values are used for. A
 //! variable's value never appears in a message: it may hold a password.
 
+use std::path::PathBuf;
+
 use crate::error::StartupError;
 use crate::manifest::{Limits, StoreSection};
+use crate::redis::{Endpoint, URL_FORM};
 
 /// The port that the Functions host asks its custom handler to listen on.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -62,21 +65,28 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
-/// Returns the Redis URL of a store, or `None` if the store is to be kept in memory.
+/// What a store is connected by.
+pub struct Connection {
+    /// Where it is, and who asks.
+    pub endpoint: Endpoint,
+    /// The file of certificates that are trusted in place of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Returns what a store is connected by, or `None` if the store is to be kept in memory.
 ///
 /// # Errors
 /// The variable holds something that is not a Redis URL.
-pub fn store_url(section: &StoreSection, environment: Environment<'_>) -> Result<Option<String>, StartupError> {
-    let url = environment(&section.url_variable).filter(|url| !url.trim().is_empty());
-    match url {
-        None => Ok(None),
-        Some(url) if url.starts_with("redis://") || url.starts_with("rediss://") => Ok(Some(url)),
-        Some(_) => Err(StartupError::Environment {
-            variable: section.url_variable.clone(),
-            problem: "not a Redis URL".to_owned(),
-            fix: "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS".to_owned(),
-        }),
-    }
+pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Option<Connection>, StartupError> {
+    let value = |variable: &str| environment(variable).filter(|value| !value.trim().is_empty());
+    let Some(url) = value(&section.url_variable) else { return Ok(None) };
+    let endpoint = Endpoint::parse(&url).map_err(|problem| StartupError::Environment {
+        variable: section.url_variable.clone(),
+        problem: format!("is not a Redis URL: {problem}"),
+        fix: format!("write {URL_FORM}"),
+    })?;
+    let ca = section.ca_variable.as_deref().and_then(value).map(PathBuf::from);
+    Ok(Some(Connection { endpoint, ca }))
 }
 
 #[cfg(test)]
@@ -89,15 +99,19 @@ mod tests {
     fn a_store_without_a_url_is_kept_in_memory_and_a_bad_url_is_named_not_shown() {
         let section = StoreSection {
             url_variable: "CACHE".into(),
+            ca_variable: None,
             prefix: "p".into(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
         };
-        let url = |value: &'static str| store_url(&section, &move |_: &str| Some(value.to_owned()));
-        assert_eq!(store_url(&section, &|_: &str| None).unwrap(), None);
-        assert_eq!(url(" ").unwrap(), None);
-        assert_eq!(url("rediss://:pw@h:6380").unwrap().as_deref(), Some("rediss://:pw@h:6380"));
-        let message = url("hunter2@cache").unwrap_err().to_string();
+        let read = |value: &'static str| {
+            store(&section, &move |_: &str| Some(value.to_owned())).map(|found| found.map(|found| found.endpoint))
+        };
+        assert!(store(&section, &|_: &str| None).unwrap().is_none());
+        assert!(read(" ").unwrap().is_none());
+        let endpoint = read("rediss://:pw@h:6380").unwrap().unwrap();
+        assert_eq!((endpoint.tls, endpoint.password()), (true, Some("pw")));
+        let message = read("hunter2@cache").map(drop).unwrap_err().to_string();
         assert!(message.contains("CACHE") && message.contains("redis://") && !message.contains("hunter2"), "{message}");
     }
 }

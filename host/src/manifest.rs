@@ -5,6 +5,7 @@
 
 mod instances;
 mod limits;
+mod prediction_cache;
 pub mod settings;
 pub mod triggers;
 
@@ -16,10 +17,12 @@ use serde::Deserialize;
 
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
+pub use self::prediction_cache::PredictionCacheSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::limits::RawLimits;
+use self::prediction_cache::RawPredictionCache;
 use self::settings::{default_of, unknown_key};
 use self::triggers::RawTrigger;
 
@@ -43,6 +46,8 @@ pub struct Manifest {
     pub instances: Instances,
     /// Joining of concurrent calls; `None`: each call is its own.
     pub batching: Option<Batching>,
+    /// Answers that are kept; `None`: each call is scored.
+    pub prediction_cache: Option<PredictionCacheSection>,
     /// The component's machine code, in an app folder that has it.
     pub precompiled: Option<Precompiled>,
     /// Settings that the scorer reads through `wasi:config`.
@@ -82,6 +87,9 @@ pub enum ComponentSource {
 pub struct StoreSection {
     /// Name of the environment variable that holds the Redis URL. Unset or empty: the store is kept in memory.
     pub url_variable: String,
+    /// Name of the environment variable that holds the path of the certificates that are trusted in place of the
+    /// system's.
+    pub ca_variable: Option<String>,
     /// Put before every key, with a `:`.
     pub prefix: String,
     /// Expiry of a value that is written without one.
@@ -178,6 +186,7 @@ struct Raw {
     #[serde(default)]
     instances: RawInstances,
     batching: Option<RawBatching>,
+    prediction_cache: Option<RawPredictionCache>,
     precompiled: Option<RawPrecompiled>,
     #[serde(default)]
     config: BTreeMap<String, String>,
@@ -200,6 +209,7 @@ struct RawScorer {
 #[derive(Deserialize)]
 struct RawStore {
     url: Option<String>,
+    ca: Option<String>,
     prefix: Option<String>,
     default_ttl: Option<String>,
     timeout: Option<String>,
@@ -230,6 +240,7 @@ impl Raw {
         }
         let package = self.package.into_section(&scorer)?;
         let limits = self.limits.into_limits()?;
+        let prediction_cache = self.prediction_cache.map(|raw| raw.into_section(&stores)).transpose()?;
         Ok(Manifest {
             path: path.to_path_buf(),
             scorer,
@@ -238,6 +249,7 @@ impl Raw {
             limits,
             instances: self.instances.into_section()?,
             batching: self.batching.map(RawBatching::into_section).transpose()?,
+            prediction_cache,
             precompiled: self.precompiled.map(|raw| raw.into_section(dir)).transpose()?,
             config: self.config,
             package,
@@ -285,6 +297,14 @@ impl RawStore {
                     .to_owned(),
             ));
         };
+        let ca = self.ca.as_deref().map(|ca| ca.strip_prefix("env:").filter(|variable| !variable.is_empty()));
+        if ca == Some(None) {
+            return Err((
+                format!("`stores.{name}.ca` is not the name of an environment variable"),
+                "write `ca = \"env:NAME\"` and set NAME to the path of a PEM file where the host runs".to_owned(),
+            ));
+        }
+        let ca_variable = ca.flatten().map(str::to_owned);
         // Two stores on one server must not share keys either.
         let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
         let prefix = self.prefix.unwrap_or(default_prefix);
@@ -297,6 +317,7 @@ impl RawStore {
         let timeout = self.timeout.unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
         Ok(StoreSection {
             url_variable: variable.to_owned(),
+            ca_variable,
             prefix,
             default_ttl: self
                 .default_ttl

@@ -4,6 +4,7 @@
 //! [`wait`]. The tests themselves stand in `tests/*.rs`, one file for each topic.
 
 pub mod app;
+pub mod cable;
 pub mod certificates;
 pub mod container;
 pub mod digits;
@@ -15,6 +16,7 @@ pub mod log;
 pub mod packaging;
 pub mod place;
 pub mod redis;
+pub mod redis_cluster;
 pub mod registry;
 pub mod run;
 pub mod safetensors;
@@ -22,4 +24,5 @@ pub mod shared;
 pub mod skip;
 pub mod stand_in;
 pub mod store_cases;
+pub mod store_ops;
 pub mod wait;

@@ -83,6 +83,23 @@ impl Redis {
         self.run();
     }
 
+    /// The port that is not TLS.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops the process from answering, without closing anything, or lets it go on.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn pause(&self, pause: bool) {
+        let child = self.child.as_ref().expect("the server runs");
+        let pid = rustix::process::Pid::from_child(child);
+        let signal = if pause { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        rustix::process::kill_process(pid, signal).expect("a child can be signalled");
+    }
+
     /// The URL as an operator would write it.
     #[must_use]
     pub fn url(&self) -> String {

@@ -4,6 +4,7 @@
 //! that joins them to a linker. Must not know which world a component exports, nor HTTP. The files below adapt one
 //! interface each and hold no state.
 
+mod answers;
 mod keyvalue;
 mod model;
 mod output;
@@ -14,10 +15,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use scorebox_sandbox::{Inhabitant, Sandbox};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
+pub use self::answers::Answers;
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
 pub use self::telemetry::Lines;
@@ -75,6 +78,18 @@ impl InstanceState {
         Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, memory, wasi: None }
     }
 
+    /// The state of the instance in a sandbox.
+    #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
+    pub(crate) fn of(sandbox: &Sandbox) -> &Self {
+        sandbox.get().expect("a sandbox holds an instance's state")
+    }
+
+    /// The same, to change it.
+    #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
+    pub(crate) fn of_mut(sandbox: &mut Sandbox) -> &mut Self {
+        sandbox.get_mut().expect("a sandbox holds an instance's state")
+    }
+
     /// Bounds what follows and names it in the log.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
@@ -117,8 +132,8 @@ impl InstanceState {
     }
 }
 
-impl WasiView for InstanceState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
+impl Inhabitant for InstanceState {
+    fn wasi(&mut self) -> WasiCtxView<'_> {
         let Self { wasi, log, table, .. } = self;
         WasiCtxView { ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))), table }
     }
@@ -206,18 +221,18 @@ pub fn grant(interface: &str) -> Option<Grant> {
 ///
 /// # Errors
 /// Two of them have one name, which would be a mistake in this file.
-pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
-    scorebox::scoring::types::add_to_linker::<_, State>(linker, |state| state)?;
-    scorebox::scoring::model::add_to_linker::<_, State>(linker, |state| state)?;
-    scorebox::scoring::cache::add_to_linker::<_, State>(linker, |state| state)?;
-    scorebox::scoring::metrics::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::keyvalue::store::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::keyvalue::batch::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::config::store::add_to_linker::<_, State>(linker, |state| state)
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::cache::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::metrics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::keyvalue::batch::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
 /// Joins what `init` may use where an image is built: the model, the log, and closed WASI. What [`lends_at_build`] denies
@@ -226,12 +241,12 @@ pub fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
 /// # Errors
 /// As [`link`].
 #[cfg(feature = "compiler")]
-pub(crate) fn link_for_snapshot(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
-    scorebox::scoring::types::add_to_linker::<_, State>(linker, |state| state)?;
-    scorebox::scoring::model::add_to_linker::<_, State>(linker, |state| state)?;
-    wasi::logging::logging::add_to_linker::<_, State>(linker, |state| state)
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
 /// True if an interface may be used where an image is built: nothing of it depends on when or where that is.
@@ -250,8 +265,8 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
 ///
 /// # Errors
 /// As [`link`].
-pub fn link_closed_wasi(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    scorebox_sandbox::link(linker)
 }
 
 impl scorebox::scoring::types::Host for InstanceState {}

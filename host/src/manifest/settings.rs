@@ -135,6 +135,12 @@ pub const SETTINGS: &[Setting] = &[
          Unset variable: the store is kept in memory and lost at exit.",
     ),
     setting(
+        "stores.<name>.ca",
+        "\"env:NAME\"",
+        "",
+        "Names the variable that holds the path of a PEM file, whose certificates are trusted in place of the system's.",
+    ),
+    setting(
         "stores.<name>.prefix",
         "text",
         "",
@@ -145,7 +151,26 @@ pub const SETTINGS: &[Setting] = &[
         "stores.<name>.timeout",
         "time",
         "1s",
-        "Of one command, connecting included. A cache that takes longer than scoring is no cache.",
+        "Of one operation, connecting included. A cache that takes longer than scoring is no cache.",
+    ),
+    setting(
+        "prediction_cache.store",
+        "name",
+        "default",
+        "The store that keeps the answers of a deterministic scorer. Without the section each call is scored.",
+    ),
+    setting("prediction_cache.ttl", "time", "10m", "How long an answer is kept."),
+    setting(
+        "prediction_cache.timeout",
+        "time",
+        "50ms",
+        "How long a call waits for the store before it is scored. A cache that takes longer than scoring is no cache.",
+    ),
+    setting(
+        "prediction_cache.memory",
+        "size or 0",
+        "16MiB",
+        "Answers that the process keeps beside the store, for a minute at most: they cost no round trip.",
     ),
     setting(
         "limits.deadline",

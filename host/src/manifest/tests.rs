@@ -185,7 +185,13 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[limits]\ndeadline = \"0s\""), &["`limits.deadline`", "at least `1ms`"]);
     check(&minimal("[limits]\ninit_deadline = \"18000000000000000000s\""), &["`limits.init_deadline`", "1day"]);
     check(&minimal("[limits]\nbody = \"16GiB\""), &["`limits.body`", "1GiB"]);
-    check(&minimal("[prediction_cache]"), &["`prediction_cache` is not a setting"]);
+    check(&minimal("[prediction_cache]"), &["no [stores.default]", "declare"]);
+    let cached = |line: &str| minimal(&format!("[stores.default]\n[prediction_cache]\n{line}"));
+    check(&cached("store = \"other\""), &["no [stores.other]"]);
+    check(&cached("memory = \"much\""), &["prediction_cache.memory", "is not a size"]);
+    check(&cached("ttl = \"0s\""), &["prediction_cache.ttl", "out of range"]);
+    check(&minimal("[stores.a]\nca = \"/etc/ca.pem\""), &["stores.a.ca", "env:NAME"]);
+    check(&minimal("[answers]"), &["`answers` is not a setting"]);
     check(&minimal("[limits]\nmemory = \"1KiB\""), &["`limits.memory`", "1MiB"]);
     check(&minimal("[limits]\ninstances = 0"), &["`limits.instances`", "1 to 1024"]);
     check(&minimal("[[trigger]]\nkind = \"smoke\""), &["smoke", "http"]);

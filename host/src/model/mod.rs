@@ -60,6 +60,23 @@ impl Dtype {
         }
     }
 
+    /// Every type.
+    pub const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::Bf16,
+        Self::F16,
+        Self::F32,
+        Self::F64,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::I8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::U8,
+    ];
+
     /// The name, lower-case, e.g. `f32`.
     #[must_use]
     pub const fn name(self) -> &'static str {

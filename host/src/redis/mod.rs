@@ -1,16 +1,22 @@
 //! Key-value stores: what a scorer calls a bucket.
 //!
-//! Owns [`Store`] (key prefix, default expiry, time limit) and the operations that every back end offers. Must not know
+//! Owns [`Store`] (key prefix, default expiry) and the operations that every back end offers. Must not know
 //! WebAssembly, nor which scorer asks.
 
+mod dialer;
+mod endpoint;
 mod memory;
+mod node;
+mod router;
 mod server;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::endpoint::{Endpoint, FORM as URL_FORM};
 pub use self::memory::Memory;
 pub use self::server::Server;
 
@@ -111,14 +117,21 @@ pub struct Store {
     /// With its colon.
     prefix: String,
     default_ttl: Option<Duration>,
-    timeout: Duration,
 }
 
 impl Store {
     /// A store over a back end. `prefix` goes before every key, with a colon.
     #[must_use]
-    pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>, timeout: Duration) -> Self {
-        Self { backend, prefix: format!("{prefix}:"), default_ttl, timeout }
+    pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
+        Self { backend, prefix: format!("{prefix}:"), default_ttl }
+    }
+
+    /// A store on the same back end whose keys none of this one can be.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        // A prefix has no colon, so what stands before this one's is no whole prefix of anybody's.
+        let prefix = format!("{}:", self.prefix.trim_end_matches(':').to_owned() + "//" + name);
+        Self { backend: Arc::clone(&self.backend), prefix, default_ttl: None }
     }
 
     /// The value of a key.
@@ -126,7 +139,7 @@ impl Store {
     /// # Errors
     /// As all operations: [`StoreError`].
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.bounded(self.backend.get(&self.whole(key))).await
+        self.backend.get(&self.whole(key)).await
     }
 
     /// The values of keys, in their order.
@@ -140,7 +153,7 @@ impl Store {
         if keys.len() > BATCH_KEYS {
             return Err(StoreError::Invalid(format!("a batch is at most {BATCH_KEYS} keys")));
         }
-        self.bounded(self.backend.get_many(&self.whole_many(keys))).await
+        self.backend.get_many(&self.whole_many(keys)).await
     }
 
     /// Writes; false if the condition did not hold. Without a `ttl` the store's default holds.
@@ -155,7 +168,7 @@ impl Store {
         condition: Condition,
     ) -> Result<bool, StoreError> {
         check_value(value)?;
-        self.bounded(self.backend.set(&self.whole(key), value, self.ttl(ttl)?, condition)).await
+        self.backend.set(&self.whole(key), value, self.ttl(ttl)?, condition).await
     }
 
     /// Writes all in one round trip, not atomically. Without a `ttl` the store's default holds.
@@ -171,7 +184,7 @@ impl Store {
         if entries.is_empty() {
             return Ok(());
         }
-        self.bounded(self.backend.set_many(&entries, ttl)).await
+        self.backend.set_many(&entries, ttl).await
     }
 
     /// Removes keys.
@@ -182,7 +195,7 @@ impl Store {
         if keys.is_empty() {
             return Ok(());
         }
-        self.bounded(self.backend.delete(&self.whole_many(keys))).await
+        self.backend.delete(&self.whole_many(keys)).await
     }
 
     /// True if the key exists.
@@ -190,7 +203,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.bounded(self.backend.exists(&self.whole(key))).await
+        self.backend.exists(&self.whole(key)).await
     }
 
     /// The store's keys, a page at a time, without the prefix.
@@ -198,7 +211,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn keys(&self, cursor: Option<&str>) -> Result<Page, StoreError> {
-        let mut page = self.bounded(self.backend.scan(&self.prefix, cursor, PAGE_KEYS)).await?;
+        let mut page = self.backend.scan(&self.prefix, cursor, PAGE_KEYS).await?;
         page.keys = page.keys.iter().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect();
         Ok(page)
     }
@@ -209,7 +222,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
-        self.bounded(self.backend.increment(&self.whole(key), delta, self.ttl(ttl)?)).await
+        self.backend.increment(&self.whole(key), delta, self.ttl(ttl)?).await
     }
 
     /// Writes if the key still has the expected value; false if not. The store's default expiry holds.
@@ -218,7 +231,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn swap(&self, key: &str, expected: Option<&[u8]>, value: &[u8]) -> Result<bool, StoreError> {
         check_value(value)?;
-        self.bounded(self.backend.swap(&self.whole(key), expected, value, self.default_ttl)).await
+        self.backend.swap(&self.whole(key), expected, value, self.default_ttl).await
     }
 
     /// How long a key still lives.
@@ -226,7 +239,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
-        self.bounded(self.backend.lifetime(&self.whole(key))).await
+        self.backend.lifetime(&self.whole(key)).await
     }
 
     /// Sets or, with `None`, removes the expiry; false if the key does not exist.
@@ -235,7 +248,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
         check_ttl(ttl)?;
-        self.bounded(self.backend.touch(&self.whole(key), ttl)).await
+        self.backend.touch(&self.whole(key), ttl).await
     }
 
     fn whole(&self, key: &str) -> String {
@@ -249,12 +262,6 @@ impl Store {
     fn ttl(&self, ttl: Option<Duration>) -> Result<Option<Duration>, StoreError> {
         check_ttl(ttl)?;
         Ok(ttl.or(self.default_ttl))
-    }
-
-    async fn bounded<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        tokio::time::timeout(self.timeout, operation).await.unwrap_or_else(|_| {
-            Err(StoreError::Disconnected(format!("no answer within {} ms", self.timeout.as_millis())))
-        })
     }
 }
 

@@ -1,78 +1,116 @@
-//! The store on a Redis server.
+//! The store on Redis, a server or a cluster.
 //!
-//! Owns the one shared, multiplexed connection and the translation to commands. Must not know prefixes or defaults. No
-//! address or credential ever reaches a message.
+//! Owns the translation to commands, and of errors to what a scorer may see. Must not know prefixes or defaults, nor which
+//! server has a key. No address or credential ever reaches a message.
 
-use std::sync::LazyLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, Value};
 
+use super::dialer::Dialer;
+use super::endpoint::Endpoint;
+use super::node::Fault;
+use super::router::{Repeat, Router};
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
 /// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
 /// because between two commands the key could expire or the host could die. The sum is read back as text: a number of
 /// Lua's is a double, which is exact to 2^53 only.
-static INCREMENT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local new = redis.call('EXISTS', KEYS[1]) == 0
-         redis.call('INCRBY', KEYS[1], ARGV[1])
-         if new and ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-         return redis.call('GET', KEYS[1])",
-    )
-});
+static INCREMENT: Program = Program::new(
+    "local new = redis.call('EXISTS', KEYS[1]) == 0
+     redis.call('INCRBY', KEYS[1], ARGV[1])
+     if new and ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+     return redis.call('GET', KEYS[1])",
+);
 
 /// Writes if the value is still the expected one (ARGV[1] is '1' and ARGV[2] the value, or '0' for an absent key).
 /// WATCH would watch every call that shares the connection.
-static SWAP: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = redis.call('GET', KEYS[1])
-         if ARGV[1] == '1' then
-             if now ~= ARGV[2] then return 0 end
-         elseif now then return 0 end
-         if ARGV[4] == '0' then redis.call('SET', KEYS[1], ARGV[3])
-         else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) end
-         return 1",
-    )
-});
+static SWAP: Program = Program::new(
+    "local now = redis.call('GET', KEYS[1])
+     if ARGV[1] == '1' then
+         if now ~= ARGV[2] then return 0 end
+     elseif now then return 0 end
+     if ARGV[4] == '0' then redis.call('SET', KEYS[1], ARGV[3])
+     else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) end
+     return 1",
+);
 
-/// A store on a server. Clones of its connection share one socket.
-pub struct Server(ConnectionManager);
+/// A script that runs on the server, on one key.
+struct Program {
+    text: &'static str,
+    script: OnceLock<Script>,
+}
+
+impl Program {
+    const fn new(text: &'static str) -> Self {
+        Self { text, script: OnceLock::new() }
+    }
+
+    fn digest(&self) -> &str {
+        self.script.get_or_init(|| Script::new(self.text)).get_hash()
+    }
+}
+
+/// A store on a server or a cluster.
+pub struct Server(Arc<Router>);
 
 impl Server {
     /// A store that connects when it is first used, and again whenever the connection is lost. `timeout` bounds
-    /// connecting and each command.
+    /// connecting and each command; `authority` is a file of certificates that are trusted in place of the system's.
     ///
     /// # Errors
-    /// The URL is not one; the text does not repeat it.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, String> {
-        let client = Client::open(url).map_err(|error| error.category().to_owned())?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            // A call that finds no connection fails and the next one tries again: waiting is the caller's choice.
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(50));
-        let manager =
-            ConnectionManager::new_lazy_with_config(client, config).map_err(|error| error.category().to_owned())?;
-        Ok(Self(manager))
+    /// TLS is asked for and nothing is trusted.
+    pub fn new(endpoint: &Endpoint, authority: Option<&Path>, timeout: Duration) -> Result<Self, String> {
+        Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, authority, timeout)?)))
     }
 
-    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        command.query_async(&mut self.0.clone()).await.map_err(translate)
+    async fn query<T: FromRedisValue>(&self, key: &str, command: &Cmd, repeat: Repeat) -> Result<T, StoreError> {
+        let answer = self.0.send(key, command, repeat).await.map_err(translate)?;
+        redis::from_redis_value(answer).map_err(|_| wrong_type())
+    }
+
+    /// Sends commands that may be repeated, in one round trip to each server.
+    async fn query_all<T: FromRedisValue>(&self, commands: Vec<(&str, Cmd)>) -> Result<Vec<T>, StoreError> {
+        let answers = self.0.send_all(commands).await.into_iter();
+        let read = |answer: Result<Value, Fault>| {
+            redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type())
+        };
+        answers.map(read).collect()
+    }
+
+    /// Runs a script on a key: by its digest, and by its text on a server that does not know it yet.
+    async fn run<T: FromRedisValue>(
+        &self,
+        program: &Program,
+        key: &str,
+        fill: impl Fn(&mut Cmd) + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let command = |name: &str, what: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(what).arg(1).arg(key);
+            fill(&mut command);
+            command
+        };
+        match self.0.send(key, &command("EVALSHA", program.digest()), Repeat::Wrong).await {
+            Err(Fault::Answer(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.query(key, &command("EVAL", program.text), Repeat::Wrong).await
+            }
+            answer => redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type()),
+        }
     }
 }
 
 #[async_trait]
 impl Redis for Server {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.query(redis::cmd("GET").arg(key)).await
+        self.query(key, redis::cmd("GET").arg(key), Repeat::Harmless).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.query(redis::cmd("MGET").arg(keys)).await
+        self.query_all(keys.iter().map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone())).collect()).await
     }
 
     async fn set(
@@ -82,42 +120,58 @@ impl Redis for Server {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<bool, StoreError> {
+        let repeat = if condition == Condition::Always { Repeat::Harmless } else { Repeat::Wrong };
         // OK, or nil where the condition did not hold.
-        let answer: Option<String> = self.query(&set_command(key, value, ttl, condition)).await?;
+        let answer: Option<String> = self.query(key, &set_command(key, value, ttl, condition), repeat).await?;
         Ok(answer.is_some())
     }
 
     async fn set_many(&self, entries: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError> {
-        let mut pipeline = Pipeline::with_capacity(entries.len());
-        for (key, value) in entries {
-            pipeline.add_command(set_command(key, value, ttl, Condition::Always)).ignore();
-        }
-        pipeline.query_async::<()>(&mut self.0.clone()).await.map_err(translate)
+        let command = |(key, value): &'_ (String, Vec<u8>)| set_command(key, value, ttl, Condition::Always);
+        let commands = entries.iter().map(|entry| (entry.0.as_str(), command(entry))).collect();
+        self.query_all::<String>(commands).await.map(drop)
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
         // UNLINK frees large values off the server's main thread; DEL would hold up everybody.
-        self.query::<i64>(redis::cmd("UNLINK").arg(keys)).await.map(drop)
+        let commands = keys.iter().map(|key| (key.as_str(), redis::cmd("UNLINK").arg(key).clone())).collect();
+        self.query_all::<i64>(commands).await.map(drop)
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.query(redis::cmd("EXISTS").arg(key)).await
+        self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Harmless).await
     }
 
+    /// A cursor is a node's and its id: nodes are listed one after another.
     async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
-        let cursor: u64 =
-            cursor.unwrap_or("0").parse().map_err(|_| StoreError::Invalid(super::NOT_A_CURSOR.to_owned()))?;
+        let invalid = || StoreError::Invalid(super::NOT_A_CURSOR.to_owned());
+        let masters = self.0.masters().await.map_err(translate)?;
+        let (cursor, id) = cursor.map_or(("0", ""), |cursor| cursor.split_once('@').unwrap_or((cursor, "")));
+        let cursor: u64 = cursor.parse().map_err(|_| invalid())?;
+        // A node that is gone has been replaced by others, which may stand anywhere: those that follow are listed.
+        let Some(at) = masters.iter().position(|master| master.as_str() >= id) else {
+            return Ok(Page { keys: Vec::new(), cursor: None });
+        };
+        let Some(master) = masters.get(at) else { return Err(invalid()) };
+        let cursor = if master == id || id.is_empty() { cursor } else { 0 };
         let mut command = redis::cmd("SCAN");
         // A prefix holds no character that a pattern gives a meaning to; the manifest sees to it.
         command.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(page_keys);
-        let (next, keys): (u64, Vec<Vec<u8>>) = self.query(&command).await?;
+        let answer = self.0.send_to(master, &command).await.map_err(translate)?;
+        let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| wrong_type())?;
         // Keys are text for a scorer; one that is not was written by somebody else.
         let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
-        Ok(Page { keys, cursor: (next != 0).then(|| next.to_string()) })
+        let following = if next == 0 { masters.get(at + 1) } else { Some(master) };
+        let cursor =
+            following.map(|master| if master.is_empty() { next.to_string() } else { format!("{next}@{master}") });
+        Ok(Page { keys, cursor })
     }
 
     async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
-        INCREMENT.key(key).arg(delta).arg(milliseconds(ttl)).invoke_async(&mut self.0.clone()).await.map_err(translate)
+        let fill = |command: &mut Cmd| {
+            command.arg(delta).arg(milliseconds(ttl));
+        };
+        self.run(&INCREMENT, key, fill).await
     }
 
     async fn swap(
@@ -127,18 +181,19 @@ impl Redis for Server {
         value: &[u8],
         ttl: Option<Duration>,
     ) -> Result<bool, StoreError> {
-        let mut invocation = SWAP.key(key);
-        invocation
-            .arg(u8::from(expected.is_some()))
-            .arg(expected.unwrap_or_default())
-            .arg(value)
-            .arg(milliseconds(ttl));
-        invocation.invoke_async(&mut self.0.clone()).await.map_err(translate)
+        let fill = |command: &mut Cmd| {
+            command
+                .arg(u8::from(expected.is_some()))
+                .arg(expected.unwrap_or_default())
+                .arg(value)
+                .arg(milliseconds(ttl));
+        };
+        self.run(&SWAP, key, fill).await
     }
 
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
         // -2: no such key; -1: no expiry.
-        let left: i64 = self.query(redis::cmd("PTTL").arg(key)).await?;
+        let left: i64 = self.query(key, redis::cmd("PTTL").arg(key), Repeat::Harmless).await?;
         Ok(match left {
             -2 => Lifetime::Absent,
             -1 => Lifetime::Unlimited,
@@ -147,16 +202,13 @@ impl Redis for Server {
     }
 
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
-        match ttl {
-            Some(_) => self.query(redis::cmd("PEXPIRE").arg(key).arg(milliseconds(ttl))).await,
-            // PERSIST answers 0 both for an absent key and for one without expiry.
-            None => {
-                let mut pipeline = Pipeline::with_capacity(2);
-                pipeline.cmd("PERSIST").arg(key).ignore().cmd("EXISTS").arg(key);
-                let (exists,): (bool,) = pipeline.query_async(&mut self.0.clone()).await.map_err(translate)?;
-                Ok(exists)
-            }
+        if ttl.is_some() {
+            let mut command = redis::cmd("PEXPIRE");
+            return self.query(key, command.arg(key).arg(milliseconds(ttl)), Repeat::Harmless).await;
         }
+        // PERSIST answers 0 both for an absent key and for one without expiry.
+        let commands = ["PERSIST", "EXISTS"].map(|name| (key, redis::cmd(name).arg(key).clone()));
+        Ok(self.query_all::<bool>(commands.into()).await?.last().copied().unwrap_or_default())
     }
 }
 
@@ -184,18 +236,22 @@ fn milliseconds(ttl: Option<Duration>) -> u64 {
 }
 
 /// The error as a scorer may see it: never the whole text, which for a connection names the address.
-fn translate(error: RedisError) -> StoreError {
+fn translate(fault: Fault) -> StoreError {
+    let error = match fault {
+        Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),
+        Fault::Lost(why) => return StoreError::Disconnected(why.to_owned()),
+        Fault::Answer(error) => error,
+    };
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain};
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
-            ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain => {
+            // They pass; the details of some are addresses of nodes.
+            BusyLoading | MasterDown | TryAgain | ClusterDown | Moved | Ask | ReadOnly => {
                 StoreError::Disconnected("the server is not ready".to_owned())
             }
-            // Their details are addresses of nodes.
-            ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot => StoreError::Refused(
-                "the server is a node of a cluster; configure an endpoint that is not clustered".to_owned(),
-            ),
+            CrossSlot => StoreError::Refused("CROSSSLOT the keys of one command have different slots".to_owned()),
             // Its detail is the name of a user.
-            ServerErrorKind::NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
+            NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
             _ => {
                 let words = format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
                 // A script's error arrives wrapped; what it holds is what the same command alone would have said.
@@ -203,12 +259,20 @@ fn translate(error: RedisError) -> StoreError {
                 StoreError::Refused(bare.unwrap_or(words.trim()).to_owned())
             }
         },
-        ErrorKind::Extension => StoreError::Refused(error.code().unwrap_or("unknown error").to_owned()),
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => {
-            StoreError::Refused("an answer of the wrong type".to_owned())
-        }
-        ErrorKind::AuthenticationFailed => StoreError::Disconnected("the server refused the credentials".to_owned()),
-        _ if error.is_timeout() => StoreError::Disconnected("no answer in time".to_owned()),
+        ErrorKind::Extension => match error.code() {
+            Some("NOAUTH" | "WRONGPASS") => not_let_in(),
+            code => StoreError::Refused(code.unwrap_or("unknown error").to_owned()),
+        },
+        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => wrong_type(),
+        ErrorKind::AuthenticationFailed => not_let_in(),
         _ => StoreError::Disconnected(error.category().to_owned()),
     }
+}
+
+fn not_let_in() -> StoreError {
+    StoreError::Disconnected("the server refused the credentials".to_owned())
+}
+
+fn wrong_type() -> StoreError {
+    StoreError::Refused("an answer of the wrong type".to_owned())
 }

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use scorebox_sandbox::Sandbox;
 use wasmtime::component::TypedFunc;
 use wasmtime::{Store, Trap};
 
@@ -39,9 +40,20 @@ pub(super) enum Input {
 }
 
 /// What comes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Output {
     Payload(Payload),
     Tensors(Vec<Tensor>),
+}
+
+impl Output {
+    /// Of the body or of the elements.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Payload(payload) => payload.body.len(),
+            Self::Tensors(tensors) => tensors.iter().map(|tensor| tensor.data.len()).sum(),
+        }
+    }
 }
 
 /// Why a guest gave no answer.
@@ -54,7 +66,7 @@ pub(super) enum Failure {
 
 /// An instance.
 pub(super) struct Instance {
-    store: Store<InstanceState>,
+    store: Store<Sandbox>,
     run: Run,
     reusable: bool,
     invocations: u64,
@@ -62,7 +74,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(store: Store<InstanceState>, run: Run) -> Self {
+    pub(super) fn new(store: Store<Sandbox>, run: Run) -> Self {
         Self { store, run, reusable: true, invocations: 0, made: Instant::now() }
     }
 
@@ -97,11 +109,11 @@ impl Instance {
         self.invocations += 1;
         let Self { store, run, .. } = self;
         match calls.as_slice() {
-            [call] => store.data_mut().begin(&call.id, deadline, call.lines.clone()),
+            [call] => InstanceState::of_mut(store.data_mut()).begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
                 // A line of joined calls belongs to none of them alone.
-                store.data_mut().begin(&ids.join(","), deadline, None);
+                InstanceState::of_mut(store.data_mut()).begin(&ids.join(","), deadline, None);
             }
         }
         store::rearm(store);
@@ -129,14 +141,14 @@ impl Instance {
 
     /// What the end of a call means for the instance and its caller. `None`: it was cut off.
     fn finish<T>(&mut self, called: Option<wasmtime::Result<(T,)>>) -> Result<T, Failure> {
-        self.store.data_mut().end();
+        InstanceState::of_mut(self.store.data_mut()).end();
         let failure = match called {
             Some(Ok((value,))) => {
                 // A guest that lived through a refused growth may have lost what it was about to build.
-                self.reusable = !self.store.data().memory_refused();
+                self.reusable = !InstanceState::of(self.store.data()).memory_refused();
                 return Ok(value);
             }
-            Some(Err(error)) => Failure::of_guest(error, self.store.data()),
+            Some(Err(error)) => Failure::of_guest(error, InstanceState::of(self.store.data())),
             None => Failure::timed_out(),
         };
         self.reusable = false;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, Store};
@@ -58,7 +59,7 @@ pub(super) struct Linked {
     path: std::path::PathBuf,
     scorer: String,
     world: World,
-    pre: InstancePre<InstanceState>,
+    pre: InstancePre<Sandbox>,
     /// Where `init` and `run` are, found once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
@@ -139,7 +140,7 @@ impl Linked {
             Ok((run, init))
         });
         let Some(made) = made.await else { return Err(Failure::timed_out()) };
-        let (run, init) = made.map_err(|error| Failure::of_guest(error, store.data()))?;
+        let (run, init) = made.map_err(|error| Failure::of_guest(error, InstanceState::of(store.data())))?;
         let mut instance = Instance::new(store, run);
         if let Some(init) = init {
             instance.init(init, deadline).await?;
@@ -177,7 +178,7 @@ impl Linked {
         // The epoch stops a guest that runs; this stops one that sleeps.
         let called: wasmtime::Result<_> =
             bounded(deadline, called).await.unwrap_or_else(|| Err(wasmtime::Error::msg("it took too long")));
-        store.data_mut().end();
+        InstanceState::of_mut(store.data_mut()).end();
         let signature = called.map_err(|error| {
             let text = format!("{error:#}");
             if text.contains("unknown import") {
@@ -187,7 +188,7 @@ impl Linked {
                     "make describe pure: state the contract, and read model, stores and settings in init",
                 );
             }
-            let problem = match Failure::of_guest(error, store.data()) {
+            let problem = match Failure::of_guest(error, InstanceState::of(store.data())) {
                 Failure::Score(failure) => {
                     failure.disposition().detail.unwrap_or_else(|| "it took too long".to_owned())
                 }
@@ -222,7 +223,7 @@ impl Linked {
         StartupError::Init { scorer: self.scorer.clone(), problem, fix }
     }
 
-    fn store(&self, deadline: Instant, phase: &str) -> Store<InstanceState> {
+    fn store(&self, deadline: Instant, phase: &str) -> Store<Sandbox> {
         store::new(&self.engine, Arc::clone(&self.capabilities), self.memory_bytes, deadline, phase)
     }
 }

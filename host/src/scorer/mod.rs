@@ -9,6 +9,7 @@ mod instance;
 mod lane;
 mod linking;
 mod pool;
+mod prediction_cache;
 pub mod signature;
 #[cfg(feature = "compiler")]
 pub(crate) mod snapshot;
@@ -29,16 +30,18 @@ pub use self::linking::{WIT_VERSION, World};
 use self::batcher::{Answer, Batcher, Runner};
 use self::instance::{Failure, Input, Instance, Output};
 use self::linking::Linked;
-use self::pool::{Pool, Turn};
+use self::pool::{Place, Pool, Turn};
+pub use self::prediction_cache::CacheStatus;
+use self::prediction_cache::{PredictionCache, entry};
 use self::signature::Signature;
 use self::tensor_body::Written;
 use self::tensor_body::open_inference::ModelName;
-use crate::capability::Capabilities;
 pub use crate::capability::Lines;
+use crate::capability::{Answers, Capabilities};
 use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
-use crate::manifest::{Instances, Limits, Manifest};
+use crate::manifest::{Instances, Limits, Manifest, PredictionCacheSection};
 
 /// Bytes with a media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,6 +99,8 @@ pub struct Scored {
     pub attributes: Vec<(&'static str, String)>,
     /// Time in the guest, waiting for an instance not included.
     pub run_time: Duration,
+    /// Where the answer came from, if there is a prediction cache.
+    pub cache: Option<CacheStatus>,
 }
 
 /// A component, linked, with its contract and its instances.
@@ -112,6 +117,7 @@ struct Shared {
     limits: Limits,
     instances: Instances,
     batcher: Option<Arc<Batcher>>,
+    cache: Option<PredictionCache>,
 }
 
 impl Scorer {
@@ -129,6 +135,7 @@ impl Scorer {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         let limits = manifest.limits.clone();
+        let cached = Cached::of(manifest, compiled, &capabilities);
         let linked = Linked::new(engine, compiled, manifest, capabilities)?;
         let deadline = Instant::now() + limits.init_deadline;
         let described = runtime.spawn(async move {
@@ -138,10 +145,14 @@ impl Scorer {
         let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
         let batcher = batcher(manifest, &signature)?;
+        let cache = cached.map(|cached| prediction_cache(manifest, &signature, cached)).transpose()?;
         let instances = manifest.instances.clone();
         let pool = Pool::new(&limits, &instances);
         let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
-        Ok(Self { shared: Arc::new(Shared { linked, pool, signature, model, limits, instances, batcher }), runtime })
+        Ok(Self {
+            shared: Arc::new(Shared { linked, pool, signature, model, limits, instances, batcher, cache }),
+            runtime,
+        })
     }
 
     /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
@@ -198,8 +209,8 @@ impl Shared {
         payload: Payload,
         deadline: Instant,
     ) -> Result<Scored, ScoreFailure> {
-        // Counted before its body is read: whoever waits holds memory.
-        let place = self.pool.enter().ok_or(ScoreFailure::Saturated)?;
+        // Counted before its body is read: whoever waits holds memory. With a cache, whoever has to be scored.
+        let place = if self.cache.is_none() { Some(self.enter()?) } else { None };
         if payload.body.len() > lane::LONG_BYTES {
             lane::go_long().await;
         }
@@ -216,29 +227,61 @@ impl Shared {
                 Input::Tensors(tensors)
             }
         };
-        let (output, run_time) = match (input, &self.batcher) {
-            (Input::Tensors(inputs), Some(batcher)) => {
-                let (tensors, run_time) = batcher.score(self, invocation, inputs, deadline).await?;
-                (Output::Tensors(tensors), run_time)
+        let mut run_time = Duration::ZERO;
+        let (output, status) = match &self.cache {
+            None => (self.compute(invocation, input, deadline, place, &mut run_time).await?, None),
+            Some(cache) => {
+                let key = entry::key(cache.scorer(), &input);
+                let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
+                let compute = self.compute(invocation, input, deadline, None, &mut run_time);
+                let (output, status) = cache.answer(key, deadline, late, compute).await?;
+                (Arc::unwrap_or_clone(output), Some(status))
             }
-            (input, _) => self.call(vec![invocation], input, deadline).await?,
         };
-        drop(place);
-        if let Output::Tensors(tensors) = &output
-            && tensors.iter().map(|tensor| tensor.data.len()).sum::<usize>() > lane::LONG_BYTES
-        {
+        if matches!(output, Output::Tensors(_)) && output.bytes() > lane::LONG_BYTES {
             lane::go_long().await;
         }
         let Written { payload, attributes } = match (output, &self.signature) {
             (Output::Payload(payload), _) => Written { payload, attributes: Vec::new() },
-            (Output::Tensors(tensors), Signature::Tensor(signature)) => {
-                tensor_body::write(&reply, &self.model, in_order(&signature.outputs, tensors)?)
-            }
+            (Output::Tensors(tensors), Signature::Tensor(_)) => tensor_body::write(&reply, &self.model, tensors),
             (Output::Tensors(_), Signature::Payload(_)) => {
                 return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
             }
         };
-        Ok(Scored { payload, attributes, run_time })
+        Ok(Scored { payload, attributes, run_time, cache: status })
+    }
+
+    fn enter(&self) -> Result<Place, ScoreFailure> {
+        self.pool.enter().ok_or(ScoreFailure::Saturated)
+    }
+
+    /// Has the guest score an input, and checks what it gives.
+    async fn compute(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        input: Input,
+        deadline: Instant,
+        place: Option<Place>,
+        run_time: &mut Duration,
+    ) -> Result<Output, ScoreFailure> {
+        let _place = match place {
+            Some(place) => place,
+            None => self.enter()?,
+        };
+        let (output, took) = match (input, &self.batcher) {
+            (Input::Tensors(inputs), Some(batcher)) => {
+                let (tensors, took) = batcher.score(self, invocation, inputs, deadline).await?;
+                (Output::Tensors(tensors), took)
+            }
+            (input, _) => self.call(vec![invocation], input, deadline).await?,
+        };
+        *run_time = took;
+        match (output, &self.signature) {
+            (Output::Tensors(tensors), Signature::Tensor(signature)) => {
+                Ok(Output::Tensors(in_order(&signature.outputs, tensors)?))
+            }
+            (output, _) => Ok(output),
+        }
     }
 
     /// Makes a call, of one caller or of several joined, on an instance of its own for as long as it takes.
@@ -304,6 +347,45 @@ impl Runner for Shared {
             (Output::Tensors(tensors), run_time) => Ok((tensors, run_time)),
             (Output::Payload(_), _) => Err(ScoreFailure::HostFault("a payload from a tensor scorer".to_owned())),
         }
+    }
+}
+
+/// What keeps answers, if the manifest asks for it and the scorer can be trusted to give the same again.
+fn prediction_cache(
+    manifest: &Manifest,
+    signature: &Signature,
+    Cached { section, answers, scorer }: Cached,
+) -> Result<PredictionCache, StartupError> {
+    if !signature.deterministic() {
+        return Err(StartupError::Component {
+            path: component::file(manifest)?,
+            problem: "has no answers to keep: describe does not state that it is deterministic".to_owned(),
+            fix: "remove [prediction_cache], or state `deterministic` if equal inputs always give equal answers"
+                .to_owned(),
+        });
+    }
+    Ok(PredictionCache::new(scorer, answers, section))
+}
+
+/// What a prediction cache is made of.
+struct Cached {
+    section: PredictionCacheSection,
+    answers: Answers,
+    /// The digest of code, model and settings.
+    scorer: entry::Key,
+}
+
+impl Cached {
+    fn of(manifest: &Manifest, compiled: &Compiled, capabilities: &Capabilities) -> Option<Self> {
+        let section = manifest.prediction_cache.clone()?;
+        let answers = Answers::beside(capabilities.stores.get(&section.store)?);
+        // As the packager took it, where it did: hashing a large model would hold up every start.
+        let recorded = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_deref());
+        let model = recorded.unwrap_or_else(|| capabilities.model.digest());
+        let parts = [WIT_VERSION, &compiled.digest, model, &manifest.scorer.name, &manifest.scorer.version];
+        let named = manifest.scorer.labels.iter().chain(&manifest.config);
+        let scorer = entry::scorer(parts.into_iter().chain(named.flat_map(|(key, value)| [key.as_str(), value])));
+        Some(Self { section, answers, scorer })
     }
 }
 

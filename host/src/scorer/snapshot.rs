@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType, Val};
 use wasmtime::{Engine, Trap};
@@ -50,15 +51,15 @@ pub(crate) async fn take(
         let problem = format!("no end after {} ms", manifest.limits.init_deadline.as_millis());
         return Err(fail(problem, "do less in init, or raise limits.init_deadline".to_owned()));
     };
-    store.data_mut().end();
+    InstanceState::of_mut(store.data_mut()).end();
     let (bytes, results) = snapshot.map_err(|error| {
-        let (problem, fix) = explain(&error, store.data());
+        let (problem, fix) = explain(&error, InstanceState::of(store.data()));
         fail(problem, fix)
     })?;
     if let [Val::Result(Err(problem))] = results.as_slice() {
         return Err(fail(problem_text(problem.as_deref()), "see what init says".to_owned()));
     }
-    let handles = store.data_mut().open_handles();
+    let handles = InstanceState::of_mut(store.data_mut()).open_handles();
     if !handles.is_empty() {
         return Err(fail(
             format!("init left open: {}; a handle means nothing in another instance", handles.join(", ")),
@@ -83,7 +84,7 @@ fn init_call(world: World) -> String {
 /// Marks, in a trap's text, the import that ended `init`.
 const REFUSED: &str = "not where an image is built: `";
 
-fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<InstanceState>> {
+fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     capability::link_for_snapshot(&mut linker)?;
     linker.allow_shadowing(true);

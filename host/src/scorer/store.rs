@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use scorebox_sandbox::Sandbox;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::lane;
@@ -18,16 +19,16 @@ pub(super) fn new(
     memory_bytes: u64,
     deadline: Instant,
     phase: &str,
-) -> Store<InstanceState> {
+) -> Store<Sandbox> {
     let mut state = InstanceState::new(capabilities, memory_bytes);
     state.begin(phase, deadline, None);
-    let mut store = Store::new(engine, state);
-    store.limiter(InstanceState::limiter);
+    let mut store = Store::new(engine, Sandbox::new(state));
+    store.limiter(|sandbox| InstanceState::of_mut(sandbox).limiter());
     store.epoch_deadline_callback(|context| {
         engine::guest_runs();
         // Checked by the clock at every tick: counting ticks would drift with a busy machine. Yielding lets other work of
         // the same thread run in between, and lets the lane move this call off a thread that serves sockets.
-        if context.data().remaining().is_zero() {
+        if InstanceState::of(context.data()).remaining().is_zero() {
             Ok(UpdateDeadline::Interrupt)
         } else {
             lane::long();
@@ -40,7 +41,7 @@ pub(super) fn new(
 
 /// To be called before each call: the epoch went on while the instance was idle, and without this its first tick would
 /// come at once.
-pub(super) fn rearm(store: &mut Store<InstanceState>) {
+pub(super) fn rearm(store: &mut Store<Sandbox>) {
     engine::guest_runs();
     // The tick that is under way may end at any moment: one whole tick is the next one's.
     store.set_epoch_deadline(2);

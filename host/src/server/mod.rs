@@ -32,7 +32,7 @@ use crate::functions::FunctionApp;
 use crate::functions::bindings::Function;
 use crate::functions::envelope::route_attribute;
 use crate::manifest::{Limits, Manifest};
-use crate::scorer::{Payload, World};
+use crate::scorer::{CacheStatus, Payload, World};
 use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
@@ -372,7 +372,8 @@ async fn call(
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     match scored {
         Ok(scored) => {
-            tracing::debug!(invocation = ids.request(), run_ms = scored.run_time.as_secs_f64() * 1e3, "scored");
+            let (run_ms, cache) = (scored.run_time.as_secs_f64() * 1e3, scored.cache.map(CacheStatus::header));
+            tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
             http_trigger::scored(&ids, scored).map(Body::from)
         }
         Err(failure) => fail(dialect, &ids, &failure.disposition()),

@@ -20,6 +20,8 @@ const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-re
 const TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
+/// Where the answer came from (RFC 9211).
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
 
 /// What the Functions host adds begins so: its version, and the id that an invocation has in any case.
@@ -205,6 +207,9 @@ pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     let run_us = scored.run_time.as_micros();
     if let Ok(value) = HeaderValue::from_str(&format!("{}.{:03}", run_us / 1000, run_us % 1000)) {
         answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
+    }
+    if let Some(status) = scored.cache {
+        answer.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
     }
     for (name, value) in scored.attributes {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

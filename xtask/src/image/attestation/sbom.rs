@@ -25,7 +25,7 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
             json!({ "type": "library", "bom-ref": format!("{name} {version}"), "name": name, "version": version,
                 "description": "linked statically into the host" })
         });
-        for part in build.crates.iter().filter(|one| one.name != "scorebox-host").map(library).chain(libc) {
+        for part in build.crates.iter().filter(|one| !one.name.starts_with("scorebox-")).map(library).chain(libc) {
             in_host.extend(reference(&part));
             parts.push(part);
         }

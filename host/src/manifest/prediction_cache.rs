@@ -1,0 +1,57 @@
+//! `[prediction_cache]`: answers of a deterministic scorer, kept for those who ask the same.
+//!
+//! Owns the section and its checks. Must not know how answers are kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::settings::default_of;
+use super::{LIMIT_MOST, Misfit, StoreSection, TTL_MOST, bytes, duration};
+
+/// `[prediction_cache]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PredictionCacheSection {
+    /// The store that has the answers, by its name.
+    pub store: String,
+    /// How long an answer is kept.
+    pub ttl: Duration,
+    /// How long a call waits for the store before it is scored.
+    pub timeout: Duration,
+    /// Most bytes of answers that this process keeps beside the store; 0: none.
+    pub memory_bytes: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawPredictionCache {
+    store: Option<String>,
+    ttl: Option<String>,
+    timeout: Option<String>,
+    memory: Option<String>,
+}
+
+impl RawPredictionCache {
+    pub(super) fn into_section(
+        self,
+        stores: &BTreeMap<String, StoreSection>,
+    ) -> Result<PredictionCacheSection, Misfit> {
+        let or_default = |value: Option<String>, key: &str| {
+            value.unwrap_or_else(|| default_of(&format!("prediction_cache.{key}")).to_owned())
+        };
+        let store = or_default(self.store, "store");
+        if !stores.contains_key(&store) {
+            return Err((
+                format!("`prediction_cache.store`: there is no [stores.{store}]"),
+                format!("declare [stores.{store}], or name one that is"),
+            ));
+        }
+        let memory = or_default(self.memory, "memory");
+        Ok(PredictionCacheSection {
+            store,
+            ttl: duration("prediction_cache.ttl", &or_default(self.ttl, "ttl"), TTL_MOST)?,
+            timeout: duration("prediction_cache.timeout", &or_default(self.timeout, "timeout"), LIMIT_MOST)?,
+            memory_bytes: if memory == "0" { 0 } else { bytes("prediction_cache.memory", &memory)? },
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! One server: the connection that all calls share, and what happens while there is none.
+//!
+//! Owns when to connect, again too, and who waits for it. While a server is away, one task tries to reach it, with growing
+//! pauses, and every caller is told so at once (a circuit breaker): a dead Redis costs a call microseconds, not its
+//! timeout. Must not know keys nor slots.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::dialer::{Dialed, Dialer};
+use super::endpoint::Address;
+
+/// The pause after a first failed attempt, and the longest; each is drawn at random up to that, so that the instances of
+/// an app do not all come back at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a call waits for a new connection after the old one stopped answering: a server that is well is back within a
+/// few milliseconds, and one that is not should not be waited for.
+const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Attempts end when nobody has asked for so long; the next call starts them again.
+const INTEREST: Duration = Duration::from_secs(60);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Fault {
+    /// There is no connection; nothing was sent.
+    Unreachable(Arc<str>),
+    /// The connection broke, or nothing came in time: the command may have been executed or not.
+    Lost(&'static str),
+    /// The server answered with an error, or with nonsense.
+    Answer(RedisError),
+}
+
+/// A server.
+pub struct Node {
+    shared: Arc<Shared>,
+    /// Ends the task that connects.
+    _end: DropGuard,
+    ended: CancellationToken,
+}
+
+struct Shared {
+    address: Address,
+    dialer: Arc<Dialer>,
+    state: watch::Sender<State>,
+    /// Told when a connection is not worth keeping.
+    suspected: Notify,
+    started: Instant,
+    /// Milliseconds since `started` when somebody asked last.
+    asked_ms: AtomicU64,
+    /// Whether a connection is being tried.
+    probing: AtomicBool,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nobody tries to connect.
+    Idle,
+    /// Somebody does, and a call may wait for it until then.
+    Connecting(Instant),
+    /// There is a connection; they are counted.
+    Connected(MultiplexedConnection, u64),
+    /// It cannot be reached, and the task keeps trying.
+    Away(Arc<str>),
+}
+
+impl Node {
+    /// A server that is connected to when it is first asked.
+    #[must_use]
+    pub fn new(address: Address, dialer: Arc<Dialer>) -> Self {
+        let shared = Shared {
+            address,
+            dialer,
+            state: watch::Sender::new(State::Idle),
+            suspected: Notify::new(),
+            started: Instant::now(),
+            asked_ms: AtomicU64::new(0),
+            probing: AtomicBool::new(false),
+        };
+        let ended = CancellationToken::new();
+        Self { shared: Arc::new(shared), _end: ended.clone().drop_guard(), ended }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// Whether there is a connection now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(*self.shared.state.borrow(), State::Connected(..))
+    }
+
+    /// Sends a command and waits for its answer.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
+        let (mut connection, number) = self.connection(deadline).await?;
+        let waiting = Waiting::new(&self.shared, &connection, number);
+        let answer = tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
+        waiting.end();
+        self.checked(answer, number)?.extract_error().map_err(|error| self.heard(error, number))
+    }
+
+    /// Sends commands in one go and waits for all answers; each may be an error of its own.
+    ///
+    /// # Errors
+    /// [`Fault`], of the connection.
+    pub async fn send_all(
+        &self,
+        commands: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Result<Value, RedisError>>, Fault> {
+        let (mut connection, number) = self.connection(deadline).await?;
+        let count = commands.len();
+        let waiting = Waiting::new(&self.shared, &connection, number);
+        let answer = tokio::time::timeout_at(deadline, connection.send_packed_commands(commands, 0, count)).await;
+        waiting.end();
+        let answers = self.checked(answer, number)?.into_iter().map(Value::extract_error).collect::<Vec<_>>();
+        answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| self.hear(error, number));
+        Ok(answers)
+    }
+
+    fn heard(&self, error: RedisError, number: u64) -> Fault {
+        self.hear(&error, number);
+        Fault::Answer(error)
+    }
+
+    /// Draws the conclusion from an error that the server gave.
+    fn hear(&self, error: &RedisError, number: u64) {
+        // It has become a replica, or does not know us any more: another connection may lead elsewhere.
+        let is_stale =
+            matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly)) || error.code() == Some("NOAUTH");
+        if is_stale {
+            self.suspect(number);
+        }
+    }
+
+    fn checked<T>(
+        &self,
+        answer: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
+        number: u64,
+    ) -> Result<T, Fault> {
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Err(_) => {
+                self.suspect(number);
+                Err(Fault::Lost("no answer in time"))
+            }
+            Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
+                self.suspect(number);
+                Err(Fault::Lost("the connection broke"))
+            }
+            Ok(Err(error)) => Err(self.heard(error, number)),
+        }
+    }
+
+    fn suspect(&self, number: u64) {
+        self.shared.suspect(number);
+    }
+
+    async fn connection(&self, deadline: Instant) -> Result<(MultiplexedConnection, u64), Fault> {
+        let now = self.shared.started.elapsed().as_millis();
+        self.shared.asked_ms.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let patience = match &*self.shared.state.borrow() {
+            State::Connected(connection, number) => return Ok((connection.clone(), *number)),
+            State::Away(why) => return Err(Fault::Unreachable(Arc::clone(why))),
+            State::Connecting(until) => *until,
+            State::Idle => deadline,
+        };
+        let mut states = self.shared.state.subscribe();
+        let is_first = self.shared.state.send_if_modified(|state| {
+            let is_idle = matches!(state, State::Idle);
+            if is_idle {
+                *state = State::Connecting(Instant::now() + self.shared.dialer.timeout());
+            }
+            is_idle
+        });
+        if is_first {
+            let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
+            tokio::spawn(async move { ended.run_until_cancelled(shared.keep_connected()).await });
+        }
+        let settled = states.wait_for(|state| !matches!(state, State::Connecting(_)));
+        let settled = tokio::time::timeout_at(patience.min(deadline), settled).await;
+        match settled {
+            Ok(Ok(state)) => match &*state {
+                State::Connected(connection, number) => Ok((connection.clone(), *number)),
+                State::Away(why) => Err(Fault::Unreachable(Arc::clone(why))),
+                State::Idle | State::Connecting(_) => Err(Fault::Unreachable("no connection yet".into())),
+            },
+            _ => Err(Fault::Unreachable("no connection yet".into())),
+        }
+    }
+}
+
+impl Shared {
+    /// Connects, and again whenever the connection is lost, until nobody has asked for a while.
+    async fn keep_connected(&self) {
+        let (mut number, mut failures) = (0, 0);
+        loop {
+            match self.dialer.dial(&self.address).await {
+                Ok(dialed) => {
+                    if failures > 0 {
+                        tracing::info!(after_attempts = failures + 1, "Redis is back");
+                    }
+                    failures = 0;
+                    number += 1;
+                    self.hold(dialed, number).await;
+                }
+                Err(why) => {
+                    failures += 1;
+                    // Once for an outage, not once for an attempt.
+                    if failures == 1 {
+                        tracing::warn!("Redis is away: {why}");
+                    }
+                    self.state.send_replace(State::Away(why.into()));
+                    if self.is_forgotten() {
+                        self.state.send_replace(State::Idle);
+                        return;
+                    }
+                    tokio::time::sleep(pause(failures)).await;
+                }
+            }
+        }
+    }
+
+    /// Lends a connection until it is lost or suspected.
+    async fn hold(&self, dialed: Dialed, number: u64) {
+        let Dialed { connection, mut lost, abort } = dialed;
+        let lost_guard = AbortLater { abort, after: self.dialer.timeout() };
+        // What was told of an earlier connection.
+        let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
+        self.state.send_replace(State::Connected(connection, number));
+        tokio::select! {
+            _ = &mut lost => {
+                let until = Instant::now() + self.dialer.timeout();
+                self.state.send_replace(State::Connecting(until));
+            }
+            () = self.suspected.notified() => {}
+        }
+        drop(lost_guard);
+    }
+
+    /// Replaces a connection, unless that has happened already. Calls that wait on it go on waiting.
+    fn suspect(&self, number: u64) {
+        let changed = self.state.send_if_modified(|state| {
+            let is_it = matches!(state, State::Connected(_, now) if *now == number);
+            if is_it {
+                *state = State::Connecting(Instant::now() + SUSPECT_PATIENCE);
+            }
+            is_it
+        });
+        if changed {
+            self.suspected.notify_one();
+        }
+    }
+
+    fn is_forgotten(&self) -> bool {
+        let asked = Duration::from_millis(self.asked_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(asked) > INTEREST
+    }
+}
+
+/// A command on its way. Whoever gives up before its time limit, e.g. since the caller's time is over, says nothing of the
+/// server; but if it has waited for long, somebody should ask.
+struct Waiting<'a> {
+    shared: &'a Arc<Shared>,
+    connection: Option<MultiplexedConnection>,
+    number: u64,
+    since: Instant,
+}
+
+/// Far more than a healthy server takes.
+const LONG: Duration = Duration::from_millis(20);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Arc<Shared>, connection: &MultiplexedConnection, number: u64) -> Self {
+        Self { shared, connection: Some(connection.clone()), number, since: Instant::now() }
+    }
+
+    fn end(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.since.elapsed() < LONG || self.shared.probing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (shared, number) = (Arc::clone(self.shared), self.number);
+        let probe = async move {
+            let ping = redis::cmd("PING");
+            let answer = tokio::time::timeout(shared.dialer.timeout(), connection.send_packed_command(&ping)).await;
+            if !matches!(answer, Ok(Ok(_))) {
+                shared.suspect(number);
+            }
+            shared.probing.store(false, Ordering::Relaxed);
+        };
+        // Where the runtime ends, so does this.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(probe)),
+            Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Ends a connection's task when the answers that it may still bring are of no use.
+struct AbortLater {
+    abort: tokio::task::AbortHandle,
+    after: Duration,
+}
+
+impl Drop for AbortLater {
+    fn drop(&mut self) {
+        let (abort, after) = (self.abort.clone(), self.after);
+        // Where the runtime ends, its tasks do too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(after).await;
+                abort.abort();
+            });
+        }
+    }
+}
+
+/// Between half and all of a pause that doubles with each failure.
+fn pause(failures: u32) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    longest.mul_f64(rand::random_range(0.5..1.0))
+}

@@ -1,0 +1,389 @@
+//! From a key to the node that has it: one server, or a cluster that tells which.
+//!
+//! Owns what is known of the topology, and following its changes: redirections, slots on their way from one node to
+//! another, nodes that are gone. Must not know what a command means, nor how a node is connected to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::time::Instant;
+
+use super::dialer::Dialer;
+use super::endpoint::Address;
+use super::node::{Fault, Node};
+use super::slots::{self, Slots};
+
+/// Redirections that one command follows: while slots move there may be two or three.
+const REDIRECTIONS: u32 = 8;
+
+/// The pause before a command is sent again to a cluster that is changing.
+const SETTLING_PAUSE: Duration = Duration::from_millis(15);
+
+/// Between two questions for the topology. A redirection names the new owner of its slot, so nothing waits for them.
+const REFRESH_PAUSE: Duration = Duration::from_millis(250);
+
+/// Whether a command may be sent again when nobody knows if it was executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Twice is as good as once.
+    Harmless,
+    /// Twice is wrong.
+    Wrong,
+}
+
+/// The way to every node.
+pub struct Router {
+    seeds: Vec<Address>,
+    dialer: Arc<Dialer>,
+    nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
+    topology: Mutex<Topology>,
+    /// Held by whoever asks for the topology.
+    asking: tokio::sync::Mutex<()>,
+}
+
+struct Topology {
+    known: Option<Known>,
+    asked: Option<Instant>,
+}
+
+/// What a server is.
+#[derive(Clone)]
+enum Known {
+    /// One for all keys, at this address.
+    Single(Address),
+    /// One of several.
+    Cluster(Arc<Slots>),
+}
+
+impl Router {
+    /// Routes to the servers of an endpoint; nothing is connected to before the first command.
+    #[must_use]
+    pub fn new(seeds: Vec<Address>, dialer: Dialer) -> Arc<Self> {
+        Arc::new(Self {
+            seeds,
+            dialer: Arc::new(dialer),
+            nodes: Mutex::default(),
+            topology: Mutex::new(Topology { known: None, asked: None }),
+            asking: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Sends a command to the node that has its key.
+    ///
+    /// # Errors
+    /// [`Fault`]; never a redirection.
+    pub async fn send(self: &Arc<Self>, key: &str, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
+        self.send_until(self.deadline(), key, command, repeat).await
+    }
+
+    async fn send_until(
+        self: &Arc<Self>,
+        deadline: Instant,
+        key: &str,
+        command: &Cmd,
+        repeat: Repeat,
+    ) -> Result<Value, Fault> {
+        let slot = slots::slot(key);
+        let mut target = Target { node: self.owner(slot, deadline).await?, is_asked: false };
+        let mut hops = 0;
+        loop {
+            let fault = match target.send(command, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            hops += 1;
+            if hops > REDIRECTIONS || Instant::now() >= deadline {
+                return Err(fault);
+            }
+            target = match self.next(fault, slot, &target.node, repeat, hops) {
+                Next::To(target) => target,
+                Next::Again => {
+                    tokio::time::sleep(SETTLING_PAUSE.min(deadline - Instant::now())).await;
+                    Target { node: self.owner(slot, deadline).await?, is_asked: false }
+                }
+                Next::GiveUp(fault) => return Err(fault),
+            };
+        }
+    }
+
+    /// Sends commands, each to the node that has its key, in one round trip to each node. Their order holds for equal
+    /// keys. All may be repeated.
+    pub async fn send_all(self: &Arc<Self>, commands: Vec<(&str, Cmd)>) -> Vec<Result<Value, Fault>> {
+        let deadline = self.deadline();
+        let mut by_node: BTreeMap<Address, (Arc<Node>, Vec<usize>)> = BTreeMap::new();
+        let mut answers: Vec<Option<Result<Value, Fault>>> = Vec::with_capacity(commands.len());
+        for (index, (key, _)) in commands.iter().enumerate() {
+            match self.owner(slots::slot(key), deadline).await {
+                Ok(node) => {
+                    let address = node.address().clone();
+                    by_node.entry(address).or_insert_with(|| (node, Vec::new())).1.push(index);
+                    answers.push(None);
+                }
+                Err(fault) => answers.push(Some(Err(fault))),
+            }
+        }
+        let sent = by_node.into_values().map(async |(node, indices)| {
+            let mut pipeline = Pipeline::with_capacity(indices.len());
+            for (_, command) in indices.iter().filter_map(|index| commands.get(*index)) {
+                pipeline.add_command(command.clone());
+            }
+            (node.send_all(&pipeline, deadline).await, indices)
+        });
+        for (sent, indices) in join_all(sent).await {
+            // What did not arrive, or has moved, goes its own way, in order.
+            let mut sent = sent.unwrap_or_default().into_iter();
+            for index in indices {
+                let answer = match (sent.next(), commands.get(index)) {
+                    (Some(Ok(answer)), _) => Ok(answer),
+                    (Some(Err(error)), Some(_)) if !is_passing(&error) => Err(Fault::Answer(error)),
+                    (_, Some((key, command))) => self.send_until(deadline, key, command, Repeat::Harmless).await,
+                    (_, None) => continue,
+                };
+                if let Some(slot) = answers.get_mut(index) {
+                    *slot = Some(answer);
+                }
+            }
+        }
+        answers.into_iter().flatten().collect()
+    }
+
+    /// Ids of the nodes that have keys, in an order that stays; one without a name if there is no cluster.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn masters(self: &Arc<Self>) -> Result<Vec<String>, Fault> {
+        Ok(match self.known(self.deadline()).await? {
+            Known::Single(_) => vec![String::new()],
+            Known::Cluster(slots) => slots.masters().iter().map(|master| master.id.clone()).collect(),
+        })
+    }
+
+    /// Sends a command to a node by its id.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn send_to(self: &Arc<Self>, master: &str, command: &Cmd) -> Result<Value, Fault> {
+        let deadline = self.deadline();
+        let address = match self.known(deadline).await? {
+            Known::Single(address) => address,
+            Known::Cluster(slots) => {
+                let mut masters = slots.masters().iter();
+                let found = masters.find(|found| found.id == master);
+                found.ok_or_else(|| Fault::Unreachable("a node of the cluster is gone".into()))?.address.clone()
+            }
+        };
+        let answer = self.node(&address).send(command, deadline).await;
+        if matches!(answer, Err(Fault::Lost(_) | Fault::Unreachable(_))) {
+            self.refresh();
+        }
+        answer
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.dialer.timeout()
+    }
+
+    /// Where a command goes after a fault.
+    fn next(self: &Arc<Self>, fault: Fault, slot: u16, from: &Node, repeat: Repeat, hops: u32) -> Next {
+        let error = match fault {
+            Fault::Answer(error) => error,
+            // The node may be gone for good, and another have its slots by now.
+            Fault::Unreachable(_) => {
+                self.refresh();
+                return match self.known_owner(slot) {
+                    Some(owner) if owner != *from.address() => Next::To(Target::of(self.node(&owner))),
+                    _ => Next::GiveUp(fault),
+                };
+            }
+            Fault::Lost(_) => {
+                self.refresh();
+                let may = repeat == Repeat::Harmless && hops == 1;
+                return if may { Next::Again } else { Next::GiveUp(fault) };
+            }
+        };
+        let ErrorKind::Server(kind) = error.kind() else { return Next::GiveUp(Fault::Answer(error)) };
+        let address = error.redirect_node().and_then(|(address, _)| Address::announced(address, from.address()));
+        match (kind, address) {
+            (ServerErrorKind::Moved, Some(address)) => {
+                self.moved(slot, &address);
+                Next::To(Target::of(self.node(&address)))
+            }
+            (ServerErrorKind::Ask, Some(address)) => Next::To(Target { node: self.node(&address), is_asked: true }),
+            (ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown, _) => {
+                self.refresh();
+                Next::Again
+            }
+            _ => Next::GiveUp(Fault::Answer(error)),
+        }
+    }
+
+    async fn owner(self: &Arc<Self>, slot: u16, deadline: Instant) -> Result<Arc<Node>, Fault> {
+        let address = match self.known(deadline).await? {
+            Known::Single(address) => address,
+            Known::Cluster(slots) => slots.owner(slot).cloned().ok_or_else(|| {
+                self.refresh();
+                Fault::Unreachable("no node of the cluster has this key".into())
+            })?,
+        };
+        Ok(self.node(&address))
+    }
+
+    fn known_owner(&self, slot: u16) -> Option<Address> {
+        match self.lock().known.as_ref()? {
+            Known::Single(address) => Some(address.clone()),
+            Known::Cluster(slots) => slots.owner(slot).cloned(),
+        }
+    }
+
+    fn node(&self, address: &Address) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Node::new(address.clone(), Arc::clone(&self.dialer)));
+        Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
+    }
+
+    /// What the servers are; asked for once.
+    async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
+        if let Some(known) = self.lock().known.clone() {
+            return Ok(known);
+        }
+        let late = |_| Fault::Unreachable("no connection yet".into());
+        let _asking = tokio::time::timeout_at(deadline, self.asking.lock()).await.map_err(late)?;
+        // Somebody else has asked meanwhile.
+        if let Some(known) = self.lock().known.clone() {
+            return Ok(known);
+        }
+        self.ask(deadline).await
+    }
+
+    /// Asks the nodes one after another until one says what it is.
+    async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
+        self.lock().asked = Some(Instant::now());
+        let mut problem = Fault::Unreachable("no server".into());
+        for node in self.candidates() {
+            let mut command = redis::cmd("CLUSTER");
+            command.arg("SLOTS");
+            let known = match node.send(&command, deadline).await {
+                Ok(answer) => match Slots::read(&answer, node.address()) {
+                    Some(slots) => Known::Cluster(Arc::new(slots)),
+                    None => Known::Single(node.address().clone()),
+                },
+                // It is no cluster, does not let us ask, or is a proxy that hides its nodes.
+                Err(Fault::Answer(error)) if !is_starting(&error) => Known::Single(node.address().clone()),
+                Err(fault) => {
+                    problem = fault;
+                    continue;
+                }
+            };
+            self.learn(known.clone());
+            return Ok(known);
+        }
+        Err(problem)
+    }
+
+    /// Nodes to ask: those that are connected first.
+    fn candidates(&self) -> Vec<Arc<Node>> {
+        let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut connected, away): (Vec<_>, Vec<_>) = nodes.values().cloned().partition(|node| node.is_connected());
+        drop(nodes);
+        connected.extend(seeds.into_iter().filter(|seed| !seed.is_connected()));
+        let rest: Vec<_> = away.into_iter().filter(|node| !self.seeds.contains(node.address())).collect();
+        connected.extend(rest);
+        connected
+    }
+
+    fn learn(&self, known: Known) {
+        if let Known::Cluster(slots) = &known {
+            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_master = |address: &Address| slots.masters().iter().any(|master| master.address == *address);
+            // Whoever still uses one that is dropped has a share of it.
+            nodes.retain(|address, _| is_master(address) || self.seeds.contains(address));
+        }
+        self.lock().known = Some(known);
+    }
+
+    /// Notes what a node has said of one slot, and asks for the others.
+    fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
+        {
+            let mut topology = self.lock();
+            let known = match &topology.known {
+                Some(Known::Cluster(slots)) => Known::Cluster(Arc::new(slots.moved(slot, to))),
+                // A cluster after all.
+                Some(Known::Single(_)) | None => Known::Cluster(Arc::new(Slots::default().moved(slot, to))),
+            };
+            topology.known = Some(known);
+        }
+        self.refresh();
+    }
+
+    /// Asks for the topology in the background, if that has not just been done.
+    fn refresh(self: &Arc<Self>) {
+        {
+            let mut topology = self.lock();
+            // One server without a cluster has nothing to tell.
+            let is_single = matches!(topology.known, Some(Known::Single(_))) && self.seeds.len() == 1;
+            if is_single || topology.asked.is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE) {
+                return;
+            }
+            topology.asked = Some(Instant::now());
+        }
+        let router = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let Some(router) = router.upgrade() else { return };
+            let Ok(_asking) = router.asking.try_lock() else { return };
+            let deadline = router.deadline();
+            // A failure is noticed by whoever needs the node.
+            let _ = router.ask(deadline).await;
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Topology> {
+        // What is known is replaced as a whole.
+        self.topology.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A node, and whether it only expects a key that it does not have yet.
+struct Target {
+    node: Arc<Node>,
+    is_asked: bool,
+}
+
+enum Next {
+    To(Target),
+    /// To whoever has the key after a pause.
+    Again,
+    GiveUp(Fault),
+}
+
+impl Target {
+    fn of(node: Arc<Node>) -> Self {
+        Self { node, is_asked: false }
+    }
+
+    async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
+        if !self.is_asked {
+            return self.node.send(command, deadline).await;
+        }
+        // In one go: between the two nobody else's command may come.
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("ASKING").add_command(command.clone());
+        let answers = self.node.send_all(&pipeline, deadline).await?;
+        let answer = answers.into_iter().next_back().unwrap_or(Ok(Value::Nil));
+        answer.map_err(Fault::Answer)
+    }
+}
+
+/// Whether the same command may succeed elsewhere or a little later.
+fn is_passing(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown))
+}
+
+fn is_starting(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, MasterDown};
+    matches!(error.kind(), ErrorKind::Server(BusyLoading | MasterDown)) || error.code() == Some("NOAUTH")
+}

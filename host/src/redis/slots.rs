@@ -1,0 +1,155 @@
+//! Which node of a cluster has which keys.
+//!
+//! Owns the hash and the reading of `CLUSTER SLOTS`. Must not know connections.
+
+use redis::Value;
+
+use super::endpoint::Address;
+
+/// Slots that a cluster divides keys into.
+const SLOTS: u16 = 16384;
+
+static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
+
+/// A master of the cluster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Master {
+    /// What the cluster calls it: stays when its address changes.
+    pub id: String,
+    /// Where it is.
+    pub address: Address,
+}
+
+/// Who has which slots.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// First and last slot, and its master; by first slot.
+    ranges: Vec<(u16, u16, Address)>,
+    /// By id.
+    masters: Vec<Master>,
+}
+
+impl Slots {
+    /// Reads the answer to `CLUSTER SLOTS`, given by `by`.
+    #[must_use]
+    pub fn read(answer: &Value, by: &Address) -> Option<Self> {
+        let Value::Array(rows) = answer else { return None };
+        let mut slots = Self::default();
+        for row in rows {
+            let Value::Array(row) = row else { return None };
+            let (first, last, master) = (number(row.first()?)?, number(row.get(1)?)?, row.get(2)?);
+            let Value::Array(master) = master else { return None };
+            let host = match master.first()? {
+                Value::Nil => by.host.clone(),
+                host => text(host).filter(|host| host != "?")?,
+            };
+            let host = if host.is_empty() { by.host.clone() } else { host };
+            let address = Address { host, port: number(master.get(1)?)? };
+            let id = master.get(2).and_then(text).unwrap_or_else(|| format!("{first}"));
+            slots.ranges.push((first, last, address.clone()));
+            slots.masters.push(Master { id, address });
+        }
+        slots.ranges.sort();
+        slots.masters.sort_by(|a, b| a.id.cmp(&b.id));
+        slots.masters.dedup();
+        Some(slots)
+    }
+
+    /// Who has a slot; `None` while nobody does.
+    #[must_use]
+    pub fn owner(&self, slot: u16) -> Option<&Address> {
+        let end = self.ranges.partition_point(|(first, ..)| *first <= slot);
+        let (_, last, address) = self.ranges.get(end.checked_sub(1)?)?;
+        (slot <= *last).then_some(address)
+    }
+
+    /// The masters, in an order that stays.
+    #[must_use]
+    pub fn masters(&self) -> &[Master] {
+        &self.masters
+    }
+
+    /// The same, with another owner of one slot: what a node has just said is newer than the whole.
+    #[must_use]
+    pub fn moved(&self, slot: u16, to: &Address) -> Self {
+        let mut ranges = Vec::with_capacity(self.ranges.len() + 2);
+        for (first, last, address) in &self.ranges {
+            if !(*first..=*last).contains(&slot) {
+                ranges.push((*first, *last, address.clone()));
+                continue;
+            }
+            if *first < slot {
+                ranges.push((*first, slot - 1, address.clone()));
+            }
+            if slot < *last {
+                ranges.push((slot + 1, *last, address.clone()));
+            }
+        }
+        ranges.push((slot, slot, to.clone()));
+        ranges.sort();
+        Self { ranges, masters: self.masters.clone() }
+    }
+}
+
+/// The slot of a key: only what stands between the first `{` and the next `}` counts, if that is not empty.
+#[must_use]
+pub fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
+    CRC.checksum(hashed.as_bytes()) % SLOTS
+}
+
+fn number(value: &Value) -> Option<u16> {
+    match value {
+        Value::Int(number) => u16::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    redis::from_redis_value(value.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_the_slots_that_redis_gives_them() {
+        // As `CLUSTER KEYSLOT` says.
+        for (key, expected) in [
+            ("foo", 12182),
+            ("123456789", 12739),
+            ("{user1000}.following", 3443),
+            ("{user1000}.followers", 3443),
+            ("foo{}{bar}", 8363),
+            ("foo{{bar}}zap", 4015),
+            ("foo{bar}{zap}", 5061),
+            ("", 0),
+        ] {
+            assert_eq!(slot(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_slot_that_moves_leaves_the_others() {
+        let address = |port| Address { host: "h".into(), port };
+        let row = |first, last, port, id: &str| {
+            let node =
+                vec![Value::BulkString(b"".to_vec()), Value::Int(port), Value::BulkString(id.as_bytes().to_vec())];
+            Value::Array(vec![Value::Int(first), Value::Int(last), Value::Array(node)])
+        };
+        let answer = Value::Array(vec![row(100, 16383, 2, "b"), row(0, 50, 1, "a")]);
+        let slots = Slots::read(&answer, &address(9)).unwrap();
+        assert_eq!(slots.masters().iter().map(|master| master.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let owner = |slots: &Slots, slot| slots.owner(slot).map(|address| address.port);
+        assert_eq!(
+            [0, 50, 51, 99, 100, 16383].map(|slot| owner(&slots, slot)),
+            [1, 1, 0, 0, 2, 2].map(|port| { (port > 0).then_some(port) })
+        );
+        let moved = slots.moved(120, &address(1));
+        assert_eq!([119, 120, 121].map(|slot| owner(&moved, slot)), [Some(2), Some(1), Some(2)]);
+        let back = moved.moved(120, &address(2)).moved(60, &address(3));
+        assert_eq!([60, 61, 119, 120, 121].map(|slot| owner(&back, slot)), [Some(3), None, Some(2), Some(2), Some(2)]);
+    }
+}

@@ -1,0 +1,179 @@
+//! What is kept of an answer, and under which key.
+//!
+//! Owns both forms. An entry holds the digest of its key and content: one that is cut short, changed, or was written for
+//! another key is none. Must not know where entries are kept.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::Dtype;
+use crate::scorer::Payload;
+use crate::scorer::instance::{Input, Output};
+use crate::scorer::tensor::Tensor;
+
+/// SHA-256 of all that an answer depends on.
+pub type Key = [u8; 32];
+
+/// What an entry consists of begins with the digest of the rest.
+const DIGEST_BYTES: usize = 32;
+
+/// What stands before the bytes of an answer.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Head {
+    /// The media type.
+    Payload(String),
+    /// Name, type, shape and number of bytes of each.
+    Tensors(Vec<(String, String, Vec<u64>, usize)>),
+}
+
+/// The key of an input for a scorer, whose code, model and settings are `scorer`. Tensors count as such, in whatever form
+/// they came; other bodies by their bytes, since those are what the scorer sees.
+#[must_use]
+pub fn key(scorer: &Key, input: &Input) -> Key {
+    let mut hash = Sha256::new_with_prefix(scorer);
+    match input {
+        Input::Payload(payload) => {
+            part(&mut hash, payload.content_type.as_bytes());
+            part(&mut hash, &payload.body);
+        }
+        Input::Tensors(tensors) => {
+            for tensor in tensors {
+                part(&mut hash, tensor.name.as_bytes());
+                part(&mut hash, tensor.dtype.name().as_bytes());
+                hash.update((tensor.shape.len() as u64).to_le_bytes());
+                tensor.shape.iter().for_each(|size| hash.update(size.to_le_bytes()));
+                part(&mut hash, &tensor.data);
+            }
+        }
+    }
+    hash.finalize().into()
+}
+
+/// The digest of all that an answer depends on beside its input.
+#[must_use]
+pub fn scorer<'a>(parts: impl IntoIterator<Item = &'a str>) -> Key {
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|text| part(&mut hash, text.as_bytes()));
+    hash.finalize().into()
+}
+
+/// With its length, so that no two rows of parts have one digest.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+/// An answer as an entry for a key.
+#[must_use]
+pub fn write(key: &Key, output: &Output) -> Vec<u8> {
+    let head = match output {
+        Output::Payload(payload) => Head::Payload(payload.content_type.clone()),
+        Output::Tensors(tensors) => {
+            let row = |tensor: &Tensor| {
+                (tensor.name.clone(), tensor.dtype.name().to_owned(), tensor.shape.clone(), tensor.data.len())
+            };
+            Head::Tensors(tensors.iter().map(row).collect())
+        }
+    };
+    // Texts and numbers: nothing of it has no form in JSON.
+    let head = serde_json::to_vec(&head).unwrap_or_default();
+    let mut entry = vec![0; DIGEST_BYTES];
+    entry.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
+    entry.extend_from_slice(&head);
+    match output {
+        Output::Payload(payload) => entry.extend_from_slice(&payload.body),
+        Output::Tensors(tensors) => tensors.iter().for_each(|tensor| entry.extend_from_slice(&tensor.data)),
+    }
+    if let Some((digest, content)) = entry.split_first_chunk_mut::<DIGEST_BYTES>() {
+        *digest = digest_of(key, content);
+    }
+    entry
+}
+
+/// The answer that an entry for a key holds, if it is whole.
+#[must_use]
+pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
+    let (digest, content) = entry.split_first_chunk::<DIGEST_BYTES>()?;
+    if *digest != digest_of(key, content) {
+        return None;
+    }
+    let (length, rest) = content.split_first_chunk::<4>()?;
+    let (head, body) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    Some(match serde_json::from_slice(head).ok()? {
+        Head::Payload(content_type) => {
+            let start = entry.len() - body.len();
+            Output::Payload(Payload { content_type, body: bytes::Bytes::from(entry).slice(start..) })
+        }
+        Head::Tensors(rows) => {
+            let mut rest = body;
+            let mut tensors = Vec::with_capacity(rows.len());
+            for (name, dtype, shape, count) in rows {
+                let (data, more) = rest.split_at_checked(count)?;
+                let dtype = Dtype::ALL.into_iter().find(|known| known.name() == dtype)?;
+                tensors.push(Tensor { name, dtype, shape, data: data.to_vec() });
+                rest = more;
+            }
+            Output::Tensors(tensors)
+        }
+    })
+}
+
+fn digest_of(key: &Key, content: &[u8]) -> [u8; DIGEST_BYTES] {
+    Sha256::new_with_prefix(key).chain_update(content).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str, shape: &[u64], data: &[u8]) -> Tensor {
+        Tensor { name: name.into(), dtype: Dtype::U8, shape: shape.to_vec(), data: data.to_vec() }
+    }
+
+    #[test]
+    fn what_differs_has_another_key() {
+        let payload = |content_type: &str, body: &'static str| {
+            Input::Payload(Payload { content_type: content_type.into(), body: body.into() })
+        };
+        let inputs = [
+            payload("a/b", "1"),
+            payload("a/b", "2"),
+            payload("a/b1", ""),
+            payload("a/", "b1"),
+            Input::Tensors(vec![tensor("x", &[2], &[1, 2])]),
+            Input::Tensors(vec![tensor("x", &[2, 1], &[1, 2])]),
+            Input::Tensors(vec![tensor("y", &[2], &[1, 2])]),
+            Input::Tensors(vec![tensor("x", &[1], &[1]), tensor("x", &[1], &[2])]),
+        ];
+        let scorers = [scorer(["a", "b"]), scorer(["ab"]), scorer(["a", "b", ""])];
+        let mut keys: Vec<Key> =
+            scorers.iter().flat_map(|scorer| inputs.iter().map(|input| key(scorer, input))).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), scorers.len() * inputs.len());
+    }
+
+    #[test]
+    fn an_entry_that_is_not_whole_or_not_of_its_key_is_none() {
+        let outputs = [
+            Output::Payload(Payload { content_type: "application/json".into(), body: "[1]".into() }),
+            Output::Tensors(vec![tensor("label", &[1], &[7]), tensor("empty", &[0], &[])]),
+        ];
+        let own = scorer(["own"]);
+        for output in outputs {
+            let entry = write(&own, &output);
+            assert_eq!(read(&own, entry.clone()), Some(output));
+            assert_eq!(read(&scorer(["another"]), entry.clone()), None);
+            for end in 0..entry.len() {
+                assert_eq!(read(&own, entry[..end].to_vec()), None);
+            }
+            for index in 0..entry.len() {
+                let mut changed = entry.clone();
+                changed[index] ^= 1;
+                assert_eq!(read(&own, changed), None);
+            }
+            assert_eq!(read(&own, [entry, vec![0]].concat()), None);
+        }
+    }
+}

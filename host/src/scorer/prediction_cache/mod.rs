@@ -1,0 +1,219 @@
+//! Answers that have been given before: one round trip and no guest.
+//!
+//! Owns who computes an answer that several ask for at a time, and where it is looked for before: in this process, then in
+//! the store. An answer depends on nothing but its key, so neither can be stale. Must not know what a call is.
+
+pub mod entry;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+
+use self::entry::Key;
+use super::instance::Output;
+use crate::capability::Answers;
+use crate::error::ScoreFailure;
+use crate::manifest::PredictionCacheSection;
+use crate::timer;
+
+/// Largest entry, in bytes: reading a larger one costs about as much as most models do, and everybody's round trips.
+const ENTRY_LIMIT_BYTES: usize = 1 << 20;
+
+/// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
+const WRITES: usize = 64;
+
+/// What an entry costs in memory beside its bytes, about.
+const ENTRY_BYTES: u64 = 256;
+
+/// Where an answer came from, in the words of RFC 9211.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// It was kept.
+    Hit,
+    /// It was computed for this call.
+    Miss,
+    /// It was computed for another that came a little earlier.
+    Collapsed,
+}
+
+impl CacheStatus {
+    /// The value of the header `Cache-Status`.
+    #[must_use]
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::Hit => "scorebox; hit",
+            Self::Miss => "scorebox; fwd=miss",
+            Self::Collapsed => "scorebox; fwd=miss; collapsed",
+        }
+    }
+}
+
+/// An answer, shared by those who asked for it, or why there is none.
+type Answered = Result<Arc<Output>, ScoreFailure>;
+
+/// The cache of one scorer.
+pub struct PredictionCache {
+    /// Of code, model and settings.
+    scorer: Key,
+    answers: Answers,
+    section: PredictionCacheSection,
+    near: Option<quick_cache::sync::Cache<Key, Near, Bytes>>,
+    flights: Mutex<HashMap<Key, watch::Receiver<Option<Answered>>>>,
+    writes: Arc<Semaphore>,
+}
+
+/// An answer in this process's memory.
+#[derive(Clone)]
+struct Near {
+    output: Arc<Output>,
+    until: Instant,
+}
+
+/// Counts what answers in memory take.
+#[derive(Clone)]
+struct Bytes;
+
+impl quick_cache::Weighter<Key, Near> for Bytes {
+    fn weight(&self, _key: &Key, near: &Near) -> u64 {
+        near.output.bytes() as u64 + ENTRY_BYTES
+    }
+}
+
+impl PredictionCache {
+    /// A cache for the scorer with this digest.
+    #[must_use]
+    pub fn new(scorer: Key, answers: Answers, section: PredictionCacheSection) -> Self {
+        let near = (section.memory_bytes > 0).then(|| {
+            let entries = usize::try_from(section.memory_bytes / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
+            quick_cache::sync::Cache::with_weighter(entries.min(1 << 16), section.memory_bytes, Bytes)
+        });
+        let writes = Arc::new(Semaphore::new(WRITES));
+        Self { scorer, answers, section, near, flights: Mutex::default(), writes }
+    }
+
+    /// The digest of the scorer, for keys.
+    #[must_use]
+    pub fn scorer(&self) -> &Key {
+        &self.scorer
+    }
+
+    /// An answer from the cache, or from another call that is computing it, or computed now: `compute` is called at most
+    /// once.
+    ///
+    /// # Errors
+    /// What `compute` gave, also for those who waited for it; `late` where its answer did not come before `deadline`.
+    pub async fn answer(
+        &self,
+        key: Key,
+        deadline: Instant,
+        late: impl Fn() -> ScoreFailure,
+        compute: impl Future<Output = Result<Output, ScoreFailure>>,
+    ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
+        let lead = loop {
+            if let Some(output) = self.near(&key) {
+                return Ok((output, CacheStatus::Hit));
+            }
+            let mut flight = match self.join(key) {
+                Role::Lead(lead) => break lead,
+                Role::Follow(flight) => flight,
+            };
+            let answered = timer::until(deadline, flight.wait_for(Option::is_some)).await.ok_or_else(&late)?;
+            match answered.ok().and_then(|answered| answered.clone()) {
+                Some(Ok(output)) => return Ok((output, CacheStatus::Collapsed)),
+                // Whoever led had less time, or no place; there may be some left for this call.
+                Some(Err(ScoreFailure::TimedOut { .. } | ScoreFailure::Saturated)) | None => {}
+                Some(Err(failure)) => return Err(failure),
+            }
+        };
+        if let Some(output) = self.stored(&key, deadline).await {
+            let output = Arc::new(output);
+            self.keep_near(key, &output);
+            lead.land(Ok(Arc::clone(&output)));
+            return Ok((output, CacheStatus::Hit));
+        }
+        let computed = compute.await.map(Arc::new);
+        if let Ok(output) = &computed
+            && output.bytes() <= ENTRY_LIMIT_BYTES
+        {
+            self.keep_near(key, output);
+            self.store(key, Arc::clone(output));
+        }
+        lead.land(computed.clone());
+        computed.map(|output| (output, CacheStatus::Miss))
+    }
+
+    fn join(&self, key: Key) -> Role<'_> {
+        let mut flights = self.lock();
+        if let Some(flight) = flights.get(&key) {
+            return Role::Follow(flight.clone());
+        }
+        let (answered, flight) = watch::channel(None);
+        flights.insert(key, flight);
+        Role::Lead(Lead { cache: self, key, answered })
+    }
+
+    async fn stored(&self, key: &Key, deadline: Instant) -> Option<Output> {
+        let patience = Instant::now() + self.section.timeout;
+        let entry = timer::until(patience.min(deadline), self.answers.get(&hex::encode(key))).await??;
+        let output = entry::read(key, entry);
+        if output.is_none() {
+            tracing::warn!("an entry of the prediction cache is damaged; its answer is computed again");
+        }
+        output
+    }
+
+    /// In the background: the caller has its answer.
+    fn store(&self, key: Key, output: Arc<Output>) {
+        let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else { return };
+        let (answers, ttl) = (self.answers.clone(), self.section.ttl);
+        tokio::spawn(async move {
+            answers.put(&hex::encode(key), &entry::write(&key, &output), ttl).await;
+            drop(place);
+        });
+    }
+
+    fn near(&self, key: &Key) -> Option<Arc<Output>> {
+        let near = self.near.as_ref()?.get(key)?;
+        (Instant::now() < near.until).then_some(near.output)
+    }
+
+    fn keep_near(&self, key: Key, output: &Arc<Output>) {
+        /// What an operator removes from the store is gone everywhere after so long.
+        const LONGEST: Duration = Duration::from_secs(60);
+        if let Some(near) = &self.near {
+            let until = Instant::now() + self.section.ttl.min(LONGEST);
+            near.insert(key, Near { output: Arc::clone(output), until });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Answered>>>> {
+        // An insertion or a removal is never half done.
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Role<'a> {
+    Lead(Lead<'a>),
+    Follow(watch::Receiver<Option<Answered>>),
+}
+
+/// Whoever computes; when it ends, however it ends, others may.
+struct Lead<'a> {
+    cache: &'a PredictionCache,
+    key: Key,
+    answered: watch::Sender<Option<Answered>>,
+}
+
+impl Lead<'_> {
+    fn land(self, answered: Answered) {
+        self.answered.send_replace(Some(answered));
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.cache.lock().remove(&self.key);
+    }
+}

@@ -1,0 +1,103 @@
+//! A TCP connection that can be cut or held up: what lies between a host and its Redis.
+//!
+//! Owns the forwarding and its faults. Must not know what is spoken over it.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Forwards to a port until it is dropped.
+pub struct Cable {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Bytes of answers that still come through; below zero: all.
+    allowance: AtomicI64,
+    /// New connections are closed at once.
+    is_cut: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Cable {
+    /// Forwards from a port of its own.
+    ///
+    /// # Panics
+    /// There is no port.
+    #[must_use]
+    pub fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+        let own = listener.local_addr().expect("it is bound").port();
+        let shared =
+            Arc::new(Shared { allowance: AtomicI64::new(-1), is_cut: AtomicBool::new(false), open: Mutex::default() });
+        let for_thread = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                if for_thread.is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                forward(&for_thread, &near, &far);
+            }
+        });
+        Self { port: own, shared }
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Lets so many more bytes of answers through, and then cuts the connection that carries them.
+    pub fn cut_after(&self, bytes: i64) {
+        self.shared.allowance.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Cuts all connections; new ones are closed until [`Cable::mend`].
+    ///
+    /// # Panics
+    /// A thread of this panicked.
+    pub fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::SeqCst);
+        for stream in self.shared.open.lock().expect("no thread panics").drain(..) {
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Forwards again.
+    pub fn mend(&self) {
+        self.shared.allowance.store(-1, Ordering::SeqCst);
+        self.shared.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
+    let streams = [near, far].map(|stream| stream.try_clone().expect("a stream has two ends"));
+    shared.open.lock().expect("no thread panics").extend(streams);
+    let pair = |from: &TcpStream, to: &TcpStream| [from, to].map(|stream| stream.try_clone().expect("as above"));
+    let [mut from, mut to] = pair(near, far);
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut from, &mut to));
+        drop(to.shutdown(Shutdown::Both));
+    });
+    let [mut from, mut to] = pair(far, near);
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let left = shared.allowance.load(Ordering::SeqCst);
+            let through = usize::try_from(left).map_or(count, |left| left.min(count));
+            if to.write_all(&buffer[..through]).is_err() || through < count {
+                break;
+            }
+            if left >= 0 {
+                shared.allowance.store(left - i64::try_from(count).expect("a small number"), Ordering::SeqCst);
+            }
+        }
+        drop(to.shutdown(Shutdown::Both));
+        drop(from.shutdown(Shutdown::Both));
+    });
+}

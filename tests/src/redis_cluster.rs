@@ -1,0 +1,215 @@
+//! A real Redis Cluster of a test's own: three masters, each with a replica.
+//!
+//! Owns the processes, who has which slots, and moving them. Must not know what the host keeps in it.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis::{Cmd, Connection, FromRedisValue, Pipeline};
+use tempfile::TempDir;
+
+use crate::redis::free_port;
+use crate::{run, wait};
+
+/// Masters; their slots are thirds.
+pub const MASTERS: usize = 3;
+
+/// Slots of a cluster.
+pub const SLOTS: u16 = 16384;
+
+/// Milliseconds after which a silent node counts as failed.
+const NODE_TIMEOUT_MS: &str = "1000";
+
+/// A running cluster; it is killed when this is dropped. Nodes are numbered: masters first, then their replicas.
+pub struct Cluster {
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    port: u16,
+    bus_port: u16,
+    child: Option<Child>,
+    dir: TempDir,
+}
+
+impl Cluster {
+    /// Starts the nodes and joins them.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut nodes: Vec<Node> = (0..2 * MASTERS)
+            .map(|_| Node {
+                port: free_port(),
+                bus_port: free_port(),
+                child: None,
+                dir: tempfile::tempdir().expect("a folder can be made"),
+            })
+            .collect();
+        nodes.iter_mut().for_each(Node::run);
+        let cluster = Self { nodes };
+        for (number, node) in cluster.nodes.iter().enumerate().skip(1) {
+            cluster.command::<String>(
+                0,
+                &["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &node.bus_port.to_string()],
+            );
+            cluster.command::<String>(number, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+        }
+        for master in 0..MASTERS {
+            let (first, last) = Self::third(master);
+            let (first, last) = (first.to_string(), last.to_string());
+            cluster.command::<String>(master, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+        }
+        for master in 0..MASTERS {
+            let id = cluster.id(master);
+            wait::until("a replica to know its master", || {
+                cluster.try_command::<String>(MASTERS + master, &["CLUSTER", "REPLICATE", &id]).ok()
+            });
+        }
+        cluster.wait_until_whole();
+        cluster
+    }
+
+    /// First and last slot that a master has at the start.
+    #[must_use]
+    pub fn third(master: usize) -> (u16, u16) {
+        let start = |master: usize| u16::try_from(usize::from(SLOTS) * master / MASTERS).expect("a slot");
+        (start(master), start(master + 1) - 1)
+    }
+
+    /// Waits until every node says that all is well, and all masters have replicas that are in step.
+    pub fn wait_until_whole(&self) {
+        let replicas = |number: usize| {
+            let role: Vec<redis::Value> = self.try_command(number, &["ROLE"]).ok()?;
+            redis::from_redis_value::<String>(role.first()?.clone()).ok()
+        };
+        let whole = wait::within(Duration::from_secs(30), || {
+            let all_ok = (0..self.nodes.len()).all(|number| {
+                let info: Result<String, _> = self.try_command(number, &["CLUSTER", "INFO"]);
+                info.is_ok_and(|info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6"))
+            });
+            let masters = (0..self.nodes.len()).filter(|number| replicas(*number).as_deref() == Some("master")).count();
+            let in_step = (0..self.nodes.len()).all(|number| {
+                let info: Result<String, _> = self.try_command(number, &["INFO", "replication"]);
+                info.is_ok_and(|info| info.contains("role:master") || info.contains("master_link_status:up"))
+            });
+            (all_ok && in_step && masters == MASTERS).then_some(())
+        });
+        assert!(
+            whole.is_some(),
+            "the cluster is not whole: {:?}",
+            self.try_command::<String>(0, &["CLUSTER", "NODES"])
+        );
+    }
+
+    /// The URLs of two nodes, as an operator would write them.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let url = |node: &Node| format!("redis://127.0.0.1:{}", node.port);
+        self.nodes.iter().take(2).map(url).collect::<Vec<_>>().join(",")
+    }
+
+    /// Executes a command on one node.
+    #[track_caller]
+    pub fn command<T: FromRedisValue>(&self, node: usize, words: &[&str]) -> T {
+        self.try_command(node, words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    fn try_command<T: FromRedisValue>(&self, node: usize, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = Cmd::new();
+        command.arg(words);
+        command.query(&mut self.nodes[node].connection()?)
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.command(node, &["CLUSTER", "MYID"])
+    }
+
+    /// Declares slots as on their way from one master to another: keys that are there stay, new ones go to the other.
+    pub fn begin_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
+        let (source, destination) = (self.id(from), self.id(to));
+        let (mut importing, mut migrating) = (Pipeline::new(), Pipeline::new());
+        for slot in slots {
+            importing.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(&source).ignore();
+            migrating.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("MIGRATING").arg(&destination).ignore();
+        }
+        importing.query::<()>(&mut self.nodes[to].connection().expect("a node")).expect("slots can be imported");
+        migrating.query::<()>(&mut self.nodes[from].connection().expect("a node")).expect("slots can be migrated");
+    }
+
+    /// Moves the keys of slots that are on their way, and then the slots.
+    pub fn finish_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
+        let destination = self.id(to);
+        let mut source = self.nodes[from].connection().expect("a node");
+        let mut others: Vec<Connection> =
+            [to, from].map(|number| self.nodes[number].connection().expect("a node")).into();
+        let port = self.nodes[to].port.to_string();
+        let mut nodes = Pipeline::new();
+        for slot in slots {
+            loop {
+                let mut command = redis::cmd("CLUSTER");
+                let keys: Vec<Vec<u8>> =
+                    command.arg("GETKEYSINSLOT").arg(slot).arg(100).query(&mut source).expect("a list");
+                if keys.is_empty() {
+                    break;
+                }
+                let mut migrate = redis::cmd("MIGRATE");
+                migrate.arg(&["127.0.0.1", &port, "", "0", "5000", "KEYS"]).arg(keys);
+                migrate.query::<String>(&mut source).expect("keys can be moved");
+            }
+            nodes.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(&destination).ignore();
+        }
+        for other in &mut others {
+            nodes.query::<()>(other).expect("slots can be given");
+        }
+    }
+
+    /// Ends a node at once; what it held is lost there.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].stop();
+    }
+
+    /// Starts it again where it was.
+    pub fn restart(&mut self, node: usize) {
+        self.nodes[node].run();
+    }
+
+    /// The id of the process of a node.
+    #[must_use]
+    pub fn pid(&self, node: usize) -> Option<u32> {
+        self.nodes[node].child.as_ref().map(Child::id)
+    }
+}
+
+impl Node {
+    fn run(&mut self) {
+        let mut command: Command = run::tool("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
+        command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
+        command.args(["--cluster-port", &self.bus_port.to_string(), "--cluster-node-timeout", NODE_TIMEOUT_MS]);
+        // A master that has given all its slots away stays one.
+        command.args(["--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0"]);
+        command.args(["--repl-diskless-sync-delay", "0"]);
+        command.arg("--dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("redis-server can be started"));
+        wait::until("a node", || {
+            let mut connection = self.connection().ok()?;
+            redis::cmd("PING").query::<String>(&mut connection).ok()
+        });
+    }
+
+    fn connection(&self) -> redis::RedisResult<Connection> {
+        redis::Client::open(("127.0.0.1", self.port))?.get_connection()
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

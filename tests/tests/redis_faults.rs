@@ -1,0 +1,261 @@
+//! What a Redis that fails does to scoring: nothing to calls that do not need it, a clear error to those that do, and no
+//! wait once it is known to be away.
+//!
+//! Owns the faults. Each is put under load, with calls of both kinds, and taken away again.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use scorebox_tests::app::App;
+use scorebox_tests::cable::Cable;
+use scorebox_tests::host::Host;
+use scorebox_tests::redis::{Kind, PASSWORD, Redis, free_port};
+use scorebox_tests::{require, wait};
+use serde_json::{Value, json};
+
+/// Of an operation; the manifest below has the same.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// After the server's return.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+const VALUE: &str = "the only right answer";
+
+/// Calls by four clients for a while.
+struct Load {
+    /// That needed no store.
+    plain: usize,
+    /// That got the value.
+    found: usize,
+    /// That were told that the store is away.
+    away: usize,
+    longest_plain: Duration,
+}
+
+struct Setup {
+    host: Host,
+    redis: Redis,
+    cable: Cable,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let redis = Redis::start(Kind::Password);
+        let cable = Cable::to(redis.port());
+        let app = App::with("keys", "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n");
+        let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/3", cable.port());
+        let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &url), ("SCOREBOX_LOG", "trace")]);
+        let setup = Self { host, redis, cable };
+        setup.put();
+        assert_eq!(setup.get(), json!([{ "ok": VALUE }]));
+        setup
+    }
+
+    fn put(&self) {
+        self.redis.command::<()>(&["SET", "p:known", VALUE]);
+    }
+
+    fn ops(&self, ops: &Value) -> Value {
+        self.host.score(&json!({ "ops": ops })).expect(200).json()
+    }
+
+    fn get(&self) -> Value {
+        self.ops(&json!([{"op": "get", "key": "known"}]))
+    }
+
+    fn set(&self) -> Value {
+        self.ops(&json!([{"op": "set", "key": "written", "value": "1"}]))
+    }
+
+    /// Four clients call with and without the store until the work is done.
+    fn load(&self, work: impl FnOnce()) -> Load {
+        let done = AtomicBool::new(false);
+        let [plain, found, away] = [0; 3].map(AtomicUsize::new);
+        let longest = std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut longest = Duration::ZERO;
+                        while !done.load(Ordering::Relaxed) {
+                            let started = Instant::now();
+                            assert_eq!(self.ops(&json!([])), json!([]));
+                            longest = longest.max(started.elapsed());
+                            plain.fetch_add(1, Ordering::Relaxed);
+                            match self.get() {
+                                answer if answer == json!([{ "ok": VALUE }]) => found.fetch_add(1, Ordering::Relaxed),
+                                answer => {
+                                    let text = answer[0]["error"]["other"].as_str().unwrap_or_default();
+                                    assert!(text.contains("cannot be reached"), "{answer}");
+                                    assert!(!text.contains("127.0.0.1"), "{answer}");
+                                    away.fetch_add(1, Ordering::Relaxed)
+                                }
+                            };
+                        }
+                        longest
+                    })
+                })
+                .collect();
+            work();
+            done.store(true, Ordering::Relaxed);
+            clients.into_iter().map(|client| client.join().expect("every answer is right")).max().unwrap_or_default()
+        });
+        let [plain, found, away] = [plain, found, away].map(AtomicUsize::into_inner);
+        Load { plain, found, away, longest_plain: longest }
+    }
+
+    #[track_caller]
+    fn recovers(&self, since: Instant) {
+        let back = wait::within(RECOVERY, || (self.get() == json!([{ "ok": VALUE }])).then_some(()));
+        assert!(back.is_some(), "not back {:?} after the server's return", since.elapsed());
+        assert_eq!(self.set(), json!([{ "ok": null }]));
+    }
+
+    /// No credential in any line, at the finest level.
+    #[track_caller]
+    fn keeps_its_secret(&self) {
+        let log = self.host.log.text();
+        assert!(!log.contains(PASSWORD), "the password is in the log");
+        assert!(self.host.stderr.text().is_empty(), "{}", self.host.stderr.text());
+    }
+}
+
+impl Load {
+    /// A store that is away costs a call its time limit a few times at most, and then next to nothing.
+    #[track_caller]
+    fn is_quick(&self, lasted: Duration) {
+        let each = lasted.as_secs_f64() * 4.0 / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
+        println!(
+            "{} plain, {} found, {} away, longest plain {:?}",
+            self.plain, self.found, self.away, self.longest_plain
+        );
+        assert!(self.away > 20, "{} calls were told, {each} s each", self.away);
+        assert!(self.longest_plain < TIMEOUT * 5, "a call without the store took {:?}", self.longest_plain);
+    }
+}
+
+#[test]
+fn killed_and_restarted_empty() {
+    require!("redis-server");
+    let mut setup = Setup::new();
+    setup.redis.stop();
+    let lasted = Duration::from_secs(2);
+    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    setup.redis.restart();
+    let since = Instant::now();
+    // It has lost everything, which is no error.
+    wait::until("the store to be back", || (setup.get() == json!([{ "ok": null }])).then_some(()));
+    setup.put();
+    setup.recovers(since);
+    setup.keeps_its_secret();
+}
+
+#[test]
+fn paused() {
+    require!("redis-server");
+    let setup = Setup::new();
+    setup.redis.pause(true);
+    let lasted = Duration::from_secs(3);
+    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    setup.redis.pause(false);
+    setup.recovers(Instant::now());
+}
+
+#[test]
+fn unplugged() {
+    require!("redis-server");
+    let setup = Setup::new();
+    let lasted = Duration::from_secs(2);
+    let load = setup.load(|| {
+        setup.cable.cut();
+        std::thread::sleep(lasted);
+        setup.cable.mend();
+    });
+    load.is_quick(lasted);
+    setup.recovers(Instant::now());
+}
+
+#[test]
+fn cut_in_the_middle_of_an_answer() {
+    require!("redis-server");
+    let setup = Setup::new();
+    let load = setup.load(|| {
+        for bytes in 0..40 {
+            setup.cable.cut_after(bytes);
+            std::thread::sleep(Duration::from_millis(20));
+            setup.cable.mend();
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    });
+    println!("{} found, {} away", load.found, load.away);
+    assert!(load.found > 100, "{} found, {} away", load.found, load.away);
+    // A count may have been made or not, and the scorer is told that it does not know; never is it made twice.
+    let count = json!([{"op": "increment", "key": "count", "delta": 1}]);
+    let (mut made, mut unknown) = (1, 0);
+    // The script is known to the server from now on, so that what is cut is the count's own answer.
+    assert_eq!(setup.ops(&count), json!([{ "ok": 1 }]));
+    for bytes in 0..12 {
+        setup.cable.cut_after(bytes);
+        match setup.ops(&count)[0]["ok"].as_i64() {
+            Some(_) => made += 1,
+            None => unknown += 1,
+        }
+        setup.cable.mend();
+        wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
+    }
+    let counted: i64 = setup.redis.command(&["GET", "p:count"]);
+    assert!(unknown > 0, "nothing was cut");
+    assert!((made..=made + unknown).contains(&counted), "{made} made, {unknown} unknown, {counted} counted");
+    setup.recovers(Instant::now());
+}
+
+#[test]
+fn a_replica_refuses_writes_until_it_is_promoted() {
+    require!("redis-server");
+    let setup = Setup::new();
+    let nobody = free_port().to_string();
+    setup.redis.command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
+    let refused = setup.set();
+    let text = refused[0]["error"]["other"].as_str().unwrap_or_default();
+    assert!(text.contains("cannot be reached now"), "{refused}");
+    let load = setup.load(|| std::thread::sleep(Duration::from_millis(300)));
+    assert_eq!(load.away, 0, "reading needs no master");
+    setup.redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    setup.recovers(Instant::now());
+}
+
+#[test]
+fn full() {
+    require!("redis-server");
+    let setup = Setup::new();
+    setup.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let many =
+        json!([{"op": "set-many", "entries": [["a", "1"], ["b", "2"]]}, {"op": "increment", "key": "n", "delta": 1}]);
+    for answer in [setup.set()[0].clone(), setup.ops(&many)[0].clone(), setup.ops(&many)[1].clone()] {
+        let text = answer["error"]["other"].as_str().unwrap_or_default();
+        assert!(text.contains("OOM"), "{answer}");
+    }
+    let load = setup.load(|| std::thread::sleep(Duration::from_millis(300)));
+    assert_eq!(load.away, 0, "reading needs no room");
+    setup.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    setup.recovers(Instant::now());
+}
+
+#[test]
+fn a_password_that_is_refused_for_a_while() {
+    require!("redis-server");
+    let setup = Setup::new();
+    // A configuration that went wrong: the password is another one, and the connection is gone.
+    setup.redis.command::<()>(&["ACL", "SETUSER", "default", ">another", &format!("<{PASSWORD}")]);
+    setup.cable.cut();
+    setup.cable.mend();
+    let lasted = Duration::from_secs(1);
+    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    let refused = setup.get();
+    assert!(refused[0]["error"]["other"].as_str().unwrap_or_default().contains("credentials"), "{refused}");
+    let url = format!("redis://:another@127.0.0.1:{}/3", setup.redis.port());
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let mut command = redis::cmd("ACL");
+    command.arg(&["SETUSER", "default", "<another", &format!(">{PASSWORD}")]).query::<()>(&mut connection).unwrap();
+    setup.recovers(Instant::now());
+    setup.keeps_its_secret();
+}
