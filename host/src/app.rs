@@ -18,9 +18,10 @@ use crate::error::StartupError;
 use crate::functions::FunctionApp;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
-use crate::redis::{Memory, Redis, Server, Store};
+use crate::redis::Store;
 use crate::scorer::signature::{Port, Signature};
 use crate::scorer::{Scorer, WIT_VERSION};
+use crate::stores;
 
 /// What was loaded, for people, pipelines and the image's labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +67,7 @@ impl App {
         // A source is told apart before anything is opened.
         component::file(&manifest)?;
         let model = Arc::new(open_model(&manifest)?);
-        let capabilities = Arc::new(capabilities(&manifest, Arc::clone(&model), stores(&manifest, environment)?));
+        let capabilities = Arc::new(capabilities(&manifest, Arc::clone(&model), stores::open(&manifest, environment)?));
         let engine = engine::engine(Allocation::Pool { instances: deployment::most_instances(&manifest.limits) })?;
         let compiled = component::load(&engine, &manifest)?;
         let scorer = Scorer::load(&engine, &compiled, &manifest, capabilities, runtime).await?;
@@ -163,25 +164,6 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
         .enable_all()
         .build()
         .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
-}
-
-fn stores(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
-    let open = |(name, section): (&String, &crate::manifest::StoreSection)| {
-        let backend: Arc<dyn Redis> = match deployment::store(section, environment)? {
-            None => Arc::new(Memory::default()),
-            Some(deployment::Connection { endpoint, ca }) => {
-                let server = Server::new(&endpoint, ca.as_deref(), section.timeout);
-                Arc::new(server.map_err(|problem| StartupError::Environment {
-                    variable:
-                        section.ca_variable.clone().filter(|_| ca.is_some()).unwrap_or("SSL_CERT_FILE".to_owned()),
-                    problem,
-                    fix: "name a file of certificates in PEM".to_owned(),
-                })?)
-            }
-        };
-        Ok((name.clone(), Store::new(backend, &section.prefix, section.default_ttl)))
-    };
-    manifest.stores.iter().map(open).collect()
 }
 
 fn signature_json(signature: &Signature) -> Value {

@@ -3,11 +3,9 @@
 //! Owns the names of the variables and reads them, once, at the edge. Must not know what the values are used for. A
 //! variable's value never appears in a message: it may hold a password.
 
-use std::path::PathBuf;
-
 use crate::error::StartupError;
 use crate::manifest::{Limits, StoreSection};
-use crate::redis::{Endpoint, URL_FORM};
+use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 
 /// The port that the Functions host asks its custom handler to listen on.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -67,10 +65,10 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
 
 /// What a store is connected by.
 pub struct Connection {
-    /// Where it is, and who asks.
+    /// Where it is.
     pub endpoint: Endpoint,
-    /// The file of certificates that are trusted in place of the system's.
-    pub ca: Option<PathBuf>,
+    /// Who we are to it.
+    pub credentials: Credentials,
 }
 
 /// Returns what a store is connected by, or `None` if the store is to be kept in memory.
@@ -80,13 +78,27 @@ pub struct Connection {
 pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Option<Connection>, StartupError> {
     let value = |variable: &str| environment(variable).filter(|value| !value.trim().is_empty());
     let Some(url) = value(&section.url_variable) else { return Ok(None) };
-    let endpoint = Endpoint::parse(&url).map_err(|problem| StartupError::Environment {
+    let mut endpoint = Endpoint::parse(&url).map_err(|problem| StartupError::Environment {
         variable: section.url_variable.clone(),
         problem: format!("is not a Redis URL: {problem}"),
         fix: format!("write {URL_FORM}"),
     })?;
-    let ca = section.ca_variable.as_deref().and_then(value).map(PathBuf::from);
-    Ok(Some(Connection { endpoint, ca }))
+    endpoint.default_client(value("AZURE_CLIENT_ID"));
+    let credentials = Credentials::new(endpoint.source(|| platform(environment)));
+    Ok(Some(Connection { endpoint, credentials }))
+}
+
+/// Who gives tokens of Microsoft Entra ID here, by the variables that Azure's platforms set.
+fn platform(environment: Environment<'_>) -> Platform {
+    let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+    if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {
+        return Platform::AppService { endpoint, header: header.into() };
+    }
+    if let (Some(token_file), Some(tenant)) = (value("AZURE_FEDERATED_TOKEN_FILE"), value("AZURE_TENANT_ID")) {
+        let authority = value("AZURE_AUTHORITY_HOST").unwrap_or("https://login.microsoftonline.com/".to_owned());
+        return Platform::Workload { authority, tenant, token_file: token_file.into() };
+    }
+    Platform::VirtualMachine
 }
 
 #[cfg(test)]
@@ -99,7 +111,6 @@ mod tests {
     fn a_store_without_a_url_is_kept_in_memory_and_a_bad_url_is_named_not_shown() {
         let section = StoreSection {
             url_variable: "CACHE".into(),
-            ca_variable: None,
             prefix: "p".into(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
@@ -110,7 +121,7 @@ mod tests {
         assert!(store(&section, &|_: &str| None).unwrap().is_none());
         assert!(read(" ").unwrap().is_none());
         let endpoint = read("rediss://:pw@h:6380").unwrap().unwrap();
-        assert_eq!((endpoint.tls, endpoint.password()), (true, Some("pw")));
+        assert!(endpoint.tls && endpoint.password().is_some());
         let message = read("hunter2@cache").map(drop).unwrap_err().to_string();
         assert!(message.contains("CACHE") && message.contains("redis://") && !message.contains("hunter2"), "{message}");
     }

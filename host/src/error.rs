@@ -8,7 +8,7 @@ mod startup;
 
 use std::time::Duration;
 
-pub use self::startup::{StartupError, stopped_exit_code};
+pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
 
 /// What a caller may be told, and what only an operator may see.
 #[derive(Debug, Clone, PartialEq, Eq)]

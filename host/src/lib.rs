@@ -20,6 +20,7 @@
 //! | [`functions`] | the wire of Azure Functions: function.json, envelopes, answers |
 //! | [`server`] | sockets, routes, limits, the end of the process |
 //! | [`app`] | the order in which an app folder is loaded |
+//! | [`stores`] | the stores that a manifest names, where the environment says that they are |
 //! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
 //! | [`telemetry`] | the log |
 //!
@@ -46,6 +47,7 @@ pub mod precompiled;
 pub mod redis;
 pub mod scorer;
 pub mod server;
+pub mod stores;
 pub mod telemetry;
 mod timer;
 pub mod trigger;

@@ -33,6 +33,7 @@ Exit codes:
   3  scorebox.toml          4  the component       5  the model
   6  init of the scorer     7  address or port     8  an environment variable
   9  host.json or a function.json
+  10 check --connect: a store does not answer
   invoke only: 20  the input   21  try later   22  out of time   23  the scorer
 
 Environment:
@@ -40,7 +41,9 @@ Environment:
                                 answered at /FUNCTION
   SCOREBOX_LOG                  what is logged: a level, or e.g. info,scorer=debug
   SCOREBOX_LOG_FORMAT           text or json; unset: text on a terminal, JSON elsewhere
-  SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable";
+  SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable; for ?auth=entra also the
+                                variables by which Azure tells who gives tokens: IDENTITY_ENDPOINT, IDENTITY_HEADER,
+                                AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST";
 
 #[derive(Subcommand)]
 enum Command {
@@ -137,6 +140,9 @@ struct Check {
     /// Print every setting too: its value here, its default, what it does.
     #[arg(long)]
     explain: bool,
+    /// Connect to every store too, as this environment says, and tell what answers. Without it nothing is connected to.
+    #[arg(long)]
+    connect: bool,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     output: Format,

@@ -87,9 +87,6 @@ pub enum ComponentSource {
 pub struct StoreSection {
     /// Name of the environment variable that holds the Redis URL. Unset or empty: the store is kept in memory.
     pub url_variable: String,
-    /// Name of the environment variable that holds the path of the certificates that are trusted in place of the
-    /// system's.
-    pub ca_variable: Option<String>,
     /// Put before every key, with a `:`.
     pub prefix: String,
     /// Expiry of a value that is written without one.
@@ -209,7 +206,6 @@ struct RawScorer {
 #[derive(Deserialize)]
 struct RawStore {
     url: Option<String>,
-    ca: Option<String>,
     prefix: Option<String>,
     default_ttl: Option<String>,
     timeout: Option<String>,
@@ -297,14 +293,6 @@ impl RawStore {
                     .to_owned(),
             ));
         };
-        let ca = self.ca.as_deref().map(|ca| ca.strip_prefix("env:").filter(|variable| !variable.is_empty()));
-        if ca == Some(None) {
-            return Err((
-                format!("`stores.{name}.ca` is not the name of an environment variable"),
-                "write `ca = \"env:NAME\"` and set NAME to the path of a PEM file where the host runs".to_owned(),
-            ));
-        }
-        let ca_variable = ca.flatten().map(str::to_owned);
         // Two stores on one server must not share keys either.
         let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
         let prefix = self.prefix.unwrap_or(default_prefix);
@@ -317,7 +305,6 @@ impl RawStore {
         let timeout = self.timeout.unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
         Ok(StoreSection {
             url_variable: variable.to_owned(),
-            ca_variable,
             prefix,
             default_ttl: self
                 .default_ttl

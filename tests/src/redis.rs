@@ -14,6 +14,9 @@ use crate::{run, wait};
 /// What a password in a test looks like; it must never be seen in a log.
 pub const PASSWORD: &str = "correct-horse-battery-staple";
 
+/// A user of a server's access list.
+pub const USER: &str = "scorer-one";
+
 /// How a server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -21,7 +24,7 @@ pub enum Kind {
     Plain,
     /// With [`PASSWORD`], in database 3.
     Password,
-    /// Over TLS, with a certificate of [`Redis::authority`].
+    /// Over TLS, with a certificate of [`Redis::authority`], as [`USER`], who may touch nothing but keys.
     Tls,
 }
 
@@ -62,6 +65,8 @@ impl Redis {
                 command.args(["--tls-port", &self.tls_port.to_string(), "--tls-auth-clients", "no"]);
                 command.arg("--tls-cert-file").arg(file("server.crt")).arg("--tls-key-file").arg(file("server.key"));
                 command.arg("--tls-ca-cert-file").arg(file("ca.crt"));
+                let password = format!(">{PASSWORD}");
+                command.args(["--user", USER, "on", &password, "~*", "+@all", "-@admin", "-@dangerous"]);
             }
         }
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -89,6 +94,12 @@ impl Redis {
         self.port
     }
 
+    /// The port that is TLS.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
     /// Stops the process from answering, without closing anything, or lets it go on.
     ///
     /// # Panics
@@ -106,7 +117,7 @@ impl Redis {
         match self.kind {
             Kind::Plain => format!("redis://127.0.0.1:{}", self.port),
             Kind::Password => format!("redis://:{PASSWORD}@127.0.0.1:{}/3", self.port),
-            Kind::Tls => format!("rediss://127.0.0.1:{}", self.tls_port),
+            Kind::Tls => format!("rediss://{USER}:{PASSWORD}@127.0.0.1:{}", self.tls_port),
         }
     }
 

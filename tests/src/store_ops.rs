@@ -4,8 +4,19 @@
 
 use std::time::Duration;
 
-use scorebox_host::redis::{Condition, Lifetime, Store, StoreError};
+use scorebox_host::redis::{Condition, Credentials, Endpoint, Lifetime, Platform, Server, Store, StoreError};
 use serde_json::{Value, json};
+
+/// The server behind a URL.
+///
+/// # Panics
+/// The URL is none.
+#[must_use]
+pub fn server(url: &str, timeout: Duration) -> Server {
+    let endpoint = Endpoint::parse(url).expect("a URL");
+    let credentials = Credentials::new(endpoint.source(|| Platform::VirtualMachine));
+    Server::new(&endpoint, credentials, timeout).expect("certificates")
+}
 
 /// Performs operations on a store; one answer for each.
 ///

@@ -2,6 +2,7 @@
 //!
 //! Owns the bounds and the pause between two looks. Must not know what is waited for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than anything in a test takes on a busy machine; a test that waits this long fails.
@@ -30,5 +31,14 @@ pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
             return None;
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Tells threads that work until then that it is over, also when a test fails meanwhile.
+pub struct AtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,10 @@
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{Digit, sample};
+use scorebox_tests::functions::FunctionsHost;
+use scorebox_tests::functions::app::{laid_out, messages};
+use scorebox_tests::functions::outputs::{Bound, Failed};
+use scorebox_tests::functions::values::{base64, envelope, message_metadata};
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::{place, require, wait};
@@ -92,4 +96,40 @@ fn without_its_server_it_is_unavailable_and_recovers() {
     redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
     wait::until("the store to be back", || (host.score(&json!({"key": "digit:7"})).status == 200).then_some(()));
     check(&host, "digit:7", &sample()[0], true);
+}
+
+#[test]
+fn a_message_comes_again_until_the_server_is_back() {
+    require!("redis-server");
+    let mut redis = Redis::start(Kind::Plain);
+    let functions = [("scores", messages("msg", "one", Some("binary"), &[]))];
+    let app = laid_out(App::example("features", ""), json!({}), &functions);
+    let host = FunctionsHost::start_with(app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let digit = &sample()[7];
+    let store = |redis: &Redis| redis.command::<()>(&["SET", "features:digit:7", &digit.stored()]);
+    store(&redis);
+    let question = json!({"key": "digit:7"});
+    let deliver = |attempt: u32| {
+        host.invoke("scores", &envelope("msg", base64(question.to_string()), message_metadata("m-1", attempt)))
+    };
+    let label = |bound: &Bound| bound.json("output")["label"].clone();
+    let first = deliver(1).expect("all is well");
+    redis.stop();
+    for attempt in 1..4 {
+        match deliver(attempt) {
+            Err(Failed::Status(503, answer)) => {
+                let answer: serde_json::Value = serde_json::from_slice(&answer).expect("an error is JSON");
+                assert_eq!(answer["code"], "store-unavailable", "{answer}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    redis.restart();
+    store(&redis);
+    let mut attempt = 4;
+    let again = wait::until("the message to be completed", || {
+        attempt += 1;
+        deliver(attempt).ok()
+    });
+    assert_eq!(label(&again), label(&first));
 }

@@ -6,23 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use scorebox_host::redis::{Condition, Endpoint, Server, Store, StoreError};
+use scorebox_host::redis::{Condition, Store, StoreError};
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis_cluster::{Cluster, SLOTS};
 use scorebox_tests::require;
 use scorebox_tests::store_cases::check_all;
-use scorebox_tests::store_ops::perform_all;
+use scorebox_tests::store_ops::{perform_all, server};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn store(cluster: &Cluster, prefix: &str, timeout: Duration) -> Store {
     install_crypto();
-    let endpoint = Endpoint::parse(&cluster.url()).expect("a URL");
-    let server = block_on(async { Server::new(&endpoint, None, timeout) }).expect("a store");
-    Store::new(Arc::new(server), prefix, None)
+    Store::new(Arc::new(server(&cluster.url(), timeout)), prefix, None)
 }
 
 /// Runs the one list, each case under a prefix of its own.

@@ -10,6 +10,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::cable::Cable;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, PASSWORD, Redis, free_port};
+use scorebox_tests::wait::AtEnd;
 use scorebox_tests::{require, wait};
 use serde_json::{Value, json};
 
@@ -30,12 +31,18 @@ struct Load {
     /// That were told that the store is away.
     away: usize,
     longest_plain: Duration,
+    /// The median of the second half, when what is away is known to be.
+    p50_plain: Duration,
+    /// The same of a host without a Redis, called in turn: what the machine's other work costs, it costs both.
+    p50_control: Duration,
 }
 
 struct Setup {
     host: Host,
     redis: Redis,
     cable: Cable,
+    /// The same app with its store in memory.
+    control: Host,
 }
 
 impl Setup {
@@ -45,7 +52,8 @@ impl Setup {
         let app = App::with("keys", "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n");
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/3", cable.port());
         let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &url), ("SCOREBOX_LOG", "trace")]);
-        let setup = Self { host, redis, cable };
+        let control = Host::start_with(&app, &[("SCOREBOX_LOG", "trace")]);
+        let setup = Self { host, redis, cable, control };
         setup.put();
         assert_eq!(setup.get(), json!([{ "ok": VALUE }]));
         setup
@@ -71,15 +79,17 @@ impl Setup {
     fn load(&self, work: impl FnOnce()) -> Load {
         let done = AtomicBool::new(false);
         let [plain, found, away] = [0; 3].map(AtomicUsize::new);
-        let longest = std::thread::scope(|scope| {
+        let mut times: Vec<(Instant, Duration, Duration)> = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut longest = Duration::ZERO;
+                        let mut times = Vec::new();
                         while !done.load(Ordering::Relaxed) {
                             let started = Instant::now();
                             assert_eq!(self.ops(&json!([])), json!([]));
-                            longest = longest.max(started.elapsed());
+                            let between = Instant::now();
+                            assert_eq!(self.control.score(&json!({"ops": []})).expect(200).json(), json!([]));
+                            times.push((started, between - started, between.elapsed()));
                             plain.fetch_add(1, Ordering::Relaxed);
                             match self.get() {
                                 answer if answer == json!([{ "ok": VALUE }]) => found.fetch_add(1, Ordering::Relaxed),
@@ -91,16 +101,26 @@ impl Setup {
                                 }
                             };
                         }
-                        longest
+                        times
                     })
                 })
                 .collect();
+            let end = AtEnd(&done);
             work();
-            done.store(true, Ordering::Relaxed);
-            clients.into_iter().map(|client| client.join().expect("every answer is right")).max().unwrap_or_default()
+            drop(end);
+            clients.into_iter().flat_map(|client| client.join().expect("every answer is right")).collect()
         });
         let [plain, found, away] = [plain, found, away].map(AtomicUsize::into_inner);
-        Load { plain, found, away, longest_plain: longest }
+        times.sort_unstable();
+        let longest_plain = times.iter().map(|(_, took, _)| *took).max().unwrap_or_default();
+        let late = times.split_off(times.len() / 2);
+        let p50 = |took: fn(&(Instant, Duration, Duration)) -> Duration| {
+            let mut times: Vec<_> = late.iter().map(took).collect();
+            times.sort_unstable();
+            times.get(times.len() / 2).copied().unwrap_or_default()
+        };
+        let (p50_plain, p50_control) = (p50(|(_, took, _)| *took), p50(|(_, _, took)| *took));
+        Load { plain, found, away, longest_plain, p50_plain, p50_control }
     }
 
     #[track_caller]
@@ -123,6 +143,10 @@ impl Load {
     /// A store that is away costs a call its time limit a few times at most, and then next to nothing.
     #[track_caller]
     fn is_quick(&self, lasted: Duration) {
+        let (fault, normal) = (self.p50_plain, self.p50_control);
+        let ratio = fault.as_secs_f64() / normal.as_secs_f64();
+        println!("p50 without the store: {fault:?} with the fault, {normal:?} without, ratio {ratio:.2}");
+        assert!(ratio <= 1.5, "{fault:?} instead of {normal:?}");
         let each = lasted.as_secs_f64() * 4.0 / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
         println!(
             "{} plain, {} found, {} away, longest plain {:?}",
@@ -183,11 +207,13 @@ fn cut_in_the_middle_of_an_answer() {
             setup.cable.cut_after(bytes);
             std::thread::sleep(Duration::from_millis(20));
             setup.cable.mend();
+            wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
             std::thread::sleep(Duration::from_millis(30));
         }
     });
     println!("{} found, {} away", load.found, load.away);
     assert!(load.found > 100, "{} found, {} away", load.found, load.away);
+    wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
     // A count may have been made or not, and the scorer is told that it does not know; never is it made twice.
     let count = json!([{"op": "increment", "key": "count", "delta": 1}]);
     let (mut made, mut unknown) = (1, 0);

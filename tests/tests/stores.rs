@@ -5,20 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scorebox_host::redis::{Condition, Endpoint, Memory, Server, Store, StoreError};
+use scorebox_host::redis::{Condition, Memory, Store, StoreError};
 use scorebox_tests::app::App;
-use scorebox_tests::host::Host;
+use scorebox_tests::host::{Host, scorebox};
 use scorebox_tests::http::{block_on, install_crypto};
-use scorebox_tests::redis::{Kind, Redis};
+use scorebox_tests::redis::{Kind, PASSWORD, Redis, USER};
 use scorebox_tests::store_cases::check_all;
-use scorebox_tests::store_ops::perform_all;
+use scorebox_tests::store_ops::{perform_all, server};
 use scorebox_tests::{require, run, wait};
 use serde_json::{Value, json};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Set for the process in which the list runs over TLS: certificates are trusted by a variable.
-const TLS_URL_VARIABLE: &str = "SCOREBOX_TESTS_TLS_URL";
 
 const STORES: &str = "[stores.default]\ntimeout = \"5s\"\n[stores.short]\nprefix = \"short\"\ndefault_ttl = \"50ms\"\n\
                       [stores.other]\nprefix = \"other\"\n[limits]\ndeadline = \"30s\"\n";
@@ -41,15 +38,10 @@ fn in_process_with_password_and_database() {
 }
 
 #[test]
-fn in_process_over_tls() {
+fn in_process_over_tls_as_an_acl_user() {
     require!("redis-server", "openssl");
-    if let Ok(url) = std::env::var(TLS_URL_VARIABLE) {
-        return on_server(&url);
-    }
     let redis = Redis::start(Kind::Tls);
-    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["in_process_over_tls", "--exact"]).env(TLS_URL_VARIABLE, redis.url());
-    run::finish(again.env("SSL_CERT_FILE", redis.authority()), b"").ended(0);
+    on_server(&format!("{}?ca={}", redis.url(), redis.authority().display()));
 }
 
 #[track_caller]
@@ -58,10 +50,7 @@ fn on_server(url: &str) {
     let mut number = 0;
     in_process(url.split(':').next().unwrap_or_default(), || {
         number += 1;
-        // The connection belongs to the runtime that it is made in.
-        let server =
-            block_on(async { Server::new(&Endpoint::parse(url).unwrap(), None, TIMEOUT) }).expect("the URL is one");
-        Store::new(Arc::new(server), &format!("p{number}"), None)
+        Store::new(Arc::new(server(url, TIMEOUT)), &format!("p{number}"), None)
     });
 }
 
@@ -199,4 +188,63 @@ fn values_beyond_the_limit_are_refused() {
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
         assert_eq!(store.set("a", &large[1..], None, Condition::Always).await, Ok(true));
     });
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_read() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    // Written by somebody else, who may.
+    redis.command::<i64>(&["SETRANGE", "p:huge", "100000000", "x"]);
+    redis.command::<()>(&["SET", "p:small", "1"]);
+    redis.command::<i64>(&["SETRANGE", "p:half", "40000000", "x"]);
+    let store = Store::new(Arc::new(server(&redis.url(), TIMEOUT)), "p", None);
+    let is_refused = |answer: Result<(), StoreError>| {
+        assert!(matches!(&answer, Err(StoreError::Refused(why)) if why.contains("67108864 bytes")), "{answer:?}");
+    };
+    block_on(async {
+        assert_eq!(store.get("small").await, Ok(Some(b"1".to_vec())));
+        // Others that ask at the same time get their answers, on the next connection if need be.
+        let (huge, small) = futures_util::join!(store.get("huge"), store.get("small"));
+        is_refused(huge.map(drop));
+        assert_eq!(small, Ok(Some(b"1".to_vec())));
+        assert_eq!(store.get("half").await.map(|value| value.map_or(0, |value| value.len())), Ok(40_000_001));
+        let twice = ["half".to_owned(), "half".to_owned()];
+        is_refused(store.get_many(&twice).await.map(drop));
+        assert_eq!(store.get("small").await, Ok(Some(b"1".to_vec())));
+    });
+}
+
+#[test]
+fn check_says_what_it_would_connect_to_and_tries_it_when_asked() {
+    require!("redis-server", "openssl");
+    let redis = Redis::start(Kind::Tls);
+    let app = App::with("keys", "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n");
+    let url = format!("{}/2?ca={}", redis.url(), redis.authority().display());
+    let check = |url: Option<&str>, arguments: &[&str], code: i32| {
+        let mut check = scorebox("check", &app);
+        check.args(arguments).args(["--output", "json"]).envs(url.map(|url| ("SCOREBOX_REDIS_URL", url)));
+        let checked = run::finish(&mut check, b"").ended(code);
+        assert!(!format!("{checked:?}").contains(PASSWORD), "{checked:?}");
+        checked.json()["stores"][0].clone()
+    };
+    let memory = check(None, &["--connect"], 0);
+    assert!(memory["place"].as_str().unwrap_or_default().contains("in memory"), "{memory}");
+    let told = check(Some(&url), &[], 0);
+    let place = told["place"].as_str().unwrap_or_default();
+    for words in [&redis.tls_port().to_string(), USER, "password in the URL", "ca.crt", "database 2"] {
+        assert!(place.contains(words), "{words}: {place}");
+    }
+    assert!(told["reached"].is_null() && told["problem"].is_null(), "{told}");
+    let tried = check(Some(&url), &["--connect"], 0);
+    assert_eq!(
+        (tried["reached"]["mode"].as_str(), tried["reached"]["masters"].as_u64()),
+        (Some("standalone"), Some(1))
+    );
+    let wrong = url.replace(PASSWORD, "another");
+    let refused = check(Some(&wrong), &["--connect"], 10);
+    assert!(refused["problem"].as_str().unwrap_or_default().contains("credentials"), "{refused}");
+    let other = Redis::start(Kind::Tls);
+    let untrusted = check(Some(&format!("{}?ca={}", redis.url(), other.authority().display())), &["--connect"], 10);
+    assert!(untrusted["problem"].as_str().unwrap_or_default().contains("certificate"), "{untrusted}");
 }

@@ -5,8 +5,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use scorebox_host::error::UNREACHED_EXIT_CODE;
 use scorebox_host::manifest::settings::SETTINGS;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::redis::Reached;
+use scorebox_host::stores::{self, StoreReport};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{CheckReport, StartupError, check, deployment};
 use serde_json::{Value, json};
@@ -17,15 +20,19 @@ use crate::{Check, Format};
 pub fn run(arguments: Check) -> ExitCode {
     let checked = telemetry::start(Output::Talk, &deployment::process).and_then(|()| {
         let report = check(&arguments.app.app)?;
-        Ok((report, if arguments.explain { Some(written(&arguments)?) } else { None }))
+        let stores = stores::report(&arguments.app.app, &deployment::process, arguments.connect)?;
+        Ok((report, stores, if arguments.explain { Some(written(&arguments)?) } else { None }))
     });
     match checked {
-        Ok((report, written)) => {
-            let text =
-                if arguments.output == Format::Json { as_json(&report, written) } else { as_text(&report, written) };
+        Ok((report, stores, written)) => {
+            let text = match arguments.output {
+                Format::Json => as_json(&report, &stores, written),
+                Format::Text => as_text(&report, &stores, written),
+            };
             // A reader that has seen enough, e.g. `head`, is no error.
             let _ = writeln!(std::io::stdout(), "{text}");
-            ExitCode::SUCCESS
+            let unreached = stores.iter().any(|store| store.problem.is_some());
+            if unreached { ExitCode::from(UNREACHED_EXIT_CODE) } else { ExitCode::SUCCESS }
         }
         Err(error) => exit(&error),
     }
@@ -39,8 +46,11 @@ fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     text.parse().map_err(|error: toml::de::Error| unreadable(&error))
 }
 
-fn as_json(report: &CheckReport, written: Option<toml::Table>) -> String {
+fn as_json(report: &CheckReport, stores: &[StoreReport], written: Option<toml::Table>) -> String {
     let mut report = serde_json::to_value(report).unwrap_or_default();
+    if let Some(report) = report.as_object_mut() {
+        report.insert("stores".to_owned(), serde_json::to_value(stores).unwrap_or_default());
+    }
     if let (Some(written), Some(report)) = (written, report.as_object_mut()) {
         let settings: Vec<Value> = SETTINGS
             .iter()
@@ -59,7 +69,7 @@ fn as_json(report: &CheckReport, written: Option<toml::Table>) -> String {
     report.to_string()
 }
 
-fn as_text(report: &CheckReport, written: Option<toml::Table>) -> String {
+fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::Table>) -> String {
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let mut lines = vec![
         format!("scorer     {} {}", report.name, or(&report.version, "(no version)")),
@@ -70,6 +80,17 @@ fn as_text(report: &CheckReport, written: Option<toml::Table>) -> String {
         format!("contract   {}", report.signature),
         "init       ok".to_owned(),
     ];
+    for store in stores {
+        lines.push(format!("store      {} by {}: {}", store.name, store.variable, store.place));
+        if let Some(reached) = &store.reached {
+            let Reached { mode, version, masters, round_trip_us } = reached;
+            let servers = if *masters == 1 { "1 server".to_owned() } else { format!("{masters} servers with keys") };
+            lines.push(format!("           answers: Redis {version}, {mode}, {servers}, {round_trip_us} us"));
+        }
+        if let Some(problem) = &store.problem {
+            lines.push(format!("           does not answer: {problem}"));
+        }
+    }
     if let Some(written) = written {
         lines.push("\nsettings of scorebox.toml: value here, or the default in brackets".to_owned());
         for setting in SETTINGS {

@@ -13,6 +13,9 @@ pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
     if is_started_by_functions_host { 200 } else { 0 }
 }
 
+/// The exit code of `check --connect` where a store does not answer.
+pub const UNREACHED_EXIT_CODE: u8 = 10;
+
 /// Why the host does not start. Each variant is somebody's to mend; the texts say how.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

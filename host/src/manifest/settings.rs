@@ -135,12 +135,6 @@ pub const SETTINGS: &[Setting] = &[
          Unset variable: the store is kept in memory and lost at exit.",
     ),
     setting(
-        "stores.<name>.ca",
-        "\"env:NAME\"",
-        "",
-        "Names the variable that holds the path of a PEM file, whose certificates are trusted in place of the system's.",
-    ),
-    setting(
         "stores.<name>.prefix",
         "text",
         "",
@@ -165,6 +159,13 @@ pub const SETTINGS: &[Setting] = &[
         "time",
         "50ms",
         "How long a call waits for the store before it is scored. A cache that takes longer than scoring is no cache.",
+    ),
+    setting(
+        "prediction_cache.claim",
+        "time or 0",
+        "0",
+        "How long one instance may compute an answer that others are asked for too, while these wait for its entry. Worth a \
+         round trip more for each miss where scoring takes longer than that.",
     ),
     setting(
         "prediction_cache.memory",

@@ -190,7 +190,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&cached("store = \"other\""), &["no [stores.other]"]);
     check(&cached("memory = \"much\""), &["prediction_cache.memory", "is not a size"]);
     check(&cached("ttl = \"0s\""), &["prediction_cache.ttl", "out of range"]);
-    check(&minimal("[stores.a]\nca = \"/etc/ca.pem\""), &["stores.a.ca", "env:NAME"]);
+    check(&cached("claim = \"soon\""), &["prediction_cache.claim", "is not a length of time"]);
     check(&minimal("[answers]"), &["`answers` is not a setting"]);
     check(&minimal("[limits]\nmemory = \"1KiB\""), &["`limits.memory`", "1MiB"]);
     check(&minimal("[limits]\ninstances = 0"), &["`limits.instances`", "1 to 1024"]);

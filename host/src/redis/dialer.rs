@@ -1,29 +1,33 @@
 //! A new connection to one server: TCP, TLS, and who we are.
 //!
-//! Owns what is trusted and how long it may take. Must not know when to connect, nor again.
+//! Owns how a connection begins and how long that may take; with sentinels also which server it leads to. Must not know when
+//! to connect, nor again.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError};
-use rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
+use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
-use super::endpoint::{Address, Endpoint, Login};
+use super::endpoint::{Address, Endpoint};
+use super::identity::{Credentials, Login, Logins};
+use super::reply_limit::Bounded;
+use super::tls::{self, Stream};
+use super::watching::Watch;
 
 /// Makes connections to the servers of one endpoint.
 pub struct Dialer {
-    login: Login,
+    credentials: Credentials,
     database: u32,
     tls: Option<Tls>,
+    sentinel: Option<Sentinel>,
+    watch: OnceLock<Watch>,
     timeout: Duration,
 }
 
@@ -34,6 +38,13 @@ struct Tls {
     name: String,
 }
 
+struct Sentinel {
+    /// What they call the master.
+    master: String,
+    /// Where they are.
+    sentinels: Vec<Address>,
+}
+
 /// A connection, and the task that moves its bytes; that task ends with the connection.
 pub struct Dialed {
     /// Cloned for each call.
@@ -42,23 +53,59 @@ pub struct Dialed {
     pub lost: tokio::task::JoinHandle<()>,
     /// Ends the task.
     pub abort: AbortHandle,
+    /// Tells of logins after the one that was used.
+    pub logins: Logins,
+}
+
+/// Why a server cannot be used, without an address or a credential.
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// It does not take who we are.
+    pub is_login: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, is_login: false }
+    }
 }
 
 impl Dialer {
-    /// For an endpoint; `authority` is a file of certificates that are trusted in place of the system's.
+    /// For an endpoint.
     ///
     /// # Errors
     /// There is no certificate that could be trusted.
-    pub fn new(endpoint: &Endpoint, authority: Option<&Path>, timeout: Duration) -> Result<Self, String> {
+    pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         let name = endpoint.seeds.first().map(|seed| seed.host.clone()).unwrap_or_default();
-        let tls = endpoint.tls.then(|| tls(authority).map(|connector| Tls { connector, name })).transpose()?;
-        Ok(Self { login: endpoint.login.clone(), database: endpoint.database, tls, timeout })
+        let connector = endpoint.tls.then(|| tls::connector(endpoint.ca.as_deref())).transpose()?;
+        let sentinels = || endpoint.seeds.clone();
+        Ok(Self {
+            credentials,
+            database: endpoint.database,
+            tls: connector.map(|connector| Tls { connector, name }),
+            sentinel: endpoint.sentinel.clone().map(|master| Sentinel { master, sentinels: sentinels() }),
+            watch: OnceLock::new(),
+            timeout,
+        })
     }
 
     /// How long connecting may take, and a command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Whether sentinels tell where the server is: an address is only a name for it then.
+    #[must_use]
+    pub fn has_sentinels(&self) -> bool {
+        self.sentinel.is_some()
+    }
+
+    /// Listens to what servers tell of changed keys, on connections that are made from now on.
+    pub fn watch(&self, watch: Watch) {
+        // One wants to know, once.
+        let _ = self.watch.set(watch);
     }
 
     /// Connects.
@@ -70,47 +117,116 @@ impl Dialer {
         dialed.unwrap_or_else(|_| Err(format!("no connection within {} ms", self.timeout.as_millis())))
     }
 
-    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, String> {
-        let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
-        let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
-        // Failure only costs time.
-        let _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => self.greet(Box::new(stream)).await,
-            Some(tls) => {
-                let name = tls.server_name(address)?;
-                let stream = tls.connector.connect(name, stream).await;
-                let stream = stream.map_err(|error| format!("no TLS: {}", without_names(&error)))?;
-                self.greet(Box::new(stream)).await
-            }
+    /// Tells a server who we are from now on.
+    ///
+    /// # Errors
+    /// Why it does not take that, without a credential.
+    pub async fn log_in_again(&self, connection: &MultiplexedConnection, login: &Login) -> Result<(), String> {
+        let password = login.password.as_ref().map_or("", |password| password.expose_secret());
+        let words: &[&str] = match &login.user {
+            Some(user) => &["AUTH", user, password],
+            None => &["AUTH", password],
+        };
+        let asked = tokio::time::timeout(self.timeout, ask::<String>(connection, words)).await;
+        let answered = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        if answered.is_err() {
+            self.credentials.doubt();
         }
+        answered.map(drop)
     }
 
-    async fn greet(&self, stream: Box<dyn Stream>) -> Result<Dialed, String> {
+    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, String> {
+        let mut logins = self.credentials.logins();
+        let login = logins.current().await.map_err(|why| why.to_string())?;
+        let master = match &self.sentinel {
+            Some(sentinel) => &self.master(sentinel, &login).await?,
+            None => address,
+        };
+        let dialed = self.greet(master, &login, self.database, logins).await.map_err(|refusal| {
+            // What a file or a token's source says may have changed.
+            if refusal.is_login {
+                self.credentials.doubt();
+            }
+            refusal.why
+        })?;
+        if self.sentinel.is_some() {
+            // Sentinels may be behind: only the server knows what it is.
+            let role: Vec<redis::Value> = ask(&dialed.connection, &["ROLE"]).await?;
+            if role.first().and_then(|role| String::from_redis_value_ref(role).ok()).as_deref() != Some("master") {
+                return Err("the sentinels name a server that is not the master yet".to_owned());
+            }
+        }
+        Ok(dialed)
+    }
+
+    /// The master's address, from the first sentinel that knows it.
+    async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, String> {
+        let mut problem = "there is no sentinel".to_owned();
+        for address in &sentinel.sentinels {
+            match self.ask_sentinel(address, &sentinel.master, login).await {
+                Ok(master) => return Ok(master),
+                Err(why) => problem = format!("of the sentinels: {why}"),
+            }
+        }
+        Err(problem)
+    }
+
+    async fn ask_sentinel(&self, address: &Address, master: &str, login: &Login) -> Result<Address, String> {
+        // One that is away must leave time for the next.
+        let asked = tokio::time::timeout(self.timeout / 3, async {
+            // Most have no password; those that have one have the servers'.
+            let dialed = match self.greet(address, &Login::ANYBODY, 0, self.credentials.logins()).await {
+                Err(refusal) if refusal.is_login => self.greet(address, login, 0, self.credentials.logins()).await,
+                dialed => dialed,
+            };
+            let Dialed { connection, abort, .. } = dialed.map_err(|refusal| refusal.why)?;
+            let found: Result<Option<(String, u16)>, String> =
+                ask(&connection, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]).await;
+            abort.abort();
+            let (host, port) = found?.ok_or("the name in sentinel=... is unknown to it")?;
+            Ok(Address { host, port })
+        });
+        asked.await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
+    async fn greet(&self, address: &Address, login: &Login, database: u32, logins: Logins) -> Result<Dialed, Refusal> {
+        let stream = Bounded::new(self.connect(address).await?);
         let mut info = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
-            .set_db(self.database.into())
+            .set_db(database.into())
             .set_lib_name("scorebox", env!("CARGO_PKG_VERSION"));
-        if let Some(user) = &self.login.user {
+        if let Some(user) = &login.user {
             info = info.set_username(user);
         }
-        if let Some(password) = &self.login.password {
+        if let Some(password) = &login.password {
             info = info.set_password(password.expose_secret());
         }
         // Who sends a command bounds it.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
+        if let Some(watch) = self.watch.get() {
+            config = watch.listen(config);
+        }
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
         let (connection, driver) = made.map_err(|error| refusal(&error))?;
         let lost = tokio::spawn(driver);
         let abort = lost.abort_handle();
-        Ok(Dialed { connection, lost, abort })
+        if let Some(watch) = self.watch.get() {
+            watch.ask(&connection).await;
+        }
+        Ok(Dialed { connection, lost, abort, logins })
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {
+        let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+        let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
+        // Failure only costs time.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let stream = tls.connector.connect(tls.server_name(address)?, stream).await;
+        let stream = stream.map_err(|error| format!("no TLS: {}", tls::without_names(&error)))?;
+        Ok(Box::new(stream))
     }
 }
-
-/// With or without TLS; in a box, so that the protocol is compiled once.
-trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
-
-impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
 
 impl Tls {
     fn server_name(&self, address: &Address) -> Result<ServerName<'static>, String> {
@@ -121,53 +237,23 @@ impl Tls {
     }
 }
 
-fn tls(authority: Option<&Path>) -> Result<TlsConnector, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    match authority {
-        Some(path) => {
-            let unreadable = |problem: &dyn std::fmt::Display| format!("its certificates: {problem}");
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
-            }
-        }
-        None => {
-            // Some that cannot be read leave the others.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(
-            "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file without".to_owned()
-        );
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The names that a certificate has are details of the place.
-fn without_names(error: &std::io::Error) -> String {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(error)) => {
-            let words = format!("{error:?}");
-            let word = words.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-            format!("the certificate is not valid: {word}")
-        }
-        Some(error) => error.to_string(),
-        None => error.kind().to_string(),
-    }
+/// Asks on a connection that is not shared yet.
+async fn ask<T: FromRedisValue>(connection: &MultiplexedConnection, words: &[&str]) -> Result<T, String> {
+    let mut command = redis::Cmd::new();
+    command.arg(words);
+    let answer = connection.clone().send_packed_command(&command).await.and_then(redis::Value::extract_error);
+    let answer = answer.map_err(|error| refusal(&error).why)?;
+    redis::from_redis_value(answer).map_err(|_| "the server answers nonsense".to_owned())
 }
 
 /// Why a server did not let us in: its first word at most, since what follows names users.
-fn refusal(error: &RedisError) -> String {
+fn refusal(error: &RedisError) -> Refusal {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
-            "the server refused the credentials".to_owned()
+            Refusal { why: "the server refused the credentials".to_owned(), is_login: true }
         }
-        (ErrorKind::Io, _) => format!("no connection: {}", error.category()),
-        (_, Some(code)) => format!("the server refused: {code}"),
-        (_, None) => format!("the server refused: {}", error.category()),
+        (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
+        (_, Some(code)) => format!("the server refused: {code}").into(),
+        (_, None) => format!("the server refused: {}", error.category()).into(),
     }
 }

@@ -3,12 +3,29 @@
 //! Owns the form of the URL. Must not know how a connection is made. Nothing here is shown by accident: a password is a
 //! secret, and an endpoint has no `Debug`.
 
+use std::path::PathBuf;
+
 use http::Uri;
-use secrecy::{ExposeSecret as _, SecretString};
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+
+use super::entra::{Entra, Platform};
+use super::identity::{Login, PasswordFile, TokenSource};
 
 /// The form, for messages.
-pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS, with / @ # ? % in a \
-                        password as %2F %40 %23 %3F %25; several nodes of one cluster with commas between them";
+pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&...], or rediss:// for TLS, \
+                        with / @ # ? % & in a part as %2F %40 %23 %3F %25 %26; several nodes of one cluster, or \
+                        several sentinels, with commas between their URLs; parameters are auth, ca, client_id, \
+                        password_file and sentinel";
+
+/// The parameters, and what their values are.
+const PARAMETERS: [(&str, &str); 5] = [
+    ("auth", "entra"),
+    ("ca", "the path of a file of certificates"),
+    ("client_id", "the id of an identity, with auth=entra"),
+    ("password_file", "the path of a file"),
+    ("sentinel", "the name of what the sentinels watch"),
+];
 
 /// The port of Redis where a URL names none.
 const PORT: u16 = 6379;
@@ -38,30 +55,46 @@ impl Address {
     }
 }
 
-/// Who asks, and what for.
+/// Who asks.
 #[derive(Clone)]
-pub struct Login {
-    /// The ACL user; none for `default`.
-    pub user: Option<String>,
-    /// Its password.
-    pub password: Option<SecretString>,
+pub enum Who {
+    /// A user whose password is in the URL, or nobody in particular.
+    Written(Login),
+    /// A user whose password is in a file.
+    File {
+        /// The ACL user; none for `default`.
+        user: Option<String>,
+        /// Where its password is.
+        path: PathBuf,
+    },
+    /// An identity of Microsoft Entra ID.
+    Entra {
+        /// Who the server knows it as; none: as the token says.
+        user: Option<String>,
+        /// Of an identity that is not the platform's only one.
+        client_id: Option<String>,
+    },
 }
 
-/// One Redis: a server, or some nodes of one cluster.
+/// One Redis: a server, some nodes of one cluster, or the sentinels that know where it is.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// At least one. Any that answers tells the others of a cluster.
+    /// At least one. Any that answers tells the others of a cluster, or the master.
     pub seeds: Vec<Address>,
     /// Whether TLS is spoken.
     pub tls: bool,
-    /// Of the first URL.
-    pub login: Login,
+    /// Who asks.
+    pub who: Who,
     /// The database, 0 to 15 usually; a cluster has only 0.
     pub database: u32,
+    /// What sentinels call the master; the seeds are sentinels then.
+    pub sentinel: Option<String>,
+    /// The file of certificates that are trusted in place of the system's.
+    pub ca: Option<PathBuf>,
 }
 
 impl Endpoint {
-    /// Reads one or more URLs with commas between them; user, password and database are those of the first.
+    /// Reads one or more URLs with commas between them; all but host and port is that of the first.
     ///
     /// # Errors
     /// What is wrong; no part of the text is repeated.
@@ -81,7 +114,7 @@ impl Endpoint {
 
     fn parse_one(text: &str) -> Result<Self, String> {
         if text.contains('#') {
-            return Err("it has a fragment (#…); a # in a password is written %23".to_owned());
+            return Err("it has a fragment (#...); a # in a password is written %23".to_owned());
         }
         // The crate's errors name no part of the text.
         let url: Uri = text.trim().parse().map_err(|error| format!("not a URL: {error}"))?;
@@ -90,15 +123,8 @@ impl Endpoint {
             Some("rediss") => true,
             _ => return Err("its scheme is neither redis nor rediss".to_owned()),
         };
-        if url.query().is_some() {
-            return Err("it has parameters (?…); there are none".to_owned());
-        }
         let host = url.host().filter(|host| !host.is_empty()).ok_or("it has no host")?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let decoded = |text: &str, what: &str| {
-            let text = percent_encoding::percent_decode_str(text).decode_utf8();
-            text.map(|text| text.into_owned()).map_err(|_| format!("its {what} is not UTF-8"))
-        };
         let authority = url.authority().map_or("", |authority| authority.as_str());
         let (who, place) = authority.rsplit_once('@').unwrap_or(("", authority));
         // The crate takes a port that is none for part of nothing.
@@ -109,19 +135,120 @@ impl Endpoint {
         let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
         let user = Some(decoded(user, "user")?).filter(|user| !user.is_empty());
         let password = password.map(|password| decoded(password, "password")).transpose()?;
+        let password = password.filter(|password| !password.is_empty()).map(SecretString::from);
         let database = match url.path().trim_matches('/') {
             "" => 0,
             number => number.parse().map_err(|_| "its database is not a number".to_owned())?,
         };
-        let login = Login { user, password: password.map(SecretString::from) };
-        Ok(Self { seeds: vec![Address { host, port: url.port_u16().unwrap_or(PORT) }], tls, login, database })
+        let [auth, ca, client_id, password_file, sentinel] = parameters(url.query().unwrap_or_default())?;
+        let who = who_asks(user, password, auth, client_id, password_file, tls)?;
+        if ca.is_some() && !tls {
+            return Err("it names certificates (ca=...), which only rediss:// has a use for".to_owned());
+        }
+        let seeds = vec![Address { host, port: url.port_u16().unwrap_or(PORT) }];
+        Ok(Self { seeds, tls, who, database, sentinel, ca: ca.map(PathBuf::from) })
     }
 
-    /// The password, for what hides it.
-    #[must_use]
-    pub fn password(&self) -> Option<&str> {
-        self.login.password.as_ref().map(SecretString::expose_secret)
+    /// Names the identity where the URL does not and tokens are used.
+    pub fn default_client(&mut self, id: Option<String>) {
+        if let Who::Entra { client_id, .. } = &mut self.who {
+            *client_id = client_id.take().or(id);
+        }
     }
+
+    /// What gives our login; an identity's tokens come from `platform`.
+    #[must_use]
+    pub fn source(&self, platform: impl FnOnce() -> Platform) -> Box<dyn TokenSource> {
+        match self.who.clone() {
+            Who::Written(login) => Box::new(login),
+            Who::File { user, path } => Box::new(PasswordFile { user, path }),
+            Who::Entra { user, client_id } => Box::new(Entra { platform: platform(), client_id, user }),
+        }
+    }
+
+    /// Where it is and who asks, for an operator: all of the URL but its password.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let seeds: Vec<_> = self.seeds.iter().map(|Address { host, port }| format!("{host}:{port}")).collect();
+        let seeds = seeds.join(", ");
+        let place = match &self.sentinel {
+            Some(master) => format!("the master {master} that the sentinels at {seeds} name"),
+            None => seeds,
+        };
+        let tls = match (&self.ca, self.tls) {
+            (_, false) => "without TLS".to_owned(),
+            (None, true) => "with TLS and the certificates that this machine trusts".to_owned(),
+            (Some(ca), true) => format!("with TLS and the certificates in {}", ca.display()),
+        };
+        let named = |user: &Option<String>| user.clone().unwrap_or_else(|| "default".to_owned());
+        let who = match &self.who {
+            Who::Written(Login { user, password: Some(_) }) => format!("user {}, password in the URL", named(user)),
+            Who::Written(Login { user, password: None }) => format!("user {}, no password", named(user)),
+            Who::File { user, path } => format!("user {}, password in {}", named(user), path.display()),
+            Who::Entra { user, client_id } => format!(
+                "a token of Microsoft Entra ID for {}, as {}",
+                client_id.as_deref().map_or_else(|| "the only identity".to_owned(), |id| format!("client {id}")),
+                user.as_deref().unwrap_or("the object that it names")
+            ),
+        };
+        format!("{place} {tls}; {who}; database {}", self.database)
+    }
+
+    /// The password in the URL, for what hides it.
+    #[must_use]
+    pub fn password(&self) -> Option<&SecretString> {
+        match &self.who {
+            Who::Written(login) => login.password.as_ref(),
+            Who::File { .. } | Who::Entra { .. } => None,
+        }
+    }
+}
+
+fn who_asks(
+    user: Option<String>,
+    password: Option<SecretString>,
+    auth: Option<String>,
+    client_id: Option<String>,
+    password_file: Option<String>,
+    tls: bool,
+) -> Result<Who, String> {
+    if [password.is_some(), auth.is_some(), password_file.is_some()].iter().filter(|given| **given).count() > 1 {
+        return Err("it has more than one of a password, password_file=... and auth=...".to_owned());
+    }
+    match auth.as_deref() {
+        // A token is worth more than what is asked for with it.
+        Some("entra") if !tls => Err("a token is never sent without TLS; write rediss://".to_owned()),
+        Some("entra") => Ok(Who::Entra { user, client_id }),
+        Some(_) => Err("the only auth=... is entra".to_owned()),
+        None if client_id.is_some() => Err("client_id=... goes with auth=entra".to_owned()),
+        None => Ok(match password_file {
+            Some(path) => Who::File { user, path: path.into() },
+            None => Who::Written(Login { user, password }),
+        }),
+    }
+}
+
+/// The values of [`PARAMETERS`], in that order.
+fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
+    let mut values = [const { None }; 5];
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let known = PARAMETERS.iter().zip(&mut values).find(|((known, _), _)| *known == name);
+        let Some(((name, what), slot)) = known else {
+            let names = PARAMETERS.map(|(name, _)| name).join(", ");
+            return Err(format!("it has a parameter (?...) that is none of {names}"));
+        };
+        if value.is_empty() {
+            return Err(format!("its parameter {name} has no value; it is {what}"));
+        }
+        *slot = Some(decoded(value, name)?);
+    }
+    Ok(values)
+}
+
+fn decoded(text: &str, what: &str) -> Result<String, String> {
+    let text = percent_decode_str(text).decode_utf8();
+    text.map(|text| text.into_owned()).map_err(|_| format!("its {what} is not UTF-8"))
 }
 
 /// Splits where a comma and a scheme follow each other: a password may hold a comma.
@@ -141,6 +268,8 @@ fn split(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -150,13 +279,30 @@ mod tests {
             let read = Endpoint::parse(text).map_err(|problem| format!("{text}: {problem}")).unwrap();
             let found: Vec<_> = read.seeds.iter().map(|seed| (seed.host.as_str(), seed.port)).collect();
             assert_eq!(found, seeds, "{text}");
-            let rest = (read.tls, read.login.user.as_deref(), read.password(), read.database);
-            assert_eq!(rest, (tls, user, password, db), "{text}");
+            let found_user = match &read.who {
+                Who::Written(login) => login.user.as_deref(),
+                Who::File { .. } | Who::Entra { .. } => panic!("{text}"),
+            };
+            let found_password = read.password().map(|password| password.expose_secret());
+            assert_eq!((read.tls, found_user, found_password, read.database), (tls, user, password, db), "{text}");
         }
         check("redis://cache", &[("cache", 6379)], false, None, None, 0);
         check("rediss://:p%40ss,w@c.example:10000/", &[("c.example", 10000)], true, None, Some("p@ss,w"), 0);
         check("redis://ada:pw@[::1]:7000/3", &[("::1", 7000)], false, Some("ada"), Some("pw"), 3);
         check("redis://:pw@a:1,redis://b:2", &[("a", 1), ("b", 2)], false, None, Some("pw"), 0);
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        let read = |text: &str| Endpoint::parse(text).map_err(|problem| format!("{text}: {problem}")).unwrap();
+        let file = read("redis://ada@h?password_file=%2Fmnt/a%20b&sentinel=main");
+        assert!(
+            matches!(&file.who, Who::File { user: Some(user), path } if user == "ada" && path.ends_with("mnt/a b"))
+        );
+        assert_eq!((file.sentinel.as_deref(), file.ca), (Some("main"), None));
+        let entra = read("rediss://h:10000?auth=entra&client_id=11-22&ca=/ca.pem");
+        assert!(matches!(&entra.who, Who::Entra { user: None, client_id: Some(id) } if id == "11-22"));
+        assert_eq!(entra.ca, Some(PathBuf::from("/ca.pem")));
     }
 
     #[test]
@@ -170,6 +316,9 @@ mod tests {
         ]
         .into_iter()
         .chain(["redis://:hunter2@h?protocol=resp3", "redis://a,rediss://b", "redis://:hunter2@h:99999"])
+        .chain(["redis://h?auth=entra", "rediss://:hunter2@h?auth=entra", "rediss://h?auth=hunter2"])
+        .chain(["redis://:hunter2@h?password_file=/x", "redis://h?client_id=hunter2", "redis://h?ca=hunter2"])
+        .chain(["redis://h?password_file=", "redis://h?password_file", "redis://h?hunter2=1"])
         {
             let problem = Endpoint::parse(text).map(|_| "read").unwrap_err();
             assert!(!problem.contains("hunter2"), "{problem}");

@@ -5,11 +5,17 @@
 
 mod dialer;
 mod endpoint;
+mod entra;
+mod identity;
 mod memory;
 mod node;
+mod reach;
+mod reply_limit;
 mod router;
 mod server;
 mod slots;
+mod tls;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +23,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::endpoint::{Endpoint, FORM as URL_FORM};
+pub use self::entra::Platform;
+pub use self::identity::{Clock, Credentials, Granted, Login, TokenSource};
 pub use self::memory::Memory;
+pub use self::reach::Reached;
 pub use self::server::Server;
+pub use self::watching::Told;
 
 /// Most keys that one page of a listing asks the back end for. A round trip of a few tens of kilobytes.
 const PAGE_KEYS: usize = 512;
@@ -106,6 +116,8 @@ pub trait Redis: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// How long a key still lives.
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError>;
+    /// Asks to be told of changes to keys with a prefix that others make, where the back end can; once at most.
+    fn watch(&self, _prefix: &str, _told: Told) {}
     /// Sets or, with `None`, removes the expiry; false if the key does not exist.
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError>;
 }
@@ -240,6 +252,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
         self.backend.lifetime(&self.whole(key)).await
+    }
+
+    /// Asks to be told of keys that others change, or of `None` where all may have changed. Not every server tells.
+    pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
+        let prefix = self.prefix.clone();
+        let own = move |key: Option<&str>| match key {
+            None => told(None),
+            Some(key) => key.strip_prefix(&prefix).into_iter().for_each(|key| told(Some(key))),
+        };
+        self.backend.watch(&self.prefix, Arc::new(own));
     }
 
     /// Sets or, with `None`, removes the expiry; false if the key does not exist.

@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::dialer::{Dialed, Dialer};
 use super::endpoint::Address;
+use super::reply_limit::{self, REPLY_LIMIT_BYTES};
 
 /// The pause after a first failed attempt, and the longest; each is drawn at random up to that, so that the instances of
 /// an app do not all come back at once.
@@ -25,6 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long a call waits for a new connection after the old one stopped answering: a server that is well is back within a
 /// few milliseconds, and one that is not should not be waited for.
 const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Between attempts to make a server take a new login.
+const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Attempts end when nobody has asked for so long; the next call starts them again.
 const INTEREST: Duration = Duration::from_secs(60);
@@ -38,6 +42,8 @@ pub enum Fault {
     Lost(&'static str),
     /// The server answered with an error, or with nonsense.
     Answer(RedisError),
+    /// It answered with more than is read, in bytes.
+    TooLarge(u64),
 }
 
 /// A server.
@@ -161,7 +167,8 @@ impl Node {
             }
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
-                Err(Fault::Lost("the connection broke"))
+                let is_large = io_kind(&error) == Some(reply_limit::TOO_LARGE);
+                Err(if is_large { Fault::TooLarge(REPLY_LIMIT_BYTES) } else { Fault::Lost("the connection broke") })
             }
             Ok(Err(error)) => Err(self.heard(error, number)),
         }
@@ -236,21 +243,41 @@ impl Shared {
         }
     }
 
-    /// Lends a connection until it is lost or suspected.
+    /// Lends a connection until it is lost or suspected. Who we are changes meanwhile: the server is told on the connection
+    /// itself, and calls notice nothing.
     async fn hold(&self, dialed: Dialed, number: u64) {
-        let Dialed { connection, mut lost, abort } = dialed;
-        let lost_guard = AbortLater { abort, after: self.dialer.timeout() };
+        let Dialed { connection, mut lost, abort, mut logins } = dialed;
+        let _abort_later = AbortLater { abort, after: self.dialer.timeout() };
         // What was told of an earlier connection.
         let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
-        self.state.send_replace(State::Connected(connection, number));
+        self.state.send_replace(State::Connected(connection.clone(), number));
+        let renewed = async {
+            let mut login = logins.next().await;
+            loop {
+                match self.dialer.log_in_again(&connection, &login).await {
+                    Ok(()) => {
+                        tracing::debug!("Redis knows the new login");
+                        login = logins.next().await;
+                    }
+                    Err(why) => {
+                        // The old one holds on: the server may learn of the new one later than we.
+                        tracing::warn!("Redis does not take the new login yet: {why}");
+                        tokio::select! {
+                            next = logins.next() => login = next,
+                            () = tokio::time::sleep(LOGIN_PAUSE) => {}
+                        }
+                    }
+                }
+            }
+        };
         tokio::select! {
             _ = &mut lost => {
                 let until = Instant::now() + self.dialer.timeout();
                 self.state.send_replace(State::Connecting(until));
             }
             () = self.suspected.notified() => {}
+            () = renewed => {}
         }
-        drop(lost_guard);
     }
 
     /// Replaces a connection, unless that has happened already. Calls that wait on it go on waiting.
@@ -335,6 +362,12 @@ impl Drop for AbortLater {
             });
         }
     }
+}
+
+/// What the connection's own error was, if it was one.
+fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
+    let source = std::error::Error::source(error)?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
 /// Between half and all of a pause that doubles with each failure.

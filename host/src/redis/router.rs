@@ -15,6 +15,7 @@ use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::node::{Fault, Node};
 use super::slots::{self, Slots};
+use super::watching::Watch;
 
 /// Redirections that one command follows: while slots move there may be two or three.
 const REDIRECTIONS: u32 = 8;
@@ -182,6 +183,11 @@ impl Router {
         answer
     }
 
+    /// Asks each server to tell of changed keys, from its next connection on.
+    pub fn watch(&self, watch: Watch) {
+        self.dialer.watch(watch);
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.dialer.timeout()
     }
@@ -198,6 +204,7 @@ impl Router {
                     _ => Next::GiveUp(fault),
                 };
             }
+            Fault::TooLarge(_) => return Next::GiveUp(fault),
             Fault::Lost(_) => {
                 self.refresh();
                 let may = repeat == Repeat::Harmless && hops == 1;
@@ -260,6 +267,11 @@ impl Router {
 
     /// Asks the nodes one after another until one says what it is.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
+        if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
+            let known = Known::Single(name.clone());
+            self.learn(known.clone());
+            return Ok(known);
+        }
         self.lock().asked = Some(Instant::now());
         let mut problem = Fault::Unreachable("no server".into());
         for node in self.candidates() {
@@ -324,7 +336,8 @@ impl Router {
         {
             let mut topology = self.lock();
             // One server without a cluster has nothing to tell.
-            let is_single = matches!(topology.known, Some(Known::Single(_))) && self.seeds.len() == 1;
+            let is_single = matches!(topology.known, Some(Known::Single(_)))
+                && (self.seeds.len() == 1 || self.dialer.has_sentinels());
             if is_single || topology.asked.is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE) {
                 return;
             }

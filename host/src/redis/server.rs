@@ -3,7 +3,6 @@
 //! Owns the translation to commands, and of errors to what a scorer may see. Must not know prefixes or defaults, nor which
 //! server has a key. No address or credential ever reaches a message.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,8 +11,11 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, Value};
 
 use super::dialer::Dialer;
 use super::endpoint::Endpoint;
+use super::identity::Credentials;
 use super::node::Fault;
+use super::reply_limit::REPLY_LIMIT_BYTES;
 use super::router::{Repeat, Router};
+use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
 /// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
@@ -38,6 +40,9 @@ static SWAP: Program = Program::new(
      return 1",
 );
 
+/// Keys of one round trip where several servers answer, each within its own bound.
+const SPREAD_KEYS: usize = 32;
+
 /// A script that runs on the server, on one key.
 struct Program {
     text: &'static str,
@@ -59,12 +64,17 @@ pub struct Server(Arc<Router>);
 
 impl Server {
     /// A store that connects when it is first used, and again whenever the connection is lost. `timeout` bounds
-    /// connecting and each command; `authority` is a file of certificates that are trusted in place of the system's.
+    /// connecting and each command.
     ///
     /// # Errors
     /// TLS is asked for and nothing is trusted.
-    pub fn new(endpoint: &Endpoint, authority: Option<&Path>, timeout: Duration) -> Result<Self, String> {
-        Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, authority, timeout)?)))
+    pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
+        Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, credentials, timeout)?)))
+    }
+
+    /// The way to its servers.
+    pub(super) fn router(&self) -> &Arc<Router> {
+        &self.0
     }
 
     async fn query<T: FromRedisValue>(&self, key: &str, command: &Cmd, repeat: Repeat) -> Result<T, StoreError> {
@@ -110,7 +120,23 @@ impl Redis for Server {
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.query_all(keys.iter().map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone())).collect()).await
+        let is_one_server = self.0.masters().await.map_err(translate)?.iter().all(String::is_empty);
+        if let (true, Some(first)) = (is_one_server, keys.first()) {
+            // One answer, with one bound.
+            return self.query(first, redis::cmd("MGET").arg(keys), Repeat::Harmless).await;
+        }
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for keys in keys.chunks(SPREAD_KEYS) {
+            let commands = keys.iter().map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone())).collect();
+            let found: Vec<Option<Vec<u8>>> = self.query_all(commands).await?;
+            bytes += found.iter().flatten().map(Vec::len).sum::<usize>();
+            if bytes as u64 > REPLY_LIMIT_BYTES {
+                return Err(too_large(REPLY_LIMIT_BYTES));
+            }
+            values.extend(found);
+        }
+        Ok(values)
     }
 
     async fn set(
@@ -201,6 +227,10 @@ impl Redis for Server {
         })
     }
 
+    fn watch(&self, prefix: &str, told: Told) {
+        self.0.watch(Watch { prefix: prefix.to_owned(), told });
+    }
+
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
         if ttl.is_some() {
             let mut command = redis::cmd("PEXPIRE");
@@ -236,10 +266,11 @@ fn milliseconds(ttl: Option<Duration>) -> u64 {
 }
 
 /// The error as a scorer may see it: never the whole text, which for a connection names the address.
-fn translate(fault: Fault) -> StoreError {
+pub(super) fn translate(fault: Fault) -> StoreError {
     let error = match fault {
         Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),
         Fault::Lost(why) => return StoreError::Disconnected(why.to_owned()),
+        Fault::TooLarge(limit) => return too_large(limit),
         Fault::Answer(error) => error,
     };
     use ServerErrorKind::{Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain};
@@ -267,6 +298,10 @@ fn translate(fault: Fault) -> StoreError {
         ErrorKind::AuthenticationFailed => not_let_in(),
         _ => StoreError::Disconnected(error.category().to_owned()),
     }
+}
+
+fn too_large(limit: u64) -> StoreError {
+    StoreError::Refused(format!("an answer of more than {limit} bytes is not read"))
 }
 
 fn not_let_in() -> StoreError {

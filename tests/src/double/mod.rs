@@ -7,7 +7,7 @@
 
 mod registry;
 mod tokens;
-mod wire;
+pub mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;

@@ -20,7 +20,9 @@ pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> 
     laid_out(App::made("echo", &component, manifest), host, functions)
 }
 
-fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
+/// Lays functions over any app.
+#[must_use]
+pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     let mut file = json!({"version": "2.0", "customHandler": {"description": {"defaultExecutablePath": "scorebox"}}});
     let members = file.as_object_mut().expect("an object");
     members.extend(host.as_object().expect("an object").clone());

@@ -1,0 +1,268 @@
+//! Tokens of Microsoft Entra ID for Azure's Redis: from the platform's managed identity, or for a Kubernetes workload.
+//!
+//! Owns the three ways to ask for one, and how long before its end a token is renewed. Must not know what it is used for. The
+//! SDK for this would be larger than everything else that the host does with Redis.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::pki_types::ServerName;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::net::TcpStream;
+
+use super::identity::{Clock, Granted, Login, TokenSource};
+use super::tls;
+
+/// What the token is for: Azure Cache for Redis and Azure Managed Redis.
+const RESOURCE: &str = "https://redis.azure.com";
+
+/// Where a virtual machine asks.
+const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+
+/// Of one question. The virtual machine's service may take seconds.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Largest answer; a token is some two thousand characters.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// Shortest time between two questions near a token's end: a platform may give the old one until shortly before it.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who gives tokens where the host runs.
+#[derive(Clone)]
+pub enum Platform {
+    /// App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    AppService {
+        /// The address of its service on this machine.
+        endpoint: String,
+        /// What shows that the question comes from the app.
+        header: SecretString,
+    },
+    /// Kubernetes with workload identity: `AZURE_FEDERATED_TOKEN_FILE` and its companions.
+    Workload {
+        /// `AZURE_AUTHORITY_HOST`, e.g. `https://login.microsoftonline.com/`.
+        authority: String,
+        /// `AZURE_TENANT_ID`.
+        tenant: String,
+        /// The file with the token that the cluster gives.
+        token_file: PathBuf,
+    },
+    /// A virtual machine, or a cluster's node.
+    VirtualMachine,
+}
+
+/// Tokens for one identity.
+pub struct Entra {
+    /// Who gives them.
+    pub platform: Platform,
+    /// Of an identity that is not the platform's only one.
+    pub client_id: Option<String>,
+    /// Who the server knows it as; otherwise the object's id that the token names.
+    pub user: Option<String>,
+}
+
+/// An answer of any of the three.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    /// Seconds since 1970, as text or as a number.
+    expires_on: Option<serde_json::Value>,
+    /// Seconds from now.
+    expires_in: Option<serde_json::Value>,
+}
+
+#[async_trait]
+impl TokenSource for Entra {
+    async fn login(&self, clock: &dyn Clock) -> Result<Granted, String> {
+        let answer = tokio::time::timeout(TIMEOUT, self.ask()).await;
+        let answer = answer.unwrap_or_else(|_| Err("the identity's service does not answer".to_owned()))?;
+        let user = match &self.user {
+            Some(user) => user.clone(),
+            None => object_id(&answer.access_token)
+                .ok_or("the token does not say which object has it; write its id as USER in the URL")?,
+        };
+        let lifetime = answer.lifetime(clock).ok_or("the token does not say when it ends")?;
+        let ask_again = Some(renewal(lifetime));
+        Ok(Granted { login: Login { user: Some(user), password: Some(answer.access_token.into()) }, ask_again })
+    }
+}
+
+/// After three quarters of a token's time, so that there is time to try again; a service that still gives the same token is
+/// asked at three quarters of what is left.
+fn renewal(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(0.75).max(LEAST_PAUSE)
+}
+
+impl Answer {
+    fn lifetime(&self, clock: &dyn Clock) -> Option<Duration> {
+        let seconds = |value: &Option<serde_json::Value>| match value.as_ref()? {
+            serde_json::Value::String(text) => text.parse::<u64>().ok(),
+            value => value.as_u64(),
+        };
+        let until = seconds(&self.expires_on).map(|at| Duration::from_secs(at).saturating_sub(clock.unix_time()));
+        until.or_else(|| seconds(&self.expires_in).map(Duration::from_secs))
+    }
+}
+
+impl Entra {
+    async fn ask(&self) -> Result<Answer, String> {
+        let client = self.client_id.as_deref().map(escaped);
+        let with_client = |query: String| client.iter().fold(query, |query, id| format!("{query}&client_id={id}"));
+        let body = match &self.platform {
+            Platform::AppService { endpoint, header } => {
+                let query = with_client(format!("api-version=2019-08-01&resource={}", escaped(RESOURCE)));
+                let mut header = HeaderValue::from_str(header.expose_secret())
+                    .map_err(|_| "IDENTITY_HEADER is no value of a header".to_owned())?;
+                header.set_sensitive(true);
+                let join = if endpoint.contains('?') { '&' } else { '?' };
+                send(Method::GET, &format!("{endpoint}{join}{query}"), Some(("x-identity-header", header)), "").await?
+            }
+            Platform::VirtualMachine => {
+                let query = with_client(format!("api-version=2018-02-01&resource={}", escaped(RESOURCE)));
+                let header = ("metadata", HeaderValue::from_static("true"));
+                send(Method::GET, &format!("{VIRTUAL_MACHINE}?{query}"), Some(header), "").await?
+            }
+            Platform::Workload { authority, tenant, token_file } => {
+                let assertion = tokio::fs::read_to_string(token_file).await;
+                let assertion =
+                    assertion.map_err(|error| format!("the workload's token cannot be read: {}", error.kind()))?;
+                let client = client.as_deref().ok_or("AZURE_CLIENT_ID is not set")?;
+                let form = format!(
+                    "grant_type=client_credentials&client_id={client}&scope={}&client_assertion_type={}\
+                     &client_assertion={}",
+                    escaped(&format!("{RESOURCE}/.default")),
+                    escaped("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                    escaped(assertion.trim())
+                );
+                let url = format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), escaped(tenant));
+                send(Method::POST, &url, None, &form).await?
+            }
+        };
+        // What it says is not repeated: it may hold the token.
+        serde_json::from_slice(&body).map_err(|_| "the identity's service gave no token".to_owned())
+    }
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// One request on a connection of its own: tokens are asked for every few minutes at most.
+async fn send(
+    method: Method,
+    url: &str,
+    header: Option<(&'static str, HeaderValue)>,
+    form: &str,
+) -> Result<Bytes, String> {
+    let url: Uri = url.parse().map_err(|_| "the address of the identity's service is no URL".to_owned())?;
+    let host = url.host().ok_or("the address of the identity's service has no host")?.to_owned();
+    let is_tls = url.scheme_str() == Some("https");
+    let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    let authority = url.authority().map_or(host.as_str(), |authority| authority.as_str());
+    let unsent = |problem: &dyn std::fmt::Display| format!("the identity's service cannot be asked: {problem}");
+    let authority = HeaderValue::from_str(authority).map_err(|error| unsent(&error))?;
+    let mut request = Request::new(Full::new(Bytes::copy_from_slice(form.as_bytes())));
+    *request.method_mut() = method;
+    *request.uri_mut() = url.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|e| unsent(&e))?;
+    request.headers_mut().insert(HOST, authority);
+    if !form.is_empty() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+    }
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name, value);
+    }
+    let bare_host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let stream = TcpStream::connect((bare_host.as_str(), port)).await.map_err(|error| unsent(&error.kind()))?;
+    let stream: Box<dyn tls::Stream> = if is_tls {
+        let name = ServerName::try_from(bare_host).map_err(|_| unsent(&"its host is no name"))?;
+        let connected = tls::connector(None)?.connect(name, stream).await;
+        Box::new(connected.map_err(|error| unsent(&tls::without_names(&error)))?)
+    } else {
+        Box::new(stream)
+    };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unsent(&error))?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(|error| unsent(&error))?;
+        if !answer.status().is_success() {
+            return Err(format!("the identity's service answers {}", answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
+        body.map(|body| body.to_bytes()).map_err(|error| unsent(&error))
+    };
+    let driven = async {
+        // How it ends is told by the exchange.
+        let _ = connection.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        () = driven => Err("the identity's service cannot be asked".to_owned()),
+    }
+}
+
+/// The id of the object that a token is for, from the claims in its middle. The server checks the token; here it only
+/// tells a name.
+fn object_id(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        oid: String,
+    }
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.oid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn a_token_names_its_object() {
+        assert_eq!(object_id(&token(r#"{"aud":"a","oid":"11-22"}"#)).as_deref(), Some("11-22"));
+        for none in ["opaque", "a.b.c", "a.@@@.c", &token("{}"), &token("[]"), &token(r#"{"oid":5}"#)] {
+            assert_eq!(object_id(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_in_time() {
+        #[track_caller]
+        fn check(answer: &str, expected: Option<u64>) {
+            let answer: Answer = serde_json::from_str(answer).unwrap();
+            assert_eq!(answer.lifetime(&At(1000)).map(|time| renewal(time).as_secs()), expected);
+        }
+        check(r#"{"access_token":"t","expires_on":"5000"}"#, Some(3000));
+        check(r#"{"access_token":"t","expires_on":5000}"#, Some(3000));
+        check(r#"{"access_token":"t","expires_on":"5000","expires_in":"10"}"#, Some(3000));
+        check(r#"{"access_token":"t","expires_in":3600}"#, Some(2700));
+        check(r#"{"access_token":"t","expires_on":"900"}"#, Some(1));
+        check(r#"{"access_token":"t","expires_on":"soon"}"#, None);
+        check(r#"{"access_token":"t"}"#, None);
+    }
+
+    struct At(u64);
+
+    #[async_trait]
+    impl Clock for At {
+        fn unix_time(&self) -> Duration {
+            Duration::from_secs(self.0)
+        }
+
+        async fn sleep(&self, _time: Duration) {}
+    }
+}

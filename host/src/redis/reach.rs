@@ -1,0 +1,50 @@
+//! Whether a store's server answers, and what it is.
+//!
+//! Owns the questions of `scorebox check --connect`, which any user of a server may ask. Must not know how the answer is shown.
+
+use std::collections::HashMap;
+
+use redis::Value;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::StoreError;
+use super::server::{Server, translate};
+
+/// What answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// `standalone` or `cluster`, as the server says.
+    pub mode: String,
+    /// Its version.
+    pub version: String,
+    /// Servers that have keys.
+    pub masters: usize,
+    /// Of one command, in microseconds.
+    pub round_trip_us: u64,
+}
+
+impl Server {
+    /// Asks every server that has keys.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub async fn reach(&self) -> Result<Reached, StoreError> {
+        let router = self.router();
+        let masters = router.masters().await.map_err(translate)?;
+        let mut reached =
+            Reached { mode: String::new(), version: String::new(), masters: masters.len(), round_trip_us: 0 };
+        for master in &masters {
+            let hello = router.send_to(master, &redis::cmd("HELLO")).await.map_err(translate)?;
+            let told: HashMap<String, Value> = redis::from_redis_value(hello).unwrap_or_default();
+            let text = |name: &str| told.get(name).and_then(|value| redis::from_redis_value(value.clone()).ok());
+            reached.mode = text("mode").unwrap_or_else(|| "unknown".to_owned());
+            reached.version = text("version").unwrap_or_else(|| "unknown".to_owned());
+            let started = Instant::now();
+            router.send_to(master, &redis::cmd("PING")).await.map_err(translate)?;
+            let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            reached.round_trip_us = reached.round_trip_us.max(took);
+        }
+        Ok(reached)
+    }
+}

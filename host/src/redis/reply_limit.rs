@@ -1,0 +1,219 @@
+//! A bound on each reply: what a server announces is held in memory before anybody can look at it.
+//!
+//! Owns following the frames of RESP as far as their sizes go. Must not know what a value means. A reply over the bound ends
+//! the connection, since only reading the rest would lead to the next reply.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::tls::Stream;
+
+/// Most that a reply may take in memory, in bytes.
+pub const REPLY_LIMIT_BYTES: u64 = 64 << 20;
+
+/// What a value takes beside its bytes.
+const VALUE_BYTES: u64 = 64;
+
+/// What ends a value of many bytes.
+const LINE_END_BYTES: u64 = 2;
+
+/// How a reply over the bound looks to whoever reads.
+pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
+
+/// A stream whose replies are bounded.
+pub struct Bounded {
+    stream: Box<dyn Stream>,
+    frames: Frames,
+}
+
+impl Bounded {
+    /// Bounds what is read.
+    #[must_use]
+    pub fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, frames: Frames::new(REPLY_LIMIT_BYTES) }
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if let Poll::Ready(Ok(())) = read
+            && !this.frames.pass(buffer.filled().get(before..).unwrap_or_default())
+        {
+            return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Follows replies from their first byte on.
+struct Frames {
+    limit: u64,
+    /// What the reply takes so far, and what it has announced.
+    taken: u64,
+    /// Values that belong to it and have not begun.
+    values: u64,
+    at: At,
+}
+
+enum At {
+    /// The first byte of a value.
+    Kind,
+    /// The rest of its first line, and the number in it so far.
+    Line { kind: u8, number: u64, is_negative: bool },
+    /// So many bytes that mean nothing here.
+    Bytes(u64),
+}
+
+impl Frames {
+    fn new(limit: u64) -> Self {
+        Self { limit, taken: 0, values: 1, at: At::Kind }
+    }
+
+    /// Follows what was read; false once a reply is too large. What is no RESP is left to whoever reads it.
+    fn pass(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some((first, rest)) = bytes.split_first() {
+            // Once is for good: what follows is in the middle of something.
+            if self.taken > self.limit {
+                return false;
+            }
+            match &mut self.at {
+                At::Kind => {
+                    self.taken += VALUE_BYTES;
+                    self.values = self.values.saturating_sub(1);
+                    self.at = At::Line { kind: *first, number: 0, is_negative: false };
+                    bytes = rest;
+                }
+                At::Line { kind, number, is_negative } => {
+                    match first {
+                        b'0'..=b'9' => *number = number.saturating_mul(10).saturating_add(u64::from(first - b'0')),
+                        b'-' => *is_negative = true,
+                        _ => {}
+                    }
+                    self.taken += 1;
+                    bytes = rest;
+                    if *first == b'\n' {
+                        let (kind, number) = (*kind, if *is_negative { None } else { Some(*number) });
+                        self.line(kind, number);
+                    }
+                }
+                At::Bytes(left) => {
+                    let skipped = (bytes.len() as u64).min(*left);
+                    *left -= skipped;
+                    bytes = bytes.get(usize::try_from(skipped).unwrap_or(bytes.len())..).unwrap_or_default();
+                    if *left == 0 {
+                        self.value_ended();
+                    }
+                }
+            }
+        }
+        self.taken <= self.limit
+    }
+
+    /// A line has ended; `number` is none where it is negative, which stands for nil.
+    fn line(&mut self, kind: u8, number: Option<u64>) {
+        match (kind, number) {
+            // Bytes, text with a format, a long error.
+            (b'$' | b'=' | b'!', Some(count)) => {
+                self.taken = self.taken.saturating_add(count);
+                self.at = At::Bytes(count.saturating_add(LINE_END_BYTES));
+                return;
+            }
+            (b'*' | b'~' | b'>', Some(count)) => self.announce(count),
+            (b'%', Some(count)) => self.announce(count.saturating_mul(2)),
+            // Said of the value that follows.
+            (b'|', Some(count)) => self.announce(count.saturating_mul(2).saturating_add(1)),
+            _ => {}
+        }
+        self.value_ended();
+    }
+
+    /// Values to come are counted when they come, too: a little much is no harm.
+    fn announce(&mut self, count: u64) {
+        self.values = self.values.saturating_add(count);
+        self.taken = self.taken.saturating_add(count.saturating_mul(VALUE_BYTES) / 2);
+    }
+
+    fn value_ended(&mut self) {
+        self.at = At::Kind;
+        if self.values == 0 {
+            (self.taken, self.values) = (0, 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether all of it passes, in one piece and byte by byte.
+    fn passes(limit: u64, bytes: &[u8]) -> bool {
+        let whole = Frames::new(limit).pass(bytes);
+        let mut frames = Frames::new(limit);
+        let single = bytes.iter().all(|byte| frames.pass(std::slice::from_ref(byte)));
+        assert_eq!(whole, single);
+        if whole {
+            assert_eq!((frames.taken, frames.values), (0, 1), "{:?}", String::from_utf8_lossy(bytes));
+        }
+        whole
+    }
+
+    #[test]
+    fn each_reply_counts_alone() {
+        let replies: [&[u8]; 12] = [
+            b"+OK\r\n",
+            b"-ERR no\r\n",
+            b":-12\r\n",
+            b"$5\r\nhe\nlo\r\n",
+            b"$-1\r\n",
+            b"*-1\r\n",
+            b"*0\r\n",
+            b"*2\r\n*1\r\n:1\r\n$0\r\n\r\n",
+            b"%1\r\n+a\r\n~2\r\n#t\r\n_\r\n",
+            b"=8\r\ntxt:\r\n3.\r\n",
+            b"|1\r\n+ttl\r\n:3\r\n,1.5\r\n",
+            b">2\r\n+message\r\n$1\r\n*\r\n",
+        ];
+        for reply in replies {
+            assert!(passes(600, reply), "{:?}", String::from_utf8_lossy(reply));
+        }
+        assert!(passes(600, &replies.concat().repeat(100)));
+    }
+
+    #[test]
+    fn what_is_announced_is_enough() {
+        for reply in [
+            b"$1001\r\n".as_slice(),
+            b"*100\r\n",
+            b"%50\r\n",
+            b"$99999999999999999999999\r\n",
+            b"*99999999999999999999999\r\n",
+            b"*2\r\n$600\r\n",
+        ] {
+            let mut frames = Frames::new(1000);
+            let passed = frames.pass(reply);
+            let more = frames.pass(&[b'x'; 602]) && frames.pass(b"$600\r\n");
+            assert!(!(passed && more), "{:?}", String::from_utf8_lossy(reply));
+        }
+        assert!(!passes(1000, &[b"+".as_slice(), &[b'x'; 2000], b"\r\n"].concat()));
+    }
+}

@@ -1,0 +1,60 @@
+//! TLS towards servers: what is trusted, and what may be told of a failure.
+//!
+//! Must not know what is spoken over it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::TlsConnector;
+
+/// With or without TLS; in a box, so that what is spoken over it is compiled once.
+pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
+
+impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
+
+/// Makes TLS connections; `authority` is a file of certificates that are trusted in place of the system's.
+///
+/// # Errors
+/// There is no certificate that could be trusted.
+pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    match authority {
+        Some(path) => {
+            let unreadable = |problem: &dyn std::fmt::Display| format!("its certificates: {problem}");
+            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
+            for certificate in certificates {
+                let certificate = certificate.map_err(|error| unreadable(&error))?;
+                roots.add(certificate).map_err(|error| unreadable(&error))?;
+            }
+        }
+        None => {
+            // Some that cannot be read leave the others.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(
+            "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file without".to_owned()
+        );
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Why there is no TLS. The names that a certificate has are details of the place.
+#[must_use]
+pub fn without_names(error: &std::io::Error) -> String {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(error)) => {
+            let words = format!("{error:?}");
+            let word = words.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            format!("the certificate is not valid: {word}")
+        }
+        Some(error) => error.to_string(),
+        None => error.kind().to_string(),
+    }
+}
