@@ -19,6 +19,8 @@ pub struct PredictionCacheSection {
     pub ttl: Duration,
     /// How long a call waits for the store before it is scored.
     pub timeout: Duration,
+    /// How long one instance computes an answer while the others wait for it; none: each for itself.
+    pub claim: Option<Duration>,
     /// Most bytes of answers that this process keeps beside the store; 0: none.
     pub memory_bytes: u64,
 }
@@ -28,6 +30,7 @@ pub(super) struct RawPredictionCache {
     store: Option<String>,
     ttl: Option<String>,
     timeout: Option<String>,
+    claim: Option<String>,
     memory: Option<String>,
 }
 
@@ -47,10 +50,13 @@ impl RawPredictionCache {
             ));
         }
         let memory = or_default(self.memory, "memory");
+        let claim = or_default(self.claim, "claim");
+        let claim = (claim != "0").then(|| duration("prediction_cache.claim", &claim, LIMIT_MOST)).transpose()?;
         Ok(PredictionCacheSection {
             store,
             ttl: duration("prediction_cache.ttl", &or_default(self.ttl, "ttl"), TTL_MOST)?,
             timeout: duration("prediction_cache.timeout", &or_default(self.timeout, "timeout"), LIMIT_MOST)?,
+            claim,
             memory_bytes: if memory == "0" { 0 } else { bytes("prediction_cache.memory", &memory)? },
         })
     }

@@ -3,6 +3,7 @@
 //! Owns who computes an answer that several ask for at a time, and where it is looked for before: in this process, then in
 //! the store. An answer depends on nothing but its key, so neither can be stale. Must not know what a call is.
 
+mod counts;
 pub mod entry;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
+use self::counts::Counts;
 use self::entry::Key;
 use super::instance::Output;
 use crate::capability::Answers;
@@ -23,6 +25,10 @@ const ENTRY_LIMIT_BYTES: usize = 1 << 20;
 
 /// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
 const WRITES: usize = 64;
+
+/// Between two looks for an entry that another instance computes, at first and at most.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// What an entry costs in memory beside its bytes, about.
 const ENTRY_BYTES: u64 = 256;
@@ -59,10 +65,13 @@ pub struct PredictionCache {
     scorer: Key,
     answers: Answers,
     section: PredictionCacheSection,
-    near: Option<quick_cache::sync::Cache<Key, Near, Bytes>>,
+    near: Option<Arc<Memory>>,
     flights: Mutex<HashMap<Key, watch::Receiver<Option<Answered>>>>,
     writes: Arc<Semaphore>,
+    counts: Counts,
 }
+
+type Memory = quick_cache::sync::Cache<Key, Near, Bytes>;
 
 /// An answer in this process's memory.
 #[derive(Clone)]
@@ -87,10 +96,15 @@ impl PredictionCache {
     pub fn new(scorer: Key, answers: Answers, section: PredictionCacheSection) -> Self {
         let near = (section.memory_bytes > 0).then(|| {
             let entries = usize::try_from(section.memory_bytes / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
-            quick_cache::sync::Cache::with_weighter(entries.min(1 << 16), section.memory_bytes, Bytes)
+            Arc::new(Memory::with_weighter(entries.min(1 << 16), section.memory_bytes, Bytes))
         });
+        if let Some(near) = &near {
+            let near = Arc::clone(near);
+            answers.watch(move |name| forget(&near, name));
+        }
         let writes = Arc::new(Semaphore::new(WRITES));
-        Self { scorer, answers, section, near, flights: Mutex::default(), writes }
+        let counts = Counts::default();
+        Self { scorer, answers, section, near, flights: Mutex::default(), writes, counts }
     }
 
     /// The digest of the scorer, for keys.
@@ -105,6 +119,20 @@ impl PredictionCache {
     /// # Errors
     /// What `compute` gave, also for those who waited for it; `late` where its answer did not come before `deadline`.
     pub async fn answer(
+        &self,
+        key: Key,
+        deadline: Instant,
+        late: impl Fn() -> ScoreFailure,
+        compute: impl Future<Output = Result<Output, ScoreFailure>>,
+    ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
+        let answered = self.answer_uncounted(key, deadline, late, compute).await;
+        if let Ok((_, status)) = &answered {
+            self.counts.count(*status);
+        }
+        answered
+    }
+
+    async fn answer_uncounted(
         &self,
         key: Key,
         deadline: Instant,
@@ -127,18 +155,27 @@ impl PredictionCache {
                 Some(Err(failure)) => return Err(failure),
             }
         };
-        if let Some(output) = self.stored(&key, deadline).await {
+        let mut kept = self.stored(&key, deadline).await.map(|output| (output, CacheStatus::Hit));
+        let mut claim = None;
+        if let (None, Some(time)) = (&kept, self.section.claim) {
+            match self.claim(key, time, deadline).await {
+                Claimed::Ours(ours) => claim = Some(ours),
+                Claimed::Kept(output) => kept = Some((output, CacheStatus::Collapsed)),
+                Claimed::Nobodys => {}
+            }
+        }
+        if let Some((output, status)) = kept {
             let output = Arc::new(output);
             self.keep_near(key, &output);
             lead.land(Ok(Arc::clone(&output)));
-            return Ok((output, CacheStatus::Hit));
+            return Ok((output, status));
         }
         let computed = compute.await.map(Arc::new);
         if let Ok(output) = &computed
             && output.bytes() <= ENTRY_LIMIT_BYTES
         {
             self.keep_near(key, output);
-            self.store(key, Arc::clone(output));
+            self.store(key, Arc::clone(output), claim);
         }
         lead.land(computed.clone());
         computed.map(|output| (output, CacheStatus::Miss))
@@ -165,13 +202,40 @@ impl PredictionCache {
     }
 
     /// In the background: the caller has its answer.
-    fn store(&self, key: Key, output: Arc<Output>) {
+    fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else { return };
         let (answers, ttl) = (self.answers.clone(), self.section.ttl);
         tokio::spawn(async move {
             answers.put(&hex::encode(key), &entry::write(&key, &output), ttl).await;
-            drop(place);
+            drop((place, claim));
         });
+    }
+
+    /// Asks to compute an answer for all instances, or waits for the one that does: not longer than it may.
+    async fn claim(&self, key: Key, time: Duration, deadline: Instant) -> Claimed {
+        let name = hex::encode(key);
+        let patience = (Instant::now() + time).min(deadline);
+        let mut pause = FIRST_LOOK;
+        loop {
+            let asked = timer::until(Instant::now() + self.section.timeout, self.answers.claim(&name, time)).await;
+            match asked.flatten() {
+                Some(true) => {
+                    let ours = Claim { answers: self.answers.clone(), name };
+                    // Whoever had the claim may have kept its entry after we looked.
+                    return match self.stored(&key, deadline).await {
+                        Some(output) => Claimed::Kept(output),
+                        None => Claimed::Ours(ours),
+                    };
+                }
+                Some(false) if Instant::now() < patience => {}
+                Some(false) | None => return Claimed::Nobodys,
+            }
+            timer::until((Instant::now() + pause).min(patience), std::future::pending::<()>()).await;
+            pause = (pause * 2).min(LAST_LOOK);
+            if let Some(output) = self.stored(&key, deadline).await {
+                return Claimed::Kept(output);
+            }
+        }
     }
 
     fn near(&self, key: &Key) -> Option<Arc<Output>> {
@@ -180,7 +244,7 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// What an operator removes from the store is gone everywhere after so long.
+        /// What an operator removes from a store that does not tell of it is gone after so long.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
             let until = Instant::now() + self.section.ttl.min(LONGEST);
@@ -191,6 +255,46 @@ impl PredictionCache {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Answered>>>> {
         // An insertion or a removal is never half done.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who computes, among instances.
+enum Claimed {
+    /// This one.
+    Ours(Claim),
+    /// Another did meanwhile.
+    Kept(Output),
+    /// Each for itself: nobody can tell, or whoever claimed it takes too long.
+    Nobodys,
+}
+
+/// This instance's right to compute an answer; given back when it is dropped.
+struct Claim {
+    answers: Answers,
+    name: String,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let (answers, name) = (self.answers.clone(), std::mem::take(&mut self.name));
+        // Where the runtime ends, the claim ends by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { answers.release(&name).await });
+        }
+    }
+}
+
+/// What an operator removes from the store is not to be answered from memory.
+fn forget(near: &Memory, name: Option<&str>) {
+    match name {
+        None => near.clear(),
+        Some(name) => {
+            let mut key = Key::default();
+            // Names of claims are no keys.
+            if hex::decode_to_slice(name, &mut key).is_ok() {
+                near.remove(&key);
+            }
+        }
     }
 }
 
