@@ -94,7 +94,9 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
                 break;
             }
             if left >= 0 {
-                shared.allowance.store(left - i64::try_from(count).expect("a small number"), Ordering::SeqCst);
+                let less = left - i64::try_from(count).expect("a small number");
+                // Unless it was mended since: whoever reads the answer may be faster than this thread.
+                let _ = shared.allowance.compare_exchange(left, less, Ordering::SeqCst, Ordering::SeqCst);
             }
         }
         drop(to.shutdown(Shutdown::Both));
