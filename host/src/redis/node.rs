@@ -34,7 +34,7 @@ const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 const INTEREST: Duration = Duration::from_secs(60);
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Fault {
     /// There is no connection; nothing was sent.
     Unreachable(Arc<str>),
@@ -45,6 +45,9 @@ pub enum Fault {
     /// It answered with more than is read, in bytes.
     TooLarge(u64),
 }
+
+/// Why an answer is [`Fault::Lost`] that did not come in time.
+pub const LATE: &str = "no answer in time";
 
 /// A server.
 pub struct Node {
@@ -117,7 +120,7 @@ impl Node {
         let waiting = Waiting::new(&self.shared, &connection, number);
         let answer = tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
         waiting.end();
-        self.checked(answer, number)?.extract_error().map_err(|error| self.heard(error, number))
+        top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
     /// Sends commands in one go and waits for all answers; each may be an error of its own.
@@ -134,7 +137,7 @@ impl Node {
         let waiting = Waiting::new(&self.shared, &connection, number);
         let answer = tokio::time::timeout_at(deadline, connection.send_packed_commands(commands, 0, count)).await;
         waiting.end();
-        let answers = self.checked(answer, number)?.into_iter().map(Value::extract_error).collect::<Vec<_>>();
+        let answers = self.checked(answer, number)?.into_iter().map(top_level).collect::<Vec<_>>();
         answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| self.hear(error, number));
         Ok(answers)
     }
@@ -163,7 +166,7 @@ impl Node {
             Ok(Ok(answer)) => Ok(answer),
             Err(_) => {
                 self.suspect(number);
-                Err(Fault::Lost("no answer in time"))
+                Err(Fault::Lost(LATE))
             }
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
@@ -342,6 +345,14 @@ impl Drop for Waiting<'_> {
             Ok(runtime) => drop(runtime.spawn(probe)),
             Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
         }
+    }
+}
+
+/// An error that is the whole answer. One inside, as a transaction has them, leaves the others theirs.
+fn top_level(answer: Value) -> Result<Value, RedisError> {
+    match answer {
+        Value::ServerError(error) => Err(error.into()),
+        answer => Ok(answer),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::node::{Fault, Node};
-use super::slots::{self, Slots};
+use super::slots::Slots;
 use super::watching::Watch;
 
 /// Redirections that one command follows: while slots move there may be two or three.
@@ -33,6 +33,16 @@ pub enum Repeat {
     Harmless,
     /// Twice is wrong.
     Wrong,
+}
+
+/// A command, and where it goes.
+pub struct Routed {
+    /// Of its keys.
+    pub slot: u16,
+    /// Keys are whole.
+    pub command: Cmd,
+    /// Of the command.
+    pub repeat: Repeat,
 }
 
 /// The way to every node.
@@ -72,31 +82,48 @@ impl Router {
         })
     }
 
-    /// Sends a command to the node that has its key.
+    /// Sends a command to the node that has its slot.
     ///
     /// # Errors
     /// [`Fault`]; never a redirection.
-    pub async fn send(self: &Arc<Self>, key: &str, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
-        self.send_until(self.deadline(), key, command, repeat).await
+    pub async fn send(self: &Arc<Self>, slot: u16, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
+        self.send_until(self.deadline(), slot, Parcel::Command(command), repeat).await
+    }
+
+    /// Sends commands between MULTI and EXEC to the node that has their slot; the answer is that to EXEC. It follows the
+    /// slot as a whole.
+    ///
+    /// # Errors
+    /// [`Fault`]; never a redirection.
+    pub async fn send_transaction(
+        self: &Arc<Self>,
+        slot: u16,
+        commands: &[Cmd],
+        repeat: Repeat,
+    ) -> Result<Value, Fault> {
+        self.send_until(self.deadline(), slot, Parcel::Transaction(commands), repeat).await
     }
 
     async fn send_until(
         self: &Arc<Self>,
         deadline: Instant,
-        key: &str,
-        command: &Cmd,
+        slot: u16,
+        parcel: Parcel<'_>,
         repeat: Repeat,
     ) -> Result<Value, Fault> {
-        let slot = slots::slot(key);
         let mut target = Target { node: self.owner(slot, deadline).await?, is_asked: false };
         let mut hops = 0;
         loop {
-            let fault = match target.send(command, deadline).await {
+            let fault = match target.send(parcel, deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
-            hops += 1;
-            if hops > REDIRECTIONS || Instant::now() >= deadline {
+            // Nobody can execute it until its keys have come together: that ends with the move, or with the time.
+            let is_split = matches!(&fault, Fault::Answer(error) if is_split(error));
+            hops = if is_split { 1 } else { hops + 1 };
+            // One more try that the time cuts short would look like a node that does not answer.
+            let needed = if is_split { 2 * SETTLING_PAUSE } else { Duration::ZERO };
+            if hops > REDIRECTIONS || Instant::now() + needed >= deadline {
                 return Err(fault);
             }
             target = match self.next(fault, slot, &target.node, repeat, hops) {
@@ -110,14 +137,14 @@ impl Router {
         }
     }
 
-    /// Sends commands, each to the node that has its key, in one round trip to each node. Their order holds for equal
-    /// keys. All may be repeated.
-    pub async fn send_all(self: &Arc<Self>, commands: Vec<(&str, Cmd)>) -> Vec<Result<Value, Fault>> {
+    /// Sends commands, each to the node that has its slot, in one round trip to each node. Their order holds for equal
+    /// slots.
+    pub async fn send_all(self: &Arc<Self>, commands: Vec<Routed>) -> Vec<Result<Value, Fault>> {
         let deadline = self.deadline();
         let mut by_node: BTreeMap<Address, (Arc<Node>, Vec<usize>)> = BTreeMap::new();
         let mut answers: Vec<Option<Result<Value, Fault>>> = Vec::with_capacity(commands.len());
-        for (index, (key, _)) in commands.iter().enumerate() {
-            match self.owner(slots::slot(key), deadline).await {
+        for (index, routed) in commands.iter().enumerate() {
+            match self.owner(routed.slot, deadline).await {
                 Ok(node) => {
                     let address = node.address().clone();
                     by_node.entry(address).or_insert_with(|| (node, Vec::new())).1.push(index);
@@ -128,20 +155,38 @@ impl Router {
         }
         let sent = by_node.into_values().map(async |(node, indices)| {
             let mut pipeline = Pipeline::with_capacity(indices.len());
-            for (_, command) in indices.iter().filter_map(|index| commands.get(*index)) {
-                pipeline.add_command(command.clone());
+            for routed in indices.iter().filter_map(|index| commands.get(*index)) {
+                pipeline.add_command(routed.command.clone());
             }
             (node.send_all(&pipeline, deadline).await, indices)
         });
         for (sent, indices) in join_all(sent).await {
+            let of_node = || indices.iter().filter_map(|index| commands.get(*index));
+            let (mut sent, lost) = match sent {
+                Ok(sent) => (sent, None),
+                // Nothing was sent.
+                Err(Fault::Unreachable(_)) => (Vec::new(), None),
+                Err(_) if Instant::now() < deadline && of_node().all(|routed| routed.repeat == Repeat::Harmless) => {
+                    (Vec::new(), None)
+                }
+                Err(fault) => (Vec::new(), Some(fault)),
+            };
             // What did not arrive, or has moved, goes its own way, in order.
-            let mut sent = sent.unwrap_or_default().into_iter();
-            for index in indices {
-                let answer = match (sent.next(), commands.get(index)) {
+            for (place, index) in indices.iter().copied().enumerate() {
+                let Some(routed) = commands.get(index) else { continue };
+                let answer = sent.get_mut(place).map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
+                let answer = match (answer, &lost) {
                     (Some(Ok(answer)), _) => Ok(answer),
-                    (Some(Err(error)), Some(_)) if !is_passing(&error) => Err(Fault::Answer(error)),
-                    (_, Some((key, command))) => self.send_until(deadline, key, command, Repeat::Harmless).await,
-                    (_, None) => continue,
+                    (Some(Err(error)), _) if !is_passing(&error) => Err(Fault::Answer(error)),
+                    // A later command of its slot was executed: it may not come after that one.
+                    (Some(Err(error)), _) if is_split(&error) && is_overtaken(place, &sent, of_node()) => {
+                        Err(Fault::Answer(error))
+                    }
+                    (None, Some(fault)) => Err(fault.clone()),
+                    (_, _) => {
+                        let parcel = Parcel::Command(&routed.command);
+                        self.send_until(deadline, routed.slot, parcel, routed.repeat).await
+                    }
                 };
                 if let Some(slot) = answers.get_mut(index) {
                     *slot = Some(answer);
@@ -149,6 +194,14 @@ impl Router {
             }
         }
         answers.into_iter().flatten().collect()
+    }
+
+    /// Whether there are several nodes, each with keys of its own.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn is_cluster(self: &Arc<Self>) -> Result<bool, Fault> {
+        Ok(matches!(self.known(self.deadline()).await?, Known::Cluster(_)))
     }
 
     /// Ids of the nodes that have keys, in an order that stays; one without a name if there is no cluster.
@@ -359,6 +412,14 @@ impl Router {
     }
 }
 
+/// What goes to one node in one go.
+#[derive(Clone, Copy)]
+enum Parcel<'a> {
+    Command(&'a Cmd),
+    /// Between MULTI and EXEC.
+    Transaction(&'a [Cmd]),
+}
+
 /// A node, and whether it only expects a key that it does not have yet.
 struct Target {
     node: Arc<Node>,
@@ -377,17 +438,61 @@ impl Target {
         Self { node, is_asked: false }
     }
 
-    async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
-        if !self.is_asked {
-            return self.node.send(command, deadline).await;
+    async fn send(&self, parcel: Parcel<'_>, deadline: Instant) -> Result<Value, Fault> {
+        let (commands, is_transaction) = match parcel {
+            Parcel::Command(command) if !self.is_asked => return self.node.send(command, deadline).await,
+            Parcel::Command(command) => (std::slice::from_ref(command), false),
+            Parcel::Transaction(commands) => (commands, true),
+        };
+        // In one go: between them nobody else's command may come.
+        let mut pipeline = Pipeline::with_capacity(commands.len() + 3);
+        if self.is_asked {
+            // Holds up to EXEC.
+            pipeline.cmd("ASKING");
         }
-        // In one go: between the two nobody else's command may come.
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("ASKING").add_command(command.clone());
-        let answers = self.node.send_all(&pipeline, deadline).await?;
-        let answer = answers.into_iter().next_back().unwrap_or(Ok(Value::Nil));
-        answer.map_err(Fault::Answer)
+        if is_transaction {
+            pipeline.cmd("MULTI");
+        }
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        if is_transaction {
+            pipeline.cmd("EXEC");
+        }
+        let mut answers = self.node.send_all(&pipeline, deadline).await?;
+        let answer = answers.pop().unwrap_or(Ok(Value::Nil));
+        answer.map_err(|error| Fault::Answer(if is_transaction { cause(error, answers) } else { error }))
     }
+}
+
+/// Why a transaction was not executed: what EXEC says, or the answer to a command before it. Only one that EXEC confirms
+/// to have been given up, as a whole, may be sent elsewhere.
+fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisError {
+    let is_given_up = matches!(exec.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort));
+    if !is_given_up && is_passing(&exec) {
+        return exec;
+    }
+    let mut errors: Vec<RedisError> = answers.into_iter().filter_map(Result::err).collect();
+    if is_given_up && let Some(at) = errors.iter().position(is_passing) {
+        return errors.swap_remove(at);
+    }
+    errors.into_iter().find(|error| !is_passing(error)).unwrap_or(exec)
+}
+
+/// Whether the keys of a command lie on two nodes, while their slot moves.
+fn is_split(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::TryAgain))
+}
+
+/// Whether a command that follows in the same slot was executed.
+fn is_overtaken<'a>(
+    place: usize,
+    answers: &[Result<Value, RedisError>],
+    commands: impl Iterator<Item = &'a Routed>,
+) -> bool {
+    let mut later = commands.zip(answers).skip(place);
+    let Some((this, _)) = later.next() else { return false };
+    later.any(|(other, answer)| answer.is_ok() && other.slot == this.slot)
 }
 
 /// Whether the same command may succeed elsewhere or a little later.

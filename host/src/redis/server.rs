@@ -14,7 +14,8 @@ use super::endpoint::Endpoint;
 use super::identity::Credentials;
 use super::node::Fault;
 use super::reply_limit::REPLY_LIMIT_BYTES;
-use super::router::{Repeat, Router};
+use super::router::{Repeat, Routed, Router};
+use super::slots::slot;
 use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
@@ -72,19 +73,21 @@ impl Server {
         Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, credentials, timeout)?)))
     }
 
-    /// The way to its servers.
-    pub(super) fn router(&self) -> &Arc<Router> {
-        &self.0
+    /// The way to its nodes.
+    pub(super) fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.0)
     }
 
     async fn query<T: FromRedisValue>(&self, key: &str, command: &Cmd, repeat: Repeat) -> Result<T, StoreError> {
-        let answer = self.0.send(key, command, repeat).await.map_err(translate)?;
+        let answer = self.0.send(slot(key.as_bytes()), command, repeat).await.map_err(translate)?;
         redis::from_redis_value(answer).map_err(|_| wrong_type())
     }
 
     /// Sends commands that may be repeated, in one round trip to each server.
     async fn query_all<T: FromRedisValue>(&self, commands: Vec<(&str, Cmd)>) -> Result<Vec<T>, StoreError> {
-        let answers = self.0.send_all(commands).await.into_iter();
+        let routed =
+            |(key, command): (&str, Cmd)| Routed { slot: slot(key.as_bytes()), command, repeat: Repeat::Harmless };
+        let answers = self.0.send_all(commands.into_iter().map(routed).collect()).await.into_iter();
         let read = |answer: Result<Value, Fault>| {
             redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type())
         };
@@ -104,7 +107,7 @@ impl Server {
             fill(&mut command);
             command
         };
-        match self.0.send(key, &command("EVALSHA", program.digest()), Repeat::Wrong).await {
+        match self.0.send(slot(key.as_bytes()), &command("EVALSHA", program.digest()), Repeat::Wrong).await {
             Err(Fault::Answer(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 self.query(key, &command("EVAL", program.text), Repeat::Wrong).await
             }
@@ -185,7 +188,7 @@ impl Redis for Server {
         command.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(page_keys);
         let answer = self.0.send_to(master, &command).await.map_err(translate)?;
         let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| wrong_type())?;
-        // Keys are text for a scorer; one that is not was written by somebody else.
+        // Keys are text here; one that is not was written by a raw command, or by somebody else.
         let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
         let following = if next == 0 { masters.get(at + 1) } else { Some(master) };
         let cursor =

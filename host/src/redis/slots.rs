@@ -93,10 +93,12 @@ impl Slots {
 
 /// The slot of a key: only what stands between the first `{` and the next `}` counts, if that is not empty.
 #[must_use]
-pub fn slot(key: &str) -> u16 {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+pub fn slot(key: &[u8]) -> u16 {
+    let find = |bytes: &[u8], wanted: u8| bytes.iter().position(|byte| *byte == wanted);
+    let rest = find(key, b'{').and_then(|open| key.get(open + 1..));
+    let tag = rest.and_then(|rest| rest.get(..find(rest, b'}')?));
     let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
-    CRC.checksum(hashed.as_bytes()) % SLOTS
+    CRC.checksum(hashed) % SLOTS
 }
 
 fn number(value: &Value) -> Option<u16> {
@@ -125,9 +127,10 @@ mod tests {
             ("foo{}{bar}", 8363),
             ("foo{{bar}}zap", 4015),
             ("foo{bar}{zap}", 5061),
+            ("foo{bar", 15278),
             ("", 0),
         ] {
-            assert_eq!(slot(key), expected, "{key}");
+            assert_eq!(slot(key.as_bytes()), expected, "{key}");
         }
     }
 
