@@ -114,6 +114,7 @@ mod tests {
             prefix: "p".into(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
+            commands: crate::redis::raw::Allowed::default(),
         };
         let read = |value: &'static str| {
             store(&section, &move |_: &str| Some(value.to_owned())).map(|found| found.map(|found| found.endpoint))

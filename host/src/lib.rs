@@ -13,7 +13,7 @@
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
 //! | [`model`] | tensors and files, mapped once per process |
-//! | [`redis`] | key-value stores: a server, or memory |
+//! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
 //! | [`capability`] | what a scorer may import |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |

@@ -25,6 +25,7 @@ use self::limits::RawLimits;
 use self::prediction_cache::RawPredictionCache;
 use self::settings::{default_of, unknown_key};
 use self::triggers::RawTrigger;
+use crate::redis::raw::Allowed;
 
 /// The file's name inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
@@ -93,6 +94,8 @@ pub struct StoreSection {
     pub default_ttl: Option<Duration>,
     /// Bound on one command, connecting included.
     pub timeout: Duration,
+    /// Raw commands that the scorer may send.
+    pub commands: Allowed,
 }
 
 /// `[package]`.
@@ -209,6 +212,8 @@ struct RawStore {
     prefix: Option<String>,
     default_ttl: Option<String>,
     timeout: Option<String>,
+    #[serde(default)]
+    commands: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -311,6 +316,8 @@ impl RawStore {
                 .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
                 .transpose()?,
             timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
+            commands: Allowed::parse(&self.commands)
+                .map_err(|(problem, fix)| (format!("`stores.{name}.commands`: {problem}"), fix))?,
         })
     }
 }

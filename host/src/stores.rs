@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::deployment::{self, Connection, Environment};
+use crate::deployment::{self, Environment};
 use crate::error::StartupError;
 use crate::manifest::{Manifest, StoreSection};
+use crate::redis::raw::Connection;
 use crate::redis::{Memory, Reached, Redis, Server, Store};
 
 /// Opens every store that a manifest names. None connects before it is used.
@@ -20,16 +21,22 @@ use crate::redis::{Memory, Reached, Redis, Server, Store};
 /// The environment holds something unusable.
 pub fn open(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
     let open = |(name, section): (&String, &StoreSection)| {
-        let backend: Arc<dyn Redis> = match deployment::store(section, environment)? {
+        let connection = deployment::store(section, environment)?;
+        let server = connection.map(|connection| server(section, connection)).transpose()?;
+        let commands = Some(section.commands.clone()).filter(|commands| !commands.is_empty());
+        let raw = commands
+            .map(|commands| Connection::new(server.as_ref(), name, &section.prefix, commands, &section.url_variable));
+        let backend: Arc<dyn Redis> = match server {
             None => Arc::new(Memory::default()),
-            Some(connection) => Arc::new(server(section, connection)?),
+            Some(server) => Arc::new(server),
         };
-        Ok((name.clone(), Store::new(backend, &section.prefix, section.default_ttl)))
+        let store = Store::new(backend, &section.prefix, section.default_ttl);
+        Ok((name.clone(), raw.into_iter().fold(store, Store::with_connection)))
     };
     manifest.stores.iter().map(open).collect()
 }
 
-fn server(section: &StoreSection, connection: Connection) -> Result<Server, StartupError> {
+fn server(section: &StoreSection, connection: deployment::Connection) -> Result<Server, StartupError> {
     let server = Server::new(&connection.endpoint, connection.credentials, section.timeout);
     server.map_err(|problem| StartupError::Environment {
         variable: section.url_variable.clone(),

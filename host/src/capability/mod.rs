@@ -8,6 +8,7 @@ mod answers;
 mod keyvalue;
 mod model;
 mod output;
+mod redis;
 mod settings;
 mod telemetry;
 
@@ -26,6 +27,7 @@ pub use self::model::TensorHandle;
 pub use self::telemetry::Lines;
 pub(crate) use self::telemetry::{LogSink, cut};
 pub use crate::redis::Store as BucketHandle;
+pub use crate::redis::raw::Connection as ConnectionHandle;
 
 use self::output::GuestOutput;
 use crate::engine::TABLE_ELEMENTS;
@@ -191,6 +193,8 @@ pub enum Grant {
     Always,
     /// At least one `[stores.<name>]`.
     Stores,
+    /// At least one with `commands`.
+    Commands,
 }
 
 /// What an imported interface needs, or `None` if the host has no such interface.
@@ -205,6 +209,7 @@ pub fn grant(interface: &str) -> Option<Grant> {
         | ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft2") => {
             Some(Grant::Stores)
         }
+        ("scorebox:scoring/redis", "0.1.0") => Some(Grant::Commands),
         // What the toolchains' standard libraries import on their own. All of it is closed.
         _ if version.starts_with("0.2.")
             && ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
@@ -227,6 +232,7 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     scorebox::scoring::cache::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::redis::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     scorebox::scoring::metrics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
@@ -285,6 +291,7 @@ mod tests {
         check("scorebox:scoring/model@0.2.0", None);
         check("wasi:keyvalue/store@0.2.0-draft2", Some(Grant::Stores));
         check("wasi:keyvalue/store@0.2.0-draft", None);
+        check("scorebox:scoring/redis@0.1.0", Some(Grant::Commands));
         check("wasi:cli/environment@0.2.6", Some(Grant::Always));
         check("wasi:cli/environment@0.3.0", None);
         check("wasi:http/outgoing-handler@0.2.0", None);

@@ -148,6 +148,13 @@ pub const SETTINGS: &[Setting] = &[
         "Of one operation, connecting included. A cache that takes longer than scoring is no cache.",
     ),
     setting(
+        "stores.<name>.commands",
+        "list of names and families",
+        "",
+        "Raw commands that the scorer may send to a server, each on the store's own keys: names (HSET), families (@hash, as in \
+         Redis's access lists) or @all. Without it: none.",
+    ),
+    setting(
         "prediction_cache.store",
         "name",
         "default",

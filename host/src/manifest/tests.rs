@@ -70,6 +70,7 @@ fn every_key_of_the_table_is_read() {
         prefix = "d"
         default_ttl = "1h"
         timeout = "250ms"
+        commands = ["@hash", "zadd"]
         [instances]
         isolation = "call"
         max_invocations = 9
@@ -110,6 +111,7 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.limits.queue, 0);
     assert_eq!(manifest.stores["cache"].default_ttl, Some(Duration::from_secs(3600)));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
+    assert!(!manifest.stores["cache"].commands.is_empty());
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.triggers[0].function, "v1-score");
     assert_eq!(
@@ -220,6 +222,10 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[package]\nbase = \"library/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[package]\nbase = \"https://r.io/debian\""), &["`package.base`", "HOST"]);
     check(&minimal("[stores.default]\nprefix = \"*\""), &["`stores.default.prefix`"]);
+    let commands = |list: &str| minimal(&format!("[stores.default]\ncommands = {list}"));
+    check(&commands("[\"@hash\", \"KEYS\"]"), &["`stores.default.commands`", "`KEYS` is never allowed", "list-keys"]);
+    check(&commands("[\"HSTE\"]"), &["`stores.default.commands`", "`HSTE`", "nearest is `HSET`"]);
+    check(&commands("\"HSET\""), &["commands", "sequence"]);
     check("[scorer]\nname = \"Digits\"\ncomponent = \"a\"", &["`scorer.name`", "lower-case"]);
     check("[scorer]\nname = \"digits\"\ncomponent = 3", &["`scorer.component`", "cargo"]);
 }

@@ -1,7 +1,7 @@
 //! Key-value stores: what a scorer calls a bucket.
 //!
-//! Owns [`Store`] (key prefix, default expiry) and the operations that every back end offers. Must not know
-//! WebAssembly, nor which scorer asks.
+//! Owns [`Store`] (key prefix, default expiry) and the operations that every back end offers; what only a server has is in
+//! [`raw`]. Must not know WebAssembly, nor which scorer asks.
 
 mod dialer;
 mod endpoint;
@@ -9,6 +9,7 @@ mod entra;
 mod identity;
 mod memory;
 mod node;
+pub mod raw;
 mod reach;
 mod reply_limit;
 mod router;
@@ -129,13 +130,26 @@ pub struct Store {
     /// With its colon.
     prefix: String,
     default_ttl: Option<Duration>,
+    connection: Option<raw::Connection>,
 }
 
 impl Store {
     /// A store over a back end. `prefix` goes before every key, with a colon.
     #[must_use]
     pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
-        Self { backend, prefix: format!("{prefix}:"), default_ttl }
+        Self { backend, prefix: format!("{prefix}:"), default_ttl, connection: None }
+    }
+
+    /// The same, open to raw commands.
+    #[must_use]
+    pub fn with_connection(self, connection: raw::Connection) -> Self {
+        Self { connection: Some(connection), ..self }
+    }
+
+    /// What raw commands are sent by, if some are allowed.
+    #[must_use]
+    pub fn connection(&self) -> Option<&raw::Connection> {
+        self.connection.as_ref()
     }
 
     /// A store on the same back end whose keys none of this one can be.
@@ -143,7 +157,7 @@ impl Store {
     pub fn beside(&self, name: &str) -> Self {
         // A prefix has no colon, so what stands before this one's is no whole prefix of anybody's.
         let prefix = format!("{}:", self.prefix.trim_end_matches(':').to_owned() + "//" + name);
-        Self { backend: Arc::clone(&self.backend), prefix, default_ttl: None }
+        Self { backend: Arc::clone(&self.backend), prefix, default_ttl: None, connection: None }
     }
 
     /// The value of a key.

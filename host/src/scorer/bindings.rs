@@ -16,6 +16,7 @@ pub mod capabilities {
             "wasi:keyvalue/store.bucket": crate::capability::BucketHandle,
             "wasi:keyvalue/atomics.cas": crate::capability::CasHandle,
             "scorebox:scoring/model.tensor": crate::capability::TensorHandle,
+            "scorebox:scoring/redis.connection": crate::capability::ConnectionHandle,
         },
     });
 }

@@ -268,7 +268,8 @@ fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
 
 fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) -> Result<(), Misfit> {
     let mut strange = Vec::new();
-    let mut needs_stores = None;
+    let mut missing = None;
+    let has_commands = manifest.stores.values().any(|store| !store.commands.is_empty());
     for (name, item) in component.component_type().imports(engine) {
         // Type-only instances lend nothing.
         let lends = match &item.ty {
@@ -279,8 +280,20 @@ fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) ->
         };
         match grant(name) {
             Some(Grant::Always) => {}
-            Some(Grant::Stores) if manifest.stores.is_empty() => needs_stores = Some(name.to_owned()),
-            Some(Grant::Stores) => {}
+            Some(Grant::Stores) if manifest.stores.is_empty() => {
+                missing = Some((
+                    format!("imports {name}, and the manifest grants no store"),
+                    "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory",
+                ));
+            }
+            Some(Grant::Commands) if !has_commands => {
+                missing = Some((
+                    format!("imports {name}, and the manifest grants no commands"),
+                    "write `commands` under a `[stores.<name>]` of scorebox.toml, e.g. `commands = [\"@hash\"]`: what the \
+                     scorer sends",
+                ));
+            }
+            Some(Grant::Stores | Grant::Commands) => {}
             None if lends => strange.push(name.to_owned()),
             None => {}
         }
@@ -288,16 +301,10 @@ fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) ->
     if !strange.is_empty() {
         return Err((
             format!("imports what no world of the contract lends: {}", strange.join(", ")),
-            "remove the dependency that needs it; a scorer has model, cache, metrics, wasi:keyvalue, wasi:logging and \
+            "remove the dependency that needs it; a scorer has model, cache, redis, metrics, wasi:keyvalue, wasi:logging and \
              wasi:config, and no network, files or host of its own"
                 .to_owned(),
         ));
     }
-    match needs_stores {
-        Some(name) => Err((
-            format!("imports {name}, and the manifest grants no store"),
-            "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory".to_owned(),
-        )),
-        None => Ok(()),
-    }
+    missing.map_or(Ok(()), |(problem, fix)| Err((problem, fix.to_owned())))
 }

@@ -1,0 +1,108 @@
+//! `redis`: raw commands on a store's connection.
+//!
+//! Must not know which commands there are, nor where keys stand in them; that is `crate::redis::raw`. A failure to reach
+//! the server is also a line in the log: a scorer may swallow it.
+
+use wasmtime::component::Resource;
+
+use super::InstanceState;
+use crate::redis::raw::{CommandError, Connection, Node, Reply};
+use crate::scorer::bindings::capabilities::scorebox::scoring::redis::{self as wit, Command, Error};
+
+/// What a host function gives: the outer error traps, the inner is the scorer's.
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+impl InstanceState {
+    /// A clone, so that the table is free while the server is waited for.
+    fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
+        Ok(self.table.get(connection)?.clone())
+    }
+
+    /// Writes a failure to reach the server to the log, once for each time that the scorer asked.
+    fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
+        let is_away = |error: &&CommandError| matches!(error, CommandError::Timeout | CommandError::Disconnected(_));
+        if let Some(error) = errors.into_iter().find(is_away) {
+            self.log.warn("store", &error.to_string());
+        }
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Denied(why) => Self::Denied(why),
+            CommandError::CrossSlot => Self::CrossSlot,
+            CommandError::Timeout => Self::Timeout,
+            CommandError::Disconnected(_) => Self::Disconnected,
+            CommandError::TooLarge(limit) => Self::TooLarge(limit as u64),
+            CommandError::Server(text) => Self::Server(text),
+        }
+    }
+}
+
+impl wit::Host for InstanceState {}
+
+impl wit::HostConnection for InstanceState {
+    async fn open(&mut self, name: String) -> Answer<Resource<Connection>> {
+        let Some(store) = self.shared.stores.get(&name) else { return Ok(Err(Error::NoSuchConnection)) };
+        let Some(connection) = store.connection().cloned() else {
+            return Ok(Err(Error::Denied(format!("set stores.{name}.commands in the manifest"))));
+        };
+        Ok(Ok(self.table.push(connection)?))
+    }
+
+    async fn execute(&mut self, connection: Resource<Connection>, command: Command) -> Answer<wit::Reply> {
+        let reply = self.connection(&connection)?.execute(command).await;
+        self.note(reply.as_ref().err());
+        Ok(reply.map(Into::into).map_err(Into::into))
+    }
+
+    async fn pipeline(
+        &mut self,
+        connection: Resource<Connection>,
+        commands: Vec<Command>,
+    ) -> Answer<Vec<Result<wit::Reply, Error>>> {
+        let replies = self.connection(&connection)?.pipeline(commands).await;
+        self.note(replies.as_ref().err());
+        self.note(replies.iter().flatten().filter_map(|reply| reply.as_ref().err()));
+        let each = |reply: Result<Reply, CommandError>| reply.map(Into::into).map_err(Into::into);
+        Ok(replies.map(|replies| replies.into_iter().map(each).collect()).map_err(Into::into))
+    }
+
+    async fn transaction(
+        &mut self,
+        connection: Resource<Connection>,
+        commands: Vec<Command>,
+    ) -> Answer<Vec<wit::Reply>> {
+        let replies = self.connection(&connection)?.transaction(commands).await;
+        self.note(replies.as_ref().err());
+        Ok(replies.map(|replies| replies.into_iter().map(Into::into).collect()).map_err(Into::into))
+    }
+
+    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+impl From<Reply> for wit::Reply {
+    fn from(reply: Reply) -> Self {
+        Self { nodes: reply.nodes.into_iter().map(Into::into).collect(), root: reply.root }
+    }
+}
+
+impl From<Node> for wit::Node {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Nil => Self::Nil,
+            Node::Boolean(value) => Self::Boolean(value),
+            Node::Integer(value) => Self::Integer(value),
+            Node::Double(value) => Self::Double(value),
+            Node::Text(text) => Self::Text(text),
+            Node::Bytes(bytes) => Self::Bytes(bytes),
+            Node::Array(items) => Self::Array(items),
+            Node::Map(pairs) => Self::Map(pairs),
+            Node::Fault(text) => Self::Fault(text),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The commands that a scorer may be allowed to send: one row for each.
+//!
+//! Owns their families, where their keys stand, and whether they may be sent twice. Must not know who sends them. A
+//! test compares every row with what a server says of itself (`COMMAND INFO`, `COMMAND GETKEYS`); rows that it is too old
+//! for follow <https://redis.io/commands>.
+
+/// A command.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// In capitals; one of several under a name is written as Redis's access lists do: `XGROUP|CREATE`.
+    pub name: &'static str,
+    /// Its category in Redis's access lists.
+    pub family: &'static str,
+    /// Which of its arguments are keys.
+    pub keys: Keys,
+    /// Whether it may be sent again when nobody knows if it was executed.
+    pub again: Again,
+}
+
+/// Where keys stand. The command's name is argument 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// There are none.
+    None,
+    /// From the first to the last, each so many after the one before; a last below 0 counts from the end, -1 being the last
+    /// argument.
+    Range(usize, isize, usize),
+    /// As many as this argument says, after it.
+    Counted(usize),
+    /// The same, and the first argument, which is written.
+    Into(usize),
+    /// As many as the first argument says, after it; the reply begins with the key that was found.
+    Popped,
+    /// The first half of what follows the word STREAMS; the reply names them.
+    Streams,
+}
+
+/// Whether twice is as good as once: for what is stored, and for the reply too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Always, e.g. what only reads.
+    Harmless,
+    /// Unless it has a condition.
+    Plain,
+    /// Never, e.g. what counts, appends or takes away, or says how much it changed.
+    Wrong,
+}
+
+use Again::{Harmless, Plain, Wrong};
+
+const NONE: Keys = Keys::None;
+/// The first argument.
+const ONE: Keys = Keys::Range(1, 1, 1);
+/// The first two.
+const TWO: Keys = Keys::Range(1, 2, 1);
+/// All.
+const ALL: Keys = Keys::Range(1, -1, 1);
+/// Each before its value.
+const PAIRS: Keys = Keys::Range(1, -1, 2);
+/// The one after a subcommand's name.
+const SUB: Keys = Keys::Range(2, 2, 1);
+
+const BITMAP: &str = "@bitmap";
+const BLOOM: &str = "@bloom";
+const CONNECTION: &str = "@connection";
+const GEO: &str = "@geo";
+const HASH: &str = "@hash";
+const HYPERLOGLOG: &str = "@hyperloglog";
+const JSON: &str = "@json";
+const KEYSPACE: &str = "@keyspace";
+const LIST: &str = "@list";
+const SET: &str = "@set";
+const SORTED_SET: &str = "@sortedset";
+const STREAM: &str = "@stream";
+const STRING: &str = "@string";
+
+/// The family of all commands.
+pub const EVERYTHING: &str = "@all";
+
+/// Every command that the host lets through, by family and name.
+pub static COMMANDS: &[Row] = &[
+    row("BITCOUNT", BITMAP, ONE, Harmless),
+    row("BITFIELD", BITMAP, ONE, Wrong),
+    row("BITFIELD_RO", BITMAP, ONE, Harmless),
+    row("BITOP", BITMAP, Keys::Range(2, -1, 1), Wrong),
+    row("BITPOS", BITMAP, ONE, Harmless),
+    row("GETBIT", BITMAP, ONE, Harmless),
+    row("SETBIT", BITMAP, ONE, Wrong),
+    row("BF.ADD", BLOOM, ONE, Wrong),
+    row("BF.CARD", BLOOM, ONE, Harmless),
+    row("BF.EXISTS", BLOOM, ONE, Harmless),
+    row("BF.INFO", BLOOM, ONE, Harmless),
+    row("BF.INSERT", BLOOM, ONE, Wrong),
+    row("BF.MADD", BLOOM, ONE, Wrong),
+    row("BF.MEXISTS", BLOOM, ONE, Harmless),
+    row("BF.RESERVE", BLOOM, ONE, Wrong),
+    row("PING", CONNECTION, NONE, Harmless),
+    // In no category of Redis's; it reads the server's clock.
+    row("TIME", CONNECTION, NONE, Harmless),
+    row("GEOADD", GEO, ONE, Wrong),
+    row("GEODIST", GEO, ONE, Harmless),
+    row("GEOHASH", GEO, ONE, Harmless),
+    row("GEOPOS", GEO, ONE, Harmless),
+    row("GEORADIUSBYMEMBER_RO", GEO, ONE, Harmless),
+    row("GEORADIUS_RO", GEO, ONE, Harmless),
+    row("GEOSEARCH", GEO, ONE, Harmless),
+    row("GEOSEARCHSTORE", GEO, TWO, Wrong),
+    row("HDEL", HASH, ONE, Wrong),
+    row("HEXISTS", HASH, ONE, Harmless),
+    row("HEXPIRE", HASH, ONE, Wrong),
+    row("HEXPIREAT", HASH, ONE, Wrong),
+    row("HEXPIRETIME", HASH, ONE, Harmless),
+    row("HGET", HASH, ONE, Harmless),
+    row("HGETALL", HASH, ONE, Harmless),
+    row("HGETDEL", HASH, ONE, Wrong),
+    row("HGETEX", HASH, ONE, Wrong),
+    row("HINCRBY", HASH, ONE, Wrong),
+    row("HINCRBYFLOAT", HASH, ONE, Wrong),
+    row("HKEYS", HASH, ONE, Harmless),
+    row("HLEN", HASH, ONE, Harmless),
+    row("HMGET", HASH, ONE, Harmless),
+    row("HMSET", HASH, ONE, Harmless),
+    row("HPERSIST", HASH, ONE, Wrong),
+    row("HPEXPIRE", HASH, ONE, Wrong),
+    row("HPEXPIREAT", HASH, ONE, Wrong),
+    row("HPEXPIRETIME", HASH, ONE, Harmless),
+    row("HPTTL", HASH, ONE, Harmless),
+    row("HRANDFIELD", HASH, ONE, Harmless),
+    row("HSCAN", HASH, ONE, Harmless),
+    row("HSET", HASH, ONE, Wrong),
+    row("HSETEX", HASH, ONE, Wrong),
+    row("HSETNX", HASH, ONE, Wrong),
+    row("HSTRLEN", HASH, ONE, Harmless),
+    row("HTTL", HASH, ONE, Harmless),
+    row("HVALS", HASH, ONE, Harmless),
+    row("PFADD", HYPERLOGLOG, ONE, Wrong),
+    row("PFCOUNT", HYPERLOGLOG, ALL, Harmless),
+    row("PFMERGE", HYPERLOGLOG, ALL, Harmless),
+    row("JSON.ARRAPPEND", JSON, ONE, Wrong),
+    row("JSON.ARRINDEX", JSON, ONE, Harmless),
+    row("JSON.ARRINSERT", JSON, ONE, Wrong),
+    row("JSON.ARRLEN", JSON, ONE, Harmless),
+    row("JSON.ARRPOP", JSON, ONE, Wrong),
+    row("JSON.ARRTRIM", JSON, ONE, Wrong),
+    row("JSON.CLEAR", JSON, ONE, Wrong),
+    row("JSON.DEL", JSON, ONE, Wrong),
+    row("JSON.FORGET", JSON, ONE, Wrong),
+    row("JSON.GET", JSON, ONE, Harmless),
+    row("JSON.MERGE", JSON, ONE, Wrong),
+    // The path comes last.
+    row("JSON.MGET", JSON, Keys::Range(1, -2, 1), Harmless),
+    // Each before its path and its value.
+    row("JSON.MSET", JSON, Keys::Range(1, -1, 3), Wrong),
+    row("JSON.NUMINCRBY", JSON, ONE, Wrong),
+    row("JSON.NUMMULTBY", JSON, ONE, Wrong),
+    row("JSON.OBJKEYS", JSON, ONE, Harmless),
+    row("JSON.OBJLEN", JSON, ONE, Harmless),
+    row("JSON.RESP", JSON, ONE, Harmless),
+    row("JSON.SET", JSON, ONE, Wrong),
+    row("JSON.STRAPPEND", JSON, ONE, Wrong),
+    row("JSON.STRLEN", JSON, ONE, Harmless),
+    row("JSON.TOGGLE", JSON, ONE, Wrong),
+    row("JSON.TYPE", JSON, ONE, Harmless),
+    row("COPY", KEYSPACE, TWO, Wrong),
+    row("DEL", KEYSPACE, ALL, Wrong),
+    row("DUMP", KEYSPACE, ONE, Harmless),
+    row("EXISTS", KEYSPACE, ALL, Harmless),
+    row("EXPIRE", KEYSPACE, ONE, Plain),
+    row("EXPIREAT", KEYSPACE, ONE, Plain),
+    row("EXPIRETIME", KEYSPACE, ONE, Harmless),
+    // In no category of Redis's.
+    row("MEMORY|USAGE", KEYSPACE, SUB, Harmless),
+    row("OBJECT|ENCODING", KEYSPACE, SUB, Harmless),
+    row("OBJECT|FREQ", KEYSPACE, SUB, Harmless),
+    row("OBJECT|IDLETIME", KEYSPACE, SUB, Harmless),
+    row("OBJECT|REFCOUNT", KEYSPACE, SUB, Harmless),
+    row("PERSIST", KEYSPACE, ONE, Wrong),
+    row("PEXPIRE", KEYSPACE, ONE, Plain),
+    row("PEXPIREAT", KEYSPACE, ONE, Plain),
+    row("PEXPIRETIME", KEYSPACE, ONE, Harmless),
+    row("PTTL", KEYSPACE, ONE, Harmless),
+    row("RENAME", KEYSPACE, TWO, Wrong),
+    row("RENAMENX", KEYSPACE, TWO, Wrong),
+    row("TOUCH", KEYSPACE, ALL, Harmless),
+    row("TTL", KEYSPACE, ONE, Harmless),
+    row("TYPE", KEYSPACE, ONE, Harmless),
+    row("UNLINK", KEYSPACE, ALL, Wrong),
+    row("LINDEX", LIST, ONE, Harmless),
+    row("LINSERT", LIST, ONE, Wrong),
+    row("LLEN", LIST, ONE, Harmless),
+    row("LMOVE", LIST, TWO, Wrong),
+    row("LMPOP", LIST, Keys::Popped, Wrong),
+    row("LPOP", LIST, ONE, Wrong),
+    row("LPOS", LIST, ONE, Harmless),
+    row("LPUSH", LIST, ONE, Wrong),
+    row("LPUSHX", LIST, ONE, Wrong),
+    row("LRANGE", LIST, ONE, Harmless),
+    row("LREM", LIST, ONE, Wrong),
+    row("LSET", LIST, ONE, Harmless),
+    row("LTRIM", LIST, ONE, Wrong),
+    row("RPOP", LIST, ONE, Wrong),
+    row("RPOPLPUSH", LIST, TWO, Wrong),
+    row("RPUSH", LIST, ONE, Wrong),
+    row("RPUSHX", LIST, ONE, Wrong),
+    row("SADD", SET, ONE, Wrong),
+    row("SCARD", SET, ONE, Harmless),
+    row("SDIFF", SET, ALL, Harmless),
+    row("SDIFFSTORE", SET, ALL, Wrong),
+    row("SINTER", SET, ALL, Harmless),
+    row("SINTERCARD", SET, Keys::Counted(1), Harmless),
+    row("SINTERSTORE", SET, ALL, Wrong),
+    row("SISMEMBER", SET, ONE, Harmless),
+    row("SMEMBERS", SET, ONE, Harmless),
+    row("SMISMEMBER", SET, ONE, Harmless),
+    row("SMOVE", SET, TWO, Wrong),
+    row("SPOP", SET, ONE, Wrong),
+    row("SRANDMEMBER", SET, ONE, Harmless),
+    row("SREM", SET, ONE, Wrong),
+    row("SSCAN", SET, ONE, Harmless),
+    row("SUNION", SET, ALL, Harmless),
+    row("SUNIONSTORE", SET, ALL, Wrong),
+    row("ZADD", SORTED_SET, ONE, Wrong),
+    row("ZCARD", SORTED_SET, ONE, Harmless),
+    row("ZCOUNT", SORTED_SET, ONE, Harmless),
+    row("ZDIFF", SORTED_SET, Keys::Counted(1), Harmless),
+    row("ZDIFFSTORE", SORTED_SET, Keys::Into(2), Wrong),
+    row("ZINCRBY", SORTED_SET, ONE, Wrong),
+    row("ZINTER", SORTED_SET, Keys::Counted(1), Harmless),
+    row("ZINTERCARD", SORTED_SET, Keys::Counted(1), Harmless),
+    row("ZINTERSTORE", SORTED_SET, Keys::Into(2), Wrong),
+    row("ZLEXCOUNT", SORTED_SET, ONE, Harmless),
+    row("ZMPOP", SORTED_SET, Keys::Popped, Wrong),
+    row("ZMSCORE", SORTED_SET, ONE, Harmless),
+    row("ZPOPMAX", SORTED_SET, ONE, Wrong),
+    row("ZPOPMIN", SORTED_SET, ONE, Wrong),
+    row("ZRANDMEMBER", SORTED_SET, ONE, Harmless),
+    row("ZRANGE", SORTED_SET, ONE, Harmless),
+    row("ZRANGEBYLEX", SORTED_SET, ONE, Harmless),
+    row("ZRANGEBYSCORE", SORTED_SET, ONE, Harmless),
+    row("ZRANGESTORE", SORTED_SET, TWO, Wrong),
+    row("ZRANK", SORTED_SET, ONE, Harmless),
+    row("ZREM", SORTED_SET, ONE, Wrong),
+    row("ZREMRANGEBYLEX", SORTED_SET, ONE, Wrong),
+    row("ZREMRANGEBYRANK", SORTED_SET, ONE, Wrong),
+    row("ZREMRANGEBYSCORE", SORTED_SET, ONE, Wrong),
+    row("ZREVRANGE", SORTED_SET, ONE, Harmless),
+    row("ZREVRANGEBYLEX", SORTED_SET, ONE, Harmless),
+    row("ZREVRANGEBYSCORE", SORTED_SET, ONE, Harmless),
+    row("ZREVRANK", SORTED_SET, ONE, Harmless),
+    row("ZSCAN", SORTED_SET, ONE, Harmless),
+    row("ZSCORE", SORTED_SET, ONE, Harmless),
+    row("ZUNION", SORTED_SET, Keys::Counted(1), Harmless),
+    row("ZUNIONSTORE", SORTED_SET, Keys::Into(2), Wrong),
+    row("XACK", STREAM, ONE, Wrong),
+    row("XADD", STREAM, ONE, Wrong),
+    row("XAUTOCLAIM", STREAM, ONE, Wrong),
+    row("XCLAIM", STREAM, ONE, Wrong),
+    row("XDEL", STREAM, ONE, Wrong),
+    row("XGROUP|CREATE", STREAM, SUB, Wrong),
+    row("XGROUP|CREATECONSUMER", STREAM, SUB, Wrong),
+    row("XGROUP|DELCONSUMER", STREAM, SUB, Wrong),
+    row("XGROUP|DESTROY", STREAM, SUB, Wrong),
+    row("XGROUP|SETID", STREAM, SUB, Wrong),
+    row("XINFO|CONSUMERS", STREAM, SUB, Harmless),
+    row("XINFO|GROUPS", STREAM, SUB, Harmless),
+    row("XINFO|STREAM", STREAM, SUB, Harmless),
+    row("XLEN", STREAM, ONE, Harmless),
+    row("XPENDING", STREAM, ONE, Harmless),
+    row("XRANGE", STREAM, ONE, Harmless),
+    row("XREAD", STREAM, Keys::Streams, Harmless),
+    row("XREADGROUP", STREAM, Keys::Streams, Wrong),
+    row("XREVRANGE", STREAM, ONE, Harmless),
+    row("XSETID", STREAM, ONE, Wrong),
+    row("XTRIM", STREAM, ONE, Wrong),
+    row("APPEND", STRING, ONE, Wrong),
+    row("DECR", STRING, ONE, Wrong),
+    row("DECRBY", STRING, ONE, Wrong),
+    row("GET", STRING, ONE, Harmless),
+    row("GETDEL", STRING, ONE, Wrong),
+    row("GETEX", STRING, ONE, Wrong),
+    row("GETRANGE", STRING, ONE, Harmless),
+    row("GETSET", STRING, ONE, Wrong),
+    row("INCR", STRING, ONE, Wrong),
+    row("INCRBY", STRING, ONE, Wrong),
+    row("INCRBYFLOAT", STRING, ONE, Wrong),
+    row("LCS", STRING, TWO, Harmless),
+    row("MGET", STRING, ALL, Harmless),
+    row("MSET", STRING, PAIRS, Harmless),
+    row("MSETNX", STRING, PAIRS, Wrong),
+    row("PSETEX", STRING, ONE, Harmless),
+    row("SET", STRING, ONE, Plain),
+    row("SETEX", STRING, ONE, Harmless),
+    row("SETNX", STRING, ONE, Wrong),
+    row("SETRANGE", STRING, ONE, Harmless),
+    row("STRLEN", STRING, ONE, Harmless),
+    row("SUBSTR", STRING, ONE, Harmless),
+];
+
+const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again) -> Row {
+    Row { name, family, keys, again }
+}
+
+/// The row of a command, by its name and, for one of several under it, its first argument.
+pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
+    let mut words = command.iter().map(Vec::as_slice);
+    let (name, sub) = (words.next()?, words.next().unwrap_or_default());
+    COMMANDS.iter().find(|row| {
+        let parts = row.name.as_bytes().split_at_checked(name.len());
+        parts.is_some_and(|(head, tail)| {
+            let is_it = match tail.split_first() {
+                // A row of a subcommand is no name of a command.
+                None => !head.contains(&b'|'),
+                Some((b'|', row_sub)) => row_sub.eq_ignore_ascii_case(sub),
+                Some(_) => false,
+            };
+            is_it && head.eq_ignore_ascii_case(name)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_found_in_any_case_and_by_their_whole_name() {
+        #[track_caller]
+        fn check(words: &str, expected: Option<&str>) {
+            let command: Vec<Vec<u8>> = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(find(&command).map(|row| row.name), expected, "{words}");
+        }
+        check("HGET k f", Some("HGET"));
+        check("hgetall k", Some("HGETALL"));
+        check("HGE k", None);
+        check("xgroup create k g $", Some("XGROUP|CREATE"));
+        check("XGROUP CREATECONSUMER k g c", Some("XGROUP|CREATECONSUMER"));
+        check("XGROUP HELP", None);
+        check("XGROUP|CREATE k g $", None);
+        check("XGROUP", None);
+        check("OBJECT", None);
+        check("EVAL x 0", None);
+        check("", None);
+    }
+
+    #[test]
+    fn every_name_is_in_capitals_and_there_once() {
+        let names: BTreeSet<_> = COMMANDS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        assert!(names.iter().all(|name| **name == name.to_ascii_uppercase()));
+        let families: BTreeSet<_> = COMMANDS.iter().map(|row| row.family).collect();
+        assert!(families.iter().all(|family| family.starts_with('@')) && families.len() == 13, "{families:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The commands that no manifest can allow.
+//!
+//! Owns why, and what to do instead. Must not know the commands that can be allowed.
+
+/// Commands that are refused for one reason.
+#[derive(Debug)]
+pub struct Refused {
+    /// In capitals; a name stands for all of its subcommands.
+    pub names: &'static [&'static str],
+    /// Completes "… is never allowed: ".
+    pub why: &'static str,
+    /// What to use, as an order.
+    pub instead: &'static str,
+}
+
+/// Every such command.
+pub static REFUSED: &[Refused] = &[
+    Refused {
+        names: &[
+            "BLMOVE",
+            "BLMPOP",
+            "BLPOP",
+            "BRPOP",
+            "BRPOPLPUSH",
+            "BZMPOP",
+            "BZPOPMAX",
+            "BZPOPMIN",
+            "WAIT",
+            "WAITAOF",
+        ],
+        why: "it holds up the connection that all calls share",
+        instead: "use the same command without B (LPOP, LMOVE, LMPOP, ZPOPMIN, …) and ask again later",
+    },
+    Refused {
+        names: &["EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "FCALL", "FCALL_RO", "FUNCTION", "SCRIPT"],
+        why: "a script can reach keys of others",
+        instead: "use a transaction, or wasi:keyvalue's compare-and-swap",
+    },
+    Refused {
+        names: &[
+            "PSUBSCRIBE",
+            "PUBLISH",
+            "PUBSUB",
+            "PUNSUBSCRIBE",
+            "SPUBLISH",
+            "SSUBSCRIBE",
+            "SUBSCRIBE",
+            "SUNSUBSCRIBE",
+            "UNSUBSCRIBE",
+        ],
+        why: "channels are shared by everybody on the server",
+        instead: "use a stream: XADD and XREAD",
+    },
+    Refused {
+        names: &["DBSIZE", "FLUSHALL", "FLUSHDB", "KEYS", "RANDOMKEY", "SCAN", "SWAPDB"],
+        why: "it reaches the keys of others",
+        instead: "use list-keys of wasi:keyvalue, or keep the names in a set of your own",
+    },
+    Refused {
+        names: &["MIGRATE", "MOVE", "RESTORE", "RESTORE-ASKING", "SELECT"],
+        why: "it reaches another database or server, or writes what Redis does not check",
+        instead: "use COPY or RENAME within the store",
+    },
+    Refused {
+        names: &["SORT", "SORT_RO"],
+        why: "its BY and GET reach keys that are not among its arguments",
+        instead: "use a sorted set (ZRANGE), or sort in the scorer",
+    },
+    Refused {
+        names: &["GEORADIUS", "GEORADIUSBYMEMBER"],
+        why: "its STORE hides a key among options, and Redis has deprecated it",
+        instead: "use GEOSEARCH, GEOSEARCHSTORE or GEORADIUS_RO",
+    },
+    Refused {
+        names: &["DISCARD", "EXEC", "MULTI", "UNWATCH", "WATCH"],
+        why: "its effect is on the connection, which all calls share",
+        instead: "use the connection's transaction, which needs no entry here",
+    },
+    Refused {
+        names: &["ASKING", "AUTH", "CLIENT", "ECHO", "HELLO", "QUIT", "READONLY", "READWRITE", "RESET"],
+        why: "the connection is the host's",
+        instead: "remove it: the host connects, logs in and finds the node by itself",
+    },
+    Refused {
+        names: &[
+            "ACL",
+            "BF.DEBUG",
+            "BF.LOADCHUNK",
+            "BF.SCANDUMP",
+            "BGREWRITEAOF",
+            "BGSAVE",
+            "CLUSTER",
+            "COMMAND",
+            "CONFIG",
+            "DEBUG",
+            "FAILOVER",
+            "INFO",
+            "JSON.DEBUG",
+            "LASTSAVE",
+            "LATENCY",
+            "LOLWUT",
+            "MODULE",
+            "MONITOR",
+            "PFDEBUG",
+            "PFSELFTEST",
+            "PSYNC",
+            "REPLCONF",
+            "REPLICAOF",
+            "ROLE",
+            "SAVE",
+            "SHUTDOWN",
+            "SLAVEOF",
+            "SLOWLOG",
+            "SYNC",
+        ],
+        why: "it administers the server, or tells of more than the store",
+        instead: "run it beside the host, with redis-cli",
+    },
+];
+
+/// Why a command is refused, if it is one of these.
+pub fn find(name: &[u8]) -> Option<&'static Refused> {
+    REFUSED.iter().find(|group| group.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)))
+}
