@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use crate::{Error, Problem, cache, config, model};
+use crate::{Error, Problem, cache, config, model, redis};
 
 /// What a scorer's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,6 +80,33 @@ impl From<cache::Error> for Error {
             cache::Error::Other(text) => {
                 Self::unavailable("store-unavailable", "the scorer's store does not answer").with_detail(text)
             }
+        }
+    }
+}
+
+impl From<redis::Error> for Error {
+    fn from(error: redis::Error) -> Self {
+        let denied = |detail| Self::failed("store-denied", "the scorer may not use its store so").with_detail(detail);
+        let refused =
+            |detail| Self::failed("store-command", "the scorer's store refused a command").with_detail(detail);
+        let away =
+            |detail| Self::unavailable("store-unavailable", "the scorer's store does not answer").with_detail(detail);
+        match error {
+            redis::Error::NoSuchConnection => cache::Error::NoSuchStore.into(),
+            redis::Error::Denied(why) => denied(why),
+            redis::Error::CrossSlot => refused(
+                "the keys of one command or transaction have different hash slots: give them one {tag}".to_owned(),
+            ),
+            redis::Error::Timeout => away("no answer in time".to_owned()),
+            redis::Error::Disconnected => away("not connected".to_owned()),
+            redis::Error::TooLarge(limit) => refused(format!("a reply may have {limit} bytes at most; ask for less")),
+            // It passes: there is no room, or it must not write now.
+            redis::Error::Server(text)
+                if ["OOM", "MISCONF", "NOREPLICAS"].iter().any(|code| text.starts_with(code)) =>
+            {
+                away(text)
+            }
+            redis::Error::Server(text) => refused(text),
         }
     }
 }
@@ -168,5 +195,13 @@ mod tests {
         check(cache::Error::AccessDenied.into(), Error::Failed, "store-denied");
         check(cache::Error::Other("refused".into()).into(), Error::Unavailable, "store-unavailable");
         check(config::Error::Io("gone".into()).into(), Error::Unavailable, "config-unavailable");
+        check(redis::Error::NoSuchConnection.into(), Error::Failed, "no-such-store");
+        check(redis::Error::Denied("KEYS".into()).into(), Error::Failed, "store-denied");
+        check(redis::Error::Timeout.into(), Error::Unavailable, "store-unavailable");
+        check(redis::Error::Disconnected.into(), Error::Unavailable, "store-unavailable");
+        check(redis::Error::Server("OOM command not allowed".into()).into(), Error::Unavailable, "store-unavailable");
+        check(redis::Error::Server("WRONGTYPE".into()).into(), Error::Failed, "store-command");
+        check(redis::Error::CrossSlot.into(), Error::Failed, "store-command");
+        check(redis::Error::TooLarge(1).into(), Error::Failed, "store-command");
     }
 }

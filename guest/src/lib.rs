@@ -97,7 +97,8 @@
 //! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered until the queue gives up |
 //!
 //! The caller sees code and message; the detail goes to the log alone. `?` works on the errors of [`model`] (failed),
-//! [`cache`] and [`config`] (unavailable; a store that is not configured, or denied, is failed) and JSON (failed;
+//! [`cache`], [`redis`] and [`config`] (unavailable; a store that is not configured, a command that is denied or that the
+//! server refuses is failed) and JSON (failed;
 //! a caller's bad JSON is rejected as `invalid-json` before `run`). [`OrProblem`] turns any `Option` or `Result` into
 //! one of the three. A panic is a trap: the host answers 500, logs message and place, and retires the instance.
 //!
@@ -133,6 +134,7 @@ pub mod metrics;
 pub mod model;
 mod panic;
 mod payload;
+pub mod redis;
 mod signature;
 mod tensor;
 

@@ -1,0 +1,351 @@
+//! Redis beyond keys and values: hashes, sorted sets, streams, pipelines, transactions.
+//!
+//! Owns the building of commands and the reading of replies. Must not know addresses, prefixes or credentials: the host
+//! holds them, and puts the store's prefix before every key. A store allows the commands that its `commands` in
+//! `scorebox.toml` lists. An expiry is the command's own; the store's `default_ttl` holds for [`cache`](crate::cache) alone.
+//!
+//! ```no_run
+//! use scorebox_guest::redis::{Command, Connection};
+//!
+//! # fn run() -> scorebox_guest::Result<()> {
+//! let redis = Connection::open("default")?;
+//! redis.execute(["HSET", "user:1", "age", "41"])?;
+//! let features = redis.execute(["HGETALL", "user:1"])?;
+//! let age = features.value().field("age").and_then(|age| age.as_f64());
+//! let replies = redis.transaction([
+//!     Command::new("ZADD").arg("scores").arg("0.7").arg("user:1"),
+//!     Command::new("EXPIRE").arg("scores").arg("3600"),
+//! ])?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::cell::OnceCell;
+
+use serde_json::Value as Json;
+
+use crate::bindings::capabilities::scorebox::scoring::redis as wit;
+
+pub use wit::{Error, Node};
+
+/// A store's connection, shared with other instances.
+#[derive(Debug)]
+pub struct Connection {
+    name: String,
+    handle: OnceCell<wit::Connection>,
+}
+
+impl Connection {
+    /// Opens a store by its name in `scorebox.toml`. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// The manifest has no store of this name, or allows it no command.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        let connection = Self::lazy(name);
+        connection.handle()?;
+        Ok(connection)
+    }
+
+    /// Names a store, to be opened when it is first used: for `init`, which runs where the image is built and no store
+    /// can be reached. A name that the manifest has not is an error of that first use.
+    #[must_use]
+    pub fn lazy(name: &str) -> Self {
+        Self { name: name.to_owned(), handle: OnceCell::new() }
+    }
+
+    fn handle(&self) -> Result<&wit::Connection, Error> {
+        if let Some(handle) = self.handle.get() {
+            return Ok(handle);
+        }
+        let opened = wit::Connection::open(&self.name)?;
+        Ok(self.handle.get_or_init(|| opened))
+    }
+
+    /// Sends a command and returns its reply.
+    ///
+    /// # Errors
+    /// The command is denied or refused, or the store does not answer.
+    pub fn execute(&self, command: impl Into<Command>) -> Result<Reply, Error> {
+        self.handle()?.execute(&command.into().0).map(Reply)
+    }
+
+    /// Sends all commands in one round trip and returns what became of each.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub fn pipeline<C: Into<Command>>(
+        &self,
+        commands: impl IntoIterator<Item = C>,
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let replies = self.handle()?.pipeline(&all(commands))?;
+        Ok(replies.into_iter().map(|reply| reply.map(Reply)).collect())
+    }
+
+    /// Executes all commands together, or none, and returns their replies; one that fails while it is executed is a
+    /// [fault](Value::fault).
+    ///
+    /// # Errors
+    /// Nothing was executed, or nobody knows: the connection broke.
+    pub fn transaction<C: Into<Command>>(&self, commands: impl IntoIterator<Item = C>) -> Result<Vec<Reply>, Error> {
+        let replies = self.handle()?.transaction(&all(commands))?;
+        Ok(replies.into_iter().map(Reply).collect())
+    }
+}
+
+fn all<C: Into<Command>>(commands: impl IntoIterator<Item = C>) -> Vec<Vec<Vec<u8>>> {
+    commands.into_iter().map(|command| command.into().0).collect()
+}
+
+/// A command: its name, then its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command(Vec<Vec<u8>>);
+
+impl Command {
+    /// Returns a command without arguments.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(vec![name.into()])
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.0.push(argument.as_ref().to_vec());
+        self
+    }
+}
+
+impl<A: AsRef<[u8]>> FromIterator<A> for Command {
+    fn from_iter<I: IntoIterator<Item = A>>(words: I) -> Self {
+        Self(words.into_iter().map(|word| word.as_ref().to_vec()).collect())
+    }
+}
+
+impl<A: AsRef<[u8]>, const N: usize> From<[A; N]> for Command {
+    fn from(words: [A; N]) -> Self {
+        words.into_iter().collect()
+    }
+}
+
+impl<A: AsRef<[u8]>> From<&[A]> for Command {
+    fn from(words: &[A]) -> Self {
+        words.iter().collect()
+    }
+}
+
+impl<A: AsRef<[u8]>> From<Vec<A>> for Command {
+    fn from(words: Vec<A>) -> Self {
+        words.into_iter().collect()
+    }
+}
+
+/// A reply.
+#[derive(Debug, Clone)]
+pub struct Reply(wit::Reply);
+
+impl Reply {
+    /// Returns the whole.
+    #[must_use]
+    pub fn value(&self) -> Value<'_> {
+        Value { nodes: &self.0.nodes, index: self.0.root }
+    }
+}
+
+/// A value in a reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Value<'a> {
+    nodes: &'a [Node],
+    index: u32,
+}
+
+impl<'a> Value<'a> {
+    /// Returns what it is.
+    #[must_use]
+    pub fn node(self) -> &'a Node {
+        self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
+    }
+
+    /// Returns true if there is nothing: no such key, field or member.
+    #[must_use]
+    pub fn is_nil(self) -> bool {
+        matches!(self.node(), Node::Nil)
+    }
+
+    /// Returns a whole number, or a string that is one.
+    #[must_use]
+    pub fn as_i64(self) -> Option<i64> {
+        match self.node() {
+            Node::Integer(value) => Some(*value),
+            _ => self.as_str()?.parse().ok(),
+        }
+    }
+
+    /// Returns a number, or a string that is one.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "as every reading of a whole number as a floating-point one")]
+    pub fn as_f64(self) -> Option<f64> {
+        match self.node() {
+            Node::Double(value) => Some(*value),
+            Node::Integer(value) => Some(*value as f64),
+            _ => self.as_str()?.parse().ok(),
+        }
+    }
+
+    /// Returns true or false, or what stands for them: 1 and 0.
+    #[must_use]
+    pub fn as_bool(self) -> Option<bool> {
+        match self.node() {
+            Node::Boolean(value) => Some(*value),
+            Node::Integer(value @ (0 | 1)) => Some(*value == 1),
+            _ => None,
+        }
+    }
+
+    /// Returns a string that is UTF-8.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.as_bytes()?).ok()
+    }
+
+    /// Returns the bytes of a string.
+    #[must_use]
+    pub fn as_bytes(self) -> Option<&'a [u8]> {
+        match self.node() {
+            Node::Bytes(bytes) => Some(bytes),
+            Node::Text(text) => Some(text.as_bytes()),
+            _ => None,
+        }
+    }
+
+    /// Returns the error that stands here in the place of a value.
+    #[must_use]
+    pub fn fault(self) -> Option<&'a str> {
+        match self.node() {
+            Node::Fault(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the items of a list or set; none if it is neither.
+    pub fn items(self) -> impl Iterator<Item = Self> {
+        let items = if let Node::Array(items) = self.node() { items.as_slice() } else { &[] };
+        items.iter().map(move |index| self.at(*index))
+    }
+
+    /// Returns the pairs of a map, of a list of pairs (members and scores, ids and entries), or of a list in which they
+    /// alternate (the fields of a stream's entry); none if it is none of these.
+    #[must_use]
+    pub fn pairs(self) -> Vec<(Self, Self)> {
+        if let Node::Map(pairs) = self.node() {
+            return pairs.iter().map(|(key, value)| (self.at(*key), self.at(*value))).collect();
+        }
+        let pair = |item: Self| match item.node() {
+            Node::Array(items) => items.first().zip(items.get(1)).filter(|_| items.len() == 2),
+            _ => None,
+        };
+        let found: Option<Vec<_>> =
+            self.items().map(|item| pair(item).map(|(key, value)| (self.at(*key), self.at(*value)))).collect();
+        found.unwrap_or_else(|| {
+            let (keys, values) = (self.items().step_by(2), self.items().skip(1).step_by(2));
+            keys.zip(values).collect()
+        })
+    }
+
+    /// Returns the value beside a key among the [pairs](Self::pairs).
+    #[must_use]
+    pub fn field(self, key: &str) -> Option<Self> {
+        self.pairs().into_iter().find(|(found, _)| found.as_bytes() == Some(key.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Returns the value as JSON: a string that is not UTF-8 as its bytes, a map as an object, NaN, infinity and a fault
+    /// as null.
+    #[must_use]
+    pub fn to_json(self) -> Json {
+        match self.node() {
+            Node::Nil | Node::Fault(_) => Json::Null,
+            Node::Boolean(value) => (*value).into(),
+            Node::Integer(value) => (*value).into(),
+            Node::Double(value) => (*value).into(),
+            Node::Text(text) => text.as_str().into(),
+            Node::Bytes(bytes) => self.as_str().map_or_else(|| bytes.as_slice().into(), Into::into),
+            Node::Array(_) => self.items().map(Self::to_json).collect(),
+            Node::Map(_) => {
+                let name = |key: Self| key.as_str().map_or_else(|| key.to_json().to_string(), str::to_owned);
+                self.pairs().into_iter().map(|(key, value)| (name(key), value.to_json())).collect()
+            }
+        }
+    }
+
+    /// Children stand before their parents, so reading on always ends.
+    fn at(self, index: u32) -> Self {
+        let index = if index < self.index { index } else { u32::MAX };
+        Self { nodes: self.nodes, index }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn reply(nodes: Vec<Node>) -> Reply {
+        let root = u32::try_from(nodes.len()).expect("a few") - 1;
+        Reply(wit::Reply { nodes, root })
+    }
+
+    fn bytes(text: &str) -> Node {
+        Node::Bytes(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn commands_are_made_of_whatever_is_at_hand() {
+        let expected = Command::new("HSET").arg("k").arg(b"f").arg(vec![b'v']);
+        assert_eq!(Command::from(["HSET", "k", "f", "v"]), expected);
+        assert_eq!(Command::from(vec!["HSET".to_owned(), "k".into(), "f".into(), "v".into()]), expected);
+        assert_eq!(Command::from([b"HSET".as_slice(), b"k", b"f", b"v"].as_slice()), expected);
+    }
+
+    #[test]
+    fn numbers_are_read_from_what_holds_them() {
+        let check = |node: Node, integer: Option<i64>, double: Option<f64>| {
+            let reply = reply(vec![node]);
+            assert_eq!((reply.value().as_i64(), reply.value().as_f64()), (integer, double));
+        };
+        check(Node::Integer(2), Some(2), Some(2.0));
+        check(Node::Double(0.5), None, Some(0.5));
+        check(bytes("41"), Some(41), Some(41.0));
+        check(bytes("1e3"), None, Some(1000.0));
+        check(Node::Text("OK".into()), None, None);
+        check(Node::Nil, None, None);
+    }
+
+    #[test]
+    fn pairs_are_read_from_every_shape() {
+        let leaves = || vec![bytes("a"), Node::Integer(1), bytes("b"), Node::Integer(2)];
+        let check = |more: Vec<Node>| {
+            let reply = reply([leaves(), more].concat());
+            let value = reply.value();
+            assert_eq!(value.pairs().len(), 2, "{value:?}");
+            assert_eq!(value.field("b").and_then(Value::as_i64), Some(2), "{value:?}");
+            assert!(value.field("c").is_none());
+        };
+        check(vec![Node::Map(vec![(0, 1), (2, 3)])]);
+        check(vec![Node::Array(vec![0, 1, 2, 3])]);
+        check(vec![Node::Array(vec![0, 1]), Node::Array(vec![2, 3]), Node::Array(vec![4, 5])]);
+    }
+
+    #[test]
+    fn json_is_made_of_everything_and_ends() {
+        let check = |nodes: Vec<Node>, expected: Json| assert_eq!(reply(nodes).value().to_json(), expected);
+        check(vec![Node::Bytes(vec![255, 0])], json!([255, 0]));
+        check(vec![Node::Double(f64::NAN)], json!(null));
+        check(vec![Node::Fault("ERR".into()), Node::Boolean(true), Node::Array(vec![0, 1])], json!([null, true]));
+        check(
+            vec![bytes("k"), bytes("v"), Node::Integer(1), Node::Map(vec![(0, 1), (2, 1)])],
+            json!({"k": "v", "1": "v"}),
+        );
+        // No host gives such a reply.
+        check(vec![Node::Array(vec![0, 7])], json!([null, null]));
+    }
+}
