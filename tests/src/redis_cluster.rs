@@ -17,8 +17,8 @@ pub const MASTERS: usize = 3;
 /// Slots of a cluster.
 pub const SLOTS: u16 = 16384;
 
-/// Milliseconds after which a silent node counts as failed.
-const NODE_TIMEOUT_MS: &str = "1000";
+/// After which a silent node counts as failed: longer than the pauses that a busy machine makes.
+const NODE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running cluster; it is killed when this is dropped. Nodes are numbered: masters first, then their replicas.
 pub struct Cluster {
@@ -29,6 +29,7 @@ struct Node {
     port: u16,
     bus_port: u16,
     child: Option<Child>,
+    timeout_ms: String,
     dir: TempDir,
 }
 
@@ -36,22 +37,30 @@ impl Cluster {
     /// Starts the nodes and joins them.
     #[must_use]
     pub fn start() -> Self {
+        Self::with_node_timeout(NODE_TIMEOUT)
+    }
+
+    /// The same, where a silent node counts as failed after this time.
+    #[must_use]
+    pub fn with_node_timeout(node_timeout: Duration) -> Self {
         let mut nodes: Vec<Node> = (0..2 * MASTERS)
             .map(|_| Node {
                 port: free_port(),
                 bus_port: free_port(),
                 child: None,
+                timeout_ms: node_timeout.as_millis().to_string(),
                 dir: tempfile::tempdir().expect("a folder can be made"),
             })
             .collect();
         nodes.iter_mut().for_each(Node::run);
         let cluster = Self { nodes };
-        for (number, node) in cluster.nodes.iter().enumerate().skip(1) {
-            cluster.command::<String>(
-                0,
-                &["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &node.bus_port.to_string()],
-            );
+        // Before anybody knows anybody: later a node refuses it.
+        for number in 1..cluster.nodes.len() {
             cluster.command::<String>(number, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+        }
+        for node in cluster.nodes.iter().skip(1) {
+            let (port, bus_port) = (node.port.to_string(), node.bus_port.to_string());
+            cluster.command::<String>(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]);
         }
         for master in 0..MASTERS {
             let (first, last) = Self::third(master);
@@ -184,7 +193,7 @@ impl Node {
         let mut command: Command = run::tool("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
         command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
-        command.args(["--cluster-port", &self.bus_port.to_string(), "--cluster-node-timeout", NODE_TIMEOUT_MS]);
+        command.args(["--cluster-port", &self.bus_port.to_string(), "--cluster-node-timeout", &self.timeout_ms]);
         // A master that has given all its slots away stays one.
         command.args(["--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0"]);
         command.args(["--repl-diskless-sync-delay", "0"]);

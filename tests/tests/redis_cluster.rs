@@ -126,7 +126,7 @@ fn nothing_is_counted_twice_or_lost_while_slots_move() {
 #[test]
 fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
     require!("redis-server");
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::with_node_timeout(Duration::from_secs(1));
     let store = store(&cluster, "loss", Duration::from_secs(1));
     let keys: Vec<String> = (0..300).map(|number| format!("key-{number}")).collect();
     block_on(async {

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use scorebox_host::redis::raw::{Allowed, Command, CommandError, Connection, Node, Reply};
-use scorebox_host::redis::{Endpoint, Server};
 use scorebox_tests::app::App;
 use scorebox_tests::cable::Cable;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::redis_cluster::Cluster;
+use scorebox_tests::store_ops::server;
 use scorebox_tests::{require, wait};
 use serde_json::json;
 
@@ -20,8 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn connection(url: &str, prefix: &str) -> Connection {
     install_crypto();
-    let endpoint = Endpoint::parse(url).expect("a URL");
-    let server = block_on(async { Server::new(&endpoint, None, TIMEOUT) }).expect("a server");
+    let server = server(url, TIMEOUT);
     let allowed = Allowed::parse(&["@all".to_owned()]).expect("a family");
     Connection::new(Some(&server), "default", prefix, allowed, "URL")
 }

@@ -179,6 +179,7 @@ pub fn why(failure: Fault, prefix: &str) -> CommandError {
         Fault::Lost(LATE) => CommandError::Timeout,
         Fault::Lost(why) => CommandError::Disconnected(why.to_owned()),
         Fault::Unreachable(why) => CommandError::Disconnected(why.to_string()),
+        Fault::TooLarge(limit) => CommandError::TooLarge(usize::try_from(limit).unwrap_or(usize::MAX)),
     }
 }
 
