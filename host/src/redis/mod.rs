@@ -9,6 +9,7 @@ mod entra;
 mod identity;
 mod memory;
 mod node;
+mod parcel;
 pub mod raw;
 mod reach;
 mod reply_limit;
