@@ -53,9 +53,9 @@ impl Answers {
         }
     }
 
-    /// Keeps an entry, if that can be done.
-    pub async fn put(&self, key: &str, entry: &[u8], ttl: Duration) {
-        if let Err(error) = self.0.set(key, entry, Some(ttl), Condition::Always).await {
+    /// Keeps entries by their keys, in one round trip, if that can be done.
+    pub async fn put(&self, entries: Vec<(String, Vec<u8>)>, ttl: Duration) {
+        if let Err(error) = self.0.set_many(entries, Some(ttl)).await {
             tracing::debug!("an answer was not kept in the prediction cache: {error}");
         }
     }

@@ -282,6 +282,9 @@ impl Router {
     }
 
     async fn owner(self: &Arc<Self>, slot: u16, deadline: Instant) -> Result<Arc<Node>, Fault> {
+        if let Some(node) = self.settled_owner(slot) {
+            return Ok(node);
+        }
         let address = match self.known(deadline).await? {
             Known::Single(address) => address,
             Known::Cluster(slots) => slots.owner(slot).cloned().ok_or_else(|| {
@@ -290,6 +293,16 @@ impl Router {
             })?,
         };
         Ok(self.node(&address))
+    }
+
+    /// Whoever has a slot, where that is known and the node has been asked before: what nearly every command finds.
+    fn settled_owner(&self, slot: u16) -> Option<Arc<Node>> {
+        let topology = self.lock();
+        let address = match topology.known.as_ref()? {
+            Known::Single(address) => address,
+            Known::Cluster(slots) => slots.owner(slot)?,
+        };
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(address).map(Arc::clone)
     }
 
     fn known_owner(&self, slot: u16) -> Option<Address> {

@@ -34,21 +34,26 @@ type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
 /// What goes in.
-pub(super) enum Input {
+pub enum Input {
+    /// Of a payload scorer.
     Payload(Payload),
+    /// Of a tensor scorer, in the ports' order.
     Tensors(Vec<Tensor>),
 }
 
 /// What comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Output {
+pub enum Output {
+    /// Of a payload scorer.
     Payload(Payload),
+    /// Of a tensor scorer, in the ports' order.
     Tensors(Vec<Tensor>),
 }
 
 impl Output {
     /// Of the body or of the elements.
-    pub(super) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         match self {
             Self::Payload(payload) => payload.body.len(),
             Self::Tensors(tensors) => tensors.iter().map(|tensor| tensor.data.len()).sum(),

@@ -44,20 +44,19 @@ pub(super) async fn go_long() {
 /// What became of a call.
 type Ended<T> = std::thread::Result<T>;
 
+/// A call before it is run. In a box from the start: its state is some 5 KB, and whatever takes it by value, an async
+/// function's argument included, copies it and is itself as large.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A call that is under way.
-type Call<T> = CatchUnwind<AssertUnwindSafe<Pin<Box<dyn Future<Output = T> + Send>>>>;
+type Call<T> = CatchUnwind<AssertUnwindSafe<Boxed<T>>>;
 
 /// Runs a call. It ends even if this future is dropped, unless it was never polled: an instance must not be left in the
 /// middle of a call because a client went away.
 ///
 /// # Errors
 /// The call panicked; the text says where it was.
-pub(super) async fn run<T: Send + 'static>(
-    scoring: &Handle,
-    call: impl Future<Output = T> + Send + 'static,
-) -> Result<T, String> {
-    // In a box before anything else takes it: a call's state is some 5 KB, and whatever wraps it by value copies it.
-    let call: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(call);
+pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
     let mut call: Call<T> = AssertUnwindSafe(call).catch_unwind();
     LONG.set(false);
     if let Some(ended) = (&mut call).now_or_never() {
@@ -66,7 +65,9 @@ pub(super) async fn run<T: Send + 'static>(
     let joined = if LONG.get() {
         scoring.spawn(call).await
     } else {
-        // It waits, e.g. for a store. The answer wakes this thread anyway, and what is left to do may be short.
+        // It waits, e.g. for a store. The answer wakes this thread anyway, and what is left to do may be short. As a task of
+        // its own it also lets the calls that have come meanwhile send their commands first: they go to Redis in one write,
+        // and a tenth of a hit's time is saved, measured.
         let scoring = scoring.clone();
         tokio::spawn(async move {
             match while_short(&mut call).await {
@@ -116,24 +117,24 @@ mod tests {
         let (serving, scoring) = (runtime("serving"), runtime("scoring"));
         let handle = scoring.handle().clone();
         let found = serving.spawn(async move {
-            let short = run(&handle, async { here() }).await;
-            let waits = run(&handle, async {
+            let short = run(&handle, Box::pin(async { here() })).await;
+            let waits = async {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 here()
-            });
-            let waits = waits.await;
-            let long = run(&handle, async {
+            };
+            let waits = run(&handle, Box::pin(waits)).await;
+            let long = async {
                 go_long().await;
                 here()
-            });
-            let long = long.await;
-            let late = run(&handle, async {
+            };
+            let long = run(&handle, Box::pin(long)).await;
+            let late = async {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 go_long().await;
                 here()
-            });
-            let late = late.await;
-            let panics = run(&handle, async { panic!("a test's") }).await.map(|()| String::new());
+            };
+            let late = run(&handle, Box::pin(late)).await;
+            let panics = run::<()>(&handle, Box::pin(async { panic!("a test's") })).await.map(|()| String::new());
             [short, waits, long, late, panics]
         });
         let found = serving.block_on(found).unwrap().map(|found| found.unwrap_or_else(|error| error));

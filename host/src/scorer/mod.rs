@@ -28,11 +28,12 @@ pub(crate) use self::linking::world_at as world_of;
 pub use self::linking::{WIT_VERSION, World};
 
 use self::batcher::{Answer, Batcher, Runner};
-use self::instance::{Failure, Input, Instance, Output};
+use self::instance::{Failure, Instance};
+pub use self::instance::{Input, Output};
 use self::linking::Linked;
 use self::pool::{Place, Pool, Turn};
-pub use self::prediction_cache::CacheStatus;
-use self::prediction_cache::{PredictionCache, entry};
+use self::prediction_cache::PredictionCache;
+pub use self::prediction_cache::{CacheStatus, entry};
 use self::signature::Signature;
 use self::tensor_body::Written;
 use self::tensor_body::open_inference::ModelName;
@@ -197,7 +198,7 @@ impl Scorer {
         let deadline = Instant::now() + self.shared.limits.deadline;
         let deadline = invocation.latest.map_or(deadline, |latest| deadline.min(latest));
         let shared = Arc::clone(&self.shared);
-        let call = async move { shared.score(invocation, payload, deadline).await };
+        let call = Box::pin(async move { shared.score(invocation, payload, deadline).await });
         lane::run(&self.runtime, call).await.unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
     }
 }
@@ -229,11 +230,13 @@ impl Shared {
         };
         let mut run_time = Duration::ZERO;
         let (output, status) = match &self.cache {
-            None => (self.compute(invocation, input, deadline, place, &mut run_time).await?, None),
+            None => (Box::pin(self.compute(invocation, input, deadline, place, &mut run_time)).await?, None),
             Some(cache) => {
                 let key = entry::key(cache.scorer(), &input);
                 let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
-                let compute = self.compute(invocation, input, deadline, None, &mut run_time);
+                let took = &mut run_time;
+                // In a box of its own, which a hit does not need: most of a call's state is here.
+                let compute = move || Box::pin(self.compute(invocation, input, deadline, None, took));
                 let (output, status) = cache.answer(key, deadline, late, compute).await?;
                 (Arc::unwrap_or_clone(output), Some(status))
             }

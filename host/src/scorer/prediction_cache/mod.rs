@@ -3,17 +3,22 @@
 //! Owns who computes an answer that several ask for at a time, and where it is looked for before: in this process, then in
 //! the store. An answer depends on nothing but its key, so neither can be stale. Must not know what a call is.
 
+mod claim;
 mod counts;
 pub mod entry;
+mod writes;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use self::claim::{Claim, Claimed};
 use self::counts::Counts;
 use self::entry::Key;
+use self::writes::{Kept, Writes};
 use super::instance::Output;
 use crate::capability::Answers;
 use crate::error::ScoreFailure;
@@ -22,13 +27,6 @@ use crate::timer;
 
 /// Largest entry, in bytes: reading a larger one costs about as much as most models do, and everybody's round trips.
 const ENTRY_LIMIT_BYTES: usize = 1 << 20;
-
-/// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
-const WRITES: usize = 64;
-
-/// Between two looks for an entry that another instance computes, at first and at most.
-const FIRST_LOOK: Duration = Duration::from_millis(2);
-const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// What an entry costs in memory beside its bytes, about.
 const ENTRY_BYTES: u64 = 256;
@@ -59,6 +57,9 @@ impl CacheStatus {
 /// An answer, shared by those who asked for it, or why there is none.
 type Answered = Result<Arc<Output>, ScoreFailure>;
 
+/// What is being computed; with those who wait for it too, of whom there are none as a rule.
+type Flights = HashMap<Key, Option<watch::Sender<Option<Answered>>>>;
+
 /// The cache of one scorer.
 pub struct PredictionCache {
     /// Of code, model and settings.
@@ -66,8 +67,8 @@ pub struct PredictionCache {
     answers: Answers,
     section: PredictionCacheSection,
     near: Option<Arc<Memory>>,
-    flights: Mutex<HashMap<Key, watch::Receiver<Option<Answered>>>>,
-    writes: Arc<Semaphore>,
+    flights: Mutex<Flights>,
+    writes: Arc<Writes>,
     counts: Counts,
 }
 
@@ -102,8 +103,7 @@ impl PredictionCache {
             let near = Arc::clone(near);
             answers.watch(move |name| forget(&near, name));
         }
-        let writes = Arc::new(Semaphore::new(WRITES));
-        let counts = Counts::default();
+        let (writes, counts) = (Arc::new(Writes::default()), Counts::default());
         Self { scorer, answers, section, near, flights: Mutex::default(), writes, counts }
     }
 
@@ -114,16 +114,16 @@ impl PredictionCache {
     }
 
     /// An answer from the cache, or from another call that is computing it, or computed now: `compute` is called at most
-    /// once.
+    /// once, and only then makes its future, which is large.
     ///
     /// # Errors
     /// What `compute` gave, also for those who waited for it; `late` where its answer did not come before `deadline`.
-    pub async fn answer(
+    pub async fn answer<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         key: Key,
         deadline: Instant,
         late: impl Fn() -> ScoreFailure,
-        compute: impl Future<Output = Result<Output, ScoreFailure>>,
+        compute: impl FnOnce() -> F,
     ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
         let answered = self.answer_uncounted(key, deadline, late, compute).await;
         if let Ok((_, status)) = &answered {
@@ -132,12 +132,12 @@ impl PredictionCache {
         answered
     }
 
-    async fn answer_uncounted(
+    async fn answer_uncounted<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         key: Key,
         deadline: Instant,
         late: impl Fn() -> ScoreFailure,
-        compute: impl Future<Output = Result<Output, ScoreFailure>>,
+        compute: impl FnOnce() -> F,
     ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
         let lead = loop {
             if let Some(output) = self.near(&key) {
@@ -170,7 +170,7 @@ impl PredictionCache {
             lead.land(Ok(Arc::clone(&output)));
             return Ok((output, status));
         }
-        let computed = compute.await.map(Arc::new);
+        let computed = compute().await.map(Arc::new);
         if let Ok(output) = &computed
             && output.bytes() <= ENTRY_LIMIT_BYTES
         {
@@ -182,13 +182,16 @@ impl PredictionCache {
     }
 
     fn join(&self, key: Key) -> Role<'_> {
-        let mut flights = self.lock();
-        if let Some(flight) = flights.get(&key) {
-            return Role::Follow(flight.clone());
+        match self.lock().entry(key) {
+            Entry::Occupied(mut flight) => {
+                let waiting = flight.get_mut().get_or_insert_with(|| watch::Sender::new(None));
+                Role::Follow(waiting.subscribe())
+            }
+            Entry::Vacant(flight) => {
+                flight.insert(None);
+                Role::Lead(Lead { cache: self, key, answered: None })
+            }
         }
-        let (answered, flight) = watch::channel(None);
-        flights.insert(key, flight);
-        Role::Lead(Lead { cache: self, key, answered })
     }
 
     async fn stored(&self, key: &Key, deadline: Instant) -> Option<Output> {
@@ -203,39 +206,16 @@ impl PredictionCache {
 
     /// In the background: the caller has its answer.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
-        let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else { return };
+        let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else { return };
         let (answers, ttl) = (self.answers.clone(), self.section.ttl);
         tokio::spawn(async move {
-            answers.put(&hex::encode(key), &entry::write(&key, &output), ttl).await;
-            drop((place, claim));
+            while let Some(kept) = writer.next() {
+                let entry = |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
+                answers.put(kept.iter().map(entry).collect(), ttl).await;
+                // Other instances that wait for an entry find it before its claim is given back.
+                kept.into_iter().for_each(|Kept { claim, .. }| drop(claim));
+            }
         });
-    }
-
-    /// Asks to compute an answer for all instances, or waits for the one that does: not longer than it may.
-    async fn claim(&self, key: Key, time: Duration, deadline: Instant) -> Claimed {
-        let name = hex::encode(key);
-        let patience = (Instant::now() + time).min(deadline);
-        let mut pause = FIRST_LOOK;
-        loop {
-            let asked = timer::until(Instant::now() + self.section.timeout, self.answers.claim(&name, time)).await;
-            match asked.flatten() {
-                Some(true) => {
-                    let ours = Claim { answers: self.answers.clone(), name };
-                    // Whoever had the claim may have kept its entry after we looked.
-                    return match self.stored(&key, deadline).await {
-                        Some(output) => Claimed::Kept(output),
-                        None => Claimed::Ours(ours),
-                    };
-                }
-                Some(false) if Instant::now() < patience => {}
-                Some(false) | None => return Claimed::Nobodys,
-            }
-            timer::until((Instant::now() + pause).min(patience), std::future::pending::<()>()).await;
-            pause = (pause * 2).min(LAST_LOOK);
-            if let Some(output) = self.stored(&key, deadline).await {
-                return Claimed::Kept(output);
-            }
-        }
     }
 
     fn near(&self, key: &Key) -> Option<Arc<Output>> {
@@ -252,35 +232,9 @@ impl PredictionCache {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Option<Answered>>>> {
+    fn lock(&self) -> MutexGuard<'_, Flights> {
         // An insertion or a removal is never half done.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Who computes, among instances.
-enum Claimed {
-    /// This one.
-    Ours(Claim),
-    /// Another did meanwhile.
-    Kept(Output),
-    /// Each for itself: nobody can tell, or whoever claimed it takes too long.
-    Nobodys,
-}
-
-/// This instance's right to compute an answer; given back when it is dropped.
-struct Claim {
-    answers: Answers,
-    name: String,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let (answers, name) = (self.answers.clone(), std::mem::take(&mut self.name));
-        // Where the runtime ends, the claim ends by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { answers.release(&name).await });
-        }
     }
 }
 
@@ -307,17 +261,21 @@ enum Role<'a> {
 struct Lead<'a> {
     cache: &'a PredictionCache,
     key: Key,
-    answered: watch::Sender<Option<Answered>>,
+    answered: Option<Answered>,
 }
 
 impl Lead<'_> {
-    fn land(self, answered: Answered) {
-        self.answered.send_replace(Some(answered));
+    fn land(mut self, answered: Answered) {
+        self.answered = Some(answered);
     }
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        self.cache.lock().remove(&self.key);
+        let waiting = self.cache.lock().remove(&self.key).flatten();
+        // Without an answer, those who wait see the sender go, and one of them leads.
+        if let (Some(waiting), Some(answered)) = (waiting, self.answered.take()) {
+            waiting.send_replace(Some(answered));
+        }
     }
 }

@@ -1,0 +1,108 @@
+//! Answers on their way to the store.
+//!
+//! Owns how many there may be, and that those which come together go together. Must not know what an entry looks like.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::claim::Claim;
+use super::entry::Key;
+use crate::scorer::instance::Output;
+
+/// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
+const WRITES: usize = 64;
+
+/// An answer that is to be kept.
+pub struct Kept {
+    /// Under which key.
+    pub key: Key,
+    /// The answer.
+    pub output: Arc<Output>,
+    /// Given back when it is kept.
+    pub claim: Option<Claim>,
+}
+
+/// Answers on their way to the store. Those that come while others are written go together, in one round trip: a busy
+/// host would spend as much on single writes as on scoring.
+#[derive(Default)]
+pub struct Writes(Mutex<Pending>);
+
+#[derive(Default)]
+struct Pending {
+    waiting: Vec<Kept>,
+    /// How many are being written, if there is a [`Writer`].
+    writing: Option<usize>,
+}
+
+impl Writes {
+    /// Adds an answer, unless too many are on their way. Whoever is given the writer has to write it, and what comes
+    /// meanwhile.
+    pub fn add(self: &Arc<Self>, kept: Kept) -> Option<Writer> {
+        let mut pending = self.lock();
+        if pending.waiting.len() + pending.writing.unwrap_or(0) >= WRITES {
+            return None;
+        }
+        pending.waiting.push(kept);
+        if pending.writing.is_some() {
+            return None;
+        }
+        pending.writing = Some(0);
+        Some(Writer { writes: Arc::clone(self), is_done: false })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        // Each change leaves it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever writes; there is one at most.
+pub struct Writer {
+    writes: Arc<Writes>,
+    is_done: bool,
+}
+
+impl Writer {
+    /// What is to be written next; after nothing, another writes.
+    pub fn next(&mut self) -> Option<Vec<Kept>> {
+        let mut pending = self.writes.lock();
+        let outputs = Some(std::mem::take(&mut pending.waiting)).filter(|outputs| !outputs.is_empty());
+        pending.writing = outputs.as_ref().map(Vec::len);
+        self.is_done = outputs.is_none();
+        outputs
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However it ended, the next answer is given a writer again.
+        if !self.is_done {
+            self.writes.lock().writing = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry;
+    use super::*;
+
+    #[test]
+    fn one_writes_what_comes_meanwhile_and_too_much_is_not_kept() {
+        let writes = Arc::new(Writes::default());
+        let add = |number: usize| {
+            let key = entry::scorer([number.to_string().as_str()]);
+            writes.add(Kept { key, output: Arc::new(Output::Tensors(Vec::new())), claim: None })
+        };
+        let mut writer = add(0).unwrap();
+        assert_eq!(writer.next().map(|outputs| outputs.len()), Some(1));
+        assert!((1..2 * WRITES).all(|number| add(number).is_none()), "there is a writer");
+        assert_eq!(writer.next().map(|outputs| outputs.len()), Some(WRITES - 1));
+        assert!(writer.next().is_none());
+        let cut_off = add(0).unwrap();
+        drop(writer);
+        assert!(add(1).is_none(), "the first writer was done, and the second is not");
+        drop(cut_off);
+        let mut writer = add(2).unwrap();
+        assert_eq!(writer.next().map(|outputs| outputs.len()), Some(3));
+    }
+}
