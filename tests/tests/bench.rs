@@ -27,6 +27,16 @@ fn spread(value: &Value, what: &str) {
     assert!(least <= median && median <= most, "{what}: {value}");
 }
 
+#[track_caller]
+fn measured(row: &Value) {
+    for name in ["requests_per_second", "p50_us", "p99_us", "cpu_us_per_request"] {
+        spread(&row[name], name);
+    }
+    for name in ["throughput", "p50", "p99", "cpu"] {
+        positive(&row["over_ceiling"][name], name);
+    }
+}
+
 #[test]
 fn a_quick_run_has_every_figure() {
     require!("wrk");
@@ -52,14 +62,7 @@ fn a_quick_run_has_every_figure() {
     let awake = figures["load_cores_awake"].as_array().expect("a list of loads");
     let servers: Vec<_> = awake.iter().map(|row| (row["connections"].as_u64(), row["server"].as_str())).collect();
     assert_eq!(servers, ["warm", "call", "ceiling"].map(|name| (Some(8), Some(name))));
-    for row in load.iter().chain(awake) {
-        for name in ["requests_per_second", "p50_us", "p99_us", "cpu_us_per_request"] {
-            spread(&row[name], name);
-        }
-        for name in ["throughput", "p50", "p99", "cpu"] {
-            positive(&row["over_ceiling"][name], name);
-        }
-    }
+    load.iter().chain(awake).for_each(measured);
     for name in ["warm_ms", "ceiling_ms"] {
         spread(&figures["cold_start"][name], name);
     }
@@ -72,6 +75,46 @@ fn a_quick_run_has_every_figure() {
 }
 
 #[test]
+fn a_quick_run_with_redis_has_every_figure() {
+    require!("wrk", "redis-server");
+    let mut bench = Command::new(place::xtask());
+    bench.args(["bench", "redis", "--quick", "--output", "json"]).current_dir(place::workspace());
+    let figures = run::finish_within(LIMIT, &mut bench, b"").ended(0).json();
+
+    for ratios in ["ratios", "cpu_ratios_cores_may_sleep"] {
+        for name in ["cpu_hit", "cpu_miss"] {
+            positive(&figures[ratios][name], name);
+        }
+    }
+    for name in ["hit", "hit_in_memory", "miss"] {
+        positive(&figures["p50_over_ceiling"][name], name);
+    }
+    assert_eq!((figures["rounds"].as_u64(), figures["round_seconds"].as_f64()), (Some(1), Some(0.5)));
+    assert_eq!((figures["connections"].as_u64(), figures["known_questions"].as_u64()), (Some(8), Some(200)));
+    for loads in ["load", "load_cores_awake"] {
+        let load = figures[loads].as_array().expect("a list of loads");
+        let keys: Vec<_> = load.iter().map(|row| [&row["path"], &row["kind"]].map(Value::as_str)).collect();
+        let expected = [
+            ["hit", "scorebox"],
+            ["hit", "ceiling"],
+            ["hit_in_memory", "scorebox"],
+            ["miss", "scorebox"],
+            ["miss", "ceiling"],
+        ];
+        assert_eq!(keys, expected.map(|row| row.map(Some)), "{loads}");
+        load.iter().for_each(measured);
+    }
+}
+
+#[test]
+fn a_missing_redis_server_is_named_before_anything_is_built() {
+    let empty = tempfile::tempdir().expect("a folder can be made");
+    let mut bench = Command::new(place::xtask());
+    bench.args(["bench", "redis", "--quick"]).current_dir(place::workspace()).env("PATH", empty.path());
+    run::finish(&mut bench, b"").ended(4).said(&["redis-server", "apt-get install"]);
+}
+
+#[test]
 fn arguments_that_measure_nothing_are_refused() {
     let refuse = |arguments: &[&str], part: &str| {
         run::finish(Command::new(place::xtask()).arg("bench").args(arguments), b"").ended(2).said(&[part]);
@@ -79,4 +122,7 @@ fn arguments_that_measure_nothing_are_refused() {
     refuse(&["--seconds", "0"], "between 0.2 and 600");
     refuse(&["--connections", "0"], "connections");
     refuse(&["--steps", "--no-steps"], "cannot be used with");
+    refuse(&["redis", "--seconds", "0"], "between 0.2 and 600");
+    refuse(&["redis", "--quick", "--rounds", "2"], "cannot be used with");
+    refuse(&["--quick", "redis"], "cannot be used with");
 }

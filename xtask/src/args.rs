@@ -402,13 +402,17 @@ pub struct FuzzArgs {
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about two \
                         minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
                         servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
                         bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
-                        --output json > figures.json"
+                        --output json > figures.json\n  cargo xtask bench redis"
 )]
 pub struct BenchArgs {
+    /// What is measured instead.
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
     /// Rounds of each load; every figure is a median over them.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
@@ -432,6 +436,41 @@ pub struct BenchArgs {
     /// No steps, only servers.
     #[arg(long)]
     pub no_steps: bool,
+}
+
+/// What `bench` measures beside the host as it ships.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measure the prediction cache beside native code that keeps its answers in the same Redis.
+    ///
+    /// A hit is one of 200 real digits that were asked before: one round trip, since the host's own memory is off (with it,
+    /// hits are measured besides). A miss is a digit that nobody has asked: it is looked up, scored, and stored in the
+    /// background. Redis's own time is not counted. The run ends without figures if an answer is not scikit-learn's, or if
+    /// Redis has not counted as many hits and misses as there were answers.
+    Redis(RedisBenchArgs),
+}
+
+/// Flags of `bench redis`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Needs wrk and redis-server (apt-get install wrk redis-server); the server is started on a free port and \
+                        ended. Takes about two minutes once everything is built. Wanted are a ratios.cpu_hit of at most 1.2 \
+                        and a ratios.cpu_miss of at most 1.25. Logs and scripts are left in target/bench-redis.\n\n\
+                        Examples:\n  cargo xtask bench redis --quick\n  cargo xtask bench redis --output json"
+)]
+pub struct RedisBenchArgs {
+    /// Rounds of each load; every figure is a median over them.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Length of a round in seconds, e.g. 2 or 0.5.
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// One round of 0.5 s: to see that it works, not how fast.
+    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
+    pub quick: bool,
+    /// What standard output holds: a table for people, or one JSON object with every figure.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
 }
 
 /// The least that wrk reports on, and what nobody waits for.

@@ -13,6 +13,7 @@ mod load;
 mod memory;
 mod process;
 mod progress;
+mod redis;
 mod report;
 mod server;
 mod stage;
@@ -28,7 +29,7 @@ use self::load::LoadGenerator;
 use self::progress::Progress;
 use self::server::{Program, Server};
 use self::stage::Stage;
-use crate::args::{BenchArgs, Format};
+use crate::args::{BenchArgs, BenchCommand, Format};
 use crate::failure::Failure;
 use crate::setup;
 
@@ -40,6 +41,9 @@ const QUICK_SECONDS: f64 = 0.5;
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if let Some(BenchCommand::Redis(args)) = &args.command {
+        return redis::run(args);
+    }
     setup::toolchain(|line| eprintln!("{line}"))?;
     // Before a build of minutes.
     let wrk = if args.steps { None } else { Some(load::find_wrk()?) };

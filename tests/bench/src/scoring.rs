@@ -38,7 +38,27 @@ impl Digits {
     /// # Errors
     /// The body does not fit.
     pub fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure> {
-        let (inputs, reply) = parse(&self.signature, body)?;
+        let (inputs, reply) = self.parse(body)?;
+        Ok(self.render(&reply, self.predict(&inputs)))
+    }
+
+    /// From a body to tensors.
+    ///
+    /// # Errors
+    /// The body does not fit.
+    pub fn parse(&self, body: Bytes) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
+        parse(&self.signature, body)
+    }
+
+    /// From tensors to an answer.
+    #[must_use]
+    pub fn render(&self, reply: &Reply, tensors: Vec<Tensor>) -> Bytes {
+        render(reply, &self.name, tensors)
+    }
+
+    /// From pixels to labels and probabilities.
+    #[must_use]
+    pub fn predict(&self, inputs: &[Tensor]) -> Vec<Tensor> {
         let data = inputs.first().map_or(&[][..], |tensor| &tensor.data);
         let count = data.len() / (PIXELS * size_of::<f32>());
         let mut labels = Vec::with_capacity(count * size_of::<i64>());
@@ -53,7 +73,7 @@ impl Digits {
             probabilities.extend(prediction.probabilities.iter().flat_map(|value| value.to_le_bytes()));
         }
         let rows = count as u64;
-        let answer = vec![
+        vec![
             Tensor { name: "label".to_owned(), dtype: Dtype::I64, shape: vec![rows], data: labels },
             Tensor {
                 name: "probabilities".to_owned(),
@@ -61,8 +81,7 @@ impl Digits {
                 shape: vec![rows, CLASSES as u64],
                 data: probabilities,
             },
-        ];
-        Ok(render(&reply, &self.name, answer))
+        ]
     }
 }
 

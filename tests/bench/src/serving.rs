@@ -11,13 +11,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use crate::keeping::Keeper;
 use crate::scoring::Digits;
 
 /// Time for a request's headers, and for its body.
@@ -30,9 +31,21 @@ const BODY_BYTES: u64 = 8 << 20;
 /// Most that is reserved for a body before any of it has come.
 const RESERVE_BYTES: u64 = 1 << 20;
 
+/// Where an answer came from, as the host says it.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Scores every call.
+pub fn scoring(digits: Digits) -> Router {
+    Router::new().route("/score", post(score)).with_state(Arc::new(digits))
+}
+
+/// Scores what was not asked before.
+pub fn keeping(keeper: Keeper) -> Router {
+    Router::new().route("/score", post(score_or_find)).with_state(Arc::new(keeper))
+}
+
 /// Serves until the process ends.
-pub async fn serve(listener: TcpListener, digits: Digits) {
-    let router = Router::new().route("/score", post(score)).with_state(Arc::new(digits));
+pub async fn serve(listener: TcpListener, router: Router) {
     let router = TowerToHyperService::new(router);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -62,6 +75,22 @@ async fn score(State(digits): State<Arc<Digits>>, request: Request) -> Response<
     };
     match digits.score(body) {
         Ok(json) => answer(StatusCode::OK, json.into()),
+        Err(failure) => answer(StatusCode::BAD_REQUEST, failure.disposition().message.into()),
+    }
+}
+
+async fn score_or_find(State(keeper): State<Arc<Keeper>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = match read(&head.headers, body).await {
+        Ok(body) => body,
+        Err(status) => return answer(status, Body::empty()),
+    };
+    match keeper.score(body).await {
+        Ok((json, status)) => {
+            let mut answer = answer(StatusCode::OK, json.into());
+            answer.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
+            answer
+        }
         Err(failure) => answer(StatusCode::BAD_REQUEST, failure.disposition().message.into()),
     }
 }

@@ -1,6 +1,6 @@
-//! The one question that every server is asked, and the check of its answer.
+//! What servers are asked, and the check of their answers.
 //!
-//! Owns the digit. Must not know how figures are made: a server that answers wrongly has none.
+//! Owns the digits. Must not know how figures are made: a server that answers wrongly has none.
 
 use super::client::{self, Answer};
 use super::server::Server;
@@ -21,12 +21,19 @@ pub struct Question {
 impl Question {
     /// The first digit of the sample.
     pub fn read() -> Result<Self, Failure> {
-        let file = workspace::root().join(SAMPLE);
-        let digit = sample::read(&file)?.into_iter().next();
-        let digit = digit.ok_or_else(|| Failure::file(&file, "be used", "it holds no digit"))?;
+        let first = Self::all()?.into_iter().next();
+        first.ok_or_else(|| Failure::file(&workspace::root().join(SAMPLE), "be used", "it holds no digit"))
+    }
+
+    /// Every digit of the sample.
+    pub fn all() -> Result<Vec<Self>, Failure> {
+        Ok(sample::read(&workspace::root().join(SAMPLE))?.into_iter().map(Self::of).collect())
+    }
+
+    fn of(digit: Digit) -> Self {
         let json = sample::request(std::slice::from_ref(&digit)).to_string();
         let bytes = client::request(&json);
-        Ok(Self { digit, json, bytes })
+        Self { digit, json, bytes }
     }
 
     /// Refuses an answer that is not scikit-learn's.

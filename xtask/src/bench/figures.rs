@@ -120,32 +120,40 @@ pub fn rows(samples: &[Sample]) -> Vec<Row> {
 }
 
 fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
-    let of =
-        |kind: Kind| samples.iter().filter(move |sample| sample.connections == connections && sample.server == kind);
-    let own = |figure: fn(&Measured<f64>) -> f64| Spread::of(of(server).map(|sample| figure(&sample.measured)));
+    let of = |kind: Kind| -> Vec<Round> {
+        let of = samples.iter().filter(|sample| sample.connections == connections && sample.server == kind);
+        of.map(|sample| (sample.round, sample.measured)).collect()
+    };
+    let (measured, over_ceiling) = summed(&of(server), &of(Kind::Ceiling))?;
+    Some(Row { server, connections, measured, over_ceiling })
+}
+
+/// A round, and what one server came to in it.
+pub type Round = (u32, Measured<f64>);
+
+/// Sums the rounds of one server up, each compared with the ceiling's round of the same number.
+pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
+    let spread = |figure: fn(&Measured<f64>) -> f64| Spread::of(own.iter().map(|(_, measured)| figure(measured)));
     let ratio = |figure: fn(&Measured<f64>) -> f64| {
-        let ratios = of(server).filter_map(|sample| {
-            let ceiling = of(Kind::Ceiling).find(|other| other.round == sample.round)?;
-            Some(figure(&sample.measured) / figure(&ceiling.measured))
+        let ratios = own.iter().filter_map(|(round, measured)| {
+            let (_, ceiling) = ceiling.iter().find(|(other, _)| other == round)?;
+            Some(figure(measured) / figure(ceiling))
         });
         Some(Spread::of(ratios)?.median)
     };
-    Some(Row {
-        server,
-        connections,
-        measured: Measured {
-            requests_per_second: own(|measured| measured.requests_per_second)?,
-            p50_us: own(|measured| measured.p50_us)?,
-            p99_us: own(|measured| measured.p99_us)?,
-            cpu_us_per_request: own(|measured| measured.cpu_us_per_request)?,
-        },
-        over_ceiling: OverCeiling {
-            throughput: ratio(|measured| measured.requests_per_second)?,
-            p50: ratio(|measured| measured.p50_us)?,
-            p99: ratio(|measured| measured.p99_us)?,
-            cpu: ratio(|measured| measured.cpu_us_per_request)?,
-        },
-    })
+    let measured = Measured {
+        requests_per_second: spread(|measured| measured.requests_per_second)?,
+        p50_us: spread(|measured| measured.p50_us)?,
+        p99_us: spread(|measured| measured.p99_us)?,
+        cpu_us_per_request: spread(|measured| measured.cpu_us_per_request)?,
+    };
+    let over_ceiling = OverCeiling {
+        throughput: ratio(|measured| measured.requests_per_second)?,
+        p50: ratio(|measured| measured.p50_us)?,
+        p99: ratio(|measured| measured.p99_us)?,
+        cpu: ratio(|measured| measured.cpu_us_per_request)?,
+    };
+    Some((measured, over_ceiling))
 }
 
 /// p99 over p50 in the round that was disturbed least.

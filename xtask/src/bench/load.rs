@@ -66,10 +66,13 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 impl LoadGenerator {
     /// Writes the script that sends this JSON.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
-        // A long bracket of Lua: nothing in it is an escape, and JSON of numbers and words does not hold its end.
-        let text = format!(
-            "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\nwrk.body = [==[{json}]==]\n{REPORT}"
-        );
+        Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
+    }
+
+    /// Writes a script that sends what a piece of Lua says: JSON to be scored.
+    pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
+        let text =
+            format!("wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}");
         std::fs::write(&script, text).map_err(|error| Failure::file(&script, "be written", error))?;
         Ok(Self { wrk: wrk.to_path_buf(), script })
     }
@@ -112,6 +115,11 @@ impl LoadGenerator {
         }
         Ok(load)
     }
+}
+
+/// JSON as a text of Lua: in a long bracket nothing is an escape, and JSON of numbers and words does not hold its end.
+pub fn lua_text(json: &str) -> String {
+    format!("[==[{json}]==]")
 }
 
 fn report(output: &str) -> Option<Load> {

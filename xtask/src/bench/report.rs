@@ -5,16 +5,24 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::figures::{Figures, Pss, Row, Spread};
+use serde::Serialize;
+
+use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 use crate::failure::Failure;
 
 /// Writes the figures to standard output.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
-    let text = if json {
-        let text = serde_json::to_string(figures);
-        text.map_err(|error| Failure::other(format!("figures as JSON: {error}"), "report it"))? + "\n"
-    } else {
-        table(figures)
+    write(figures, (!json).then(|| table(figures)))
+}
+
+/// Writes figures to standard output: as this text, or without one as JSON.
+pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
+    let text = match text {
+        Some(text) => text,
+        None => {
+            let text = serde_json::to_string(figures);
+            text.map_err(|error| Failure::other(format!("figures as JSON: {error}"), "report it"))? + "\n"
+        }
     };
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -32,11 +40,7 @@ fn table(figures: &Figures) -> String {
          brackets; × is the median of the rounds' ratios to the ceiling"
     );
     let _ = writeln!(text);
-    let _ = writeln!(
-        text,
-        "{:>5} {:<8} {:>28} {:>24} {:>24} {:>26}",
-        "conns", "server", "requests/s", "p50 µs", "p99 µs", "CPU µs/request"
-    );
+    let _ = writeln!(text, "{:>5} {:<8} {}", "conns", "server", heading());
     for row in &figures.load {
         let _ = writeln!(text, "{}", load_line(row));
     }
@@ -76,12 +80,19 @@ fn table(figures: &Figures) -> String {
 }
 
 fn load_line(row: &Row) -> String {
+    format!("{:>5} {:<8} {}", row.connections, row.server.name(), columns(&row.measured, &row.over_ceiling))
+}
+
+/// What stands above [`columns`].
+pub fn heading() -> String {
+    format!("{:>28} {:>24} {:>24} {:>26}", "requests/s", "p50 µs", "p99 µs", "CPU µs/request")
+}
+
+/// What was measured of a load, each figure with its ratio to the ceiling's.
+pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
     let cell = |value: &Spread, ratio: f64, digits: usize| format!("{} ×{ratio:.2}", spread(value, digits));
-    let (own, over) = (&row.measured, &row.over_ceiling);
     format!(
-        "{:>5} {:<8} {:>28} {:>24} {:>24} {:>26}",
-        row.connections,
-        row.server.name(),
+        "{:>28} {:>24} {:>24} {:>26}",
         cell(&own.requests_per_second, over.throughput, 0),
         cell(&own.p50_us, over.p50, 0),
         cell(&own.p99_us, over.p99, 0),
@@ -110,6 +121,7 @@ fn spread(value: &Spread, digits: usize) -> String {
     format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 
-fn ratio(value: Option<f64>) -> String {
+/// A ratio for people.
+pub fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.2}"))
 }

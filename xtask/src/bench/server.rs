@@ -30,6 +30,8 @@ pub struct Program {
     name: String,
     file: PathBuf,
     arguments: Vec<String>,
+    /// All that its environment holds.
+    variables: Vec<(&'static str, String)>,
     log: PathBuf,
 }
 
@@ -37,32 +39,45 @@ impl Program {
     /// The host with an app folder; its log goes to a file of the given folder.
     pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
         let arguments = ["serve", "--app", &app.display().to_string(), "--address", "127.0.0.1"].map(str::to_owned);
-        Self { name: name.to_owned(), file: file.to_path_buf(), arguments: arguments.into(), log: log(logs, name) }
+        Self::new(name, file, arguments.into(), logs)
     }
 
     /// The native ceiling with a model.
     pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
-        let arguments = ["--model".to_owned(), model.display().to_string()];
-        Self { name: name.to_owned(), file: file.to_path_buf(), arguments: arguments.into(), log: log(logs, name) }
+        Self::new(name, file, vec!["--model".to_owned(), model.display().to_string()], logs)
     }
 
-    /// Starts it in an empty environment, as a container's first process has little more.
+    fn new(name: &str, file: &Path, arguments: Vec<String>, logs: &Path) -> Self {
+        let (name, log) = (name.to_owned(), logs.join(format!("{name}.log")));
+        Self { name, file: file.to_path_buf(), arguments, variables: Vec::new(), log }
+    }
+
+    /// The same with one argument more, and its value.
+    pub fn with_argument(mut self, name: &str, value: &str) -> Self {
+        self.arguments.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// The same with a variable in its environment.
+    pub fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Starts it in an environment with nothing else, as a container's first process has little more.
     pub fn start(&self) -> Result<Server, Failure> {
         let port = free_port()?;
         let log = File::create(&self.log).map_err(|error| Failure::file(&self.log, "be made", error))?;
         let copy = log.try_clone().map_err(|error| Failure::file(&self.log, "be shared", error))?;
         let mut command = Command::new(&self.file);
         command.args(&self.arguments).args(["--port", &port.to_string()]).env_clear();
+        command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::null()).stdout(log).stderr(copy);
         let started = Instant::now();
         let child = command.spawn().map_err(|error| Failure::file(&self.file, "be started", error))?;
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Ok(Server { name: self.name.clone(), child, address, started, log: self.log.clone() })
     }
-}
-
-fn log(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.log"))
 }
 
 /// A running server; dropped, it is killed.
@@ -122,7 +137,8 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Result<u16, Failure> {
+/// A port of 127.0.0.1 on which nobody listens.
+pub fn free_port() -> Result<u16, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
     // Two runs at a time begin at different ports.

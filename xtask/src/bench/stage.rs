@@ -1,4 +1,4 @@
-//! What is measured, built and laid out below target/bench.
+//! What is measured, built and laid out below a folder of the target folder.
 //!
 //! Owns the programs and app folders: the image unpacked as `demo` does it, copies of its app with other settings, the
 //! native ceiling, and a scorer that loops. Must not know how anything is measured.
@@ -22,6 +22,9 @@ const PROFILE: &str = "image";
 
 /// Numbers of instances whose memory is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];
+
+/// The variable that names the Redis to the host.
+const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
 /// Everything that is started.
 pub struct Stage {
@@ -53,17 +56,56 @@ impl Stage {
     }
 }
 
-/// Builds and lays out everything.
-pub fn prepare() -> Result<Stage, Failure> {
-    let folder = workspace::target().join("bench");
+/// What is started beside a Redis.
+pub struct RedisStage {
+    /// The image's host, with a prediction cache and without answers in its own memory: each hit is a round trip.
+    pub store: Program,
+    /// The same as `[prediction_cache]` is by default: answers are kept in the process too.
+    pub memory: Program,
+    /// Native code that keeps answers in the same Redis.
+    pub ceiling: Program,
+}
+
+/// Builds and lays out everything that is started beside the Redis at `url`.
+pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
+    let Image { apps, host, app } = unpack(folder)?;
+    let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
+        let store = toml::Table::from_iter([("url".to_owned(), format!("env:{REDIS_VARIABLE}").into())]);
+        let settings = [("stores", "default", store.into()), ("prediction_cache", key, value.into())];
+        let copy = altered(&app, &apps.join(name), &settings)?;
+        let copy =
+            copy.map_err(|problem| Failure::other(format!("the host refuses {name}: {problem}"), "report it"))?;
+        Ok(Program::host(name, &host, &copy, folder).with_variable(REDIS_VARIABLE, url))
+    };
+    Ok(RedisStage {
+        store: cached("scorebox", "memory", "0")?,
+        memory: cached("scorebox-memory", "store", "default")?,
+        ceiling: Program::ceiling("ceiling", &ceiling()?, &model(&app)?, folder).with_argument("--redis", url),
+    })
+}
+
+/// An image's host and app, and an empty folder for altered copies of the app.
+struct Image {
+    apps: PathBuf,
+    host: PathBuf,
+    app: PathBuf,
+}
+
+fn unpack(folder: &Path) -> Result<Image, Failure> {
     let apps = folder.join("apps");
     if apps.exists() {
         std::fs::remove_dir_all(&apps).map_err(|error| Failure::file(&apps, "be removed", error))?;
     }
     std::fs::create_dir_all(&apps).map_err(|error| Failure::file(&apps, "be made", error))?;
-    let root = demo::unpacked(&folder)?.root;
+    let root = demo::unpacked(folder)?.root;
     let inside = |path: &str| root.join(path.trim_start_matches('/'));
-    let (host, app) = (inside(HOST_PROGRAM), inside(APP_ROOT));
+    Ok(Image { apps, host: inside(HOST_PROGRAM), app: inside(APP_ROOT) })
+}
+
+/// Builds and lays out everything.
+pub fn prepare() -> Result<Stage, Failure> {
+    let folder = workspace::target().join("bench");
+    let Image { apps, host, app } = unpack(&folder)?;
     let wayward = wayward(&apps)?;
     let ceiling = Program::ceiling("ceiling", &ceiling()?, &model(&app)?, &folder);
     let altered = |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {

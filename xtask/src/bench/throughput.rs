@@ -13,7 +13,7 @@ use super::server::Server;
 use crate::failure::Failure;
 
 /// Before anything is measured, each server is loaded so long: memory is touched, branches are learnt.
-const WARM_UP: Duration = Duration::from_millis(300);
+pub const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Loads every server with every number of connections in every round.
 pub fn measure(
@@ -35,7 +35,7 @@ pub fn measure(
             let turns = servers.iter().cycle().skip(round as usize % servers.len().max(1)).take(servers.len());
             for (kind, server) in turns {
                 progress.step(&format!("round {}, {connections} connections, {}", round + 1, kind.name()));
-                let measured = under_load(server, load, connections, time)?;
+                let (measured, _) = under_load(server, load, connections, time)?;
                 samples.push(Sample { server: *kind, connections, round, measured });
             }
         }
@@ -43,19 +43,21 @@ pub fn measure(
     Ok(samples)
 }
 
-fn under_load(
+/// Loads one server, and says also how many answers it gave.
+pub fn under_load(
     server: &Server,
     load: &LoadGenerator,
     connections: u16,
     time: Duration,
-) -> Result<Measured<f64>, Failure> {
+) -> Result<(Measured<f64>, u64), Failure> {
     let before = CpuTime::of(server.pid())?;
     let load = load.run(server.address, connections, time)?;
     let cpu_ns = CpuTime::of(server.pid())?.since_ns(&before);
-    Ok(Measured {
+    let measured = Measured {
         requests_per_second: load.requests_per_second(),
         p50_us: load.p50_us,
         p99_us: load.p99_us,
         cpu_us_per_request: cpu_ns as f64 / 1e3 / load.requests as f64,
-    })
+    };
+    Ok((measured, load.requests))
 }

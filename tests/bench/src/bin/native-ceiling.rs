@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
+use scorebox_bench::keeping::Keeper;
 use scorebox_bench::scoring::Digits;
 use scorebox_bench::serving;
 use tokio::net::TcpListener;
@@ -26,6 +27,9 @@ struct Arguments {
     /// Port to listen on; 0 for any free one.
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
+    /// Keep answers in this Redis and look for them there first, e.g. redis://127.0.0.1:6379.
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -42,7 +46,11 @@ fn main() -> anyhow::Result<()> {
         // A reader that is gone needs no address.
         let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
         let digits = Digits::read(&arguments.model)?;
+        let router = match &arguments.redis {
+            None => serving::scoring(digits),
+            Some(url) => serving::keeping(Keeper::connect(url, digits).await?),
+        };
         // A task, as in the host: the thread that waits here serves nobody.
-        tokio::spawn(serving::serve(listener, digits)).await.context("serving ended")
+        tokio::spawn(serving::serve(listener, router)).await.context("serving ended")
     })
 }

@@ -1,0 +1,62 @@
+//! `cargo xtask bench redis`: the packaged host's prediction cache beside native code that keeps its answers likewise.
+//!
+//! Owns the story: a Redis, the servers, each kind of answer checked, then all of them in turns. Must not know what is
+//! asked, nor how Redis is spoken to.
+
+mod figures;
+mod questions;
+mod report;
+mod store;
+mod turns;
+
+use std::time::Duration;
+
+use self::figures::{CpuRatios, Figures, P50Ratios};
+use self::questions::Questions;
+use self::store::Store;
+use self::turns::{Servers, Turns};
+use super::awake::Awake;
+use super::progress::Progress;
+use super::{QUICK_SECONDS, figures::CPU_CONNECTIONS, load, stage};
+use crate::args::{Format, RedisBenchArgs};
+use crate::failure::Failure;
+use crate::{setup, workspace};
+
+/// Runs the command.
+pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {
+    // Before a build of minutes.
+    let (program, wrk) = (store::find()?, load::find_wrk()?);
+    setup::toolchain(|line| eprintln!("{line}"))?;
+    let folder = workspace::target().join("bench-redis");
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
+    let questions = Questions::read(&wrk, &folder)?;
+    let store = Store::start(&program, &folder)?;
+    let stage = stage::prepare_with_redis(&folder, &store.url())?;
+
+    let (rounds, seconds) = if args.quick { (1, QUICK_SECONDS) } else { (args.rounds, args.seconds) };
+    let servers = Servers::start(&stage)?;
+    let turns =
+        Turns { servers: &servers, store: &store, questions: &questions, time: Duration::from_secs_f64(seconds) };
+    let mut progress = Progress::new(2 * rounds * turns::IN_A_ROUND);
+    let asleep = turns.measure(rounds, &mut progress)?;
+    let awake = {
+        let _awake = Awake::keep()?;
+        turns.measure(rounds, &mut progress)?
+    };
+    drop(progress);
+
+    let (load, load_cores_awake) = (figures::rows(&asleep), figures::rows(&awake));
+    let figures = Figures {
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        connections: CPU_CONNECTIONS,
+        known_questions: questions.known(),
+        rounds,
+        round_seconds: seconds,
+        ratios: CpuRatios::of(&load_cores_awake),
+        cpu_ratios_cores_may_sleep: CpuRatios::of(&load),
+        p50_over_ceiling: P50Ratios::of(&load),
+        load,
+        load_cores_awake,
+    };
+    report::print(&figures, args.output == Format::Json)
+}

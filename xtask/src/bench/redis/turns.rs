@@ -1,0 +1,156 @@
+//! Servers on every path, one after the other, round by round.
+//!
+//! Owns the order, and the proof that what was measured is what it is called: Redis has counted it. Must not know how
+//! figures are summed up.
+
+use std::time::Duration;
+
+use super::figures::{Kind, Path, Sample, TURNS, Turn};
+use super::questions::Questions;
+use super::store::{Counts, Store};
+use crate::bench::answer::Question;
+use crate::bench::figures::{CPU_CONNECTIONS, Measured};
+use crate::bench::load::LoadGenerator;
+use crate::bench::progress::Progress;
+use crate::bench::server::{Program, Server};
+use crate::bench::stage::RedisStage;
+use crate::bench::throughput::{WARM_UP, under_load};
+use crate::failure::Failure;
+
+/// Loads of a round.
+pub const IN_A_ROUND: u32 = TURNS.len() as u32;
+
+/// All of them run from the start; those that are not measured idle.
+pub struct Servers {
+    store: Server,
+    memory: Server,
+    ceiling: Server,
+}
+
+impl Servers {
+    /// Starts them, and checks an answer of each.
+    pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
+        let question = Question::read()?;
+        let start = |program: &Program| {
+            let mut server = program.start()?;
+            let (answer, _) = server.first_answer(&question.bytes)?;
+            question.check(&server, &answer)?;
+            Ok::<_, Failure>(server)
+        };
+        Ok(Self { store: start(&stage.store)?, memory: start(&stage.memory)?, ceiling: start(&stage.ceiling)? })
+    }
+
+    fn of(&self, turn: Turn) -> &Server {
+        match turn {
+            (_, Kind::Ceiling) => &self.ceiling,
+            (Path::HitInMemory, Kind::Scorebox) => &self.memory,
+            (Path::Hit | Path::Miss, Kind::Scorebox) => &self.store,
+        }
+    }
+}
+
+/// What takes turns.
+pub struct Turns<'a> {
+    /// Who is asked.
+    pub servers: &'a Servers,
+    /// Where answers are kept.
+    pub store: &'a Store,
+    /// What is asked.
+    pub questions: &'a Questions,
+    /// How long a turn takes.
+    pub time: Duration,
+}
+
+impl Turns<'_> {
+    /// Measures everything in every round.
+    pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
+        for turn in TURNS {
+            self.take(turn, WARM_UP)?;
+        }
+        let mut samples = Vec::new();
+        for round in 0..rounds {
+            let mut turns = TURNS;
+            // Whoever comes first meets what the others left, so each is first in turn.
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for turn in turns {
+                progress.step(&format!("round {}, {}, {}", round + 1, turn.0.name(), turn.1.name()));
+                samples.push(Sample { turn, round, measured: self.take(turn, self.time)? });
+            }
+        }
+        Ok(samples)
+    }
+
+    fn take(&self, turn: Turn, time: Duration) -> Result<Measured<f64>, Failure> {
+        let server = self.servers.of(turn);
+        let unknown_load;
+        let load: &LoadGenerator = match turn.0 {
+            Path::Hit => {
+                self.questions.teach(server)?;
+                self.questions.known_load()
+            }
+            Path::HitInMemory => {
+                // What expires in memory meanwhile must be in Redis, under the keys that both have.
+                self.questions.teach(&self.servers.store)?;
+                self.questions.teach(server)?;
+                self.questions.known_load()
+            }
+            Path::Miss => {
+                // What nobody asks again would only fill the memory.
+                self.store.empty()?;
+                unknown_load = self.questions.unknown_load(server)?;
+                &unknown_load
+            }
+        };
+        let before = self.store.settled()?;
+        let (measured, answers) = under_load(server, load, CPU_CONNECTIONS, time)?;
+        let after = self.store.settled()?;
+        let counted = Counts {
+            hits: after.hits - before.hits,
+            misses: after.misses - before.misses,
+            keys: after.keys.saturating_sub(before.keys),
+        };
+        refute(turn.0, counted, answers)
+            .map_or(Ok(measured), |problem| Err(server.failure(&format!("{}: {problem}", turn.0.name()))))
+    }
+}
+
+/// What shows that a load of so many answers was not on its path.
+fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Option<String> {
+    // A request that is under way at the end is counted by Redis alone.
+    let of_answers = answers..=answers + u64::from(CPU_CONNECTIONS);
+    // Each entry in memory expires once a minute and is fetched again; of what is written, a little may be given up.
+    let (some, few) = (answers / 10, answers / 100);
+    let is_so = match path {
+        Path::Hit => of_answers.contains(&hits) && misses == 0,
+        Path::HitInMemory => hits <= some && misses == 0,
+        Path::Miss => of_answers.contains(&misses) && hits == 0 && keys + few >= answers,
+    };
+    (!is_so).then(|| format!("for {answers} answers Redis counted {hits} hits, {misses} misses and {keys} new keys"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loads_that_are_not_on_their_path_are_refuted() {
+        #[track_caller]
+        fn check(path: Path, [hits, misses, keys]: [u64; 3], is_so: bool) {
+            assert_eq!(refute(path, Counts { hits, misses, keys }, 1000).is_none(), is_so);
+        }
+        check(Path::Hit, [1000, 0, 0], true);
+        check(Path::Hit, [1008, 0, 0], true);
+        check(Path::Hit, [1009, 0, 0], false);
+        check(Path::Hit, [999, 0, 0], false);
+        check(Path::Hit, [1000, 1, 1], false);
+        check(Path::HitInMemory, [100, 0, 0], true);
+        check(Path::HitInMemory, [100, 1, 1], false);
+        check(Path::HitInMemory, [500, 0, 0], false);
+        check(Path::Miss, [0, 1004, 1004], true);
+        check(Path::Miss, [1, 1000, 1000], false);
+        check(Path::Miss, [0, 1000, 900], false);
+        check(Path::Miss, [0, 400, 400], false);
+    }
+}
