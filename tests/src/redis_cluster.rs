@@ -3,6 +3,7 @@
 //! Owns the processes, who has which slots, and moving them. Must not know what the host keeps in it.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, Connection, FromRedisValue, Pipeline};
@@ -130,6 +131,24 @@ impl Cluster {
 
     fn id(&self, node: usize) -> String {
         self.command(node, &["CLUSTER", "MYID"])
+    }
+
+    /// Lets the first third of the slots go round the masters, a few at a time, until it is told to stop; says how often they
+    /// all moved.
+    pub fn keep_moving(&self, stop: &AtomicBool) -> usize {
+        let (mut from, mut moves) = (0, 0);
+        let (first, last) = Self::third(0);
+        while !stop.load(Ordering::Relaxed) {
+            let to = (from + 1) % MASTERS;
+            for start in (first..=last).step_by(500) {
+                let slots = start..=(start + 499).min(last);
+                self.begin_moving(slots.clone(), from, to);
+                self.finish_moving(slots, from, to);
+            }
+            from = to;
+            moves += 1;
+        }
+        moves
     }
 
     /// Declares slots as on their way from one master to another: keys that are there stay, new ones go to the other.

@@ -65,22 +65,7 @@ fn nothing_is_counted_twice_or_lost_while_slots_move() {
     let store = store(&cluster, "moving", TIMEOUT);
     let stop = AtomicBool::new(false);
     let counted = std::thread::scope(|scope| {
-        let mover = scope.spawn(|| {
-            // The first third goes round, a few slots at a time.
-            let (mut from, mut moves) = (0, 0);
-            let (first, last) = Cluster::third(0);
-            while !stop.load(Ordering::Relaxed) {
-                let to = (from + 1) % 3;
-                for start in (first..=last).step_by(500) {
-                    let slots = start..=(start + 499).min(last);
-                    cluster.begin_moving(slots.clone(), from, to);
-                    cluster.finish_moving(slots, from, to);
-                }
-                from = to;
-                moves += 1;
-            }
-            moves
-        });
+        let mover = scope.spawn(|| cluster.keep_moving(&stop));
         let counted = block_on(async {
             let count = (0..TASKS).map(async |task| {
                 let mut rounds = 0;

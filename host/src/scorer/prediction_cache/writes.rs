@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ENTRY_LIMIT_BYTES;
 use super::claim::Claim;
 use super::entry::Key;
 use crate::scorer::instance::Output;
@@ -21,8 +22,8 @@ pub struct Kept {
     pub claim: Option<Claim>,
 }
 
-/// Answers on their way to the store. Those that come while others are written go together, in one round trip: a busy
-/// host would spend as much on single writes as on scoring.
+/// Answers on their way to the store. Those that come while others are written follow together, in one round trip: by
+/// themselves, each would cost a task and a write to the socket.
 #[derive(Default)]
 pub struct Writes(Mutex<Pending>);
 
@@ -62,10 +63,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// What is to be written next; after nothing, another writes.
+    /// What is to be written next, together no more than one entry may have, since everybody's commands wait behind it; after
+    /// nothing, another writes.
     pub fn next(&mut self) -> Option<Vec<Kept>> {
         let mut pending = self.writes.lock();
-        let outputs = Some(std::mem::take(&mut pending.waiting)).filter(|outputs| !outputs.is_empty());
+        let mut bytes = 0;
+        let fits = pending.waiting.iter().take_while(|kept| {
+            bytes += kept.output.bytes();
+            bytes <= ENTRY_LIMIT_BYTES
+        });
+        let count = fits.count().max(1).min(pending.waiting.len());
+        let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>()).filter(|outputs| !outputs.is_empty());
         pending.writing = outputs.as_ref().map(Vec::len);
         self.is_done = outputs.is_none();
         outputs
@@ -85,6 +93,7 @@ impl Drop for Writer {
 mod tests {
     use super::super::entry;
     use super::*;
+    use crate::scorer::Payload;
 
     #[test]
     fn one_writes_what_comes_meanwhile_and_too_much_is_not_kept() {
@@ -104,5 +113,16 @@ mod tests {
         drop(cut_off);
         let mut writer = add(2).unwrap();
         assert_eq!(writer.next().map(|outputs| outputs.len()), Some(3));
+
+        let add = |bytes: usize| {
+            let payload = Payload { content_type: String::new(), body: vec![0; bytes].into() };
+            let output = Arc::new(Output::Payload(payload));
+            writes.add(Kept { key: entry::scorer(["large"]), output, claim: None })
+        };
+        for bytes in [1, ENTRY_LIMIT_BYTES, ENTRY_LIMIT_BYTES - 1, 1, 1] {
+            assert!(add(bytes).is_none());
+        }
+        let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
+        assert_eq!(batches, [1, 1, 2, 1]);
     }
 }
