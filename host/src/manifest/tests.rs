@@ -95,6 +95,12 @@ fn every_key_of_the_table_is_read() {
         body = "1MiB"
         init_deadline = "1s"
         drain = "1s"
+        [prediction_cache]
+        store = "cache"
+        ttl = "5m"
+        timeout = "20ms"
+        claim = "2s"
+        memory = "0"
         [config]
         threshold = "0.5"
         [package]
@@ -112,6 +118,14 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.stores["cache"].default_ttl, Some(Duration::from_secs(3600)));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert!(!manifest.stores["cache"].commands.is_empty());
+    let cache = PredictionCacheSection {
+        store: "cache".to_owned(),
+        ttl: Duration::from_secs(300),
+        timeout: Duration::from_millis(20),
+        claim: Some(Duration::from_secs(2)),
+        memory_bytes: 0,
+    };
+    assert_eq!(manifest.prediction_cache, Some(cache));
     assert_eq!(manifest.config["threshold"], "0.5");
     assert_eq!(manifest.triggers[0].function, "v1-score");
     assert_eq!(
