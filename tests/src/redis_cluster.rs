@@ -44,17 +44,7 @@ impl Cluster {
     /// The same, where a silent node counts as failed after this time.
     #[must_use]
     pub fn with_node_timeout(node_timeout: Duration) -> Self {
-        let mut nodes: Vec<Node> = (0..2 * MASTERS)
-            .map(|_| Node {
-                port: free_port(),
-                bus_port: free_port(),
-                child: None,
-                timeout_ms: node_timeout.as_millis().to_string(),
-                dir: tempfile::tempdir().expect("a folder can be made"),
-            })
-            .collect();
-        nodes.iter_mut().for_each(Node::run);
-        let cluster = Self { nodes };
+        let cluster = Self { nodes: (0..2 * MASTERS).map(|_| Node::start(node_timeout)).collect() };
         // Before anybody knows anybody: later a node refuses it.
         for number in 1..cluster.nodes.len() {
             cluster.command::<String>(number, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
@@ -208,7 +198,27 @@ impl Cluster {
 }
 
 impl Node {
+    /// On ports that were free a moment ago; others where somebody was quicker.
+    fn start(node_timeout: Duration) -> Self {
+        let made = (0..5).find_map(|_| {
+            let mut node = Self {
+                port: free_port(),
+                bus_port: free_port(),
+                child: None,
+                timeout_ms: node_timeout.as_millis().to_string(),
+                dir: tempfile::tempdir().expect("a folder can be made"),
+            };
+            node.try_to_run().then_some(node)
+        });
+        made.expect("there are free ports")
+    }
+
     fn run(&mut self) {
+        assert!(self.try_to_run(), "the node ended at once");
+    }
+
+    /// False if it ended.
+    fn try_to_run(&mut self) -> bool {
         let mut command: Command = run::tool("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
         command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
@@ -217,11 +227,16 @@ impl Node {
         command.args(["--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0"]);
         command.args(["--repl-diskless-sync-delay", "0"]);
         command.arg("--dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("redis-server can be started"));
-        wait::until("a node", || {
+        let mut child = command.spawn().expect("redis-server can be started");
+        let runs = wait::until("a node", || {
+            if child.try_wait().expect("a child can be waited for").is_some() {
+                return Some(false);
+            }
             let mut connection = self.connection().ok()?;
-            redis::cmd("PING").query::<String>(&mut connection).ok()
+            redis::cmd("PING").query::<String>(&mut connection).ok().map(|_| true)
         });
+        self.child = Some(child);
+        runs
     }
 
     fn connection(&self) -> redis::RedisResult<Connection> {
