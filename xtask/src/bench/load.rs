@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::tools;
+use crate::workspace::shown;
 
 /// wrk counts in whole seconds, so it is told that many more than a round has, and stopped when the round is over.
 const SPARE_SECONDS: u64 = 5;
@@ -110,7 +111,10 @@ impl LoadGenerator {
                     "{address} over {connections} connections: {} answers, {} of them failures, and {} broken connections",
                     load.requests, load.refused, load.broken
                 ),
-                "a figure counts only if every answer is a success; see the server's log in target/bench",
+                format!(
+                    "a figure counts only if every answer is a success and comes within 2 s; see the server's log beside {}",
+                    shown(&self.script)
+                ),
             ));
         }
         Ok(load)
