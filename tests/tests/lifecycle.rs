@@ -55,7 +55,9 @@ fn it_answers_while_the_scorer_loads() {
 
 #[test]
 fn it_becomes_ready_and_early_calls_wait_for_that() {
-    let host = Host::launch(&App::of("wayward"), &["--port", "0"], &[]);
+    // It listens before it has read the folder, which must not be gone by then.
+    let app = App::of("wayward");
+    let host = Host::launch(&app, &["--port", "0"], &[]);
     host.score(&json!({"do": "count"})).expect(200);
     wait::until("readiness", || {
         let status = host.get("/readyz").status;
