@@ -1,6 +1,6 @@
 //! How the image's host is linked: small, since every cold start pulls it.
 //!
-//! Owns three flags of the linker that the pinned toolchain brings (lld). Must not know the crates that are linked.
+//! Owns four flags of the linker that the pinned toolchain brings (lld). Must not know the crates that are linked.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -9,6 +9,8 @@ fn main() {
     if is_image && is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ARCH", "x86_64") {
         // Functions that came out alike, of which generic code makes many, are kept once.
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
+        // Texts that end alike are kept once.
+        println!("cargo:rustc-link-arg-bins=-Wl,-O2");
         // A position-independent program relocates itself; this form of the list is a fortieth of the usual one's size.
         // A static C library reads it from glibc 2.36 on: Debian 12, Ubuntu 24.04. The packager tries the program.
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

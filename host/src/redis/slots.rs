@@ -9,8 +9,7 @@ use super::endpoint::Address;
 /// Slots that a cluster divides keys into.
 const SLOTS: u16 = 16384;
 
-/// With tables for 16 bytes at a time: keys are long, and every command has one.
-static CRC: crc::Crc<u16, crc::Table<16>> = crc::Crc::<u16, crc::Table<16>>::new(&crc::CRC_16_XMODEM);
+static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 
 /// A master of the cluster.
 #[derive(Clone, PartialEq, Eq)]
