@@ -22,6 +22,7 @@
 //! | [`app`] | the order in which an app folder is loaded |
 //! | [`stores`] | the stores that a manifest names, where the environment says that they are |
 //! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
+//! | [`tensor`] | tensors by value, and the ports that they fit |
 //! | [`telemetry`] | the log |
 //!
 //! # Invariants
@@ -49,6 +50,7 @@ pub mod scorer;
 pub mod server;
 pub mod stores;
 pub mod telemetry;
+pub mod tensor;
 mod timer;
 pub mod trigger;
 

@@ -27,6 +27,8 @@ impl From<Dtype> for wit::Dtype {
             Dtype::I32 => Self::I32,
             Dtype::I64 => Self::I64,
             Dtype::I8 => Self::I8,
+            // Of no component's port and no weight: the contract has no such type. As bytes it would be these.
+            Dtype::Text => Self::U8,
             Dtype::U16 => Self::U16,
             Dtype::U32 => Self::U32,
             Dtype::U64 => Self::U64,

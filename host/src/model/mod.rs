@@ -17,7 +17,7 @@ pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 use self::mapping::Mapping;
 use crate::error::StartupError;
 
-/// Element types, named as in safetensors.
+/// Element types, named as in safetensors, which has all but text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
     /// One byte, 0 or 1.
@@ -38,6 +38,8 @@ pub enum Dtype {
     I64,
     /// Signed, 8 bits.
     I8,
+    /// Its length in bytes as four bytes, then UTF-8 without NUL. Only ports of graphs are of it.
+    Text,
     /// Unsigned, 16 bits.
     U16,
     /// Unsigned, 32 bits.
@@ -49,19 +51,19 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Size of one element, in bytes.
+    /// Size of one element, in bytes; of a text, the least.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
             Self::Bf16 | Self::F16 | Self::I16 | Self::U16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F32 | Self::I32 | Self::Text | Self::U32 => 4,
             Self::F64 | Self::I64 | Self::U64 => 8,
         }
     }
 
     /// Every type.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Bf16,
         Self::F16,
@@ -71,6 +73,7 @@ impl Dtype {
         Self::I32,
         Self::I64,
         Self::I8,
+        Self::Text,
         Self::U16,
         Self::U32,
         Self::U64,
@@ -90,6 +93,7 @@ impl Dtype {
             Self::I32 => "i32",
             Self::I64 => "i64",
             Self::I8 => "i8",
+            Self::Text => "text",
             Self::U16 => "u16",
             Self::U32 => "u32",
             Self::U64 => "u64",

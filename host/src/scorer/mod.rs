@@ -14,7 +14,6 @@ pub mod signature;
 #[cfg(feature = "compiler")]
 pub(crate) mod snapshot;
 mod store;
-pub mod tensor;
 pub mod tensor_body;
 
 use std::sync::Arc;
@@ -43,6 +42,7 @@ use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest, PredictionCacheSection};
+pub use crate::tensor;
 
 /// Bytes with a media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

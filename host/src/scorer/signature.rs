@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::Payload;
 use crate::error::ScoreFailure;
-use crate::model::Dtype;
 use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer as tensor;
+pub use crate::tensor::Port;
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
@@ -78,17 +78,6 @@ pub struct TensorSignature {
     pub deterministic: bool,
     /// Named bodies.
     pub examples: Vec<Example>,
-}
-
-/// A named input or output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// Unique within its direction.
-    pub name: String,
-    /// The type of its elements.
-    pub dtype: Dtype,
-    /// `None` where the dimension is open.
-    pub shape: Vec<Option<u64>>,
 }
 
 /// Most dimensions of a port. JSON nests as deep, and nobody's tensor does.

@@ -221,6 +221,7 @@ fn element(dtype: Dtype) -> Value {
         Dtype::F32 => json!({"type": "number", "format": "float"}),
         Dtype::F64 => json!({"type": "number", "format": "double"}),
         Dtype::Bf16 | Dtype::F16 => json!({"type": "number"}),
+        Dtype::Text => json!({"type": "string"}),
         Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64 => integer("int", dtype),
         Dtype::U8 | Dtype::U16 | Dtype::U32 | Dtype::U64 => integer("uint", dtype),
     }

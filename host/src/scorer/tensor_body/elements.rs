@@ -1,4 +1,4 @@
-//! A list of numbers in JSON, straight into the bytes of a tensor.
+//! A list of numbers or texts in JSON, straight into the bytes of a tensor.
 //!
 //! Owns the element types' limits and the agreement of nested lists with a shape. Must not know what stands around the
 //! list. Nothing is built in between: an element becomes bytes as it is read.
@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::super::signature::Port;
-use super::super::tensor::{Tensor, shape_text};
+use super::super::tensor::{Tensor, put_text, shape_text};
 use super::reading::{Reader, Step, unexpected};
 use crate::model::Dtype;
 
@@ -158,7 +158,7 @@ impl Nested<'_, '_> {
             Dtype::U16 => narrow!(u16),
             Dtype::U32 => narrow!(u32),
             Dtype::U64 => narrow!(u64),
-            Dtype::Bool => return Err(self.unexpected("a number")),
+            Dtype::Bool | Dtype::Text => return Err(self.unexpected("a number")),
             #[expect(clippy::cast_precision_loss, reason = "a whole number for a float port is rounded to the nearest")]
             Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => return self.float(value as f64),
         }
@@ -176,6 +176,7 @@ impl Nested<'_, '_> {
             Dtype::F32 if (value as f32).is_finite() => self.put((value as f32).to_le_bytes()),
             Dtype::F16 if f16::from_f64(value).is_finite() => self.put(f16::from_f64(value).to_le_bytes()),
             Dtype::Bf16 if bf16::from_f64(value).is_finite() => self.put(bf16::from_f64(value).to_le_bytes()),
+            Dtype::Text => return Err(self.unexpected("a number")),
             _ => return Err(self.out_of_range(value)),
         }
         Ok(())
@@ -186,7 +187,7 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of numbers")
+        f.write_str("a list")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
@@ -239,5 +240,16 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
         Ok(())
     }
 
-    unexpected! { string null object }
+    fn visit_str<E: de::Error>(mut self, value: &str) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Text {
+            return Err(self.unexpected("a string"));
+        }
+        if value.contains('\0') {
+            return Err(self.reader.misfit("A text must not hold a NUL.".to_owned()));
+        }
+        put_text(value, &mut self.elements.data);
+        Ok(())
+    }
+
+    unexpected! { null object }
 }

@@ -15,6 +15,7 @@ use super::Payload;
 use super::signature::{JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing};
 use super::tensor::Tensor;
 use crate::error::ScoreFailure;
+use crate::model::Dtype;
 
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
@@ -62,7 +63,8 @@ pub fn read(
         [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports) => vec![raw::read(port, body)?],
         ports => return Err(unsupported(label, ports)),
     };
-    let raw = signature.outputs.len() == 1 && prefers_bytes(attributes);
+    let is_one_of_numbers = matches!(signature.outputs.as_slice(), [port] if port.dtype != Dtype::Text);
+    let raw = is_one_of_numbers && prefers_bytes(attributes);
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }
 

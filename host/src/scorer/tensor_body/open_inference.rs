@@ -4,12 +4,13 @@
 //! routes, nor how JSON is read. The protocol: <https://github.com/kserve/open-inference-protocol>; the extension:
 //! Triton's `extension_binary_data.md`.
 //!
-//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; it knows them as binary data alone.
+//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; it knows them as binary data alone. Its BYTES are
+//! texts here: strings in JSON, and UTF-8 in binary data.
 
 mod request;
 
 use super::super::signature::{Port, TensorSignature};
-use super::super::tensor::Tensor;
+use super::super::tensor::{Tensor, count};
 use super::text;
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -39,8 +40,8 @@ pub(super) struct Asked {
     outputs: Vec<(usize, bool)>,
 }
 
-/// All element types, in the order in which the protocol lists them. It has BYTES too, which no port is of.
-const DTYPES: [Dtype; 13] = [
+/// All element types, in the order in which the protocol lists them.
+const DTYPES: [Dtype; 14] = [
     Dtype::Bool,
     Dtype::U8,
     Dtype::U16,
@@ -54,6 +55,7 @@ const DTYPES: [Dtype; 13] = [
     Dtype::Bf16,
     Dtype::F32,
     Dtype::F64,
+    Dtype::Text,
 ];
 
 /// The protocol's name of an element type.
@@ -69,6 +71,7 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
         Dtype::I32 => "INT32",
         Dtype::I64 => "INT64",
         Dtype::I8 => "INT8",
+        Dtype::Text => "BYTES",
         Dtype::U16 => "UINT16",
         Dtype::U32 => "UINT32",
         Dtype::U64 => "UINT64",
@@ -245,7 +248,8 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             if !binary.is_announced {
                 return wrong("Binary data takes the header Inference-Header-Content-Length.".to_owned());
             }
-            if size != bytes {
+            // How long texts are, only they themselves say; whether they fit is checked below.
+            if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!("Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."));
             }
             let data = usize::try_from(size).ok().and_then(|size| binary.rest.split_off(..size));
@@ -255,9 +259,9 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             }
         }
         (Some(Data::Read(read)), None) => {
-            let have = read.data.len() / port.dtype.bytes();
-            if read.data.len() as u64 != bytes {
-                let takes = bytes / port.dtype.bytes() as u64;
+            let have = count(port.dtype, &read.data).unwrap_or_default();
+            let takes = bytes / port.dtype.bytes() as u64;
+            if have != takes {
                 return Err(wrong(
                     "/data",
                     format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),

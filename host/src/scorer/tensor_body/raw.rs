@@ -1,15 +1,17 @@
-//! One tensor as its bare bytes: row-major, little-endian.
+//! One tensor of numbers as its bare bytes: row-major, little-endian.
 //!
 //! Owns how the length gives the one open dimension. Must not know labels.
 
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, shape_text};
 use crate::error::ScoreFailure;
+use crate::model::Dtype;
 
-/// True if bytes alone say what tensor they are: one port, and at most one dimension to be found by their number.
+/// True if bytes alone say what tensor they are: one port of numbers, and at most one dimension to be found by how many
+/// there are.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let [port] = ports else { return false };
-    port.shape.iter().filter(|dimension| dimension.is_none()).count() <= 1
+    port.dtype != Dtype::Text && port.shape.iter().filter(|dimension| dimension.is_none()).count() <= 1
 }
 
 /// Reads the tensor of the one port.

@@ -251,3 +251,40 @@ proptest! {
         let _ = read(&signature(&ports, &ports), &payload(open_inference::MEDIA_TYPE, body), &[]);
     }
 }
+
+#[test]
+fn texts_come_and_go_in_every_form_but_bare_bytes() {
+    let ports = [port("t", Dtype::Text, &[None, Some(2)])];
+    let signature = signature(&ports, &ports);
+    let through = |content_type: &str, body: &[u8], headers: &[(&str, &str)]| {
+        let (tensors, reply) = read(&signature, &payload(content_type, body), &attributes(headers))?;
+        Ok::<_, ScoreFailure>(write(&reply, &model(), tensors))
+    };
+    let nested = r#"[["a",""],["\"Zürich\"\n","\u0001"]]"#;
+    let answer = through(JSON, format!("{{\"t\": {nested}}}").as_bytes(), &[("accept", OCTET_STREAM)]).unwrap();
+    assert_eq!((answer.payload.content_type.as_str(), answer.payload.body), (JSON, nested.into()));
+
+    let request = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","data":["a","b"]}]}"#;
+    let answer = through(JSON, request.as_bytes(), &[]).unwrap().payload.body;
+    let outputs = r#""outputs":[{"name":"t","datatype":"BYTES","shape":[1,2],"data":["a","b"]}]}"#;
+    assert!(String::from_utf8_lossy(&answer).ends_with(outputs), "{answer:?}");
+
+    let json = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","parameters":{"binary_data_size":11}}]}"#;
+    let binary = [json.as_bytes(), b"\x01\0\0\0a\x02\0\0\0bc"].concat();
+    let length = json.len().to_string();
+    let headers = [("inference-header-content-length", length.as_str())];
+    let answer = through(OCTET_STREAM, &binary, &headers).unwrap().payload.body;
+    assert!(String::from_utf8_lossy(&answer).contains(r#""data":["a","bc"]"#), "{answer:?}");
+    for cut in ["\x01\0\0\0a\x03\0\0\0bc", "\x01\0\0\0\0\x02\0\0\0bc"] {
+        assert!(through(OCTET_STREAM, &[json, cut].concat().into_bytes(), &headers).is_err());
+    }
+
+    assert!(matches!(through(OCTET_STREAM, b"abcd", &[]), Err(ScoreFailure::Unsupported { .. })));
+    let pointer = |body: &str| match through(JSON, body.as_bytes(), &[]) {
+        Err(ScoreFailure::NotConforming { pointer, .. }) => pointer,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pointer(r#"{"t": [["a", 1]]}"#), "/t/0/1");
+    assert_eq!(pointer(r#"{"t": [["a", "\u0000"]]}"#), "/t/0/1");
+    assert_eq!(pointer(r#"{"t": ["a", "b"]}"#), "/t/0");
+}

@@ -5,7 +5,7 @@
 
 use half::{bf16, f16};
 
-use super::super::tensor::Tensor;
+use super::super::tensor::{Tensor, text_from};
 use crate::model::Dtype;
 
 /// Room for a tensor's text, more than most need.
@@ -13,6 +13,7 @@ pub(super) fn capacity(tensor: &Tensor) -> usize {
     let characters = match tensor.dtype {
         Dtype::Bool | Dtype::I8 | Dtype::U8 => 6,
         Dtype::I16 | Dtype::U16 => 7,
+        Dtype::Text => 8,
         Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::I32 | Dtype::U32 => 14,
         Dtype::F64 | Dtype::I64 | Dtype::U64 => 21,
     };
@@ -44,10 +45,10 @@ pub(super) fn count(number: u64, text: &mut Vec<u8>) {
 
 fn write_nested(dtype: Dtype, shape: &[u64], bytes: &mut &[u8], text: &mut Vec<u8>) {
     match shape {
-        [] => row(dtype, take(bytes, dtype.bytes() as u64), text),
+        [] => row(dtype, take(dtype, bytes, 1), text),
         [length] => {
             text.push(b'[');
-            row(dtype, take(bytes, length.saturating_mul(dtype.bytes() as u64)), text);
+            row(dtype, take(dtype, bytes, *length), text);
             text.push(b']');
         }
         [length, inner @ ..] => {
@@ -63,9 +64,20 @@ fn write_nested(dtype: Dtype, shape: &[u64], bytes: &mut &[u8], text: &mut Vec<u
     }
 }
 
-/// The first bytes, or all if there are fewer.
-fn take<'a>(bytes: &mut &'a [u8], length: u64) -> &'a [u8] {
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
+/// The bytes of the first elements, or all if there are fewer.
+fn take<'a>(dtype: Dtype, bytes: &mut &'a [u8], elements: u64) -> &'a [u8] {
+    let length = match dtype {
+        Dtype::Text => {
+            let mut rest = *bytes;
+            for _ in 0..elements {
+                if text_from(&mut rest).is_none() {
+                    break;
+                }
+            }
+            bytes.len() - rest.len()
+        }
+        _ => usize::try_from(elements.saturating_mul(dtype.bytes() as u64)).unwrap_or(usize::MAX).min(bytes.len()),
+    };
     bytes.split_off(..length).unwrap_or_default()
 }
 
@@ -78,6 +90,7 @@ fn row(dtype: Dtype, bytes: &[u8], text: &mut Vec<u8>) {
         Dtype::I16 => integers(bytes, text, i16::from_le_bytes),
         Dtype::I32 => integers(bytes, text, i32::from_le_bytes),
         Dtype::I64 => integers(bytes, text, i64::from_le_bytes),
+        Dtype::Text => texts(bytes, text),
         Dtype::U8 => integers(bytes, text, u8::from_le_bytes),
         Dtype::U16 => integers(bytes, text, u16::from_le_bytes),
         Dtype::U32 => integers(bytes, text, u32::from_le_bytes),
@@ -105,6 +118,16 @@ fn floats<const N: usize, T: zmij::Float>(bytes: &[u8], text: &mut Vec<u8>, read
         let number = read(*element).map_or("null", |number| buffer.format_finite(number));
         text.extend_from_slice(number.as_bytes());
     });
+}
+
+fn texts(mut bytes: &[u8], text: &mut Vec<u8>) {
+    let mut is_first = true;
+    while let Some(element) = text_from(&mut bytes) {
+        if !std::mem::take(&mut is_first) {
+            text.push(b',');
+        }
+        string(element, text);
+    }
 }
 
 fn join<const N: usize>(bytes: &[u8], text: &mut Vec<u8>, mut write: impl FnMut(&[u8; N], &mut Vec<u8>)) {

@@ -1,0 +1,145 @@
+//! Tensors as the host handles them: by value, checked against a port.
+//!
+//! Owns the form of a tensor's bytes and its agreement with its port. Must not know JSON, the generated types, nor who
+//! computes.
+
+use crate::model::Dtype;
+
+/// A dense tensor: row-major, little-endian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// The name of its port.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// The product of the dimensions is the number of elements.
+    pub shape: Vec<u64>,
+    /// The elements.
+    pub data: Vec<u8>,
+}
+
+/// A named input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Unique within its direction.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// `None` where the dimension is open.
+    pub shape: Vec<Option<u64>>,
+}
+
+/// Most lists that an empty tensor may consist of.
+const EMPTY_LISTS: u64 = 1 << 20;
+
+impl Tensor {
+    /// Checks what a scorer gave against the port it gave it for; the error says what does not fit.
+    ///
+    /// # Errors
+    /// Type, shape or number of bytes disagree.
+    pub fn fits(&self, port: &Port) -> Result<(), String> {
+        if self.dtype != port.dtype {
+            return Err(format!("`{}` is {}, and its port is {}", self.name, self.dtype.name(), port.dtype.name()));
+        }
+        let fits = self.shape.len() == port.shape.len()
+            && self.shape.iter().zip(&port.shape).all(|(have, want)| want.is_none_or(|want| want == *have));
+        if !fits {
+            return Err(format!("`{}` has the shape {:?}, and its port {}", self.name, self.shape, shape_text(port)));
+        }
+        let elements = self.shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+        match self.dtype {
+            Dtype::Text => {
+                if count(self.dtype, &self.data).is_none_or(|have| Some(have) != elements) {
+                    return Err(format!("`{}` holds other texts than {:?} takes", self.name, self.shape));
+                }
+            }
+            _ => {
+                let bytes = elements.and_then(|elements| elements.checked_mul(self.dtype.bytes() as u64));
+                if bytes != Some(self.data.len() as u64) {
+                    let (name, bytes, shape) = (&self.name, self.data.len(), &self.shape);
+                    return Err(format!("`{name}` has {bytes} bytes, and its shape is {shape:?}"));
+                }
+            }
+        }
+        // An empty tensor has no bytes to bound its other dimensions, and each of them is a list to write.
+        let lists = self.shape.iter().take_while(|dimension| **dimension > 0).try_fold(1u64, |product, dimension| {
+            product
+                .checked_mul(*dimension)
+                .filter(|product| self.shape.iter().all(|d| *d > 0) || *product <= EMPTY_LISTS)
+        });
+        if lists.is_none() {
+            return Err(format!("`{}` is empty, and its shape is {:?}", self.name, self.shape));
+        }
+        if self.dtype == Dtype::Bool && self.data.iter().any(|byte| *byte > 1) {
+            return Err(format!("`{}` is bool and holds a byte that is neither 0 nor 1", self.name));
+        }
+        Ok(())
+    }
+}
+
+/// A port's shape for people: `[N, 784]`, where `N` is open.
+#[must_use]
+pub fn shape_text(port: &Port) -> String {
+    let dimensions: Vec<_> =
+        port.shape.iter().map(|dimension| dimension.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
+    format!("[{}]", dimensions.join(", "))
+}
+
+/// The number of elements that bytes hold; `None` if they end within one, or hold a text that is none.
+#[must_use]
+pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
+    if dtype != Dtype::Text {
+        let width = dtype.bytes();
+        return bytes.len().is_multiple_of(width).then_some((bytes.len() / width) as u64);
+    }
+    let mut count = 0;
+    while !bytes.is_empty() {
+        text_from(&mut bytes)?;
+        count += 1;
+    }
+    Some(count)
+}
+
+/// Appends a text as an element.
+pub fn put_text(text: &str, data: &mut Vec<u8>) {
+    // A longer one than 4 GiB is in no body; cut to nothing it would not fit its port.
+    data.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    data.extend_from_slice(text.as_bytes());
+}
+
+/// Takes the first text off; `None` if there is none, or what is there is no text.
+pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains('\0'))?;
+    *bytes = rest;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_fit_by_their_number_and_are_read_back() {
+        let mut data = Vec::new();
+        ["a", "", "Zürich"].iter().for_each(|text| put_text(text, &mut data));
+        let tensor = |shape: &[u64], data: &[u8]| Tensor {
+            name: "t".into(),
+            dtype: Dtype::Text,
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        };
+        let port = Port { name: "t".into(), dtype: Dtype::Text, shape: vec![None] };
+        assert_eq!(tensor(&[3], &data).fits(&port), Ok(()));
+        assert!(tensor(&[2], &data).fits(&port).is_err());
+        assert!(tensor(&[3], &data[..data.len() - 1]).fits(&port).is_err());
+        assert!(tensor(&[1], b"\x01\0\0\0\xff").fits(&port).is_err(), "no UTF-8");
+        assert!(tensor(&[1], b"\x01\0\0\0\0").fits(&port).is_err(), "a NUL");
+        assert!(tensor(&[1], b"\xff\xff\xff\xffa").fits(&port).is_err());
+        assert_eq!(tensor(&[0], b"").fits(&port), Ok(()));
+        let mut rest = data.as_slice();
+        assert_eq!([text_from(&mut rest), text_from(&mut rest)], [Some("a"), Some("")]);
+        assert_eq!((text_from(&mut rest), text_from(&mut rest)), (Some("Zürich"), None));
+    }
+}
