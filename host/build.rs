@@ -12,8 +12,11 @@ fn main() {
         // Texts that end alike are kept once.
         println!("cargo:rustc-link-arg-bins=-Wl,-O2");
         // A position-independent program relocates itself; this form of the list is a fortieth of the usual one's size.
-        // A static C library reads it from glibc 2.36 on: Debian 12, Ubuntu 24.04. The packager tries the program.
-        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        // A C library reads it from glibc 2.36 on: Debian 12, Ubuntu 24.04. The packager tries the program. A program that
+        // is linked dynamically finds the base's C library, which may be older.
+        if std::env::var_os("CARGO_FEATURE_GRAPHS").is_none() {
+            println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
         // A profile's `strip` does not reach a package that has an optimisation level of its own.
         println!("cargo:rustc-link-arg-bins=-Wl,--strip-all");
     }
