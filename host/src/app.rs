@@ -4,18 +4,19 @@
 //! arrive.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::capability::Capabilities;
 use crate::component::{self, Compiled};
-use crate::deployment::{self, Environment};
+use crate::deployment::{self, ENGINE_VARIABLE, Environment};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
 use crate::functions::FunctionApp;
+use crate::graph;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
 use crate::redis::Store;
@@ -24,7 +25,7 @@ use crate::scorer::{Scorer, WIT_VERSION};
 use crate::stores;
 
 /// What was loaded, for people, pipelines and the image's labels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// `scorer.name`.
     pub name: String,
@@ -34,11 +35,11 @@ pub struct CheckReport {
     pub world: String,
     /// The version of the WIT contract.
     pub wit_version: String,
-    /// `sha256:` and 64 hex digits, of the component's file.
-    pub component_digest: String,
+    /// `sha256:` and 64 hex digits, of the component's file; none where a graph is served itself.
+    pub component_digest: Option<String>,
     /// `sha256:` and 64 hex digits, over the model's files; none without a model.
     pub model_digest: Option<String>,
-    /// Where the code comes from: the packager, for a CPU level, or compiled at start.
+    /// Where the code comes from: the packager, for a CPU level, or compiled at start; or which graph, and by what.
     pub code: String,
     /// What `describe` stated.
     pub signature: Value,
@@ -50,8 +51,15 @@ pub struct App {
     pub manifest: Manifest,
     /// What runs.
     pub scorer: Scorer,
-    compiled: Compiled,
+    code: Code,
     model: Arc<Model>,
+}
+
+/// What computes.
+enum Code {
+    Component(Compiled),
+    /// The name of the graph's file.
+    Graph(String),
 }
 
 impl App {
@@ -65,13 +73,20 @@ impl App {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         // A source is told apart before anything is opened.
-        component::file(&manifest)?;
+        if manifest.scorer.component.is_some() {
+            component::file(&manifest)?;
+        }
         let model = Arc::new(open_model(&manifest)?);
         let capabilities = Arc::new(capabilities(&manifest, Arc::clone(&model), stores::open(&manifest, environment)?));
+        if let Some((name, file)) = graph_of(&manifest, &model)? {
+            let library = deployment::engine_library(environment);
+            let scorer = Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
+            return Ok(Self { manifest, scorer, code: Code::Graph(name), model });
+        }
         let engine = engine::engine(Allocation::Pool { instances: deployment::most_instances(&manifest.limits) })?;
         let compiled = component::load(&engine, &manifest)?;
         let scorer = Scorer::load(&engine, &compiled, &manifest, capabilities, runtime).await?;
-        Ok(Self { manifest, scorer, compiled, model })
+        Ok(Self { manifest, scorer, code: Code::Component(compiled), model })
     }
 
     /// Compares the digests in `[precompiled]` with the files that they were taken of. Not done at each start: it reads
@@ -109,17 +124,42 @@ impl App {
             version: self.manifest.scorer.version.clone(),
             world: self.scorer.world().to_string(),
             wit_version: WIT_VERSION.to_owned(),
-            component_digest: self.compiled.digest.clone(),
+            component_digest: match &self.code {
+                Code::Component(compiled) => Some(compiled.digest.clone()),
+                Code::Graph(_) => None,
+            },
             model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model_digest()),
-            code: match &self.manifest.precompiled {
-                None => "compiled at start".to_owned(),
-                Some(Precompiled { cpu, snapshot, .. }) => {
+            code: match (&self.code, &self.manifest.precompiled) {
+                (Code::Graph(name), _) => format!("{name}, run by {}", graph::ENGINE),
+                (_, None) => "compiled at start".to_owned(),
+                (_, Some(Precompiled { cpu, snapshot, .. })) => {
                     format!("precompiled for {cpu}{}", if *snapshot { ", init done" } else { "" })
                 }
             },
-            signature: signature_json(self.scorer.signature()),
+            signature: signature_json(&self.scorer),
         }
     }
+}
+
+/// The graph that is the scorer, where no component is: its name in the model, and its file.
+///
+/// # Errors
+/// The model cannot be read, or holds no such graph.
+pub fn served_graph(manifest: &Manifest) -> Result<Option<(String, PathBuf)>, StartupError> {
+    match manifest.scorer.component {
+        Some(_) => Ok(None),
+        None => graph_of(manifest, &open_model(manifest)?),
+    }
+}
+
+fn graph_of(manifest: &Manifest, model: &Model) -> Result<Option<(String, PathBuf)>, StartupError> {
+    if manifest.scorer.component.is_some() {
+        return Ok(None);
+    }
+    let path = manifest.scorer.model.clone().unwrap_or_default();
+    let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
+    let name = chosen.map_err(|(problem, fix)| StartupError::Model { path: path.clone(), problem, fix })?;
+    Ok(Some((name.to_owned(), if path.is_dir() { path.join(name) } else { path })))
 }
 
 /// The model that the manifest names; a scorer may have none.
@@ -150,7 +190,9 @@ pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
     runtime.block_on(async move {
         let manifest = Manifest::read(app)?;
         FunctionApp::read(&manifest)?;
-        let app = App::load(manifest, &|_: &str| None, handle).await?;
+        // Stores stay in memory; where the engine's library is, is no matter of the deployment.
+        let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
+        let app = App::load(manifest, &environment, handle).await?;
         app.verify()?;
         app.scorer.warm_up().await?;
         Ok(app.report())
@@ -166,9 +208,18 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
         .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
 }
 
-fn signature_json(signature: &Signature) -> Value {
+fn signature_json(scorer: &Scorer) -> Value {
     let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
-    match signature {
+    // What each column of an output stands for that was a list of maps.
+    let output = |output: &Port| {
+        let mut described = port(output);
+        let classes = scorer.classes().find(|(name, _)| *name == output.name);
+        if let (Some((_, classes)), Some(described)) = (classes, described.as_object_mut()) {
+            described.insert("classes".to_owned(), json!(classes));
+        }
+        described
+    };
+    match scorer.signature() {
         Signature::Payload(signature) => json!({
             "input": {
                 "contentTypes": signature.input.content_types,
@@ -182,7 +233,7 @@ fn signature_json(signature: &Signature) -> Value {
         }),
         Signature::Tensor(signature) => json!({
             "inputs": signature.inputs.iter().map(port).collect::<Vec<_>>(),
-            "outputs": signature.outputs.iter().map(port).collect::<Vec<_>>(),
+            "outputs": signature.outputs.iter().map(output).collect::<Vec<_>>(),
             "batchable": signature.batchable,
             "deterministic": signature.deterministic,
         }),

@@ -50,8 +50,13 @@ pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupErr
 /// The manifest names a source.
 pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     match &manifest.scorer.component {
-        ComponentSource::File(path) => Ok(path.clone()),
-        ComponentSource::Cargo(folder) => Err(StartupError::Component {
+        Some(ComponentSource::File(path)) => Ok(path.clone()),
+        None => Err(StartupError::Component {
+            path: manifest.path.clone(),
+            problem: "names no component".to_owned(),
+            fix: "add `component = \"NAME.wasm\"` under [scorer]".to_owned(),
+        }),
+        Some(ComponentSource::Cargo(folder)) => Err(StartupError::Component {
             path: folder.clone(),
             problem: "is a source, and the host runs only what is built".to_owned(),
             fix: format!(

@@ -3,7 +3,10 @@
 //! Owns the names of the variables and reads them, once, at the edge. Must not know what the values are used for. A
 //! variable's value never appears in a message: it may hold a password.
 
+use std::path::{Path, PathBuf};
+
 use crate::error::StartupError;
+use crate::graph::LIBRARY;
 use crate::manifest::{Limits, StoreSection};
 use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 
@@ -18,6 +21,9 @@ pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
 /// `text` or `json`; unset: text on a terminal, JSON elsewhere.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
+
+/// The library that runs graphs; unset: looked for beside the program.
+pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
 /// Reads variables; a test hands over its own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -43,6 +49,12 @@ pub fn most_instances(limits: &Limits) -> usize {
     limits.instances.unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
+/// Runs of a graph at a time: each has a core, and holds the whole model.
+#[must_use]
+pub fn most_sessions(limits: &Limits) -> usize {
+    cores().min(most_instances(limits))
+}
+
 /// The port that the environment asks for, if it does.
 ///
 /// # Errors
@@ -61,6 +73,19 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
 #[must_use]
 pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
+}
+
+/// Where the library is that runs graphs: what the variable names, else `lib/scorebox/` or `engine/` beside one of the three
+/// folders around the program. In an image that is `/usr/lib/scorebox`, in a clone `target/engine`.
+#[must_use]
+pub fn engine_library(environment: Environment<'_>) -> PathBuf {
+    if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {
+        return path.into();
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    let around = program.ancestors().skip(1).take(3);
+    let mut places = around.flat_map(|folder| ["lib/scorebox", "engine"].map(|name| folder.join(name).join(LIBRARY)));
+    places.find(|place| place.is_file()).unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
 }
 
 /// What a store is connected by.

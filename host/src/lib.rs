@@ -13,6 +13,7 @@
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
 //! | [`model`] | tensors and files, mapped once per process |
+//! | [`graph`] | models that compute by themselves, and the engine that runs them |
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
 //! | [`capability`] | what a scorer may import |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
@@ -27,7 +28,7 @@
 //!
 //! # Invariants
 //!
-//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, redis}`; `error` and
+//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph, redis}`; `error` and
 //!   `manifest` are below all.
 //! - A guest holds a thread that serves sockets for one tick at most (`scorer/lane.rs`); a guest's fault ends no process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.
@@ -40,6 +41,7 @@ pub mod deployment;
 pub mod engine;
 pub mod error;
 pub mod functions;
+pub mod graph;
 pub mod manifest;
 pub mod model;
 #[cfg(feature = "compiler")]

@@ -34,6 +34,7 @@ Exit codes:
   6  init of the scorer     7  address or port     8  an environment variable
   9  host.json or a function.json
   10 check --connect: a store does not answer
+  11 the library of the engine for graphs
   invoke only: 20  the input   21  try later   22  out of time   23  the scorer
 
 Environment:
@@ -41,6 +42,7 @@ Environment:
                                 answered at /FUNCTION
   SCOREBOX_LOG                  what is logged: a level, or e.g. info,scorer=debug
   SCOREBOX_LOG_FORMAT           text or json; unset: text on a terminal, JSON elsewhere
+  SCOREBOX_ENGINE_LIBRARY       the library that runs graphs; unset: in ../lib/scorebox beside the program's folder
   SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable; for ?auth=entra also the
                                 variables by which Azure tells who gives tokens: IDENTITY_ENDPOINT, IDENTITY_HEADER,
                                 AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST";
@@ -60,6 +62,12 @@ enum Command {
     Invoke(Invoke),
     /// Load the app as `serve` would, init included, and say what it is.
     Check(Check),
+    #[cfg(feature = "graphs")]
+    /// Load an ONNX file, run it once on zeros, and print what goes in and out as JSON.
+    ///
+    /// In a process of its own with bounded memory, since what runs a file is native code; `check` does it for every graph
+    /// of a model.
+    Graph(GraphFile),
 }
 
 const INVOKE_EXAMPLES: &str = "\
@@ -148,6 +156,14 @@ struct Check {
     output: Format,
 }
 
+#[cfg(feature = "graphs")]
+#[derive(Args)]
+struct GraphFile {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For scripts.
@@ -157,11 +173,15 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    #[cfg(all(feature = "graphs", not(target_feature = "crt-static")))]
+    scorebox_host::graph::allow_loading();
     // TLS to Redis. The only other user of the process-wide default is nobody, so it is not set yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Arguments::parse().command {
         Command::Serve(serve) => command::serve::run(serve),
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
+        #[cfg(feature = "graphs")]
+        Command::Graph(graph) => command::graph::run(&graph.file),
     }
 }

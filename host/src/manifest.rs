@@ -64,8 +64,10 @@ pub struct ScorerSection {
     pub name: String,
     /// Free text, e.g. `1.4.0`; empty if not given.
     pub version: String,
-    /// Where the component comes from.
-    pub component: ComponentSource,
+    /// Where the component comes from; `None`: a graph of the model is the scorer.
+    pub component: Option<ComponentSource>,
+    /// Without a component: which graph, where the model holds several.
+    pub graph: Option<String>,
     /// The model's folder or single file, if the scorer has one.
     pub model: Option<PathBuf>,
     /// Whether the packager runs `init` and stores the component as it is after it.
@@ -199,7 +201,8 @@ struct RawScorer {
     name: String,
     #[serde(default)]
     version: String,
-    component: toml::Value,
+    component: Option<toml::Value>,
+    graph: Option<String>,
     model: Option<PathBuf>,
     snapshot: Option<bool>,
     #[serde(default)]
@@ -242,6 +245,12 @@ impl Raw {
         let package = self.package.into_section(&scorer)?;
         let limits = self.limits.into_limits()?;
         let prediction_cache = self.prediction_cache.map(|raw| raw.into_section(&stores)).transpose()?;
+        if scorer.component.is_none() && self.precompiled.is_some() {
+            return Err((
+                "[precompiled] is the code of a component, and `scorer.component` names none".to_owned(),
+                "leave [precompiled] to `cargo xtask build`, which writes it".to_owned(),
+            ));
+        }
         Ok(Manifest {
             path: path.to_path_buf(),
             scorer,
@@ -268,17 +277,37 @@ impl RawScorer {
             )
         };
         let component = match &self.component {
-            toml::Value::String(file) => ComponentSource::File(dir.join(file)),
-            toml::Value::Table(source) if source.len() == 1 => {
+            None => None,
+            Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
+            Some(toml::Value::Table(source)) if source.len() == 1 => {
                 let folder = source.get("cargo").and_then(toml::Value::as_str).ok_or_else(misfit)?;
-                ComponentSource::Cargo(dir.join(folder))
+                Some(ComponentSource::Cargo(dir.join(folder)))
             }
-            _ => return Err(misfit()),
+            Some(_) => return Err(misfit()),
         };
+        match (&component, &self.model, &self.graph) {
+            (None, None, _) => {
+                return Err((
+                    "there is neither `scorer.component` nor `scorer.model`, so nothing computes".to_owned(),
+                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; or, to serve an ONNX file \
+                     itself, `model = \"FILE.onnx\"`"
+                        .to_owned(),
+                ));
+            }
+            (Some(_), _, Some(_)) => {
+                return Err((
+                    "`scorer.graph` says which graph is served itself, and `scorer.component` what is served instead"
+                        .to_owned(),
+                    "remove one of the two".to_owned(),
+                ));
+            }
+            _ => {}
+        }
         Ok(ScorerSection {
             name: self.name,
             version: self.version,
             component,
+            graph: self.graph,
             model: self.model.map(|model| dir.join(model)),
             snapshot: self.snapshot.unwrap_or(true),
             labels: self.labels,

@@ -2,6 +2,7 @@
 //!
 //! Owns the file's form and the comparison. Must not know how digits are sent.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -22,10 +23,8 @@ pub struct Digit {
     expected: Expected,
 }
 
-#[derive(Deserialize)]
-struct Expected {
-    logreg: Prediction,
-}
+/// What scikit-learn says, by the model's name.
+type Expected = BTreeMap<String, Prediction>;
 
 #[derive(Deserialize)]
 struct Prediction {
@@ -80,10 +79,16 @@ impl Digit {
         json!(self.pixels).to_string()
     }
 
-    /// Asserts that these are scikit-learn's label and probabilities.
+    /// Asserts that these are scikit-learn's label and probabilities, by the logistic regression.
     #[track_caller]
     pub fn check(&self, label: &Value, probabilities: &Value) {
-        let Prediction { label: expected_label, proba } = &self.expected.logreg;
+        self.check_by("logreg", label, probabilities);
+    }
+
+    /// The same by another model.
+    #[track_caller]
+    pub fn check_by(&self, model: &str, label: &Value, probabilities: &Value) {
+        let Prediction { label: expected_label, proba } = &self.expected[model];
         assert_eq!(label.as_i64(), Some(*expected_label), "label of digit {}", self.id);
         let probabilities = probabilities.as_array().expect("a list of probabilities");
         assert_eq!(probabilities.len(), proba.len());

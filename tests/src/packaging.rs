@@ -26,7 +26,7 @@ pub fn package(project: &Path, output: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
-    command.arg("--layout").arg(output).arg("--host").arg(place::host());
+    command.arg("--layout").arg(output).arg("--host").arg(place::image_host());
     command
 }
 

@@ -16,6 +16,18 @@ pub fn image_host() -> PathBuf {
     existing("SCOREBOX_IMAGE_HOST_PROGRAM", || workspace().join("target/hosts/image/scorebox"))
 }
 
+/// The host program of images with a graph.
+#[must_use]
+pub fn image_host_with_graphs() -> PathBuf {
+    existing("SCOREBOX_GRAPHS_HOST_PROGRAM", || workspace().join("target/hosts/image-with-graphs/scorebox"))
+}
+
+/// The library that runs graphs.
+#[must_use]
+pub fn engine_library() -> PathBuf {
+    existing("SCOREBOX_ENGINE_LIBRARY", || workspace().join("target/engine").join(scorebox_host::graph::LIBRARY))
+}
+
 /// The program behind `cargo xtask`.
 #[must_use]
 pub fn xtask() -> PathBuf {

@@ -19,7 +19,7 @@ fn push(example: &str, registry: &Registry, output: &Path) -> String {
     let mut package = Command::new(place::xtask());
     package.env_clear().args(["package", "--push", "--plain-http", "--registry", &registry.name]);
     package.arg("--manifest").arg(place::example(example).join("scorebox.toml"));
-    package.arg("--layout").arg(output.join(example)).arg("--host").arg(place::host());
+    package.arg("--layout").arg(output.join(example)).arg("--host").arg(place::image_host());
     // A repository of this run alone: the container's image is removed by its name.
     let repository = format!("scorebox-test-{}/{example}", std::process::id());
     run::finish(package.args(["--repository", &repository]), b"").ended(0).stdout.trim_end().to_owned()

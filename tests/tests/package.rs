@@ -83,7 +83,7 @@ fn every_input_changes_the_digest() {
 
     let other = tempfile::tempdir().unwrap();
     let host = other.path().join("scorebox");
-    let mut bytes = std::fs::read(place::host()).unwrap();
+    let mut bytes = std::fs::read(place::image_host()).unwrap();
     bytes.push(0);
     std::fs::write(&host, bytes).unwrap();
     let mut command = package(project.path(), &other.path().join("image"));
@@ -199,7 +199,7 @@ fn other_programs_accept_the_layout() {
     let same = |inside: &str, file: PathBuf| {
         assert!(std::fs::read(root.join(inside)).unwrap() == std::fs::read(file).unwrap(), "{inside}");
     };
-    same("usr/bin/scorebox", place::host());
+    same("usr/bin/scorebox", place::image_host());
     same("home/site/wwwroot/component.wasm", project.path().join("component.wasm"));
     same("home/site/wwwroot/model/logreg.safetensors", project.path().join("model/logreg.safetensors"));
 }

@@ -13,7 +13,7 @@ use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 use crate::failure::Failure;
 use crate::model::{self, ModelFile};
 use crate::workspace::shown;
-use crate::{component, folder, functions_app};
+use crate::{component, folder, functions_app, graph_trial};
 
 /// The component's name inside an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
@@ -35,8 +35,18 @@ pub struct App {
     pub report: CheckReport,
 }
 
-/// Builds the component, stages the app folder, has the host library check it, and compiles it for `cpu`.
-pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> {
+/// What a scorer that is a graph is tried with; others need none of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trial<'a> {
+    /// A host program that runs graphs; without one the developer's is built.
+    pub host: Option<&'a Path>,
+    /// The library; without one it is fetched.
+    pub library: Option<&'a Path>,
+}
+
+/// Builds the component, stages the app folder, has the host library check it, and compiles it for `cpu`. A graph there is
+/// nothing to compile of: a host program tries it.
+pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu, trial: Trial<'_>) -> Result<App, Failure> {
     let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
     let component = component::locate(manifest)?;
     let resolved = resolved(manifest)?;
@@ -47,23 +57,29 @@ pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu) -> Result<App, Failure> 
     for (name, text) in &texts {
         staging.write(name, text.as_bytes())?;
     }
-    staging.copy(COMPONENT_FILE, &component)?;
     for file in &model {
         staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
     }
-    log();
-    // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it.
-    let mut report = check(manifest, staging.path())?;
-    let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
-    staging.write(CODE_FILE, &code.bytes)?;
-    staging.write(MANIFEST_FILE, written(&with_code(resolved, &code))?.as_bytes())?;
-    if cpu <= Cpu::native() {
-        report = check(manifest, staging.path())?;
-    }
-    say(&report, &code);
+    let (report, code_files) = match component {
+        Some(component) => {
+            staging.copy(COMPONENT_FILE, &component)?;
+            log();
+            // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it.
+            let mut report = check(manifest, staging.path())?;
+            let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
+            staging.write(CODE_FILE, &code.bytes)?;
+            staging.write(MANIFEST_FILE, written(&with_code(resolved, &code))?.as_bytes())?;
+            if cpu <= Cpu::native() {
+                report = check(manifest, staging.path())?;
+            }
+            say(&report, &code);
+            (report, vec![COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()])
+        }
+        None => (graph_trial::check(manifest, staging.path(), trial)?, Vec::new()),
+    };
     staging.finish()?;
 
-    let names = texts.into_keys().chain([COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()]);
+    let names = texts.into_keys().chain(code_files);
     Ok(App {
         dir: dir.to_path_buf(),
         files: names.map(|name| (name.clone(), dir.join(name))).collect(),
@@ -97,10 +113,8 @@ fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
 
 fn say(report: &CheckReport, code: &Code) {
     let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
-    eprintln!(
-        "checked: {}{version} targets {} {}; component {}",
-        report.name, report.world, report.wit_version, report.component_digest
-    );
+    let digest = report.component_digest.as_deref().unwrap_or_default();
+    eprintln!("checked: {}{version} targets {} {}; component {digest}", report.name, report.world, report.wit_version);
     eprintln!(
         "compiled: {} KiB for {}{}",
         code.bytes.len().div_ceil(1024),
@@ -121,7 +135,9 @@ fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     // Of an app folder that is packaged again.
     table.remove("precompiled");
     if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
-        scorer.insert("component".to_owned(), COMPONENT_FILE.into());
+        if scorer.contains_key("component") {
+            scorer.insert("component".to_owned(), COMPONENT_FILE.into());
+        }
         if scorer.contains_key("model") {
             scorer.insert("model".to_owned(), MODEL_FOLDER.into());
         }
@@ -157,7 +173,8 @@ pub fn default_dir(manifest: &Manifest) -> PathBuf {
 pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
-    let app = stage(&manifest, &dir, args.cpu)?;
+    let trial = Trial { host: None, library: args.engine_library.as_deref() };
+    let app = stage(&manifest, &dir, args.cpu, trial)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     functions_app::say_settings(&manifest);
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));

@@ -79,6 +79,12 @@ pub struct SetupArgs {
     /// Also report the servers and tools that the tests use.
     #[arg(long)]
     pub tests: bool,
+    /// Also fetch the library that runs ONNX graphs, with pip, into target/engine; what else needs it does so itself.
+    #[arg(long)]
+    pub graphs: bool,
+    /// With --graphs: check this library instead of fetching it.
+    #[arg(long, value_name = "FILE", requires = "graphs")]
+    pub engine_library: Option<PathBuf>,
 }
 
 /// Flags of `build`.
@@ -95,6 +101,10 @@ pub struct BuildArgs {
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
+    /// For a scorer that is a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
+    /// fetching it with pip.
+    #[arg(long, value_name = "FILE")]
+    pub engine_library: Option<PathBuf>,
 }
 
 /// Flags of `package`.
@@ -161,9 +171,14 @@ pub struct PackageArgs {
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// A static `scorebox` program to put into the image instead of building it.
+    /// A `scorebox` program to put into the image instead of building it: a static one, or for a scorer that is a graph one
+    /// with the feature `graphs`.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
+    /// For a scorer that is a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
+    /// fetching it with pip.
+    #[arg(long, value_name = "FILE")]
+    pub engine_library: Option<PathBuf>,
     /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,

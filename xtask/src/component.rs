@@ -10,12 +10,13 @@ use scorebox_host::manifest::{ComponentSource, Manifest};
 use crate::failure::Failure;
 use crate::workspace::{self, Artifact, GUEST_TARGET, shown};
 
-/// Builds or finds the component and returns its file.
-pub fn locate(manifest: &Manifest) -> Result<PathBuf, Failure> {
+/// Builds or finds the component and returns its file; `None` where a graph is the scorer.
+pub fn locate(manifest: &Manifest) -> Result<Option<PathBuf>, Failure> {
     match &manifest.scorer.component {
-        ComponentSource::Cargo(dir) => build(manifest, dir),
-        ComponentSource::File(file) if file.is_file() => Ok(file.clone()),
-        ComponentSource::File(file) => Err(Failure::project(
+        None => Ok(None),
+        Some(ComponentSource::Cargo(dir)) => build(manifest, dir).map(Some),
+        Some(ComponentSource::File(file)) if file.is_file() => Ok(Some(file.clone())),
+        Some(ComponentSource::File(file)) => Err(Failure::project(
             format!("{}: `scorer.component`: {} is no file", manifest.path.display(), file.display()),
             "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
         )),

@@ -1,4 +1,4 @@
-//! The host program: built, found, and checked to be static.
+//! The host program: built, found, and checked to be static where it must be.
 //!
 //! Owns the call that builds it and the reading of its ELF header. Must not know images.
 
@@ -8,14 +8,19 @@ use std::process::{Command, Stdio};
 use crate::failure::Failure;
 use crate::workspace::{self, shown};
 
-/// The two builds of the host.
+/// The builds of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// For a developer: compiles components that were not compiled before.
+    /// For a developer: compiles components that were not compiled before, and runs graphs.
     Developer,
     /// For an image: without a compiler.
     Image,
+    /// For an image with a graph: linked dynamically, since it loads a library.
+    ImageWithGraphs,
 }
+
+const WITH_GRAPHS: [&str; 9] =
+    ["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features", "--features", "graphs"];
 
 /// Builds the host program and returns its file.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
@@ -27,6 +32,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
         Kind::Image => {
             ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"])
         }
+        Kind::ImageWithGraphs => ("image-with-graphs", &WITH_GRAPHS),
     };
     eprintln!("building the host ({name})");
     let built = workspace::build(&workspace::root(), arguments)?;

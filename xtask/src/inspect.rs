@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
+use scorebox_host::scorer::World;
 use serde_json::Value;
 
 use self::contents::Contents;
@@ -184,7 +185,11 @@ fn labels(report: &mut Report, contents: &Contents) {
     };
     compare(report, "scorer.name", setting("scorer", "name"));
     compare(report, "scorer.version", setting("scorer", "version").filter(|version| !version.is_empty()));
-    let (world, version) = contents.kept.get("component.wasm").map(|bytes| contract(bytes)).unwrap_or_default();
+    let (world, version) = match contents.kept.get("component.wasm") {
+        Some(component) => contract(component),
+        // A graph is served as a scorer of tensors is, and knows no contract.
+        None => (Some(World::TensorScoring.to_string()).filter(|_| setting("scorer", "component").is_none()), None),
+    };
     compare(report, "world", world);
     compare(report, "wit-version", version);
     // The machine code is what runs; it must be the one that was made of this component.

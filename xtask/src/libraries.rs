@@ -1,10 +1,12 @@
 //! Shared libraries: what a dynamic program needs, and whether a base brings it.
 //!
-//! Owns the reading of ELF's version tables and the search through layers. Must not know why a program is dynamic.
+//! Owns the reading of ELF's version tables, the search through layers, and through this machine where there is no base.
+//! Must not know why a program is dynamic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use object::Endianness;
 use object::elf::FileHeader64;
@@ -22,16 +24,76 @@ const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
 pub struct Needs {
     /// The loader's file name.
     loader: String,
-    /// Versions of symbols, by the library's file name.
-    libraries: BTreeMap<String, BTreeSet<String>>,
+    /// Where the program says that the loader is.
+    loader_path: PathBuf,
+    libraries: Versions,
 }
+
+/// Versions of symbols, by the library's file name.
+type Versions = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads what a program needs; `None`: it is static.
 pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
+    let (loader_path, libraries) = read(program)?;
+    Ok(loader_path.map(|loader_path| Needs {
+        loader: file_name(&loader_path.to_string_lossy()),
+        loader_path,
+        libraries,
+    }))
+}
+
+impl Needs {
+    /// Adds what a library needs that the program loads while it runs.
+    pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
+        for (name, versions) in read(library)?.1 {
+            self.libraries.entry(name).or_default().extend(versions);
+        }
+        Ok(())
+    }
+}
+
+fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
     read_needs(&bytes).map_err(|error| {
         Failure::toolchain(format!("{}: {error}", shown(program)), "give --host a program for x86_64 Linux")
     })
+}
+
+/// The files on this machine that programs and libraries need, with the loader, by the paths at which the loader looks for
+/// them.
+pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let loader = &needs.loader_path;
+    let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
+    for program in programs {
+        let mut command = Command::new(loader);
+        command.env_clear().arg("--list").arg(program).stdin(Stdio::null());
+        let output = command.output().map_err(|error| Failure::file(loader, "be run", error))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let missing = text.lines().find(|line| line.contains("not found"));
+        if !output.status.success() || missing.is_some() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let problem = missing.map_or(said.trim(), str::trim);
+            return Err(Failure::toolchain(
+                format!("{}: cannot be run on this machine: {problem}", shown(program)),
+                "install libstdc++ (apt-get install libstdc++6), or package on a base that brings it",
+            ));
+        }
+        for path in listed(&text) {
+            found.insert(path.to_owned(), resolved(Path::new(path))?);
+        }
+    }
+    Ok(found)
+}
+
+/// The paths in the loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for itself.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let places = text.lines().filter_map(|line| line.trim().split_once(" (")).map(|(place, _)| place);
+    places.map(|place| place.split_once(" => ").map_or(place, |(_, path)| path)).filter(|path| path.starts_with('/'))
+}
+
+/// The file behind links, which do not travel.
+fn resolved(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| Failure::file(path, "be found", error))
 }
 
 /// Checks that the layers of a base, from the bottom up, bring what a program needs.
@@ -49,18 +111,17 @@ pub fn check(program: &Path, needs: &Needs, base: &str, layers: &[(PathBuf, Stri
     }
 }
 
-fn read_needs(bytes: &[u8]) -> object::Result<Option<Needs>> {
+fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
     let elf = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = elf.endian()?;
     let mut loader = None;
     for segment in elf.program_headers(endian, bytes)? {
         if let Some(name) = segment.interpreter(endian, bytes)? {
-            loader = Some(file_name(&String::from_utf8_lossy(name)));
+            loader = Some(PathBuf::from(String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()));
         }
     }
-    let Some(loader) = loader else { return Ok(None) };
     let sections = elf.sections(endian, bytes)?;
-    let mut libraries: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut libraries = Versions::new();
     if let Some((entries, index)) = sections.dynamic(endian, bytes)? {
         let strings = sections.strings(endian, bytes, index)?;
         for entry in entries.iter().filter(|entry| entry.d_tag(endian) == object::elf::DT_NEEDED) {
@@ -78,7 +139,7 @@ fn read_needs(bytes: &[u8]) -> object::Result<Option<Needs>> {
             }
         }
     }
-    Ok(Some(Needs { loader, libraries }))
+    Ok((loader, libraries))
 }
 
 /// The versions that a library defines.
@@ -158,7 +219,7 @@ mod tests {
     fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
         let set = |versions: &[&str]| versions.iter().map(|version| (*version).to_owned()).collect();
         let libraries = libraries.iter().map(|(name, versions)| ((*name).to_owned(), set(versions))).collect();
-        Needs { loader: "ld-linux-x86-64.so.2".to_owned(), libraries }
+        Needs { loader: "ld-linux-x86-64.so.2".to_owned(), loader_path: PathBuf::new(), libraries }
     }
 
     #[test]
@@ -177,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_read_from_the_loader_s_list() {
+        let text = "\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t\
+                    /lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        assert_eq!(
+            listed(text).collect::<Vec<_>>(),
+            ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]
+        );
+    }
+
+    #[test]
     fn static_program_needs_nothing_and_a_shell_its_c_library() {
         assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
         assert!(needs(Path::new("/etc/passwd")).is_err());
@@ -184,6 +255,9 @@ mod tests {
         if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
             let (name, versions) = needs.libraries.iter().next().unwrap();
             assert!(name.starts_with("libc.") && needs.loader.starts_with("ld-"), "{needs:?} {versions:?}");
+            let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
+            assert!(bundled.contains_key(&needs.loader_path.display().to_string()), "{bundled:?}");
+            assert!(bundled.iter().any(|(path, file)| path.contains("/libc.") && file.is_file()), "{bundled:?}");
         }
     }
 }

@@ -15,33 +15,35 @@ use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 use crate::workspace;
 
-/// What the image's host is built from: the crates that Cargo compiles for it, and what they are compiled with.
-pub fn host_build() -> Result<HostBuild, Failure> {
+/// What the image's host is built from, with graphs or without: the crates that Cargo compiles for it, and what they are
+/// compiled with.
+pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     let lock: Lock = toml::from_str(&text).map_err(|error| {
         Failure::toolchain(format!("{}: {error}", path.display()), "run `cargo update --workspace`")
     })?;
-    let tree = tree(&root)?;
+    let tree = tree(&root, with_graphs)?;
     let crates = crates(&tree, &lock);
     let version = crates.iter().find(|one| one.name == "scorebox-host").map(|one| one.version.clone());
     Ok(HostBuild {
         version: version.unwrap_or_default(),
         crates,
-        // glibc tells its version so; where nothing answers, it is not known.
-        libc: said(Command::new("getconf").arg("GNU_LIBC_VERSION")),
+        // glibc tells its version so; where nothing answers, it is not known. A host with graphs holds none.
+        libc: if with_graphs { None } else { said(Command::new("getconf").arg("GNU_LIBC_VERSION")) },
         rustc: said(Command::new("rustc").arg("--version")),
         lock: Digest::of(text.as_bytes()),
     })
 }
 
 /// As `cargo tree` prints a package: `NAME vVERSION|LICENCE`, perhaps with a path or a mark behind the version.
-fn tree(root: &Path) -> Result<String, Failure> {
+fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The same package and features as the image's build, see `host_program`.
     let arguments = ["tree", "-p", "scorebox-host", "--no-default-features", "--edges", "normal,no-proc-macro"];
     let form = ["--target", "x86_64-unknown-linux-gnu", "--prefix", "none", "--format", "{p}|{l}", "--locked"];
-    let output = workspace::cargo(root).args(arguments).args(form).stdin(Stdio::null()).output();
+    let features: &[&str] = if with_graphs { &["--features", "graphs"] } else { &[] };
+    let output = workspace::cargo(root).args(arguments).args(features).args(form).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(output) => Err(Failure::toolchain(
@@ -159,11 +161,12 @@ mod tests {
 
     #[test]
     fn host_is_built_from_what_cargo_says() {
-        let build = host_build().unwrap();
+        let build = host_build(false).unwrap();
         let has = |name: &str| build.crates.iter().any(|one| one.name == name);
         assert!(has("wasmtime") && has("sha2") && !has("clap_derive"), "{:?}", build.crates);
         // The image's host has no compiler.
-        assert!(!has("cranelift-codegen"));
+        assert!(!has("cranelift-codegen") && !has("ort"));
+        assert!(host_build(true).unwrap().crates.iter().any(|one| one.name == "ort"));
         let licensed = build.crates.iter().filter(|one| one.license.is_some() && one.checksum.is_some()).count();
         assert!(licensed * 10 > build.crates.len() * 9, "{licensed} of {}", build.crates.len());
     }

@@ -105,7 +105,7 @@ pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> Stri
             };
             format!("  {would}{}{more}", word(*sent))
         });
-        text.push_str(&format!("{:<7} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
+        text.push_str(&format!("{:<10} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
     }
     if let Some(sent) = sent {
         let sum = |wanted: Sent| -> u64 {

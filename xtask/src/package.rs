@@ -5,18 +5,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use scorebox_host::graph::LIBRARY;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::precompiled::Cpu;
 use serde_json::json;
 
-use crate::app::{self, App, MODEL_FOLDER};
+use crate::app::{self, App, MODEL_FOLDER, Trial};
 use crate::args::{Attest, Compressor, PackageArgs};
+use crate::engine_library::{self, EngineLibrary};
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::image::attestation::{FileOrigin, HostOrigin, Origin, Role, artifacts};
 use crate::image::base::Base;
 use crate::image::layout::{self, WrittenImage};
-use crate::image::{APP_ROOT, Compression, Content, Inputs, PORT, plan, sample};
+use crate::image::{APP_ROOT, Compression, Content, ENGINE_FOLDER, Inputs, PORT, plan, sample};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
@@ -61,8 +63,13 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         _ => None,
     };
-    if let (Some(host), Some(place), Some(base)) = (&args.host, &place, &base) {
-        libraries_are_there(host, place, base)?;
+    let parts = match manifest.scorer.component {
+        Some(_) => None,
+        None => Some(GraphParts::new(args.host.as_deref(), args.engine_library.as_deref(), base.is_none())?),
+    };
+    let host = parts.as_ref().map(|parts| parts.host.as_path()).or(args.host.as_deref());
+    if let (Some(host), Some(place), Some(base)) = (host, &place, &base) {
+        libraries_are_there(host, parts.as_ref(), place, base)?;
     }
     // A base's Functions host listens where its images do.
     let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
@@ -70,6 +77,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let making = Making {
         cpu: args.cpu,
         host: args.host.as_deref(),
+        parts: parts.as_ref(),
         output: args.layout.as_deref(),
         tag,
         compression: match args.compression {
@@ -113,8 +121,11 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
 }
 
 /// Looks whether a base brings what a dynamic host needs; for that its layers have to be here.
-fn libraries_are_there(host: &Path, place: &BasePlace, base: &Base) -> Result<(), Failure> {
-    let Some(needs) = libraries::needs(host)? else { return Ok(()) };
+fn libraries_are_there(host: &Path, parts: Option<&GraphParts>, place: &BasePlace, base: &Base) -> Result<(), Failure> {
+    let Some(mut needs) = libraries::needs(host)? else { return Ok(()) };
+    if let Some(parts) = parts {
+        needs.add(&parts.library.file)?;
+    }
     let folder = base_folder();
     place.fetch(base, &folder)?;
     let layers = base.layers.iter().filter(|layer| layer.urls.is_empty());
@@ -137,12 +148,48 @@ fn base_blobs(args: &PackageArgs, place: &BasePlace, base: &Base) -> Result<Opti
     Ok(Some(folder))
 }
 
+/// What an image with a graph holds beside the others: a host that runs it, the library, and what both need.
+pub struct GraphParts {
+    host: PathBuf,
+    library: EngineLibrary,
+    /// Where there is no base to bring them, by their paths in the image.
+    libraries: BTreeMap<String, PathBuf>,
+}
+
+impl GraphParts {
+    /// Builds or checks the host, and fetches or checks the library.
+    fn new(host: Option<&Path>, library: Option<&Path>, on_nothing: bool) -> Result<Self, Failure> {
+        let library = engine_library::locate(library)?;
+        let host = host.map_or_else(|| host_program::build(Kind::ImageWithGraphs), |host| Ok(host.to_path_buf()))?;
+        let Some(needs) = libraries::needs(&host)? else {
+            return Err(Failure::toolchain(
+                format!(
+                    "{}: is linked statically, and such a program cannot load the library that runs graphs",
+                    shown(&host)
+                ),
+                "leave --host out, or build one with `--features graphs`",
+            ));
+        };
+        let programs = [host.as_path(), library.file.as_path()];
+        let libraries = if on_nothing { libraries::bundle(&needs, &programs)? } else { BTreeMap::new() };
+        Ok(Self { host, library, libraries })
+    }
+
+    /// The library and its licences, by their names.
+    fn engine(&self) -> BTreeMap<String, Content> {
+        let files = std::iter::once(&self.library.file).chain(&self.library.texts);
+        files.filter_map(|file| Some((file.file_name()?.to_str()?.to_owned(), Content::File(file.clone())))).collect()
+    }
+}
+
 /// How an image is made, beside what its manifest says.
 pub struct Making<'a> {
     /// What the component is compiled for.
     pub cpu: Cpu,
     /// A host program that is built already.
     pub host: Option<&'a Path>,
+    /// For a scorer that is a graph.
+    pub parts: Option<&'a GraphParts>,
     /// The layout's folder, if not the usual one.
     pub output: Option<&'a Path>,
     /// The layout's tag.
@@ -167,6 +214,7 @@ impl<'a> Making<'a> {
         Self {
             cpu: Cpu::Baseline,
             host: None,
+            parts: None,
             output: Some(output),
             tag,
             compression: Compression::Gzip,
@@ -187,10 +235,17 @@ pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, F
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix(".package-").tempdir_in(&target))
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
-    let app = app::stage(manifest, &staging.path().join("app"), making.cpu)?;
-    let host = making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?;
-    // What a dynamic one needs of a base was looked for before.
-    if making.base.is_none() || libraries::needs(&host)?.is_none() {
+    let trial = Trial {
+        host: making.parts.map(|parts| parts.host.as_path()),
+        library: making.parts.map(|parts| parts.library.file.as_path()),
+    };
+    let app = app::stage(manifest, &staging.path().join("app"), making.cpu, trial)?;
+    let host = match making.parts {
+        Some(parts) => parts.host.clone(),
+        None => making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?,
+    };
+    // What a dynamic one needs of a base was looked for before, and on nothing it is brought along.
+    if making.parts.is_none() && (making.base.is_none() || libraries::needs(&host)?.is_none()) {
         host_program::check(&host)?;
     }
     let default = || workspace::target().join("images").join(&manifest.scorer.name);
@@ -221,10 +276,19 @@ fn origin(manifest: &Manifest, inputs: &Inputs, making: &Making<'_>, repository:
         let path = format!("{}/{name}", APP_ROOT.trim_start_matches('/'));
         Ok::<_, Failure>(FileOrigin { path, digest: materials::digest(content)?, role })
     };
+    let beside = |path: &str, content: &Content, role: Role| {
+        let path = path.trim_start_matches('/').to_owned();
+        Ok::<_, Failure>(FileOrigin { path, digest: materials::digest(content)?, role })
+    };
+    let engine = inputs.engine.iter().map(|(name, content)| {
+        let role = if name == LIBRARY { Role::Engine } else { Role::Library };
+        beside(&format!("{ENGINE_FOLDER}/{name}"), content, role)
+    });
+    let libraries = inputs.libraries.iter().map(|(path, content)| beside(path, content, Role::Library));
     let settings = inputs.app.iter().map(|(name, content)| file(name, content, role(name)));
     let model = inputs.model.iter().map(|(name, content)| file(name, content, Role::Model));
     let build = match making.host {
-        None => Some(materials::host_build()?),
+        None => Some(materials::host_build(making.parts.is_some())?),
         Some(_) => None,
     };
     let base = inputs.base.as_ref().map(|base| (base.name.clone(), base.digest.clone()));
@@ -249,7 +313,7 @@ fn origin(manifest: &Manifest, inputs: &Inputs, making: &Making<'_>, repository:
         epoch: inputs.epoch,
         base,
         host: HostOrigin { digest: materials::digest(&inputs.host)?, build },
-        files: settings.chain(model).collect::<Result<_, _>>()?,
+        files: settings.chain(model).chain(engine).chain(libraries).collect::<Result<_, _>>()?,
         revision: project.as_deref().and_then(Path::parent).and_then(materials::revision),
     })
 }
@@ -268,6 +332,13 @@ fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
         compression: making.compression,
         model_compression: Compression::Stored,
         host: Content::File(host),
+        engine: making.parts.map(GraphParts::engine).unwrap_or_default(),
+        libraries: making
+            .parts
+            .map(|parts| {
+                parts.libraries.iter().map(|(path, file)| (path.clone(), Content::File(file.clone()))).collect()
+            })
+            .unwrap_or_default(),
         app: app.files.into_iter().map(|(name, path)| (name, Content::File(path))).collect(),
         model: model.collect::<BTreeMap<_, _>>(),
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::args::SetupArgs;
+use crate::engine_library;
 use crate::failure::Failure;
 use crate::tools::{self, TEST_TOOLS, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
@@ -13,6 +14,10 @@ use crate::workspace::{self, GUEST_TARGET};
 /// Runs the command.
 pub fn run(args: SetupArgs) -> Result<(), Failure> {
     toolchain(|line| println!("{line}"))?;
+    if args.graphs {
+        let library = engine_library::locate(args.engine_library.as_deref())?;
+        println!("ok       library for graphs {}", library.file.display());
+    }
     if args.tests {
         report_test_tools();
     }

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::precompiled::Cpu;
 
+use crate::app::Trial;
 use crate::args::TestArgs;
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, fuzz, setup, tidy, tools};
+use crate::{app, engine_library, fuzz, setup, tidy, tools};
 
 /// Names the workspace's root to the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
@@ -23,6 +25,8 @@ const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
 /// Names the host program that images hold.
 const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
+/// Names the host program that images with a graph hold.
+const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
 /// Names this program.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
 /// Names the folder with the compiled test guests.
@@ -118,6 +122,8 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
 struct Places {
     host: PathBuf,
     image_host: PathBuf,
+    graphs_host: PathBuf,
+    engine_library: PathBuf,
     programs: PathBuf,
     apps: PathBuf,
 }
@@ -132,14 +138,18 @@ fn prepare() -> Result<Places, Failure> {
     let programs = module.and_then(|module| module.parent()).map(Path::to_path_buf);
     let programs = programs.unwrap_or_else(|| workspace::target().join(GUEST_TARGET).join("release/examples"));
     let apps = workspace::target().join("apps");
-    for manifest in examples(&root.join("guest/examples"))? {
-        let manifest = Manifest::read(&manifest)?;
-        app::stage(&manifest, &apps.join(&manifest.scorer.name), Cpu::Baseline)?;
-    }
+    let engine_library = engine_library::locate(None)?.file;
     let host = host_program::build(Kind::Developer)?;
+    let trial = Trial { host: Some(&host), library: Some(&engine_library) };
+    let manifests = [examples(&root.join("guest/examples"))?, examples(&root.join("host/examples"))?].concat();
+    for manifest in manifests {
+        let manifest = Manifest::read(&manifest)?;
+        app::stage(&manifest, &apps.join(&manifest.scorer.name), Cpu::Baseline, trial)?;
+    }
     let image_host = host_program::build(Kind::Image)?;
     host_program::check(&image_host)?;
-    Ok(Places { host, image_host, programs, apps })
+    let graphs_host = host_program::build(Kind::ImageWithGraphs)?;
+    Ok(Places { host, image_host, graphs_host, engine_library, programs, apps })
 }
 
 /// The manifests of the examples, in the order of their names.
@@ -161,6 +171,8 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
         .env(WORKSPACE_VARIABLE, workspace::root())
         .env(HOST_VARIABLE, &places.host)
         .env(IMAGE_HOST_VARIABLE, &places.image_host)
+        .env(GRAPHS_HOST_VARIABLE, &places.graphs_host)
+        .env(ENGINE_VARIABLE, &places.engine_library)
         .env(XTASK_VARIABLE, std::env::current_exe().unwrap_or_default())
         .env(PROGRAMS_VARIABLE, &places.programs)
         .env(APPS_VARIABLE, &places.apps)

@@ -19,6 +19,8 @@ use crate::{Check, Format};
 
 pub fn run(arguments: Check) -> ExitCode {
     let checked = telemetry::start(Output::Talk, &deployment::process).and_then(|()| {
+        #[cfg(feature = "graphs")]
+        examine(&arguments.app.app)?;
         let report = check(&arguments.app.app)?;
         let stores = stores::report(&arguments.app.app, &deployment::process, arguments.connect)?;
         Ok((report, stores, if arguments.explain { Some(written(&arguments)?) } else { None }))
@@ -35,6 +37,16 @@ pub fn run(arguments: Check) -> ExitCode {
             if unreached { ExitCode::from(UNREACHED_EXIT_CODE) } else { ExitCode::SUCCESS }
         }
         Err(error) => exit(&error),
+    }
+}
+
+/// Tries the graph that is the scorer, if one is, where it can do no harm.
+#[cfg(feature = "graphs")]
+fn examine(path: &std::path::Path) -> Result<(), StartupError> {
+    let manifest = Manifest::read(path)?;
+    match scorebox_host::app::served_graph(&manifest)? {
+        Some((_, file)) => super::graph::examine(&file, manifest.limits.init_deadline),
+        None => Ok(()),
     }
 }
 
@@ -74,7 +86,7 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
     let mut lines = vec![
         format!("scorer     {} {}", report.name, or(&report.version, "(no version)")),
         format!("world      {} of scorebox:scoring@{}", report.world, report.wit_version),
-        format!("component  {}", report.component_digest),
+        format!("component  {}", report.component_digest.as_deref().unwrap_or("none: the graph is served itself")),
         format!("model      {}", report.model_digest.as_deref().unwrap_or("none")),
         format!("code       {}", report.code),
         format!("contract   {}", report.signature),

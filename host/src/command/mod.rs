@@ -3,6 +3,8 @@
 //! Must not know how calls are made or answered.
 
 pub mod check;
+#[cfg(feature = "graphs")]
+pub mod graph;
 #[cfg(feature = "compiler")]
 pub mod invocation;
 pub mod invoke;

@@ -30,6 +30,16 @@ pub enum StartupError {
         /// What to do.
         fix: String,
     },
+    /// The operator's: the library of the engine for graphs.
+    #[error("engine {}: {problem}\n  fix: {fix}", library.display())]
+    Engine {
+        /// The library's file.
+        library: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        fix: String,
+    },
     /// The operator's: an environment variable holds something unusable. Its value is never shown.
     #[error("environment variable {variable}: {problem}\n  fix: {fix}")]
     Environment {
@@ -110,6 +120,7 @@ impl StartupError {
             Self::Listen { .. } => 7,
             Self::Environment { .. } => 8,
             Self::Functions { .. } => 9,
+            Self::Engine { .. } => 11,
             Self::Input { .. } => 20,
         }
     }

@@ -29,7 +29,14 @@ pub const SETTINGS: &[Setting] = &[
         "scorer.component",
         "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
         "",
-        "Required. A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2.",
+        "A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2. Without it the model's graph is \
+         served itself.",
+    ),
+    setting(
+        "scorer.graph",
+        "file of the model, without .onnx",
+        "",
+        "Which graph is served, where there is no component and the model holds several.",
     ),
     setting("scorer.model", "folder or file", "", "Without it the scorer has no model: no tensors and no files."),
     setting(

@@ -13,7 +13,7 @@ fn minimal(rest: &str) -> String {
 #[test]
 fn defaults_hold_when_nothing_is_written() {
     let manifest = parse(&minimal("")).unwrap();
-    assert_eq!(manifest.scorer.component, ComponentSource::File("app/digits.wasm".into()));
+    assert_eq!(manifest.scorer.component, Some(ComponentSource::File("app/digits.wasm".into())));
     let [Trigger { function, start: Start::Http(http) }] = manifest.triggers.as_slice() else { panic!() };
     assert_eq!((function.as_str(), http.route.as_str(), http.auth_level), ("score", "score", AuthLevel::Function));
     assert_eq!((http.methods.as_slice(), http.forwarding), (["POST".to_owned()].as_slice(), true));
@@ -112,7 +112,7 @@ fn every_key_of_the_table_is_read() {
         model_license = "BSD-3-Clause"
     "#;
     let manifest = parse(text).unwrap();
-    assert_eq!(manifest.scorer.component, ComponentSource::Cargo("app/.".into()));
+    assert_eq!(manifest.scorer.component, Some(ComponentSource::Cargo("app/.".into())));
     assert_eq!(manifest.limits.instances, Some(3));
     assert_eq!(manifest.limits.queue, 0);
     assert_eq!(manifest.stores["cache"].default_ttl, Some(Duration::from_secs(3600)));
@@ -164,7 +164,8 @@ fn every_key_of_the_table_is_read() {
     assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
     assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));
     assert_eq!(manifest.precompiled.unwrap().file, Path::new("app/x.cwasm"));
-    for setting in settings::SETTINGS {
+    // What stands in a component's place has a test of its own.
+    for setting in settings::SETTINGS.iter().filter(|setting| setting.key != "scorer.graph") {
         let leaf = setting.key.rsplit('.').find(|part| *part != "<name>").unwrap();
         assert!(text.contains(leaf), "{} is in the table and not in this test", setting.key);
     }
@@ -256,4 +257,21 @@ fn a_connection_string_is_refused_and_not_repeated() {
     let text = "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
     let message = parse(&minimal(text)).unwrap_err();
     assert!(message.contains("`trigger.connection`") && !message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_graph_takes_the_place_of_a_component() {
+    let manifest = parse("[scorer]\nname = \"m\"\nmodel = \"model\"\ngraph = \"a\"").unwrap();
+    assert_eq!((manifest.scorer.component, manifest.scorer.graph.as_deref()), (None, Some("a")));
+    let refused = |text: &str| parse(text).map(drop).unwrap_err();
+    assert!(refused("[scorer]\nname = \"m\"").contains("neither `scorer.component` nor `scorer.model`"));
+    assert!(refused("[scorer]\nname = \"m\"\ngraph = \"a\"").contains("neither"));
+    let both = "[scorer]\nname = \"m\"\nmodel = \"model\"\ncomponent = \"a.wasm\"\ngraph = \"a\"";
+    assert!(refused(both).contains("`scorer.graph`"));
+    let digest = format!("\"sha256:{}\"", "0".repeat(64));
+    let code = format!(
+        "[scorer]\nname = \"m\"\nmodel = \"model\"\n[precompiled]\nfile = \"a\"\ndigest = {digest}\nengine = \"e\"\ncpu = \
+         \"x86-64\"\ncomponent = {digest}\nsnapshot = false"
+    );
+    assert!(refused(&code).contains("[precompiled]"));
 }

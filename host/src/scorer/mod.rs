@@ -5,6 +5,7 @@
 
 mod batcher;
 pub(crate) mod bindings;
+mod graph_runner;
 mod instance;
 mod lane;
 mod linking;
@@ -16,6 +17,7 @@ pub(crate) mod snapshot;
 mod store;
 pub mod tensor_body;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,7 @@ pub(crate) use self::linking::world_at as world_of;
 pub use self::linking::{WIT_VERSION, World};
 
 use self::batcher::{Answer, Batcher, Runner};
+use self::graph_runner::GraphRunner;
 use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
 use self::linking::Linked;
@@ -41,6 +44,7 @@ use crate::capability::{Answers, Capabilities};
 use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
+use crate::graph;
 use crate::manifest::{Instances, Limits, Manifest, PredictionCacheSection};
 pub use crate::tensor;
 
@@ -104,15 +108,23 @@ pub struct Scored {
     pub cache: Option<CacheStatus>,
 }
 
-/// A component, linked, with its contract and its instances.
+/// A component, linked, with its contract and its instances; or a graph that is served itself.
 pub struct Scorer {
     shared: Arc<Shared>,
     runtime: tokio::runtime::Handle,
 }
 
+/// What computes.
+enum Code {
+    Component(Linked),
+    Graph(GraphRunner),
+}
+
 struct Shared {
-    linked: Linked,
+    code: Code,
     pool: Pool,
+    /// Calls that may run at a time.
+    most: usize,
     signature: Signature,
     model: ModelName,
     limits: Limits,
@@ -135,25 +147,59 @@ impl Scorer {
         capabilities: Arc<Capabilities>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let limits = manifest.limits.clone();
-        let cached = Cached::of(manifest, compiled, &capabilities);
+        let cached = Cached::of(manifest, &compiled.digest, &capabilities);
         let linked = Linked::new(engine, compiled, manifest, capabilities)?;
-        let deadline = Instant::now() + limits.init_deadline;
+        let deadline = Instant::now() + manifest.limits.init_deadline;
         let described = runtime.spawn(async move {
             let signature = linked.describe(deadline).await?;
             Ok::<_, StartupError>((linked, signature))
         });
         let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
+        Self::new(Code::Component(linked), signature, cached, manifest, runtime)
+    }
+
+    /// Loads a graph to be served itself: `file` of the model, by the engine in `library`.
+    ///
+    /// # Errors
+    /// There is no engine, or the file is no graph that callers can use.
+    pub async fn of_graph(
+        file: &Path,
+        library: &Path,
+        manifest: &Manifest,
+        capabilities: &Capabilities,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let graph = GraphRunner::load(file, library, &manifest.limits, runtime.clone()).await?;
+        let signature = graph.signature().map_err(|problem| StartupError::Model {
+            path: file.to_path_buf(),
+            problem: format!("has ports that callers cannot use: {problem}"),
+            fix: "export it with other inputs or outputs, or call it from a component".to_owned(),
+        })?;
+        // What answers depend on beside the model: which of its files computes, and by what.
+        let code = format!("{} {}", graph::ENGINE, manifest.scorer.graph.as_deref().unwrap_or_default());
+        let cached = Cached::of(manifest, &code, capabilities);
+        Self::new(Code::Graph(graph), signature, cached, manifest, runtime)
+    }
+
+    fn new(
+        code: Code,
+        signature: Signature,
+        cached: Option<Cached>,
+        manifest: &Manifest,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
         let batcher = batcher(manifest, &signature)?;
         let cache = cached.map(|cached| prediction_cache(manifest, &signature, cached)).transpose()?;
-        let instances = manifest.instances.clone();
-        let pool = Pool::new(&limits, &instances);
+        let (limits, instances) = (manifest.limits.clone(), manifest.instances.clone());
+        let most = match code {
+            Code::Component(_) => deployment::most_instances(&limits),
+            Code::Graph(_) => deployment::most_sessions(&limits),
+        };
+        let pool = Pool::new(most, limits.queue, &instances);
         let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
-        Ok(Self {
-            shared: Arc::new(Shared { linked, pool, signature, model, limits, instances, batcher, cache }),
-            runtime,
-        })
+        let shared = Shared { code, pool, most, signature, model, limits, instances, batcher, cache };
+        Ok(Self { shared: Arc::new(shared), runtime })
     }
 
     /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
@@ -163,14 +209,17 @@ impl Scorer {
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         let shared = Arc::clone(&self.shared);
         let started = self.runtime.spawn(async move {
-            let most = deployment::most_instances(&shared.limits);
             // One proves that `init` works, even where no instance is kept.
-            let count = if shared.pool.is_warm() { shared.instances.at_start.min(most) } else { 1 };
+            let count = if shared.pool.is_warm() { shared.instances.at_start.min(shared.most) } else { 1 };
+            let linked = match &shared.code {
+                Code::Component(linked) => linked,
+                Code::Graph(graph) => return graph.prepare(count).await.map_err(StartupError::Host),
+            };
             for _ in 0..count {
                 let deadline = Instant::now() + shared.limits.init_deadline;
-                match shared.linked.instance(deadline).await {
+                match linked.instance(deadline).await {
                     Ok(instance) => shared.pool.put_back(instance),
-                    Err(failure) => return Err(shared.linked.init_error(failure, &shared.limits)),
+                    Err(failure) => return Err(linked.init_error(failure, &shared.limits)),
                 }
             }
             Ok(())
@@ -178,10 +227,22 @@ impl Scorer {
         started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
-    /// The world that the component exports.
+    /// The world that the component exports; a graph answers as one of tensors does.
     #[must_use]
     pub fn world(&self) -> World {
-        self.shared.linked.world()
+        match &self.shared.code {
+            Code::Component(linked) => linked.world(),
+            Code::Graph(_) => World::TensorScoring,
+        }
+    }
+
+    /// The classes that the columns of an output stand for, by the output's name, where a graph says them.
+    pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let graph = match &self.shared.code {
+            Code::Component(_) => None,
+            Code::Graph(graph) => Some(graph.classes()),
+        };
+        graph.into_iter().flatten()
     }
 
     /// The scorer's contract with its callers.
@@ -258,7 +319,7 @@ impl Shared {
         self.pool.enter().ok_or(ScoreFailure::Saturated)
     }
 
-    /// Has the guest score an input, and checks what it gives.
+    /// Has an input scored, and checks what comes of it.
     async fn compute(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -281,13 +342,13 @@ impl Shared {
         *run_time = took;
         match (output, &self.signature) {
             (Output::Tensors(tensors), Signature::Tensor(signature)) => {
-                Ok(Output::Tensors(in_order(&signature.outputs, tensors)?))
+                Ok(Output::Tensors(signature.in_order(tensors)?))
             }
             (output, _) => Ok(output),
         }
     }
 
-    /// Makes a call, of one caller or of several joined, on an instance of its own for as long as it takes.
+    /// Makes a call, of one caller or of several joined.
     async fn call(
         self: &Arc<Self>,
         calls: Vec<Invocation>,
@@ -296,11 +357,31 @@ impl Shared {
     ) -> Result<(Output, Duration), ScoreFailure> {
         let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
         let turn = self.pool.turn(deadline).await.ok_or_else(late)?;
+        match (&self.code, input) {
+            (Code::Component(linked), input) => self.call_instance(linked, turn, calls, input, deadline).await,
+            (Code::Graph(graph), Input::Tensors(inputs)) => {
+                let (outputs, run_time) = graph.run(inputs, turn, deadline).await?;
+                Ok((Output::Tensors(outputs), run_time))
+            }
+            (Code::Graph(_), Input::Payload(_)) => Err(ScoreFailure::HostFault("a payload for a graph".to_owned())),
+        }
+    }
+
+    /// The call on an instance of its own for as long as it takes.
+    async fn call_instance(
+        self: &Arc<Self>,
+        linked: &Linked,
+        turn: Turn,
+        calls: Vec<Invocation>,
+        input: Input,
+        deadline: Instant,
+    ) -> Result<(Output, Duration), ScoreFailure> {
+        let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
         let made = match self.pool.take() {
             Some(instance) => Ok((instance, turn)),
             // From a snapshot, or for this call alone: there is nothing to save for others.
-            None if self.linked.is_snapshot() || !self.pool.is_warm() => {
-                self.linked.instance(deadline).await.map(|instance| (instance, turn))
+            None if linked.is_snapshot() || !self.pool.is_warm() => {
+                linked.instance(deadline).await.map(|instance| (instance, turn))
             }
             None => self.initialised(deadline, turn).await,
         };
@@ -326,7 +407,8 @@ impl Shared {
         let shared = Arc::clone(self);
         let (hand_over, made) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
-            let instance = shared.linked.instance(Instant::now() + shared.limits.init_deadline).await;
+            let Code::Component(linked) = &shared.code else { return };
+            let instance = linked.instance(Instant::now() + shared.limits.init_deadline).await;
             if let Err((Ok(instance), _turn)) = hand_over.send((instance, turn)) {
                 shared.pool.put_back(instance);
             }
@@ -379,13 +461,14 @@ struct Cached {
 }
 
 impl Cached {
-    fn of(manifest: &Manifest, compiled: &Compiled, capabilities: &Capabilities) -> Option<Self> {
+    /// `code`: what computes, told apart from anything else that could.
+    fn of(manifest: &Manifest, code: &str, capabilities: &Capabilities) -> Option<Self> {
         let section = manifest.prediction_cache.clone()?;
         let answers = Answers::beside(capabilities.stores.get(&section.store)?);
         // As the packager took it, where it did: hashing a large model would hold up every start.
         let recorded = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_deref());
         let model = recorded.unwrap_or_else(|| capabilities.model.digest());
-        let parts = [WIT_VERSION, &compiled.digest, model, &manifest.scorer.name, &manifest.scorer.version];
+        let parts = [WIT_VERSION, code, model, &manifest.scorer.name, &manifest.scorer.version];
         let named = manifest.scorer.labels.iter().chain(&manifest.config);
         let scorer = entry::scorer(parts.into_iter().chain(named.flat_map(|(key, value)| [key.as_str(), value])));
         Some(Self { section, answers, scorer })
@@ -397,29 +480,16 @@ fn batcher(manifest: &Manifest, signature: &Signature) -> Result<Option<Arc<Batc
     let Some(batching) = manifest.batching else { return Ok(None) };
     match signature {
         Signature::Tensor(signature) if signature.batchable => Ok(Some(Arc::new(Batcher::new(batching)))),
+        _ if manifest.scorer.component.is_none() => Err(StartupError::Model {
+            path: manifest.scorer.model.clone().unwrap_or_default(),
+            problem: "cannot be batched: whether the rows of a graph are independent, its file does not say".to_owned(),
+            fix: "remove [batching]; callers may send many rows in one call".to_owned(),
+        }),
         _ => Err(StartupError::Component {
             path: component::file(manifest)?,
             problem: "cannot be batched: describe does not state tensors whose axis 0 is a batch of independent rows"
                 .to_owned(),
             fix: "remove [batching], or state `batchable` if each row's answer depends on that row alone".to_owned(),
         }),
-    }
-}
-
-/// The scorer's tensors in the order of its ports, each checked.
-fn in_order(ports: &[signature::Port], mut tensors: Vec<tensor::Tensor>) -> Result<Vec<tensor::Tensor>, ScoreFailure> {
-    let mut ordered = Vec::with_capacity(ports.len());
-    for port in ports {
-        let index = tensors
-            .iter()
-            .position(|tensor| tensor.name == port.name)
-            .ok_or_else(|| ScoreFailure::InvalidOutput(format!("there is no `{}`", port.name)))?;
-        let tensor = tensors.swap_remove(index);
-        tensor.fits(port).map_err(ScoreFailure::InvalidOutput)?;
-        ordered.push(tensor);
-    }
-    match tensors.first() {
-        None => Ok(ordered),
-        Some(extra) => Err(ScoreFailure::InvalidOutput(format!("`{}` is no port, or given twice", extra.name))),
     }
 }

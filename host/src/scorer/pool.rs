@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::instance::Instance;
-use crate::deployment;
-use crate::manifest::{Instances, Isolation, Limits};
+use crate::manifest::{Instances, Isolation};
 use crate::timer;
 
 /// The pool of one scorer.
@@ -32,11 +31,11 @@ pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSem
 pub(super) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Pool {
-    pub(super) fn new(limits: &Limits, instances: &Instances) -> Self {
-        let most = deployment::most_instances(limits);
+    /// For `most` calls that run, and `queue` that wait.
+    pub(super) fn new(most: usize, queue: usize, instances: &Instances) -> Self {
         Self {
             running: Arc::new(Semaphore::new(most)),
-            admitted: Arc::new(Semaphore::new(most.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS))),
+            admitted: Arc::new(Semaphore::new(most.saturating_add(queue).min(Semaphore::MAX_PERMITS))),
             idle: Mutex::new(Vec::with_capacity(most)),
             isolation: instances.isolation,
             max_invocations: instances.max_invocations.unwrap_or(u64::MAX),

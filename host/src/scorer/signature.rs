@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::Payload;
 use crate::error::ScoreFailure;
+use crate::graph::Ports;
 use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer as tensor;
 pub use crate::tensor::Port;
+use crate::tensor::Tensor;
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
@@ -114,23 +116,12 @@ impl Signature {
     /// The same of world `tensor-scoring`.
     pub(super) fn from_tensor(signature: tensor::TensorSignature) -> Result<Self, String> {
         let ports = |direction: &str, ports: Vec<tensor::Port>| -> Result<Vec<Port>, String> {
-            if ports.is_empty() {
-                return Err(format!("it has no {direction} port"));
+            let port = |port: tensor::Port| Port { name: port.name, dtype: port.dtype.into(), shape: port.shape };
+            let ports = checked(direction, ports.into_iter().map(port).collect())?;
+            match ports.iter().find(|port| signature.batchable && port.shape.first() != Some(&None)) {
+                Some(port) => Err(format!("it is batchable, and the first dimension of `{}` is not open", port.name)),
+                None => Ok(ports),
             }
-            let mut taken: Vec<Port> = Vec::with_capacity(ports.len());
-            for port in ports {
-                if port.name.is_empty() || taken.iter().any(|other| other.name == port.name) {
-                    return Err(format!("the {direction} port name `{}` is empty or taken twice", port.name));
-                }
-                if port.shape.len() > DIMENSIONS {
-                    return Err(format!("the {direction} port `{}` has more than {DIMENSIONS} dimensions", port.name));
-                }
-                if signature.batchable && port.shape.first() != Some(&None) {
-                    return Err(format!("it is batchable, and the first dimension of `{}` is not open", port.name));
-                }
-                taken.push(Port { name: port.name, dtype: port.dtype.into(), shape: port.shape });
-            }
-            Ok(taken)
         };
         Ok(Self::Tensor(TensorSignature {
             inputs: ports("input", signature.inputs)?,
@@ -139,6 +130,53 @@ impl Signature {
             deterministic: signature.deterministic,
             examples: examples(signature.examples),
         }))
+    }
+
+    /// The contract of a graph that is served itself. Whether its rows are independent, a file does not say.
+    pub(super) fn of_graph(ports: &Ports) -> Result<Self, String> {
+        Ok(Self::Tensor(TensorSignature {
+            inputs: checked("input", ports.inputs.clone())?,
+            outputs: checked("output", ports.outputs.clone())?,
+            batchable: false,
+            deterministic: true,
+            examples: Vec::new(),
+        }))
+    }
+}
+
+/// Ports that a caller can name and send; the error says which cannot be.
+fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
+    if ports.is_empty() {
+        return Err(format!("it has no {direction} port"));
+    }
+    for (index, port) in ports.iter().enumerate() {
+        if port.name.is_empty() || ports.iter().take(index).any(|other| other.name == port.name) {
+            return Err(format!("the {direction} port name `{}` is empty or taken twice", port.name));
+        }
+        if port.shape.len() > DIMENSIONS {
+            return Err(format!("the {direction} port `{}` has more than {DIMENSIONS} dimensions", port.name));
+        }
+    }
+    Ok(ports)
+}
+
+impl TensorSignature {
+    /// The scorer's tensors in the order of its output ports, each checked.
+    pub(super) fn in_order(&self, mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
+        let mut ordered = Vec::with_capacity(self.outputs.len());
+        for port in &self.outputs {
+            let index = tensors
+                .iter()
+                .position(|tensor| tensor.name == port.name)
+                .ok_or_else(|| ScoreFailure::InvalidOutput(format!("there is no `{}`", port.name)))?;
+            let tensor = tensors.swap_remove(index);
+            tensor.fits(port).map_err(ScoreFailure::InvalidOutput)?;
+            ordered.push(tensor);
+        }
+        match tensors.first() {
+            None => Ok(ordered),
+            Some(extra) => Err(ScoreFailure::InvalidOutput(format!("`{}` is no port, or given twice", extra.name))),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::precompiled::Cpu;
 
 use super::server::Program;
+use crate::app::Trial;
 use crate::failure::Failure;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 use crate::workspace::{self, GUEST_TARGET};
@@ -175,7 +176,7 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     let file = project.join(MANIFEST_FILE);
     write(&file, &manifest)?;
     let dir = apps.join("wayward");
-    app::stage(&Manifest::read(&file)?, &dir, Cpu::Baseline)?;
+    app::stage(&Manifest::read(&file)?, &dir, Cpu::Baseline, Trial::default())?;
     Ok(dir)
 }
 

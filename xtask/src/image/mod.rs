@@ -27,6 +27,8 @@ use self::base::Base;
 pub const APP_ROOT: &str = "/home/site/wwwroot";
 /// Where the host program stands in the image.
 pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
+/// Where the library that runs graphs stands in the image, and its licences: the host looks for it there.
+pub const ENGINE_FOLDER: &str = "/usr/lib/scorebox";
 /// User and group that the image runs as, by number: `nonroot` of the usual static bases.
 pub const USER: &str = "65532:65532";
 /// The port of the host when the Functions host gives none.
@@ -46,8 +48,8 @@ pub struct Inputs {
     pub world: String,
     /// The contract's version.
     pub wit_version: String,
-    /// Digest of the component's bytes.
-    pub component_digest: String,
+    /// Digest of the component's bytes; `None` where a graph is the scorer.
+    pub component_digest: Option<String>,
     /// Digest of the model, if there is one.
     pub model_digest: Option<String>,
     /// Seconds since 1970 for every time in the image.
@@ -58,6 +60,10 @@ pub struct Inputs {
     pub compression: Compression,
     /// The host program.
     pub host: Content,
+    /// The library that runs graphs and its licences, by their names; empty for a scorer without.
+    pub engine: BTreeMap<String, Content>,
+    /// The libraries that a dynamic host needs on nothing, by their paths; empty on a base.
+    pub libraries: BTreeMap<String, Content>,
     /// Files of the app folder beside the model, by their path in it.
     pub app: BTreeMap<String, Content>,
     /// Of the model's layer: worth it or not.
@@ -84,7 +90,7 @@ pub struct ImagePlan {
 /// One layer before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
-    /// `system`, `host`, `model` or `app`.
+    /// `system`, `libraries`, `host`, `engine`, `model` or `app`.
     pub name: &'static str,
     /// What it holds, for the image's history.
     pub comment: String,

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use scorebox_host::graph::ENGINE;
 use serde_json::{Value, json};
 
 use super::layer::WrittenLayer;
 use super::system;
 use super::{
-    APP_ROOT, Compression, ContainerConfig, Content, Entry, HOST_PROGRAM, ImagePlan, Inputs, LayerPlan, PORT, USER,
+    APP_ROOT, Compression, ContainerConfig, Content, ENGINE_FOLDER, Entry, HOST_PROGRAM, ImagePlan, Inputs, LayerPlan,
+    PORT, USER,
 };
 use crate::digest::Digest;
 
@@ -25,12 +27,23 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     if inputs.base.is_none() {
         layers.push(system::layer(inputs.compression));
     }
+    if !inputs.libraries.is_empty() {
+        let comment = "the C and C++ libraries of the machine that built this".to_owned();
+        layers.push(layer("libraries", comment, inputs.compression, 0o755, inputs.libraries.clone()));
+    }
     layers.push(layer("host", "the Scorebox host".to_owned(), inputs.compression, 0o755, host));
+    if !inputs.engine.is_empty() {
+        let files = inputs.engine.iter().map(|(name, content)| (format!("{ENGINE_FOLDER}/{name}"), content.clone()));
+        layers.push(layer("engine", ENGINE.to_owned(), inputs.compression, 0o644, files.collect()));
+    }
     if !inputs.model.is_empty() {
         let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
         layers.push(layer("model", comment, inputs.model_compression, 0o644, in_app_root(&inputs.model)));
     }
-    let comment = format!("scorer {} with component {}", inputs.name, inputs.component_digest);
+    let comment = match &inputs.component_digest {
+        Some(digest) => format!("scorer {} with component {digest}", inputs.name),
+        None => format!("scorer {}, a graph", inputs.name),
+    };
     layers.push(layer("app", comment, inputs.compression, 0o644, in_app_root(&inputs.app)));
     ImagePlan {
         base: inputs.base.clone(),
@@ -74,9 +87,12 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     let mut labels = BTreeMap::from([
         ("dev.scorebox.scorer.name".to_owned(), inputs.name.clone()),
         ("dev.scorebox.world".to_owned(), inputs.world.clone()),
-        ("dev.scorebox.wit-version".to_owned(), inputs.wit_version.clone()),
-        ("dev.scorebox.component.digest".to_owned(), inputs.component_digest.clone()),
     ]);
+    // A graph knows no contract, and has no other code.
+    if let Some(digest) = &inputs.component_digest {
+        labels.insert("dev.scorebox.wit-version".to_owned(), inputs.wit_version.clone());
+        labels.insert("dev.scorebox.component.digest".to_owned(), digest.clone());
+    }
     if !inputs.version.is_empty() {
         labels.insert("dev.scorebox.scorer.version".to_owned(), inputs.version.clone());
     }
@@ -200,13 +216,15 @@ mod tests {
             version: "1.0".into(),
             world: "scoring".into(),
             wit_version: "0.1.0".into(),
-            component_digest: Digest::of(b"wasm").to_string(),
+            component_digest: Some(Digest::of(b"wasm").to_string()),
             model_digest: model.then(|| Digest::of(b"weights").to_string()),
             epoch: 0,
             base: None,
             compression: Compression::Gzip,
             model_compression: Compression::Stored,
             host: content("host"),
+            engine: BTreeMap::new(),
+            libraries: BTreeMap::new(),
             app: BTreeMap::from([
                 ("component.wasm".into(), content("wasm")),
                 ("score/function.json".into(), content("{}")),
@@ -264,6 +282,26 @@ app Gzip
         let plan = plan(&inputs(false));
         assert_eq!(plan.layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), ["system", "host", "app"]);
         assert!(!plan.config.labels.contains_key("dev.scorebox.model.digest"));
+    }
+
+    #[test]
+    fn a_graph_brings_its_engine_and_what_that_needs() {
+        let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+        let file = |path: &str| BTreeMap::from([(path.to_owned(), content("x"))]);
+        let inputs = Inputs {
+            component_digest: None,
+            engine: file("libengine.so"),
+            libraries: file("/lib64/ld.so"),
+            ..inputs(true)
+        };
+        let plan = plan(&inputs);
+        let names: Vec<_> = plan.layers.iter().map(|layer| layer.name).collect();
+        assert_eq!(names, ["system", "libraries", "host", "engine", "model", "app"]);
+        assert!(matches!(plan.layers[1].entries["lib64/ld.so"], Entry::File { mode: 0o755, .. }));
+        assert!(matches!(plan.layers[3].entries["usr/lib/scorebox/libengine.so"], Entry::File { mode: 0o644, .. }));
+        let labels = &plan.config.labels;
+        assert!(labels.contains_key("dev.scorebox.world") && !labels.contains_key("dev.scorebox.component.digest"));
+        assert!(!labels.contains_key("dev.scorebox.wit-version"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::digest::{Digest, Hashing};
 use crate::image::layer::{self, Tar};
-use crate::image::{APP_ROOT, HOST_PROGRAM};
+use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
 /// Files of the app folder that are looked into are small; a component has some MB at most.
 const LARGEST_KEPT_BYTES: u64 = 64 << 20;
@@ -41,7 +41,10 @@ impl Contents {
             let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
             let app = APP_ROOT.trim_start_matches('/');
             let name = path.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
-            let is_ours = name.is_some() || path == HOST_PROGRAM.trim_start_matches('/');
+            let is_engine = path.starts_with(&format!("{}/", ENGINE_FOLDER.trim_start_matches('/')));
+            // Of the layers of ours only that of the libraries holds any.
+            let is_library = path.rsplit('/').next().is_some_and(|last| last.contains(".so"));
+            let is_ours = name.is_some() || path == HOST_PROGRAM.trim_start_matches('/') || is_engine || is_library;
             let kind = entry.header().entry_type();
             let is_mark = path.rsplit('/').next().is_some_and(|last| last.starts_with(".wh."));
             if is_mark || !(kind.is_file() || kind.is_dir()) {

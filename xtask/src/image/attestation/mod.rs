@@ -67,7 +67,7 @@ pub struct HostBuild {
     pub version: String,
     /// What is compiled into it.
     pub crates: Vec<Crate>,
-    /// The C library that is linked into it, e.g. `glibc 2.36`.
+    /// The C library that is linked into it, e.g. `glibc 2.36`; `None` where it is not, or not known.
     pub libc: Option<String>,
     /// What compiled it.
     pub rustc: Option<String>,
@@ -106,6 +106,10 @@ pub enum Role {
     Component,
     /// The component's machine code.
     Code,
+    /// The library that runs graphs.
+    Engine,
+    /// A library of the system, or a licence.
+    Library,
     /// Part of the model.
     Model,
     /// A description.

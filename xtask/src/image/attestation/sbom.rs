@@ -3,6 +3,7 @@
 //! Owns that document. Must not know how it is attached. A struct of its own instead of a crate: the crate for it brings a
 //! parser for XML, and all that is written is this.
 
+use scorebox_host::graph::ENGINE;
 use serde_json::{Value, json};
 
 use super::{Crate, FileOrigin, HostOrigin, Origin, Role, property};
@@ -88,9 +89,12 @@ fn library(one: &Crate) -> Value {
 }
 
 fn file(origin: &Origin, file: &FileOrigin) -> Value {
+    let mit = Some("MIT".to_owned());
     let (kind, license) = match file.role {
         Role::Component => ("application", &origin.license),
         Role::Code | Role::Settings => ("file", &None),
+        Role::Engine => ("library", &mit),
+        Role::Library => ("library", &None),
         Role::Model => ("machine-learning-model", &origin.model_license),
     };
     let name = file.path.strip_prefix(APP_ROOT.trim_start_matches('/')).unwrap_or(&file.path).trim_start_matches('/');
@@ -98,6 +102,9 @@ fn file(origin: &Origin, file: &FileOrigin) -> Value {
         "properties": [property("path", &file.path)] });
     if file.role == Role::Component && !origin.version.is_empty() {
         insert(&mut part, "version", origin.version.clone().into());
+    }
+    if file.role == Role::Engine {
+        insert(&mut part, "description", ENGINE.into());
     }
     if let Some(license) = license {
         insert(&mut part, "licenses", licenses(license));

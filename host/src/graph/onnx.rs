@@ -1,0 +1,180 @@
+//! ONNX Runtime, through the crate `ort`.
+//!
+//! Owns loading its library, once in a process, its settings, and one session. Must not know how many sessions there are,
+//! nor what a tensor's bytes become (`onnx_values`). The library is native code: what it makes of a file that somebody
+//! mutated can end the process, so files are tried in a process of their own before they are packaged.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::session::builder::SessionBuilder;
+use ort::session::{RunOptions, Session as OrtSession};
+use ort::value::{Outlet, ValueType};
+
+use super::{Engine, GraphError, Outputs, Ports, Session, Stop, onnx_values};
+use crate::error::StartupError;
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor};
+
+/// What loads one file.
+struct Onnx {
+    environment: &'static Environment,
+    file: PathBuf,
+    limit_bytes: u64,
+}
+
+/// A file, loaded once.
+struct Loaded {
+    session: OrtSession,
+    ports: Ports,
+    limit_bytes: u64,
+}
+
+/// The library, loaded once: it cannot be taken back.
+static LIBRARY: OnceLock<Result<Environment, String>> = OnceLock::new();
+
+pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn Engine>, StartupError> {
+    let environment = LIBRARY.get_or_init(|| load(library)).as_ref().map_err(|problem| StartupError::Engine {
+        library: library.to_path_buf(),
+        problem: problem.clone(),
+        fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
+    })?;
+    Ok(Box::new(Onnx { environment, file: file.to_path_buf(), limit_bytes }))
+}
+
+fn load(library: &Path) -> Result<Environment, String> {
+    // The crate would look beside the program for what is no absolute path, and take whatever the loader finds.
+    let library = std::path::absolute(library).map_err(|error| error.to_string())?;
+    if !library.is_file() {
+        return Err("there is no such file".to_owned());
+    }
+    let loaded = std::panic::catch_unwind(|| {
+        let builder = ort::init_from(&library).map_err(|error| format!("cannot be loaded: {error}"))?;
+        let environment = builder.with_name("scorebox").with_telemetry(false).with_logger(Arc::new(log)).build();
+        environment.map_err(|error| format!("does not start: {error}"))
+    });
+    let environment = loaded.unwrap_or_else(|_| Err("is no ONNX Runtime of this version".to_owned()))?;
+    environment.set_log_level(LogLevel::Warning);
+    Ok(environment)
+}
+
+/// Its lines, in the host's own log: on standard error they would be errors of the platform.
+fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
+    match level {
+        LogLevel::Verbose | LogLevel::Info => tracing::trace!(target: "onnxruntime", place, "{message}"),
+        // Nearly all are about the machine (no graphics card) or the converter (shapes that it noted wrongly).
+        LogLevel::Warning => tracing::debug!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Error | LogLevel::Fatal => tracing::warn!(target: "onnxruntime", place, "{message}"),
+    }
+}
+
+impl Engine for Onnx {
+    fn session(&self) -> Result<Box<dyn Session>, GraphError> {
+        guarded(|| {
+            let session = configured(self.environment)
+                .map_err(GraphError::Failed)?
+                .commit_from_file(&self.file)
+                .map_err(|error| GraphError::Failed(error.to_string()))?;
+            let ports = ports(&session).map_err(GraphError::Failed)?;
+            Ok(Box::new(Loaded { session, ports, limit_bytes: self.limit_bytes }) as Box<dyn Session>)
+        })
+    }
+}
+
+/// One thread for each session, the caller's: calls are side by side, and what waits does not spin.
+fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
+    let text = |error: ort::Error<SessionBuilder>| error.to_string();
+    OrtSession::builder(environment)
+        .map_err(|error| error.to_string())?
+        .with_intra_threads(1)
+        .map_err(text)?
+        .with_inter_threads(1)
+        .map_err(text)?
+        .with_parallel_execution(false)
+        .map_err(text)?
+        .with_intra_op_spinning(false)
+        .map_err(text)?
+        .with_inter_op_spinning(false)
+        .map_err(text)?
+        // It would keep a plan for every number of rows that a caller ever sent.
+        .with_memory_pattern(false)
+        .map_err(text)?
+        .with_deterministic_compute(true)
+        .map_err(text)?
+        .with_log_level(LogLevel::Warning)
+        .map_err(text)
+}
+
+impl Session for Loaded {
+    fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError> {
+        let Self { session, ports, limit_bytes } = self;
+        guarded(|| {
+            let failed = |error: ort::Error| GraphError::Failed(error.to_string());
+            let mut options = RunOptions::new().map_err(failed)?;
+            options.set_log_level(LogLevel::Warning).map_err(failed)?;
+            let options = Arc::new(options);
+            let values =
+                inputs.iter().map(|tensor| Ok((tensor.name.as_str(), onnx_values::input(tensor).map_err(failed)?)));
+            let values = values.collect::<Result<Vec<_>, GraphError>>()?;
+            let terminated = Arc::clone(&options);
+            // The engine looks between two operators; within one nothing ends it.
+            let terminate = move || drop(terminated.terminate());
+            let ran = stop.during(terminate, || session.run_with_options(values, &*options));
+            let outputs = ran.ok_or(GraphError::Stopped)?.map_err(failed)?;
+            onnx_values::outputs(&ports.outputs, outputs, *limit_bytes)
+        })
+    }
+}
+
+/// The binding asserts what the library promises; a broken promise must not end more than this.
+fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphError> {
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
+    ended
+        .unwrap_or_else(|_| Err(GraphError::Failed("the engine broke a promise; standard error says which".to_owned())))
+}
+
+fn ports(session: &OrtSession) -> Result<Ports, String> {
+    let mut ports = Ports { inputs: Vec::new(), outputs: Vec::new(), classes: Vec::new(), unranked: Vec::new() };
+    for outlet in session.inputs() {
+        let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+            return Err(format!("input `{}` is {}, and only tensors can be sent", outlet.name(), outlet.dtype()));
+        };
+        ports.inputs.push(port(outlet, onnx_values::dtype(*ty), shape)?);
+    }
+    for outlet in session.outputs() {
+        let (port, unranked) = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, .. } => (port(outlet, onnx_values::dtype(*ty), shape)?, shape.is_empty()),
+            // A row for each map, and a column for each of its keys.
+            ValueType::Sequence(map) if onnx_values::is_class_map(map) => {
+                (port(outlet, Some(Dtype::F32), &[-1, -1])?, false)
+            }
+            other => {
+                return Err(format!(
+                    "output `{}` is {other}, and neither a tensor nor a list of maps to f32",
+                    outlet.name()
+                ));
+            }
+        };
+        ports.outputs.push(port);
+        ports.unranked.push(unranked);
+    }
+    ports.classes.resize(ports.outputs.len(), Vec::new());
+    Ok(ports)
+}
+
+fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, String> {
+    let name = outlet.name().to_owned();
+    let Some(dtype) = dtype else {
+        return Err(format!("`{name}` is {}, whose elements this host does not know", outlet.dtype()));
+    };
+    // Negative: open, whatever the file calls it.
+    let shape = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
+    Ok(Port { name, dtype, shape })
+}

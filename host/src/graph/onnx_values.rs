@@ -1,0 +1,187 @@
+//! Tensors as ONNX Runtime has them, and back.
+//!
+//! Owns the element types, the copying, and the flattening of lists of maps. Must not know sessions. Every number that
+//! comes from the engine is checked before memory is taken for it.
+
+use half::{bf16, f16};
+use ort::session::{SessionInputValue, SessionOutputs};
+use ort::value::{DynMapValueType, DynSequenceValueType, DynValue, PrimitiveTensorElementType};
+use ort::value::{Tensor as OrtTensor, TensorElementType, ValueType};
+
+use super::{GraphError, Outputs};
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, put_text, text_from};
+
+/// The element type, where the host has it.
+pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
+    Some(match element {
+        TensorElementType::Bool => Dtype::Bool,
+        TensorElementType::Bfloat16 => Dtype::Bf16,
+        TensorElementType::Float16 => Dtype::F16,
+        TensorElementType::Float32 => Dtype::F32,
+        TensorElementType::Float64 => Dtype::F64,
+        TensorElementType::Int16 => Dtype::I16,
+        TensorElementType::Int32 => Dtype::I32,
+        TensorElementType::Int64 => Dtype::I64,
+        TensorElementType::Int8 => Dtype::I8,
+        TensorElementType::String => Dtype::Text,
+        TensorElementType::Uint16 => Dtype::U16,
+        TensorElementType::Uint32 => Dtype::U32,
+        TensorElementType::Uint64 => Dtype::U64,
+        TensorElementType::Uint8 => Dtype::U8,
+        _ => return None,
+    })
+}
+
+/// True for what scikit-learn's converter makes of probabilities: a class and a number each.
+pub(super) fn is_class_map(value: &ValueType) -> bool {
+    let key_fits = |key: &TensorElementType| matches!(key, TensorElementType::Int64 | TensorElementType::String);
+    matches!(value, ValueType::Map { key, value: TensorElementType::Float32 } if key_fits(key))
+}
+
+/// An input as the engine takes it.
+pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> {
+    let shape: Vec<i64> = tensor.shape.iter().map(|dimension| i64::try_from(*dimension).unwrap_or(i64::MAX)).collect();
+    let data = tensor.data.as_slice();
+    // Aligned as its type wants it: bytes are not.
+    macro_rules! numbers {
+        ($type:ty) => {{
+            let elements: Vec<$type> = data.as_chunks().0.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect();
+            OrtTensor::from_array((shape, elements)).map(Into::into)
+        }};
+    }
+    match tensor.dtype {
+        Dtype::Bool => {
+            OrtTensor::from_array((shape, data.iter().map(|byte| *byte != 0).collect::<Vec<_>>())).map(Into::into)
+        }
+        Dtype::Bf16 => numbers!(bf16),
+        Dtype::F16 => numbers!(f16),
+        Dtype::F32 => numbers!(f32),
+        Dtype::F64 => numbers!(f64),
+        Dtype::I16 => numbers!(i16),
+        Dtype::I32 => numbers!(i32),
+        Dtype::I64 => numbers!(i64),
+        Dtype::I8 => numbers!(i8),
+        Dtype::U16 => numbers!(u16),
+        Dtype::U32 => numbers!(u32),
+        Dtype::U64 => numbers!(u64),
+        Dtype::U8 => numbers!(u8),
+        Dtype::Text => {
+            let (mut rest, mut texts) = (data, Vec::new());
+            while let Some(text) = text_from(&mut rest) {
+                texts.push(text.to_owned());
+            }
+            OrtTensor::from_string_array((shape, texts.as_slice())).map(Into::into)
+        }
+    }
+}
+
+/// The outputs of a run, in the order of the ports.
+pub(super) fn outputs(ports: &[Port], values: SessionOutputs<'_>, limit_bytes: u64) -> Result<Outputs, GraphError> {
+    let mut found = Outputs { tensors: Vec::with_capacity(ports.len()), classes: Vec::with_capacity(ports.len()) };
+    let mut left = limit_bytes;
+    for (port, (name, value)) in ports.iter().zip(values) {
+        if name != port.name {
+            return Err(GraphError::Failed(format!("here is `{name}`, where `{}` belongs", port.name)));
+        }
+        let too_large = |_| GraphError::TooLarge { limit_bytes };
+        let (tensor, classes) = match value.dtype() {
+            ValueType::Sequence(_) => class_maps(port, value, left)?,
+            _ => (plain(port, &value, left)?, Vec::new()),
+        };
+        left = left.checked_sub(tensor.data.len() as u64).ok_or(()).map_err(too_large)?;
+        found.tensors.push(tensor);
+        found.classes.push(classes);
+    }
+    Ok(found)
+}
+
+fn failed(error: ort::Error) -> GraphError {
+    GraphError::Failed(error.to_string())
+}
+
+fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, GraphError> {
+    let strange = || GraphError::Failed(format!("`{}` is {}, and not what the file says", port.name, value.dtype()));
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else { return Err(strange()) };
+    // A sparse tensor calls itself one too.
+    if dtype(*ty) != Some(port.dtype) || !value.is_tensor() {
+        return Err(strange());
+    }
+    let shape: Vec<u64> =
+        shape.iter().map(|dimension| u64::try_from(*dimension).map_err(|_| strange())).collect::<Result<_, _>>()?;
+    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+    let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
+    if bytes.is_none_or(|bytes| bytes > limit_bytes) {
+        return Err(GraphError::TooLarge { limit_bytes });
+    }
+    macro_rules! numbers {
+        ($type:ty) => {
+            copied::<$type, { size_of::<$type>() }>(value, |element| element.to_le_bytes())?
+        };
+    }
+    let data = match port.dtype {
+        // A byte that is neither 0 nor 1 could only stand in a constant of the file, and comes out as what it is.
+        Dtype::Bool => copied::<bool, 1>(value, |element| [u8::from(element)])?,
+        Dtype::Bf16 => numbers!(bf16),
+        Dtype::F16 => numbers!(f16),
+        Dtype::F32 => numbers!(f32),
+        Dtype::F64 => numbers!(f64),
+        Dtype::I16 => numbers!(i16),
+        Dtype::I32 => numbers!(i32),
+        Dtype::I64 => numbers!(i64),
+        Dtype::I8 => numbers!(i8),
+        Dtype::U16 => numbers!(u16),
+        Dtype::U32 => numbers!(u32),
+        Dtype::U64 => numbers!(u64),
+        Dtype::U8 => numbers!(u8),
+        Dtype::Text => {
+            let (_, texts) = value.try_extract_strings().map_err(failed)?;
+            let mut data = Vec::new();
+            texts.iter().for_each(|text| put_text(text, &mut data));
+            data
+        }
+    };
+    Ok(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
+}
+
+/// The elements' bytes.
+fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
+    value: &DynValue,
+    bytes_of: impl Fn(T) -> [u8; N],
+) -> Result<Vec<u8>, GraphError> {
+    let (_, elements) = value.try_extract_tensor::<T>().map_err(failed)?;
+    let mut data = vec![0; elements.len() * N];
+    for (bytes, element) in data.as_chunks_mut().0.iter_mut().zip(elements) {
+        *bytes = bytes_of(*element);
+    }
+    Ok(data)
+}
+
+/// A list of maps from class to number as a tensor with a row for each map and a column for each class.
+fn class_maps(port: &Port, value: DynValue, limit_bytes: u64) -> Result<(Tensor, Vec<String>), GraphError> {
+    let list = value.downcast::<DynSequenceValueType>().map_err(failed)?;
+    let maps = list.try_extract_sequence::<DynMapValueType>().map_err(failed)?;
+    let mut classes: Option<Vec<String>> = None;
+    let mut data = Vec::new();
+    for map in &maps {
+        let of_text = matches!(map.dtype(), ValueType::Map { key: TensorElementType::String, .. });
+        let row: Vec<(String, f32)> = if of_text {
+            map.try_extract_key_values::<String, f32>().map_err(failed)?
+        } else {
+            let row = map.try_extract_key_values::<i64, f32>().map_err(failed)?;
+            row.into_iter().map(|(class, number)| (class.to_string(), number)).collect()
+        };
+        match &classes {
+            None => classes = Some(row.iter().map(|(class, _)| class.clone()).collect()),
+            Some(classes) if classes.iter().eq(row.iter().map(|(class, _)| class)) => {}
+            Some(_) => return Err(GraphError::Failed(format!("the rows of `{}` have different classes", port.name))),
+        }
+        data.extend(row.iter().flat_map(|(_, number)| number.to_le_bytes()));
+        if data.len() as u64 > limit_bytes {
+            return Err(GraphError::TooLarge { limit_bytes });
+        }
+    }
+    let classes = classes.unwrap_or_default();
+    let shape = vec![maps.len() as u64, classes.len() as u64];
+    Ok((Tensor { name: port.name.clone(), dtype: port.dtype, shape, data }, classes))
+}

@@ -1,0 +1,97 @@
+//! A first run, on zeros: what the file leaves open about its outputs.
+//!
+//! Owns the inputs of that run and what is learnt from it. Must not know engines, nor calls.
+
+use super::{Ports, Session, Stop};
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, put_text};
+
+/// Most elements of an input of zeros: a graph may state any shape, and this must not be what fills the memory.
+const MOST_ELEMENTS: u64 = 1 << 26;
+
+/// The ports of a graph, with what a run shows of its outputs.
+pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)> {
+    let mut ports = session.ports().clone();
+    let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
+    let ran = match inputs {
+        Some(inputs) => session.run(&inputs, &Stop::default()).map_err(|error| error.to_string()),
+        None => Err("its inputs are too large to be tried".to_owned()),
+    };
+    match ran {
+        Ok(outputs) => {
+            for (port, tensor) in ports.outputs.iter_mut().zip(&outputs.tensors) {
+                agree(port, tensor);
+            }
+            ports.classes = outputs.classes;
+            ports.unranked.fill(false);
+        }
+        // Zeros are no input that every graph takes; what the file says must do then.
+        Err(problem) if ports.unranked.iter().any(|unranked| *unranked) => {
+            return Err((
+                format!("does not say what shape its outputs have, and cannot be run on zeros: {problem}"),
+                "export it with the shapes of its outputs; for scikit-learn with `zipmap=False`".to_owned(),
+            ));
+        }
+        Err(problem) => {
+            tracing::info!(problem, "the graph cannot be run on zeros; it is served as its file describes it")
+        }
+    }
+    Ok(ports)
+}
+
+/// An input of zeros, or of empty texts, with one row and 1 in every other open dimension; `None` if it would be too large.
+#[must_use]
+pub fn zeros(port: &Port) -> Option<Tensor> {
+    let shape: Vec<u64> = port.shape.iter().map(|dimension| dimension.unwrap_or(1)).collect();
+    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension))?;
+    let elements = usize::try_from(elements).ok().filter(|_| elements <= MOST_ELEMENTS)?;
+    let mut data = Vec::new();
+    match port.dtype {
+        Dtype::Text => (0..elements).for_each(|_| put_text("", &mut data)),
+        dtype => data.resize(elements.checked_mul(dtype.bytes())?, 0),
+    }
+    Some(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
+}
+
+/// Opens the dimensions of an output port that a run contradicts. The engine takes such a file with a warning, since what a
+/// converter notes of shapes is often wrong.
+fn agree(port: &mut Port, tensor: &Tensor) {
+    if port.shape.len() != tensor.shape.len() {
+        port.shape = vec![None; tensor.shape.len()];
+    }
+    for (dimension, found) in port.shape.iter_mut().zip(&tensor.shape) {
+        if dimension.is_some_and(|dimension| dimension != *found) {
+            *dimension = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Engine as _;
+    use super::super::mock::Mock;
+    use super::*;
+
+    #[test]
+    fn a_run_corrects_what_the_file_says_of_outputs() {
+        let found = |mock: Mock| ports(mock.session().unwrap().as_mut());
+        let shapes = |mock: Mock| found(mock).map(|ports| ports.outputs[0].shape.clone());
+        assert_eq!(shapes(Mock::doubling()), Ok(vec![None]));
+        assert_eq!(shapes(Mock::doubling().stating(&[Some(7)])), Ok(vec![None]));
+        assert_eq!(shapes(Mock::doubling().stating(&[None, None])), Ok(vec![None]));
+        assert_eq!(shapes(Mock::doubling().stating(&[Some(1)])), Ok(vec![Some(1)]));
+        assert_eq!(shapes(Mock::failing()), Ok(vec![None]), "the file must do");
+        let refused = found(Mock::failing().unranked()).unwrap_err();
+        assert!(refused.0.contains("zeros") && refused.1.contains("zipmap"), "{refused:?}");
+        assert_eq!(Mock::doubling().session().unwrap().ports().inputs[0].name, "x");
+    }
+
+    #[test]
+    fn zeros_are_bounded() {
+        let port = |dtype, shape: &[Option<u64>]| Port { name: "x".into(), dtype, shape: shape.to_vec() };
+        assert_eq!(zeros(&port(Dtype::F64, &[None, Some(3)])).map(|zeros| zeros.data.len()), Some(24));
+        assert_eq!(zeros(&port(Dtype::Text, &[None, Some(3)])).map(|zeros| zeros.data.len()), Some(12));
+        assert_eq!(zeros(&port(Dtype::U8, &[Some(u64::MAX), Some(2)])), None);
+        assert_eq!(zeros(&port(Dtype::U8, &[Some(1 << 40)])), None);
+    }
+}

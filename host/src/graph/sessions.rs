@@ -1,0 +1,134 @@
+//! A graph, ready: its ports, and as many sessions as may run at a time.
+//!
+//! Owns the shelf of idle sessions, when another one is made, and the check of what a run gives. A session runs one call at
+//! a time and holds the whole model in memory, so one is made only when a call finds none idle. Must not know engines, nor
+//! threads: a run blocks the thread that calls it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Engine, GraphError, Ports, Session, Stop, probe};
+use crate::tensor::Tensor;
+
+/// What is given to a graph.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Sessions that are kept at a time. Whoever runs sees to it that no more are needed.
+    pub sessions: usize,
+}
+
+/// A graph that was loaded and, if it lets itself, run once.
+pub struct Graph {
+    engine: Box<dyn Engine>,
+    ports: Ports,
+    /// Used last, taken first: its memory is still in the caches.
+    idle: Mutex<Vec<Box<dyn Session>>>,
+    limits: Limits,
+}
+
+impl Graph {
+    /// Loads a graph, and runs it once on zeros: a first run takes longer than others, and shows what the file does not say.
+    ///
+    /// # Errors
+    /// The engine cannot load it, or its ports stay unknown; a problem and its fix.
+    pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, (String, String)> {
+        let mut session = engine.session().map_err(|error| {
+            (
+                format!("cannot be loaded: {error}"),
+                "convert it again where it was trained; a file that was cut or changed on its way looks like this too"
+                    .to_owned(),
+            )
+        })?;
+        let ports = probe::ports(session.as_mut())?;
+        Ok(Self { engine, ports, idle: Mutex::new(vec![session]), limits })
+    }
+
+    /// What goes in and out.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Makes sessions until there are so many idle ones.
+    ///
+    /// # Errors
+    /// One cannot be made.
+    pub fn prepare(&self, count: usize) -> Result<(), GraphError> {
+        while self.lock().len() < count.min(self.limits.sessions) {
+            let session = self.engine.session()?;
+            self.lock().push(session);
+        }
+        Ok(())
+    }
+
+    /// Runs the graph on this thread.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn run(&self, inputs: &[Tensor], stop: &Stop) -> Result<Vec<Tensor>, GraphError> {
+        let idle = self.lock().pop();
+        let mut session = match idle {
+            Some(session) => session,
+            None => self.engine.session()?,
+        };
+        let outputs = session.run(inputs, stop);
+        {
+            let mut idle = self.lock();
+            if idle.len() < self.limits.sessions {
+                idle.push(session);
+            }
+        }
+        let outputs = outputs?;
+        for (index, (found, known)) in outputs.classes.iter().zip(&self.ports.classes).enumerate() {
+            // Columns are told apart by their place from here on.
+            if !known.is_empty() && !found.is_empty() && found != known {
+                return Err(GraphError::Failed(format!("output {index} has other classes than before: {found:?}")));
+            }
+        }
+        Ok(outputs.tensors)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Session>>> {
+        // A session is on the shelf or not.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mock::Mock;
+    use super::*;
+
+    #[test]
+    fn sessions_are_made_when_needed_and_kept_up_to_the_cap() {
+        let mock = Mock::doubling();
+        let made = mock.made();
+        let graph = Graph::load(Box::new(mock), Limits { sessions: 2 }).unwrap();
+        let run =
+            |value| graph.run(&[Mock::input(&[value])], &Stop::default()).map(|outputs| Mock::values(&outputs[0]));
+        assert_eq!((run(1.0), run(2.0)), (Ok(vec![2.0]), Ok(vec![4.0])));
+        assert_eq!(made.get(), 1, "one after the other share one");
+        std::thread::scope(|scope| {
+            for value in [1.0, 2.0, 3.0, 4.0] {
+                scope.spawn(move || assert_eq!(run(value), Ok(vec![2.0 * value])));
+            }
+        });
+        graph.prepare(9).unwrap();
+        assert_eq!(graph.lock().len(), 2);
+    }
+
+    #[test]
+    fn a_stopped_run_gives_its_session_back() {
+        let graph = Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap();
+        let stop = Stop::default();
+        stop.now();
+        assert_eq!(graph.run(&[Mock::input(&[1.0])], &stop), Err(GraphError::Stopped));
+        assert_eq!(graph.lock().len(), 1);
+    }
+
+    #[test]
+    fn columns_keep_their_classes() {
+        let graph = Graph::load(Box::new(Mock::classes(&[&["a", "b"], &["a", "c"]])), Limits { sessions: 1 }).unwrap();
+        assert_eq!(graph.ports().classes[0], ["a", "b"]);
+        assert!(graph.run(&[Mock::input(&[1.0])], &Stop::default()).unwrap_err().to_string().contains("classes"));
+    }
+}
