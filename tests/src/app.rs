@@ -35,6 +35,17 @@ impl App {
         app
     }
 
+    /// An app without a component, whose model is this file; what stands before a manifest's first table belongs to
+    /// `[scorer]`.
+    #[must_use]
+    pub fn graph(file: &str, bytes: &[u8], manifest: &str) -> Self {
+        let app = Self(tempfile::tempdir().expect("a folder can be made"));
+        app.write(&format!("model/{file}"), bytes);
+        let head = "[scorer]\nname = \"served\"\nmodel = \"model\"\n";
+        app.write("scorebox.toml", format!("{head}{manifest}").as_bytes());
+        app
+    }
+
     /// A copy of an example's app folder, with this text after its manifest.
     #[must_use]
     pub fn example(name: &str, manifest: &str) -> Self {

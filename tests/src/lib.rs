@@ -14,6 +14,7 @@ pub mod host;
 pub mod http;
 pub mod identity;
 pub mod log;
+pub mod onnx;
 pub mod packaging;
 pub mod place;
 pub mod redis;

@@ -1,0 +1,129 @@
+//! ONNX files: those that were trained, and tiny ones that are written here.
+//!
+//! Owns as much of the format (protocol buffers of `onnx.proto`) as these need. Must not know what runs them.
+
+use std::io::Read as _;
+
+use crate::place;
+
+/// A trained model's file, by the name under which the sample of digits has its answers.
+///
+/// # Panics
+/// There is none.
+#[must_use]
+pub fn trained(name: &str) -> Vec<u8> {
+    let workspace = place::workspace();
+    let read = |path: &str| std::fs::read(workspace.join(path)).expect("the model is there");
+    match name {
+        "mlp" => read("host/examples/digits-mlp/model/mlp.onnx"),
+        "forest" => {
+            let (packed, mut bytes) = (read("tests/data/graphs/forest.onnx.gz"), Vec::new());
+            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).expect("it is whole");
+            bytes
+        }
+        name => read(&format!("tests/data/graphs/{name}.onnx")),
+    }
+}
+
+/// Numbers of element types.
+pub mod element {
+    /// f32.
+    pub const FLOAT: u64 = 1;
+    /// i64.
+    pub const INT64: u64 = 7;
+    /// Text.
+    pub const STRING: u64 = 8;
+    /// One byte.
+    pub const BOOL: u64 = 9;
+}
+
+/// A field with a number.
+fn number(field: u64, value: u64) -> Vec<u8> {
+    [varint(field << 3), varint(value)].concat()
+}
+
+/// A field with bytes, a text or a message.
+fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
+    let value = value.as_ref();
+    [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut written = Vec::new();
+    while value > 127 {
+        written.push((value & 127) as u8 | 128);
+        value >>= 7;
+    }
+    written.push(value as u8);
+    written
+}
+
+/// An input or output: its name, its type, and its dimensions, `None` where open.
+fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
+    let dimension = |size: &Option<u64>| bytes(1, size.map_or_else(|| bytes(2, "N"), |size| number(1, size)));
+    let shape: Vec<u8> = shape.iter().flat_map(dimension).collect();
+    let tensor = [number(1, element), bytes(2, shape)].concat();
+    bytes(field, [bytes(1, name), bytes(2, bytes(1, tensor))].concat())
+}
+
+fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut written: Vec<u8> = inputs.iter().flat_map(|name| bytes(1, name)).collect();
+    written.extend(outputs.iter().flat_map(|name| bytes(2, name)));
+    written.extend(bytes(4, kind));
+    written.extend(attributes.iter().flat_map(|attribute| bytes(5, attribute)));
+    bytes(1, written)
+}
+
+fn graph(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
+    [bytes(2, name), parts.concat()].concat()
+}
+
+fn model(graph: Vec<u8>) -> Vec<u8> {
+    [number(1, 8), bytes(2, "scorebox-tests"), bytes(7, graph), bytes(8, number(2, 15))].concat()
+}
+
+/// Gives `x`, of N × 2, back as `y`.
+#[must_use]
+pub fn identity(element: u64) -> Vec<u8> {
+    let shape: &[Option<u64>] = &[None, Some(2)];
+    let parts =
+        [node("Identity", &["x"], &["y"], &[]), port(11, ("x", element, shape)), port(12, ("y", element, shape))];
+    model(graph("identity", &parts))
+}
+
+/// Adds `x`, of one number, to itself `n` times, in as many steps.
+#[must_use]
+pub fn counting() -> Vec<u8> {
+    let one: &[Option<u64>] = &[Some(1)];
+    let body = graph(
+        "body",
+        &[
+            node("Identity", &["go"], &["on"], &[]),
+            node("Add", &["sum", "x"], &["more"], &[]),
+            port(11, ("step", element::INT64, &[])),
+            port(11, ("go", element::BOOL, &[])),
+            port(11, ("sum", element::FLOAT, one)),
+            port(12, ("on", element::BOOL, &[])),
+            port(12, ("more", element::FLOAT, one)),
+        ],
+    );
+    let body = [bytes(1, "body"), bytes(6, body), number(20, 5)].concat();
+    let parts = [
+        node("Loop", &["n", "", "x"], &["y"], &[body]),
+        port(11, ("n", element::INT64, &[])),
+        port(11, ("x", element::FLOAT, one)),
+        port(12, ("y", element::FLOAT, one)),
+    ];
+    model(graph("counting", &parts))
+}
+
+/// Zeros, as many as `n` says.
+#[must_use]
+pub fn zeros() -> Vec<u8> {
+    let parts = [
+        node("ConstantOfShape", &["n"], &["y"], &[]),
+        port(11, ("n", element::INT64, &[Some(1)])),
+        port(12, ("y", element::FLOAT, &[None])),
+    ];
+    model(graph("zeros", &parts))
+}
