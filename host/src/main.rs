@@ -54,10 +54,11 @@ enum Command {
     /// POST /score and /api/ROUTE score; GET / answers at once, GET /readyz when calls do; GET /swagger.json is the
     /// contract. The log goes to standard output.
     Serve(Serve),
-    /// Score one input and print the answer, without a server.
+    #[cfg(feature = "compiler")]
+    /// Score one input and print the answer, without a server. The host in an image has no such command.
     ///
-    /// With --trigger, which the host in an image has not: make the invocation that the Functions host would send for each
-    /// FILE, and print the answer that it would get.
+    /// With --trigger: make the invocation that the Functions host would send for each FILE, and print the answer that it
+    /// would get.
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(Invoke),
     /// Load the app as `serve` would, init included, and say what it is.
@@ -70,6 +71,7 @@ enum Command {
     Graph(GraphFile),
 }
 
+#[cfg(feature = "compiler")]
 const INVOKE_EXAMPLES: &str = "\
 Examples:
   echo '{\"data\": [[1, 2]]}' | scorebox invoke --app DIR
@@ -95,35 +97,30 @@ struct Serve {
     port: Option<u16>,
 }
 
+#[cfg(feature = "compiler")]
 #[derive(Args)]
 struct Invoke {
     #[command(flatten)]
     app: AppFolder,
     /// The input; standard input if not given, or if it is `-`.
-    #[arg(long, value_name = "FILE")]
-    #[cfg_attr(feature = "compiler", arg(conflicts_with = "trigger"))]
+    #[arg(long, value_name = "FILE", conflicts_with = "trigger")]
     input: Option<PathBuf>,
     /// Media type of the input; if not given, application/json for text that starts like JSON or a file that ends in
     /// .json, else application/octet-stream.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    #[cfg(feature = "compiler")]
     /// Make an invocation of the function with this trigger.
     #[arg(long, value_enum)]
     trigger: Option<Trigger>,
-    #[cfg(feature = "compiler")]
     /// With --trigger: the function, where several have such a trigger.
     #[arg(long, value_name = "NAME", requires = "trigger")]
     function: Option<String>,
-    #[cfg(feature = "compiler")]
     /// With --trigger service-bus: which delivery of the message it is.
     #[arg(long, value_name = "N", requires = "trigger", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
-    #[cfg(feature = "compiler")]
     /// With --trigger: print the invocation, and score nothing.
     #[arg(long, requires = "trigger")]
     print_envelope: bool,
-    #[cfg(feature = "compiler")]
     /// With --trigger: a blob, message or request each; messages are one batch where the function takes many. Standard
     /// input if none is given.
     #[arg(value_name = "FILE", requires = "trigger")]
@@ -179,6 +176,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Arguments::parse().command {
         Command::Serve(serve) => command::serve::run(serve),
+        #[cfg(feature = "compiler")]
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
         #[cfg(feature = "graphs")]

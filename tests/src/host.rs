@@ -47,9 +47,16 @@ impl Host {
     #[track_caller]
     #[must_use]
     pub fn launch(app: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = scorebox("serve", app)
-            .args(arguments)
-            .envs(variables.iter().copied())
+        let mut command = scorebox("serve", app);
+        command.args(arguments).envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts a host and waits until it listens.
+    #[track_caller]
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

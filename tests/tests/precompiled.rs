@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use scorebox_tests::app::App;
+use scorebox_tests::host::Host;
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::{digits, place, require};
 use serde_json::Value;
@@ -58,9 +59,11 @@ fn built_for(cpu: &str) -> tempfile::TempDir {
 fn the_images_host_runs_what_the_packager_compiled() {
     let report = check(&place::example("digits")).ended(0).json();
     assert_eq!(report["code"], "precompiled for x86-64, init done", "{report}");
-    let request = digits::request(digits::sample()).to_string();
-    let scored = run::finish(&mut image_host("invoke", &place::example("digits")), request.as_bytes()).ended(0);
-    digits::check(digits::sample(), &scored.json());
+    let request = digits::request(digits::sample());
+    let mut serve = image_host("serve", &place::example("digits"));
+    serve.args(["--port", "0"]);
+    let host = Host::spawn(serve);
+    digits::check(digits::sample(), &host.score(&request).expect(200).json());
 }
 
 #[test]

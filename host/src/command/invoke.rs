@@ -17,7 +17,6 @@ use super::{exit, serving_threads};
 use crate::Invoke;
 
 pub fn run(invoke: Invoke) -> ExitCode {
-    #[cfg(feature = "compiler")]
     if let Some(trigger) = invoke.trigger {
         return super::invocation::run(&invoke, trigger);
     }

@@ -7,6 +7,7 @@ pub mod check;
 pub mod graph;
 #[cfg(feature = "compiler")]
 pub mod invocation;
+#[cfg(feature = "compiler")]
 pub mod invoke;
 pub mod serve;
 
