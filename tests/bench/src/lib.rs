@@ -5,6 +5,8 @@
 //! is what the prediction cache is measured against. Must not know how anything is measured: that is
 //! `cargo xtask bench`.
 
+#[cfg(feature = "graphs")]
+pub mod graph;
 pub mod keeping;
 pub mod logreg;
 pub mod scoring;

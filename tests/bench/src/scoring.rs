@@ -14,6 +14,7 @@ use scorebox_host::scorer::tensor::Tensor;
 use scorebox_host::scorer::tensor_body::{self, Reply, open_inference::ModelName};
 
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
+use crate::serving::Scores;
 
 /// The model with its ports.
 pub struct Digits {
@@ -31,15 +32,6 @@ impl Digits {
         let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
         let name = ModelName { name: "digits".to_owned(), version: String::new() };
         Ok(Self { model: LogisticRegression::read(model)?, signature: signature(data), name })
-    }
-
-    /// Scores a body `{"data": [[…784 numbers…], …]}`.
-    ///
-    /// # Errors
-    /// The body does not fit.
-    pub fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure> {
-        let (inputs, reply) = self.parse(body)?;
-        Ok(self.render(&reply, self.predict(&inputs)))
     }
 
     /// From a body to tensors.
@@ -82,6 +74,14 @@ impl Digits {
                 data: probabilities,
             },
         ]
+    }
+}
+
+impl Scores for Digits {
+    /// Scores a body `{"data": [[…784 numbers…], …]}`.
+    fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure> {
+        let (inputs, reply) = self.parse(body)?;
+        Ok(self.render(&reply, self.predict(&inputs)))
     }
 }
 

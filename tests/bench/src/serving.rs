@@ -3,9 +3,11 @@
 //! Owns the connections and the bounds on a body, as `host/src/server/mod.rs` sets them; what the two do for a request
 //! must stay the same but for ids, admission and the sandbox. Must not know what is scored.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -16,10 +18,10 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use scorebox_host::error::ScoreFailure;
 use tokio::net::TcpListener;
 
 use crate::keeping::Keeper;
-use crate::scoring::Digits;
 
 /// Time for a request's headers, and for its body.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,9 +36,18 @@ const RESERVE_BYTES: u64 = 1 << 20;
 /// Where an answer came from, as the host says it.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
+/// What answers a body.
+pub trait Scores: Send + Sync + 'static {
+    /// The answer, as JSON.
+    ///
+    /// # Errors
+    /// The body does not fit.
+    fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure>;
+}
+
 /// Scores every call.
-pub fn scoring(digits: Digits) -> Router {
-    Router::new().route("/score", post(score)).with_state(Arc::new(digits))
+pub fn scoring<S: Scores>(scorer: S) -> Router {
+    Router::new().route("/score", post(score::<S>)).with_state(Arc::new(scorer))
 }
 
 /// Scores what was not asked before.
@@ -44,8 +55,30 @@ pub fn keeping(keeper: Keeper) -> Router {
     Router::new().route("/score", post(score_or_find)).with_state(Arc::new(keeper))
 }
 
+/// Makes what is served, and serves it on a port of 127.0.0.1 until the process ends.
+///
+/// # Errors
+/// The port cannot be listened on, or there is nothing to serve.
+pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> anyhow::Result<()> {
+    // As many as the host has serving threads.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(scorebox_host::deployment::cores())
+        .enable_all()
+        .build()
+        .context("no thread to run on")?;
+    runtime.block_on(async {
+        let wanted = format!("127.0.0.1:{port}");
+        let listener = TcpListener::bind(&wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
+        // A reader that is gone needs no address.
+        let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+        let router = make().await?;
+        // A task, as in the host: the thread that waits here serves nobody.
+        tokio::spawn(serve(listener, router)).await.context("serving ended")
+    })
+}
+
 /// Serves until the process ends.
-pub async fn serve(listener: TcpListener, router: Router) {
+async fn serve(listener: TcpListener, router: Router) {
     let router = TowerToHyperService::new(router);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -67,13 +100,13 @@ pub async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-async fn score(State(digits): State<Arc<Digits>>, request: Request) -> Response<Body> {
+async fn score<S: Scores>(State(scorer): State<Arc<S>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = match read(&head.headers, body).await {
         Ok(body) => body,
         Err(status) => return answer(status, Body::empty()),
     };
-    match digits.score(body) {
+    match scorer.score(body) {
         Ok(json) => answer(StatusCode::OK, json.into()),
         Err(failure) => answer(StatusCode::BAD_REQUEST, failure.disposition().message.into()),
     }

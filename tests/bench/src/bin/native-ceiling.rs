@@ -1,16 +1,13 @@
 //! The program of the native ceiling.
 //!
-//! Owns its command line and its threads. Must not know how a request is served or scored.
+//! Owns its command line. Must not know how a request is served or scored.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Parser;
 use scorebox_bench::keeping::Keeper;
 use scorebox_bench::scoring::Digits;
 use scorebox_bench::serving;
-use tokio::net::TcpListener;
 
 /// As the host: what is measured is not the allocator.
 #[global_allocator]
@@ -34,23 +31,11 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    // As many as the host has serving threads.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(scorebox_host::deployment::cores())
-        .enable_all()
-        .build()
-        .context("no thread to run on")?;
-    runtime.block_on(async {
-        let wanted = format!("127.0.0.1:{}", arguments.port);
-        let listener = TcpListener::bind(&wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
-        // A reader that is gone needs no address.
-        let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    serving::run(arguments.port, async || {
         let digits = Digits::read(&arguments.model)?;
-        let router = match &arguments.redis {
+        Ok(match &arguments.redis {
             None => serving::scoring(digits),
             Some(url) => serving::keeping(Keeper::connect(url, digits).await?),
-        };
-        // A task, as in the host: the thread that waits here serves nobody.
-        tokio::spawn(serving::serve(listener, router)).await.context("serving ended")
+        })
     })
 }
