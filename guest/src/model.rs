@@ -144,6 +144,19 @@ impl Tensor {
         })
     }
 
+    /// Reads all elements as `f32`, of whatever type: numbers that are none become the nearest, ties to even; booleans are
+    /// 0 and 1. Class labels and counts that are only compared are better read by [`Tensor::integers`], which is exact.
+    ///
+    /// # Errors
+    /// The host refuses the read.
+    pub fn numbers(&self) -> Result<Vec<f32>, Error> {
+        Ok(match self.info.dtype {
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => self.floats()?,
+            Dtype::U64 => self.values::<u64>()?.into_iter().map(|value| value as f32).collect(),
+            _ => self.integers()?.into_iter().map(nearest).collect(),
+        })
+    }
+
     /// Reads the elements of a flat range as little-endian bytes, in their own type.
     ///
     /// # Errors
@@ -160,6 +173,11 @@ impl Tensor {
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }
+}
+
+/// The float that is nearest, the even one of two: Rust's own conversion, as IEEE 754 has it.
+fn nearest(integer: i64) -> f32 {
+    integer as f32
 }
 
 fn in_pieces<T>(
@@ -185,6 +203,32 @@ fn in_pieces<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_become_the_nearest_float_and_ties_the_even_one() {
+        for (integer, expected) in [
+            (0, 0.0),
+            (1 << 24, 16_777_216.0),
+            ((1 << 24) + 1, 16_777_216.0),
+            ((1 << 24) + 3, 16_777_220.0),
+            (-(1 << 24) - 1, -16_777_216.0),
+            ((1 << 40) + (1 << 16), 1_099_511_627_776.0),
+            ((1 << 40) + (1 << 16) + 1, 1_099_511_758_848.0),
+            (i64::MAX, 9_223_372_036_854_775_808.0),
+            (i64::MIN, -9_223_372_036_854_775_808.0),
+            (i64::MAX - (1 << 38), 9_223_371_487_098_961_920.0),
+        ] {
+            assert_eq!(nearest(integer).to_bits(), f32::to_bits(expected), "{integer}: {}", nearest(integer));
+        }
+        // The distance to the integer, exactly, is never more than that of a neighbour.
+        for seed in 0..100_000_i64 {
+            let integer = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64) >> (seed % 40);
+            let float = nearest(integer);
+            let distance = |float: f32| (float as i128 - i128::from(integer)).abs();
+            assert!(distance(float) <= distance(float.next_up()), "{integer}");
+            assert!(distance(float) <= distance(float.next_down()), "{integer}");
+        }
+    }
 
     #[test]
     fn pieces_cover_the_range_once() {

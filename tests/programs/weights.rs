@@ -22,6 +22,7 @@ enum Read {
     File { name: String, start: u64, count: u64 },
     WholeFloats { name: String },
     WholeIntegers { name: String },
+    WholeNumbers { name: String },
     WholeFile { name: String },
 }
 
@@ -65,6 +66,7 @@ fn perform(read: Read) -> Result<Value, Error> {
         Read::File { name, start, count } => sized(raw::read_file(&name, start, count)?),
         Read::WholeFloats { name } => sized(model::Tensor::open(&name)?.floats()?),
         Read::WholeIntegers { name } => sized(model::Tensor::open(&name)?.integers()?),
+        Read::WholeNumbers { name } => sized(model::Tensor::open(&name)?.numbers()?),
         Read::WholeFile { name } => sized(model::read_file(&name)?),
     })
 }
