@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scorebox_host::precompiled::Cpu;
 
+use crate::convert::ConvertArgs;
 use crate::deploy::{Pull, Target};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::functions_app::Connections;
@@ -31,6 +32,11 @@ pub enum Command {
     Setup(SetupArgs),
     /// Score real digits with an image that was built on the spot.
     Demo(DemoArgs),
+    /// Write NumPy's arrays as a safetensors file, which a scorer can read.
+    ///
+    /// A .npz becomes a file with a tensor for each of its arrays, a .npy one with a tensor of the file's name; standard
+    /// output is the file's path. The same arrays give the same bytes.
+    Convert(ConvertArgs),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push it if asked.

@@ -6,6 +6,7 @@ mod app;
 mod args;
 mod bench;
 mod component;
+mod convert;
 mod demo;
 mod deploy;
 mod digest;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup(args) => setup::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Build(args) => app::run(args),
         Command::Package(args) => package::run(args),
         Command::Push(args) => push::run(&args),

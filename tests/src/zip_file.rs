@@ -1,0 +1,97 @@
+//! Zip archives made for a test, truthful or not.
+//!
+//! Owns as much of the format as `.npz` files have, each field as the test wants it. Must not know who reads them.
+
+use flate2::{Compress, Compression, Crc, FlushCompress};
+
+/// A member, and what is said of it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its name in both lists.
+    pub name: String,
+    /// Its bytes as they lie in the archive.
+    pub packed: Vec<u8>,
+    /// The number of the method: 0 is stored, 8 deflated.
+    pub method: u16,
+    /// Bit 0: it needs a password.
+    pub flags: u16,
+    /// What it is said to have unpacked.
+    pub size: u32,
+    /// Its checksum.
+    pub crc: u32,
+}
+
+impl Member {
+    /// A member that is what it says.
+    #[must_use]
+    pub fn stored(name: &str, bytes: &[u8]) -> Self {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let size = u32::try_from(bytes.len()).expect("a test's member is small");
+        Self { name: name.to_owned(), packed: bytes.to_vec(), method: 0, flags: 0, size, crc: crc.sum() }
+    }
+
+    /// The same, deflated.
+    #[must_use]
+    pub fn deflated(name: &str, bytes: &[u8]) -> Self {
+        Self { packed: [flushed(bytes), END.to_vec()].concat(), method: 8, ..Self::stored(name, bytes) }
+    }
+}
+
+/// A last, empty block.
+pub const END: [u8; 2] = [3, 0];
+
+/// Deflated blocks that stand by themselves, so that they can be repeated.
+///
+/// # Panics
+/// The compressor fails.
+#[must_use]
+pub fn flushed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(bytes.len() / 2 + 1024);
+    let mut compress = Compress::new(Compression::best(), false);
+    compress.compress_vec(bytes, &mut packed, FlushCompress::Full).expect("bytes can be deflated");
+    assert_eq!(compress.total_in(), bytes.len() as u64, "all of it fits the buffer");
+    packed
+}
+
+/// The archive of these members.
+///
+/// # Panics
+/// It is larger than 4 GiB.
+#[must_use]
+pub fn archive(members: &[Member]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for member in members {
+        let at = length(file.len());
+        file.extend([b"PK\x03\x04".as_slice(), &fields(member), member.name.as_bytes(), &member.packed].concat());
+        directory.extend([b"PK\x01\x02".as_slice(), &20_u16.to_le_bytes(), &fields(member)].concat());
+        // No comment, the first disk, no attributes.
+        directory.extend([[0; 10].as_slice(), &at, member.name.as_bytes()].concat());
+    }
+    let count = u16::try_from(members.len()).expect("a test's archive has few members").to_le_bytes();
+    let (start, size) = (length(file.len()), length(directory.len()));
+    let end = [b"PK\x05\x06".as_slice(), &[0; 4], &count, &count, &size, &start, &[0; 2]].concat();
+    [file, directory, end].concat()
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).expect("a test's archive is small").to_le_bytes()
+}
+
+/// What both headers say of a member: from the version that it needs to the length of its extra field.
+fn fields(member: &Member) -> Vec<u8> {
+    let short = |value: u16| value.to_le_bytes();
+    let name = u16::try_from(member.name.len()).expect("a name is short");
+    [
+        short(20).as_slice(),
+        &short(member.flags),
+        &short(member.method),
+        &[0; 4],
+        &member.crc.to_le_bytes(),
+        &length(member.packed.len()),
+        &member.size.to_le_bytes(),
+        &short(name),
+        &short(0),
+    ]
+    .concat()
+}

@@ -1,0 +1,111 @@
+//! The zip archive that an `.npz` file is.
+//!
+//! Owns which archives are read at all, and the names of their arrays. Nothing is ever unpacked to a file of a member's
+//! name. Must not know arrays.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use zip::read::ZipArchive;
+use zip::result::ZipError;
+use zip::{CompressionMethod, read::ZipFile};
+
+/// More than any model has, and few enough to be listed in memory.
+const MOST_ARRAYS: usize = 100_000;
+
+/// The name that the format of the output keeps for itself.
+const RESERVED: &str = "__metadata__";
+
+/// An array's place.
+#[derive(Debug)]
+pub struct Member {
+    /// Its number in the archive.
+    pub index: usize,
+    /// Its name, without `.npy`.
+    pub name: String,
+    /// What the archive says that it has unpacked, if an archive does.
+    pub bytes: Option<u64>,
+}
+
+/// Opens an archive. The error says what is wrong.
+pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String> {
+    ZipArchive::new(file).map_err(|error| format!("is no .npz file: {error}"))
+}
+
+/// Lists the arrays, and refuses an archive that NumPy did not write: one whose two lists of members differ, whose members
+/// share bytes or a name, or that needs a password.
+pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>, String> {
+    let damaged = |error: ZipError| format!("is a damaged archive: {error}");
+    if archive.is_empty() {
+        return Err("holds no array".to_owned());
+    }
+    if archive.len() > MOST_ARRAYS {
+        return Err(format!("holds {} members; at most {MOST_ARRAYS} are read", archive.len()));
+    }
+    if archive.has_duplicate_names() {
+        return Err("holds two members with one name".to_owned());
+    }
+    if archive.has_overlapping_entries().map_err(damaged)? {
+        return Err("is a damaged archive: its members share bytes".to_owned());
+    }
+    archive.validate_header_consistency().map_err(damaged)?;
+    let mut members = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        let member = archive.by_index_raw(index).map_err(damaged)?;
+        let name = member.name().map_err(damaged)?.into_owned();
+        let problem = refusal(&member).or_else(|| wrong_name(&name));
+        if let Some(problem) = problem {
+            return Err(format!("its member `{}` {problem}", name.escape_debug()));
+        }
+        let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+        members.push(Member { index, name, bytes: Some(member.size()) });
+    }
+    Ok(members)
+}
+
+fn refusal<R: std::io::Read>(member: &ZipFile<'_, R>) -> Option<String> {
+    if member.encrypted() {
+        return Some("is encrypted".to_owned());
+    }
+    if !member.is_file() {
+        return Some("is a folder or a link".to_owned());
+    }
+    match member.compression() {
+        CompressionMethod::Stored | CompressionMethod::Deflated => None,
+        other => Some(format!("is compressed by {other}; NumPy stores or deflates")),
+    }
+}
+
+fn wrong_name(name: &str) -> Option<String> {
+    let Some(array) = name.strip_suffix(".npy") else {
+        return Some("is no array: its name does not end in .npy".to_owned());
+    };
+    // A name with folders is a tensor's name like any other; one that leads elsewhere is somebody's attempt.
+    if array.contains(['\\', '\0']) || array.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Some("has a name that leads out of the archive, or nowhere".to_owned());
+    }
+    (array == RESERVED).then(|| "has the name that safetensors keeps for itself".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_arrays() {
+        let check = |name: &str, fits: bool| assert_eq!(wrong_name(name).is_none(), fits, "{name}");
+        check("arr_0.npy", true);
+        check("layer/0/weight.npy", true);
+        check("a b.npy", true);
+        check("..b.npy", true);
+        check("arr_0", false);
+        check("readme.txt", false);
+        check(".npy", false);
+        check("/etc/passwd.npy", false);
+        check("../a.npy", false);
+        check("a/../b.npy", false);
+        check("a//b.npy", false);
+        check("a\\b.npy", false);
+        check("__metadata__.npy", false);
+    }
+}

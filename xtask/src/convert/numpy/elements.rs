@@ -1,0 +1,196 @@
+//! Elements as safetensors has them: little-endian and row-major.
+//!
+//! Owns the copy of an array's data, and that there are as many as its header says. Memory is taken for bytes that are there,
+//! never for bytes that a header announces. Must not know files.
+
+use std::io::{self, Read, Write};
+
+use safetensors::Dtype;
+
+use super::header::Header;
+
+/// What is held at a time of an array that needs no transposing; a multiple of every element's width.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Why elements were not copied.
+#[derive(Debug)]
+pub enum CopyError {
+    /// The array: the text says what is wrong with it.
+    Array(String),
+    /// What they were written to.
+    Target(io::Error),
+}
+
+/// Copies the data of an array, which must be all that is left.
+pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
+    // Of fewer than two dimensions the two orders are the same.
+    if header.is_fortran && header.shape.len() > 1 {
+        let mut data = Vec::new();
+        from.take(header.data_bytes as u64).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
+        if data.len() != header.data_bytes {
+            return Err(cut(header, data.len()));
+        }
+        adapt(header, &mut data)?;
+        transpose(header, &data, to).map_err(CopyError::Target)?;
+    } else {
+        let mut piece = vec![0; PIECE_BYTES.min(header.data_bytes)];
+        let mut done = 0;
+        while done < header.data_bytes {
+            let wanted = PIECE_BYTES.min(header.data_bytes - done);
+            let piece = piece.get_mut(..wanted).unwrap_or_default();
+            let count = fill(from, piece).map_err(|error| unreadable(&error))?;
+            if count < wanted {
+                return Err(cut(header, done + count));
+            }
+            adapt(header, piece)?;
+            to.write_all(piece).map_err(CopyError::Target)?;
+            done += wanted;
+        }
+    }
+    // At the end of a zip's member this also compares its checksum.
+    match fill(from, &mut [0]).map_err(|error| unreadable(&error))? {
+        0 => Ok(()),
+        _ => Err(CopyError::Array(format!("holds more than the {} bytes that its header says", header.data_bytes))),
+    }
+}
+
+fn unreadable(error: &io::Error) -> CopyError {
+    CopyError::Array(format!("cannot be read: {error}"))
+}
+
+fn cut(header: &Header, count: usize) -> CopyError {
+    CopyError::Array(format!("holds {count} bytes of data, and its header says {}", header.data_bytes))
+}
+
+/// Fills a buffer as far as there is something to read.
+fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(read) => count += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Makes whole elements little-endian, and refuses booleans that are neither.
+fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
+    if header.is_big_endian {
+        elements.chunks_exact_mut(header.width).for_each(<[u8]>::reverse);
+    }
+    if header.dtype == Dtype::BOOL && elements.iter().any(|byte| *byte > 1) {
+        return Err(CopyError::Array("holds a bool that is neither 0 nor 1".to_owned()));
+    }
+    Ok(())
+}
+
+/// One dimension on the walk through an array.
+struct Axis {
+    size: usize,
+    /// Bytes from one index to the next.
+    stride: usize,
+    index: usize,
+}
+
+/// Writes an array whose first dimension varies fastest so that its last one does.
+fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
+    let mut stride = header.width;
+    let mut axes = Vec::with_capacity(header.shape.len());
+    for size in &header.shape {
+        axes.push(Axis { size: *size, stride, index: 0 });
+        // Within the data's size, unless there are none; then nothing is walked.
+        stride = stride.saturating_mul(*size);
+    }
+    let mut at = 0;
+    let mut row = Vec::with_capacity(PIECE_BYTES);
+    for _ in 0..data.len() / header.width {
+        row.extend_from_slice(data.get(at..at + header.width).unwrap_or_default());
+        if row.len() >= PIECE_BYTES {
+            to.write_all(&row)?;
+            row.clear();
+        }
+        for axis in axes.iter_mut().rev() {
+            axis.index += 1;
+            at += axis.stride;
+            if axis.index < axis.size {
+                break;
+            }
+            at -= axis.stride * axis.size;
+            axis.index = 0;
+        }
+    }
+    to.write_all(&row)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header(dtype: Dtype, width: usize, shape: &[usize]) -> Header {
+        let data_bytes = shape.iter().product::<usize>() * width;
+        let shape = shape.to_vec();
+        Header { dtype, width, is_big_endian: false, is_fortran: false, shape, data_bytes, header_bytes: 80 }
+    }
+
+    fn copied(header: &Header, data: &[u8]) -> Result<Vec<u8>, String> {
+        let mut to = Vec::new();
+        match copy(header, &mut &*data, &mut to) {
+            Ok(()) => Ok(to),
+            Err(CopyError::Array(problem)) => Err(problem),
+            Err(CopyError::Target(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn elements_are_swapped_transposed_and_counted() {
+        let plain = header(Dtype::U16, 2, &[2, 3]);
+        let data: Vec<u8> = (0..12).collect();
+        assert_eq!(copied(&plain, &data), Ok(data.clone()));
+        let big = Header { is_big_endian: true, ..plain.clone() };
+        assert_eq!(copied(&big, &data), Ok(vec![1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]));
+        let fortran = Header { is_fortran: true, ..big.clone() };
+        assert_eq!(copied(&fortran, &data), Ok(vec![1, 0, 5, 4, 9, 8, 3, 2, 7, 6, 11, 10]));
+        for one in [&plain, &fortran] {
+            let refused = |data: &[u8]| copied(one, data).unwrap_err();
+            assert!(refused(&data[..11]).contains("holds 11 bytes of data, and its header says 12"));
+            assert!(refused(&[]).contains("holds 0 bytes"));
+            assert!(refused(&[&data[..], &[0]].concat()).contains("holds more than the 12 bytes"));
+        }
+        let flags = header(Dtype::BOOL, 1, &[2]);
+        assert_eq!(copied(&flags, &[1, 0]), Ok(vec![1, 0]));
+        assert!(copied(&flags, &[1, 2]).unwrap_err().contains("neither 0 nor 1"));
+        assert_eq!(copied(&Header { is_fortran: true, ..header(Dtype::F64, 8, &[3, 0, 2]) }, &[]), Ok(vec![]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn both_orders_hold_the_same_elements(shape in prop::collection::vec(1_usize..6, 0..5), is_big_endian: bool) {
+            let elements: usize = shape.iter().product();
+            let row_major: Vec<u8> = (0..elements as u32).flat_map(u32::to_le_bytes).collect();
+            // Element by element, by the definition of the order.
+            let mut data = vec![0; row_major.len()];
+            for flat in 0..elements {
+                let (mut rest, mut place, mut stride) = (flat, 0, elements);
+                for size in shape.iter().rev() {
+                    stride /= size;
+                    place += rest % size * stride;
+                    rest /= size;
+                }
+                let element = &row_major[flat * 4..flat * 4 + 4];
+                data[place * 4..place * 4 + 4].copy_from_slice(element);
+                if is_big_endian {
+                    data[place * 4..place * 4 + 4].reverse();
+                }
+            }
+            let header = Header { is_fortran: true, is_big_endian, ..header(Dtype::U32, 4, &shape) };
+            prop_assert_eq!(copied(&header, &data), Ok(row_major));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A safetensors file, written while its tensors' bytes come.
+//!
+//! Owns the order of the tensors, which is the crate's own, the header, and the step from a file in the making to one that
+//! is there. The same tensors give the same bytes. Must not know where they come from.
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use tempfile::NamedTempFile;
+
+use crate::digest::{Digest, Hashing};
+use crate::failure::Failure;
+
+/// What the format's readers take at most.
+const MOST_HEADER_BYTES: usize = 100_000_000;
+/// Data begin at a multiple of it, so that elements of every type are aligned where the file is mapped.
+const ALIGNMENT: usize = 8;
+
+/// A tensor that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Unique in the file.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// Row-major.
+    pub shape: Vec<usize>,
+    /// What its elements have together.
+    pub bytes: usize,
+}
+
+impl Planned {
+    /// Puts the larger elements first, so that all are aligned; then by name.
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        other.dtype.cmp(&self.dtype).then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+/// A written file.
+#[derive(Debug)]
+pub struct Written {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// What takes the bytes of the tensors, one after the other.
+pub type Data<'a> = &'a mut dyn Write;
+
+/// Writes `NAME.safetensors` into a folder; `data` gives the bytes of all tensors, in their order here, or says why not.
+pub fn write(
+    folder: &Path,
+    name: &str,
+    replace: bool,
+    tensors: &[&Planned],
+    data: impl FnOnce(Data<'_>) -> Result<(), Failure>,
+) -> Result<Written, Failure> {
+    let path = folder.join(format!("{name}.safetensors"));
+    if path.exists() && !replace {
+        return Err(there_already(&path));
+    }
+    let header = header(tensors).map_err(|problem| {
+        Failure::project(format!("{}: {problem}", path.display()), "give the arrays fewer, shorter names")
+    })?;
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
+    let fail = |error: io::Error| Failure::file(&path, "be written", error);
+    // The file of a model is everybody's to read, as far as the umask lets it be; a temporary file is its owner's.
+    let making = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(fail)?;
+    let mut to = Hashing::new(BufWriter::new(making));
+    to.write_all(&header).map_err(fail)?;
+    data(&mut to)?;
+    let (buffered, digest, bytes) = to.finish();
+    let made = buffered.into_inner().map_err(|error| fail(error.into_error()))?;
+    put(made, &path, replace)?;
+    Ok(Written { path, bytes, digest })
+}
+
+fn put(made: NamedTempFile, path: &Path, replace: bool) -> Result<(), Failure> {
+    let put = if replace { made.persist(path) } else { made.persist_noclobber(path) };
+    match put {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(path)),
+        Err(error) => Err(Failure::file(path, "be written", error.error)),
+    }
+}
+
+fn there_already(path: &Path) -> Failure {
+    Failure::other(
+        format!("{}: is there already", path.display()),
+        "write --force to replace it, or --name to write another file",
+    )
+}
+
+/// Length and header, up to where the data begin.
+fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
+    let mut end = 0_usize;
+    let mut infos = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let start = end;
+        end = start.checked_add(tensor.bytes).ok_or("the arrays are larger than any file")?;
+        let info = TensorInfo { dtype: tensor.dtype, shape: tensor.shape.clone(), data_offsets: (start, end) };
+        infos.push((tensor.name.clone(), info));
+    }
+    let metadata = Metadata::new(None, infos).map_err(|error| format!("cannot be described: {error}"))?;
+    let mut text = serde_json::to_vec(&metadata).map_err(|error| format!("cannot be described: {error}"))?;
+    text.resize(text.len().next_multiple_of(ALIGNMENT), b' ');
+    if text.len() > MOST_HEADER_BYTES {
+        return Err(format!("its header would have {} bytes, more than {MOST_HEADER_BYTES}", text.len()));
+    }
+    Ok([(text.len() as u64).to_le_bytes().as_slice(), &text].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_crate_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let planned = |name: &str, dtype, shape: &[usize], bytes| {
+            Planned { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes }
+        };
+        let mut tensors = [
+            planned("b", Dtype::F32, &[2], 8),
+            planned("flags", Dtype::BOOL, &[3], 3),
+            planned("a/\"ü", Dtype::F32, &[], 4),
+            planned("labels", Dtype::I64, &[0, 3], 0),
+        ];
+        tensors.sort_by(Planned::order);
+        let tensors: Vec<&Planned> = tensors.iter().collect();
+        assert_eq!(tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["labels", "a/\"ü", "b", "flags"]);
+        let bytes: Vec<u8> = (0..15).collect();
+        let written = write(folder.path(), "m", false, &tensors, |to| {
+            to.write_all(&bytes).map_err(|error| Failure::other(error.to_string(), ""))
+        });
+        let written = written.unwrap();
+        let file = std::fs::read(&written.path).unwrap();
+        assert_eq!((written.bytes, &written.digest), (file.len() as u64, &Digest::of(&file)));
+        let read = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(read.tensor("b").unwrap().data(), &bytes[4..12]);
+        assert_eq!(safetensors::serialize(read.tensors(), None).unwrap(), file);
+
+        let nothing = |_: Data<'_>| Ok(());
+        let refused = write(folder.path(), "m", false, &[], nothing).unwrap_err();
+        assert!(refused.fix.contains("--force"), "{refused}");
+        write(folder.path(), "m", true, &[], nothing).unwrap();
+        // What failed on the way leaves nothing.
+        let failing = write(folder.path(), "n", false, &tensors, |_| Err(Failure::other("no", "")));
+        assert!(failing.is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
