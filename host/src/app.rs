@@ -186,17 +186,44 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
 /// As starting it.
 pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
-    let handle = runtime.handle().clone();
-    runtime.block_on(async move {
-        let manifest = Manifest::read(app)?;
-        FunctionApp::read(&manifest)?;
-        // Stores stay in memory; where the engine's library is, is no matter of the deployment.
-        let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
-        let app = App::load(manifest, &environment, handle).await?;
-        app.verify()?;
-        app.scorer.warm_up().await?;
+    let app = runtime.block_on(started(app, runtime.handle()))?;
+    Ok(app.report())
+}
+
+/// The same, and that the scorer answers a sample as it should.
+///
+/// # Errors
+/// As starting it, or the answer is another one.
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub fn check_by(app: &Path, sample: &crate::sample::Sample) -> Result<CheckReport, StartupError> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let app = started(app, runtime.handle()).await?;
+        let answered = sample.try_scorer(&app.scorer).await;
+        answered.map_err(|problem| StartupError::Component {
+            path: component::file(&app.manifest).unwrap_or_default(),
+            problem: format!("does not answer {} as it should: {problem}", sample.path.display()),
+            fix: SAMPLE_FIX.to_owned(),
+        })?;
         Ok(app.report())
     })
+}
+
+/// What to do about another answer than the sample's.
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if it was meant to answer otherwise, write the \
+                              sample's outputs anew";
+
+/// An app as `serve` would start it, with every store in memory.
+async fn started(app: &Path, handle: &tokio::runtime::Handle) -> Result<App, StartupError> {
+    let manifest = Manifest::read(app)?;
+    FunctionApp::read(&manifest)?;
+    // Stores stay in memory; where the engine's library is, is no matter of the deployment.
+    let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
+    let app = App::load(manifest, &environment, handle.clone()).await?;
+    app.verify()?;
+    app.scorer.warm_up().await?;
+    Ok(app)
 }
 
 /// Threads for a check, or for `init` where an image is built.

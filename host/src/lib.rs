@@ -23,6 +23,7 @@
 //! | [`app`] | the order in which an app folder is loaded |
 //! | [`stores`] | the stores that a manifest names, where the environment says that they are |
 //! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
+//! | [`sample`] | an input with its answer, by which a model is tried before it is packaged |
 //! | [`tensor`] | tensors by value, and the ports that they fit |
 //! | [`telemetry`] | the log |
 //!
@@ -48,6 +49,8 @@ pub mod model;
 pub mod packaging;
 pub mod precompiled;
 pub mod redis;
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub mod sample;
 pub mod scorer;
 pub mod server;
 pub mod stores;
@@ -56,5 +59,7 @@ pub mod tensor;
 mod timer;
 pub mod trigger;
 
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub use crate::app::check_by;
 pub use crate::app::{App, CheckReport, check};
 pub use crate::error::StartupError;

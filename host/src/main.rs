@@ -148,6 +148,11 @@ struct Check {
     /// Connect to every store too, as this environment says, and tell what answers. Without it nothing is connected to.
     #[arg(long)]
     connect: bool,
+    #[cfg(any(feature = "compiler", feature = "graphs"))]
+    /// An input with its answer, by which the scorer is tried: {"inputs": BODY, "outputs": ANSWER, "tolerance": 1e-4}. Not
+    /// given: the manifest's package.sample, if there is one.
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -159,6 +164,9 @@ struct GraphFile {
     /// The file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// An input with the answer that is expected, as for `check`.
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,6 +188,6 @@ fn main() -> ExitCode {
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
         #[cfg(feature = "graphs")]
-        Command::Graph(graph) => command::graph::run(&graph.file),
+        Command::Graph(graph) => command::graph::run(&graph.file, graph.sample.as_deref()),
     }
 }

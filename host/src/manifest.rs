@@ -115,6 +115,8 @@ pub struct PackageSection {
     pub license: Option<String>,
     /// The model's licence, as SPDX writes it.
     pub model_license: Option<String>,
+    /// The input by which the scorer is tried before it is packaged, with its answer.
+    pub sample: Option<PathBuf>,
 }
 
 /// What is wrong with a manifest, where, and how to mend it.
@@ -227,6 +229,7 @@ struct RawPackage {
     base: Option<String>,
     license: Option<String>,
     model_license: Option<String>,
+    sample: Option<PathBuf>,
 }
 
 /// A problem and its fix, before the file's name is known.
@@ -242,7 +245,7 @@ impl Raw {
             let section = raw.into_section(&name, &scorer.name)?;
             stores.insert(name, section);
         }
-        let package = self.package.into_section(&scorer)?;
+        let package = self.package.into_section(&scorer, dir)?;
         let limits = self.limits.into_limits()?;
         let prediction_cache = self.prediction_cache.map(|raw| raw.into_section(&stores)).transpose()?;
         if scorer.component.is_none() && self.precompiled.is_some() {
@@ -352,7 +355,7 @@ impl RawStore {
 }
 
 impl RawPackage {
-    fn into_section(self, scorer: &ScorerSection) -> Result<PackageSection, Misfit> {
+    fn into_section(self, scorer: &ScorerSection, dir: &Path) -> Result<PackageSection, Misfit> {
         let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
         if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
             return Err((
@@ -374,6 +377,7 @@ impl RawPackage {
             base,
             license: self.license,
             model_license: self.model_license,
+            sample: self.sample.map(|sample| dir.join(sample)),
         })
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Precompiled};
 use scorebox_host::packaging::{Code, precompile};
 use scorebox_host::precompiled::Cpu;
+use scorebox_host::sample::Sample;
 use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 
 use crate::failure::Failure;
@@ -101,7 +102,11 @@ fn log() {
 }
 
 fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
-    scorebox_host::check(dir).map_err(|error| refused(manifest, &error))
+    let checked = match &manifest.package.sample {
+        Some(sample) => scorebox_host::check_by(dir, &Sample::read(sample)?),
+        None => scorebox_host::check(dir),
+    };
+    checked.map_err(|error| refused(manifest, &error))
 }
 
 fn refused(manifest: &Manifest, error: &StartupError) -> Failure {

@@ -1,10 +1,12 @@
 //! A scorer that is a graph, tried by a host program.
 //!
-//! Owns that process and what its end means: this program is static and cannot load the library, and what a hostile file
-//! does to the library is not to be done to the packager. Must not know images.
+//! Owns that process, its time, and what its end means: this program is static and cannot load the library, and what a hostile
+//! file does to the library is not to be done to the packager. Must not know images.
 
+use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use scorebox_host::CheckReport;
 use scorebox_host::deployment::ENGINE_VARIABLE;
@@ -18,6 +20,10 @@ use crate::workspace::shown;
 
 /// Exit code of a host that cannot load the library.
 const NO_ENGINE: i32 = 11;
+/// What a host takes to start and to read a model, beside what it is given for loading one: it hashes a gigabyte in this.
+const STARTING: Duration = Duration::from_secs(60);
+/// How often its end is looked for.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Has a host check an app folder whose scorer is a graph.
 pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckReport, Failure> {
@@ -28,8 +34,24 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
     let mut command = Command::new(&host);
     // Nothing else of the environment: a check is the same everywhere.
     command.env_clear().env(ENGINE_VARIABLE, library).stdin(Stdio::null());
-    let output = command.args(["check", "--output", "json", "--app"]).arg(dir).output();
-    let output = output.map_err(|error| Failure::file(&host, "be run", error))?;
+    command.args(["check", "--output", "json", "--app"]).arg(dir);
+    if let Some(sample) = &manifest.package.sample {
+        // The staged manifest says nothing of packaging.
+        command.arg("--sample").arg(sample);
+    }
+    // The host loads a graph twice, the first time in a process that it stops by itself.
+    let limit = manifest.limits.init_deadline.saturating_mul(2).saturating_add(STARTING);
+    let output = finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
+    let Some(output) = output else {
+        return Err(Failure::project(
+            format!(
+                "{}: the host was stopped after trying this scorer for {} s",
+                manifest.path.display(),
+                limit.as_secs()
+            ),
+            "convert the model again; or raise limits.init_deadline if it is that large",
+        ));
+    };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("error: ");
@@ -57,4 +79,48 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
         report.model_digest.as_deref().unwrap_or("none")
     );
     Ok(report)
+}
+
+/// Runs a process to its end and takes in what it says; `None` if it had to be stopped.
+fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
+    fn whole(mut pipe: impl Read) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Of a pipe that breaks, what came before.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let stdout = child.stdout.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let late = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None if Instant::now() < late => std::thread::sleep(PAUSE),
+            None => {
+                // What it started itself ends with it.
+                child.kill()?;
+                child.wait()?;
+                return Ok(None);
+            }
+        }
+    };
+    let said = |listening: Option<std::thread::JoinHandle<Vec<u8>>>| {
+        listening.and_then(|listening| listening.join().ok()).unwrap_or_default()
+    };
+    Ok(Some(Output { status, stdout: said(stdout), stderr: said(stderr) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_waited_for_so_long() {
+        let mut shell = Command::new("sh");
+        let ended = finished(shell.args(["-c", "echo out; echo err >&2; exit 3"]), Duration::from_secs(20)).unwrap();
+        let ended = ended.unwrap();
+        assert_eq!((ended.status.code(), &*ended.stdout, &*ended.stderr), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+        assert!(finished(Command::new("sleep").arg("60"), Duration::from_millis(50)).unwrap().is_none());
+    }
 }

@@ -19,9 +19,7 @@ use crate::{Check, Format};
 
 pub fn run(arguments: Check) -> ExitCode {
     let checked = telemetry::start(Output::Talk, &deployment::process).and_then(|()| {
-        #[cfg(feature = "graphs")]
-        examine(&arguments.app.app)?;
-        let report = check(&arguments.app.app)?;
+        let report = report(&arguments)?;
         let stores = stores::report(&arguments.app.app, &deployment::process, arguments.connect)?;
         Ok((report, stores, if arguments.explain { Some(written(&arguments)?) } else { None }))
     });
@@ -40,14 +38,28 @@ pub fn run(arguments: Check) -> ExitCode {
     }
 }
 
-/// Tries the graph that is the scorer, if one is, where it can do no harm.
-#[cfg(feature = "graphs")]
-fn examine(path: &std::path::Path) -> Result<(), StartupError> {
-    let manifest = Manifest::read(path)?;
-    match scorebox_host::app::served_graph(&manifest)? {
-        Some((_, file)) => super::graph::examine(&file, manifest.limits.init_deadline),
-        None => Ok(()),
+/// What the app is. The graph that is the scorer, if one is, is tried where it can do no harm, before it is loaded here.
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
+    let manifest = Manifest::read(&arguments.app.app)?;
+    let sample = arguments.sample.clone().or_else(|| manifest.package.sample.clone());
+    let sample = sample.as_deref().map(scorebox_host::sample::Sample::read).transpose()?;
+    #[cfg(feature = "graphs")]
+    if let Some((_, file)) = scorebox_host::app::served_graph(&manifest)? {
+        let sample = sample.as_ref().map(|sample| sample.path.as_path());
+        super::trial::examine(&file, manifest.limits.init_deadline, sample)?;
+        return check(&arguments.app.app);
     }
+    match sample {
+        Some(sample) => scorebox_host::check_by(&arguments.app.app, &sample),
+        None => check(&arguments.app.app),
+    }
+}
+
+/// What the app is.
+#[cfg(not(any(feature = "compiler", feature = "graphs")))]
+fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
+    check(&arguments.app.app)
 }
 
 /// The manifest as it is written, for showing which settings it sets.

@@ -1,15 +1,16 @@
 //! `scorebox graph`: one ONNX file, in a process that it may take down.
 //!
-//! Owns that process, from both ends: what bounds it, and what its end means to whoever started it. Must not know how a
-//! file is loaded.
+//! Owns what bounds that process, and what it says of the file. Must not know how a file is loaded, nor what its end means to
+//! whoever started it (that is `trial`).
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use scorebox_host::graph::{self, Graph, Limits};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use scorebox_host::app::SAMPLE_FIX;
+use scorebox_host::graph::{self, Graph, Limits, Stop};
+use scorebox_host::sample::Sample;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::tensor::Port;
 use scorebox_host::{StartupError, deployment};
@@ -21,17 +22,12 @@ use super::exit;
 const MEMORY_BYTES: u64 = 4 << 30;
 /// Copies of the file that loading holds at a time, at most: as read, parsed, and laid out anew for the processor.
 const COPIES: u64 = 4;
-/// What a run on zeros may give.
+/// What a run on zeros or on the sample may give.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
-/// How often the end of the process is looked for.
-const PAUSE: Duration = Duration::from_millis(2);
-/// Most of what it says that is repeated.
-const TEXT_BYTES: u64 = 4 << 10;
-
 /// Runs the command.
-pub fn run(file: &Path) -> ExitCode {
-    let loaded = telemetry::start(Output::Talk, &deployment::process).and_then(|()| load(file));
+pub fn run(file: &Path, sample: Option<&Path>) -> ExitCode {
+    let loaded = telemetry::start(Output::Talk, &deployment::process).and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
             // A reader that has seen enough is no error.
@@ -42,15 +38,55 @@ pub fn run(file: &Path) -> ExitCode {
     }
 }
 
-fn load(file: &Path) -> Result<Value, StartupError> {
+/// Runs a graph on zeros. They are no input that every graph takes, so other errors are none here; but none should ask for
+/// more than there is.
+fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
+    let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
+    match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
+        Some(Err(error)) if is_out_of_memory(&error.to_string()) => {
+            Err((format!("cannot be run on zeros: {error}"), "take a model that needs less".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the engine, the C++ library under it, or this program says when it gets no more memory.
+const NO_MEMORY: [&str; 7] = [
+    "bad_alloc",
+    "bad allocation",
+    "bad_array_new_length",
+    "memory allocation of",
+    "Failed to allocate memory",
+    "Cannot allocate memory",
+    "out of memory",
+];
+
+/// Whether words are of a process that got no more memory.
+pub fn is_out_of_memory(said: &str) -> bool {
+    NO_MEMORY.iter().any(|sign| said.contains(sign))
+}
+
+/// The address space that trying a file of so many bytes may take.
+pub fn memory_bytes(file_bytes: u64) -> u64 {
+    MEMORY_BYTES.saturating_add(file_bytes.saturating_mul(COPIES))
+}
+
+fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     let fail = |(problem, fix)| StartupError::Model { path: file.to_path_buf(), problem, fix };
     let size = std::fs::metadata(file)
         .map_err(|error| fail((format!("cannot be read: {error}"), "name an ONNX file that is there".to_owned())))?;
-    let most = MEMORY_BYTES.saturating_add(size.len().saturating_mul(COPIES));
-    let bound = Rlimit { current: Some(most), maximum: getrlimit(Resource::As).maximum };
-    setrlimit(Resource::As, bound).map_err(|error| StartupError::Host(format!("memory cannot be bounded: {error}")))?;
+    bound(memory_bytes(size.len()))
+        .map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")))?;
+    let sample = sample.map(Sample::read).transpose()?;
     let engine = graph::engine(file, &deployment::engine_library(&deployment::process), OUTPUT_BYTES)?;
     let graph = Graph::load(engine, Limits { sessions: 1 }).map_err(fail)?;
+    let tried = match &sample {
+        Some(sample) => sample.try_graph(&graph).map_err(|problem| {
+            (format!("does not answer {} as it should: {problem}", sample.path.display()), SAMPLE_FIX.to_owned())
+        }),
+        None => runs_on_zeros(&graph),
+    };
+    tried.map_err(fail)?;
     let ports = graph.ports();
     let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
     let outputs = ports.outputs.iter().zip(&ports.classes).map(|(output, classes)| {
@@ -63,76 +99,13 @@ fn load(file: &Path) -> Result<Value, StartupError> {
     Ok(json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}))
 }
 
-/// Has a file tried by a process of its own, which may take so long.
-///
-/// # Errors
-/// The file is no graph that can be served: it was refused, took too long or too much memory, or ended the process.
-pub fn examine(file: &Path, limit: Duration) -> Result<(), StartupError> {
-    let host = |error: std::io::Error| StartupError::Host(format!("`scorebox graph` cannot be run: {error}"));
-    let program = std::env::current_exe().map_err(host)?;
-    let mut command = Command::new(program);
-    command.arg("graph").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(host)?;
-    let late = Instant::now() + limit;
-    let ended = loop {
-        match child.try_wait().map_err(host)? {
-            Some(status) => break Some(status),
-            None if Instant::now() >= late => break None,
-            None => std::thread::sleep(PAUSE),
-        }
+/// Bounds this process: its memory, what a crash leaves behind, and its life by that of whoever waits for it.
+fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
+    let lower = |resource, most| {
+        let maximum = getrlimit(resource).maximum;
+        setrlimit(resource, Rlimit { current: Some(maximum.map_or(most, |maximum| maximum.min(most))), maximum })
     };
-    if ended.is_none() {
-        child.kill().map_err(host)?;
-        child.wait().map_err(host)?;
-    }
-    let mut said = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
-        stderr.take(TEXT_BYTES).read_to_end(&mut said).map_err(host)?;
-    }
-    judged(file, ended, limit, String::from_utf8_lossy(&said).trim())
-}
-
-fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -> Result<(), StartupError> {
-    let fail = |problem: String, fix: &str| {
-        Err(StartupError::Model { path: file.to_path_buf(), problem, fix: fix.to_owned() })
-    };
-    let again = "convert the model again where it was trained; do not serve a file from a source that you do not trust";
-    match ended {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => match (status.code(), said.split_once("error: ")) {
-            // It says itself what is wrong, in the words of the same errors.
-            (Some(_), Some((_, text))) => {
-                let (problem, fix) = text.split_once("\n  fix: ").unwrap_or((text, again));
-                let named = format!("model {}: ", file.display());
-                fail(problem.strip_prefix(&named).unwrap_or(problem).to_owned(), fix)
-            }
-            _ => fail(format!("ended the process that tried it ({status}): {said}"), again),
-        },
-        None => fail(
-            format!("was not loaded and run once within {} ms", limit.as_millis()),
-            "raise limits.init_deadline if the model is that large; else convert it again",
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-
-    use super::*;
-
-    #[test]
-    fn each_end_has_its_text() {
-        let check = |ended: Option<i32>, said: &str, parts: &[&str]| {
-            let ended = ended.map(ExitStatus::from_raw);
-            let text = judged(Path::new("m.onnx"), ended, Duration::from_secs(1), said).unwrap_err().to_string();
-            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
-            assert_eq!(text.matches("fix:").count(), 1, "{text}");
-            assert_eq!(text.matches("model m.onnx").count(), 1, "{text}");
-        };
-        assert!(judged(Path::new("m.onnx"), Some(ExitStatus::from_raw(0)), Duration::ZERO, "").is_ok());
-        check(Some(5 << 8), "error: model m.onnx: cannot be loaded: x\n  fix: y", &["cannot be loaded: x", "fix: y"]);
-        check(Some(11), "", &["signal: 11", "fix: convert"]);
-        check(None, "", &["1000 ms", "limits.init_deadline"]);
-    }
+    lower(Resource::As, memory_bytes)?;
+    lower(Resource::Core, 0)?;
+    set_parent_process_death_signal(Some(Signal::KILL))
 }

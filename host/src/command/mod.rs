@@ -10,6 +10,8 @@ pub mod invocation;
 #[cfg(feature = "compiler")]
 pub mod invoke;
 pub mod serve;
+#[cfg(feature = "graphs")]
+pub mod trial;
 
 use std::process::ExitCode;
 

@@ -276,6 +276,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("package.license", "SPDX expression", "", "The scorer's licence, e.g. MIT; told in the list of parts."),
     setting("package.model_license", "SPDX expression", "", "The model's, the same."),
     setting(
+        "package.sample",
+        "file",
+        "",
+        "A body and its answer as JSON; build and package refuse a scorer that answers otherwise. Without it none is tried.",
+    ),
+    setting(
         "package.base",
         "\"scratch\", \"functions\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
         "scratch",

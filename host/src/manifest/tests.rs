@@ -110,6 +110,7 @@ fn every_key_of_the_table_is_read() {
         base = "r.io/functions:4"
         license = "MIT"
         model_license = "BSD-3-Clause"
+        sample = "sample.json"
     "#;
     let manifest = parse(text).unwrap();
     assert_eq!(manifest.scorer.component, Some(ComponentSource::Cargo("app/.".into())));
@@ -160,6 +161,7 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.package.base, "r.io/functions:4");
     let licenses = (manifest.package.license.as_deref(), manifest.package.model_license.as_deref());
     assert_eq!(licenses, (Some("MIT"), Some("BSD-3-Clause")));
+    assert_eq!(manifest.package.sample.as_deref(), Some(Path::new("app/sample.json")));
     assert_eq!(manifest.instances.isolation, Isolation::Call);
     assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
     assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));

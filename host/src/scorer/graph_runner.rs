@@ -110,12 +110,36 @@ impl GraphRunner {
         match error {
             GraphError::Stopped => ScoreFailure::TimedOut { deadline: self.limits.deadline },
             GraphError::TooLarge { .. } => ScoreFailure::OutOfMemory { limit_bytes: self.limits.memory_bytes },
-            // Whether the input or the graph is to blame, the engine does not say.
-            GraphError::Failed(detail) => ScoreFailure::Failed(Problem {
-                code: "graph-failed".to_owned(),
-                message: "The graph gives no answer to this input. The log has the reason under this id.".to_owned(),
-                detail: Some(detail),
-            }),
+            GraphError::Failed(detail) => failed(detail),
         }
     }
+}
+
+/// Whether the input or the graph is to blame, the engine does not say.
+fn failed(detail: String) -> ScoreFailure {
+    ScoreFailure::Failed(Problem {
+        code: "graph-failed".to_owned(),
+        message: "The graph gives no answer to this input. The log has the reason under this id.".to_owned(),
+        detail: Some(detail),
+    })
+}
+
+/// The answer of a graph to a body, on this thread and without any limit: for a process that is there to try it.
+///
+/// # Errors
+/// There is none.
+#[cfg(feature = "graphs")]
+pub(crate) fn answer_of(graph: &Graph, payload: &super::Payload) -> Result<Vec<u8>, ScoreFailure> {
+    use super::tensor_body::{self, open_inference::ModelName};
+
+    let signature = match Signature::of_graph(graph.ports()) {
+        Ok(Signature::Tensor(signature)) => signature,
+        Ok(Signature::Payload(_)) => return Err(failed("a graph takes tensors".to_owned())),
+        Err(problem) => return Err(failed(problem)),
+    };
+    let (inputs, reply) = tensor_body::read(&signature, payload, &[])?;
+    let outputs = graph.run(&inputs, &Stop::default()).map_err(|error| failed(error.to_string()))?;
+    let model = ModelName { name: String::new(), version: String::new() };
+    let written = tensor_body::write(&reply, &model, signature.in_order(outputs)?);
+    Ok(written.payload.body.to_vec())
 }

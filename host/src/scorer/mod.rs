@@ -30,6 +30,8 @@ pub use self::linking::{WIT_VERSION, World};
 
 use self::batcher::{Answer, Batcher, Runner};
 use self::graph_runner::GraphRunner;
+#[cfg(feature = "graphs")]
+pub(crate) use self::graph_runner::answer_of;
 use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
 use self::linking::Linked;

@@ -133,7 +133,7 @@ impl Signature {
     }
 
     /// The contract of a graph that is served itself. Whether its rows are independent, a file does not say.
-    pub(super) fn of_graph(ports: &Ports) -> Result<Self, String> {
+    pub(crate) fn of_graph(ports: &Ports) -> Result<Self, String> {
         Ok(Self::Tensor(TensorSignature {
             inputs: checked("input", ports.inputs.clone())?,
             outputs: checked("output", ports.outputs.clone())?,

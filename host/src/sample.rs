@@ -1,0 +1,224 @@
+//! A sample: an input, and the answer that the model gives to it where it was trained.
+//!
+//! Owns the file's form, and what counts as the same answer. A model that was cut, changed on its way or converted wrongly may
+//! well load and run; that it still answers as it should, only an answer shows. Must not know who asks, nor what computes.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::ScoreFailure;
+use crate::manifest::ManifestError;
+use crate::scorer::signature::JSON;
+use crate::scorer::{Invocation, Payload, Scorer, Source};
+
+/// Some thousand rows of a wide table, and as much as a scorer should be tried with.
+const MOST_BYTES: u64 = 64 << 20;
+/// What single precision and another order of additions make of a probability.
+const TOLERANCE: f64 = 1e-4;
+/// Most of a value that a message repeats.
+const SHOWN_CHARS: usize = 60;
+
+/// A sample, read.
+#[derive(Debug)]
+pub struct Sample {
+    /// Its file.
+    pub path: PathBuf,
+    inputs: Box<RawValue>,
+    outputs: Option<Value>,
+    tolerance: f64,
+}
+
+/// The file's shape, before any value is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    inputs: Box<RawValue>,
+    outputs: Option<Value>,
+    tolerance: Option<f64>,
+}
+
+impl Sample {
+    /// Reads a sample's file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no sample.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let fail = |problem: String| {
+            ManifestError {
+            path: path.to_path_buf(),
+            problem,
+            fix: "write {\"inputs\": BODY, \"outputs\": ANSWER, \"tolerance\": 1e-4}: the body of a call as JSON, and what \
+                  the model answers to it where it was trained; without outputs any answer will do"
+                .to_owned(),
+        }
+        };
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|error| fail(format!("the sample cannot be read: {error}")))?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(fail(format!("the sample has more than {MOST_BYTES} bytes")));
+        }
+        let raw: Raw = serde_json::from_slice(&bytes).map_err(|error| fail(format!("is no sample: {error}")))?;
+        let tolerance = raw.tolerance.unwrap_or(TOLERANCE);
+        if !(tolerance.is_finite() && tolerance >= 0.0) {
+            return Err(fail("is no sample: `tolerance` is no number from 0 on".to_owned()));
+        }
+        Ok(Self { path: path.to_path_buf(), inputs: raw.inputs, outputs: raw.outputs, tolerance })
+    }
+
+    /// Has a scorer answer it.
+    ///
+    /// # Errors
+    /// There is no answer, or another one; the text says where they differ.
+    pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), String> {
+        let scored = scorer.run(Invocation::new("sample", Source::Direct), self.payload()).await;
+        self.compare(&scored.map_err(told)?.payload.body)
+    }
+
+    /// Has a graph answer it.
+    ///
+    /// # Errors
+    /// As [`Sample::try_scorer`].
+    #[cfg(feature = "graphs")]
+    pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), String> {
+        let answer = crate::scorer::answer_of(graph, &self.payload()).map_err(told)?;
+        self.compare(&answer)
+    }
+
+    fn payload(&self) -> Payload {
+        let body = self.inputs.get().to_owned().into_bytes();
+        Payload { content_type: JSON.to_owned(), body: body.into() }
+    }
+
+    fn compare(&self, answer: &[u8]) -> Result<(), String> {
+        let Some(expected) = &self.outputs else { return Ok(()) };
+        let found: Value = serde_json::from_slice(answer).map_err(|error| format!("the answer is no JSON: {error}"))?;
+        match difference(&found, expected, self.tolerance, &mut String::new()) {
+            None => Ok(()),
+            Some(text) => Err(text),
+        }
+    }
+}
+
+fn told(failure: ScoreFailure) -> String {
+    let row = failure.disposition();
+    row.detail.map_or(row.message.clone(), |detail| format!("{} {detail}", row.message))
+}
+
+/// The first place where an answer is another one.
+fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut String) -> Option<String> {
+    let length = place.len();
+    let mut within = |name: &dyn std::fmt::Display, found: &Value, expected: &Value| {
+        // Writing to a string cannot fail.
+        let _ = write!(place, "/{name}");
+        let found = difference(found, expected, tolerance, place);
+        place.truncate(length);
+        found
+    };
+    match (found, expected) {
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            let mut pairs = found.iter().zip(expected).enumerate();
+            pairs.find_map(|(index, (found, expected))| within(&index, found, expected))
+        }
+        (Value::Object(found), Value::Object(expected)) if found.keys().eq(expected.keys()) => {
+            let mut pairs = found.iter().zip(expected.values());
+            pairs.find_map(|((name, found), expected)| within(name, found, expected))
+        }
+        (Value::Number(a), Value::Number(b)) if is_same(a, b, tolerance) => None,
+        (found, expected) if found == expected => None,
+        (found, expected) => {
+            let place = if place.is_empty() { "the answer" } else { place.as_str() };
+            Some(format!("{place} is {}, and the sample says {}", shown(found), shown(expected)))
+        }
+    }
+}
+
+/// Whole numbers are labels and counts, and equal or not. Others are compared by their distance, of numbers above 1 in parts
+/// of the number.
+fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(found), Some(expected)) if a.is_f64() || b.is_f64() => {
+            (found - expected).abs() <= tolerance * expected.abs().max(1.0)
+        }
+        _ => a == b,
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Array(items) => return format!("a list of {}", items.len()),
+        Value::Object(fields) => return format!("an object of {:?}", fields.keys().take(8).collect::<Vec<_>>()),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= SHOWN_CHARS {
+        text
+    } else {
+        text.chars().take(SHOWN_CHARS).chain("…".chars()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Sample, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sample.json");
+        std::fs::write(&path, text).unwrap();
+        Sample::read(&path)
+    }
+
+    #[test]
+    fn answers_are_the_same_within_the_tolerance() {
+        #[track_caller]
+        fn check(outputs: &str, answer: &str, expected: Result<(), &str>) {
+            let sample = read(&format!("{{\"inputs\": [], \"outputs\": {outputs}}}")).unwrap();
+            match (sample.compare(answer.as_bytes()), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
+                (found, _) => panic!("{answer}: {found:?}"),
+            }
+        }
+        let same = |outputs: &str, answer: &str| check(outputs, answer, Ok(()));
+        let other = |outputs: &str, answer: &str, part: &str| check(outputs, answer, Err(part));
+        same("[0.5, 1]", "[0.50009, 1.0]");
+        other("[0.5]", "[0.5002]", "/0 is 0.5002, and the sample says 0.5");
+        same("[1000000.0]", "[1000090.0]");
+        other("[1000000.0]", "[1000110.0]", "/0");
+        same("{\"label\": [7], \"p\": [[0, 1]]}", "{\"p\": [[1e-9, 1.0]], \"label\": [7]}");
+        other("{\"label\": [7]}", "{\"label\": [8]}", "/label/0 is 8, and the sample says 7");
+        other("9007199254740993", "9007199254740992", "the answer is 9007199254740992");
+        other("[1, 2]", "[1]", "is a list of 1, and the sample says a list of 2");
+        other("{\"a\": 1}", "{\"b\": 1}", "an object of [\"b\"]");
+        other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
+        same("[null, true, \"x\"]", "[null, true, \"x\"]");
+        other("[0.5]", "[null]", "/0 is null");
+        other("[0.5]", "nothing", "no JSON");
+        other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
+        assert_eq!(read("{\"inputs\": {}}").unwrap().compare(b"anything"), Ok(()));
+    }
+
+    #[test]
+    fn a_file_that_is_no_sample_is_refused_with_its_form() {
+        #[track_caller]
+        fn check(text: &str, part: &str) {
+            let message = read(text).unwrap_err().to_string();
+            assert!(message.contains(part) && message.contains("fix: write {\"inputs\""), "{message}");
+        }
+        check("", "EOF");
+        check("[]", "is no sample");
+        check("{\"outputs\": []}", "missing field `inputs`");
+        check("{\"inputs\": [], \"output\": []}", "unknown field `output`");
+        check("{\"inputs\": [], \"tolerance\": -1}", "`tolerance`");
+        let missing = Sample::read(Path::new("/nowhere/sample.json")).unwrap_err().to_string();
+        assert!(missing.contains("/nowhere/sample.json: the sample cannot be read"), "{missing}");
+        let exact = read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}").unwrap();
+        assert_eq!(exact.payload().body.as_ref(), b"{\"x\": [18446744073709551615, 0.1e-400]}");
+    }
+}
