@@ -38,17 +38,17 @@ pub mod element {
 }
 
 /// A field with a number.
-fn number(field: u64, value: u64) -> Vec<u8> {
+pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
 /// A field with bytes, a text or a message.
-fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
 }
 
-fn varint(mut value: u64) -> Vec<u8> {
+pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     let mut written = Vec::new();
     while value > 127 {
         written.push((value & 127) as u8 | 128);
@@ -59,14 +59,14 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 /// An input or output: its name, its type, and its dimensions, `None` where open.
-fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
+pub(crate) fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
     let dimension = |size: &Option<u64>| bytes(1, size.map_or_else(|| bytes(2, "N"), |size| number(1, size)));
     let shape: Vec<u8> = shape.iter().flat_map(dimension).collect();
     let tensor = [number(1, element), bytes(2, shape)].concat();
     bytes(field, [bytes(1, name), bytes(2, bytes(1, tensor))].concat())
 }
 
-fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut written: Vec<u8> = inputs.iter().flat_map(|name| bytes(1, name)).collect();
     written.extend(outputs.iter().flat_map(|name| bytes(2, name)));
     written.extend(bytes(4, kind));
@@ -74,11 +74,11 @@ fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -
     bytes(1, written)
 }
 
-fn graph(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn graph(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     [bytes(2, name), parts.concat()].concat()
 }
 
-fn model(graph: Vec<u8>) -> Vec<u8> {
+pub(crate) fn model(graph: Vec<u8>) -> Vec<u8> {
     [number(1, 8), bytes(2, "scorebox-tests"), bytes(7, graph), bytes(8, number(2, 15))].concat()
 }
 

@@ -62,7 +62,8 @@ fn app() -> App {
     tensors.push(("hollow", Dtype::BF16, &[3, 0], Vec::new()));
     tensors.push(("cube", Dtype::F32, &[2, 2, 2], bytes!(f32: 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)));
     app.write("model/every.safetensors", &safetensors::file(&tensors));
-    let rows: Vec<u8> = [[0.0_f32; COLUMNS], [1.0; COLUMNS]].as_flattened().iter().flat_map(|x| x.to_le_bytes()).collect();
+    let rows: Vec<u8> =
+        [[0.0_f32; COLUMNS], [1.0; COLUMNS]].as_flattened().iter().flat_map(|x| x.to_le_bytes()).collect();
     app.write("model/wide.safetensors", &safetensors::file(&[("wide", Dtype::F32, &[2, COLUMNS], rows)]));
     app
 }

@@ -60,7 +60,9 @@ fn is_expected(file: &[u8]) {
         assert_eq!(dtype, numpys, "{name}");
         assert_eq!(json!(tensor.shape()), expected["shape"], "{name}");
         assert_eq!(hex::encode(tensor.data()), expected["bytes"].as_str().unwrap(), "{name}");
-        assert!((tensor.data().as_ptr() as usize - file.as_ptr() as usize).is_multiple_of(tensor.dtype().bitsize() / 8));
+        assert!(
+            (tensor.data().as_ptr() as usize - file.as_ptr() as usize).is_multiple_of(tensor.dtype().bitsize() / 8)
+        );
     }
 }
 
@@ -229,7 +231,8 @@ fn sizes_that_lie_are_found_before_anything_is_unpacked() {
     // And less: a member that holds less than it says.
     let array = numpy::file("<f4", "(3,)", false, &[1; 12]);
     let member = Member::deflated("a.npy", &array);
-    check(&[Member { packed: [zip_file::flushed(&array[..array.len() - 4]), zip_file::END.to_vec()].concat(), ..member }], &[
-        "`a` ",
-    ]);
+    check(
+        &[Member { packed: [zip_file::flushed(&array[..array.len() - 4]), zip_file::END.to_vec()].concat(), ..member }],
+        &["`a` "],
+    );
 }

@@ -98,8 +98,7 @@ impl Source {
                 let (said, data) = (bytes.unwrap_or_default(), header.data_bytes);
                 return Err(named(format!("has {said} bytes by the archive, and by its own header {data} of data")));
             }
-            let planned =
-                Planned { name, dtype: header.dtype, shape: header.shape.clone(), bytes: header.data_bytes };
+            let planned = Planned { name, dtype: header.dtype, shape: header.shape.clone(), bytes: header.data_bytes };
             arrays.push(Array { planned, header, index });
         }
         Ok(arrays)

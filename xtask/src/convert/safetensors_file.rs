@@ -72,7 +72,8 @@ pub fn write(
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let fail = |error: io::Error| Failure::file(&path, "be written", error);
     // The file of a model is everybody's to read, as far as the umask lets it be; a temporary file is its owner's.
-    let making = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(fail)?;
+    let making =
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(fail)?;
     let mut to = Hashing::new(BufWriter::new(making));
     to.write_all(&header).map_err(fail)?;
     data(&mut to)?;
@@ -126,8 +127,11 @@ mod tests {
     #[test]
     fn what_is_written_is_what_the_crate_writes() {
         let folder = tempfile::tempdir().unwrap();
-        let planned = |name: &str, dtype, shape: &[usize], bytes| {
-            Planned { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes }
+        let planned = |name: &str, dtype, shape: &[usize], bytes| Planned {
+            name: name.to_owned(),
+            dtype,
+            shape: shape.to_vec(),
+            bytes,
         };
         let mut tensors = [
             planned("b", Dtype::F32, &[2], 8),

@@ -59,7 +59,8 @@ impl Header {
         let (dtype, width, is_big_endian) = element(&descr)?;
         let elements = shape.iter().try_fold(1_usize, |product, dimension| product.checked_mul(*dimension));
         let data_bytes = elements.and_then(|elements| elements.checked_mul(width));
-        let data_bytes = data_bytes.ok_or_else(|| format!("has the shape {shape:?}, which is larger than any memory"))?;
+        let data_bytes =
+            data_bytes.ok_or_else(|| format!("has the shape {shape:?}, which is larger than any memory"))?;
         let header_bytes = 8 + length_bytes + length;
         Ok(Self { dtype, width, is_big_endian, is_fortran, shape, data_bytes, header_bytes })
     }
@@ -137,7 +138,9 @@ impl Literal {
             rest.expect(':').ok_or_else(malformed)?;
             let is_new = match key {
                 "descr" if rest.clone().expect('[').is_some() || rest.clone().expect('(').is_some() => {
-                    return Err("holds records, which tensors cannot hold: save each of their fields by itself".to_owned());
+                    return Err(
+                        "holds records, which tensors cannot hold: save each of their fields by itself".to_owned()
+                    );
                 }
                 "descr" => descr.replace(rest.quoted().ok_or_else(malformed)?).is_none(),
                 "fortran_order" => order.replace(rest.boolean().ok_or_else(malformed)?).is_none(),
@@ -242,7 +245,11 @@ mod tests {
         check([1, 0], &literal("<f4", "(2, 3)"), (Dtype::F32, false, false, &[2, 3], 24));
         check([2, 0], &literal(">f8", "(3,)"), (Dtype::F64, true, false, &[3], 24));
         check([3, 0], &literal("|b1", "()"), (Dtype::BOOL, false, false, &[], 1));
-        check([1, 0], "{\"shape\":(2L,0),\"fortran_order\":True,\"descr\":\"|u1\"}", (Dtype::U8, false, true, &[2, 0], 0));
+        check(
+            [1, 0],
+            "{\"shape\":(2L,0),\"fortran_order\":True,\"descr\":\"|u1\"}",
+            (Dtype::U8, false, true, &[2, 0], 0),
+        );
         for (descr, dtype, width) in [
             ("|i1", Dtype::I8, 1),
             ("<i2", Dtype::I16, 2),
