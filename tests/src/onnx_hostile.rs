@@ -97,7 +97,9 @@ fn constant_of(elements: u64) -> Vec<u8> {
     model(graph("constant", &parts))
 }
 
-fn endless() -> Vec<u8> {
+/// Adds a number to itself for longer than anybody waits.
+#[must_use]
+pub fn endless() -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
     let body = graph(
         "body",

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use scorebox_host::CheckReport;
 use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::Manifest;
+use serde_json::Value;
 
 use crate::app::Trial;
 use crate::engine_library;
@@ -78,7 +79,22 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
         report.code,
         report.model_digest.as_deref().unwrap_or("none")
     );
+    for (direction, key) in [("in", "inputs"), ("out", "outputs")] {
+        let ports = report.signature.get(key).and_then(Value::as_array);
+        ports.into_iter().flatten().for_each(|port| eprintln!("port: {direction} {}", told(port)));
+    }
+    if let Some(sample) = &manifest.package.sample {
+        eprintln!("sample: {} is answered as it should be", shown(sample));
+    }
     Ok(report)
+}
+
+/// A port as `X: f32 [N, 784]`.
+fn told(port: &Value) -> String {
+    let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
+    let dimensions = port.get("shape").and_then(Value::as_array).into_iter().flatten();
+    let dimensions = dimensions.map(|size| size.as_u64().map_or("N".to_owned(), |size| size.to_string()));
+    format!("{}: {} [{}]", text("name").escape_debug(), text("dtype"), dimensions.collect::<Vec<_>>().join(", "))
 }
 
 /// Runs a process to its end and takes in what it says; `None` if it had to be stopped.

@@ -4,10 +4,11 @@
 //! those when it checks the app.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::MANIFEST_FILE;
+use zip::ZipArchive;
 
 use crate::failure::Failure;
 use crate::workspace::shown;
@@ -124,7 +125,32 @@ fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
         return Ok(Some(what));
     }
     let (head, tail) = ends(&file.path).map_err(|error| Failure::file(&file.path, "be read", error))?;
-    Ok(by_bytes(&head, &tail))
+    Ok(by_bytes(&head, &tail).or_else(|| if head.starts_with(ARCHIVE) { in_archive(&file.path) } else { None }))
+}
+
+/// What a zip file begins with.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
+
+/// Looks into the members of an archive, in which NumPy keeps several arrays. One that cannot be read is data to everybody.
+fn in_archive(path: &Path) -> Option<&'static str> {
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    let holds_objects = (0..archive.len()).any(|index| {
+        let mut head = Vec::new();
+        let member = archive.by_index(index);
+        member.is_ok_and(|member| member.take(NUMPY_HEADER).read_to_end(&mut head).is_ok() && is_of_objects(&head))
+    });
+    holds_objects.then_some("an archive with a NumPy array of Python objects, which is a pickle")
+}
+
+/// Where the type of an array stands, unless it has more fields than anybody's.
+const NUMPY_HEADER: u64 = 4096;
+
+/// NumPy writes an array of objects as a pickle; the type stands in the file's own header.
+fn is_of_objects(head: &[u8]) -> bool {
+    // Behind the version and the length, to the end of the line.
+    let header = head.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.get(4..)).unwrap_or_default();
+    let header = header.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    header.windows(3).any(|window| window == b"|O'")
 }
 
 fn by_name(name: &str) -> Option<&'static str> {
@@ -159,15 +185,14 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
         return Some("a pickle");
     }
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    if head.starts_with(b"PK\x03\x04") {
+    if head.starts_with(ARCHIVE) {
         // The names of a zip file's members stand in its directory, at its end.
         let member = |name: &[u8]| holds(tail, name) || holds(head, name);
         if member(b".pkl") || member(b".pickle") || member(b".joblib") {
             return Some("an archive that holds a pickle, as PyTorch writes it");
         }
     }
-    // NumPy writes an array of objects as a pickle; the type stands in the file's own header.
-    if head.starts_with(b"\x93NUMPY") && holds(head.get(..128).unwrap_or(head), b"'|O'") {
+    if is_of_objects(head) {
         return Some("a NumPy array of Python objects, which is a pickle");
     }
     let mut start = Vec::new();
@@ -297,6 +322,18 @@ mod tests {
         assert!(refused.problem.contains("a link out of the model folder"), "{refused}");
         assert_eq!(refused.exit_code(), 3);
         std::fs::remove_file(model.join("d")).unwrap();
+
+        for (dtype, is_refused) in [("<f4", false), ("|O", true)] {
+            let mut archive = zip::ZipWriter::new(std::fs::File::create(model.join("arrays.npz")).unwrap());
+            for (name, dtype) in [("coef.npy", "<f4"), ("classes.npy", dtype)] {
+                archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+                archive.write_all(b"\x93NUMPY\x01\x00v\x00").unwrap();
+                writeln!(archive, "{{'descr': '{dtype}'}}").unwrap();
+            }
+            archive.finish().unwrap();
+            assert_eq!(names(&model).is_err(), is_refused, "{dtype}");
+        }
+        std::fs::remove_file(model.join("arrays.npz")).unwrap();
 
         std::fs::write(model.join("renamed.bin"), b"\x80\x04\x95.").unwrap();
         let refused = names(&model).unwrap_err().to_string();

@@ -50,8 +50,9 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     }
 }
 
-/// What the engine, the C++ library under it, or this program says when it gets no more memory.
-const NO_MEMORY: [&str; 7] = [
+/// What the engine, the C++ library under it, or this program says when it gets no more memory, or wants more than can be
+/// counted.
+const NO_MEMORY: [&str; 8] = [
     "bad_alloc",
     "bad allocation",
     "bad_array_new_length",
@@ -59,6 +60,7 @@ const NO_MEMORY: [&str; 7] = [
     "Failed to allocate memory",
     "Cannot allocate memory",
     "out of memory",
+    "storage size overflowed",
 ];
 
 /// Whether words are of a process that got no more memory.

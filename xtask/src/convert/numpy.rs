@@ -8,18 +8,17 @@ mod elements;
 mod header;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek as _};
+use std::io::{BufReader, Read, Seek as _, Write};
+use std::path::Path;
 
+use bytesize::ByteSize;
 use zip::ZipArchive;
 
 use self::elements::CopyError;
 use self::header::Header;
-use super::ConvertArgs;
 use super::safetensors_file::{self, Planned};
 use crate::failure::Failure;
 use crate::workspace::shown;
-
-const FIX: &str = "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
 
 /// An array, before its data are read.
 struct Array {
@@ -35,46 +34,86 @@ enum Source {
     Archive(ZipArchive<BufReader<File>>),
 }
 
-/// Converts one file.
-pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
-    let name = args.written_name()?;
-    let refused = |problem: String| Failure::project(format!("{}: {problem}", shown(&args.model)), FIX);
-    let file = File::open(&args.model).map_err(|error| Failure::file(&args.model, "be read", error))?;
-    let is_archive = args.model.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-    let mut source = Source::new(file, is_archive).map_err(refused)?;
-    let mut arrays = source.arrays(name).map_err(refused)?;
-    arrays.sort_by(|a, b| a.planned.order(&b.planned));
-    let bytes = arrays.iter().try_fold(0_u64, |sum, array| sum.checked_add(array.header.data_bytes as u64));
-    if bytes.is_none_or(|bytes| bytes > args.limit.as_u64()) {
-        let bytes = bytes.map_or_else(|| "more bytes than can be counted".to_owned(), |bytes| format!("{bytes} bytes"));
-        return Err(Failure::project(
-            format!("{}: its arrays have {bytes}, more than the limit of {}", shown(&args.model), args.limit),
-            "raise --limit if they are meant to be that large; a damaged or hostile file can claim any size",
-        ));
-    }
-    let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
-    let written = safetensors_file::write(&args.output, name, args.force, &planned, |to| {
-        for array in &arrays {
-            let copied = source.read(array.index, |from| {
-                if Header::read(from).map_err(CopyError::Array)? != array.header {
-                    return Err(CopyError::Array("changed while it was read".to_owned()));
-                }
-                elements::copy(&array.header, from, to)
-            });
-            copied.map_err(refused)?.map_err(|error| match error {
-                CopyError::Array(problem) => refused(format!("`{}` {problem}", array.planned.name.escape_debug())),
-                CopyError::Target(error) => Failure::file(&args.output, "be written to", error),
-            })?;
+/// One file, and what is to become of it.
+#[derive(Debug)]
+pub struct Import<'a> {
+    /// The `.npy` or `.npz` file.
+    pub file: &'a Path,
+    /// The folder of the written file.
+    pub folder: &'a Path,
+    /// That file's name without its ending, and the name of an `.npy`'s tensor; `None`: as the file's own.
+    pub name: Option<&'a str>,
+    /// Whether a file that is there is replaced.
+    pub replace: bool,
+    /// The most bytes that all arrays together may have.
+    pub limit: ByteSize,
+}
+
+impl Import<'_> {
+    /// Writes the safetensors file, tells what is in it, and prints its path.
+    pub fn run(&self) -> Result<(), Failure> {
+        let name = self.written_name()?;
+        let file = File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
+        let is_archive = self.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+        let mut source = Source::new(file, is_archive).map_err(|problem| self.refused(&problem))?;
+        let mut arrays = source.arrays(name).map_err(|problem| self.refused(&problem))?;
+        arrays.sort_by(|a, b| a.planned.order(&b.planned));
+        self.check_limit(&arrays)?;
+        let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
+        let written = safetensors_file::write(self.folder, name, self.replace, &planned, |to| {
+            arrays.iter().try_for_each(|array| self.copy(&mut source, array, to))
+        })?;
+        for Planned { name, dtype, shape, bytes } in planned {
+            let dtype = format!("{dtype:?}").to_ascii_lowercase();
+            eprintln!("tensor   {} {dtype} {shape:?}, {bytes} bytes", name.escape_debug());
         }
+        eprintln!("written  {}, {} bytes, {}", shown(&written.path), written.bytes, written.digest);
+        println!("{}", written.path.display());
         Ok(())
-    })?;
-    for Array { planned: Planned { name, dtype, shape, bytes }, .. } in &arrays {
-        let dtype = format!("{dtype:?}").to_ascii_lowercase();
-        eprintln!("tensor   {} {dtype} {shape:?}, {bytes} bytes", name.escape_debug());
     }
-    eprintln!("written  {}, {} bytes, {}", shown(&written.path), written.bytes, written.digest);
-    println!("{}", written.path.display());
-    Ok(())
+
+    fn copy(&self, source: &mut Source, array: &Array, to: &mut dyn Write) -> Result<(), Failure> {
+        let copied = source.read(array.index, |from| {
+            if Header::read(from).map_err(CopyError::Array)? != array.header {
+                return Err(CopyError::Array("changed while it was read".to_owned()));
+            }
+            elements::copy(&array.header, from, to)
+        });
+        copied.map_err(|problem| self.refused(&problem))?.map_err(|error| match error {
+            CopyError::Array(problem) => self.refused(&format!("`{}` {problem}", array.planned.name.escape_debug())),
+            CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
+        })
+    }
+
+    fn check_limit(&self, arrays: &[Array]) -> Result<(), Failure> {
+        let bytes = arrays.iter().try_fold(0_u64, |sum, array| sum.checked_add(array.header.data_bytes as u64));
+        let bytes = match bytes {
+            Some(bytes) if bytes <= self.limit.as_u64() => return Ok(()),
+            Some(bytes) => format!("{bytes} bytes"),
+            None => "more bytes than can be counted".to_owned(),
+        };
+        Err(Failure::project(
+            format!("{}: its arrays have {bytes}, more than the limit of {}", shown(self.file), self.limit),
+            "raise --limit if they are meant to be that large; a damaged or hostile file can claim any size",
+        ))
+    }
+
+    fn refused(&self, problem: &str) -> Failure {
+        let fix = "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
+        Failure::project(format!("{}: {problem}", shown(self.file)), fix)
+    }
+
+    fn written_name(&self) -> Result<&str, Failure> {
+        let name = self.name.or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
+        // A hidden file would be refused in a model's folder, and a folder's name is `--output`'s.
+        let fits = |name: &&str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+        name.filter(fits).ok_or_else(|| {
+            Failure::other(
+                format!("{}: `{}` is no name for a file", shown(self.file), name.unwrap_or_default().escape_debug()),
+                "write --name with letters, digits, `-` and `_`",
+            )
+        })
+    }
 }
 
 impl Source {
