@@ -78,7 +78,9 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
     }
     // The last line of this kind: those before it may be in the log.
     let own = said.strip_prefix("error: ").or_else(|| said.rsplit_once("\nerror: ").map(|(_, text)| text));
-    let own = own.map(|text| text.split_once("\n  fix: ").unwrap_or((text, again)));
+    let named = format!("model {}: ", file.display());
+    let own =
+        own.map(|text| text.strip_prefix(&named).unwrap_or(text).split_once("\n  fix: ").unwrap_or((text, again)));
     if let (Some(code), Some((problem, fix))) = (status.code(), own)
         && code == i32::from(engine_error(String::new(), String::new()).exit_code())
     {
@@ -86,8 +88,10 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
         let named = format!("engine {}: ", library.display());
         return Err(engine_error(problem.strip_prefix(&named).unwrap_or(problem).to_owned(), fix.to_owned()));
     }
-    let words = last(own.map_or(said, |(problem, _)| problem));
-    if is_out_of_memory(said) {
+    let words = own.map_or(said, |(problem, _)| problem);
+    let is_memory = is_out_of_memory(words);
+    let words = last(words);
+    if is_memory {
         let bytes = memory_bytes(std::fs::metadata(file).map_or(0, |file| file.len()));
         return fail(
             format!("needs more memory than the {} MiB that trying it may take: {words}", bytes >> 20),
@@ -96,10 +100,7 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
     }
     match (status.code(), own) {
         // It says itself what is wrong, in the words of the same errors.
-        (Some(_), Some((problem, fix))) => {
-            let named = format!("model {}: ", file.display());
-            fail(problem.strip_prefix(&named).unwrap_or(problem).to_owned(), fix)
-        }
+        (Some(_), Some((problem, fix))) => fail(problem.to_owned(), fix),
         _ => fail(format!("crashed the process that tried it ({status}): {words}"), again),
     }
 }
