@@ -32,11 +32,12 @@ pub enum Command {
     Setup(SetupArgs),
     /// Score real digits with an image that was built on the spot.
     Demo(DemoArgs),
-    /// Write NumPy's arrays as a safetensors file, which a scorer can read.
+    /// Turn what a library saved into what a scorer can ship: a pickled model into a graph, NumPy's arrays into tensors.
     ///
-    /// A .npz becomes a file with a tensor for each of its arrays, a .npy one with a tensor of the file's name; standard
-    /// output is the file's path. The same arrays give the same bytes.
-    Convert(ConvertArgs),
+    /// Estimators and pipelines of scikit-learn, XGBoost and LightGBM are loaded, converted and compared by pinned Python
+    /// libraries in a process of its own; what cannot be converted is refused with its name and the reason. A .npz becomes a
+    /// safetensors file with a tensor for each of its arrays, a .npy one with a tensor of the file's name.
+    Convert(Box<ConvertArgs>),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push it if asked.

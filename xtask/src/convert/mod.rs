@@ -1,9 +1,14 @@
-//! `cargo xtask convert`: models in forms that are not served, as forms that are.
+//! `cargo xtask convert`: from the file that a library saved to one that a scorer can ship.
 //!
-//! Owns the choice of the way, by the file's ending. Must not know any way.
+//! Owns the choice of the way, by the file's extension. Must not know any way, and never reads a pickle: a process of its
+//! own does.
 
 mod arguments;
+mod environment;
+mod estimator;
+mod isolated;
 mod numpy;
+mod report;
 mod safetensors_file;
 
 pub use arguments::ConvertArgs;
@@ -11,11 +16,16 @@ pub use arguments::ConvertArgs;
 use crate::failure::Failure;
 use crate::workspace::shown;
 
+/// Extensions of pickled estimators.
+const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
+/// What joblib compresses with.
+const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
+
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
-    let extension = args.model.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "npy" | "npz" => numpy::Import {
+    let name = args.model.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    match extension(&name) {
+        Some("npy" | "npz") => numpy::Import {
             file: &args.model,
             folder: &args.output,
             name: args.name.as_deref(),
@@ -23,9 +33,34 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
             limit: args.limit,
         }
         .run(),
+        Some(extension) if PICKLED.contains(&extension) => estimator::run(args),
         _ => Err(Failure::project(
-            format!("{}: its ending is of no form that can be converted", shown(&args.model)),
-            "name a file that ends in .npy or .npz",
+            format!("{}: its extension is not one of .npy, .npz, .{}", shown(&args.model), PICKLED.join(", .")),
+            "name a file that pickle, joblib or NumPy wrote; an ONNX file needs no conversion: name its folder in \
+             `scorer.model`",
         )),
+    }
+}
+
+/// The last extension, before that of a compression.
+fn extension(name: &str) -> Option<&str> {
+    let mut parts = name.rsplit('.');
+    let last = parts.next().filter(|last| last.len() < name.len())?;
+    if COMPRESSED.contains(&last) { parts.next().filter(|part| name.len() > part.len() + last.len() + 1) } else { Some(last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_found_below_compression() {
+        let check = |name: &str, expected: Option<&str>| assert_eq!(extension(name), expected, "{name}");
+        check("a.pkl", Some("pkl"));
+        check("a.b.joblib", Some("joblib"));
+        check("a.joblib.gz", Some("joblib"));
+        check("a.gz", None);
+        check("pkl", None);
+        check("", None);
     }
 }

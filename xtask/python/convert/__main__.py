@@ -1,0 +1,74 @@
+"""One model, from a pickle to a graph that gives the same answers: the process that `cargo xtask convert` starts.
+
+Owns the order of the steps, the bound on memory, and the form of what goes in (standard input) and out (a file): JSON both
+times. Must not know how any step works. This is the only process that loads the pickle, and loading runs what its author
+wrote; so nothing here is trusted afterwards, and the caller judges by what the file says and by what it can check itself.
+"""
+
+import json
+import resource
+import sys
+import traceback
+
+
+def main():
+    request = json.load(sys.stdin)
+    # Before anything is imported or loaded. An allocation above it is a MemoryError, or ends the process.
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    from refusal import Refused
+
+    try:
+        outcome = convert(request)
+    except Refused as refused:
+        traceback.print_exc()
+        outcome = refused.outcome()
+    except MemoryError:
+        traceback.print_exc()
+        outcome = Refused(
+            f"needs more than {request['memory_bytes'] >> 20} MiB of memory",
+            "allow more with --memory, if this model is to be that large",
+        ).outcome()
+    with open(request["outcome"], "w", encoding="utf-8") as file:
+        json.dump(outcome, file, allow_nan=False)
+
+
+def convert(request):
+    """Runs every step, and returns what the caller writes into its report."""
+    import comparison
+    import estimators
+    import graphs
+    import inputs
+    import loading
+    import versions
+
+    warnings = []
+    model = loading.load(request["source"], request["other_version"], warnings)
+    estimators.check(model)
+    layout = inputs.Layout.of(model, request["inputs"], request["sample"])
+    rows, sample = inputs.sample(model, layout, request["sample"], request["rows"], request["seed"], warnings)
+    answers = comparison.library(model, layout, rows, warnings)
+    graph = graphs.convert(model, layout, request["name"], warnings)
+    results, compared = comparison.compare(graph, layout, rows, answers, request["tolerance"])
+    graphs.finish(graph, layout, [answer.output for answer in answers], results)
+    data = graph.SerializeToString(deterministic=True)
+    with open(request["graph"], "wb") as file:
+        file.write(data)
+    return {
+        "kind": "converted",
+        "estimator": estimators.tree(model),
+        "summary": estimators.summary(model),
+        "libraries": versions.used(),
+        "inputs": graphs.ports(graph.graph.input),
+        "outputs": graphs.ports(graph.graph.output),
+        "classes": estimators.classes(model),
+        "opsets": graphs.opsets(graph),
+        "operators": graphs.operators(graph),
+        "sample": sample,
+        "comparison": compared,
+        "warnings": list(dict.fromkeys(warnings)),
+    }
+
+
+main()

@@ -1,0 +1,207 @@
+"""What the loaded object is: its parts, its kind, and which parts have no converter.
+
+Owns the walk through estimators and every refusal that can be known before a conversion is tried. Must not know graphs.
+"""
+
+import itertools
+
+import numpy as np
+
+from refusal import Refused
+import versions
+
+INSTEAD = {
+    "HashingVectorizer": "CountVectorizer and TfidfVectorizer do convert",
+    "Booster": "fit the library's scikit-learn class (XGBClassifier, LGBMRegressor, ...) and pickle that",
+}
+SCORER = "leave it out and do its work before the call, or write a scorer"
+
+
+def children(estimator):
+    """The fitted parts of an estimator, with their names; whether they are all the same kind of learner."""
+    named = []
+    for attribute in ("steps", "transformer_list"):
+        named += [part[:2] for part in getattr(estimator, attribute, None) or []]
+    named += [part[:2] for part in getattr(estimator, "transformers_", None) or []]
+    learners = getattr(estimator, "estimators_", None)
+    if learners is not None and len(learners):
+        flat = np.ravel(np.array(learners, dtype=object)) if isinstance(learners, np.ndarray) else learners
+        # IsolationForest and others keep pairs; most keep estimators.
+        named += [(str(index), one[1] if isinstance(one, tuple) else one) for index, one in enumerate(flat)]
+    calibrated = getattr(estimator, "calibrated_classifiers_", None)
+    named += [(str(index), one.estimator) for index, one in enumerate(calibrated or [])]
+    attributes = ["best_estimator_", "final_estimator_", "regressor_"]
+    if not named:
+        attributes.append("estimator_")
+    named += [(name, getattr(estimator, name)) for name in attributes if getattr(estimator, name, None) is not None]
+    return [(name, part) for name, part in named if part is not None and not isinstance(part, str)]
+
+
+def walk(estimator):
+    """The estimator and all its parts; each part once."""
+    seen, todo = set(), [estimator]
+    while todo:
+        one = todo.pop(0)
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            todo[:0] = [part for _, part in children(one)]
+
+
+def class_of(estimator):
+    """`package.module.Class`, as one imports it: without private modules and what lies in them."""
+    kind = type(estimator)
+    package = list(itertools.takewhile(lambda part: not part.startswith("_") or part == "__main__", kind.__module__.split(".")))
+    return ".".join(package + [kind.__qualname__])
+
+
+def tree(estimator, name=None):
+    """The parts by class, for the report; equal neighbours are counted."""
+    node = {"class": class_of(estimator)}
+    if name is not None:
+        node["name"] = str(name)
+    parts = []
+    for part_name, part in children(estimator):
+        part = tree(part, part_name)
+        if parts and {**parts[-1], "name": None, "count": None} == {**part, "name": None, "count": None}:
+            parts[-1]["count"] = parts[-1].get("count", 1) + 1
+        else:
+            parts.append(part)
+    if parts:
+        node["parts"] = parts
+    return node
+
+
+def summary(estimator):
+    """One line: a pipeline names its steps, anything else its class."""
+    steps = getattr(estimator, "steps", None)
+    if not steps:
+        return type(estimator).__name__
+    names = [type(step).__name__ for _, step in steps if not isinstance(step, str)]
+    return f"{type(estimator).__name__}({', '.join(names)})"
+
+
+def final(estimator):
+    """The part that gives the answers."""
+    while True:
+        if getattr(estimator, "steps", None):
+            estimator = [step for _, step in estimator.steps if not isinstance(step, str)][-1]
+        elif getattr(estimator, "best_estimator_", None) is not None:
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
+
+
+def classes(estimator):
+    """The labels in the order of the columns, as JSON has them."""
+    found = getattr(estimator, "classes_", None)
+    if not isinstance(found, np.ndarray) or found.ndim != 1:
+        return None
+    return [one.item() if isinstance(one, np.generic) else str(one) for one in found]
+
+
+def methods(estimator):
+    """The outputs to expect, as (name, method of the library)."""
+    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+
+    last = final(estimator)
+    has = lambda method: hasattr(estimator, method)
+    if is_classifier(last):
+        if has("predict_proba"):
+            return [("label", "predict"), ("probabilities", "predict_proba")]
+        return [("label", "predict"), ("scores", "decision_function")]
+    if is_outlier_detector(last):
+        found = [("label", "predict"), ("scores", "decision_function")]
+        return found + ([("score_samples", "score_samples")] if type(last).__name__ == "IsolationForest" else [])
+    if is_clusterer(last):
+        return [("label", "predict")] + ([("scores", "transform")] if has("transform") else [])
+    if is_regressor(last) or (has("predict") and not has("predict_proba")):
+        return [("variable", "predict")]
+    if has("predict_proba"):
+        return [("label", "predict"), ("probabilities", "predict_proba")]
+    if has("transform"):
+        return [("variable", "transform")]
+    raise Refused(
+        "has neither `predict` nor `transform` for new rows",
+        "pickle an estimator that scores rows that it has not seen",
+        class_of(last),
+    )
+
+
+def check(model):
+    """Refuses what is no fitted estimator, and every part that is known to have no converter."""
+    from sklearn.utils.validation import NotFittedError, check_is_fitted
+
+    _converters()
+    if not (hasattr(model, "fit") and (hasattr(model, "predict") or hasattr(model, "transform"))):
+        name = class_of(model)
+        if type(model).__name__ in INSTEAD:
+            raise Refused("is no scikit-learn estimator", INSTEAD[type(model).__name__], name)
+        inside = f" with the keys {', '.join(map(repr, list(model)[:8]))}" if isinstance(model, dict) else ""
+        raise Refused(
+            f"the file holds no estimator but {name}{inside}",
+            "pickle the fitted estimator or pipeline itself, and nothing around it",
+        )
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise Refused("is not fitted", "pickle it after `fit`", class_of(model)) from None
+    except TypeError:
+        pass
+    for part in walk(model):
+        _check_part(part)
+    methods(model)
+    # One list of classes for each question.
+    if isinstance(getattr(model, "classes_", None), list):
+        raise Refused("answers several questions at once", "fit and convert one classifier for each", class_of(final(model)))
+
+
+def _check_part(part):
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from sklearn.base import BaseEstimator
+    from sklearn.pipeline import FeatureUnion, Pipeline
+    from sklearn.compose import ColumnTransformer
+
+    name = class_of(part)
+    if type(part) in (Pipeline, FeatureUnion, ColumnTransformer):
+        return
+    if type(part) not in sklearn_operator_name_map:
+        version = versions.of("skl2onnx")
+        if type(part).__module__.split(".")[0] in ("sklearn", "xgboost", "lightgbm"):
+            fix = INSTEAD.get(type(part).__name__, SCORER)
+            raise Refused(f"skl2onnx {version} has no converter for it", fix, name)
+        what = "a class of your own" if isinstance(part, BaseEstimator) else "no estimator of scikit-learn"
+        raise Refused(f"is {what}, and a graph cannot hold Python code", SCORER, name)
+    if type(part).__name__ == "FunctionTransformer" and part.func is not None:
+        function = getattr(part.func, "__name__", "a function")
+        raise Refused(f"calls `{function}`, and a graph cannot hold Python code", SCORER, name)
+    if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
+        _check_text(part, name)
+
+
+def _check_text(part, name):
+    for attribute in ("tokenizer", "preprocessor", "strip_accents"):
+        if getattr(part, attribute) is not None:
+            raise Refused(
+                f"has a {attribute.replace('_', ' ')}, and the graph's operators know none",
+                f"fit it with {attribute}=None, and do that work on the texts before the call",
+                name,
+            )
+    if part.analyzer != "word":
+        shown = part.analyzer if isinstance(part.analyzer, str) else "a function"
+        raise Refused(
+            f"has the analyzer {shown!r}, and only 'word' gives the library's own answers", "fit it with analyzer='word'", name
+        )
+    if part.stop_words and part.ngram_range[1] > 1:
+        raise Refused(
+            "leaves stop words out before it joins words, which the graph's operators cannot do",
+            "fit it with stop_words=None or ngram_range=(1, 1)",
+            name,
+        )
+
+
+def _converters():
+    """Registers the converters of libraries that are loaded."""
+    import converters
+
+    converters.register()

@@ -1,0 +1,194 @@
+"""The graph: how it is converted, and how it is finished so that a host can serve it.
+
+Owns the versions of its operators, the converters' options, and the names and shapes of its ports. Must not know answers.
+"""
+
+import sys
+import warnings as python_warnings
+
+from refusal import Refused, brief
+import estimators
+import versions
+
+# Old enough for every converter that takes part, new enough for trees in double precision.
+_OPSETS = {"": 15, "ai.onnx.ml": 3}
+
+# A word as Python's \w\w+ has it, in the syntax of the engine's expressions.
+_PYTHON_WORD, _ENGINE_WORD = r"(?u)\b\w\w+\b", r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
+
+_KINDS = {1: "f32", 7: "i64", 8: "text", 9: "bool", 11: "f64"}
+
+
+def convert(model, layout, name, warnings):
+    """The graph as the converters make it."""
+    import skl2onnx
+
+    _prepare(model)
+    with python_warnings.catch_warnings(record=True) as caught:
+        python_warnings.simplefilter("always")
+        try:
+            graph = skl2onnx.convert_sklearn(
+                model,
+                name=name,
+                initial_types=layout.types(),
+                target_opset=_OPSETS,
+                options=_options(model, warnings),
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - converters raise whatever their code meets.
+            part = _at_fault(error) or model
+            raise Refused(
+                f"skl2onnx {versions.of('skl2onnx')} cannot convert it: {brief(error)}",
+                estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
+                estimators.class_of(part),
+            ) from error
+    ours = ("skl2onnx", "onnxmltools")
+    said = [one for one in caught if issubclass(one.category, UserWarning) and any(name in one.filename for name in ours)]
+    warnings.extend(brief(one.message) for one in said)
+    return graph
+
+
+def _options(model, warnings):
+    """Options by the identity of the part that they are for."""
+    options = {}
+    last = estimators.final(model)
+    # Probabilities as a matrix, not as maps; without them the library's own scores, not what a converter makes of them.
+    wanted = {"zipmap": False} | ({"raw_scores": True} if "decision_function" in dict(estimators.methods(model)).values() else {})
+    wanted = {option: value for option, value in wanted.items() if _takes(last, option)}
+    if wanted:
+        options[id(last)] = wanted
+        if hasattr(model, "best_estimator_"):
+            options[id(model)] = wanted
+    if type(last).__name__ == "IsolationForest":
+        options[id(last)] = {"score_samples": True}
+    for part in estimators.walk(model):
+        if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
+            options[id(part)] = _text_options(part, warnings)
+    return options
+
+
+def _takes(part, option):
+    """Whether a part's converter knows an option."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import get_converter
+
+    alias = sklearn_operator_name_map.get(type(part))
+    return alias is not None and option in (get_converter(alias).get_allowed_options() or ())
+
+
+def _text_options(part, warnings):
+    # The locale of a machine is not in an image; `C` is everywhere, and changes the case of ASCII letters only.
+    if part.lowercase and any(not word.isascii() for word in part.vocabulary_):
+        warnings.append(
+            f"{type(part).__name__}: the graph lower-cases A to Z only; lower-case texts with other capitals before the call"
+        )
+    pattern = part.token_pattern
+    return {"locale": "C", "tokenexp": _ENGINE_WORD if pattern == _PYTHON_WORD else pattern.removeprefix("(?u)")}
+
+
+def _prepare(model):
+    """Changes what keeps a converter from its work and changes no answer."""
+    for part in estimators.walk(model):
+        if "xgboost" in sys.modules and type(part).__module__.startswith("xgboost"):
+            # Its trees name columns as they were called; the converter knows numbers only.
+            part.get_booster().feature_names = None
+        if type(part).__name__ == "VotingClassifier":
+            # Of `transform` alone, which nobody asks a classifier for.
+            part.flatten_transform = False
+
+
+def _at_fault(error):
+    """The part that a converter had in hands when it failed."""
+    found, frame = None, error.__traceback__
+    while frame is not None:
+        operator = frame.tb_frame.f_locals.get("operator")
+        raw = getattr(operator, "raw_operator", None)
+        found = raw if raw is not None and hasattr(raw, "fit") else found
+        frame = frame.tb_next
+    return found
+
+
+def finish(graph, layout, names, results):
+    """Names the outputs, and says what is open: the number of rows, called N, and nothing else that the runs did not show."""
+    inner = graph.graph
+    used = {name for node in inner.node for name in _mentioned(node)}
+    kept = [port for port in inner.input if port.name in used]
+    taken = {port.name for port in kept}
+    for output, name in zip(inner.output, names):
+        _rename(inner, output, name if name not in taken else f"output_{name}")
+    del inner.input[:]
+    inner.input.extend(kept)
+    for port in inner.input:
+        _open(port, len(port.type.tensor_type.shape.dim))
+    for port, result in zip(inner.output, results):
+        shape = port.type.tensor_type.shape
+        del shape.dim[:]
+        for size in result.shape:
+            shape.dim.add().dim_value = size
+        _open(port, result.ndim)
+    graph.doc_string = inner.doc_string = ""
+
+
+def _open(port, rank):
+    if rank:
+        first = port.type.tensor_type.shape.dim[0]
+        first.Clear()
+        first.dim_param = "N"
+
+
+def _mentioned(node):
+    """The tensors that a node reads, those of graphs inside it included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in [attribute.g, *attribute.graphs] if attribute.type in (5, 10) else []:
+            yield from (port.name for port in inner.output)
+            for one in inner.node:
+                yield from _mentioned(one)
+
+
+def _rename(graph, output, name):
+    """Gives an output its name; a tensor inside that has it already gets another."""
+    old = output.name
+    if old == name:
+        return
+    others = {port.name for port in [*graph.input, *graph.output]}
+    aside = f"{name}_inside"
+    _replace(graph, name, aside if name not in others else name)
+    _replace(graph, old, name)
+    output.name = name
+
+
+def _replace(graph, old, new):
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                if name == old:
+                    field[index] = new
+        for attribute in node.attribute:
+            if attribute.type == 5:
+                _replace(attribute.g, old, new)
+
+
+def ports(found):
+    """Ports for the report; open dimensions are null."""
+    size = lambda dimension: None if dimension.dim_param else dimension.dim_value
+    described = []
+    for port in found:
+        tensor = port.type.tensor_type
+        kind = _KINDS.get(tensor.elem_type, str(tensor.elem_type))
+        described.append({"name": port.name, "dtype": kind, "shape": [size(one) for one in tensor.shape.dim]})
+    return described
+
+
+def opsets(graph):
+    """The versions of the operators by their domains."""
+    return {one.domain or "ai.onnx": one.version for one in graph.opset_import}
+
+
+def operators(graph):
+    """How often each operator stands in the graph."""
+    found = {}
+    for node in graph.graph.node:
+        found[node.op_type] = found.get(node.op_type, 0) + 1
+    return dict(sorted(found.items()))

@@ -1,0 +1,141 @@
+//! The Python that converts: one pinned set of libraries, installed once, or one of the caller's own.
+//!
+//! Owns where it lies, its installation by pip and its identity. Must not know what is converted.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::arguments::ConvertArgs;
+use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
+use crate::workspace::{self, shown};
+
+/// Versions of Python for which `requirements.txt` has the wheels' digests.
+const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
+
+/// What an interpreter prints about itself: a shim's own path would not do without its environment.
+const WHO: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
+
+/// An interpreter and its libraries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// The folder with the pinned libraries; `None`: those of the interpreter.
+    pub libraries: Option<PathBuf>,
+    /// The digest of the pinned requirements.
+    pub requirements: Option<Digest>,
+}
+
+/// The Python files of the conversion.
+pub fn sources() -> PathBuf {
+    workspace::root().join("xtask/python/convert")
+}
+
+/// Finds the environment, and installs it if it is not there.
+pub fn locate(args: &ConvertArgs) -> Result<Environment, Failure> {
+    if let Some(python) = &args.python {
+        let python = std::path::absolute(python).map_err(|error| Failure::file(python, "be resolved", error))?;
+        let (_, python) = identity(&python)?;
+        return Ok(Environment { python, libraries: None, requirements: None });
+    }
+    let (version, python) = identity(Path::new("python3"))?;
+    if !VERSIONS.contains(&version.as_str()) {
+        return Err(Failure::toolchain(
+            format!("python3 is Python {version}, and the pinned libraries are for {}", VERSIONS.join(", ")),
+            "put one of these on PATH as python3, or name an environment of your own by --python",
+        ));
+    }
+    let file = sources().join("requirements.txt");
+    let text = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
+    let requirements = Digest::of(&text);
+    let root = args.environment.clone().unwrap_or_else(|| workspace::target().join("convert-env"));
+    let root = std::path::absolute(&root).map_err(|error| Failure::file(&root, "be resolved", error))?;
+    let short = requirements.hex().get(..16).unwrap_or_default().to_owned();
+    let libraries = root.join(format!("{short}-py{version}"));
+    if !libraries.is_dir() {
+        install(&python, &file, &root, &libraries)?;
+    }
+    Ok(Environment { python, libraries: Some(libraries), requirements: Some(requirements) })
+}
+
+/// Version and path of an interpreter, in its own words.
+fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
+    let fix = "install Python (apt-get install python3 python3-pip), or name one by --python";
+    let output = Command::new(python).args(["-c", WHO]).stdin(Stdio::null()).output().map_err(|error| {
+        Failure::toolchain(format!("{} cannot be run: {error}", python.display()), fix)
+    })?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    match (output.status.success(), said.lines().collect::<Vec<_>>().as_slice()) {
+        (true, [version, path]) => Ok(((*version).to_owned(), PathBuf::from(path))),
+        _ => Err(Failure::toolchain(format!("{} ended with {}", python.display(), output.status), fix)),
+    }
+}
+
+/// Installs beside the goal, and puts it in its place when all is there.
+fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
+    let taken = std::fs::create_dir_all(root).and_then(|()| tempfile::Builder::new().prefix(".install-").tempdir_in(root));
+    let folder = taken.map_err(|error| Failure::file(root, "take a new folder", error))?;
+    let libraries = folder.path().join("libraries");
+    eprintln!("installing the libraries that convert, with pip, into {}: some 100 MB to fetch, once", shown(goal));
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]);
+    pip.args(["--only-binary=:all:", "--no-input", "--root-user-action=ignore", "--target"]).arg(&libraries);
+    pip.arg("--requirement").arg(requirements);
+    let output = pip.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Failure::file(python, "be run", error))?;
+    if !output.status.success() {
+        return Err(refused(&output));
+    }
+    match std::fs::rename(&libraries, goal) {
+        Err(error) if !goal.is_dir() => Err(Failure::file(goal, "be put in place", error)),
+        // Another process may have been faster; both have the same.
+        _ => Ok(()),
+    }
+}
+
+fn refused(output: &Output) -> Failure {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim();
+    let problem = format!("pip cannot install the libraries: it ended with {}: {said}", output.status);
+    if said.contains("DO NOT MATCH THE HASHES") {
+        let fix = "a package index or a proxy that gives other bytes is not to be trusted; try another index";
+        return Failure::new(Kind::Verification, problem, fix);
+    }
+    if said.contains("No module named pip") {
+        return Failure::toolchain(problem, "install pip (apt-get install python3-pip)");
+    }
+    let fix = "see that pip reaches a package index, and which one it is told to use (`pip config list`); or install \
+               xtask/python/convert/requirements.txt elsewhere, into a Python that you name by --python";
+    Failure::new(Kind::Network, problem, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_pip_says_decides_who_can_mend_it() {
+        let check = |said: &str, kind: Kind| {
+            let status = std::process::ExitStatus::from_raw(256);
+            let output = Output { status, stdout: Vec::new(), stderr: said.as_bytes().to_vec() };
+            assert_eq!(refused(&output).kind, kind, "{said}");
+        };
+        check("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Kind::Verification);
+        check("/usr/bin/python3: No module named pip", Kind::Toolchain);
+        check("ERROR: No matching distribution found for numpy", Kind::Network);
+    }
+
+    #[test]
+    fn every_requirement_has_a_version_and_digests() {
+        let text = std::fs::read_to_string(sources().join("requirements.txt")).unwrap();
+        let engine = "onnxruntime==1.31.1 \\";
+        assert!(text.lines().any(|line| line == engine), "the engine of the host: {engine}");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let pinned = line.contains("==") || line.trim_start().starts_with("--hash=sha256:");
+            assert!(pinned, "{line}");
+        }
+    }
+}

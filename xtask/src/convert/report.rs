@@ -1,0 +1,234 @@
+//! What is said of a conversion: to people, to scripts, and in the folder that it leaves.
+//!
+//! Owns the report's form, whose `version` rises when a field changes its meaning or goes, the lines on standard error and
+//! the manifest. Must not know how anything was converted, and takes nothing that the process says for more than text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The report's own version.
+const VERSION: u32 = 1;
+
+/// What the process answers.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Answer {
+    /// There is a graph, and its answers were compared.
+    Converted(Box<Converted>),
+    /// There is none, for a reason.
+    Refused {
+        /// What is wrong.
+        problem: String,
+        /// What to do instead.
+        fix: String,
+        /// The class that it concerns.
+        estimator: Option<String>,
+    },
+}
+
+/// A graph and what is known of it.
+#[derive(Debug, Deserialize)]
+pub struct Converted {
+    estimator: Value,
+    summary: String,
+    libraries: BTreeMap<String, String>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    classes: Option<Vec<Value>>,
+    opsets: BTreeMap<String, i64>,
+    operators: BTreeMap<String, u64>,
+    sample: Value,
+    comparison: Comparison,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Port {
+    name: String,
+    dtype: String,
+    shape: Vec<Option<u64>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Comparison {
+    tolerance: f64,
+    rows: u64,
+    agrees: bool,
+    outputs: Vec<Compared>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Compared {
+    output: String,
+    /// The library's method whose answers these are.
+    method: String,
+    /// `labels`, `numbers`, or `shape` where not even that agrees.
+    kind: String,
+    mismatches: Option<u64>,
+    largest_difference: Option<f64>,
+    /// Whether the first rows, asked one by one, were answered the same.
+    one_by_one: bool,
+    agrees: bool,
+    /// The first row that differs, with both answers.
+    first: Option<Value>,
+}
+
+/// A file of the report.
+#[derive(Debug, Serialize)]
+pub struct Described {
+    /// Its name, below the output folder or as it was given.
+    pub file: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Converted {
+    /// Whether the graph answers as the library does.
+    pub fn agrees(&self) -> bool {
+        self.comparison.agrees
+    }
+
+    /// The report as JSON.
+    pub fn report(&self, source: &Described, graph: &Described, requirements: Option<&str>) -> Value {
+        json!({
+            "version": VERSION,
+            "verdict": if self.agrees() { "agrees" } else { "differs" },
+            "source": source,
+            "graph": graph,
+            "estimator": self.estimator,
+            "libraries": self.libraries,
+            "requirements": requirements,
+            "opsets": self.opsets,
+            "operators": self.operators,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "classes": self.classes,
+            "sample": self.sample,
+            "comparison": self.comparison,
+            "warnings": self.warnings,
+        })
+    }
+
+    /// The manifest of the project.
+    pub fn manifest(&self, name: &str, source: &Described) -> String {
+        let mut labels = toml::Table::new();
+        labels.insert("estimator".to_owned(), self.summary.clone().into());
+        labels.insert("source-digest".to_owned(), source.digest.clone().into());
+        for (library, version) in &self.libraries {
+            labels.insert(library.clone(), version.clone().into());
+        }
+        let mut scorer = toml::Table::new();
+        scorer.insert("name".to_owned(), name.into());
+        scorer.insert("model".to_owned(), "model".into());
+        scorer.insert("labels".to_owned(), labels.into());
+        let table: toml::Table = [("scorer".to_owned(), scorer.into())].into_iter().collect();
+        format!("# Made by `cargo xtask convert`; report.json says from what. Yours to change.\n{table}")
+    }
+
+    /// The lines for people.
+    pub fn lines(&self, source: &Described) -> String {
+        let mut text = format!("model      {}, by scikit-learn", self.summary);
+        text.push_str(&format!(" {}\n", self.libraries.get("scikit-learn").map_or("of unknown version", String::as_str)));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "source     {} {} bytes  {}", source.file, source.bytes, source.digest);
+        let _ = writeln!(text, "inputs     {}", ports(&self.inputs));
+        let _ = writeln!(text, "outputs    {}", ports(&self.outputs));
+        let from = self.sample["from"].as_str().unwrap_or("unknown");
+        let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
+        for one in &self.comparison.outputs {
+            let _ = writeln!(text, "           {}", self.compared(one));
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning    {warning}");
+        }
+        text
+    }
+
+    /// What differs, in one line.
+    pub fn differences(&self) -> String {
+        let differing = self.comparison.outputs.iter().filter(|one| !one.agrees || !one.one_by_one);
+        differing.map(|one| self.compared(one)).collect::<Vec<_>>().join("; ")
+    }
+
+    fn compared(&self, one: &Compared) -> String {
+        let Comparison { tolerance, rows, .. } = &self.comparison;
+        let mut text = match (one.kind.as_str(), one.mismatches, one.largest_difference) {
+            ("labels", Some(wrong), _) => {
+                format!("{}: {} of {rows} are those of `{}`", one.output, rows.saturating_sub(wrong), one.method)
+            }
+            ("numbers", Some(wrong), largest) => {
+                let largest = largest.map_or_else(|| "not finite".to_owned(), |largest| format!("{largest:.1e}"));
+                let within = rows.saturating_sub(wrong);
+                format!("{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed", one.output, one.method)
+            }
+            _ => format!("{}: has another shape than `{}`", one.output, one.method),
+        };
+        if let Some(first) = &one.first {
+            let of = |key: &str| first[key].as_str().map_or_else(|| first[key].to_string(), str::to_owned);
+            let row = first["row"].as_u64().map_or_else(String::new, |row| format!("row {row}: "));
+            let _ = write!(text, " ({row}library {}, graph {})", of("library"), of("graph"));
+        }
+        if one.agrees && !one.one_by_one {
+            text.push_str(", and other answers for one row at a time");
+        }
+        text
+    }
+}
+
+fn ports(ports: &[Port]) -> String {
+    let shape = |port: &Port| {
+        port.shape.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect::<Vec<_>>()
+    };
+    let shown = ports.iter().map(|port| format!("{} {} [{}]", port.name, port.dtype, shape(port).join(", ")));
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(agrees: bool) -> Converted {
+        let first = (!agrees).then(|| json!({"row": 3, "library": "0.25", "graph": "0.75"}));
+        let answer = json!({
+            "kind": "converted", "estimator": {"class": "sklearn.svm.SVC"}, "summary": "SVC", "libraries": {"scikit-learn": "1.9.1"},
+            "inputs": [{"name": "X", "dtype": "f32", "shape": [null, 4]}],
+            "outputs": [{"name": "label", "dtype": "i64", "shape": [null]}],
+            "classes": [0, 1], "opsets": {"ai.onnx": 15}, "operators": {"SVMClassifier": 1},
+            "sample": {"from": "generated", "rows": 9, "seed": 0}, "warnings": ["w"],
+            "comparison": {"tolerance": 1e-4, "rows": 9, "agrees": agrees, "outputs": [
+                {"output": "label", "method": "predict", "kind": "labels", "mismatches": 0, "one_by_one": true, "agrees": true},
+                {"output": "probabilities", "method": "predict_proba", "kind": "numbers", "mismatches": u8::from(!agrees),
+                    "largest_difference": 0.5, "one_by_one": true, "agrees": agrees, "first": first},
+            ]},
+        });
+        match serde_json::from_value(answer).unwrap() {
+            Answer::Converted(converted) => *converted,
+            Answer::Refused { .. } => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn differences_are_told() {
+        assert_eq!(answer(true).differences(), "");
+        let told = answer(false).differences();
+        let expected = "probabilities: 8 of 9 are those of `predict_proba`; largest difference 5.0e-1, 1e-4 allowed \
+                        (row 3: library 0.25, graph 0.75)";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn manifest_is_one() {
+        let source = Described { file: "m.pkl".to_owned(), digest: "sha256:00".to_owned(), bytes: 1 };
+        let text = answer(true).manifest("m", &source);
+        let manifest = scorebox_host::manifest::Manifest::parse("d/scorebox.toml".as_ref(), &text).unwrap();
+        assert_eq!(manifest.scorer.name, "m");
+        assert_eq!(manifest.scorer.labels.get("scikit-learn").map(String::as_str), Some("1.9.1"));
+        let lines = answer(true).lines(&source);
+        assert!(lines.contains("inputs     X f32 [N, 4]\n") && lines.contains("warning    w"), "{lines}");
+    }
+}
