@@ -14,6 +14,7 @@ pub mod host;
 pub mod http;
 pub mod identity;
 pub mod log;
+pub mod models;
 pub mod mutation;
 pub mod numpy;
 pub mod onnx;

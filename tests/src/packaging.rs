@@ -73,6 +73,31 @@ pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     panic!("no layer holds {path}")
 }
 
+/// Unpacks what a layout's one image holds below a folder, which is named as in the layers, without `/` at its ends.
+///
+/// # Panics
+/// A layer cannot be read.
+pub fn unpack(layout: &Path, folder: &str, to: &Path) {
+    let (manifest, _) = documents(layout);
+    for layer in manifest["layers"].as_array().expect("an image has layers") {
+        let bytes = blob(layout, &layer["digest"]);
+        let bytes = bytes.as_slice();
+        let packed = layer["mediaType"].as_str().is_some_and(|kind| kind.ends_with("+gzip"));
+        let tar: Box<dyn Read> = if packed { Box::new(flate2::read::GzDecoder::new(bytes)) } else { Box::new(bytes) };
+        for entry in tar::Archive::new(tar).entries().expect("a layer is a tar") {
+            let mut entry = entry.expect("with whole entries");
+            let path = entry.path().expect("that have names").into_owned();
+            if let Ok(below) = path.strip_prefix(folder)
+                && entry.header().entry_type().is_file()
+            {
+                let file = to.join(below);
+                std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("a folder can be made");
+                entry.unpack(file).expect("a file can be written");
+            }
+        }
+    }
+}
+
 /// Bytes as JSON.
 ///
 /// # Panics

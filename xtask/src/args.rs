@@ -92,6 +92,9 @@ pub struct SetupArgs {
     /// With --graphs: check this library instead of fetching it.
     #[arg(long, value_name = "FILE", requires = "graphs")]
     pub engine_library: Option<PathBuf>,
+    /// Also install the Python libraries of `convert`, with pip, into target/convert-env; `convert` does so itself.
+    #[arg(long)]
+    pub convert: bool,
 }
 
 /// Flags of `build`.

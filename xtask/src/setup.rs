@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::args::SetupArgs;
-use crate::engine_library;
 use crate::failure::Failure;
 use crate::tools::{self, TEST_TOOLS, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
+use crate::{convert, engine_library};
 
 /// Runs the command.
 pub fn run(args: SetupArgs) -> Result<(), Failure> {
@@ -17,6 +17,9 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
     if args.graphs {
         let library = engine_library::locate(args.engine_library.as_deref())?;
         println!("ok       library for graphs {}", library.file.display());
+    }
+    if args.convert {
+        println!("ok       libraries for convert {}", convert::prepare()?.display());
     }
     if args.tests {
         report_test_tools();

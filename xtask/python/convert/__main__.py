@@ -20,7 +20,7 @@ def main():
     from refusal import Refused
 
     try:
-        outcome = convert(request)
+        outcome = _lacking() or convert(request)
     except Refused as refused:
         traceback.print_exc()
         outcome = refused.outcome()
@@ -32,6 +32,19 @@ def main():
         ).outcome()
     with open(request["outcome"], "w", encoding="utf-8") as file:
         json.dump(outcome, file, allow_nan=False)
+
+
+def _lacking():
+    """What a Python of somebody's own lacks."""
+    import importlib
+
+    for module, package in (("joblib", "scikit-learn"), ("skl2onnx", "skl2onnx"), ("onnxruntime", "onnxruntime"), ("pandas", "pandas")):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            problem = f"{sys.executable}: `{module}` cannot be imported: {error}"
+            return {"kind": "lacking", "problem": problem, "fix": f"install {package} into it: {sys.executable} -m pip install {package}"}
+    return None
 
 
 def convert(request):

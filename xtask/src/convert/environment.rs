@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::arguments::ConvertArgs;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::workspace::{self, shown};
@@ -32,9 +31,9 @@ pub fn sources() -> PathBuf {
     workspace::root().join("xtask/python/convert")
 }
 
-/// Finds the environment, and installs it if it is not there.
-pub fn locate(args: &ConvertArgs) -> Result<Environment, Failure> {
-    if let Some(python) = &args.python {
+/// The Python that was given, or the pinned environment in a folder, installed if it is not there.
+pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
+    if let Some(python) = python {
         let python = std::path::absolute(python).map_err(|error| Failure::file(python, "be resolved", error))?;
         let (_, python) = identity(&python)?;
         return Ok(Environment { python, libraries: None, requirements: None });
@@ -49,7 +48,7 @@ pub fn locate(args: &ConvertArgs) -> Result<Environment, Failure> {
     let file = sources().join("requirements.txt");
     let text = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
     let requirements = Digest::of(&text);
-    let root = args.environment.clone().unwrap_or_else(|| workspace::target().join("convert-env"));
+    let root = folder.map_or_else(|| workspace::target().join("convert-env"), Path::to_path_buf);
     let root = std::path::absolute(&root).map_err(|error| Failure::file(&root, "be resolved", error))?;
     let short = requirements.hex().get(..16).unwrap_or_default().to_owned();
     let libraries = root.join(format!("{short}-py{version}"));

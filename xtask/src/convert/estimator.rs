@@ -36,7 +36,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         ));
     }
     let mut folder = Replacement::begin(&args.output, REPORT_FILE)?;
-    let environment = environment::locate(args)?;
+    let environment = environment::locate(args.python.as_deref(), args.environment.as_deref())?;
     let graph_name = format!("model/{name}.onnx");
 
     // A folder of the process's own: what it leaves there beside the graph does not ship.
@@ -67,6 +67,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let said = ended.answer.as_ref().and_then(|answer| serde_json::from_value::<Answer>(answer.clone()).ok());
     let converted = match said {
         None => return Err(ended.failure(&args.model, args.timeout)),
+        Some(Answer::Lacking { problem, fix }) => return Err(Failure::toolchain(problem, fix)),
         Some(Answer::Refused { problem, fix, estimator }) => {
             let whose = estimator.map_or_else(String::new, |estimator| format!("{estimator}: "));
             return Err(Failure::project(format!("{}: {whose}{problem}", args.model.display()), fix));

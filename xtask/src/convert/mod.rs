@@ -11,6 +11,8 @@ mod numpy;
 mod report;
 mod safetensors_file;
 
+use std::path::PathBuf;
+
 pub use arguments::ConvertArgs;
 
 use crate::failure::Failure;
@@ -40,6 +42,11 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
              `scorer.model`",
         )),
     }
+}
+
+/// Installs what converts, if it is not there; returns the folder of the pinned Python libraries.
+pub fn prepare() -> Result<PathBuf, Failure> {
+    Ok(environment::locate(None, None)?.libraries.unwrap_or_default())
 }
 
 /// The last extension, before that of a compression.

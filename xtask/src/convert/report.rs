@@ -18,6 +18,13 @@ const VERSION: u32 = 1;
 pub enum Answer {
     /// There is a graph, and its answers were compared.
     Converted(Box<Converted>),
+    /// The environment lacks a library.
+    Lacking {
+        /// Which.
+        problem: String,
+        /// How to get it.
+        fix: String,
+    },
     /// There is none, for a reason.
     Refused {
         /// What is wrong.
@@ -208,7 +215,7 @@ mod tests {
         });
         match serde_json::from_value(answer).unwrap() {
             Answer::Converted(converted) => *converted,
-            Answer::Refused { .. } => unreachable!(),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -1,0 +1,142 @@
+//! Models that are trained while the tests run, with what their libraries say of rows that they have not seen.
+//!
+//! Owns the training and the comparison of answers. Must not know how a model gets to a host.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{place, run};
+
+/// How far a number may be from the library's.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// Installing the libraries takes a while on a slow line, training on a busy machine.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// All trained models.
+pub struct Models(TempDir);
+
+/// One model with its rows and answers.
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// What a host is asked.
+    pub call: Value,
+    /// Rows as a file, for some.
+    pub sample: Option<PathBuf>,
+    answers: Value,
+}
+
+impl Models {
+    /// Trains them with the libraries of `cargo xtask convert`.
+    ///
+    /// # Errors
+    /// Why these libraries are not there.
+    ///
+    /// # Panics
+    /// Training fails.
+    pub fn train() -> Result<Self, String> {
+        let mut setup = Command::new(place::xtask());
+        // pip's own configuration may stand in the environment.
+        let setup = run::finish_within(LIMIT, setup.args(["setup", "--convert"]), b"");
+        let found = setup.stdout.lines().find_map(|line| line.strip_prefix("ok       libraries for convert "));
+        let Some(libraries) = found else {
+            return Err(format!("no libraries that convert: {}", setup.stderr.trim()));
+        };
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let mut python = Command::new("python3");
+        python.args(["-W", "ignore", "-S", "-s", "-P"]).arg(place::workspace().join("tests/data/convert/train.py"));
+        python.arg(folder.path()).env("PYTHONPATH", libraries).env("OMP_NUM_THREADS", "1").stdout(Stdio::null());
+        run::finish_within(LIMIT, &mut python, b"").ended(0);
+        Ok(Self(folder))
+    }
+
+    /// The file of a model.
+    ///
+    /// # Panics
+    /// There is none of this name.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        let files = ["pkl", "joblib"].map(|extension| self.0.path().join(format!("{name}.{extension}")));
+        files.into_iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("no model {name}"))
+    }
+
+    /// The models that are to be converted, by name.
+    ///
+    /// # Panics
+    /// A case has another form than the training script says.
+    #[must_use]
+    pub fn cases(&self) -> Vec<Case> {
+        let entries = std::fs::read_dir(self.0.path()).expect("the folder can be listed").flatten();
+        let mut names: Vec<_> = entries
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".case.json")?.to_owned()))
+            .collect();
+        names.sort();
+        names.into_iter().map(|name| self.case(&name)).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// As [`Models::cases`].
+    #[must_use]
+    pub fn case(&self, name: &str) -> Case {
+        let text = std::fs::read(self.0.path().join(format!("{name}.case.json"))).expect("the case is there");
+        let mut case: Value = serde_json::from_slice(&text).expect("it is JSON");
+        let sample = case["sample"].as_str().map(|file| self.0.path().join(file));
+        Case { name: name.to_owned(), call: case["call"].take(), answers: case["answers"].take(), sample }
+    }
+
+    /// The folder that holds them.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Case {
+    /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers within [`TOLERANCE`].
+    #[track_caller]
+    pub fn check(&self, answer: &Value) {
+        let answers = self.answers.as_object().expect("answers by output");
+        for (output, expected) in answers {
+            // A single output is answered without its name.
+            let given = if answers.len() == 1 { answer } else { &answer[output] };
+            let (given, expected) = (rows(given), rows(expected));
+            assert_eq!(given.len(), expected.len(), "{}: rows of {output}: {answer}", self.name);
+            for (row, (given, expected)) in given.iter().zip(&expected).enumerate() {
+                let place = format!("{}: {output} of row {row}", self.name);
+                let same = match (given.as_slice(), expected.as_slice()) {
+                    // A decision between two classes is one number in the library, and one for each class in the graph.
+                    ([first, second], [one]) => {
+                        let one = one.as_f64().expect("a number");
+                        near(first, &Value::from(-one)) && near(second, &Value::from(one))
+                    }
+                    (given, expected) if given.len() == expected.len() => {
+                        let same = |given, expected| {
+                            if output == "label" { given == expected } else { near(given, expected) }
+                        };
+                        given.iter().zip(expected).all(|(given, expected)| same(given, expected))
+                    }
+                    _ => false,
+                };
+                assert!(same, "{place}: {given:?} is not {expected:?}");
+            }
+        }
+    }
+}
+
+/// Each row as a list.
+fn rows(value: &Value) -> Vec<Vec<Value>> {
+    let rows = value.as_array().unwrap_or_else(|| panic!("no rows: {value}"));
+    rows.iter().map(|row| row.as_array().cloned().unwrap_or_else(|| vec![row.clone()])).collect()
+}
+
+fn near(given: &Value, expected: &Value) -> bool {
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
+    (number(given) - number(expected)).abs() <= TOLERANCE
+}
