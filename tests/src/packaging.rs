@@ -2,7 +2,7 @@
 //!
 //! Owns the project that is packaged and the reading of layouts. Must not know what an image has to be.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 

@@ -92,6 +92,8 @@ def matrix_models():
             "npy",
         ),
         "grid": (GridSearchCV(scaled(linear_model.LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=3), tumours, "csv"),
+        "histogram": (ensemble.HistGradientBoostingClassifier(max_iter=15, random_state=0), flowers, "csv"),
+        "histogram-regressor": (ensemble.HistGradientBoostingRegressor(max_iter=15, random_state=0), numbers, "npy"),
         "lda": (LinearDiscriminantAnalysis(), flowers, "csv"),
         "kmeans": (KMeans(3, n_init=2, random_state=0), flowers, "csv"),
         "imputed": (make_pipeline(SimpleImputer(), linear_model.Ridge()), numbers, "csv"),
@@ -206,7 +208,7 @@ def refused_cases():
     rows, labels = datasets.load_iris(return_X_y=True)
     texts, kinds = [list(part) for part in zip(*TEXTS)]
     line = linear_model.LogisticRegression(max_iter=500)
-    keep("histogram", ensemble.HistGradientBoostingClassifier(max_iter=5).fit(rows, labels))
+    keep("spline", make_pipeline(preprocessing.SplineTransformer(), line).fit(rows, labels))
     keep("function", make_pipeline(preprocessing.FunctionTransformer(np.log1p), line).fit(rows, labels))
     keep("own-class", make_pipeline(Doubling(), line).fit(rows, labels))
     keep("characters", make_pipeline(TfidfVectorizer(analyzer="char_wb"), line).fit(texts, kinds))

@@ -109,7 +109,7 @@ def methods(estimator):
     if is_classifier(last):
         if has("predict_proba"):
             return [("label", "predict"), ("probabilities", "predict_proba")]
-        return [("label", "predict"), ("scores", "decision_function")]
+        return [("label", "predict")] + ([("scores", "decision_function")] if has("decision_function") else [])
     if is_outlier_detector(last):
         found = [("label", "predict"), ("scores", "decision_function")]
         return found + ([("score_samples", "score_samples")] if type(last).__name__ == "IsolationForest" else [])
@@ -163,7 +163,7 @@ def _check_part(part):
     from sklearn.compose import ColumnTransformer
 
     name = class_of(part)
-    if type(part) in (Pipeline, FeatureUnion, ColumnTransformer):
+    if type(part) in (Pipeline, FeatureUnion, ColumnTransformer) or hasattr(part, "best_estimator_"):
         return
     if type(part) not in sklearn_operator_name_map:
         version = versions.of("skl2onnx")
@@ -177,6 +177,15 @@ def _check_part(part):
         raise Refused(f"calls `{function}`, and a graph cannot hold Python code", SCORER, name)
     if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
         _check_text(part, name)
+    if getattr(part, "sublinear_tf", False):
+        # Equal where no word stands twice in a text, so a comparison may miss it.
+        raise Refused("has sublinear_tf, for which skl2onnx takes log(1 + n) instead of 1 + log(n)", "fit it without", name)
+    if type(part).__module__.startswith("lightgbm") and part.booster_.pandas_categorical:
+        raise Refused(
+            "splits by categories of pandas, which are no numbers that a caller could send",
+            "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again",
+            name,
+        )
 
 
 def _check_text(part, name):

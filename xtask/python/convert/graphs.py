@@ -11,7 +11,7 @@ import estimators
 import versions
 
 # Old enough for every converter that takes part, new enough for trees in double precision.
-_OPSETS = {"": 15, "ai.onnx.ml": 3}
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 # A word as Python's \w\w+ has it, in the syntax of the engine's expressions.
 _PYTHON_WORD, _ENGINE_WORD = r"(?u)\b\w\w+\b", r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
@@ -24,6 +24,9 @@ def convert(model, layout, name, warnings):
     import skl2onnx
 
     _prepare(model)
+    # A search answers by what it has found.
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
     with python_warnings.catch_warnings(record=True) as caught:
         python_warnings.simplefilter("always")
         try:
@@ -43,6 +46,9 @@ def convert(model, layout, name, warnings):
                 estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
                 estimators.class_of(part),
             ) from error
+    # Names that are no identifiers come out changed.
+    for port, given in zip(graph.graph.input, layout.ports):
+        _rename(graph.graph, port, given.name)
     ours = ("skl2onnx", "onnxmltools")
     said = [one for one in caught if issubclass(one.category, UserWarning) and any(name in one.filename for name in ours)]
     warnings.extend(brief(one.message) for one in said)
@@ -58,8 +64,6 @@ def _options(model, warnings):
     wanted = {option: value for option, value in wanted.items() if _takes(last, option)}
     if wanted:
         options[id(last)] = wanted
-        if hasattr(model, "best_estimator_"):
-            options[id(model)] = wanted
     if type(last).__name__ == "IsolationForest":
         options[id(last)] = {"score_samples": True}
     for part in estimators.walk(model):
@@ -96,6 +100,9 @@ def _prepare(model):
         if type(part).__name__ == "VotingClassifier":
             # Of `transform` alone, which nobody asks a classifier for.
             part.flatten_transform = False
+        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype.kind == "O":
+            # No text that a graph gets is missing, and none holds a zero byte.
+            part.missing_values = "\0"
 
 
 def _at_fault(error):
@@ -115,6 +122,8 @@ def finish(graph, layout, names, results):
     used = {name for node in inner.node for name in _mentioned(node)}
     kept = [port for port in inner.input if port.name in used]
     taken = {port.name for port in kept}
+    # Some converters give more than the library has.
+    del inner.output[len(names) :]
     for output, name in zip(inner.output, names):
         _rename(inner, output, name if name not in taken else f"output_{name}")
     del inner.input[:]
@@ -147,16 +156,17 @@ def _mentioned(node):
                 yield from _mentioned(one)
 
 
-def _rename(graph, output, name):
-    """Gives an output its name; a tensor inside that has it already gets another."""
-    old = output.name
+def _rename(graph, port, name):
+    """Gives an input or output its name; whatever has it already gets another."""
+    old = port.name
     if old == name:
         return
-    others = {port.name for port in [*graph.input, *graph.output]}
-    aside = f"{name}_inside"
-    _replace(graph, name, aside if name not in others else name)
+    _replace(graph, name, f"{name}_inside")
+    for other in [*graph.input, *graph.output]:
+        if other.name == name:
+            other.name = f"{name}_inside"
     _replace(graph, old, name)
-    output.name = name
+    port.name = name
 
 
 def _replace(graph, old, new):
