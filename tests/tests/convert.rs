@@ -218,7 +218,8 @@ fn another_version_of_the_library_is_said() {
     let file = folder.path().join("old.pkl");
     std::fs::write(&file, bytes).expect("a file can be written");
     let output = folder.path().join("out");
-    let parts = ["pickled by scikit-learn 1.5.", "LogisticRegression", "scikit-learn==1.5.", "--python", "--other-version"];
+    let parts =
+        ["pickled by scikit-learn 1.5.", "LogisticRegression", "scikit-learn==1.5.", "--python", "--other-version"];
     finish(&mut convert(&file, &output)).ended(3).said(&parts);
     finish(convert(&file, &output).arg("--other-version")).ended(0).said(&["warning ", "pickled by scikit-learn 1.5."]);
     let report = std::fs::read(output.join("report.json")).expect("a report");
@@ -231,11 +232,13 @@ fn a_graph_that_answers_otherwise_is_not_left() {
     models!(models);
     let folder = folder();
     let sample = folder.path().join("capitals.json");
-    std::fs::write(&sample, json!({"text": ["ÜBER DIE STRASSE", "the cat"]}).to_string()).expect("a file can be written");
+    std::fs::write(&sample, json!({"text": ["ÜBER DIE STRASSE", "the cat"]}).to_string())
+        .expect("a file can be written");
     let output = folder.path().join("out");
     let mut command = convert(&models.file("tfidf"), &output);
     command.arg("--sample").arg(sample).args(["--output-format", "json"]);
-    let finished = finish(&mut command).ended(1).said(&["does not answer as the library does", "probabilities: 1 of 2"]);
+    let finished =
+        finish(&mut command).ended(1).said(&["does not answer as the library does", "probabilities: 1 of 2"]);
     assert_eq!(finished.json()["verdict"], "differs");
     let left: Vec<_> = std::fs::read_dir(&output).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["report.json"]);

@@ -244,7 +244,8 @@ fn refusal(file: &ModelFile, what: &str) -> Failure {
             "{}: {what}. Pickles are programs: whoever loads one runs what its author wrote, so no image carries one",
             shown(&file.path)
         ),
-        "write the weights as safetensors where the model was trained, and remove this file. For a linear model of \
+        "`cargo xtask convert FILE --output DIR` makes a graph of a model of scikit-learn, XGBoost or LightGBM. Or write the \
+         weights as safetensors where the model was trained, and remove this file. For a linear model of \
          scikit-learn:\n       import joblib, numpy as np; from safetensors.numpy import save_file\n       \
          m = joblib.load(\"model.joblib\")\n       \
          save_file({\"coef\": m.coef_.astype(\"f4\"), \"intercept\": m.intercept_.astype(\"f4\"), \"classes\": \

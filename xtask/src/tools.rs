@@ -31,7 +31,7 @@ pub const TEST_TOOLS: &[Tool] = &[
     tool("wrk", "wrk", "loads the servers that the benchmark measures"),
     tool("c++", "g++", "compiles libFuzzer"),
     tool("python3", "python3", "plays the other side in tests of wire formats"),
-    tool("pip3", "python3-pip", "fetches the library that runs graphs"),
+    tool("pip3", "python3-pip", "fetches the library that runs graphs, and those that convert models"),
 ];
 
 const fn tool(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {

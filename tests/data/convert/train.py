@@ -1,14 +1,15 @@
 """Trains the models of the conversion's tests, and writes what each library says of rows that it has not seen.
 
-Owns the models, all small and with fixed seeds, and the form of a case: `NAME.pkl` or `NAME.joblib`; `NAME.csv`, `.npy` or `.json`
-with rows for `--sample`, for most; `NAME.case.json` with the call that a host is asked and the answers that it has to give. Must
-not know how anything is converted.
+Owns the models, all small and with fixed seeds, and the form of a case: `NAME.pkl` or `NAME.joblib`; `NAME.csv`, `.npy`
+or `.json` with rows for `--sample`, for most; `NAME.case.json` with the call that a host is asked and the answers that it
+has to give. Must not know how anything is converted.
 
     python3 train.py FOLDER
 """
 
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -71,7 +72,11 @@ def matrix_models():
         "knn-regressor": (neighbors.KNeighborsRegressor(4), numbers, "npy"),
         "bayes": (naive_bayes.GaussianNB(), flowers, "csv"),
         "mlp": (scaled(neural_network.MLPClassifier((16,), max_iter=80, random_state=0)), flowers, "csv"),
-        "mlp-regressor": (scaled(neural_network.MLPRegressor(hidden_layer_sizes=(12,), max_iter=80, random_state=0)), numbers, "csv"),
+        "mlp-regressor": (
+            scaled(neural_network.MLPRegressor(hidden_layer_sizes=(12,), max_iter=80, random_state=0)),
+            numbers,
+            "csv",
+        ),
         "svc": (scaled(svm.SVC(probability=True, random_state=0)), flowers, "csv"),
         "linear-svc": (scaled(svm.LinearSVC(random_state=0)), flowers, "csv"),
         "linear-svc-binary": (scaled(svm.LinearSVC(random_state=0)), tumours, "csv"),
@@ -81,17 +86,24 @@ def matrix_models():
         "calibrated": (CalibratedClassifierCV(svm.LinearSVC(random_state=0), cv=3), flowers, "csv"),
         "voting": (
             ensemble.VotingClassifier(
-                [("line", scaled(linear_model.LogisticRegression())), ("bayes", naive_bayes.GaussianNB())], voting="soft"
+                [("line", scaled(linear_model.LogisticRegression())), ("bayes", naive_bayes.GaussianNB())],
+                voting="soft",
             ),
             flowers,
             "csv",
         ),
         "stacking": (
-            ensemble.StackingRegressor([("ridge", linear_model.Ridge()), ("tree", tree.DecisionTreeRegressor(max_depth=4, random_state=0))]),
+            ensemble.StackingRegressor(
+                [("ridge", linear_model.Ridge()), ("tree", tree.DecisionTreeRegressor(max_depth=4, random_state=0))]
+            ),
             numbers,
             "npy",
         ),
-        "grid": (GridSearchCV(scaled(linear_model.LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=3), tumours, "csv"),
+        "grid": (
+            GridSearchCV(scaled(linear_model.LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=3),
+            tumours,
+            "csv",
+        ),
         "histogram": (ensemble.HistGradientBoostingClassifier(max_iter=15, random_state=0), flowers, "csv"),
         "histogram-regressor": (ensemble.HistGradientBoostingRegressor(max_iter=15, random_state=0), numbers, "npy"),
         "lda": (LinearDiscriminantAnalysis(), flowers, "csv"),
@@ -112,7 +124,7 @@ def matrix_case(name, estimator, data, form):
     held = np.random.default_rng(3).permutation(len(rows))
     held, used = held[:ROWS], held[ROWS : ROWS + 400]
     if form == "csv":
-        frame = pd.DataFrame(rows, columns=[f"f {index}" if name == "tree" else f"c{index}" for index in range(rows.shape[1])])
+        frame = pd.DataFrame(rows, columns=[f"c{index}" for index in range(rows.shape[1])])
         estimator.fit(frame.iloc[used], labels[used])
         unseen = frame.iloc[held]
         unseen.assign(target=labels[held]).to_csv(FOLDER / f"{name}.csv", index=False)
@@ -128,8 +140,7 @@ def matrix_case(name, estimator, data, form):
 
 def column_cases():
     """Tables with texts: a ColumnTransformer that takes its columns by name."""
-    random = np.random.default_rng(5)
-    count = 400
+    random, count = np.random.default_rng(5), 400
     frame = pd.DataFrame(
         {
             "age": random.integers(18, 80, count),
@@ -150,8 +161,14 @@ def column_cases():
     models = {
         "columns": (make_pipeline(steps(), linear_model.LogisticRegression()), yes),
         "columns-forest": (make_pipeline(steps(), ensemble.RandomForestClassifier(10, random_state=0)), yes),
-        "columns-xgb": (make_pipeline(steps(), XGBClassifier(n_estimators=10, max_depth=3, n_jobs=1)), pays.astype(int)),
-        "columns-lgbm": (make_pipeline(steps(), LGBMRegressor(n_estimators=10, n_jobs=1, verbose=-1)), frame["income"] / 10 + pays),
+        "columns-xgb": (
+            make_pipeline(steps(), XGBClassifier(n_estimators=10, max_depth=3, n_jobs=1)),
+            pays.astype(int),
+        ),
+        "columns-lgbm": (
+            make_pipeline(steps(), LGBMRegressor(n_estimators=10, n_jobs=1, verbose=-1)),
+            frame["income"] / 10 + pays,
+        ),
     }
     for name, (estimator, labels) in models.items():
         estimator.fit(frame.iloc[ROWS:], labels[ROWS:])
@@ -163,20 +180,20 @@ def column_cases():
         write(name, estimator, unseen, call, "csv" if name != "columns-lgbm" else None)
 
 
-TEXTS = [
-    ("the cat sat on the mat", "animal"), ("a dog barked at the cat", "animal"), ("horses and cows eat grass", "animal"),
-    ("Der Hund läuft über die Straße", "animal"), ("birds fly over the river", "animal"), ("the fish swims in the pond", "animal"),
-    ("my cat likes fish and milk", "animal"), ("the old dog sleeps", "animal"), ("stocks fell on Monday", "money"),
-    ("the bank raised its rates", "money"), ("prices rose by 42 percent", "money"), ("she paid 100 francs for it", "money"),
-    ("the market closed higher", "money"), ("interest on the loan is due", "money"), ("his bonus was paid in stocks", "money"),
-    ("a weak currency and rising prices", "money"),
-]  # fmt: skip
+ANIMALS = """the cat sat on the mat|a dog barked at the cat|horses and cows eat grass|birds fly over the river
+Der Hund läuft über die Straße|the fish swims in the pond|my cat likes fish and milk|the old dog sleeps"""
+MONEY = """stocks fell on Monday|the bank raised its rates|prices rose by 42 percent|she paid 100 francs for it
+the market closed higher|interest on the loan is due|his bonus was paid in stocks|a weak currency and rising prices"""
+TEXTS = [(text, "animal") for text in re.split(r"[|\n]", ANIMALS)] + [
+    (text, "money") for text in re.split(r"[|\n]", MONEY)
+]
 
 
 def text_cases():
     """Pipelines that take a list of texts."""
     texts, labels = [list(part) for part in zip(*TEXTS)]
-    unseen = ["The CAT, and the dog!", "Rates rose", "", "über die bank", "nothing_known here x", "fish-market prices: 42"] + texts[::3]
+    unseen = ["The CAT, and the dog!", "Rates rose", "", "über die bank", "nothing_known here x", "fish-market: 42"]
+    unseen += texts[::3]
     models = {
         "tfidf": make_pipeline(TfidfVectorizer(), linear_model.LogisticRegression()),
         "counts": make_pipeline(CountVectorizer(ngram_range=(1, 2)), naive_bayes.MultinomialNB()),
@@ -214,7 +231,10 @@ def refused_cases():
     keep("characters", make_pipeline(TfidfVectorizer(analyzer="char_wb"), line).fit(texts, kinds))
     keep("unfitted", linear_model.LogisticRegression())
     keep("dictionary", {"model": line.fit(rows, labels), "threshold": 0.5})
-    keep("multi-output", ensemble.RandomForestClassifier(3, random_state=0).fit(rows, np.stack([labels, labels % 2], axis=1)))
+    keep(
+        "multi-output",
+        ensemble.RandomForestClassifier(3, random_state=0).fit(rows, np.stack([labels, labels % 2], axis=1)),
+    )
     keep("booster", XGBClassifier(n_estimators=2, n_jobs=1).fit(rows, labels).get_booster())
 
 

@@ -1,8 +1,8 @@
 """One model, from a pickle to a graph that gives the same answers: the process that `cargo xtask convert` starts.
 
-Owns the order of the steps, the bound on memory, and the form of what goes in (standard input) and out (a file): JSON both
-times. Must not know how any step works. This is the only process that loads the pickle, and loading runs what its author
-wrote; so nothing here is trusted afterwards, and the caller judges by what the file says and by what it can check itself.
+Owns the order of the steps, the bound on memory, and the form of what goes in (standard input) and out (a file): JSON
+both times. Must not know how any step works. This is the only process that loads the pickle, and loading runs what its
+author wrote; so nothing here is trusted afterwards: the caller takes the answer for text, and checks what it can itself.
 """
 
 import json
@@ -38,12 +38,13 @@ def _lacking():
     """What a Python of somebody's own lacks."""
     import importlib
 
-    for module, package in (("joblib", "scikit-learn"), ("skl2onnx", "skl2onnx"), ("onnxruntime", "onnxruntime"), ("pandas", "pandas")):
+    for module in ("sklearn", "joblib", "pandas", "skl2onnx", "onnxruntime"):
         try:
             importlib.import_module(module)
         except ImportError as error:
             problem = f"{sys.executable}: `{module}` cannot be imported: {error}"
-            return {"kind": "lacking", "problem": problem, "fix": f"install {package} into it: {sys.executable} -m pip install {package}"}
+            pip = f"{sys.executable} -m pip install scikit-learn pandas skl2onnx onnxruntime"
+            return {"kind": "lacking", "problem": problem, "fix": f"install what is missing: {pip}"}
     return None
 
 

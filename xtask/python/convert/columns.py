@@ -1,6 +1,7 @@
 """What a fitted model remembers of its columns.
 
-Owns which are texts, whether they are asked for by name, and whether the model reads texts themselves. Must not know rows.
+Owns which are texts, whether they are asked for by name, and whether the model reads texts themselves. Must not know
+rows.
 """
 
 import numpy as np

@@ -66,7 +66,9 @@ def compare(graph, layout, rows, answers, tolerance):
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the engine's own errors have no common type.
-        raise Refused(f"ONNX Runtime refuses the graph: {brief(error)}", estimators.SCORER, None) from error
+        double = any(port.kind == "f64" for port in layout.ports)
+        fix = "say f32 in --inputs: not every operator takes f64" if double else estimators.SCORER
+        raise Refused(f"ONNX Runtime refuses the graph: {brief(error)}", fix, None) from error
     if len(results) < len(answers) or not all(isinstance(one, np.ndarray) for one in results):
         raise Refused(
             f"the graph has {len(results)} outputs where {', '.join(a.method for a in answers)} were expected, or lists",

@@ -51,7 +51,8 @@ def walk(estimator):
 def class_of(estimator):
     """`package.module.Class`, as one imports it: without private modules and what lies in them."""
     kind = type(estimator)
-    package = list(itertools.takewhile(lambda part: not part.startswith("_") or part == "__main__", kind.__module__.split(".")))
+    public = lambda part: not part.startswith("_") or part == "__main__"
+    package = list(itertools.takewhile(public, kind.__module__.split(".")))
     return ".".join(package + [kind.__qualname__])
 
 
@@ -153,7 +154,9 @@ def check(model):
     methods(model)
     # One list of classes for each question.
     if isinstance(getattr(model, "classes_", None), list):
-        raise Refused("answers several questions at once", "fit and convert one classifier for each", class_of(final(model)))
+        raise Refused(
+            "answers several questions at once", "fit and convert one classifier for each", class_of(final(model))
+        )
 
 
 def _check_part(part):
@@ -179,7 +182,9 @@ def _check_part(part):
         _check_text(part, name)
     if getattr(part, "sublinear_tf", False):
         # Equal where no word stands twice in a text, so a comparison may miss it.
-        raise Refused("has sublinear_tf, for which skl2onnx takes log(1 + n) instead of 1 + log(n)", "fit it without", name)
+        raise Refused(
+            "has sublinear_tf, for which skl2onnx takes log(1 + n) instead of 1 + log(n)", "fit it without", name
+        )
     if type(part).__module__.startswith("lightgbm") and part.booster_.pandas_categorical:
         raise Refused(
             "splits by categories of pandas, which are no numbers that a caller could send",
@@ -199,7 +204,9 @@ def _check_text(part, name):
     if part.analyzer != "word":
         shown = part.analyzer if isinstance(part.analyzer, str) else "a function"
         raise Refused(
-            f"has the analyzer {shown!r}, and only 'word' gives the library's own answers", "fit it with analyzer='word'", name
+            f"has the analyzer {shown!r}, and only 'word' gives the library's own answers",
+            "fit it with analyzer='word'",
+            name,
         )
     if part.stop_words and part.ngram_range[1] > 1:
         raise Refused(

@@ -1,6 +1,7 @@
 """The graph: how it is converted, and how it is finished so that a host can serve it.
 
-Owns the versions of its operators, the converters' options, and the names and shapes of its ports. Must not know answers.
+Owns the versions of its operators, the converters' options, and the names and shapes of its ports. Must not know
+answers.
 """
 
 import sys
@@ -50,8 +51,8 @@ def convert(model, layout, name, warnings):
     for port, given in zip(graph.graph.input, layout.ports):
         _rename(graph.graph, port, given.name)
     ours = ("skl2onnx", "onnxmltools")
-    said = [one for one in caught if issubclass(one.category, UserWarning) and any(name in one.filename for name in ours)]
-    warnings.extend(brief(one.message) for one in said)
+    said = [one for one in caught if issubclass(one.category, UserWarning)]
+    warnings.extend(brief(one.message) for one in said if any(name in one.filename for name in ours))
     return graph
 
 
@@ -60,7 +61,8 @@ def _options(model, warnings):
     options = {}
     last = estimators.final(model)
     # Probabilities as a matrix, not as maps; without them the library's own scores, not what a converter makes of them.
-    wanted = {"zipmap": False} | ({"raw_scores": True} if "decision_function" in dict(estimators.methods(model)).values() else {})
+    decides = "decision_function" in dict(estimators.methods(model)).values()
+    wanted = {"zipmap": False} | ({"raw_scores": True} if decides else {})
     wanted = {option: value for option, value in wanted.items() if _takes(last, option)}
     if wanted:
         options[id(last)] = wanted
@@ -84,9 +86,8 @@ def _takes(part, option):
 def _text_options(part, warnings):
     # The locale of a machine is not in an image; `C` is everywhere, and changes the case of ASCII letters only.
     if part.lowercase and any(not word.isascii() for word in part.vocabulary_):
-        warnings.append(
-            f"{type(part).__name__}: the graph lower-cases A to Z only; lower-case texts with other capitals before the call"
-        )
+        name = type(part).__name__
+        warnings.append(f"{name}: the graph lower-cases A to Z only; lower-case other capitals before the call")
     pattern = part.token_pattern
     return {"locale": "C", "tokenexp": _ENGINE_WORD if pattern == _PYTHON_WORD else pattern.removeprefix("(?u)")}
 
@@ -117,7 +118,7 @@ def _at_fault(error):
 
 
 def finish(graph, layout, names, results):
-    """Names the outputs, and says what is open: the number of rows, called N, and nothing else that the runs did not show."""
+    """Names the outputs, and says what is open: the number of rows, called N, and nothing else."""
     inner = graph.graph
     used = {name for node in inner.node for name in _mentioned(node)}
     kept = [port for port in inner.input if port.name in used]

@@ -1,6 +1,7 @@
 """What the model takes: the graph's input ports, and rows in the forms of the library and of the graph.
 
-Owns the layout (one matrix, one port for each column, or texts) and how it is found out. Must not know what becomes of the rows.
+Owns the layout (one matrix, one port for each column, or texts) and how it is found out. Must not know what becomes of
+the rows.
 """
 
 from dataclasses import dataclass
@@ -79,12 +80,12 @@ class Layout:
 
 
 def sample(model, layout, path, count, seed, warnings):
-    """Rows to compare on, by the ports' names, and where they are from: a file, or made up from what the model remembers."""
+    """Rows to compare on, by the ports' names, and where they are from: a file, or what the model remembers."""
     if path is None:
         import generation
 
         warnings.append(
-            "compared on rows that were made up from what the model remembers; name real ones by --sample for a stronger proof"
+            "compared on rows made up from what the model remembers; real ones, by --sample, are a stronger proof"
         )
         rows = generation.rows(model, layout, count, np.random.default_rng(seed))
         return rows, {"from": "generated", "rows": count, "seed": seed}

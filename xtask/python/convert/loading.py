@@ -13,8 +13,8 @@ import versions
 
 _TRUST = "see that the file is whole, and that joblib or pickle wrote it; torch.save, Keras and R have other forms"
 _CUSTOM = (
-    "a class of your own has no converter: leave that step out of the pipeline and do it before the call, or write a scorer; "
-    "for a library that is only missing here, name a Python that has it by --python"
+    "a class of your own has no converter: leave that step out of the pipeline and do it before the call, or write a "
+    "scorer; for a library that is only missing here, name a Python that has it by --python"
 )
 
 
@@ -80,7 +80,8 @@ def _judge_versions(foreign, problem, other_version, warnings):
         warnings.append(f"{told}: the answers compared are those of the version that loaded it")
         return
     why = "" if problem is None else f"; {problem.problem}"
-    packages = " ".join(f"{name}=={versions.of(name)}" for name in ("skl2onnx", "onnx", "onnxruntime") if versions.of(name))
-    pip = f"python3 -m venv ENV && ENV/bin/pip install scikit-learn=={version} {packages} pandas"
+    others = [f"{name}=={versions.of(name)}" for name in ("skl2onnx", "onnx", "onnxruntime") if versions.of(name)]
+    pip = f"python3 -m venv ENV && ENV/bin/pip install scikit-learn=={version} {' '.join(others)} pandas"
+    fix = f"make an environment of that version, `{pip}`, and name it by --python ENV/bin/python"
     accept = "" if problem is not None else ", or accept what this version makes of it with --other-version"
-    raise Refused(told + why, f"make an environment of that version, `{pip}`, and name it by --python ENV/bin/python{accept}")
+    raise Refused(told + why, fix + accept)

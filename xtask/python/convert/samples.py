@@ -48,7 +48,8 @@ def read(path, layout, warnings):
     whole = found.notna().all(axis=1)
     texts = [index for index in range(found.shape[1]) if is_text(found.iloc[:, index])]
     if texts and not whole.all():
-        warnings.append(f"--sample: {int((~whole).sum())} rows with missing values were left out: a text cannot be missing")
+        count = int((~whole).sum())
+        warnings.append(f"--sample: {count} rows with missing values were left out: a text cannot be missing")
         found = found[whole]
     if not len(found):
         raise Refused(f"--sample {path}: has no rows to compare", _FORMS)
@@ -95,7 +96,8 @@ def _values(part, port, path):
         return part.to_numpy(dtype={"f32": np.float64, "f64": np.float64, "i64": np.int64, "bool": np.bool_}[port.kind])
     except (TypeError, ValueError) as error:
         raise Refused(
-            f"--sample {path}: `{port.name}` does not hold {port.kind}: {brief(error)}", "mend the file, or say --inputs"
+            f"--sample {path}: `{port.name}` does not hold {port.kind}: {brief(error)}",
+            "mend the file, or say --inputs",
         ) from None
 
 

@@ -109,7 +109,9 @@ fn size(text: &str) -> Result<u64, String> {
         (_, Some(text)) => number(text, 1 << 20),
         _ => None,
     };
-    bytes.filter(|bytes| *bytes >= 1 << 30).ok_or_else(|| "not a size of at least 1GiB, e.g. 8GiB or 6000MiB".to_owned())
+    bytes
+        .filter(|bytes| *bytes >= 1 << 30)
+        .ok_or_else(|| "not a size of at least 1GiB, e.g. 8GiB or 6000MiB".to_owned())
 }
 
 #[cfg(test)]
@@ -119,8 +121,8 @@ mod tests {
     #[test]
     fn inputs_are_read() {
         let check = |text: &str, expected: Option<(&str, &str, Option<u32>)>| {
-            let expected = expected
-                .map(|(name, kind, width)| Input { name: name.to_owned(), kind: kind.to_owned(), width });
+            let expected =
+                expected.map(|(name, kind, width)| Input { name: name.to_owned(), kind: kind.to_owned(), width });
             assert_eq!(input(text).ok(), expected, "{text}");
         };
         check("X=f64[12]", Some(("X", "f64", Some(12))));

@@ -61,9 +61,11 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
 /// Version and path of an interpreter, in its own words.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one by --python";
-    let output = Command::new(python).args(["-c", WHO]).stdin(Stdio::null()).output().map_err(|error| {
-        Failure::toolchain(format!("{} cannot be run: {error}", python.display()), fix)
-    })?;
+    let output = Command::new(python)
+        .args(["-c", WHO])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::toolchain(format!("{} cannot be run: {error}", python.display()), fix))?;
     let said = String::from_utf8_lossy(&output.stdout);
     match (output.status.success(), said.lines().collect::<Vec<_>>().as_slice()) {
         (true, [version, path]) => Ok(((*version).to_owned(), PathBuf::from(path))),
@@ -73,10 +75,11 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
 
 /// Installs beside the goal, and puts it in its place when all is there.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
-    let taken = std::fs::create_dir_all(root).and_then(|()| tempfile::Builder::new().prefix(".install-").tempdir_in(root));
+    let taken =
+        std::fs::create_dir_all(root).and_then(|()| tempfile::Builder::new().prefix(".install-").tempdir_in(root));
     let folder = taken.map_err(|error| Failure::file(root, "take a new folder", error))?;
     let libraries = folder.path().join("libraries");
-    eprintln!("installing the libraries that convert, with pip, into {}: some 100 MB to fetch, once", shown(goal));
+    eprintln!("installing the libraries that convert, with pip, into {}: more than 100 MB to fetch, once", shown(goal));
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]);
     pip.args(["--only-binary=:all:", "--no-input", "--root-user-action=ignore", "--target"]).arg(&libraries);

@@ -45,7 +45,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         .and_then(|()| tempfile::Builder::new().prefix(".convert-").tempdir_in(&target))
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error));
-    let (graph, answer) = (absolute(&scratch.path().join("graph.onnx"))?, absolute(&scratch.path().join("answer.json"))?);
+    let (graph, answer) =
+        (absolute(&scratch.path().join("graph.onnx"))?, absolute(&scratch.path().join("answer.json"))?);
     let request = json!({
         "source": absolute(&args.model)?,
         "graph": graph,
@@ -121,7 +122,10 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
     let text = format!("[scorer]\nname = {}\nmodel = \"model\"\n", toml::Value::from(name.as_str()));
     Manifest::parse(Path::new(MANIFEST_FILE), &text).map_err(|error| {
-        Failure::project(format!("`{name}` cannot be a scorer's name: {}", error.problem), format!("say --name; {}", error.fix))
+        Failure::project(
+            format!("`{name}` cannot be a scorer's name: {}", error.problem),
+            format!("say --name; {}", error.fix),
+        )
     })?;
     Ok(name)
 }

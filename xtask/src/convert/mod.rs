@@ -53,7 +53,11 @@ pub fn prepare() -> Result<PathBuf, Failure> {
 fn extension(name: &str) -> Option<&str> {
     let mut parts = name.rsplit('.');
     let last = parts.next().filter(|last| last.len() < name.len())?;
-    if COMPRESSED.contains(&last) { parts.next().filter(|part| name.len() > part.len() + last.len() + 1) } else { Some(last) }
+    if COMPRESSED.contains(&last) {
+        parts.next().filter(|part| name.len() > part.len() + last.len() + 1)
+    } else {
+        Some(last)
+    }
 }
 
 #[cfg(test)]

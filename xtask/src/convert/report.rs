@@ -140,7 +140,10 @@ impl Converted {
     /// The lines for people.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}, by scikit-learn", self.summary);
-        text.push_str(&format!(" {}\n", self.libraries.get("scikit-learn").map_or("of unknown version", String::as_str)));
+        text.push_str(&format!(
+            " {}\n",
+            self.libraries.get("scikit-learn").map_or("of unknown version", String::as_str)
+        ));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "source     {} {} bytes  {}", source.file, source.bytes, source.digest);
         let _ = writeln!(text, "inputs     {}", ports(&self.inputs));
@@ -171,7 +174,10 @@ impl Converted {
             ("numbers", Some(wrong), largest) => {
                 let largest = largest.map_or_else(|| "not finite".to_owned(), |largest| format!("{largest:.1e}"));
                 let within = rows.saturating_sub(wrong);
-                format!("{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed", one.output, one.method)
+                format!(
+                    "{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed",
+                    one.output, one.method
+                )
             }
             _ => format!("{}: has another shape than `{}`", one.output, one.method),
         };
