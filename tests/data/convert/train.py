@@ -59,7 +59,6 @@ def matrix_models():
         "logreg-texts": (linear_model.LogisticRegression(max_iter=2000), named, None),
         "linear": (linear_model.LinearRegression(), numbers, "csv"),
         "ridge": (linear_model.Ridge(), numbers, None),
-        "sgd": (scaled(linear_model.SGDClassifier(random_state=0, loss="log_loss")), flowers, "npy"),
         "tree": (tree.DecisionTreeClassifier(max_depth=5, random_state=0), tumours, "csv"),
         "forest": (ensemble.RandomForestClassifier(25, random_state=0), digits, "npy"),
         "forest-regressor": (ensemble.RandomForestRegressor(20, random_state=0), numbers, None),
@@ -67,16 +66,9 @@ def matrix_models():
         "boosting": (ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0), flowers, "csv"),
         "boosting-regressor": (ensemble.GradientBoostingRegressor(n_estimators=20, random_state=0), numbers, "json"),
         "adaboost": (ensemble.AdaBoostClassifier(n_estimators=15, random_state=0), tumours, "csv"),
-        "bagging": (ensemble.BaggingClassifier(n_estimators=8, random_state=0), flowers, "csv"),
         "knn": (scaled(neighbors.KNeighborsClassifier(7)), tumours, "csv"),
-        "knn-regressor": (neighbors.KNeighborsRegressor(4), numbers, "npy"),
         "bayes": (naive_bayes.GaussianNB(), flowers, "csv"),
         "mlp": (scaled(neural_network.MLPClassifier((16,), max_iter=80, random_state=0)), flowers, "csv"),
-        "mlp-regressor": (
-            scaled(neural_network.MLPRegressor(hidden_layer_sizes=(12,), max_iter=80, random_state=0)),
-            numbers,
-            "csv",
-        ),
         "svc": (scaled(svm.SVC(probability=True, random_state=0)), flowers, "csv"),
         "linear-svc": (scaled(svm.LinearSVC(random_state=0)), flowers, "csv"),
         "linear-svc-binary": (scaled(svm.LinearSVC(random_state=0)), tumours, "csv"),
@@ -110,7 +102,6 @@ def matrix_models():
         "kmeans": (KMeans(3, n_init=2, random_state=0), flowers, "csv"),
         "imputed": (make_pipeline(SimpleImputer(), linear_model.Ridge()), numbers, "csv"),
         "xgb": (XGBClassifier(n_estimators=15, max_depth=3, n_jobs=1), flowers, "csv"),
-        "xgb-binary": (XGBClassifier(n_estimators=15, max_depth=3, n_jobs=1), tumours, None),
         "xgb-regressor": (XGBRegressor(n_estimators=15, max_depth=3, n_jobs=1), numbers, "npy"),
         "lgbm": (LGBMClassifier(n_estimators=15, num_leaves=7, n_jobs=1, verbose=-1), named, "csv"),
         "lgbm-binary": (LGBMClassifier(n_estimators=15, num_leaves=7, n_jobs=1, verbose=-1), tumours, "csv"),
@@ -160,7 +151,6 @@ def column_cases():
     yes = np.where(pays, "yes", "no")
     models = {
         "columns": (make_pipeline(steps(), linear_model.LogisticRegression()), yes),
-        "columns-forest": (make_pipeline(steps(), ensemble.RandomForestClassifier(10, random_state=0)), yes),
         "columns-xgb": (
             make_pipeline(steps(), XGBClassifier(n_estimators=10, max_depth=3, n_jobs=1)),
             pays.astype(int),

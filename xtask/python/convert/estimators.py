@@ -103,20 +103,19 @@ def classes(estimator):
 
 def methods(estimator):
     """The outputs to expect, as (name, method of the library)."""
-    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
-
     last = final(estimator)
+    kind = _kind(last)
     has = lambda method: hasattr(estimator, method)
-    if is_classifier(last):
+    if kind == "classifier":
         if has("predict_proba"):
             return [("label", "predict"), ("probabilities", "predict_proba")]
         return [("label", "predict")] + ([("scores", "decision_function")] if has("decision_function") else [])
-    if is_outlier_detector(last):
+    if kind == "outlier_detector":
         found = [("label", "predict"), ("scores", "decision_function")]
         return found + ([("score_samples", "score_samples")] if type(last).__name__ == "IsolationForest" else [])
-    if is_clusterer(last):
+    if kind == "clusterer":
         return [("label", "predict")] + ([("scores", "transform")] if has("transform") else [])
-    if is_regressor(last) or (has("predict") and not has("predict_proba")):
+    if kind == "regressor" or (has("predict") and not has("predict_proba")):
         return [("variable", "predict")]
     if has("predict_proba"):
         return [("label", "predict"), ("probabilities", "predict_proba")]
@@ -127,6 +126,15 @@ def methods(estimator):
         "pickle an estimator that scores rows that it has not seen",
         class_of(last),
     )
+
+
+def _kind(estimator):
+    """What scikit-learn calls the kind of an estimator; until 1.5 it was an attribute."""
+    try:
+        from sklearn.utils import get_tags
+    except ImportError:
+        return getattr(estimator, "_estimator_type", None)
+    return get_tags(estimator).estimator_type
 
 
 def check(model):

@@ -21,7 +21,6 @@ _CUSTOM = (
 def load(path, other_version, warnings):
     """Loads the file; adds to the warnings what is to be known about it."""
     import joblib
-    from sklearn.exceptions import InconsistentVersionWarning
 
     with python_warnings.catch_warnings(record=True) as caught:
         python_warnings.simplefilter("always")
@@ -39,11 +38,9 @@ def load(path, other_version, warnings):
         # Loading runs foreign code, which may raise anything, and may ask the interpreter to end.
         except BaseException as error:  # noqa: BLE001
             problem = Refused(f"raised an exception while it was loaded: {brief(error)}", _TRUST)
-    foreign = [one.message for one in caught if isinstance(one.message, InconsistentVersionWarning)]
-    if foreign and not (problem is None and _same_series(foreign)):
-        _judge_versions(foreign, problem, other_version, warnings)
-    elif foreign:
-        warnings.append(_told(foreign))
+    others = _other_versions(path, caught, problem)
+    if others is not None:
+        _judge_versions(others, problem, other_version, warnings)
     if problem is not None:
         raise problem
     if "xgboost" in sys.modules:
@@ -61,27 +58,36 @@ def _missing(error):
     return Refused(f"needs `{name}` of {where}, which is not there", _CUSTOM, name)
 
 
-def _same_series(foreign):
-    series = lambda version: version.split(".")[:2]
-    return all(series(one.original_sklearn_version) == series(one.current_sklearn_version) for one in foreign)
+def _other_versions(path, caught, problem):
+    """The version that wrote the file, that which loads it, and the classes concerned; None if they are the same."""
+    # By name: a file that is no model should not cost the import of scikit-learn.
+    told = [one.message for one in caught if one.category.__name__ == "InconsistentVersionWarning"]
+    if told:
+        names = ", ".join(dict.fromkeys(one.estimator_name for one in told))
+        return told[0].original_sklearn_version, told[0].current_sklearn_version, f" ({names})"
+    if problem is None:
+        return None
+    # What was renamed since then ends the loading before anything is warned of; the version stands in the file.
+    with open(path, "rb") as file:
+        found = re.search(rb"_sklearn_version[^0-9]{1,8}([0-9]+\.[0-9]+\.[0-9]+)", file.read())
+    written, current = found and found.group(1).decode(), versions.of("scikit-learn")
+    return (written, current, "") if written and written != current else None
 
 
-def _told(foreign):
-    names = ", ".join(dict.fromkeys(one.estimator_name for one in foreign))
-    one = foreign[0]
-    return f"pickled by scikit-learn {one.original_sklearn_version}, loaded by {one.current_sklearn_version} ({names})"
-
-
-def _judge_versions(foreign, problem, other_version, warnings):
+def _judge_versions(others, problem, other_version, warnings):
     """Another series of versions may read a pickle wrongly and say nothing, which no comparison finds."""
-    version = foreign[0].original_sklearn_version
-    told = _told(foreign)
-    if other_version and problem is None:
+    version, current, names = others
+    told = f"pickled by scikit-learn {version}, loaded by {current}{names}"
+    if problem is None and version.split(".")[:2] == current.split(".")[:2]:
+        warnings.append(told)
+        return
+    if problem is None and other_version:
         warnings.append(f"{told}: the answers compared are those of the version that loaded it")
         return
     why = "" if problem is None else f"; {problem.problem}"
-    others = [f"{name}=={versions.of(name)}" for name in ("skl2onnx", "onnx", "onnxruntime") if versions.of(name)]
-    pip = f"python3 -m venv ENV && ENV/bin/pip install scikit-learn=={version} {' '.join(others)} pandas"
+    beside = ("skl2onnx", "onnx", "onnxruntime", "protobuf")
+    packages = " ".join(f"{name}=={versions.of(name)}" for name in beside if versions.of(name))
+    pip = f"python3 -m venv ENV && ENV/bin/pip install scikit-learn=={version} {packages} pandas"
     fix = f"make an environment of that version, `{pip}`, and name it by --python ENV/bin/python"
     accept = "" if problem is not None else ", or accept what this version makes of it with --other-version"
     raise Refused(told + why, fix + accept)

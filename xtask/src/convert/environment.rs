@@ -34,8 +34,8 @@ pub fn sources() -> PathBuf {
 /// The Python that was given, or the pinned environment in a folder, installed if it is not there.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
-        let python = std::path::absolute(python).map_err(|error| Failure::file(python, "be resolved", error))?;
-        let (_, python) = identity(&python)?;
+        // It says its own path, so one that PATH finds will do.
+        let (_, python) = identity(python)?;
         return Ok(Environment { python, libraries: None, requirements: None });
     }
     let (version, python) = identity(Path::new("python3"))?;
