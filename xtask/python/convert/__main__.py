@@ -5,12 +5,17 @@ both times. Must not know how any step works. This is the only process that load
 author wrote; so nothing here is trusted afterwards: the caller takes the answer for text, and checks what it can itself.
 """
 
+import ctypes
 import gc
 import importlib.util
 import json
 import resource
+import signal
 import sys
 import traceback
+
+# PR_SET_PDEATHSIG of prctl(2).
+_SET_PARENT_DEATH_SIGNAL = 1
 
 
 def main():
@@ -21,6 +26,8 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # It has a group of its own, which an interrupt of the command does not reach: it ends when the command is gone.
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     from refusal import Refused
 
     try:

@@ -42,7 +42,10 @@ def library(model, layout, rows, warnings):
                     estimators.class_of(model),
                 ) from error
             values = values.toarray() if hasattr(values, "toarray") else values
-            answers.append(Answer(output, method, np.asarray(values)))
+            values = np.asarray(values)
+            if output == "label" and values.dtype == np.bool_:
+                warnings.append("labels are True and False in the library, and 1 and 0 in the graph")
+            answers.append(Answer(output, method, values))
     warnings.extend(f"the library, while it scored: {brief(one.message)}" for one in caught)
     return answers
 
@@ -125,6 +128,5 @@ def _shaped(expected, result):
 
 
 def _different_labels(expected, result):
-    if expected.dtype.kind in "OUS" or result.dtype.kind in "OUS":
-        return expected.astype(str) != result.astype(str)
-    return expected != result
+    # As objects: a text is no number that reads the same.
+    return np.asarray(expected.astype(object) != result.astype(object), dtype=np.bool_)
