@@ -32,6 +32,33 @@ pub struct Port {
 /// Most lists that an empty tensor may consist of.
 const EMPTY_LISTS: u64 = 1 << 20;
 
+/// Most dimensions of a tensor. More are not even told apart in an error's text.
+const DIMENSIONS: usize = 64;
+
+/// Most of a name that no port has that is repeated in an error's text.
+const NAME_CHARACTERS: usize = 64;
+
+/// Tensors in the order of their ports, each checked; the error says what does not fit.
+///
+/// # Errors
+/// One is missing, given twice, of no port, or does not fit its port.
+pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+    let mut ordered = Vec::with_capacity(ports.len());
+    for port in ports {
+        let index = tensors.iter().position(|tensor| tensor.name == port.name);
+        let tensor = tensors.swap_remove(index.ok_or_else(|| format!("there is no `{}`", port.name))?);
+        tensor.fits(port)?;
+        ordered.push(tensor);
+    }
+    match tensors.first() {
+        None => Ok(ordered),
+        Some(extra) => {
+            let name: String = extra.name.chars().take(NAME_CHARACTERS).collect();
+            Err(format!("`{name}` is no port, or given twice"))
+        }
+    }
+}
+
 impl Tensor {
     /// Checks what a scorer gave against the port it gave it for; the error says what does not fit.
     ///
@@ -40,6 +67,10 @@ impl Tensor {
     pub fn fits(&self, port: &Port) -> Result<(), String> {
         if self.dtype != port.dtype {
             return Err(format!("`{}` is {}, and its port is {}", self.name, self.dtype.name(), port.dtype.name()));
+        }
+        if self.shape.len() > DIMENSIONS {
+            let (name, dimensions) = (&self.name, self.shape.len());
+            return Err(format!("`{name}` has {dimensions} dimensions, and its port the shape {}", shape_text(port)));
         }
         let fits = self.shape.len() == port.shape.len()
             && self.shape.iter().zip(&port.shape).all(|(have, want)| want.is_none_or(|want| want == *have));
@@ -61,13 +92,16 @@ impl Tensor {
                 }
             }
         }
-        // An empty tensor has no bytes to bound its other dimensions, and each of them is a list to write.
+        // An empty tensor has no bytes to bound its other dimensions. What reckons with them takes them for 63 bits together,
+        // and each of them is a list to write.
+        let mut others = self.shape.iter().filter(|dimension| **dimension > 0);
+        let others = others.try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         let lists = self.shape.iter().take_while(|dimension| **dimension > 0).try_fold(1u64, |product, dimension| {
             product
                 .checked_mul(*dimension)
                 .filter(|product| self.shape.iter().all(|d| *d > 0) || *product <= EMPTY_LISTS)
         });
-        if lists.is_none() {
+        if lists.is_none() || others.is_none_or(|product| i64::try_from(product).is_err()) {
             return Err(format!("`{}` is empty, and its shape is {:?}", self.name, self.shape));
         }
         if self.dtype == Dtype::Bool && self.data.iter().any(|byte| *byte > 1) {
@@ -119,6 +153,37 @@ pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tensors_are_put_in_order_and_misfits_told() {
+        let port =
+            |name: &str, shape: &[Option<u64>]| Port { name: name.into(), dtype: Dtype::U8, shape: shape.into() };
+        let ports = [port("a", &[None]), port("b", &[None, Some(2)])];
+        let tensor = |name: &str, shape: &[u64], bytes: usize| Tensor {
+            name: name.into(),
+            dtype: Dtype::U8,
+            shape: shape.into(),
+            data: vec![0; bytes],
+        };
+        let (a, b) = (tensor("a", &[1], 1), tensor("b", &[2, 2], 4));
+        assert_eq!(in_order(&ports, vec![b.clone(), a.clone()]), Ok(vec![a.clone(), b.clone()]));
+        let check = |tensors: &[&Tensor], part: &str| {
+            let refused = in_order(&ports, tensors.iter().map(|tensor| (*tensor).clone()).collect()).unwrap_err();
+            assert!(refused.contains(part) && refused.len() < 500, "{refused}");
+        };
+        check(&[&a], "there is no `b`");
+        check(&[&a, &b, &a], "`a` is no port, or given twice");
+        check(&[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)], "is no port, or given twice");
+        check(&[&Tensor { dtype: Dtype::I8, ..a.clone() }, &b], "is i8, and its port is u8");
+        check(&[&tensor("a", &[2], 1), &b], "1 bytes");
+        check(&[&a, &tensor("b", &[2], 2)], "the shape [2]");
+        check(&[&a, &tensor("b", &[u64::MAX, 2], 2)], "has 2 bytes");
+        check(&[&a, &tensor("b", &vec![1; 100_000], 1)], "100000 dimensions");
+        check(&[&a, &tensor("b", &[0, 3], 0)], "[N, 2]");
+        let wide = Port { name: "w".into(), dtype: Dtype::U8, shape: vec![None, None] };
+        assert!(tensor("w", &[0, u64::MAX], 0).fits(&wide).is_err());
+        assert_eq!(tensor("w", &[0, 3], 0).fits(&wide), Ok(()));
+    }
 
     #[test]
     fn texts_fit_by_their_number_and_are_read_back() {

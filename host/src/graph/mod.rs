@@ -6,17 +6,20 @@
 
 #[cfg(test)]
 pub(crate) mod mock;
+mod named;
 #[cfg(feature = "graphs")]
 mod onnx;
 #[cfg(feature = "graphs")]
 mod onnx_values;
 mod probe;
+pub mod running;
 mod sessions;
 mod stop;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::named::Graphs;
 pub use self::probe::zeros;
 pub use self::sessions::{Graph, Limits};
 pub use self::stop::Stop;
@@ -83,6 +86,9 @@ pub enum GraphError {
     /// The engine's own words.
     #[error("{0}")]
     Failed(String),
+    /// The host's own fault: the run's thread ended without an answer.
+    #[error("a run of the graph ended: {0}")]
+    Lost(String),
     /// It was told to stop.
     #[error("the run was stopped")]
     Stopped,
@@ -93,6 +99,10 @@ pub enum GraphError {
         limit_bytes: u64,
     },
 }
+
+/// What to do about a program that runs no graphs.
+pub const NO_ENGINE: &str = "use the host of `cargo build --release -p xtask -p scorebox-host --bin scorebox`, or the one that \
+                             `cargo xtask package` puts into an image with a graph";
 
 /// Whether this program may load a library.
 static LOADS: AtomicBool = AtomicBool::new(false);
@@ -116,9 +126,7 @@ pub fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn E
     Err(StartupError::Model {
         path: file.to_path_buf(),
         problem: "is a graph, and this program has no engine for graphs".to_owned(),
-        fix: "use the host of `cargo build --release -p xtask -p scorebox-host --bin scorebox`, or the one that `cargo xtask \
-              package` puts into an image with a graph"
-            .to_owned(),
+        fix: NO_ENGINE.to_owned(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A graph that is a scorer by itself: its ports are the contract, and a run answers a call.
 //!
-//! Owns where a graph runs and what its end means to a caller. Graphs run on blocking threads of the scoring runtime, which
-//! no tick interrupts and no socket waits for. Must not know bodies, caches, nor how an engine computes.
+//! Owns what the end of a run means to a caller. Must not know bodies, caches, where a graph runs, nor how an engine
+//! computes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +12,9 @@ use tokio::runtime::Handle;
 use super::pool::Turn;
 use super::signature::Signature;
 use super::tensor::Tensor;
-use crate::deployment;
 use crate::error::{Problem, ScoreFailure, StartupError};
-use crate::graph::{self, Graph, GraphError, Stop};
+use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
-use crate::timer;
 
 /// A graph, ready to run.
 pub(super) struct GraphRunner {
@@ -36,19 +34,8 @@ impl GraphRunner {
         limits: &Limits,
         runtime: Handle,
     ) -> Result<Self, StartupError> {
-        let fail = |(problem, fix)| StartupError::Model { path: file.to_path_buf(), problem, fix };
-        let engine = graph::engine(file, library, limits.memory_bytes)?;
-        let kept = graph::Limits { sessions: deployment::most_sessions(limits) };
-        let loading = runtime.spawn_blocking(move || Graph::load(engine, kept));
-        let graph = match timer::within(limits.init_deadline, loading).await {
-            Some(Ok(loaded)) => loaded.map_err(fail)?,
-            Some(Err(error)) => return Err(StartupError::Host(format!("loading a graph ended: {error}"))),
-            None => {
-                let problem = format!("is not loaded after {} ms", limits.init_deadline.as_millis());
-                return Err(fail((problem, "raise limits.init_deadline, or take a smaller model".to_owned())));
-            }
-        };
-        Ok(Self { graph: Arc::new(graph), limits: limits.clone(), runtime })
+        let graph = running::load(file, library, limits, &runtime).await?;
+        Ok(Self { graph, limits: limits.clone(), runtime })
     }
 
     /// The contract that the ports are.
@@ -71,13 +58,10 @@ impl GraphRunner {
     /// # Errors
     /// One cannot be made.
     pub(super) async fn prepare(&self, count: usize) -> Result<(), String> {
-        let graph = Arc::clone(&self.graph);
-        let prepared = self.runtime.spawn_blocking(move || graph.prepare(count)).await;
-        prepared.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Runs the graph. At the deadline the caller is answered, and the engine told to stop; until it does, it keeps the turn,
-    /// so that no more run than may.
+    /// Runs the graph. At the deadline the caller is answered; until the engine has stopped, it keeps the turn.
     ///
     /// # Errors
     /// There is no answer.
@@ -87,27 +71,13 @@ impl GraphRunner {
         turn: Turn,
         deadline: Instant,
     ) -> Result<(Vec<Tensor>, Duration), ScoreFailure> {
-        let (graph, stop) = (Arc::clone(&self.graph), Arc::new(Stop::default()));
-        let heard = Arc::clone(&stop);
-        let running = self.runtime.spawn_blocking(move || {
-            let started = Instant::now();
-            let outputs = graph.run(&inputs, &heard);
-            let run_time = started.elapsed();
-            drop(turn);
-            outputs.map(|outputs| (outputs, run_time))
-        });
-        match timer::until(deadline, running).await {
-            Some(Ok(ended)) => ended.map_err(|error| self.failure(error)),
-            Some(Err(error)) => Err(ScoreFailure::HostFault(format!("a run of the graph ended: {error}"))),
-            None => {
-                stop.now();
-                Err(self.failure(GraphError::Stopped))
-            }
-        }
+        let ran = running::run(Arc::clone(&self.graph), inputs, turn, deadline, &self.runtime).await;
+        ran.map_err(|error| self.failure(error))
     }
 
     fn failure(&self, error: GraphError) -> ScoreFailure {
         match error {
+            GraphError::Lost(_) => ScoreFailure::HostFault(error.to_string()),
             GraphError::Stopped => ScoreFailure::TimedOut { deadline: self.limits.deadline },
             GraphError::TooLarge { .. } => ScoreFailure::OutOfMemory { limit_bytes: self.limits.memory_bytes },
             GraphError::Failed(detail) => failed(detail),
@@ -131,6 +101,7 @@ fn failed(detail: String) -> ScoreFailure {
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &super::Payload) -> Result<Vec<u8>, ScoreFailure> {
     use super::tensor_body::{self, open_inference::ModelName};
+    use crate::graph::Stop;
 
     let signature = match Signature::of_graph(graph.ports()) {
         Ok(Signature::Tensor(signature)) => signature,

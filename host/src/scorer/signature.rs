@@ -9,9 +9,9 @@ use super::Payload;
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;
-use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer as tensor;
+use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 pub use crate::tensor::Port;
-use crate::tensor::Tensor;
+use crate::tensor::{self, Tensor};
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
@@ -114,9 +114,10 @@ impl Signature {
     }
 
     /// The same of world `tensor-scoring`.
-    pub(super) fn from_tensor(signature: tensor::TensorSignature) -> Result<Self, String> {
-        let ports = |direction: &str, ports: Vec<tensor::Port>| -> Result<Vec<Port>, String> {
-            let port = |port: tensor::Port| Port { name: port.name, dtype: port.dtype.into(), shape: port.shape };
+    pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
+        let ports = |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
+            let port =
+                |port: tensor_scorer::Port| Port { name: port.name, dtype: port.dtype.into(), shape: port.shape };
             let ports = checked(direction, ports.into_iter().map(port).collect())?;
             match ports.iter().find(|port| signature.batchable && port.shape.first() != Some(&None)) {
                 Some(port) => Err(format!("it is batchable, and the first dimension of `{}` is not open", port.name)),
@@ -162,21 +163,8 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 
 impl TensorSignature {
     /// The scorer's tensors in the order of its output ports, each checked.
-    pub(super) fn in_order(&self, mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
-        let mut ordered = Vec::with_capacity(self.outputs.len());
-        for port in &self.outputs {
-            let index = tensors
-                .iter()
-                .position(|tensor| tensor.name == port.name)
-                .ok_or_else(|| ScoreFailure::InvalidOutput(format!("there is no `{}`", port.name)))?;
-            let tensor = tensors.swap_remove(index);
-            tensor.fits(port).map_err(ScoreFailure::InvalidOutput)?;
-            ordered.push(tensor);
-        }
-        match tensors.first() {
-            None => Ok(ordered),
-            Some(extra) => Err(ScoreFailure::InvalidOutput(format!("`{}` is no port, or given twice", extra.name))),
-        }
+    pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
+        tensor::in_order(&self.outputs, tensors).map_err(ScoreFailure::InvalidOutput)
     }
 }
 

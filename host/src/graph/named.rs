@@ -1,0 +1,104 @@
+//! The graphs of a model, by name, for a component that calls them.
+//!
+//! Owns their names and how many run at a time. Must not know who calls, nor through which interface.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::{EXTENSION, Graph, GraphError, running};
+use crate::error::StartupError;
+use crate::manifest::Limits;
+use crate::tensor::Tensor;
+use crate::{deployment, timer};
+
+/// A model's graphs, ready to run.
+pub struct Graphs {
+    /// In byte order.
+    graphs: BTreeMap<String, Arc<Graph>>,
+    /// One permit for each run at a time: a run takes a core, whichever graph it is of.
+    places: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl Graphs {
+    /// Loads graphs from their files, by the names of these in the model; each has `prepared` sessions at once.
+    ///
+    /// # Errors
+    /// There is no engine, or a file is no graph that it runs, in time.
+    pub async fn load(
+        files: Vec<(String, PathBuf)>,
+        library: &Path,
+        limits: &Limits,
+        prepared: usize,
+        runtime: Handle,
+    ) -> Result<Self, StartupError> {
+        let mut graphs = BTreeMap::new();
+        for (name, file) in files {
+            let graph = running::load(&file, library, limits, &runtime).await?;
+            running::prepare(&graph, prepared, &runtime).await.map_err(StartupError::Host)?;
+            graphs.insert(name.strip_suffix(EXTENSION).unwrap_or(&name).to_owned(), graph);
+        }
+        Ok(Self::of(graphs, deployment::most_sessions(limits), runtime))
+    }
+
+    fn of(graphs: BTreeMap<String, Arc<Graph>>, most: usize, runtime: Handle) -> Self {
+        Self { graphs, places: Arc::new(Semaphore::new(most)), runtime }
+    }
+
+    /// All of them, by name in byte order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Graph)> {
+        self.graphs.iter().map(|(name, graph)| (name.as_str(), graph.as_ref()))
+    }
+
+    /// The graph with this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<Graph>> {
+        self.graphs.get(name).cloned()
+    }
+
+    /// Waits for its turn, in order of arrival, and runs a graph until the deadline. The inputs fit the ports.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn run(
+        &self,
+        graph: Arc<Graph>,
+        inputs: Vec<Tensor>,
+        deadline: Instant,
+    ) -> Result<Vec<Tensor>, GraphError> {
+        let place = timer::until(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        // The semaphore is never closed.
+        let Some(Ok(place)) = place else { return Err(GraphError::Stopped) };
+        let ran = running::run(graph, inputs, place, deadline, &self.runtime).await;
+        ran.map(|(outputs, _)| outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Limits;
+    use super::super::mock::Mock;
+    use super::*;
+
+    #[tokio::test]
+    async fn graphs_run_by_name_while_there_is_a_place() {
+        let graph = Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap();
+        let graphs = [("text/double".to_owned(), Arc::new(graph))];
+        let graphs = Graphs::of(graphs.into(), 1, Handle::current());
+        assert_eq!(graphs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["text/double"]);
+        assert!(graphs.get("double").is_none());
+        let graph = graphs.get("text/double").unwrap();
+        let run = |time| graphs.run(Arc::clone(&graph), vec![Mock::input(&[2.0])], Instant::now() + time);
+        let place = Arc::clone(&graphs.places).acquire_owned().await.unwrap();
+        assert_eq!(run(Duration::from_millis(5)).await, Err(GraphError::Stopped));
+        drop(place);
+        assert_eq!(Mock::values(&run(Duration::from_secs(60)).await.unwrap()[0]), [4.0]);
+    }
+}

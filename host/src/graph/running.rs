@@ -1,0 +1,110 @@
+//! Where graphs are loaded and run: on blocking threads, and no longer than somebody waits.
+//!
+//! Owns the way to such a thread and back, and that the engine is told to stop once nobody waits for it. No tick interrupts
+//! these threads, and no socket waits for them. Must not know who waits, nor what an end means to a caller.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::{Graph, GraphError, Limits, Stop, engine};
+use crate::error::StartupError;
+use crate::tensor::Tensor;
+use crate::timer;
+use crate::{deployment, manifest};
+
+/// Loads a file and runs it once on zeros.
+///
+/// # Errors
+/// There is no engine, the file is no graph that it runs, or it takes longer than `limits.init_deadline`.
+pub async fn load(
+    file: &Path,
+    library: &Path,
+    limits: &manifest::Limits,
+    runtime: &Handle,
+) -> Result<Arc<Graph>, StartupError> {
+    let fail = |(problem, fix)| StartupError::Model { path: file.to_path_buf(), problem, fix };
+    let engine = engine(file, library, limits.memory_bytes)?;
+    let kept = Limits { sessions: deployment::most_sessions(limits) };
+    let loading = runtime.spawn_blocking(move || Graph::load(engine, kept));
+    match timer::within(limits.init_deadline, loading).await {
+        Some(Ok(loaded)) => loaded.map(Arc::new).map_err(fail),
+        Some(Err(error)) => Err(StartupError::Host(format!("loading a graph ended: {error}"))),
+        None => {
+            let problem = format!("is not loaded after {} ms", limits.init_deadline.as_millis());
+            Err(fail((problem, "raise limits.init_deadline, or take a smaller model".to_owned())))
+        }
+    }
+}
+
+/// Makes sessions ahead of the calls that need them.
+///
+/// # Errors
+/// One cannot be made.
+pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Result<(), String> {
+    let graph = Arc::clone(graph);
+    let prepared = runtime.spawn_blocking(move || graph.prepare(count)).await;
+    prepared.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Runs a graph. At the deadline, or when nobody polls this any more, the engine is told to stop; until it does, it keeps
+/// what is `held`, so that no more run than may.
+///
+/// # Errors
+/// There is no answer.
+pub async fn run<Held: Send + 'static>(
+    graph: Arc<Graph>,
+    inputs: Vec<Tensor>,
+    held: Held,
+    deadline: Instant,
+    runtime: &Handle,
+) -> Result<(Vec<Tensor>, Duration), GraphError> {
+    let waiting = Waiting(Arc::default());
+    let heard = Arc::clone(&waiting.0);
+    let running = runtime.spawn_blocking(move || {
+        let started = Instant::now();
+        let outputs = graph.run(&inputs, &heard);
+        let run_time = started.elapsed();
+        drop(held);
+        outputs.map(|outputs| (outputs, run_time))
+    });
+    match timer::until(deadline, running).await {
+        Some(Ok(ended)) => ended,
+        Some(Err(error)) => Err(GraphError::Lost(error.to_string())),
+        None => Err(GraphError::Stopped),
+    }
+}
+
+/// Somebody waits for a run; without anybody it is stopped.
+struct Waiting(Arc<Stop>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::super::mock::Mock;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_is_given_back_whoever_waits() {
+        let graph = Arc::new(Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap());
+        let runtime = Handle::current();
+        let later = Instant::now() + Duration::from_secs(60);
+        let inputs = || vec![Mock::input(&[1.5])];
+        let (outputs, _) = run(Arc::clone(&graph), inputs(), (), later, &runtime).await.unwrap();
+        assert_eq!(Mock::values(&outputs[0]), [3.0]);
+        let (held, given_back) = oneshot::channel::<()>();
+        let nobody = run(graph, inputs(), held, later, &runtime);
+        // Polled once, then dropped.
+        assert!(timer::until(Instant::now(), nobody).await.is_none_or(|ended| ended.is_ok()));
+        assert!(given_back.await.is_err(), "dropped by the thread");
+    }
+}
