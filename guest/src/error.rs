@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use crate::{Error, Problem, cache, config, model, redis};
+use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
 /// What a scorer's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -68,6 +68,27 @@ impl From<model::Error> for Error {
             model::Error::TooLarge(limit) => format!("one read may give {limit} bytes at most"),
         };
         Self::failed("model", "the scorer could not read its model").with_detail(detail)
+    }
+}
+
+/// A graph gives no answer, which is the scorer's fault: what a caller sends, it should check before.
+fn graph_failed(detail: impl Display) -> Error {
+    Error::failed("graph", "the scorer's graph gives no answer").with_detail(detail)
+}
+
+impl From<graphs::Error> for Error {
+    fn from(error: graphs::Error) -> Self {
+        graph_failed(match error {
+            graphs::Error::NotFound(name) => format!("the model has no graph `{name}`"),
+            graphs::Error::InvalidArgument(text) | graphs::Error::Failed(text) => text,
+            graphs::Error::TooLarge(limit) => format!("the outputs are larger than {limit} bytes"),
+        })
+    }
+}
+
+impl From<nn::errors::Error> for Error {
+    fn from(error: nn::errors::Error) -> Self {
+        graph_failed(format!("{:?}: {}", error.code(), error.data()))
     }
 }
 
@@ -191,6 +212,7 @@ mod tests {
             assert_eq!(error.problem().code, code);
         };
         check(model::Error::NotFound("coef".into()).into(), Error::Failed, "model");
+        check(graphs::Error::TooLarge(1).into(), Error::Failed, "graph");
         check(cache::Error::NoSuchStore.into(), Error::Failed, "no-such-store");
         check(cache::Error::AccessDenied.into(), Error::Failed, "store-denied");
         check(cache::Error::Other("refused".into()).into(), Error::Unavailable, "store-unavailable");

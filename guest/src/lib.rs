@@ -96,8 +96,8 @@
 //! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
 //! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered until the queue gives up |
 //!
-//! The caller sees code and message; the detail goes to the log alone. `?` works on the errors of [`model`] (failed),
-//! [`cache`], [`redis`] and [`config`] (unavailable; a store that is not configured, a command that is denied or that the
+//! The caller sees code and message; the detail goes to the log alone. `?` works on the errors of [`model`], [`graphs`] and
+//! [`nn`] (failed), [`cache`], [`redis`] and [`config`] (unavailable; a store that is not configured, a command that is denied or that the
 //! server refuses is failed) and JSON (failed;
 //! a caller's bad JSON is rejected as `invalid-json` before `run`). [`OrProblem`] turns any `Option` or `Result` into
 //! one of the three. A panic is a trap: the host answers 500, logs message and place, and retires the instance.
@@ -129,9 +129,11 @@ pub mod config;
 mod error;
 #[doc(hidden)]
 pub mod export;
+pub mod graphs;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod nn;
 mod panic;
 mod payload;
 pub mod redis;

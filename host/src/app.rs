@@ -6,20 +6,27 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::capability::Capabilities;
+#[cfg(feature = "graphs")]
+use crate::capability::inference;
 use crate::component::{self, Compiled};
 use crate::deployment::{self, ENGINE_VARIABLE, Environment};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
 use crate::functions::FunctionApp;
 use crate::graph;
+#[cfg(feature = "graphs")]
+use crate::graph::Graphs;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
 use crate::redis::Store;
+#[cfg(feature = "graphs")]
+use crate::scorer::calls_graphs;
 use crate::scorer::signature::{Port, Signature};
 use crate::scorer::{Scorer, WIT_VERSION};
 use crate::stores;
@@ -57,9 +64,24 @@ pub struct App {
 
 /// What computes.
 enum Code {
-    Component(Compiled),
+    Component {
+        compiled: Compiled,
+        /// Names of the graphs that it may call.
+        graphs: Vec<String>,
+    },
     /// The name of the graph's file.
     Graph(String),
+}
+
+/// What becomes of a graph's file, and in which time, before this process loads it.
+pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
+
+/// Nothing: the file was tried before.
+///
+/// # Errors
+/// None.
+pub fn untried(_file: &Path, _limit: Duration) -> Result<(), StartupError> {
+    Ok(())
 }
 
 impl App {
@@ -72,21 +94,47 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
+        Self::load_after(&untried, manifest, environment, runtime).await
+    }
+
+    /// The same after a trial of each graph.
+    ///
+    /// # Errors
+    /// The same, or the trial's.
+    async fn load_after(
+        trial: Trial<'_>,
+        manifest: Manifest,
+        environment: Environment<'_>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
         // A source is told apart before anything is opened.
         if manifest.scorer.component.is_some() {
             component::file(&manifest)?;
         }
         let model = Arc::new(open_model(&manifest)?);
-        let capabilities = Arc::new(capabilities(&manifest, Arc::clone(&model), stores::open(&manifest, environment)?));
-        if let Some((name, file)) = graph_of(&manifest, &model)? {
-            let library = deployment::engine_library(environment);
+        let stores = stores::open(&manifest, environment)?;
+        let capabilities = capabilities(&manifest, Arc::clone(&model), stores);
+        let library = deployment::engine_library(environment);
+        if manifest.scorer.component.is_none() {
+            let (name, file) = served_graph(&manifest, &model)?;
+            trial(&file, manifest.limits.init_deadline)?;
             let scorer = Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
             return Ok(Self { manifest, scorer, code: Code::Graph(name), model });
         }
         let engine = engine::engine(Allocation::Pool { instances: deployment::most_instances(&manifest.limits) })?;
         let compiled = component::load(&engine, &manifest)?;
-        let scorer = Scorer::load(&engine, &compiled, &manifest, capabilities, runtime).await?;
-        Ok(Self { manifest, scorer, code: Code::Component(compiled), model })
+        #[cfg(feature = "graphs")]
+        let capabilities = match calls_graphs(&engine, &compiled.component) {
+            true => {
+                let graphs = graphs(trial, &manifest, &model, &library, runtime.clone()).await?;
+                Capabilities { graphs: Some(graphs), ..capabilities }
+            }
+            false => capabilities,
+        };
+        let graphs =
+            capabilities.graphs.iter().flat_map(|graphs| graphs.iter().map(|(name, _)| name.to_owned())).collect();
+        let scorer = Scorer::load(&engine, &compiled, &manifest, Arc::new(capabilities), runtime).await?;
+        Ok(Self { manifest, scorer, code: Code::Component { compiled, graphs }, model })
     }
 
     /// Compares the digests in `[precompiled]` with the files that they were taken of. Not done at each start: it reads
@@ -116,6 +164,20 @@ impl App {
         recorded.unwrap_or_else(|| self.model.digest().to_owned())
     }
 
+    fn code_text(&self) -> String {
+        let (code, graphs) = match (&self.code, &self.manifest.precompiled) {
+            (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
+            (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
+            (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => {
+                (format!("precompiled for {cpu}{}", if *snapshot { ", init done" } else { "" }), graphs)
+            }
+        };
+        match graphs.as_slice() {
+            [] => code,
+            graphs => format!("{code}; graphs {}, run by {}", graphs.join(", "), graph::ENGINE),
+        }
+    }
+
     /// What was loaded.
     #[must_use]
     pub fn report(&self) -> CheckReport {
@@ -125,41 +187,43 @@ impl App {
             world: self.scorer.world().to_string(),
             wit_version: WIT_VERSION.to_owned(),
             component_digest: match &self.code {
-                Code::Component(compiled) => Some(compiled.digest.clone()),
+                Code::Component { compiled, .. } => Some(compiled.digest.clone()),
                 Code::Graph(_) => None,
             },
             model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model_digest()),
-            code: match (&self.code, &self.manifest.precompiled) {
-                (Code::Graph(name), _) => format!("{name}, run by {}", graph::ENGINE),
-                (_, None) => "compiled at start".to_owned(),
-                (_, Some(Precompiled { cpu, snapshot, .. })) => {
-                    format!("precompiled for {cpu}{}", if *snapshot { ", init done" } else { "" })
-                }
-            },
+            code: self.code_text(),
             signature: signature_json(&self.scorer),
         }
     }
 }
 
 /// The graph that is the scorer, where no component is: its name in the model, and its file.
-///
-/// # Errors
-/// The model cannot be read, or holds no such graph.
-pub fn served_graph(manifest: &Manifest) -> Result<Option<(String, PathBuf)>, StartupError> {
-    match manifest.scorer.component {
-        Some(_) => Ok(None),
-        None => graph_of(manifest, &open_model(manifest)?),
-    }
-}
-
-fn graph_of(manifest: &Manifest, model: &Model) -> Result<Option<(String, PathBuf)>, StartupError> {
-    if manifest.scorer.component.is_some() {
-        return Ok(None);
-    }
+fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
     let name = chosen.map_err(|(problem, fix)| StartupError::Model { path: path.clone(), problem, fix })?;
-    Ok(Some((name.to_owned(), if path.is_dir() { path.join(name) } else { path })))
+    Ok((name.to_owned(), if path.is_dir() { path.join(name) } else { path }))
+}
+
+/// All graphs of the model, for a component that calls some.
+#[cfg(feature = "graphs")]
+async fn graphs(
+    trial: Trial<'_>,
+    manifest: &Manifest,
+    model: &Model,
+    library: &Path,
+    runtime: tokio::runtime::Handle,
+) -> Result<Graphs, StartupError> {
+    let path = manifest.scorer.model.clone().unwrap_or_default();
+    let file = |name: &str| if path.is_dir() { path.join(name) } else { path.clone() };
+    let names = model.files().filter(|name| name.ends_with(graph::EXTENSION));
+    let files: Vec<_> = names.map(|name| (name.to_owned(), file(name))).collect();
+    for (_, file) in &files {
+        trial(file, manifest.limits.init_deadline)?;
+    }
+    let graphs = Graphs::load(files, library, &manifest.limits, manifest.instances.at_start, runtime).await?;
+    inference::note_left_out(&graphs);
+    Ok(graphs)
 }
 
 /// The model that the manifest names; a scorer may have none.
@@ -174,6 +238,7 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
         model_version: manifest.scorer.version.clone(),
         model_labels: manifest.scorer.labels.clone(),
         model,
+        graphs: None,
         stores,
         config: manifest.config.clone(),
     }
@@ -183,10 +248,10 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
 /// before it makes an image, where no deployment's Redis can be reached.
 ///
 /// # Errors
-/// As starting it.
-pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
+/// As starting it, or a graph's trial.
+pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
-    let app = runtime.block_on(started(app, runtime.handle()))?;
+    let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())
 }
 
@@ -195,10 +260,10 @@ pub fn check(app: &Path) -> Result<CheckReport, StartupError> {
 /// # Errors
 /// As starting it, or the answer is another one.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
-pub fn check_by(app: &Path, sample: &crate::sample::Sample) -> Result<CheckReport, StartupError> {
+pub fn check_by(app: &Path, sample: &crate::sample::Sample, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let app = started(app, runtime.handle()).await?;
+        let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
         answered.map_err(|problem| StartupError::Component {
             path: component::file(&app.manifest).unwrap_or_default(),
@@ -215,12 +280,12 @@ pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if i
                               sample's outputs anew";
 
 /// An app as `serve` would start it, with every store in memory.
-async fn started(app: &Path, handle: &tokio::runtime::Handle) -> Result<App, StartupError> {
+async fn started(app: &Path, trial: Trial<'_>, handle: &tokio::runtime::Handle) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
     // Stores stay in memory; where the engine's library is, is no matter of the deployment.
     let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
-    let app = App::load(manifest, &environment, handle.clone()).await?;
+    let app = App::load_after(trial, manifest, &environment, handle.clone()).await?;
     app.verify()?;
     app.scorer.warm_up().await?;
     Ok(app)

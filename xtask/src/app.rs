@@ -5,16 +5,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use scorebox_host::app::untried;
+use scorebox_host::graph;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Precompiled};
 use scorebox_host::packaging::{Code, precompile};
 use scorebox_host::precompiled::Cpu;
 use scorebox_host::sample::Sample;
 use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 
+use crate::component::{self, Component};
 use crate::failure::Failure;
 use crate::model::{self, ModelFile};
 use crate::workspace::shown;
-use crate::{component, folder, functions_app, graph_trial};
+use crate::{folder, functions_app, graph_trial};
 
 /// The component's name inside an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
@@ -36,7 +39,7 @@ pub struct App {
     pub report: CheckReport,
 }
 
-/// What a scorer that is a graph is tried with; others need none of it.
+/// What a scorer that is a graph or calls some is tried with; others need none of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
     /// A host program that runs graphs; without one the developer's is built.
@@ -45,11 +48,16 @@ pub struct Trial<'a> {
     pub library: Option<&'a Path>,
 }
 
-/// Builds the component, stages the app folder, has the host library check it, and compiles it for `cpu`. A graph there is
-/// nothing to compile of: a host program tries it.
-pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu, trial: Trial<'_>) -> Result<App, Failure> {
+/// Stages the app folder of a component, has the host library check it, and compiles it for `cpu`; a graph there is nothing
+/// to compile of. What takes an engine is checked by a host program.
+pub fn stage(
+    manifest: &Manifest,
+    component: Option<&Component>,
+    dir: &Path,
+    cpu: Cpu,
+    trial: Trial<'_>,
+) -> Result<App, Failure> {
     let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
-    let component = component::locate(manifest)?;
     let resolved = resolved(manifest)?;
     let mut texts = functions_app::files(manifest);
     texts.insert(MANIFEST_FILE.to_owned(), written(&resolved)?);
@@ -63,20 +71,38 @@ pub fn stage(manifest: &Manifest, dir: &Path, cpu: Cpu, trial: Trial<'_>) -> Res
     }
     let (report, code_files) = match component {
         Some(component) => {
-            staging.copy(COMPONENT_FILE, &component)?;
+            staging.copy(COMPONENT_FILE, &component.file)?;
             log();
-            // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it.
-            let mut report = check(manifest, staging.path())?;
+            let path = staging.path().to_path_buf();
+            let graphs = model.iter().filter(|file| file.name.ends_with(graph::EXTENSION)).count();
+            // Each is loaded twice, and then `init` runs.
+            let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
+            let check = |trial| match component.calls_graphs {
+                true => graph_trial::check(manifest, &path, waits, trial),
+                false => check(manifest, &path),
+            };
+            let runs_here = cpu <= Cpu::native();
+            // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it. A host
+            // for images, which may be the one with the engine, takes only what is compiled.
+            let as_it_came = match component.calls_graphs && runs_here {
+                true => None,
+                false => Some(check(Trial { host: None, ..trial })?),
+            };
             let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
             staging.write(CODE_FILE, &code.bytes)?;
             staging.write(MANIFEST_FILE, written(&with_code(resolved, &code))?.as_bytes())?;
-            if cpu <= Cpu::native() {
-                report = check(manifest, staging.path())?;
-            }
+            let report = match as_it_came {
+                Some(report) if !runs_here => report,
+                _ => check(trial)?,
+            };
             say(&report, &code);
             (report, vec![COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()])
         }
-        None => (graph_trial::check(manifest, staging.path(), trial)?, Vec::new()),
+        None => {
+            let report = graph_trial::check(manifest, staging.path(), 2, trial)?;
+            graph_trial::say(&report);
+            (report, Vec::new())
+        }
     };
     staging.finish()?;
 
@@ -103,8 +129,8 @@ fn log() {
 
 fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
     let checked = match &manifest.package.sample {
-        Some(sample) => scorebox_host::check_by(dir, &Sample::read(sample)?),
-        None => scorebox_host::check(dir),
+        Some(sample) => scorebox_host::check_by(dir, &Sample::read(sample)?, &untried),
+        None => scorebox_host::check(dir, &untried),
     };
     checked.map_err(|error| refused(manifest, &error))
 }
@@ -116,10 +142,14 @@ fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
     )
 }
 
+/// Name and version.
+pub fn named(report: &CheckReport) -> String {
+    if report.version.is_empty() { report.name.clone() } else { format!("{} {}", report.name, report.version) }
+}
+
 fn say(report: &CheckReport, code: &Code) {
-    let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
     let digest = report.component_digest.as_deref().unwrap_or_default();
-    eprintln!("checked: {}{version} targets {} {}; component {digest}", report.name, report.world, report.wit_version);
+    eprintln!("checked: {} targets {} {}; component {digest}", named(report), report.world, report.wit_version);
     eprintln!(
         "compiled: {} KiB for {}{}",
         code.bytes.len().div_ceil(1024),
@@ -179,7 +209,8 @@ pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
     let trial = Trial { host: None, library: args.engine_library.as_deref() };
-    let app = stage(&manifest, &dir, args.cpu, trial)?;
+    let component = component::locate(&manifest)?;
+    let app = stage(&manifest, component.as_ref(), &dir, args.cpu, trial)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     functions_app::say_settings(&manifest);
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));

@@ -111,7 +111,7 @@ pub struct BuildArgs {
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// For a scorer that is a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
+    /// For a scorer with a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
     /// fetching it with pip.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
@@ -181,11 +181,11 @@ pub struct PackageArgs {
     /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// A `scorebox` program to put into the image instead of building it: a static one, or for a scorer that is a graph one
+    /// A `scorebox` program to put into the image instead of building it: a static one, or for a scorer with a graph one
     /// with the feature `graphs`.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// For a scorer that is a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
+    /// For a scorer with a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
     /// fetching it with pip.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,

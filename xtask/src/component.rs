@@ -1,26 +1,55 @@
 //! A scorer's component: built from its source, or found where the manifest says.
 //!
-//! Owns the way from `scorer.component` to a `.wasm` file. Must not know what the component exports: the host library
-//! checks that.
+//! Owns the way from `scorer.component` to a `.wasm` file, and whether that calls graphs: with an engine an image is another
+//! one. Must not know what the component exports: the host library checks that.
 
 use std::path::{Path, PathBuf};
 
+use scorebox_host::capability::{Grant, grant};
 use scorebox_host::manifest::{ComponentSource, Manifest};
+use wit_component::DecodedWasm;
+use wit_parser::WorldKey;
 
 use crate::failure::Failure;
 use crate::workspace::{self, Artifact, GUEST_TARGET, shown};
 
-/// Builds or finds the component and returns its file; `None` where a graph is the scorer.
-pub fn locate(manifest: &Manifest) -> Result<Option<PathBuf>, Failure> {
-    match &manifest.scorer.component {
-        None => Ok(None),
-        Some(ComponentSource::Cargo(dir)) => build(manifest, dir).map(Some),
-        Some(ComponentSource::File(file)) if file.is_file() => Ok(Some(file.clone())),
-        Some(ComponentSource::File(file)) => Err(Failure::project(
-            format!("{}: `scorer.component`: {} is no file", manifest.path.display(), file.display()),
-            "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
-        )),
-    }
+/// A component that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The `.wasm` file.
+    pub file: PathBuf,
+    /// Whether it imports what takes an engine for graphs.
+    pub calls_graphs: bool,
+}
+
+/// Builds or finds the component; `None` where a graph is the scorer.
+pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
+    let file = match &manifest.scorer.component {
+        None => return Ok(None),
+        Some(ComponentSource::Cargo(dir)) => build(manifest, dir)?,
+        Some(ComponentSource::File(file)) if file.is_file() => file.clone(),
+        Some(ComponentSource::File(file)) => {
+            return Err(Failure::project(
+                format!("{}: `scorer.component`: {} is no file", manifest.path.display(), file.display()),
+                "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
+            ));
+        }
+    };
+    let bytes = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
+    let calls_graphs = calls_graphs(&bytes);
+    Ok(Some(Component { file, calls_graphs }))
+}
+
+/// What is no component calls none; the host library says so.
+fn calls_graphs(bytes: &[u8]) -> bool {
+    let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else { return false };
+    let imports = resolve.worlds.get(world).into_iter().flat_map(|world| world.imports.keys());
+    let mut interfaces = imports.filter_map(|key| match key {
+        WorldKey::Interface(id) => Some((resolve.interfaces.get(*id)?, resolve.id_of(*id)?)),
+        WorldKey::Name(_) => None,
+    });
+    // One of types alone takes nothing.
+    interfaces.any(|(interface, name)| !interface.functions.is_empty() && grant(&name) == Some(Grant::Graphs))
 }
 
 fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {

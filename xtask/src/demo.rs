@@ -19,7 +19,7 @@ use crate::image::layout::WrittenImage;
 use crate::image::{APP_ROOT, HOST_PROGRAM, unpack};
 use crate::package::Making;
 use crate::workspace::{self, shown};
-use crate::{package, setup};
+use crate::{component, package, setup};
 
 /// The example that the demo packages, below the workspace.
 const EXAMPLE: &str = "guest/examples/digits";
@@ -52,7 +52,8 @@ pub struct Unpacked {
 /// Packages the example into `image` below a folder, and unpacks that to `root` beside it.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
-    let image = package::image(&manifest, &Making::of(&folder.join("image"), "demo"))?;
+    let component = component::locate(&manifest)?;
+    let image = package::image(&manifest, component.as_ref(), &Making::of(&folder.join("image"), "demo"))?;
     let root = folder.join("root");
     if root.exists() {
         std::fs::remove_dir_all(&root).map_err(|error| Failure::file(&root, "be removed", error))?;

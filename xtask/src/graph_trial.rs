@@ -1,4 +1,4 @@
-//! A scorer that is a graph, tried by a host program.
+//! A scorer that is a graph, or calls some, tried by a host program.
 //!
 //! Owns that process, its time, and what its end means: this program is static and cannot load the library, and what a hostile
 //! file does to the library is not to be done to the packager. Must not know images.
@@ -13,7 +13,7 @@ use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::Manifest;
 use serde_json::Value;
 
-use crate::app::Trial;
+use crate::app::{Trial, named};
 use crate::engine_library;
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
@@ -26,8 +26,9 @@ const STARTING: Duration = Duration::from_secs(60);
 /// How often its end is looked for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Has a host check an app folder whose scorer is a graph.
-pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckReport, Failure> {
+/// Has a host check an app folder with graphs, and passes on what the scorer writes meanwhile. It `waits` for so many things
+/// that may take `limits.init_deadline` each: a graph is loaded twice, the first time in a process that the host itself stops.
+pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> Result<CheckReport, Failure> {
     let library = engine_library::locate(trial.library)?;
     let host = trial.host.map_or_else(|| host_program::build(Kind::Developer), |host| Ok(host.to_path_buf()))?;
     let library =
@@ -40,8 +41,7 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
         // The staged manifest says nothing of packaging.
         command.arg("--sample").arg(sample);
     }
-    // The host loads a graph twice, the first time in a process that it stops by itself.
-    let limit = manifest.limits.init_deadline.saturating_mul(2).saturating_add(STARTING);
+    let limit = manifest.limits.init_deadline.saturating_mul(waits).saturating_add(STARTING);
     let output = finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
     let Some(output) = output else {
         return Err(Failure::project(
@@ -53,8 +53,12 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
             "convert the model again; or raise limits.init_deadline if it is that large",
         ));
     };
+    let said = String::from_utf8_lossy(&output.stderr);
+    // The error comes after the scorer's lines.
+    let error = said.find("\nerror: ").map(|end| end + 1).filter(|_| !output.status.success()).unwrap_or(0);
+    let (lines, said) = said.split_at(if output.status.success() { said.len() } else { error });
+    eprint!("{lines}");
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim().trim_start_matches("error: ");
         let problem =
             |said: &str| format!("{}: the host would not start with this scorer: {said}", manifest.path.display());
@@ -72,21 +76,20 @@ pub fn check(manifest: &Manifest, dir: &Path, trial: Trial<'_>) -> Result<CheckR
             "take the host and `cargo xtask` from one release",
         )
     })?;
-    let version = if report.version.is_empty() { String::new() } else { format!(" {}", report.version) };
-    eprintln!(
-        "checked: {}{version} serves {}; model {}",
-        report.name,
-        report.code,
-        report.model_digest.as_deref().unwrap_or("none")
-    );
-    for (direction, key) in [("in", "inputs"), ("out", "outputs")] {
-        let ports = report.signature.get(key).and_then(Value::as_array);
-        ports.into_iter().flatten().for_each(|port| eprintln!("port: {direction} {}", told(port)));
-    }
     if let Some(sample) = &manifest.package.sample {
         eprintln!("sample: {} is answered as it should be", shown(sample));
     }
     Ok(report)
+}
+
+/// Says what a graph that is the scorer takes and gives.
+pub fn say(report: &CheckReport) {
+    let digest = report.model_digest.as_deref().unwrap_or("none");
+    eprintln!("checked: {} serves {}; model {digest}", named(report), report.code);
+    for (direction, key) in [("in", "inputs"), ("out", "outputs")] {
+        let ports = report.signature.get(key).and_then(Value::as_array);
+        ports.into_iter().flatten().for_each(|port| eprintln!("port: {direction} {}", told(port)));
+    }
 }
 
 /// A port as `X: f32 [N, 784]`.

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::app::{self, App, MODEL_FOLDER, Trial};
 use crate::args::{Attest, Compressor, PackageArgs};
+use crate::component::{self, Component};
 use crate::engine_library::{self, EngineLibrary};
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
@@ -63,13 +64,17 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         }
         _ => None,
     };
-    let parts = match manifest.scorer.component {
-        Some(_) => None,
-        None => Some(GraphParts::new(args.host.as_deref(), args.engine_library.as_deref(), base.is_none())?),
+    let beside = place.as_ref().zip(base.as_ref());
+    if let (Some(host), Some((place, base))) = (&args.host, beside) {
+        libraries_are_there(host, None, place, base)?;
+    }
+    let component = component::locate(&manifest)?;
+    let parts = match &component {
+        Some(component) if !component.calls_graphs => None,
+        _ => Some(GraphParts::new(args.host.as_deref(), args.engine_library.as_deref(), base.is_none())?),
     };
-    let host = parts.as_ref().map(|parts| parts.host.as_path()).or(args.host.as_deref());
-    if let (Some(host), Some(place), Some(base)) = (host, &place, &base) {
-        libraries_are_there(host, parts.as_ref(), place, base)?;
+    if let (Some(parts), Some((place, base))) = (&parts, beside) {
+        libraries_are_there(&parts.host, Some(parts), place, base)?;
     }
     // A base's Functions host listens where its images do.
     let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
@@ -90,7 +95,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         registry,
         key: key.as_ref(),
     };
-    let image = image(&manifest, &making)?;
+    let image = image(&manifest, component.as_ref(), &making)?;
     let sent = match &target {
         Some(target) if args.push => {
             let access = identity.access(&target.registry, args.plain_http, true);
@@ -188,7 +193,7 @@ pub struct Making<'a> {
     pub cpu: Cpu,
     /// A host program that is built already.
     pub host: Option<&'a Path>,
-    /// For a scorer that is a graph.
+    /// For a scorer that is a graph, or calls some.
     pub parts: Option<&'a GraphParts>,
     /// The layout's folder, if not the usual one.
     pub output: Option<&'a Path>,
@@ -228,7 +233,7 @@ impl<'a> Making<'a> {
 }
 
 /// Builds everything and writes the image's layout.
-pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, Failure> {
+pub fn image(manifest: &Manifest, component: Option<&Component>, making: &Making<'_>) -> Result<WrittenImage, Failure> {
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
     // A folder of its own: two packagings at a time, or a build beside one, must not meet.
     let target = workspace::target();
@@ -239,7 +244,7 @@ pub fn image(manifest: &Manifest, making: &Making<'_>) -> Result<WrittenImage, F
         host: making.parts.map(|parts| parts.host.as_path()),
         library: making.parts.map(|parts| parts.library.file.as_path()),
     };
-    let app = app::stage(manifest, &staging.path().join("app"), making.cpu, trial)?;
+    let app = app::stage(manifest, component, &staging.path().join("app"), making.cpu, trial)?;
     let host = match making.parts {
         Some(parts) => parts.host.clone(),
         None => making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?,

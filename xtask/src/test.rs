@@ -17,7 +17,7 @@ use crate::args::TestArgs;
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, engine_library, fuzz, setup, tidy, tools};
+use crate::{app, component, engine_library, fuzz, setup, tidy, tools};
 
 /// Names the workspace's root to the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
@@ -144,7 +144,8 @@ fn prepare() -> Result<Places, Failure> {
     let manifests = [examples(&root.join("guest/examples"))?, examples(&root.join("host/examples"))?].concat();
     for manifest in manifests {
         let manifest = Manifest::read(&manifest)?;
-        app::stage(&manifest, &apps.join(&manifest.scorer.name), Cpu::Baseline, trial)?;
+        let component = component::locate(&manifest)?;
+        app::stage(&manifest, component.as_ref(), &apps.join(&manifest.scorer.name), Cpu::Baseline, trial)?;
     }
     let image_host = host_program::build(Kind::Image)?;
     host_program::check(&image_host)?;

@@ -5,6 +5,8 @@
 //! interface each and hold no state.
 
 mod answers;
+mod graphs;
+pub(crate) mod inference;
 mod keyvalue;
 mod model;
 mod output;
@@ -22,15 +24,18 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
 pub use self::answers::Answers;
+pub use self::inference::{ContextHandle, ErrorHandle, GraphHandle};
 pub use self::keyvalue::CasHandle;
 pub use self::model::TensorHandle;
 pub use self::telemetry::Lines;
 pub(crate) use self::telemetry::{LogSink, cut};
 pub use crate::redis::Store as BucketHandle;
 pub use crate::redis::raw::Connection as ConnectionHandle;
+pub use crate::tensor::Tensor as ValueHandle;
 
 use self::output::GuestOutput;
 use crate::engine::TABLE_ELEMENTS;
+use crate::graph::Graphs;
 use crate::model::Model;
 use crate::redis::Store;
 use crate::scorer::bindings::capabilities::{scorebox, wasi};
@@ -45,6 +50,8 @@ pub struct Capabilities {
     pub model_labels: BTreeMap<String, String>,
     /// The model, mapped.
     pub model: Arc<Model>,
+    /// The model's graphs, loaded, where the component imports an interface that needs them.
+    pub graphs: Option<Graphs>,
     /// Stores by the name that a scorer opens them by.
     pub stores: BTreeMap<String, Store>,
     /// What `wasi:config` gives.
@@ -63,6 +70,8 @@ pub struct InstanceState {
     pub(crate) deadline: Instant,
     /// Bytes of values that handles hold for the scorer, in the host's memory.
     pub(crate) held_bytes: usize,
+    /// The same of open tensors of `wasi:nn`: as many as the instance's own memory may have.
+    pub(crate) tensor_bytes: u64,
     memory: MemoryLimit,
     /// Made when it is first asked for: most calls of a scorer need no WASI, and seeding its random numbers takes longer
     /// than the rest of this state together.
@@ -77,7 +86,7 @@ impl InstanceState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLE_LIMIT);
         let memory = MemoryLimit { limit_bytes: memory_bytes, used_bytes: 0, pending_bytes: 0, refused: false };
-        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, memory, wasi: None }
+        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, tensor_bytes: 0, memory, wasi: None }
     }
 
     /// The state of the instance in a sandbox.
@@ -191,6 +200,8 @@ impl ResourceLimiter for MemoryLimit {
 pub enum Grant {
     /// Every scorer has it.
     Always,
+    /// A graph in the model, and an engine for it.
+    Graphs,
     /// At least one `[stores.<name>]`.
     Stores,
     /// At least one with `commands`.
@@ -205,6 +216,10 @@ pub fn grant(interface: &str) -> Option<Grant> {
         ("scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics", "0.1.0")
         | ("wasi:logging/logging", "0.1.0-draft")
         | ("wasi:config/store", "0.2.0-draft") => Some(Grant::Always),
+        ("scorebox:scoring/graphs", "0.1.0")
+        | ("wasi:nn/errors" | "wasi:nn/graph" | "wasi:nn/inference" | "wasi:nn/tensor", "0.2.0-rc-2024-10-28") => {
+            Some(Grant::Graphs)
+        }
         ("scorebox:scoring/cache", "0.1.0")
         | ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft2") => {
             Some(Grant::Stores)
@@ -222,7 +237,7 @@ pub fn grant(interface: &str) -> Option<Grant> {
     }
 }
 
-/// Joins every capability to a linker.
+/// Joins every capability to a linker; those that need graphs, only in a host that runs some.
 ///
 /// # Errors
 /// Two of them have one name, which would be a mistake in this file.
@@ -238,6 +253,14 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::batch::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    #[cfg(feature = "graphs")]
+    {
+        scorebox::scoring::graphs::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::tensor::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    }
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
@@ -292,6 +315,9 @@ mod tests {
         check("wasi:keyvalue/store@0.2.0-draft2", Some(Grant::Stores));
         check("wasi:keyvalue/store@0.2.0-draft", None);
         check("scorebox:scoring/redis@0.1.0", Some(Grant::Commands));
+        check("scorebox:scoring/graphs@0.1.0", Some(Grant::Graphs));
+        check("wasi:nn/inference@0.2.0-rc-2024-10-28", Some(Grant::Graphs));
+        check("wasi:nn/inference@0.2.0-rc-2024-06-25", None);
         check("wasi:cli/environment@0.2.6", Some(Grant::Always));
         check("wasi:cli/environment@0.3.0", None);
         check("wasi:http/outgoing-handler@0.2.0", None);

@@ -5,6 +5,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+#[cfg(not(feature = "graphs"))]
+use scorebox_host::app::untried;
 use scorebox_host::error::UNREACHED_EXIT_CODE;
 use scorebox_host::manifest::settings::SETTINGS;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
@@ -38,28 +40,31 @@ pub fn run(arguments: Check) -> ExitCode {
     }
 }
 
-/// What the app is. The graph that is the scorer, if one is, is tried where it can do no harm, before it is loaded here.
+/// What the app is. Its graphs are tried where they can do no harm, before they are loaded here; one that is the scorer answers
+/// the sample there.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let sample = arguments.sample.clone().or_else(|| manifest.package.sample.clone());
     let sample = sample.as_deref().map(scorebox_host::sample::Sample::read).transpose()?;
+    let is_component = manifest.scorer.component.is_some();
     #[cfg(feature = "graphs")]
-    if let Some((_, file)) = scorebox_host::app::served_graph(&manifest)? {
-        let sample = sample.as_ref().map(|sample| sample.path.as_path());
-        super::trial::examine(&file, manifest.limits.init_deadline, sample)?;
-        return check(&arguments.app.app);
-    }
-    match sample {
-        Some(sample) => scorebox_host::check_by(&arguments.app.app, &sample),
-        None => check(&arguments.app.app),
+    let trial = |file: &std::path::Path, limit| {
+        let sample = sample.as_ref().filter(|_| !is_component).map(|sample| sample.path.as_path());
+        super::trial::examine(file, limit, sample)
+    };
+    #[cfg(not(feature = "graphs"))]
+    let trial = untried;
+    match sample.as_ref().filter(|_| is_component) {
+        Some(sample) => scorebox_host::check_by(&arguments.app.app, sample, &trial),
+        None => check(&arguments.app.app, &trial),
     }
 }
 
 /// What the app is.
 #[cfg(not(any(feature = "compiler", feature = "graphs")))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
-    check(&arguments.app.app)
+    check(&arguments.app.app, &untried)
 }
 
 /// The manifest as it is written, for showing which settings it sets.

@@ -13,6 +13,10 @@ pub mod capabilities {
         world: "scorebox:scoring/capabilities",
         imports: { default: async | trappable },
         with: {
+            "wasi:nn/tensor.tensor": crate::capability::ValueHandle,
+            "wasi:nn/errors.error": crate::capability::ErrorHandle,
+            "wasi:nn/graph.graph": crate::capability::GraphHandle,
+            "wasi:nn/inference.graph-execution-context": crate::capability::ContextHandle,
             "wasi:keyvalue/store.bucket": crate::capability::BucketHandle,
             "wasi:keyvalue/atomics.cas": crate::capability::CasHandle,
             "scorebox:scoring/model.tensor": crate::capability::TensorHandle,
@@ -30,6 +34,7 @@ pub mod scoring {
         exports: { default: async },
         with: {
             "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
+            "wasi:nn": crate::scorer::bindings::capabilities::wasi::nn,
             "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
             "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
             "wasi:config": crate::scorer::bindings::capabilities::wasi::config,
@@ -46,6 +51,7 @@ pub mod tensor_scoring {
         exports: { default: async },
         with: {
             "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
+            "wasi:nn": crate::scorer::bindings::capabilities::wasi::nn,
             "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
             "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
             "wasi:config": crate::scorer::bindings::capabilities::wasi::config,

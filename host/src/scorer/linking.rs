@@ -20,6 +20,7 @@ use super::store;
 use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
 use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
+use crate::graph::NO_ENGINE;
 use crate::manifest::{Limits, Manifest};
 
 /// The version of the contract that this host serves.
@@ -79,7 +80,7 @@ impl Linked {
         let fail = |(problem, fix): (String, String)| StartupError::Component { path: path.clone(), problem, fix };
         let component = compiled.component.clone();
         let world = world_of(engine, &component).map_err(fail)?;
-        check_imports(engine, &component, manifest).map_err(fail)?;
+        check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
         let mut linker = Linker::new(engine);
         capability::link(&mut linker).map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
@@ -266,20 +267,47 @@ fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
     })
 }
 
-fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) -> Result<(), Misfit> {
+/// True if a component calls graphs, and so needs those of its model.
+#[cfg(feature = "graphs")]
+pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
+    let imports = component.component_type();
+    let mut imports = imports.imports(engine);
+    imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
+}
+
+/// False for what consists of types alone.
+fn lends(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
+        }
+        _ => true,
+    }
+}
+
+fn check_imports(
+    engine: &Engine,
+    component: &Component,
+    manifest: &Manifest,
+    capabilities: &Capabilities,
+) -> Result<(), Misfit> {
     let mut strange = Vec::new();
     let mut missing = None;
     let has_commands = manifest.stores.values().any(|store| !store.commands.is_empty());
     for (name, item) in component.component_type().imports(engine) {
-        // Type-only instances lend nothing.
-        let lends = match &item.ty {
-            ComponentItem::ComponentInstance(instance) => {
-                instance.exports(engine).any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
-            }
-            _ => true,
-        };
+        let lends = lends(engine, &item.ty);
         match grant(name) {
             Some(Grant::Always) => {}
+            Some(Grant::Graphs) if !lends => {}
+            Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => {
+                missing = Some((format!("imports {name}, and this program has no engine for graphs"), NO_ENGINE));
+            }
+            Some(Grant::Graphs) if capabilities.graphs.iter().all(|graphs| graphs.iter().next().is_none()) => {
+                missing = Some((
+                    format!("imports {name}, and the model holds no graph"),
+                    "put an .onnx file into the folder that scorer.model names",
+                ));
+            }
             Some(Grant::Stores) if manifest.stores.is_empty() => {
                 missing = Some((
                     format!("imports {name}, and the manifest grants no store"),
@@ -293,7 +321,7 @@ fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) ->
                      scorer sends",
                 ));
             }
-            Some(Grant::Stores | Grant::Commands) => {}
+            Some(Grant::Commands | Grant::Graphs | Grant::Stores) => {}
             None if lends => strange.push(name.to_owned()),
             None => {}
         }
@@ -301,8 +329,8 @@ fn check_imports(engine: &Engine, component: &Component, manifest: &Manifest) ->
     if !strange.is_empty() {
         return Err((
             format!("imports what no world of the contract lends: {}", strange.join(", ")),
-            "remove the dependency that needs it; a scorer has model, cache, redis, metrics, wasi:keyvalue, wasi:logging and \
-             wasi:config, and no network, files or host of its own"
+            "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, wasi:keyvalue, \
+             wasi:logging and wasi:config, and no network, files or host of its own"
                 .to_owned(),
         ));
     }

@@ -30,8 +30,6 @@ pub use self::linking::{WIT_VERSION, World};
 
 use self::batcher::{Answer, Batcher, Runner};
 use self::graph_runner::GraphRunner;
-#[cfg(feature = "graphs")]
-pub(crate) use self::graph_runner::answer_of;
 use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
 use self::linking::Linked;
@@ -41,6 +39,8 @@ pub use self::prediction_cache::{CacheStatus, entry};
 use self::signature::Signature;
 use self::tensor_body::Written;
 use self::tensor_body::open_inference::ModelName;
+#[cfg(feature = "graphs")]
+pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
 pub use crate::capability::Lines;
 use crate::capability::{Answers, Capabilities};
 use crate::component::{self, Compiled};
@@ -149,7 +149,9 @@ impl Scorer {
         capabilities: Arc<Capabilities>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let cached = Cached::of(manifest, &compiled.digest, &capabilities);
+        // What answers depend on beside the model.
+        let engine_name = capabilities.graphs.as_ref().map_or("", |_| graph::ENGINE);
+        let cached = Cached::of(manifest, &format!("{}{engine_name}", compiled.digest), &capabilities);
         let linked = Linked::new(engine, compiled, manifest, capabilities)?;
         let deadline = Instant::now() + manifest.limits.init_deadline;
         let described = runtime.spawn(async move {

@@ -123,6 +123,11 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
             ("read a clock, which would stand still", "read it in run")
         } else if import.contains("keyvalue") || import.contains("/cache@") {
             ("used a store, which is the deployment's", "use it in run; `Bucket::lazy` names it in init")
+        } else if import.contains("wasi:nn/") || import.contains("/graphs@") {
+            (
+                "used a graph, and no engine runs one where an image is built",
+                "open and run it in run; `Graph::lazy` names it in init",
+            )
         } else if import.contains("wasi:config") {
             ("read the settings, which are the deployment's", "read them on the first run")
         } else {

@@ -13,7 +13,7 @@ use crate::app::Trial;
 use crate::failure::Failure;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, demo};
+use crate::{app, component, demo};
 
 /// How long a call of the scorer that loops may take: long beside a call, short beside a round.
 const LOOP_DEADLINE: &str = "1s";
@@ -176,7 +176,9 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     let file = project.join(MANIFEST_FILE);
     write(&file, &manifest)?;
     let dir = apps.join("wayward");
-    app::stage(&Manifest::read(&file)?, &dir, Cpu::Baseline, Trial::default())?;
+    let manifest = Manifest::read(&file)?;
+    let component = component::locate(&manifest)?;
+    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Trial::default())?;
     Ok(dir)
 }
 

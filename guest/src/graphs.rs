@@ -1,0 +1,208 @@
+//! The model's graphs: ONNX files that the host runs.
+//!
+//! Owns the way from Rust values to a graph's ports and back. Must not know what computes. A graph runs beside the calls of
+//! other instances; when the call's deadline passes, it is stopped, and the scorer with it.
+//!
+//! ```no_run
+//! use scorebox_guest::graphs::{Graph, Input};
+//!
+//! # fn run() -> scorebox_guest::Result<()> {
+//! let outputs = Graph::open("risk")?.run([
+//!     Input::new("income", [1, 1], &[41_000_f32]),
+//!     Input::texts("country", [1, 1], ["CH"]),
+//! ])?;
+//! let probabilities: &[f32] = &outputs.tensor("probabilities")?.values()?;
+//! let labels = outputs.tensor("label")?.as_texts()?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::borrow::Cow;
+
+use crate::bindings::capabilities::scorebox::scoring::graphs as wit;
+use crate::{Element, Error as Failure, OrProblem};
+
+pub use wit::{ElementType, Error, GraphInfo, Port};
+
+/// Returns the descriptions of all graphs, by name in byte order.
+#[must_use]
+pub fn list() -> Vec<GraphInfo> {
+    wit::list()
+}
+
+/// A graph of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    name: String,
+}
+
+impl Graph {
+    /// Opens a graph by its name: the file's without `.onnx`, with its folders.
+    ///
+    /// # Errors
+    /// The model has no such graph.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        let graph = Self::lazy(name);
+        graph.info()?;
+        Ok(graph)
+    }
+
+    /// Names a graph, to be looked for when it is first run: for `init`, which runs where the image is built and no engine
+    /// is there. A name that the model has not is an error of that first run.
+    #[must_use]
+    pub fn lazy(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
+    /// Returns what the graph takes and gives.
+    ///
+    /// # Errors
+    /// The model has no such graph.
+    pub fn info(&self) -> Result<GraphInfo, Error> {
+        let found = list().into_iter().find(|graph| graph.name == self.name);
+        found.ok_or_else(|| Error::NotFound(self.name.clone()))
+    }
+
+    /// Runs the graph on one input for each of its ports, in any order.
+    ///
+    /// # Errors
+    /// The inputs do not fit the ports, or the engine gives no answer to them.
+    pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
+        let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
+        wit::compute(&self.name, &inputs).map(Outputs)
+    }
+}
+
+/// A tensor for an input port.
+#[derive(Debug, Clone)]
+pub struct Input(wit::Tensor);
+
+impl Input {
+    /// Returns a tensor of numbers or booleans, row-major. The host refuses a shape that they do not fill.
+    pub fn new<T: Element, const RANK: usize>(name: &str, shape: [usize; RANK], values: &[T]) -> Self {
+        Self::of(name, &shape, wit::Elements::Plain((T::DTYPE, T::write(values))))
+    }
+
+    /// Returns a tensor of texts.
+    pub fn texts<S: Into<String>, const RANK: usize>(
+        name: &str,
+        shape: [usize; RANK],
+        texts: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self::of(name, &shape, wit::Elements::Texts(texts.into_iter().map(Into::into).collect()))
+    }
+
+    fn of(name: &str, shape: &[usize], elements: wit::Elements) -> Self {
+        let shape = shape.iter().map(|size| *size as u64).collect();
+        Self(wit::Tensor { name: name.to_owned(), shape, elements })
+    }
+}
+
+impl From<crate::NamedTensor> for Input {
+    /// A tensor scorer's input is a graph's as it is, if the ports have one name.
+    fn from(tensor: crate::NamedTensor) -> Self {
+        let crate::NamedTensor { name, dtype, shape, data } = tensor;
+        Self(wit::Tensor { name, shape, elements: wit::Elements::Plain((dtype, data)) })
+    }
+}
+
+/// What a run gave: a tensor for each output port, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Outputs(Vec<wit::Tensor>);
+
+impl Outputs {
+    /// Returns the tensor of an output port.
+    ///
+    /// # Errors
+    /// The graph has no such port.
+    pub fn tensor(&self, name: &str) -> crate::Result<Output<'_>> {
+        let found = self.iter().find(|output| output.name() == name);
+        found.or_problem(|| Failure::failed("no-such-output", "the graph has no such output").with_detail(name))
+    }
+
+    /// Returns all tensors.
+    pub fn iter(&self) -> impl Iterator<Item = Output<'_>> {
+        self.0.iter().map(Output)
+    }
+}
+
+/// A tensor of an output port.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a>(&'a wit::Tensor);
+
+impl<'a> Output<'a> {
+    /// Returns the port's name.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        &self.0.name
+    }
+
+    /// Returns the dimensions, row-major; empty for a scalar.
+    #[must_use]
+    pub fn shape(self) -> &'a [u64] {
+        &self.0.shape
+    }
+
+    /// Returns the type of the elements.
+    #[must_use]
+    pub fn element(self) -> ElementType {
+        match &self.0.elements {
+            wit::Elements::Plain((dtype, _)) => ElementType::Plain(*dtype),
+            wit::Elements::Texts(_) => ElementType::Text,
+        }
+    }
+
+    /// Returns numbers or booleans, row-major; as a rule borrowed.
+    ///
+    /// # Errors
+    /// The elements are of another type: the scorer reads another than the graph gives.
+    pub fn values<T: Element>(self) -> crate::Result<Cow<'a, [T]>> {
+        match &self.0.elements {
+            wit::Elements::Plain((dtype, data)) if *dtype == T::DTYPE => Ok(T::read(data)),
+            _ => Err(self.of_another_type(&T::DTYPE.to_string())),
+        }
+    }
+
+    /// Returns texts, row-major.
+    ///
+    /// # Errors
+    /// The elements are none.
+    pub fn as_texts(self) -> crate::Result<&'a [String]> {
+        match &self.0.elements {
+            wit::Elements::Texts(texts) => Ok(texts),
+            wit::Elements::Plain(_) => Err(self.of_another_type("text")),
+        }
+    }
+
+    fn of_another_type(self, wanted: &str) -> Failure {
+        let held = match self.element() {
+            ElementType::Plain(dtype) => dtype.to_string(),
+            ElementType::Text => "text".to_owned(),
+        };
+        Failure::failed("output-type", "the scorer read its graph's output wrongly")
+            .with_detail(format!("`{}` holds {held}, not {wanted}", self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_as_what_they_are() {
+        let inputs = [
+            Input::new("x", [1, 2], &[1.5_f32, -2.0]),
+            Input::new("flags", [2], &[true, false]),
+            Input::texts("words", [2, 1], ["a", "Zürich"]),
+        ];
+        let outputs = Outputs(inputs.into_iter().map(|input| input.0).collect());
+        let x = outputs.tensor("x").unwrap();
+        assert_eq!((x.shape(), &*x.values::<f32>().unwrap()), (&[1, 2][..], &[1.5, -2.0][..]));
+        assert_eq!(*outputs.tensor("flags").unwrap().values::<bool>().unwrap(), [true, false]);
+        assert_eq!(outputs.tensor("words").unwrap().as_texts().unwrap(), ["a", "Zürich"]);
+        let detail = |failure: Failure| failure.problem().detail.clone().unwrap_or_default();
+        assert_eq!(detail(x.values::<i64>().unwrap_err()), "`x` holds f32, not i64");
+        assert_eq!(detail(x.as_texts().unwrap_err()), "`x` holds f32, not text");
+        assert_eq!(detail(outputs.tensor("y").unwrap_err()), "y");
+    }
+}

@@ -1,0 +1,128 @@
+//! `graphs`: what the model's graphs take and give, and runs with elements of every type.
+//!
+//! Owns the way of one run from a scorer's tensors to its answer, for `wasi:nn` too. Must not know how or where a graph
+//! computes; that is `crate::graph`. What the engine refuses is also a line in the log: a scorer may swallow it.
+
+use std::sync::Arc;
+
+use wasmtime::Trap;
+
+use super::{InstanceState, cut, inference};
+use crate::graph::{Graph, GraphError};
+use crate::model::Dtype;
+use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::{
+    self as wit, ElementType, Elements, Error, Host,
+};
+use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
+
+/// What a host function gives: the outer error traps, the inner is the scorer's.
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// Most of a name that is repeated in an error's text.
+pub(super) const NAME_BYTES: usize = 64;
+
+/// Most of the engine's words that a scorer gets.
+const TEXT_BYTES: usize = 4 << 10;
+
+impl InstanceState {
+    /// The graph with this name.
+    pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
+        self.shared.graphs.as_ref()?.get(name)
+    }
+
+    /// Checks a scorer's tensors against a graph's ports, and runs it. A scorer whose deadline passes meanwhile ends here, as
+    /// one that computes by itself does.
+    pub(super) async fn run_graph(&mut self, graph: Arc<Graph>, inputs: Vec<Tensor>) -> Answer<Vec<Tensor>> {
+        let inputs = match in_order(&graph.ports().inputs, inputs) {
+            Ok(inputs) => inputs,
+            Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit))),
+        };
+        let shared = Arc::clone(&self.shared);
+        let Some(graphs) = &shared.graphs else { return Ok(Err(Error::NotFound(String::new()))) };
+        match graphs.run(graph, inputs, self.deadline).await {
+            Ok(outputs) => Ok(Ok(outputs)),
+            Err(GraphError::Failed(words)) => {
+                self.log.warn("graph", &words);
+                Ok(Err(Error::Failed(cut(&words, TEXT_BYTES).to_owned())))
+            }
+            Err(GraphError::TooLarge { limit_bytes }) => Ok(Err(Error::TooLarge(limit_bytes))),
+            Err(GraphError::Stopped) => Err(Trap::Interrupt.into()),
+            Err(lost @ GraphError::Lost(_)) => Err(lost.into()),
+        }
+    }
+}
+
+impl Host for InstanceState {
+    async fn list(&mut self) -> wasmtime::Result<Vec<wit::GraphInfo>> {
+        let graphs = self.shared.graphs.iter().flat_map(|graphs| graphs.iter());
+        Ok(graphs.map(|(name, graph)| described(name, graph)).collect())
+    }
+
+    async fn compute(&mut self, graph: String, inputs: Vec<wit::Tensor>) -> Answer<Vec<wit::Tensor>> {
+        let Some(graph) = self.graph(&graph) else {
+            return Ok(Err(Error::NotFound(cut(&graph, NAME_BYTES).to_owned())));
+        };
+        let inputs = inputs.into_iter().map(read).collect::<Result<_, _>>();
+        let outputs = match inputs {
+            Ok(inputs) => self.run_graph(graph, inputs).await?,
+            Err(misfit) => Err(Error::InvalidArgument(misfit)),
+        };
+        match outputs {
+            Ok(outputs) => outputs.into_iter().map(written).collect::<wasmtime::Result<_>>().map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
+    let ports = graph.ports();
+    let port = |port: &Port, classes: &[String]| wit::Port {
+        name: port.name.clone(),
+        element: match port.dtype {
+            Dtype::Text => ElementType::Text,
+            dtype => ElementType::Plain(dtype.into()),
+        },
+        shape: port.shape.clone(),
+        in_wasi_nn: inference::tensor_type(port.dtype).is_some(),
+        classes: classes.to_vec(),
+    };
+    wit::GraphInfo {
+        name: name.to_owned(),
+        inputs: ports.inputs.iter().map(|input| port(input, &[])).collect(),
+        outputs: ports.outputs.iter().zip(&ports.classes).map(|(output, classes)| port(output, classes)).collect(),
+    }
+}
+
+/// A scorer's tensor as the host has it; whether it fits a port is not looked at.
+fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
+    let (dtype, data) = match tensor.elements {
+        Elements::Plain((dtype, data)) => (dtype.into(), data),
+        Elements::Texts(texts) => {
+            let mut data = Vec::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
+            for text in &texts {
+                if text.contains('\0') {
+                    let name = cut(&tensor.name, NAME_BYTES);
+                    return Err(format!("`{name}` holds a text with a NUL, which no engine takes"));
+                }
+                put_text(text, &mut data);
+            }
+            (Dtype::Text, data)
+        }
+    };
+    Ok(Tensor { name: tensor.name, dtype, shape: tensor.shape, data })
+}
+
+fn written(tensor: Tensor) -> wasmtime::Result<wit::Tensor> {
+    let elements = match tensor.dtype {
+        Dtype::Text => {
+            let (mut rest, mut texts) = (tensor.data.as_slice(), Vec::new());
+            while !rest.is_empty() {
+                let text = text_from(&mut rest);
+                texts.push(text.ok_or_else(|| wasmtime::Error::msg("a graph gave texts that are none"))?.to_owned());
+            }
+            Elements::Texts(texts)
+        }
+        dtype => Elements::Plain((dtype.into(), tensor.data)),
+    };
+    Ok(wit::Tensor { name: tensor.name, shape: tensor.shape, elements })
+}

@@ -1,0 +1,267 @@
+//! `wasi:nn`: the model's graphs through the standard's interface.
+//!
+//! Owns the standard's types and what of a graph they carry. Must not know how a graph computes. Graphs come from the model
+//! alone, by name: a scorer's own bytes would be native code's to parse.
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+use super::graphs::NAME_BYTES;
+use super::{InstanceState, cut};
+use crate::graph::Graph;
+#[cfg(feature = "graphs")]
+use crate::graph::Graphs;
+use crate::model::Dtype;
+use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
+use crate::scorer::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
+use crate::scorer::bindings::capabilities::wasi::nn::graph::{self, ExecutionTarget, GraphEncoding};
+use crate::scorer::bindings::capabilities::wasi::nn::inference;
+use crate::scorer::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
+use crate::tensor::Tensor;
+
+/// An open graph.
+pub struct GraphHandle(Arc<Graph>);
+
+/// A place to run a graph from. Sessions are the host's, so it holds no more than the graph.
+pub struct ContextHandle(Arc<Graph>);
+
+/// Why something was refused, for the scorer.
+pub struct ErrorHandle {
+    code: ErrorCode,
+    data: String,
+}
+
+/// What a host function gives: the outer error traps, the inner is the scorer's.
+type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;
+
+/// The standard's type for elements, if it has one.
+pub(super) fn tensor_type(dtype: Dtype) -> Option<TensorType> {
+    Some(match dtype {
+        Dtype::Bf16 => TensorType::Bf16,
+        Dtype::F16 => TensorType::Fp16,
+        Dtype::F32 => TensorType::Fp32,
+        Dtype::F64 => TensorType::Fp64,
+        Dtype::I32 => TensorType::I32,
+        Dtype::I64 => TensorType::I64,
+        Dtype::U8 => TensorType::U8,
+        Dtype::Bool | Dtype::I16 | Dtype::I8 | Dtype::Text | Dtype::U16 | Dtype::U32 | Dtype::U64 => return None,
+    })
+}
+
+fn dtype(ty: TensorType) -> Dtype {
+    match ty {
+        TensorType::Bf16 => Dtype::Bf16,
+        TensorType::Fp16 => Dtype::F16,
+        TensorType::Fp32 => Dtype::F32,
+        TensorType::Fp64 => Dtype::F64,
+        TensorType::I32 => Dtype::I32,
+        TensorType::I64 => Dtype::I64,
+        TensorType::U8 => Dtype::U8,
+    }
+}
+
+/// Says once, for whoever debugs, which outputs the standard cannot carry.
+#[cfg(feature = "graphs")]
+pub(crate) fn note_left_out(graphs: &Graphs) {
+    for (graph, found) in graphs.iter() {
+        for output in found.ports().outputs.iter().filter(|output| tensor_type(output.dtype).is_none()) {
+            let (output, dtype) = (&output.name, output.dtype.name());
+            tracing::debug!(graph, output, dtype, "left out by wasi:nn, which has no type for it");
+        }
+    }
+}
+
+/// Of the host's memory.
+fn bytes(tensor: &Tensor) -> u64 {
+    (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
+}
+
+impl InstanceState {
+    fn refuse<T>(&mut self, code: ErrorCode, data: impl Into<String>) -> Answer<T> {
+        Ok(Err(self.table.push(ErrorHandle { code, data: data.into() })?))
+    }
+
+    /// Keeps tensors for the scorer, in the host's memory; `None` if that would be more than it may have of it.
+    fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
+        let held = tensors.iter().map(bytes).fold(self.tensor_bytes, u64::saturating_add);
+        if held > self.memory_limit_bytes() {
+            return Ok(None);
+        }
+        self.tensor_bytes = held;
+        let kept = tensors.into_iter().map(|tensor| Ok(self.table.push(tensor)?));
+        kept.collect::<wasmtime::Result<_>>().map(Some)
+    }
+
+    fn give_back(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Tensor> {
+        let tensor = self.table.delete(tensor)?;
+        self.tensor_bytes = self.tensor_bytes.saturating_sub(bytes(&tensor));
+        Ok(tensor)
+    }
+}
+
+impl tensor::Host for InstanceState {}
+
+impl tensor::HostTensor for InstanceState {
+    /// Whether type, dimensions and data agree is looked at where the tensor is used: here the standard has no error.
+    async fn new(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Vec<u8>) -> wasmtime::Result<Resource<Tensor>> {
+        let shape = dimensions.into_iter().map(u64::from).collect();
+        let tensor = Tensor { name: String::new(), dtype: dtype(ty), shape, data };
+        if let Some(kept) = self.keep(vec![tensor])?.and_then(|mut kept| kept.pop()) {
+            return Ok(kept);
+        }
+        self.memory.refused = true;
+        Err(wasmtime::Error::msg("open tensors of wasi:nn hold more than limits.memory; drop some"))
+    }
+
+    async fn dimensions(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u32>> {
+        let shape = &self.table.get(&tensor)?.shape;
+        Ok(shape.iter().map(|dimension| u32::try_from(*dimension).unwrap_or(u32::MAX)).collect())
+    }
+
+    async fn ty(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<TensorType> {
+        let dtype = self.table.get(&tensor)?.dtype;
+        tensor_type(dtype).ok_or_else(|| wasmtime::Error::msg("a tensor of a type that wasi:nn has not"))
+    }
+
+    async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&tensor)?.data.clone())
+    }
+
+    async fn drop(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<()> {
+        self.give_back(tensor).map(drop)
+    }
+}
+
+impl errors::Host for InstanceState {}
+
+impl errors::HostError for InstanceState {
+    async fn code(&mut self, error: Resource<ErrorHandle>) -> wasmtime::Result<ErrorCode> {
+        Ok(self.table.get(&error)?.code)
+    }
+
+    async fn data(&mut self, error: Resource<ErrorHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&error)?.data.clone())
+    }
+
+    async fn drop(&mut self, error: Resource<ErrorHandle>) -> wasmtime::Result<()> {
+        self.table.delete(error)?;
+        Ok(())
+    }
+}
+
+impl graph::Host for InstanceState {
+    async fn load(
+        &mut self,
+        _builders: Vec<Vec<u8>>,
+        _encoding: GraphEncoding,
+        _target: ExecutionTarget,
+    ) -> Answer<Resource<GraphHandle>> {
+        let text = "graphs come from the model alone: put the file into its folder, and call load-by-name";
+        self.refuse(ErrorCode::UnsupportedOperation, text)
+    }
+
+    async fn load_by_name(&mut self, name: String) -> Answer<Resource<GraphHandle>> {
+        match self.graph(&name) {
+            Some(graph) => Ok(Ok(self.table.push(GraphHandle(graph))?)),
+            None => {
+                let name = cut(&name, NAME_BYTES);
+                let text = format!("the model has no graph `{name}`; `list` of scorebox:scoring/graphs has the names");
+                self.refuse(ErrorCode::NotFound, text)
+            }
+        }
+    }
+}
+
+impl graph::HostGraph for InstanceState {
+    async fn init_execution_context(&mut self, graph: Resource<GraphHandle>) -> Answer<Resource<ContextHandle>> {
+        let graph = Arc::clone(&self.table.get(&graph)?.0);
+        Ok(Ok(self.table.push(ContextHandle(graph))?))
+    }
+
+    async fn drop(&mut self, graph: Resource<GraphHandle>) -> wasmtime::Result<()> {
+        self.table.delete(graph)?;
+        Ok(())
+    }
+}
+
+impl inference::Host for InstanceState {}
+
+impl inference::HostGraphExecutionContext for InstanceState {
+    async fn compute(
+        &mut self,
+        context: Resource<ContextHandle>,
+        inputs: Vec<(String, Resource<Tensor>)>,
+    ) -> Answer<Vec<(String, Resource<Tensor>)>> {
+        let graph = Arc::clone(&self.table.get(&context)?.0);
+        let mut given = Vec::with_capacity(inputs.len());
+        for (name, tensor) in inputs {
+            given.push(Tensor { name, ..self.give_back(tensor)? });
+        }
+        let lacking = graph.ports().inputs.iter().find(|input| tensor_type(input.dtype).is_none());
+        if let Some(input) = lacking {
+            let (name, dtype) = (&input.name, input.dtype.name());
+            return self
+                .refuse(ErrorCode::UnsupportedOperation, format!("input `{name}` is {dtype}, a type {INSTEAD}"));
+        }
+        for tensor in &mut given {
+            let takes_scalar =
+                |name: &str| graph.ports().inputs.iter().any(|port| port.name == name && port.shape.is_empty());
+            if tensor.shape == SCALAR && takes_scalar(&tensor.name) {
+                tensor.shape.clear();
+            }
+        }
+        let mut outputs = match self.run_graph(graph, given).await? {
+            Ok(outputs) => outputs,
+            Err(NoAnswer::InvalidArgument(misfit)) => return self.refuse(ErrorCode::InvalidArgument, misfit),
+            Err(NoAnswer::TooLarge(limit)) => return self.too_large(limit),
+            Err(NoAnswer::Failed(words)) => return self.refuse(ErrorCode::RuntimeError, words),
+            Err(NoAnswer::NotFound(name)) => return self.refuse(ErrorCode::NotFound, name),
+        };
+        outputs.retain(|output| tensor_type(output.dtype).is_some());
+        if outputs.is_empty() {
+            return self.refuse(ErrorCode::UnsupportedOperation, format!("its outputs are of types {INSTEAD}"));
+        }
+        let mut names = Vec::with_capacity(outputs.len());
+        for output in &mut outputs {
+            names.push(std::mem::take(&mut output.name));
+            if output.shape.is_empty() {
+                output.shape.extend(SCALAR);
+            }
+        }
+        match self.keep(outputs)? {
+            Some(kept) => Ok(Ok(names.into_iter().zip(kept).collect())),
+            None => self.too_large(self.memory_limit_bytes()),
+        }
+    }
+
+    async fn drop(&mut self, context: Resource<ContextHandle>) -> wasmtime::Result<()> {
+        self.table.delete(context)?;
+        Ok(())
+    }
+}
+
+/// The dimensions that the standard gives a single value.
+const SCALAR: [u64; 1] = [1];
+
+/// What a scorer can do about a type that the standard has not.
+const INSTEAD: &str = "that wasi:nn has not: call `compute` of scorebox:scoring/graphs";
+
+impl InstanceState {
+    fn too_large<T>(&mut self, limit_bytes: u64) -> Answer<T> {
+        let text = format!("the outputs, and what open tensors hold, are more than limits.memory, {limit_bytes} bytes");
+        self.refuse(ErrorCode::TooLarge, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_the_same_both_ways() {
+        let carried: Vec<_> = Dtype::ALL.into_iter().filter_map(|have| Some((have, tensor_type(have)?))).collect();
+        assert_eq!(carried.len(), 7);
+        assert!(carried.into_iter().all(|(have, ty)| dtype(ty) == have));
+    }
+}
