@@ -1,0 +1,49 @@
+//! PGM, the simplest format of gray pictures (binary, `P5`).
+//!
+//! Owns its header and what is refused. Must not know what a picture shows.
+
+use scorebox_guest::{Error, OrProblem, Result};
+
+/// The pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
+pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
+    let (header, bytes) = header(file).or_reject("no-pgm", "the body is no binary PGM file (P5)")?;
+    let [width, height, white] = header;
+    if [width, height] != [side, side] {
+        return Err(Error::rejected(
+            "wrong-size",
+            format!("the picture has {width} x {height} pixels, not {side} x {side}"),
+        ));
+    }
+    if !(1..=255).contains(&white) {
+        return Err(Error::rejected("wrong-depth", "the picture has more than one byte for each pixel"));
+    }
+    let bytes = bytes.get(..side * side).or_reject("cut-off", "the picture ends before its last pixel")?;
+    Ok(bytes.iter().map(|byte| f32::from(*byte) / white as f32).collect())
+}
+
+/// Width, height and the value of white, and what follows them.
+fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
+    let mut rest = file.strip_prefix(b"P5")?;
+    let mut numbers = [0; 3];
+    for number in &mut numbers {
+        rest = after_space(rest)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (text, after) = rest.split_at_checked(digits)?;
+        *number = std::str::from_utf8(text).ok()?.parse().ok()?;
+        rest = after;
+    }
+    // One white character, then the first pixel.
+    rest.split_first().filter(|(space, _)| space.is_ascii_whitespace()).map(|(_, pixels)| (numbers, pixels))
+}
+
+/// What follows white space and comments, of which there must be some.
+fn after_space(mut rest: &[u8]) -> Option<&[u8]> {
+    rest.first().filter(|byte| byte.is_ascii_whitespace())?;
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest.first() != Some(&b'#') {
+            return Some(rest);
+        }
+        rest = rest.get(rest.iter().position(|byte| *byte == b'\n')?..)?;
+    }
+}
