@@ -91,6 +91,18 @@ pub fn identity(element: u64) -> Vec<u8> {
     model(graph("identity", &parts))
 }
 
+/// Says of `x`, of N × 2, whether each number is itself, as `same`; with `echo`, gives it back too, as `y`.
+#[must_use]
+pub fn judging(echo: bool) -> Vec<u8> {
+    let shape: &[Option<u64>] = &[None, Some(2)];
+    let mut parts = vec![node("Equal", &["x", "x"], &["same"], &[]), port(11, ("x", element::FLOAT, shape))];
+    if echo {
+        parts.extend([node("Identity", &["x"], &["y"], &[]), port(12, ("y", element::FLOAT, shape))]);
+    }
+    parts.push(port(12, ("same", element::BOOL, shape)));
+    model(graph("judging", &parts))
+}
+
 /// Adds `x`, of one number, to itself `n` times, in as many steps.
 #[must_use]
 pub fn counting() -> Vec<u8> {

@@ -23,10 +23,22 @@ pub fn project() -> TempDir {
 /// A call of `package` with nothing else in the environment.
 #[must_use]
 pub fn package(project: &Path, output: &Path) -> Command {
+    package_by(project, output, &place::image_host())
+}
+
+/// The same with a host and an engine for graphs.
+#[must_use]
+pub fn package_with_engine(project: &Path, output: &Path) -> Command {
+    let mut command = package_by(project, output, &place::image_host_with_graphs());
+    command.arg("--engine-library").arg(place::engine_library());
+    command
+}
+
+fn package_by(project: &Path, output: &Path, host: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
-    command.arg("--layout").arg(output).arg("--host").arg(place::image_host());
+    command.arg("--layout").arg(output).arg("--host").arg(host);
     command
 }
 

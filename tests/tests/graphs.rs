@@ -11,7 +11,7 @@ use scorebox_tests::container::Container;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::{Host, invoke, refused, scorebox};
 use scorebox_tests::http::{self, Body};
-use scorebox_tests::packaging::{documents, packaged};
+use scorebox_tests::packaging::{documents, package, package_with_engine, packaged};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::{onnx, place, require, run, skip};
 use serde_json::{Value, json};
@@ -233,15 +233,6 @@ fn damaged_files_end_in_an_error_or_answer_all_the_same() {
     }
 }
 
-/// A call of `package` on the example.
-fn package(project: &Path, layout: &Path) -> Command {
-    let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["package", "--manifest"]).arg(project.join("scorebox.toml")).arg("--layout").arg(layout);
-    command.arg("--engine-library").arg(place::engine_library());
-    command
-}
-
 fn project() -> tempfile::TempDir {
     let project = tempfile::tempdir().unwrap();
     copy(&place::workspace().join("host/examples/digits-mlp"), project.path());
@@ -252,9 +243,8 @@ fn project() -> tempfile::TempDir {
 fn an_image_holds_the_engine_and_what_it_needs() {
     let (project, output) = (project(), tempfile::tempdir().unwrap());
     let layout = output.path().join("image");
-    let host = place::image_host_with_graphs();
-    let image = packaged(package(project.path(), &layout).arg("--host").arg(&host));
-    let again = packaged(package(project.path(), &output.path().join("again")).arg("--host").arg(&host));
+    let image = packaged(&mut package_with_engine(project.path(), &layout));
+    let again = packaged(&mut package_with_engine(project.path(), &output.path().join("again")));
     assert_eq!(image["digest"], again["digest"]);
     let names: Vec<_> = image["blobs"].as_array().expect("blobs").iter().map(|blob| blob["name"].clone()).collect();
     assert_eq!(names, ["system", "libraries", "host", "engine", "model", "app", "config"]);
@@ -265,12 +255,13 @@ fn an_image_holds_the_engine_and_what_it_needs() {
     let mut inspect = Command::new(place::xtask());
     run::finish(inspect.env_clear().arg("inspect").arg(&layout), b"").ended(0);
 
-    let static_host = package(project.path(), &layout).arg("--host").arg(place::image_host()).output().unwrap();
+    let static_host =
+        package(project.path(), &layout).arg("--engine-library").arg(place::engine_library()).output().unwrap();
     let said = String::from_utf8_lossy(&static_host.stderr).into_owned();
     assert!(static_host.status.code() == Some(4) && said.contains("linked statically"), "{said}");
 
     std::fs::write(project.path().join("model/mlp.onnx"), &onnx::trained("mlp")[..200_000]).unwrap();
-    let refused = run::finish(package(project.path(), &layout).arg("--host").arg(&host), b"").ended(3);
+    let refused = run::finish(&mut package_with_engine(project.path(), &layout), b"").ended(3);
     refused.said(&["mlp.onnx: cannot be loaded", "fix:"]);
 }
 
@@ -281,8 +272,7 @@ fn an_image_scores_in_a_container() {
         return skip::skip("containers with these limits need root");
     }
     let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
-    let mut command = package(project.path(), &output.path().join("image"));
-    command.arg("--host").arg(place::image_host_with_graphs());
+    let mut command = package_with_engine(project.path(), &output.path().join("image"));
     let repository = format!("scorebox-test-{}/digits-mlp", std::process::id());
     command.args(["--push", "--plain-http", "--registry", &registry.name, "--repository", &repository]);
     let reference = run::finish(&mut command, b"").ended(0).stdout.trim_end().to_owned();
