@@ -33,4 +33,5 @@ pub mod stand_in;
 pub mod store_cases;
 pub mod store_ops;
 pub mod wait;
+pub mod wheel;
 pub mod zip_file;
