@@ -138,6 +138,7 @@ fn a_file_is_replaced_only_when_asked() {
     one(&["--force"]).ended(0);
     assert!(SafeTensors::deserialize(&std::fs::read(path.trim_end()).unwrap()).is_ok());
     one(&["--name", "../out"]).ended(1).said(&["is no name for a file", "--name"]);
+    one(&["--name", "__metadata__"]).ended(1).said(&["`__metadata__` is no name"]);
     one(&["--force", "--limit", "47B"]).ended(3).said(&["48 bytes, more than the limit", "--limit"]);
     one(&["--force", "--limit", "48B"]).ended(0);
     convert(Path::new("model.onnx"), output.path(), &[]).ended(3).said(&["model.onnx", ".npy or .npz"]);

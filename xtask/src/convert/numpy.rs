@@ -16,7 +16,7 @@ use zip::ZipArchive;
 
 use self::elements::CopyError;
 use self::header::Header;
-use super::safetensors_file::{self, Planned};
+use super::safetensors_file::{self, Planned, RESERVED};
 use crate::failure::Failure;
 use crate::workspace::shown;
 
@@ -106,7 +106,9 @@ impl Import<'_> {
     fn written_name(&self) -> Result<&str, Failure> {
         let name = self.name.or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
         // A hidden file would be refused in a model's folder, and a folder's name is `--output`'s.
-        let fits = |name: &&str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+        let fits = |name: &&str| {
+            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']) && *name != RESERVED
+        };
         name.filter(fits).ok_or_else(|| {
             Failure::other(
                 format!("{}: `{}` is no name for a file", shown(self.file), name.unwrap_or_default().escape_debug()),

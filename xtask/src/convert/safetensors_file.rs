@@ -15,6 +15,8 @@ use tempfile::NamedTempFile;
 use crate::digest::{Digest, Hashing};
 use crate::failure::Failure;
 
+/// A name that no tensor can have: the format keeps it for itself.
+pub const RESERVED: &str = "__metadata__";
 /// What the format's readers take at most.
 const MOST_HEADER_BYTES: usize = 100_000_000;
 /// Data begin at a multiple of it, so that elements of every type are aligned where the file is mapped.

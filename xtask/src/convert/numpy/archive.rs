@@ -10,11 +10,10 @@ use zip::read::ZipArchive;
 use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFile};
 
+use super::super::safetensors_file::RESERVED;
+
 /// More than any model has, and few enough to be listed in memory.
 const MOST_ARRAYS: usize = 100_000;
-
-/// The name that the format of the output keeps for itself.
-const RESERVED: &str = "__metadata__";
 
 /// An array's place.
 #[derive(Debug)]
