@@ -9,9 +9,7 @@ use wasmtime::component::Resource;
 
 use super::graphs::NAME_BYTES;
 use super::{InstanceState, cut};
-use crate::graph::Graph;
-#[cfg(feature = "graphs")]
-use crate::graph::Graphs;
+use crate::graph::{Graph, Graphs};
 use crate::model::Dtype;
 use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
 use crate::scorer::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
@@ -62,7 +60,6 @@ fn dtype(ty: TensorType) -> Dtype {
 }
 
 /// Says once, for whoever debugs, which outputs the standard cannot carry.
-#[cfg(feature = "graphs")]
 pub(crate) fn note_left_out(graphs: &Graphs) {
     for (graph, found) in graphs.iter() {
         for output in found.ports().outputs.iter().filter(|output| tensor_type(output.dtype).is_none()) {

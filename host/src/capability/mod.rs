@@ -5,7 +5,9 @@
 //! interface each and hold no state.
 
 mod answers;
+#[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
 mod graphs;
+#[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
 pub(crate) mod inference;
 mod keyvalue;
 mod model;
