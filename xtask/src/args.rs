@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scorebox_host::precompiled::Cpu;
 
+use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 use crate::deploy::{Pull, Target};
 use crate::failure::{EXIT_CODES, Failure};
@@ -422,86 +423,6 @@ pub struct FuzzArgs {
     /// How long.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
-}
-
-/// Flags of `bench`.
-#[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about two \
-                        minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
-                        servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
-                        bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
-                        --output json > figures.json\n  cargo xtask bench redis"
-)]
-pub struct BenchArgs {
-    /// What is measured instead.
-    #[command(subcommand)]
-    pub command: Option<BenchCommand>,
-    /// Rounds of each load; every figure is a median over them.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
-    /// Length of a round in seconds, e.g. 2 or 0.5.
-    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
-    pub seconds: f64,
-    /// Connections that are kept busy at a time, one load for each number; the ratios that a release is judged by need 8
-    /// and 64.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,8,64",
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub connections: Vec<u16>,
-    /// One round of 0.5 s and three starts: to see that it works, not how fast.
-    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-    pub quick: bool,
-    /// What standard output holds: a table for people, or one JSON object with every figure.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
-    /// Only the steps of a call in one process (parse, instantiate, call, render); their table goes to standard error.
-    #[arg(long, conflicts_with_all = ["no_steps", "quick", "output"])]
-    pub steps: bool,
-    /// No steps, only servers.
-    #[arg(long)]
-    pub no_steps: bool,
-}
-
-/// What `bench` measures beside the host as it ships.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Measure the prediction cache beside native code that keeps its answers in the same Redis.
-    ///
-    /// A hit is one of 200 real digits that were asked before: one round trip, since the host's own memory is off (with it,
-    /// hits are measured besides). A miss is a digit that nobody has asked: it is looked up, scored, and stored in the
-    /// background. Redis's own time is not counted. The run ends without figures if an answer is not scikit-learn's, or if
-    /// Redis has not counted as many hits and misses as there were answers.
-    Redis(RedisBenchArgs),
-}
-
-/// Flags of `bench redis`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Needs wrk and redis-server (apt-get install wrk redis-server); the server is started on a free port and \
-                        ended. Takes about two minutes once everything is built. Wanted are a ratios.cpu_hit of at most 1.2 \
-                        and a ratios.cpu_miss of at most 1.25. Logs and scripts are left in target/bench-redis.\n\n\
-                        Examples:\n  cargo xtask bench redis --quick\n  cargo xtask bench redis --output json"
-)]
-pub struct RedisBenchArgs {
-    /// Rounds of each load; every figure is a median over them.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
-    /// Length of a round in seconds, e.g. 2 or 0.5.
-    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
-    pub seconds: f64,
-    /// One round of 0.5 s: to see that it works, not how fast.
-    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-    pub quick: bool,
-    /// What standard output holds: a table for people, or one JSON object with every figure.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
-}
-
-/// The least that wrk reports on, and what nobody waits for.
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
-    if (0.2..=600.0).contains(&seconds) { Ok(seconds) } else { Err("not between 0.2 and 600".to_owned()) }
 }
 
 /// Flags of `tidy`.

@@ -4,11 +4,13 @@
 //! measured.
 
 mod answer;
+mod arguments;
 mod awake;
 mod client;
 mod cold_start;
 mod fairness;
 mod figures;
+mod graphs;
 mod load;
 mod memory;
 mod process;
@@ -22,14 +24,17 @@ mod throughput;
 
 use std::time::Duration;
 
+pub use self::arguments::BenchArgs;
+
 use self::answer::Question;
+use self::arguments::BenchCommand;
 use self::awake::Awake;
 use self::figures::{CpuRatios, Figures, Kind, Ratios};
 use self::load::LoadGenerator;
 use self::progress::Progress;
 use self::server::{Program, Server};
 use self::stage::Stage;
-use crate::args::{BenchArgs, BenchCommand, Format};
+use crate::args::Format;
 use crate::failure::Failure;
 use crate::setup;
 
@@ -41,8 +46,10 @@ const QUICK_SECONDS: f64 = 0.5;
 
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
-    if let Some(BenchCommand::Redis(args)) = &args.command {
-        return redis::run(args);
+    match &args.command {
+        Some(BenchCommand::Redis(args)) => return redis::run(args),
+        Some(BenchCommand::Graphs(args)) => return graphs::run(args),
+        None => {}
     }
     setup::toolchain(|line| eprintln!("{line}"))?;
     // Before a build of minutes.

@@ -5,7 +5,7 @@
 use super::client::{self, Answer};
 use super::server::Server;
 use crate::demo::SAMPLE;
-use crate::demo::sample::{self, Agreement, Digit};
+use crate::demo::sample::{self, Agreement, Digit, Trained};
 use crate::failure::Failure;
 use crate::workspace;
 
@@ -36,9 +36,14 @@ impl Question {
         Self { digit, json, bytes }
     }
 
-    /// Refuses an answer that is not scikit-learn's.
+    /// Refuses an answer that is not scikit-learn's logistic regression's.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
-        let mut agreement = Agreement::default();
+        self.check_as(Trained::Regression, server, answer)
+    }
+
+    /// Refuses an answer that is not what scikit-learn says by this model.
+    pub fn check_as(&self, model: Trained, server: &Server, answer: &Answer) -> Result<(), Failure> {
+        let mut agreement = Agreement { model, ..Agreement::default() };
         if let Ok(body) = serde_json::from_slice(&answer.body) {
             agreement.add(std::slice::from_ref(&self.digit), &body);
         }

@@ -18,7 +18,8 @@ use self::turns::{Servers, Turns};
 use super::awake::Awake;
 use super::progress::Progress;
 use super::{QUICK_SECONDS, figures::CPU_CONNECTIONS, load, stage};
-use crate::args::{Format, RedisBenchArgs};
+use crate::args::Format;
+use crate::bench::arguments::RedisBenchArgs;
 use crate::failure::Failure;
 use crate::{setup, workspace};
 

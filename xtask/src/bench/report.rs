@@ -79,7 +79,8 @@ fn table(figures: &Figures) -> String {
     text
 }
 
-fn load_line(row: &Row) -> String {
+/// One load of one server.
+pub fn load_line(row: &Row) -> String {
     format!("{:>5} {:<8} {}", row.connections, row.server.name(), columns(&row.measured, &row.over_ceiling))
 }
 

@@ -81,7 +81,8 @@ pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failur
     Ok(RedisStage {
         store: cached("scorebox", "memory", "0")?,
         memory: cached("scorebox-memory", "store", "default")?,
-        ceiling: Program::ceiling("ceiling", &ceiling()?, &model(&app)?, folder).with_argument("--redis", url),
+        ceiling: Program::ceiling("ceiling", &native("native-ceiling", &[])?, &model(&app)?, folder)
+            .with_argument("--redis", url),
     })
 }
 
@@ -108,7 +109,7 @@ pub fn prepare() -> Result<Stage, Failure> {
     let folder = workspace::target().join("bench");
     let Image { apps, host, app } = unpack(&folder)?;
     let wayward = wayward(&apps)?;
-    let ceiling = Program::ceiling("ceiling", &ceiling()?, &model(&app)?, &folder);
+    let ceiling = Program::ceiling("ceiling", &native("native-ceiling", &[])?, &model(&app)?, &folder);
     let altered = |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {
         let copy = altered(&app, &apps.join(name), settings)?;
         Ok(copy.map(|copy| Program::host(name, &host, &copy, &folder)))
@@ -131,17 +132,15 @@ pub fn prepare() -> Result<Stage, Failure> {
     })
 }
 
-/// Builds the program of the native ceiling, alone: with other packages beside it, it would share their features.
-fn ceiling() -> Result<PathBuf, Failure> {
+/// Builds the program of a native ceiling, alone: with other packages beside it, it would share their features.
+pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
-    let built = workspace::build(
-        &workspace::root(),
-        &["--profile", PROFILE, "-p", "scorebox-bench", "--bin", "native-ceiling"],
-    )?;
-    built
-        .into_iter()
+    let arguments = ["--profile", PROFILE, "-p", "scorebox-bench", "--bin", program];
+    let built = workspace::build(&workspace::root(), &[&arguments, features].concat())?;
+    let mut programs = built.into_iter().filter(|artifact| artifact.name == program);
+    programs
         .find_map(|artifact| artifact.executable)
-        .ok_or_else(|| Failure::toolchain("cargo built no program `native-ceiling`", "see tests/bench/Cargo.toml"))
+        .ok_or_else(|| Failure::toolchain(format!("cargo built no program `{program}`"), "see tests/bench/Cargo.toml"))
 }
 
 /// The one file of the app's model, which both sides read.

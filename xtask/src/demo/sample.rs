@@ -26,9 +26,29 @@ pub struct Digit {
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     logreg: Answer,
+    mlp: Answer,
 }
 
-/// What scikit-learn's logistic regression says.
+/// A model that was trained on such digits.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Trained {
+    /// The logistic regression of the example `digits`.
+    #[default]
+    Regression,
+    /// The neural network of the example `digits-mlp`.
+    Network,
+}
+
+impl Expected {
+    fn of(&self, model: Trained) -> &Answer {
+        match model {
+            Trained::Regression => &self.logreg,
+            Trained::Network => &self.mlp,
+        }
+    }
+}
+
+/// What scikit-learn says.
 #[derive(Debug, Clone, Deserialize)]
 struct Answer {
     label: i64,
@@ -65,6 +85,8 @@ pub fn request(digits: &[Digit]) -> Value {
 /// How answers compare with what is known.
 #[derive(Debug, Default)]
 pub struct Agreement {
+    /// Whose answers they should be.
+    pub model: Trained,
     /// Digits asked for.
     pub count: usize,
     /// Digits whose label is the true one.
@@ -80,9 +102,10 @@ impl Agreement {
         for (index, digit) in digits.iter().enumerate() {
             let label = answer.pointer(&format!("/label/{index}")).and_then(Value::as_i64);
             let probabilities = answer.pointer(&format!("/probabilities/{index}")).and_then(Value::as_array);
-            let difference = difference(&digit.expected.logreg.proba, probabilities.map_or(&[], Vec::as_slice));
+            let expected = digit.expected.of(self.model);
+            let difference = difference(&expected.proba, probabilities.map_or(&[], Vec::as_slice));
             self.right += usize::from(label == Some(digit.label));
-            self.agreed += usize::from(label == Some(digit.expected.logreg.label) && difference <= TOLERANCE);
+            self.agreed += usize::from(label == Some(expected.label) && difference <= TOLERANCE);
             self.largest = self.largest.max(difference);
         }
     }
@@ -126,7 +149,10 @@ mod tests {
         let digit = Digit {
             label: 7,
             pixels: vec![0, 255],
-            expected: Expected { logreg: Answer { label: 1, proba: vec![0.25, 0.75] } },
+            expected: Expected {
+                logreg: Answer { label: 1, proba: vec![0.25, 0.75] },
+                mlp: Answer { label: 0, proba: vec![] },
+            },
         };
         let digits = [digit.clone(), digit];
         assert_eq!(request(&digits), json!({ "data": [[0.0, 1.0], [0.0, 1.0]] }));
