@@ -82,6 +82,10 @@ impl Engine for Mock {
         self.made.0.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(self.clone()))
     }
+
+    fn is_even(&self) -> bool {
+        true
+    }
 }
 
 impl Session for Mock {

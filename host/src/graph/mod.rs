@@ -11,6 +11,7 @@ mod named;
 mod onnx;
 #[cfg(feature = "graphs")]
 mod onnx_values;
+mod pace;
 mod probe;
 pub mod running;
 mod sessions;
@@ -78,6 +79,10 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// It is no graph that this engine runs.
     fn session(&self) -> Result<Box<dyn Session>, GraphError>;
+
+    /// Whether how long a run takes depends on the sizes of its inputs alone: nothing in the file repeats, or gives, as
+    /// much as a value says.
+    fn is_even(&self) -> bool;
 }
 
 /// Why there is no session or no answer.

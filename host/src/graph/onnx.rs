@@ -4,6 +4,8 @@
 //! nor what a tensor's bytes become (`onnx_values`). The library is native code: what it makes of a file that somebody
 //! mutated can end the process, so files are tried in a process of their own before they are packaged.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -23,6 +25,7 @@ use crate::tensor::{Port, Tensor};
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
+    is_even: bool,
     limit_bytes: u64,
 }
 
@@ -42,7 +45,9 @@ pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Bo
         problem: problem.clone(),
         fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
     })?;
-    Ok(Box::new(Onnx { environment, file: file.to_path_buf(), limit_bytes }))
+    // What cannot be read is not loaded either, which says why.
+    let is_even = has_none_of(file, &UNEVEN).unwrap_or(false);
+    Ok(Box::new(Onnx { environment, file: file.to_path_buf(), is_even, limit_bytes }))
 }
 
 fn load(library: &Path) -> Result<Environment, String> {
@@ -72,6 +77,10 @@ fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) 
 }
 
 impl Engine for Onnx {
+    fn is_even(&self) -> bool {
+        self.is_even
+    }
+
     fn session(&self) -> Result<Box<dyn Session>, GraphError> {
         guarded(|| {
             let session = configured(self.environment)
@@ -83,6 +92,37 @@ impl Engine for Onnx {
         })
     }
 }
+
+/// Operators that repeat, or give, as much as a value says.
+const UNEVEN: [&str; 10] =
+    ["Loop", "Scan", "SequenceMap", "ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile"];
+
+/// Most that is read at a time.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Whether no operator of these stands in a file, nor anything that looks like one: the fourth field of a node, its length
+/// and the name.
+fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
+    let needles: Vec<Vec<u8>> = operators
+        .iter()
+        .map(|name| [&[NODE_OPERATOR, u8::try_from(name.len()).unwrap_or(u8::MAX)], name.as_bytes()].concat())
+        .collect();
+    let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
+    let (mut file, mut block) = (File::open(file)?, Vec::new());
+    loop {
+        // What may be the beginning of a name.
+        block.drain(..block.len().saturating_sub(longest));
+        if file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)? == 0 {
+            return Ok(true);
+        }
+        if needles.iter().any(|needle| block.windows(needle.len()).any(|found| found == needle)) {
+            return Ok(false);
+        }
+    }
+}
+
+/// The tag of a node's field `op_type`.
+const NODE_OPERATOR: u8 = 4 << 3 | 2;
 
 /// One thread for each session, the caller's: calls are side by side, and what waits does not spin.
 fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
@@ -177,4 +217,26 @@ fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, St
     // Negative: open, whatever the file calls it.
     let shape = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
     Ok(Port { name, dtype, shape })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn operators_are_found_across_blocks() {
+        let check = |before: usize, name: &[u8], expected: bool| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&[vec![0; before], name.to_vec(), vec![0; 100]].concat()).unwrap();
+            assert_eq!(has_none_of(file.path(), &UNEVEN).unwrap(), expected, "{before}");
+        };
+        for before in [0, 7, BLOCK_BYTES - 3, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES - 5] {
+            check(before, b"\"\x04Loop", false);
+            check(before, b"\"\x0fConstantOfShape", false);
+            check(before, b"\"\x06MatMul", true);
+        }
+        assert!(has_none_of(Path::new("/nowhere"), &UNEVEN).is_err());
+    }
 }

@@ -43,7 +43,7 @@ impl Question {
 
     /// Refuses an answer that is not what scikit-learn says by this model.
     pub fn check_as(&self, model: Trained, server: &Server, answer: &Answer) -> Result<(), Failure> {
-        let mut agreement = Agreement { model, ..Agreement::default() };
+        let mut agreement = Agreement::with(model);
         if let Ok(body) = serde_json::from_slice(&answer.body) {
             agreement.add(std::slice::from_ref(&self.digit), &body);
         }

@@ -246,9 +246,9 @@ fn table(figures: &Figures) -> String {
          brackets; × is the median of the rounds' ratios to the ceiling\n"
     );
     let _ = writeln!(text, "{:>5} {:<8} {}", "conns", "server", report::heading());
-    figures.load.iter().for_each(|row| drop(writeln!(text, "{}", report::load_line(row))));
+    lines(&mut text, &figures.load);
     let _ = writeln!(text, "\nthe same with all cores kept awake");
-    figures.load_cores_awake.iter().for_each(|row| drop(writeln!(text, "{}", report::load_line(row))));
+    lines(&mut text, &figures.load_cores_awake);
     let asleep = report::ratio(figures.cpu_ratio_cores_may_sleep);
     let _ = writeln!(
         text,
@@ -261,6 +261,12 @@ fn table(figures: &Figures) -> String {
         let _ = writeln!(text, "           the same of {}  {of}", graph.file.display());
     }
     text
+}
+
+fn lines(text: &mut String, rows: &[Row]) {
+    for row in rows {
+        let _ = writeln!(text, "{}", report::load_line(row));
+    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub fn request(digits: &[Digit]) -> Value {
 #[derive(Debug, Default)]
 pub struct Agreement {
     /// Whose answers they should be.
-    pub model: Trained,
+    model: Trained,
     /// Digits asked for.
     pub count: usize,
     /// Digits whose label is the true one.
@@ -96,6 +96,11 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// Of no answers yet, which should be those of a model.
+    pub fn with(model: Trained) -> Self {
+        Self { model, ..Self::default() }
+    }
+
     /// Adds the answer to a request for some digits.
     pub fn add(&mut self, digits: &[Digit], answer: &Value) {
         self.count += digits.len();
