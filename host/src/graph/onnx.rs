@@ -103,23 +103,25 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// Whether no operator of these stands in a file, nor anything that looks like one: the fourth field of a node, its length
 /// and the name.
 fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
-    let needles: Vec<Vec<u8>> = operators
-        .iter()
-        .map(|name| [&[NODE_OPERATOR, u8::try_from(name.len()).unwrap_or(u8::MAX)], name.as_bytes()].concat())
-        .collect();
-    let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
     let (mut file, mut block) = (File::open(file)?, Vec::new());
+    let is_one = |place: &[u8]| {
+        let Some((&length, name)) = place.split_first() else { return false };
+        operators.iter().any(|operator| usize::from(length) == operator.len() && name.starts_with(operator.as_bytes()))
+    };
     loop {
-        // What may be the beginning of a name.
-        block.drain(..block.len().saturating_sub(longest));
+        // What may be the beginning of one.
+        block.drain(..block.len().saturating_sub(OPERATOR_BYTES));
         if file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)? == 0 {
             return Ok(true);
         }
-        if needles.iter().any(|needle| block.windows(needle.len()).any(|found| found == needle)) {
+        if block.split(|byte| *byte == NODE_OPERATOR).skip(1).any(is_one) {
             return Ok(false);
         }
     }
 }
+
+/// More than a node's tag, its length and the longest name take.
+const OPERATOR_BYTES: usize = 32;
 
 /// The tag of a node's field `op_type`.
 const NODE_OPERATOR: u8 = 4 << 3 | 2;
