@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use scorebox_bench::logreg::{CLASSES, PIXELS};
 use scorebox_bench::scoring::{self, Digits};
+use scorebox_bench::serving::Scores as _;
 use scorebox_host::app::App;
 use scorebox_host::manifest::{Isolation, Manifest};
 use scorebox_host::model::Dtype;

@@ -39,8 +39,8 @@ pub struct ConvertArgs {
     /// [default: rows made up from what the model remembers]
     #[arg(long, value_name = "FILE")]
     pub sample: Option<PathBuf>,
-    /// The graph's inputs, where the model does not say or more than f32 is wanted: NAME=TYPE or NAME=TYPE[COLUMNS], with
-    /// the types f32, f64, i64, bool and text, e.g. 'X=f64[12]' or age=f32,city=text.
+    /// The graph's inputs, where the model does not say or more than f32 is wanted: NAME=TYPE or `NAME=TYPE[COLUMNS]`, with
+    /// the types f32, f64, i64, bool and text, e.g. `X=f64[12]` or age=f32,city=text.
     #[arg(long, value_name = "NAME=TYPE,...", value_delimiter = ',', value_parser = input)]
     pub inputs: Vec<Input>,
     /// How many rows are made up without --sample.
