@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use scorebox_host::deployment::ENGINE_VARIABLE;
@@ -54,6 +55,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
     let ready = step("setup", setup::toolchain(|line| eprintln!("{line}")));
     if ready {
         install_tools();
+        // Each is linked on one core for minutes, while the others check and compile.
+        let images = std::thread::spawn(ImageHosts::build);
         if args.only.is_empty() {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
             step("tidy", tidy::check());
@@ -62,7 +65,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
             let doc = ["doc", "--release", "--no-deps"];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
         }
-        match prepare() {
+        match prepare(images) {
             Err(failure) => {
                 step("build", Err(failure));
             }
@@ -121,14 +124,27 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
 /// What was built for the tests.
 struct Places {
     host: PathBuf,
-    image_host: PathBuf,
-    graphs_host: PathBuf,
+    images: ImageHosts,
     engine_library: PathBuf,
     programs: PathBuf,
     apps: PathBuf,
 }
 
-fn prepare() -> Result<Places, Failure> {
+/// The host programs that images hold.
+struct ImageHosts {
+    plain: PathBuf,
+    with_graphs: PathBuf,
+}
+
+impl ImageHosts {
+    fn build() -> Result<Self, Failure> {
+        let plain = host_program::build(Kind::Image)?;
+        host_program::check(&plain)?;
+        Ok(Self { plain, with_graphs: host_program::build(Kind::ImageWithGraphs)? })
+    }
+}
+
+fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Failure> {
     let root = workspace::root();
     let guests = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--examples"];
     eprintln!("building the test guests");
@@ -147,10 +163,10 @@ fn prepare() -> Result<Places, Failure> {
         let component = component::locate(&manifest)?;
         app::stage(&manifest, component.as_ref(), &apps.join(&manifest.scorer.name), Cpu::Baseline, trial)?;
     }
-    let image_host = host_program::build(Kind::Image)?;
-    host_program::check(&image_host)?;
-    let graphs_host = host_program::build(Kind::ImageWithGraphs)?;
-    Ok(Places { host, image_host, graphs_host, engine_library, programs, apps })
+    cargo(&["test", "--release", "--no-run"], &[])?;
+    let ended = |_| Failure::other("building the hosts of images panicked", "see what it says above");
+    let images = images.join().map_err(ended)??;
+    Ok(Places { host, images, engine_library, programs, apps })
 }
 
 /// The manifests of the examples, in the order of their names.
@@ -171,8 +187,8 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
         .args(only)
         .env(WORKSPACE_VARIABLE, workspace::root())
         .env(HOST_VARIABLE, &places.host)
-        .env(IMAGE_HOST_VARIABLE, &places.image_host)
-        .env(GRAPHS_HOST_VARIABLE, &places.graphs_host)
+        .env(IMAGE_HOST_VARIABLE, &places.images.plain)
+        .env(GRAPHS_HOST_VARIABLE, &places.images.with_graphs)
         .env(ENGINE_VARIABLE, &places.engine_library)
         .env(XTASK_VARIABLE, std::env::current_exe().unwrap_or_default())
         .env(PROGRAMS_VARIABLE, &places.programs)
