@@ -141,7 +141,7 @@ fn a_file_is_replaced_only_when_asked() {
     one(&["--name", "__metadata__"]).ended(1).said(&["`__metadata__` is no name"]);
     one(&["--force", "--limit", "47B"]).ended(3).said(&["48 bytes, more than the limit", "--limit"]);
     one(&["--force", "--limit", "48B"]).ended(0);
-    convert(Path::new("model.onnx"), output.path(), &[]).ended(3).said(&["model.onnx", ".npy or .npz"]);
+    convert(Path::new("model.onnx"), output.path(), &[]).ended(3).said(&["model.onnx", ".npy, .npz", "fix:"]);
     convert(Path::new("none.npy"), output.path(), &[]).ended(1).said(&["none.npy", "No such file"]);
 }
 
