@@ -381,8 +381,10 @@ fn damaged_archives_of_arrays() {
     let (coef, bias) = (array("(2, 3)", &[0.1, 0.2, 0.3, 1.0, 2.0, 3.0]), array("(2,)", &[0.5, -0.5]));
     let small = zip_file::archive(&[Member::deflated("coef.npy", &coef), Member::stored("bias.npy", &bias)]);
     let numpys = std::fs::read(numpy::made("deflated.npz")).unwrap();
-    let wholes =
-        [(small.clone(), vec![0..small.len()]), (numpys.clone(), vec![0..400, numpys.len() - 600..numpys.len()])];
+    let wholes = [
+        (small.clone(), std::iter::once(0..small.len()).collect()),
+        (numpys.clone(), vec![0..400, numpys.len() - 600..numpys.len()]),
+    ];
     let whole = |index: usize| {
         let file = folder.path().join(format!("whole-{index}.npz"));
         std::fs::write(&file, &wholes[index].0).unwrap();

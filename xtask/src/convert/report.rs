@@ -148,7 +148,7 @@ impl Converted {
         let _ = writeln!(text, "source     {} {} bytes  {}", source.file, source.bytes, source.digest);
         let _ = writeln!(text, "inputs     {}", ports(&self.inputs));
         let _ = writeln!(text, "outputs    {}", ports(&self.outputs));
-        let from = self.sample["from"].as_str().unwrap_or("unknown");
+        let from = self.sample.get("from").and_then(Value::as_str).unwrap_or("unknown");
         let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
         for one in &self.comparison.outputs {
             let _ = writeln!(text, "           {}", self.compared(one));
