@@ -279,7 +279,7 @@ fn inputs_and_environment_are_the_callers_choice() {
         finish(convert(&models.file("linear"), &output).args(arguments)).ended(code).said(parts);
     };
     refused(&["--inputs", "X=f16"], 2, &["NAME=TYPE[COLUMNS]"]);
-    refused(&["--inputs", "X=f32[3]"], 3, &["LinearRegression", "fix: "]);
+    refused(&["--inputs", "X=f32[3]"], 3, &["LinearRegression", "takes 8 columns", "fix: write --inputs 'X=f32[8]'"]);
     refused(&["--sample", "/nowhere.csv"], 3, &["--sample /nowhere.csv", "cannot be read"]);
     refused(&["--sample", "/etc/hosts"], 3, &["its form is not known", ".npy"]);
     refused(&["--name", "Prices"], 3, &["`Prices` cannot be a scorer's name", "lower-case"]);

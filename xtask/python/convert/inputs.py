@@ -41,7 +41,15 @@ class Layout:
         names = None if names is None else tuple(str(name) for name in names)
         width = getattr(model, "n_features_in_", None)
         if given:
-            return _given(given, names)
+            layout = _given(given, names)
+            said = layout.ports[0].width
+            if layout.form == "matrix" and width is not None and said != width:
+                raise Refused(
+                    f"takes {width} columns, and --inputs says {said}",
+                    f"write --inputs '{layout.ports[0].name}={layout.ports[0].kind}[{width}]', or leave it out",
+                    type(model).__name__,
+                )
+            return layout
         if columns.reads_documents(model):
             return Layout("documents", (Port("text", "text", None),), None)
         if width is None:
