@@ -26,6 +26,7 @@
 //! | [`sample`] | an input with its answer, by which a model is tried before it is packaged |
 //! | [`tensor`] | tensors by value, and the ports that they fit |
 //! | [`telemetry`] | the log |
+//! | [`text`] | text from outside, bounded and printable |
 //!
 //! # Invariants
 //!
@@ -56,6 +57,7 @@ pub mod server;
 pub mod stores;
 pub mod telemetry;
 pub mod tensor;
+pub mod text;
 mod timer;
 pub mod trigger;
 
