@@ -1,10 +1,12 @@
-//! The scoring server: sockets, routes and limits.
+//! The scoring server: routes, and the way of a request to a trigger and back.
 //!
-//! Owns the listener, the way of a request to a trigger, the bounds on a body, and the end of the process. Must not know
-//! how a call is made into a guest, nor choose a status: those come from `error`.
+//! Owns the service and its routes; sockets are `listener`'s, bodies are `body`'s. Must not know how a call is made into a
+//! guest, nor choose a status: those come from `error`.
 
+mod body;
 mod functions;
 mod health;
+mod listener;
 mod open_inference;
 mod openapi;
 
@@ -17,17 +19,12 @@ use axum::extract::{Request, State};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::Response;
-use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
-use http_body_util::BodyExt;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use http::header::{ALLOW, HeaderMap, HeaderValue};
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::capability::cut;
-use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity, StartupError};
+use crate::error::{Disposition, RequestFailure, Severity};
 use crate::functions::FunctionApp;
 use crate::functions::bindings::Function;
 use crate::functions::envelope::route_attribute;
@@ -37,22 +34,11 @@ use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
 
+use self::body::read;
+pub use self::listener::serve;
+
 /// Azure ML's route.
 const SCORE_ROUTE: &str = "/score";
-
-/// Connections that are open at a time; more wait to be accepted. Bounds what half-read bodies can hold.
-const CONNECTIONS: usize = 1024;
-
-/// Time for a request's headers, and for its body: a client that takes longer is lost or means no good.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How much of a body that is too large is read and dropped, so that a client that is still sending gets the answer
-/// rather than a reset connection.
-const DISCARD_BYTES: u64 = 64 << 20;
-
-/// Most that is reserved for a body before any of it has come.
-const RESERVE_BYTES: u64 = 1 << 20;
 
 /// What is left of `functionTimeout` for answering.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
@@ -181,79 +167,6 @@ impl Service {
     }
 }
 
-/// Serves until `stop` resolves; then takes no more connections and waits for calls in flight, for `limits.drain`.
-///
-/// # Errors
-/// The listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    service: Arc<Service>,
-    stop: impl Future<Output = ()>,
-) -> Result<(), StartupError> {
-    let drain = service.limits.drain;
-    let router = TowerToHyperService::new(router(service));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let (stopping, _) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    tokio::pin!(stop);
-    loop {
-        let place = tokio::select! {
-            () = &mut stop => break,
-            // The semaphore is never closed.
-            Ok(place) = Arc::clone(&places).acquire_owned() => place,
-        };
-        // Ends of earlier connections are of no interest; taking them keeps the set small.
-        while connections.try_join_next().is_some() {}
-        let stream = tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, or a client that is gone already: both pass.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        // Small answers must not wait for more to send with them. Failure only costs that.
-        let _ = stream.set_nodelay(true);
-        let mut stopping = stopping.subscribe();
-        let router = router.clone();
-        connections.spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), router);
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => Some(ended),
-                // A value that changes, or a sender that is gone: both mean the end.
-                _ = stopping.changed() => None,
-            };
-            let ended = match ended {
-                Some(ended) => ended,
-                None => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(place);
-        });
-    }
-    drop(listener);
-    stopping.send_replace(true);
-    tracing::info!(connections = connections.len(), "stopping");
-    let drained = tokio::time::timeout(drain, async { while connections.join_next().await.is_some() {} });
-    if drained.await.is_err() {
-        tracing::warn!(connections = connections.len(), "calls in flight were cut off: limits.drain is over");
-    }
-    Ok(())
-}
-
 fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/", get(async || health::live().map(Body::from)))
@@ -378,47 +291,6 @@ async fn call(
         }
         Err(failure) => fail(dialect, &ids, &failure.disposition()),
     }
-}
-
-/// Reads a body within its bounds; `usual_bytes` is what is reserved for a large one whose length is not announced.
-async fn read(headers: &HeaderMap, mut body: Body, limit_bytes: u64, usual_bytes: u64) -> Result<Vec<u8>, Disposition> {
-    let too_large = || ScoreFailure::TooLarge { limit_bytes }.disposition();
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    // A client that asks first has sent nothing yet, and need not.
-    if announced.is_some_and(|length| length > limit_bytes) && headers.contains_key(EXPECT) {
-        return Err(too_large());
-    }
-    let reserve = |bytes: &mut Vec<u8>, wanted: u64| {
-        let wanted = usize::try_from(wanted.min(limit_bytes)).unwrap_or(usize::MAX);
-        // Where it cannot be had at once, it is asked for step by step.
-        let _ = bytes.try_reserve_exact(wanted.saturating_sub(bytes.len()));
-    };
-    let mut bytes = Vec::new();
-    let mut total: u64 = 0;
-    let reading = async {
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| RequestFailure::BodyLost.disposition())?.into_data() else { continue };
-            total += data.len() as u64;
-            if bytes.is_empty() && total <= limit_bytes {
-                // Most bodies come in one piece, which need not be copied as a rule.
-                if announced == Some(total) {
-                    return Ok(data.into());
-                }
-                // What a client announces is a hint: it may announce much and send nothing.
-                reserve(&mut bytes, announced.unwrap_or(0).min(RESERVE_BYTES));
-            } else if bytes.len() + data.len() > bytes.capacity() && total > RESERVE_BYTES {
-                // Growing by doubling would hold twice as much, and copy it.
-                reserve(&mut bytes, announced.unwrap_or(usual_bytes));
-            }
-            if total <= limit_bytes {
-                bytes.extend_from_slice(&data);
-            } else if total > limit_bytes.saturating_add(DISCARD_BYTES) {
-                break;
-            }
-        }
-        if total > limit_bytes { Err(too_large()) } else { Ok(bytes) }
-    };
-    timer::within(BODY_TIMEOUT, reading).await.unwrap_or_else(|| Err(RequestFailure::BodyTooSlow.disposition()))
 }
 
 /// Logs a failure as the table says, and answers it.
