@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::capability::Capabilities;
 #[cfg(feature = "graphs")]
 use crate::capability::inference;
+use crate::capability::{Capabilities, SharedMemory};
 use crate::component::{self, Compiled};
 use crate::deployment::{self, ENGINE_VARIABLE, Environment};
 use crate::engine::{self, Allocation};
@@ -241,6 +241,10 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
         graphs: None,
         stores,
         config: manifest.config.clone(),
+        memory: Arc::new(SharedMemory::new(
+            deployment::instances_bytes(&manifest.limits),
+            deployment::most_instances(&manifest.limits),
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::error::StartupError;
 use crate::graph::LIBRARY;
 use crate::manifest::{Limits, StoreSection};
+use crate::memory;
 use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 
 /// The port that the Functions host asks its custom handler to listen on.
@@ -53,6 +54,29 @@ pub fn most_instances(limits: &Limits) -> usize {
 #[must_use]
 pub fn most_sessions(limits: &Limits) -> usize {
     cores().min(most_instances(limits))
+}
+
+/// Part of the memory that all bodies may take, and all answers as much again: the rest is for instances and the model.
+const BODIES_PART: u64 = 8;
+
+/// Most that all bodies may take unless the manifest says otherwise: a hundred of the default largest size.
+const BODIES_MOST_BYTES: u64 = 1 << 30;
+
+/// Memory of all bodies that are read or scored at a time, in bytes. One body of the largest size always has room.
+#[must_use]
+pub fn bodies_bytes(limits: &Limits) -> u64 {
+    let derived = || (memory::available_bytes() / BODIES_PART).min(BODIES_MOST_BYTES);
+    limits.bodies_bytes.unwrap_or_else(derived).max(limits.body_bytes)
+}
+
+/// Part of the memory that all instances may take together. The rest is for bodies, answers, the model's pages and the host.
+const INSTANCES_PART: u64 = 2;
+
+/// Linear memory of all instances together, in bytes. One instance of the largest size always has room, if the container has
+/// that much.
+#[must_use]
+pub fn instances_bytes(limits: &Limits) -> u64 {
+    limits.instances_bytes.unwrap_or_else(|| memory::available_bytes() / INSTANCES_PART)
 }
 
 /// The port that the environment asks for, if it does.

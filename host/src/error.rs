@@ -44,7 +44,7 @@ pub enum ScoreFailure {
     },
     /// The scorer says that this input can never be scored.
     Rejected(Problem),
-    /// As many calls wait already as may.
+    /// As many calls wait already as may, or as can be answered in time.
     Saturated,
     /// The deadline passed.
     TimedOut {
@@ -166,7 +166,7 @@ impl ScoreFailure {
                     Redeliver,
                     Warn,
                     "saturated",
-                    "All instances are busy and the queue is full. Try again later.".to_owned(),
+                    "More calls are waiting than could be answered in time. Try again later.".to_owned(),
                 )
             },
             // The retired server called a timeout a failure of the script too.
@@ -236,8 +236,12 @@ impl ScoreFailure {
 /// Why a request is answered without a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
+    /// The answers that are being sent take all memory that answers may take.
+    AnswersFull,
     /// A binary answer for an HTTP output that carries text.
     BinaryAnswer,
+    /// The bodies of other requests take all memory that bodies may take.
+    BodiesFull,
     /// The body broke off.
     BodyLost,
     /// The body did not arrive in time.
@@ -269,7 +273,20 @@ impl RequestFailure {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let row = |status, code, message| row(status, Settlement::Redeliver, Severity::Info, code, message);
+        let full = |code, message: &str| Disposition {
+            severity: Severity::Warn,
+            retry_after: Some(Duration::from_secs(1)),
+            ..row(503, code, message.to_owned())
+        };
         match self {
+            Self::AnswersFull => full(
+                "answers-full",
+                "Answers that their clients have not read take all memory that limits.bodies allows. Try again later.",
+            ),
+            Self::BodiesFull => full(
+                "bodies-full",
+                "The bodies of other requests take all memory that limits.bodies allows. Try again later.",
+            ),
             Self::BinaryAnswer => Disposition {
                 severity: Severity::Error,
                 ..row(

@@ -114,6 +114,18 @@ impl Host {
         self.pid.as_raw_nonzero().get()
     }
 
+    /// Memory that it has from the system, in bytes.
+    ///
+    /// # Panics
+    /// It does not run.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1024
+    }
+
     /// Asks it to end, as a platform does.
     pub fn terminate(&self) {
         rustix::process::kill_process(self.pid, Signal::TERM).expect("the host runs");

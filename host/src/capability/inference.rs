@@ -107,7 +107,7 @@ impl tensor::HostTensor for InstanceState {
         if let Some(kept) = self.keep(vec![tensor])?.and_then(|mut kept| kept.pop()) {
             return Ok(kept);
         }
-        self.memory.refused = true;
+        self.memory.refuse_own();
         Err(wasmtime::Error::msg("open tensors of wasi:nn hold more than limits.memory; drop some"))
     }
 

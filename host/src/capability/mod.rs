@@ -10,6 +10,7 @@ mod graphs;
 #[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
 pub(crate) mod inference;
 mod keyvalue;
+mod memory;
 mod model;
 mod output;
 mod redis;
@@ -28,6 +29,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView};
 pub use self::answers::Answers;
 pub use self::inference::{ContextHandle, ErrorHandle, GraphHandle};
 pub use self::keyvalue::CasHandle;
+pub(crate) use self::memory::Refusal;
+pub use self::memory::SharedMemory;
 pub use self::model::TensorHandle;
 pub use self::telemetry::Lines;
 pub(crate) use self::telemetry::{LogSink, cut};
@@ -35,8 +38,8 @@ pub use crate::redis::Store as BucketHandle;
 pub use crate::redis::raw::Connection as ConnectionHandle;
 pub use crate::tensor::Tensor as ValueHandle;
 
+use self::memory::MemoryLimit;
 use self::output::GuestOutput;
-use crate::engine::TABLE_ELEMENTS;
 use crate::graph::Graphs;
 use crate::model::Model;
 use crate::redis::Store;
@@ -58,6 +61,8 @@ pub struct Capabilities {
     pub stores: BTreeMap<String, Store>,
     /// What `wasi:config` gives.
     pub config: BTreeMap<String, String>,
+    /// Linear memory of all instances.
+    pub memory: Arc<SharedMemory>,
 }
 
 /// Most resource handles that one instance may hold open. A leak in a scorer ends as its error, not as the host's memory.
@@ -87,7 +92,7 @@ impl InstanceState {
         let log = LogSink::new(Arc::clone(&shared.scorer));
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLE_LIMIT);
-        let memory = MemoryLimit { limit_bytes: memory_bytes, used_bytes: 0, pending_bytes: 0, refused: false };
+        let memory = MemoryLimit::new(Arc::clone(&shared.memory), memory_bytes);
         Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, tensor_bytes: 0, memory, wasi: None }
     }
 
@@ -106,7 +111,7 @@ impl InstanceState {
     /// Bounds what follows and names it in the log.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
-        self.memory.refused = false;
+        self.memory.forget_refusal();
         self.log.begin(invocation, lines);
     }
 
@@ -116,8 +121,14 @@ impl InstanceState {
     }
 
     /// True if the instance asked for more memory than it may have.
+    #[cfg(feature = "compiler")]
     pub(crate) fn memory_refused(&self) -> bool {
-        self.memory.refused
+        self.memory.refusal().is_some()
+    }
+
+    /// Returns why the instance got no more memory in this call, if it asked for more than it may have.
+    pub(crate) fn memory_refusal(&self) -> Option<Refusal> {
+        self.memory.refusal()
     }
 
     /// What the handles that are open stand for.
@@ -131,7 +142,7 @@ impl InstanceState {
 
     /// What the instance may have.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
-        self.memory.limit_bytes
+        self.memory.limit_bytes()
     }
 
     /// The limiter that the store asks.
@@ -162,39 +173,6 @@ fn closed_wasi(log: &LogSink) -> WasiCtx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .build()
-}
-
-/// Refuses memory beyond the limit and remembers it: a refused growth reaches the guest as a failed allocation, which
-/// most end with a bare trap.
-struct MemoryLimit {
-    limit_bytes: u64,
-    /// Of all memories of the instance: a component may have several.
-    used_bytes: u64,
-    /// What was granted last, in case the system has not got it.
-    pending_bytes: u64,
-    refused: bool,
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let more = (desired as u64).saturating_sub(current as u64);
-        let fits = self.used_bytes.saturating_add(more) <= self.limit_bytes;
-        if fits {
-            self.used_bytes += more;
-            self.pending_bytes = more;
-        }
-        self.refused |= !fits;
-        Ok(fits)
-    }
-
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.used_bytes -= std::mem::take(&mut self.pending_bytes);
-        Ok(())
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
-    }
 }
 
 /// Which capabilities an interface's import needs from the manifest.

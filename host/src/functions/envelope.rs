@@ -60,6 +60,30 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
+/// The memory that an envelope was read into. A large blob is decoded where it is, and becomes the payload.
+pub trait Buffer: AsRef<[u8]> {
+    /// The same bytes, to be changed.
+    fn as_mut(&mut self) -> &mut [u8];
+    /// Drops all bytes but the first `length`.
+    fn truncate(&mut self, length: usize);
+    /// Makes a payload's body of the bytes, without a copy.
+    fn into_bytes(self) -> Bytes;
+}
+
+impl Buffer for Vec<u8> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn truncate(&mut self, length: usize) {
+        Self::truncate(self, length);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.into()
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "Data", borrow)]
@@ -109,16 +133,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// The body is not what the Functions host sends for this function's bindings.
-pub fn decode(function: &Function, body: Vec<u8>) -> Result<Event, Malformed> {
+pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malformed> {
     if function.trigger == TriggerBinding::WarmUp {
         return Ok(Event::WarmUp);
     }
-    let (mut event, encoded) = read(function, &body)?;
+    let (mut event, encoded) = read(function, body.as_ref())?;
     // The buffer of a large blob is used again for its bytes: both together would be more than twice the blob.
     if let (Event::Calls(calls), Some(range)) = (&mut event, encoded)
         && let [call] = calls.as_mut_slice()
     {
-        call.payload.body = decoded_in_place(body, range).ok_or_else(|| not_base64(function))?.into();
+        let length = decoded_in_place(body.as_mut(), range).ok_or_else(|| not_base64(function))?;
+        body.truncate(length);
+        call.payload.body = body.into_bytes();
     }
     Ok(event)
 }
@@ -187,8 +213,8 @@ fn not_base64(function: &Function) -> Malformed {
     Malformed(format!("`Data.{}` is not base64, as its binding wants it", function.trigger_name))
 }
 
-/// Decodes a part of a buffer into its beginning.
-fn decoded_in_place(mut buffer: Vec<u8>, range: Range<usize>) -> Option<Vec<u8>> {
+/// Decodes a part of a buffer into its beginning, and returns how many bytes that are.
+fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
     const CHARACTERS: usize = 4 << 10;
     let (mut read, mut written) = (range.start, 0);
     let mut characters = [0; CHARACTERS];
@@ -206,8 +232,7 @@ fn decoded_in_place(mut buffer: Vec<u8>, range: Range<usize>) -> Option<Vec<u8>>
         buffer.get_mut(written..written + count)?.copy_from_slice(bytes.get(..count)?);
         (read, written) = (end, written + count);
     }
-    buffer.truncate(written);
-    Some(buffer)
+    Some(written)
 }
 
 /// A text that was written as JSON within a JSON string. Whatever is not so is taken as it is.
@@ -359,11 +384,12 @@ mod tests {
         for length in [0, 1, 2, 3, 4, 3071, 3072, 3073, 6144, 100_000] {
             let bytes: Vec<u8> = (0..length).map(|index: usize| (index % 251) as u8).collect();
             let text = BASE64.encode(&bytes);
-            let buffer = format!("{{\"x\":\"{text}\"}}").into_bytes();
-            assert_eq!(decoded_in_place(buffer, 6..6 + text.len()).unwrap(), bytes, "{length}");
+            let mut buffer = format!("{{\"x\":\"{text}\"}}").into_bytes();
+            let written = decoded_in_place(&mut buffer, 6..6 + text.len()).unwrap();
+            assert_eq!(buffer[..written], bytes, "{length}");
         }
         let early = format!("{}QQ=={}", "A".repeat(4092 - 4), "A".repeat(8));
-        assert_eq!(decoded_in_place(early.clone().into_bytes(), 0..early.len()), None);
-        assert_eq!(decoded_in_place(b"A\xffAA".to_vec(), 0..4), None);
+        assert_eq!(decoded_in_place(&mut early.clone().into_bytes(), 0..early.len()), None);
+        assert_eq!(decoded_in_place(&mut b"A\xffAA".to_vec(), 0..4), None);
     }
 }

@@ -16,12 +16,16 @@ pub struct Limits {
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes: u64,
+    /// Linear memory of all instances together, in bytes; `None` if the host derives it from its memory.
+    pub instances_bytes: Option<u64>,
     /// Instances that may exist at a time, and calls that may be in them; `None`: as many as suit the machine.
     pub instances: Option<usize>,
     /// Calls that may wait for an instance; one more is refused.
     pub queue: usize,
     /// Size of a request's body, in bytes.
     pub body_bytes: u64,
+    /// Size of all bodies that are read or scored at a time, in bytes; `None` if the host derives it from its memory.
+    pub bodies_bytes: Option<u64>,
     /// Time that `init` may take.
     pub init_deadline: Duration,
     /// How long a stop waits for calls in flight.
@@ -32,9 +36,11 @@ pub struct Limits {
 pub(super) struct RawLimits {
     deadline: Option<String>,
     memory: Option<String>,
+    total_memory: Option<String>,
     instances: Option<toml::Value>,
     queue: Option<usize>,
     body: Option<String>,
+    bodies: Option<String>,
     init_deadline: Option<String>,
     drain: Option<String>,
 }
@@ -70,12 +76,35 @@ impl RawLimits {
                 "hand over a reference to what is larger, e.g. a key in a store".to_owned(),
             ));
         }
+        let instances_bytes = match self.total_memory.as_deref() {
+            None | Some("auto") => None,
+            Some(text) => Some(bytes("limits.total_memory", text)?),
+        };
+        if instances_bytes.is_some_and(|instances_bytes| instances_bytes < memory_bytes) {
+            return Err((
+                "`limits.total_memory` is less than `limits.memory`".to_owned(),
+                "write at least the memory of one instance, several times as much for several, or \"auto\"".to_owned(),
+            ));
+        }
+        let bodies_bytes = match self.bodies.as_deref() {
+            None | Some("auto") => None,
+            Some(text) => Some(bytes("limits.bodies", text)?),
+        };
+        if bodies_bytes.is_some_and(|bodies_bytes| bodies_bytes < body_bytes) {
+            return Err((
+                "`limits.bodies` is less than `limits.body`".to_owned(),
+                "write at least the size of one body, several times as much for several at a time, or \"auto\""
+                    .to_owned(),
+            ));
+        }
         Ok(Limits {
             deadline: time("limits.deadline", self.deadline)?,
             memory_bytes,
+            instances_bytes,
             instances,
             queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
             body_bytes,
+            bodies_bytes,
             init_deadline: time("limits.init_deadline", self.init_deadline)?,
             drain: time("limits.drain", self.drain)?,
         })

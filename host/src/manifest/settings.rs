@@ -200,6 +200,13 @@ pub const SETTINGS: &[Setting] = &[
         "Of one instance, 1MiB to 4GiB. Weights do not count: the host holds them.",
     ),
     setting(
+        "limits.total_memory",
+        "\"auto\" or size",
+        "auto",
+        "Of all instances together. Half of it is divided equally among limits.instances, half goes to those that need more; a \
+         call that gets none of it is answered 503. auto is half of the container's memory limit.",
+    ),
+    setting(
         "limits.instances",
         "\"auto\" or number",
         "auto",
@@ -217,6 +224,13 @@ pub const SETTINGS: &[Setting] = &[
         "size",
         "8MiB",
         "Of one request, at most 1GiB; the default is over a thousand digits of 784 pixels in JSON.",
+    ),
+    setting(
+        "limits.bodies",
+        "\"auto\" or size",
+        "auto",
+        "Memory of all request bodies over 64 KiB at a time, and as much again for answers. A request waits for its share within \
+         the deadline, and is then answered 503. auto is an eighth of the container's memory limit, at most 1GiB, at least limits.body.",
     ),
     setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
     setting("limits.drain", "time", "10s", "What a stop waits for calls in flight, below the 30 s of Kubernetes."),

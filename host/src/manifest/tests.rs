@@ -22,9 +22,11 @@ fn defaults_hold_when_nothing_is_written() {
         Limits {
             deadline: Duration::from_secs(5),
             memory_bytes: 256 << 20,
+            instances_bytes: None,
             instances: None,
             queue: 64,
             body_bytes: 8 << 20,
+            bodies_bytes: None,
             init_deadline: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }

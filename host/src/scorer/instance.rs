@@ -12,7 +12,7 @@ use super::bindings::capabilities::scorebox::scoring::types as wit;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use super::tensor::Tensor;
 use super::{Invocation, Payload, Source, store};
-use crate::capability::{InstanceState, cut};
+use crate::capability::{InstanceState, Refusal, cut};
 use crate::error::{Problem, ScoreFailure};
 use crate::timer;
 
@@ -150,7 +150,7 @@ impl Instance {
         let failure = match called {
             Some(Ok((value,))) => {
                 // A guest that lived through a refused growth may have lost what it was about to build.
-                self.reusable = !InstanceState::of(self.store.data()).memory_refused();
+                self.reusable = InstanceState::of(self.store.data()).memory_refusal().is_none();
                 return Ok(value);
             }
             Some(Err(error)) => Failure::of_guest(error, InstanceState::of(self.store.data())),
@@ -167,14 +167,16 @@ impl Failure {
         if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
             return Self::timed_out();
         }
-        Self::Score(match state.memory_refused() {
+        Self::Score(match state.memory_refusal() {
             // A refused growth ends most guests with a bare trap; the limiter knows better.
-            true => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
-            false if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
+            Some(Refusal::Own) => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
+            // Other instances have it, and give it back.
+            Some(Refusal::Shared) => ScoreFailure::Saturated,
+            None if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
                 "it wrote below its memory, as a stack that overflows does: see for recursion and large local values \
                  (Rust's linker sets the stack's size with `-zstack-size`): {error:?}"
             )),
-            false => ScoreFailure::Trapped(format!("{error:?}")),
+            None => ScoreFailure::Trapped(format!("{error:?}")),
         })
     }
 

@@ -216,6 +216,10 @@ impl Linked {
                 format!("needs more than {} bytes of memory", limits.memory_bytes),
                 "read less of the model into the scorer, or raise limits.memory".to_owned(),
             ),
+            Failure::Score(ScoreFailure::Saturated) => (
+                "needs more memory than limits.total_memory leaves for one instance".to_owned(),
+                "give the container more memory, or set limits.total_memory, or lower limits.instances".to_owned(),
+            ),
             Failure::Score(failure) => {
                 let row = failure.disposition();
                 (row.detail.unwrap_or(row.message), "see the lines above that the scorer wrote".to_owned())

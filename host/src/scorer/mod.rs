@@ -8,7 +8,9 @@ pub(crate) mod bindings;
 mod graph_runner;
 mod instance;
 mod lane;
+mod large;
 mod linking;
+mod pipeline;
 mod pool;
 mod prediction_cache;
 pub mod signature;
@@ -32,12 +34,12 @@ use self::batcher::{Answer, Batcher, Runner};
 use self::graph_runner::GraphRunner;
 use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
+use self::large::Large;
 use self::linking::Linked;
 use self::pool::{Place, Pool, Turn};
 use self::prediction_cache::PredictionCache;
 pub use self::prediction_cache::{CacheStatus, entry};
 use self::signature::Signature;
-use self::tensor_body::Written;
 use self::tensor_body::open_inference::ModelName;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
@@ -125,6 +127,7 @@ enum Code {
 struct Shared {
     code: Code,
     pool: Pool,
+    large: Large,
     /// Calls that may run at a time.
     most: usize,
     signature: Signature,
@@ -201,8 +204,9 @@ impl Scorer {
             Code::Graph(_) => deployment::most_sessions(&limits),
         };
         let pool = Pool::new(most, limits.queue, &instances);
+        let large = Large::new(deployment::cores(), most);
         let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
-        let shared = Shared { code, pool, most, signature, model, limits, instances, batcher, cache };
+        let shared = Shared { code, pool, large, most, signature, model, limits, instances, batcher, cache };
         Ok(Self { shared: Arc::new(shared), runtime })
     }
 
@@ -255,6 +259,26 @@ impl Scorer {
         &self.shared.signature
     }
 
+    /// Does some work on a scoring thread, so that it holds up no thread that serves sockets.
+    ///
+    /// # Errors
+    /// The work panicked.
+    pub async fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ScoreFailure> {
+        let done = self.runtime.spawn(async move { work() }).await;
+        done.map_err(|error| ScoreFailure::HostFault(error.to_string()))
+    }
+
+    /// False if a body of `bytes` bytes, read after `waiting_bytes` others, could not be answered before its deadline: it need
+    /// not be read. Small bodies are always read.
+    #[must_use]
+    pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
+        bytes <= lane::LONG_BYTES as u64
+            || self.shared.large.is_in_time(bytes, waiting_bytes, self.shared.limits.deadline)
+    }
+
     /// Scores one payload. The deadline counts from here, waiting for an instance included.
     ///
     /// # Errors
@@ -269,56 +293,6 @@ impl Scorer {
 }
 
 impl Shared {
-    async fn score(
-        self: &Arc<Self>,
-        invocation: Invocation,
-        payload: Payload,
-        deadline: Instant,
-    ) -> Result<Scored, ScoreFailure> {
-        // Counted before its body is read: whoever waits holds memory. With a cache, whoever has to be scored.
-        let place = if self.cache.is_none() { Some(self.enter()?) } else { None };
-        if payload.body.len() > lane::LONG_BYTES {
-            lane::go_long().await;
-        }
-        let mut reply = tensor_body::Reply::default();
-        let input = match &self.signature {
-            Signature::Payload(signature) => {
-                let payload = signature.labelled(payload);
-                signature.admit(&payload)?;
-                Input::Payload(payload)
-            }
-            Signature::Tensor(signature) => {
-                let (tensors, asked) = tensor_body::read(signature, &payload, &invocation.attributes)?;
-                reply = asked;
-                Input::Tensors(tensors)
-            }
-        };
-        let mut run_time = Duration::ZERO;
-        let (output, status) = match &self.cache {
-            None => (Box::pin(self.compute(invocation, input, deadline, place, &mut run_time)).await?, None),
-            Some(cache) => {
-                let key = entry::key(cache.scorer(), &input);
-                let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
-                let took = &mut run_time;
-                // In a box of its own, which a hit does not need: most of a call's state is here.
-                let compute = move || Box::pin(self.compute(invocation, input, deadline, None, took));
-                let (output, status) = cache.answer(key, deadline, late, compute).await?;
-                (Arc::unwrap_or_clone(output), Some(status))
-            }
-        };
-        if matches!(output, Output::Tensors(_)) && output.bytes() > lane::LONG_BYTES {
-            lane::go_long().await;
-        }
-        let Written { payload, attributes } = match (output, &self.signature) {
-            (Output::Payload(payload), _) => Written { payload, attributes: Vec::new() },
-            (Output::Tensors(tensors), Signature::Tensor(_)) => tensor_body::write(&reply, &self.model, tensors),
-            (Output::Tensors(_), Signature::Payload(_)) => {
-                return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
-            }
-        };
-        Ok(Scored { payload, attributes, run_time, cache: status })
-    }
-
     fn enter(&self) -> Result<Place, ScoreFailure> {
         self.pool.enter().ok_or(ScoreFailure::Saturated)
     }

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Response;
 
-use super::{Ready, Service, log_failure, read};
+use super::budget::SMALL_BYTES;
+use super::{Ready, Service, count_answer, log_failure, read};
 use crate::deployment::most_instances;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement};
 use crate::functions::answer::{Answer, ParkedCall, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
-use crate::functions::envelope::{Call, Event, HttpCall, decode};
+use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::scorer::{Invocation, Lines, Payload, Source};
 use crate::trigger::http::{self as http_trigger, Ids};
 
@@ -47,37 +48,49 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
     let body_bytes = service.limits.body_bytes;
     let limit_bytes =
         body_bytes.saturating_mul(ENVELOPE_FACTOR).saturating_add(ENVELOPE_OVERHEAD_BYTES).max(ENVELOPE_BYTES);
-    // Base64, for the most part.
-    let usual_bytes = (body_bytes / 3).saturating_mul(4).saturating_add(ENVELOPE_OVERHEAD_BYTES);
-    let event = match read(&head.headers, body, limit_bytes, usual_bytes).await {
-        Ok(body) => decode(function, body).map_err(|malformed| RequestFailure::Malformed(malformed.0).disposition()),
-        // Its caller is told so; a message is the platform's to keep.
-        Err(disposition) if function.trigger == TriggerBinding::Http => {
-            return respond_failed(function, &id, &disposition);
-        }
-        Err(disposition) => Err(disposition),
+    let body = match read(&head.headers, body, &service.bounds(limit_bytes)).await {
+        Ok(body) => body,
+        Err(disposition) => return not_called(function, &id, &disposition),
     };
-    let event = match event {
+    // Before a large envelope is decoded, for the scoring threads do that, and after a small one, which may ask for nothing.
+    let mut scorer = None;
+    if body.as_ref().len() as u64 > SMALL_BYTES {
+        match service.ready().await {
+            Ok(ready) => scorer = Some(ready),
+            Err(failure) => return not_called(function, &id, &failure.disposition()),
+        }
+    }
+    let decoded = match &scorer {
+        Some(ready) => {
+            let bindings = function.clone();
+            match ready.app.scorer.offload(move || decode(&bindings, body)).await {
+                Ok(decoded) => decoded,
+                Err(failure) => return not_called(function, &id, &failure.disposition()),
+            }
+        }
+        None => decode(function, body),
+    };
+    let event = match decoded {
         Ok(event) => event,
-        Err(disposition) => return refused(&id, &disposition),
+        Err(Malformed(detail)) => return refused(&id, &RequestFailure::Malformed(detail).disposition()),
     };
     // A batch without messages asks for nothing.
     if matches!(&event, Event::Calls(calls) if calls.is_empty()) {
-        return answered(&Answer::default());
+        return document(&Answer::default());
     }
-    let ready = match service.ready().await {
-        Ok(ready) => ready,
-        Err(failure) if matches!(event, Event::Http(_)) => {
-            return respond_failed(function, &id, &failure.disposition());
-        }
-        Err(failure) => return refused(&id, &failure.disposition()),
+    let ready = match scorer {
+        Some(ready) => ready,
+        None => match service.ready().await {
+            Ok(ready) => ready,
+            Err(failure) => return not_called(function, &id, &failure.disposition()),
+        },
     };
     match event {
-        Event::WarmUp => answered(&Answer::default()),
+        Event::WarmUp => document(&Answer::default()),
         Event::Http(call) => request_in_envelope(service, &ready, function, &id, call, latest).await,
         Event::Calls(calls) => {
             let ended = run_all(&ready, function, &id, calls, latest).await;
-            settle(function, &id, ended)
+            settle(service, function, &id, ended).await
         }
     }
 }
@@ -131,7 +144,7 @@ async fn request_in_envelope(
         // An error's body is text.
         let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition));
     }
-    answered(&answer)
+    answered(service, id, &answer).await
 }
 
 /// Runs the calls of an invocation, as many at a time as there may be instances.
@@ -177,7 +190,7 @@ async fn run_all(
 
 /// Decides about the whole invocation: the platform settles a batch as one, so one message that must come again brings all
 /// of its batch with it, and the last delivery of one is everybody's last chance.
-fn settle(function: &Function, id: &str, ended: Vec<Ended>) -> Response<Body> {
+async fn settle(service: &Service, function: &Function, id: &str, ended: Vec<Ended>) -> Response<Body> {
     let is_last =
         |ended: &Ended| ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count;
     let is_last = ended.iter().any(is_last);
@@ -206,12 +219,21 @@ fn settle(function: &Function, id: &str, ended: Vec<Ended>) -> Response<Body> {
             payloads => answer.put_all(output, payloads),
         }
     }
-    answered(&answer)
+    answered(service, id, &answer).await
 }
 
 /// A failure among the lines of its invocation.
 fn line(disposition: &Disposition) -> String {
     format!("{} {}", disposition.code, disposition.message)
+}
+
+/// The answer to an invocation whose call was not made. The caller of an HTTP trigger is told; a message is the platform's to
+/// keep.
+fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
+    if function.trigger == TriggerBinding::Http {
+        return respond_failed(function, id, disposition);
+    }
+    refused(id, disposition)
 }
 
 /// An answer through the function's HTTP output, for a call that was not made.
@@ -222,7 +244,7 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
     let response = http_trigger::failed(&Ids::of(id), disposition);
     // An error's body is text.
     let _ = answer.respond(function.http.as_deref().unwrap_or_default(), &response);
-    answered(&answer)
+    document(&answer)
 }
 
 /// An invocation that is no invocation.
@@ -236,6 +258,16 @@ fn failed(id: &str, disposition: &Disposition) -> Response<Body> {
     http_trigger::failed(&Ids::of(id), disposition).map(Body::from)
 }
 
-fn answered(answer: &Answer) -> Response<Body> {
+/// The answer to an invocation, which waits for memory if it is large.
+async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body> {
+    let deadline = Instant::now() + service.limits.deadline;
+    match count_answer(Bytes::from(answer.to_string()), &service.answers, deadline).await {
+        Ok(body) => Ids::made().document(body).map(Body::from),
+        Err(disposition) => refused(id, &disposition),
+    }
+}
+
+/// A small answer to an invocation.
+fn document(answer: &Answer) -> Response<Body> {
     Ids::made().document(Bytes::from(answer.to_string())).map(Body::from)
 }

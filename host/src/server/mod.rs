@@ -4,6 +4,7 @@
 //! guest, nor choose a status: those come from `error`.
 
 mod body;
+mod budget;
 mod functions;
 mod health;
 mod listener;
@@ -24,17 +25,19 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::capability::cut;
-use crate::error::{Disposition, RequestFailure, Severity};
+use crate::deployment;
+use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity};
 use crate::functions::FunctionApp;
 use crate::functions::bindings::Function;
-use crate::functions::envelope::route_attribute;
+use crate::functions::envelope::{Buffer as _, route_attribute};
 use crate::manifest::{Limits, Manifest};
 use crate::scorer::{CacheStatus, Payload, World};
 use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
 
-use self::body::read;
+use self::body::{Bounds, announced_bytes, count_answer, discard_unless_asked, read};
+use self::budget::Budget;
 pub use self::listener::serve;
 
 /// Azure ML's route.
@@ -55,6 +58,10 @@ pub struct Service {
     /// Whether the Functions host is the one who calls: only then is there a route for each function.
     is_custom_handler: bool,
     open_inference: open_inference::Model,
+    /// Memory of the bodies that are being read or scored.
+    bodies: Budget,
+    /// Memory of the answers that are being sent.
+    answers: Budget,
     ready: watch::Sender<Option<Arc<Ready>>>,
 }
 
@@ -108,7 +115,9 @@ impl Service {
         let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
         let open_inference = open_inference::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
-        Arc::new(Self { limits, routes, functions, is_custom_handler, open_inference, ready })
+        let bodies_bytes = deployment::bodies_bytes(&limits);
+        let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));
+        Arc::new(Self { limits, routes, functions, is_custom_handler, open_inference, bodies, answers, ready })
     }
 
     /// The function that a request invokes, in an envelope.
@@ -130,6 +139,20 @@ impl Service {
     fn route(&self, path: &str) -> Option<Matched<'_>> {
         let mut routes = self.functions.routes.iter();
         routes.find_map(|(route, methods)| Some(Matched { methods, values: route.values(path)? }))
+    }
+
+    /// The bounds of one body of at most `limit_bytes` bytes that begins to be read now.
+    fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
+        Bounds { limit_bytes, budget: &self.bodies, deadline: Instant::now() + self.limits.deadline }
+    }
+
+    /// True if a request's body is large and could not be answered before its deadline.
+    fn is_hopeless(&self, headers: &HeaderMap) -> bool {
+        let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes) else {
+            return false;
+        };
+        let ready = self.ready.borrow();
+        ready.as_ref().is_some_and(|ready| !ready.app.scorer.is_in_time(bytes, self.bodies.waiting_bytes()))
     }
 
     /// When the Functions host would kill this process; a little earlier, a call ends by itself.
@@ -265,9 +288,13 @@ async fn call(
         Ok(ids) => ids,
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
-    let limit_bytes = service.limits.body_bytes;
-    let body = match read(&head.headers, body, limit_bytes, limit_bytes).await {
-        Ok(body) => Bytes::from(body),
+    // Before the body is read: what cannot be answered in time need not be sent.
+    if service.is_hopeless(&head.headers) {
+        discard_unless_asked(&head.headers, body);
+        return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
+    }
+    let body = match read(&head.headers, body, &service.bounds(service.limits.body_bytes)).await {
+        Ok(body) => body.into_bytes(),
         Err(disposition) => return fail(dialect, &ids, &disposition),
     };
     let ready = match service.ready().await {
@@ -284,7 +311,12 @@ async fn call(
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     match scored {
-        Ok(scored) => {
+        Ok(mut scored) => {
+            let body = std::mem::take(&mut scored.payload.body);
+            match count_answer(body, &service.answers, Instant::now() + service.limits.deadline).await {
+                Ok(body) => scored.payload.body = body,
+                Err(disposition) => return fail(dialect, &ids, &disposition),
+            }
             let (run_ms, cache) = (scored.run_time.as_secs_f64() * 1e3, scored.cache.map(CacheStatus::header));
             tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
             http_trigger::scored(&ids, scored).map(Body::from)

@@ -10,8 +10,15 @@ use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, put_text, shape_text};
+use super::deadline;
 use super::reading::{Reader, Step, unexpected};
 use crate::model::Dtype;
+
+/// Elements of one list after which the clock is looked at: some 50 microseconds.
+const LOOK_ELEMENTS: usize = 4096;
+
+/// Bytes of short lists after which the clock is looked at.
+const LOOK_BYTES: usize = 16 << 10;
 
 /// A tensor in the making. The length of a dimension is what its first list had; every other must agree.
 pub(super) struct Elements<'a> {
@@ -22,6 +29,8 @@ pub(super) struct Elements<'a> {
     /// How many lists deep the elements stand; found out by the first of them where either form may come.
     leaf: Option<usize>,
     data: Vec<u8>,
+    /// Length of the data at which the clock is looked at next, after a list.
+    next_look_bytes: usize,
 }
 
 /// What was read where nested lists and a flat one are both welcome.
@@ -54,7 +63,7 @@ impl<'a> Elements<'a> {
         let elements = shape.iter().flatten().fold(1u64, |product, dimension| product.saturating_mul(*dimension));
         let elements = usize::try_from(elements).unwrap_or(usize::MAX).min(body_bytes / 2 + 1);
         let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
-        Self { port, declared, shape, leaf, data }
+        Self { port, declared, shape, leaf, data, next_look_bytes: LOOK_BYTES }
     }
 
     /// Reads from here.
@@ -203,6 +212,15 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 break;
             }
             length += 1;
+            if length.is_multiple_of(LOOK_ELEMENTS) && deadline::is_passed() {
+                return Err(reader.misfit("The deadline has passed.".to_owned()));
+            }
+        }
+        if elements.data.len() >= elements.next_look_bytes {
+            elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
+            if deadline::is_passed() {
+                return Err(reader.misfit("The deadline has passed.".to_owned()));
+            }
         }
         let (length, is_flat) = (length as u64, elements.is_flat());
         match elements.wanted(depth) {

@@ -4,6 +4,7 @@
 //! forms: Azure ML's JSON (`azure_ml`), the Open Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
 
 mod azure_ml;
+mod deadline;
 mod elements;
 pub mod open_inference;
 mod raw;
@@ -17,6 +18,7 @@ use super::tensor::Tensor;
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 
+pub(super) use self::deadline::reading_until;
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
 /// The form that a call's answer is to have.

@@ -1,0 +1,180 @@
+//! Linear memory of instances: how much one may have, and all of them together.
+//!
+//! Owns the two bounds and what was asked for beyond them. Must not know what an instance does with its memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::ResourceLimiter;
+
+use crate::engine::TABLE_ELEMENTS;
+
+/// Linear memory of all instances of one host. Without it, as many instances as may run at a time could each grow to
+/// `limits.memory`, and a container would be killed for what one scorer does.
+#[derive(Debug)]
+pub struct SharedMemory {
+    /// What every instance may have whatever the others do, in bytes.
+    share_bytes: u64,
+    /// What is left for instances that need more than their share, in bytes.
+    free_bytes: AtomicU64,
+}
+
+impl SharedMemory {
+    /// Divides `total_bytes` among `instances`: half of it in equal shares, half for those that need more.
+    #[must_use]
+    pub fn new(total_bytes: u64, instances: usize) -> Self {
+        let half = total_bytes / 2;
+        let instances = u64::try_from(instances).unwrap_or(u64::MAX).max(1);
+        Self { share_bytes: half / instances, free_bytes: AtomicU64::new(half) }
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let left = |free: u64| free.checked_sub(bytes);
+        bytes == 0 || self.free_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            self.free_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Which bound refused memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The instance has as much as one may have.
+    Own,
+    /// All instances together have as much as they may have.
+    Shared,
+}
+
+/// The memory of one instance. A refused growth reaches the guest as a failed allocation, which most end with a bare trap, so
+/// the reason is remembered here.
+pub(super) struct MemoryLimit {
+    shared: Arc<SharedMemory>,
+    limit_bytes: u64,
+    /// Of all memories of the instance: a component may have several.
+    used_bytes: u64,
+    /// Granted last; taken back if the system does not have it.
+    pending_bytes: u64,
+    refusal: Option<Refusal>,
+}
+
+impl MemoryLimit {
+    pub(super) fn new(shared: Arc<SharedMemory>, limit_bytes: u64) -> Self {
+        Self { shared, limit_bytes, used_bytes: 0, pending_bytes: 0, refusal: None }
+    }
+
+    pub(super) fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// Notes that a capability refused memory which counts like the instance's own.
+    pub(super) fn refuse_own(&mut self) {
+        self.refusal = Some(Refusal::Own);
+    }
+
+    pub(super) fn forget_refusal(&mut self) {
+        self.refusal = None;
+    }
+
+    /// Returns what `used_bytes` takes of the memory that instances share.
+    fn beyond_share(&self, used_bytes: u64) -> u64 {
+        used_bytes.saturating_sub(self.shared.share_bytes)
+    }
+
+    fn grow(&mut self, more: u64) -> Result<(), Refusal> {
+        let wanted = self.used_bytes.saturating_add(more);
+        if wanted > self.limit_bytes {
+            return Err(Refusal::Own);
+        }
+        if !self.shared.take(self.beyond_share(wanted) - self.beyond_share(self.used_bytes)) {
+            return Err(Refusal::Shared);
+        }
+        self.used_bytes = wanted;
+        Ok(())
+    }
+
+    fn shrink(&mut self, less: u64) {
+        let used_bytes = self.used_bytes.saturating_sub(less);
+        self.shared.give_back(self.beyond_share(self.used_bytes) - self.beyond_share(used_bytes));
+        self.used_bytes = used_bytes;
+    }
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        self.shrink(u64::MAX);
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let more = (desired as u64).saturating_sub(current as u64);
+        match self.grow(more) {
+            Ok(()) => {
+                self.pending_bytes = more;
+                Ok(true)
+            }
+            Err(refusal) => {
+                self.refusal = Some(refusal);
+                Ok(false)
+            }
+        }
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let pending = std::mem::take(&mut self.pending_bytes);
+        self.shrink(pending);
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn one_instance_cannot_take_the_shares_of_the_others() {
+        // 16 MiB for each of eight, 128 MiB for those that need more.
+        let shared = Arc::new(SharedMemory::new(256 * MIB, 8));
+        let instance = || MemoryLimit::new(Arc::clone(&shared), 256 * MIB);
+        let mut hog = instance();
+        assert_eq!(hog.grow(144 * MIB), Ok(()));
+        assert_eq!(hog.grow(1), Err(Refusal::Shared));
+        let mut others: Vec<_> = (0..7).map(|_| instance()).collect();
+        for other in &mut others {
+            assert_eq!(other.grow(16 * MIB), Ok(()));
+            assert_eq!(other.grow(1), Err(Refusal::Shared));
+        }
+        drop(hog);
+        assert_eq!(others[0].grow(128 * MIB), Ok(()));
+        assert_eq!(others[1].grow(1), Err(Refusal::Shared));
+        drop(others);
+        assert_eq!(shared.free_bytes.load(Ordering::Relaxed), 128 * MIB);
+    }
+
+    #[test]
+    fn a_growth_that_the_system_refuses_is_given_back() {
+        let shared = Arc::new(SharedMemory::new(64 * MIB, 1));
+        let mut memory = MemoryLimit::new(Arc::clone(&shared), 8 * MIB);
+        assert!(memory.memory_growing(0, 4 << 20, None).unwrap());
+        memory.memory_grow_failed(wasmtime::Error::msg("no memory")).unwrap();
+        assert_eq!(memory.used_bytes, 0);
+        assert!(!memory.memory_growing(0, 9 << 20, None).unwrap());
+        assert_eq!(memory.refusal(), Some(Refusal::Own));
+        memory.forget_refusal();
+        assert!(memory.memory_growing(0, 8 << 20, None).unwrap());
+    }
+}

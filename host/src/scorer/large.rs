@@ -1,0 +1,281 @@
+//! Large calls: those whose body or answer takes long to read, to score or to write.
+//!
+//! Owns how many of them are in memory in decoded form, how many of those execute, so that small calls always find an
+//! instance, and which are refused because they could not be answered before their deadline. Must not know what a body
+//! means.
+//!
+//! A large call is judged by its bytes. The rate at which large calls are finished is measured while there are any; a call
+//! whose turn would come too late is refused before it costs anything, instead of failing after it has cost everything.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::timer;
+
+/// Part of a call's time that may be spent on its way to the answer, by the measured rate. The rest is for the rate's error.
+const USABLE: f64 = 0.7;
+
+/// How often a waiting call is judged again: the rate may not have been known, or was another, when it came.
+const JUDGE_AGAIN: Duration = Duration::from_millis(100);
+
+/// Bytes after which older measurements count half.
+const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// Busy time after which older measurements count half, so that a bad minute is soon forgotten.
+const MEMORY_TIME: Duration = Duration::from_secs(10);
+
+/// The large calls of one scorer.
+pub(super) struct Large {
+    /// One permit for each call whose tensors or answer may be in memory: those that execute, and one more for each core.
+    decoded: Arc<Semaphore>,
+    /// One permit for each call that may execute: half of those that may execute at all.
+    executing: Arc<Semaphore>,
+    load: Arc<Mutex<Load>>,
+}
+
+/// A large call that was let in. It counts until this is dropped.
+pub(super) struct Admitted {
+    load: Arc<Mutex<Load>>,
+    bytes: u64,
+    /// What [`Load::departed_bytes`] will be when every earlier call is gone.
+    turn: u64,
+    finished: bool,
+}
+
+/// Why a call got no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoTurn {
+    /// The deadline passed.
+    Late,
+    /// The deadline would pass before the answer, by the rate that was measured meanwhile.
+    Hopeless,
+}
+
+/// A call's turn to be decoded, to execute or to be encoded. Given back when it is dropped.
+pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
+/// What is under way, and how fast it has been.
+#[derive(Debug, Default)]
+struct Load {
+    calls: u64,
+    bytes: u64,
+    /// Bytes of all calls that are gone.
+    departed_bytes: u64,
+    /// Start of the time in which there were calls and that is not counted yet.
+    since: Option<Instant>,
+    busy: Duration,
+    finished_bytes: f64,
+}
+
+impl Large {
+    /// For `cores` cores and `most` calls that may execute at a time.
+    pub(super) fn new(cores: usize, most: usize) -> Self {
+        let executing = most.div_ceil(2).max(1);
+        let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self { decoded: slots(executing.saturating_add(cores)), executing: slots(executing), load: Arc::default() }
+    }
+
+    /// True if a body of `bytes` bytes that comes after `waiting_bytes` others could be answered within `time`.
+    pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
+        self.load().is_in_time(bytes.saturating_add(waiting_bytes), time)
+    }
+
+    /// Lets a call in, unless its answer would come too late.
+    pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
+        let mut load = self.load();
+        if !load.is_in_time(bytes, time) {
+            return None;
+        }
+        load.count();
+        let turn = load.departed_bytes.saturating_add(load.bytes);
+        load.calls += 1;
+        load.bytes = load.bytes.saturating_add(bytes);
+        load.since = Some(Instant::now());
+        Some(Admitted { load: Arc::clone(&self.load), bytes, turn, finished: false })
+    }
+
+    /// Waits, in order of arrival, for the turn to be decoded. It lasts until the answer is encoded.
+    ///
+    /// # Errors
+    /// The deadline passes before, or the answer would not come before it.
+    pub(super) async fn decode(&self, admitted: &Admitted, deadline: Instant) -> Result<Slot, NoTurn> {
+        let mut turn = pin!(Arc::clone(&self.decoded).acquire_owned());
+        loop {
+            let until = deadline.min(Instant::now() + JUDGE_AGAIN);
+            if let Some(permit) = timer::until(until, turn.as_mut()).await {
+                // The semaphore is never closed.
+                return permit.map(Slot).map_err(|_| NoTurn::Late);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(NoTurn::Late);
+            }
+            if !admitted.is_still_in_time(left) {
+                return Err(NoTurn::Hopeless);
+            }
+        }
+    }
+
+    /// Waits, in order of arrival, for the turn to encode a large answer to a small call; `None` if the deadline passes before.
+    pub(super) async fn encode(&self, deadline: Instant) -> Option<Slot> {
+        slot(&self.decoded, deadline).await
+    }
+
+    /// Waits, in order of arrival, for a turn to execute; `None` if the deadline passes before.
+    pub(super) async fn execute(&self, deadline: Instant) -> Option<Slot> {
+        slot(&self.executing, deadline).await
+    }
+
+    fn load(&self) -> MutexGuard<'_, Load> {
+        lock(&self.load)
+    }
+}
+
+async fn slot(slots: &Arc<Semaphore>, deadline: Instant) -> Option<Slot> {
+    // The semaphore is never closed.
+    timer::until(deadline, Arc::clone(slots).acquire_owned()).await?.ok().map(Slot)
+}
+
+fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
+    // Numbers that are whole after every statement.
+    load.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Admitted {
+    /// True if the calls that came before and this one can be answered within `time`.
+    fn is_still_in_time(&self, time: Duration) -> bool {
+        let load = lock(&self.load);
+        let ahead = self.turn.saturating_sub(load.departed_bytes);
+        load.seconds(ahead.saturating_add(self.bytes)).is_none_or(|seconds| seconds <= time.as_secs_f64())
+    }
+
+    /// Notes that the call was answered, so that its bytes count for the rate.
+    pub(super) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut load = lock(&self.load);
+        load.count();
+        load.calls = load.calls.saturating_sub(1);
+        load.bytes = load.bytes.saturating_sub(self.bytes);
+        load.departed_bytes = load.departed_bytes.saturating_add(self.bytes);
+        load.since = (load.calls > 0).then(Instant::now);
+        if self.finished {
+            load.finished(self.bytes);
+        }
+    }
+}
+
+impl Load {
+    /// Adds the time since the last change to the busy time.
+    fn count(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.busy += since.elapsed();
+        }
+        if self.busy > MEMORY_TIME || self.finished_bytes > MEMORY_BYTES {
+            self.finished_bytes /= 2.0;
+            self.busy /= 2;
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn finished(&mut self, bytes: u64) {
+        self.finished_bytes += bytes as f64;
+    }
+
+    fn is_in_time(&self, more: u64, time: Duration) -> bool {
+        // Somebody has to be let in, or nothing would ever be measured.
+        let seconds = self.seconds(self.bytes.saturating_add(more)).filter(|_| self.calls > 0);
+        seconds.is_none_or(|seconds| seconds <= time.as_secs_f64() * USABLE)
+    }
+
+    /// How long so many bytes take, or `None` if no rate is known.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn seconds(&self, bytes: u64) -> Option<f64> {
+        let busy = self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        (self.finished_bytes > 0.0).then(|| bytes as f64 * busy.as_secs_f64() / self.finished_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten megabytes that took a second.
+    fn measured() -> Large {
+        let large = Large::new(2, 8);
+        *large.load() = Load { busy: Duration::from_secs(1), finished_bytes: 10e6, ..Load::default() };
+        large
+    }
+
+    #[test]
+    fn a_call_that_would_be_late_is_refused_at_once() {
+        let large = measured();
+        let second = Duration::from_secs(1);
+        // The first is always let in, or a slow scorer would never answer again.
+        let first = large.enter(9_000_000, second).unwrap();
+        assert!(!large.is_in_time(1, 0, second));
+        assert!(large.enter(1, second).is_none());
+        assert!(large.is_in_time(9_000_000, 0, 4 * second));
+        assert!(!large.is_in_time(9_000_000, 20_000_000, 4 * second));
+        drop(first);
+        assert!(large.enter(1, second).is_some());
+    }
+
+    #[test]
+    fn nothing_is_refused_before_a_rate_is_known() {
+        let large = Large::new(2, 8);
+        let _many: Vec<_> = (0..100).map(|_| large.enter(8 << 20, Duration::from_millis(1)).unwrap()).collect();
+    }
+
+    #[test]
+    fn failed_calls_take_time_and_give_nothing() {
+        let large = measured();
+        large.enter(1_000_000, Duration::from_secs(1)).unwrap().finish();
+        let after_success = large.load().finished_bytes;
+        drop(large.enter(1_000_000, Duration::from_secs(1)));
+        assert!((large.load().finished_bytes - after_success).abs() < 1.0);
+        assert!((after_success - 11e6).abs() < 1.0);
+    }
+
+    #[tokio::test]
+    async fn half_of_the_instances_stay_for_small_calls() {
+        let large = Large::new(2, 8);
+        let soon = Instant::now() + Duration::from_millis(20);
+        let mut held = Vec::new();
+        while let Some(slot) = large.execute(soon).await {
+            held.push(slot);
+        }
+        assert_eq!(held.len(), 4);
+        let mut held = Vec::new();
+        while let Some(slot) = large.encode(soon).await {
+            held.push(slot);
+        }
+        assert_eq!(held.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_in_vain_is_refused_when_that_is_known() {
+        let large = Large::new(0, 1);
+        let time = Duration::from_secs(15);
+        let enter = || large.enter(10_000_000, time).unwrap();
+        let (first, second, third) = (enter(), enter(), enter());
+        let slot = large.decode(&first, Instant::now() + time).await.unwrap();
+        let wait = large.decode(&third, Instant::now() + time);
+        let learn = async {
+            // Ten megabytes in nine seconds: the second is in time, the third is not.
+            large.load().busy = Duration::from_secs(9);
+            first.finish();
+        };
+        let (waited, ()) = tokio::join!(wait, learn);
+        assert_eq!(waited.err(), Some(NoTurn::Hopeless));
+        drop(slot);
+        assert!(large.decode(&second, Instant::now() + time).await.is_ok());
+    }
+}

@@ -1,0 +1,127 @@
+//! The way of a call: admit, decode, look up, execute, encode.
+//!
+//! Owns the order of the steps. Must not know how any of them is done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::instance::{Input, Output};
+use super::large::{Admitted, NoTurn, Slot};
+use super::prediction_cache::entry;
+use super::signature::Signature;
+use super::tensor_body::{self, Reply, Written};
+use super::{Invocation, Payload, Scored, Shared, lane};
+use crate::error::ScoreFailure;
+
+/// What a large call holds while it is under way.
+struct Holding {
+    admitted: Admitted,
+    _decoded: Slot,
+}
+
+impl Shared {
+    /// Scores a payload before the deadline.
+    pub(super) async fn score(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        payload: Payload,
+        deadline: Instant,
+    ) -> Result<Scored, ScoreFailure> {
+        // Counted before its body is decoded. With a cache, only calls that have to be executed are.
+        let place = if self.cache.is_none() { Some(self.enter()?) } else { None };
+        let holding = self.admit(payload.body.len(), deadline).await?;
+        let (input, reply) = self.decode(&invocation, payload, deadline)?;
+        let is_large = holding.is_some();
+        let mut run_time = Duration::ZERO;
+        let took = &mut run_time;
+        let execute = async move |input, place| {
+            let _slot = match is_large {
+                true => Some(self.large.execute(deadline).await.ok_or_else(|| self.late())?),
+                false => None,
+            };
+            self.compute(invocation, input, deadline, place, took).await
+        };
+        let (output, status) = match &self.cache {
+            None => (Box::pin(execute(input, place)).await?, None),
+            Some(cache) => {
+                let key = entry::key(cache.scorer(), &input);
+                // In a box of its own, which a hit does not need: most of a call's state is here.
+                let compute = move || Box::pin(execute(input, None));
+                let (output, status) = cache.answer(key, deadline, || self.late(), compute).await?;
+                (Arc::unwrap_or_clone(output), Some(status))
+            }
+        };
+        let Written { payload, attributes } = self.encode(&reply, output, holding.is_some(), deadline).await?;
+        if let Some(Holding { admitted, .. }) = holding {
+            admitted.finish();
+        }
+        Ok(Scored { payload, attributes, run_time, cache: status })
+    }
+
+    /// Moves a large call to the scoring threads, and waits for its turn.
+    async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Option<Holding>, ScoreFailure> {
+        if bytes <= lane::LONG_BYTES {
+            return Ok(None);
+        }
+        lane::go_long().await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let admitted = self.large.enter(bytes as u64, left).ok_or(ScoreFailure::Saturated)?;
+        let decoded = self.large.decode(&admitted, deadline).await.map_err(|reason| match reason {
+            NoTurn::Late => self.late(),
+            NoTurn::Hopeless => ScoreFailure::Saturated,
+        })?;
+        Ok(Some(Holding { admitted, _decoded: decoded }))
+    }
+
+    /// Turns a payload into what the scorer takes.
+    fn decode(
+        &self,
+        invocation: &Invocation,
+        payload: Payload,
+        deadline: Instant,
+    ) -> Result<(Input, Reply), ScoreFailure> {
+        match &self.signature {
+            Signature::Payload(signature) => {
+                let payload = signature.labelled(payload);
+                signature.admit(&payload)?;
+                Ok((Input::Payload(payload), Reply::default()))
+            }
+            Signature::Tensor(signature) => {
+                let read = || tensor_body::read(signature, &payload, &invocation.attributes);
+                let (tensors, reply) =
+                    tensor_body::reading_until(deadline, read).unwrap_or_else(|| Err(self.late()))?;
+                Ok((Input::Tensors(tensors), reply))
+            }
+        }
+    }
+
+    /// Turns what the scorer gave into an answer. `is_large` says that the call has a turn for that already.
+    async fn encode(
+        &self,
+        reply: &Reply,
+        output: Output,
+        is_large: bool,
+        deadline: Instant,
+    ) -> Result<Written, ScoreFailure> {
+        let tensors = match (output, &self.signature) {
+            (Output::Payload(payload), _) => return Ok(Written { payload, attributes: Vec::new() }),
+            (Output::Tensors(tensors), Signature::Tensor(_)) => tensors,
+            (Output::Tensors(_), Signature::Payload(_)) => {
+                return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
+            }
+        };
+        let bytes: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
+        let mut _turn = None;
+        if bytes > lane::LONG_BYTES {
+            lane::go_long().await;
+            if !is_large {
+                _turn = Some(self.large.encode(deadline).await.ok_or_else(|| self.late())?);
+            }
+        }
+        Ok(tensor_body::write(reply, &self.model, tensors))
+    }
+
+    fn late(&self) -> ScoreFailure {
+        ScoreFailure::TimedOut { deadline: self.limits.deadline }
+    }
+}

@@ -1,0 +1,70 @@
+//! The time that reading a body may take.
+//!
+//! Owns the deadline of the body that this thread reads: reading is one piece of work without an await, and its visitors have
+//! no other place for it. Must not know what is read.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+thread_local! {
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// True if a look at the clock found the deadline passed.
+    static IS_PASSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads a body until the deadline. Returns `None` if it passed before the body was read.
+pub(in crate::scorer) fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
+    let _set = Set::new(deadline);
+    let value = read();
+    (!IS_PASSED.get()).then_some(value)
+}
+
+/// Looks at the clock: true if reading must end. For every few thousand elements.
+pub(super) fn is_passed() -> bool {
+    let is_passed = DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline);
+    if is_passed {
+        IS_PASSED.set(true);
+    }
+    is_passed
+}
+
+/// Keeps the deadline for as long as it lives, also where reading panics.
+struct Set;
+
+impl Set {
+    fn new(deadline: Instant) -> Self {
+        DEADLINE.set(Some(deadline));
+        IS_PASSED.set(false);
+        Self
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        DEADLINE.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::signature::Port;
+    use super::super::azure_ml;
+    use super::*;
+    use crate::model::Dtype;
+
+    #[test]
+    fn a_large_body_is_read_no_further_than_its_deadline() {
+        let ports = [Port { name: "x".into(), dtype: Dtype::F32, shape: vec![None, None] }];
+        let flat = format!("{{\"data\": [[{}0]]}}", "0,".repeat(500_000));
+        let rows = format!("{{\"data\": [{}[0, 0]]}}", "[0, 0],".repeat(500_000));
+        for body in [flat, rows] {
+            let read = || azure_ml::read(&ports, body.as_bytes());
+            assert!(reading_until(Instant::now() + Duration::from_secs(60), read).is_some_and(|read| read.is_ok()));
+            assert!(reading_until(Instant::now(), read).is_none());
+            // Without a deadline, as where a sample is tried, nothing ends it.
+            assert!(read().is_ok());
+        }
+    }
+}
