@@ -20,6 +20,10 @@ pub(super) const RESERVE: usize = 64;
 /// for connections that were asked to end and are about to.
 const RESERVE_IN_USE: usize = RESERVE / 2;
 
+/// How long a request may be on its way. A connection that has been silent for less is no idle one: if connections come fast,
+/// one that was accepted just now would be closed before its first byte arrives.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+
 /// Between two lines of the log about connections that were closed for lack of a place.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
@@ -180,8 +184,8 @@ fn rank(activity: &Activity) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence();
     let group = match phase {
         Phase::Closing => 2,
-        Phase::New | Phase::Idle => 1,
-        Phase::Head | Phase::Body | Phase::Unread => 0,
+        Phase::New | Phase::Idle if silence > ON_ITS_WAY => 1,
+        Phase::New | Phase::Idle | Phase::Head | Phase::Body | Phase::Unread => 0,
         Phase::Call | Phase::Answer => return None,
     };
     Some((group, silence))
@@ -197,6 +201,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::activity::now;
     use super::*;
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -218,6 +223,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_that_was_silent_longest_goes_first() {
+        now();
+        std::thread::sleep(ON_ITS_WAY + Duration::from_millis(10));
         let mut table = Table::new(6, None);
         let call = put(&mut table, Phase::Call, 1);
         let body = put(&mut table, Phase::Body, 1);
@@ -236,6 +243,17 @@ mod tests {
             assert!(next.is_condemned());
         }
         assert!(!call.is_condemned());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_may_be_on_its_way_outlives_one_that_is_silent_in_a_request() {
+        now();
+        std::thread::sleep(Duration::from_millis(20));
+        let mut table = Table::new(2, None);
+        let head = put(&mut table, Phase::Head, 1);
+        let new = put(&mut table, Phase::New, now());
+        put(&mut table, Phase::Call, 1);
+        assert!(head.is_condemned() && !new.is_condemned());
     }
 
     #[tokio::test]
