@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cable;
 pub mod certificates;
+pub mod connection;
 pub mod container;
 pub mod digits;
 pub mod double;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// One call at a time, and none that waits.
 fn single() -> Host {
-    Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\n"))
+    Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\nlame_duck = \"0\"\n"))
 }
 
 /// Calls until there is a place.
@@ -81,7 +81,7 @@ fn a_stop_finishes_the_call_in_flight() {
 
 #[test]
 fn a_stop_does_not_wait_for_ever() {
-    let app = App::with("wayward", "[limits]\ndeadline = \"60s\"\ndrain = \"300ms\"\n");
+    let app = App::with("wayward", "[limits]\ndeadline = \"60s\"\ndrain = \"300ms\"\nlame_duck = \"0\"\n");
     let host = Host::start(&app);
     let mut call = TcpStream::connect(&host.address).unwrap();
     let body = r#"{"do": "loop"}"#;

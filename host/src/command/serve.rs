@@ -1,10 +1,13 @@
 //! `scorebox serve`.
 //!
-//! Owns the order of start and stop: listen first, load behind it, stop on SIGTERM. Must not know routes or guests.
+//! Owns the order of start and stop: listen first, load behind it, stop on SIGTERM, and at once on a second signal. Must not
+//! know routes or guests.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use scorebox_host::app::App;
 use scorebox_host::error::stopped_exit_code;
@@ -15,7 +18,7 @@ use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{StartupError, deployment};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{exit, scoring_threads, serving_threads};
 use crate::Serve;
@@ -32,11 +35,12 @@ pub fn run(serve: Serve) -> ExitCode {
         let given = deployment::port(&deployment::process)?;
         let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);
         let service = Service::new(&manifest, functions, given.is_some());
+        let lame_duck = manifest.limits.lame_duck(given.is_some());
         // As many of each as there are cores: either kind alone must be able to use the machine.
         let scoring = scoring_threads(deployment::cores())?;
         let serving = serving_threads(deployment::cores())?;
-        let outcome =
-            serving.block_on(start((serve.address, port).into(), service, manifest, scoring.handle().clone()));
+        let address = (serve.address, port).into();
+        let outcome = serving.block_on(start(address, service, manifest, scoring.handle().clone(), lame_duck));
         // A guest that is still running is not waited for: the drain is over.
         serving.shutdown_background();
         scoring.shutdown_background();
@@ -56,6 +60,7 @@ async fn start(
     service: Arc<Service>,
     manifest: Manifest,
     scoring: Handle,
+    lame_duck: Duration,
 ) -> Result<(), StartupError> {
     let failed =
         |error: std::io::Error| StartupError::Listen { address: wanted.to_string(), problem: error.to_string() };
@@ -69,19 +74,12 @@ async fn start(
 
     // In a task of its own on the serving threads: compiling takes a while, and `GET /` is answered meanwhile.
     let loading = tokio::spawn(load(Arc::clone(&service), manifest, scoring));
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let served = Arc::clone(&service);
     let mut serving = tokio::spawn(async move {
-        let stop_serving = async {
-            // A sender that is dropped means the same as one that sends.
-            let _ = end.await;
-        };
-        server::serve(listener, service, stop_serving).await
+        // A sender that is dropped means that the process ends.
+        let stop_serving = async { end.await.unwrap_or_default() };
+        server::serve(listener, served, stop_serving).await
     });
     let loaded = async {
         match loading.await {
@@ -90,15 +88,39 @@ async fn start(
             Err(error) => StartupError::Host(format!("loading ended: {error}")),
         }
     };
-    tokio::select! {
-        () = stop => {
-            drop(ended);
-            joined(serving.await)
-        }
+    let stopped = tokio::select! {
+        stopped = stop(&mut terminate, &mut interrupt) => stopped,
         // It ends on its own only by a fault of ours; a process that listens to nobody must not stay.
-        outcome = &mut serving => joined(outcome),
+        outcome = &mut serving => return joined(outcome),
         // Without a scorer there is nothing to drain: whoever waits gets a closed connection, and the platform a code.
-        error = loaded => Err(error),
+        error = loaded => return Err(error),
+    };
+    // Nobody sends calls to a host because it was ready, if it never was.
+    let lame_duck = if stopped == Stop::AtTerminal || !service.is_ready() { Duration::ZERO } else { lame_duck };
+    // A server that has ended has nothing to be told.
+    let _ = ended.send(lame_duck);
+    tokio::select! {
+        outcome = &mut serving => joined(outcome),
+        _ = stop(&mut terminate, &mut interrupt) => {
+            tracing::warn!("stopped at once by a second signal: calls in flight were cut off");
+            Ok(())
+        }
+    }
+}
+
+/// How a stop is asked for.
+#[derive(PartialEq, Eq)]
+enum Stop {
+    /// By a platform.
+    Orderly,
+    /// By a person at a terminal, who waits.
+    AtTerminal,
+}
+
+async fn stop(terminate: &mut Signal, interrupt: &mut Signal) -> Stop {
+    tokio::select! {
+        _ = terminate.recv() => Stop::Orderly,
+        _ = interrupt.recv() => if std::io::stdin().is_terminal() { Stop::AtTerminal } else { Stop::Orderly },
     }
 }
 

@@ -30,7 +30,31 @@ pub struct Limits {
     pub init_deadline: Duration,
     /// How long a stop waits for calls in flight.
     pub drain: Duration,
+    /// How long a stop goes on accepting connections, if the manifest says so.
+    pub lame_duck: Option<Duration>,
+    /// How long a connection may wait for its next request.
+    pub keep_alive: Duration,
+    /// Connections that may be open at a time.
+    pub connections: usize,
+    /// Connections that one peer may have; `None`: as many as there are.
+    pub connections_per_peer: Option<usize>,
 }
+
+impl Limits {
+    /// Length of the lame-duck phase of a stop.
+    #[must_use]
+    pub fn lame_duck(&self, is_custom_handler: bool) -> Duration {
+        // The Functions host asks no probe, and sends no more once it stops its handler.
+        let default = if is_custom_handler { Duration::ZERO } else { LAME_DUCK };
+        self.lame_duck.unwrap_or(default)
+    }
+}
+
+/// Length of the lame-duck phase, if the manifest does not say it and the Functions host is not the caller.
+const LAME_DUCK: Duration = Duration::from_secs(5);
+
+/// Most connections that can be asked for: as many as one peer has ports.
+const CONNECTIONS_MOST: usize = 65_536;
 
 #[derive(Default, Deserialize)]
 pub(super) struct RawLimits {
@@ -43,6 +67,10 @@ pub(super) struct RawLimits {
     bodies: Option<String>,
     init_deadline: Option<String>,
     drain: Option<String>,
+    lame_duck: Option<String>,
+    keep_alive: Option<String>,
+    connections: Option<usize>,
+    connections_per_peer: Option<usize>,
 }
 
 impl RawLimits {
@@ -97,6 +125,18 @@ impl RawLimits {
                     .to_owned(),
             ));
         }
+        let connections =
+            self.connections.unwrap_or_else(|| default_of("limits.connections").parse().unwrap_or_default());
+        if !(1..=CONNECTIONS_MOST).contains(&connections) {
+            return Err((
+                format!("`limits.connections`: {connections} is not a number from 1 to {CONNECTIONS_MOST}"),
+                "write e.g. `connections = 1024`".to_owned(),
+            ));
+        }
+        let lame_duck = self.lame_duck.map(|text| match text.as_str() {
+            "0" => Ok(Duration::ZERO),
+            _ => duration("limits.lame_duck", &text, LIMIT_MOST),
+        });
         Ok(Limits {
             deadline: time("limits.deadline", self.deadline)?,
             memory_bytes,
@@ -107,6 +147,10 @@ impl RawLimits {
             bodies_bytes,
             init_deadline: time("limits.init_deadline", self.init_deadline)?,
             drain: time("limits.drain", self.drain)?,
+            lame_duck: lame_duck.transpose()?,
+            keep_alive: time("limits.keep_alive", self.keep_alive)?,
+            connections,
+            connections_per_peer: self.connections_per_peer.filter(|most| *most > 0),
         })
     }
 }

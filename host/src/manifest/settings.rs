@@ -233,7 +233,40 @@ pub const SETTINGS: &[Setting] = &[
          the deadline, and is then answered 503. auto is an eighth of the container's memory limit, at most 1GiB, at least limits.body.",
     ),
     setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
-    setting("limits.drain", "time", "10s", "What a stop waits for calls in flight, below the 30 s of Kubernetes."),
+    setting(
+        "limits.drain",
+        "time",
+        "10s",
+        "What a stop waits for calls in flight after its lame-duck phase, below the 30 s of Kubernetes.",
+    ),
+    setting(
+        "limits.lame_duck",
+        "time or 0",
+        "5s",
+        "How long a stop goes on accepting calls while /readyz answers 503, so that load balancers turn away first. Kubernetes \
+         needs a second or two, and `docker stop` kills after 10 s. Under the Functions host the default is 0.",
+    ),
+    setting(
+        "limits.keep_alive",
+        "time",
+        "150s",
+        "How long a connection may wait for its next request. Load balancers and pools of clients keep theirs for 60 s to \
+         120 s, and must be the ones that close. If the connections are used up, those that wait longest are closed earlier.",
+    ),
+    setting(
+        "limits.connections",
+        "number",
+        "1024",
+        "Connections that may be open at a time, at most 65536; the file descriptors of the process are a bound, too. For one \
+         more, the connection that has been silent longest is closed.",
+    ),
+    setting(
+        "limits.connections_per_peer",
+        "number or 0",
+        "0",
+        "Connections that one IP address (IPv6: one /64 network) may have open; 0 is no bound, because all callers behind a \
+         proxy have one address.",
+    ),
     setting(
         "instances.isolation",
         "\"warm\" or \"call\"",

@@ -29,7 +29,16 @@ fn defaults_hold_when_nothing_is_written() {
             bodies_bytes: None,
             init_deadline: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            lame_duck: None,
+            keep_alive: Duration::from_secs(150),
+            connections: 1024,
+            connections_per_peer: None,
         }
+    );
+    let lame_duck = [true, false].map(|is_custom_handler| manifest.limits.lame_duck(is_custom_handler));
+    assert_eq!(
+        lame_duck,
+        [Duration::ZERO, duration("", settings::default_of("limits.lame_duck"), LIMIT_MOST).unwrap()]
     );
     assert_eq!(manifest.package.repository, "digits");
     assert_eq!(manifest.package.tag, "latest");
@@ -97,6 +106,10 @@ fn every_key_of_the_table_is_read() {
         body = "1MiB"
         init_deadline = "1s"
         drain = "1s"
+        lame_duck = "0"
+        keep_alive = "90s"
+        connections = 64
+        connections_per_peer = 16
         [prediction_cache]
         store = "cache"
         ttl = "5m"
@@ -118,6 +131,11 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(manifest.scorer.component, Some(ComponentSource::Cargo("app/.".into())));
     assert_eq!(manifest.limits.instances, Some(3));
     assert_eq!(manifest.limits.queue, 0);
+    assert_eq!(
+        (manifest.limits.lame_duck(false), manifest.limits.keep_alive),
+        (Duration::ZERO, Duration::from_secs(90))
+    );
+    assert_eq!((manifest.limits.connections, manifest.limits.connections_per_peer), (64, Some(16)));
     assert_eq!(manifest.stores["cache"].default_ttl, Some(Duration::from_secs(3600)));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert!(!manifest.stores["cache"].commands.is_empty());
@@ -206,6 +224,9 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     check(&minimal("[limits]\ndeadline = \"0s\""), &["`limits.deadline`", "at least `1ms`"]);
     check(&minimal("[limits]\ninit_deadline = \"18000000000000000000s\""), &["`limits.init_deadline`", "1day"]);
     check(&minimal("[limits]\nbody = \"16GiB\""), &["`limits.body`", "1GiB"]);
+    check(&minimal("[limits]\nlame_duck = \"long\""), &["`limits.lame_duck`", "`long`", "250ms"]);
+    check(&minimal("[limits]\nkeep_alive = \"0\""), &["`limits.keep_alive`", "at least `1ms`"]);
+    check(&minimal("[limits]\nconnections = 0"), &["`limits.connections`", "1 to 65536"]);
     check(&minimal("[prediction_cache]"), &["no [stores.default]", "declare"]);
     let cached = |line: &str| minimal(&format!("[stores.default]\n[prediction_cache]\n{line}"));
     check(&cached("store = \"other\""), &["no [stores.other]"]);

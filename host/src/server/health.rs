@@ -12,6 +12,11 @@ pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")
 }
 
+/// True for the path of a probe: one that asks for no score, and must be answered however busy the host is.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/" | "/readyz" | "/v2/health/live" | "/v2/health/ready")
+}
+
 /// `GET /readyz`: calls are answered now.
 #[must_use]
 pub(super) fn ready(is_ready: bool) -> Response<Bytes> {

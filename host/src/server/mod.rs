@@ -3,15 +3,21 @@
 //! Owns the service and its routes; sockets are `listener`'s, bodies are `body`'s. Must not know how a call is made into a
 //! guest, nor choose a status: those come from `error`.
 
+mod activity;
 mod body;
 mod budget;
+mod connection;
+mod descriptors;
 mod functions;
 mod health;
 mod listener;
 mod open_inference;
 mod openapi;
+mod stream;
+mod table;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -63,6 +69,8 @@ pub struct Service {
     /// Memory of the answers that are being sent.
     answers: Budget,
     ready: watch::Sender<Option<Arc<Ready>>>,
+    /// True from the beginning of a stop on.
+    stopping: AtomicBool,
 }
 
 struct Ready {
@@ -117,7 +125,18 @@ impl Service {
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
         let bodies_bytes = deployment::bodies_bytes(&limits);
         let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));
-        Arc::new(Self { limits, routes, functions, is_custom_handler, open_inference, bodies, answers, ready })
+        let stopping = AtomicBool::new(false);
+        Arc::new(Self {
+            limits,
+            routes,
+            functions,
+            is_custom_handler,
+            open_inference,
+            bodies,
+            answers,
+            ready,
+            stopping,
+        })
     }
 
     /// The function that a request invokes, in an envelope.
@@ -166,6 +185,21 @@ impl Service {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
         self.ready.send_replace(Some(Arc::new(Ready { app, openapi })));
+    }
+
+    /// True if probes are told that calls are answered.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.borrow().is_some() && !self.is_stopping()
+    }
+
+    /// Lets probes know that the process is about to end, and callers that their connections are.
+    fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Where calls are answered.
@@ -248,7 +282,7 @@ async fn other(
 }
 
 async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
-    health::ready(service.ready.borrow().is_some()).map(Body::from)
+    health::ready(service.is_ready()).map(Body::from)
 }
 
 async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {

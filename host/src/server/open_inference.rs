@@ -118,7 +118,7 @@ async fn infer(State(service): State<Arc<Service>>, request: Request) -> Respons
 
 /// A probe does not wait.
 fn answer_if_ready(service: &Service, headers: &HeaderMap, json: &Value) -> Response<Body> {
-    if service.ready.borrow().is_some() {
+    if service.is_ready() {
         return answer(headers, json);
     }
     refuse(Dialect::OpenInference, headers, RequestFailure::NotReady)

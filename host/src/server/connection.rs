@@ -1,0 +1,143 @@
+//! One connection: its requests, one after the other, and its end.
+//!
+//! Owns the order of these, and which header tells a peer that the connection ends. What the peer does is told to
+//! `activity` here; how long it may take is the table's to decide. Must not know bodies.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+
+use super::activity::{Activity, Phase};
+use super::stream::{RequestBody, Stream};
+use super::{Dialect, Service, health};
+use crate::error::ScoreFailure;
+use crate::trigger::http::Ids;
+
+/// Most bytes of the head of a request, and of what is read at a time. A stranger can make each connection hold this much
+/// before any bound on bodies counts.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Most bytes that are read and dropped after an answer that came before the end of its request.
+const DISCARD_BYTES: usize = 64 << 20;
+
+/// Size of the buffer for bytes that are dropped.
+const DISCARD_BUFFER_BYTES: usize = 16 << 10;
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) service: Arc<Service>,
+    router: TowerToHyperService<Router>,
+}
+
+impl Server {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        Self { router: TowerToHyperService::new(super::router(Arc::clone(&service))), service }
+    }
+
+    /// Answers the requests of a connection until it ends.
+    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr, activity: Arc<Activity>) {
+        let mut stream = Stream::new(socket, Arc::clone(&activity));
+        let ended = {
+            let service = service_fn(|request| self.answer(&activity, request));
+            let mut connection = pin!(
+                hyper::server::conn::http1::Builder::new()
+                    // The time for the head of a request is the table's to watch: hyper would count the time between two
+                    // requests, too, and make a timer for each request.
+                    .header_read_timeout(None)
+                    .max_buf_size(BUFFER_BYTES)
+                    .serve_connection(TokioIo::new(&mut stream), service)
+            );
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => break ended,
+                    // The stream ends for hyper as soon as it is polled again.
+                    () = activity.condemned() => {}
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %peer, "a connection ended early");
+        }
+        close(stream, &activity).await;
+    }
+
+    fn answer(
+        &self,
+        activity: &Arc<Activity>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+        activity.enter_untimed(Phase::Call);
+        let refused = (activity.is_reserved && !health::is_probe(request.uri().path())).then(|| refuse(&request));
+        let answering = match refused {
+            Some(refused) => Err(refused),
+            None => Ok(self.router.call(request.map(|body| RequestBody::new(body, Arc::clone(activity))))),
+        };
+        let (service, activity) = (Arc::clone(&self.service), Arc::clone(activity));
+        async move {
+            let mut answer = match answering {
+                Ok(answering) => answering.await?,
+                Err(refused) => refused,
+            };
+            if service.is_stopping() || activity.is_reserved || activity.is_condemned() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            activity.enter_untimed(Phase::Answer);
+            Ok(answer)
+        }
+    }
+}
+
+/// Refuses a request for which there is no place. Nothing of its body is read.
+fn refuse(request: &Request<Incoming>) -> Response<Body> {
+    let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
+    Dialect::of(request.uri().path()).failed(&ids, &ScoreFailure::Saturated.disposition())
+}
+
+/// Ends a connection so that the peer reads its last answer. If a socket with unread bytes were closed, the kernel would
+/// reset the connection, and the peer might lose an answer that it has not read yet.
+async fn close(mut stream: Stream, activity: &Activity) {
+    if stream.is_ended() {
+        return;
+    }
+    if stream.is_failed() {
+        // Nobody reads what is left; the kernel would keep it for minutes.
+        let _ = stream.socket().set_zero_linger();
+        return;
+    }
+    if activity.is_condemned() || stream.shut_down().await.is_err() {
+        return;
+    }
+    activity.enter(Phase::Closing);
+    let mut discarded = Vec::new();
+    let mut total = 0;
+    while total < DISCARD_BYTES {
+        tokio::select! {
+            biased;
+            () = activity.condemned() => return,
+            readable = stream.socket().readable() => if readable.is_err() { return },
+        }
+        discarded.resize(DISCARD_BUFFER_BYTES, 0);
+        match stream.socket().try_read(&mut discarded) {
+            Ok(0) => return,
+            Ok(bytes) => {
+                total += bytes;
+                activity.moved(Phase::Closing, bytes);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! File descriptors: how many connections they allow.
+//!
+//! Owns the process's limit of them. Must not know what a connection is.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that are no connections: the listener, files, the runtime's own, and connections to stores.
+const OTHERS: usize = 128;
+
+/// Fewest places in the table, however few descriptors there are.
+const FEWEST_PLACES: usize = 16;
+
+/// Raises the limit of file descriptors as far as the process may, and returns how many of the wanted places of the table of
+/// connections it allows, beside a reserve.
+pub(super) fn places(wanted: usize, reserve: usize) -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let Some(descriptors) = (if raised.is_ok() { maximum } else { current }) else { return wanted };
+    let places = allowed(wanted, reserve, usize::try_from(descriptors).unwrap_or(usize::MAX));
+    if places < wanted {
+        tracing::warn!(
+            places,
+            descriptors,
+            "limits.connections is {wanted}, and the process may open too few files for that: raise `ulimit -n`"
+        );
+    }
+    places
+}
+
+fn allowed(wanted: usize, reserve: usize, descriptors: usize) -> usize {
+    wanted.min(descriptors.saturating_sub(reserve.saturating_add(OTHERS)).max(FEWEST_PLACES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_make_few_places() {
+        assert_eq!(allowed(1024, 64, 1 << 20), 1024);
+        assert_eq!(allowed(1024, 64, 1024), 1024 - 64 - OTHERS);
+        assert_eq!(allowed(1024, 64, 100), FEWEST_PLACES);
+        assert_eq!(allowed(8, 64, 100), 8);
+    }
+}

@@ -1,0 +1,191 @@
+//! The bytes of a connection, and those of a request's body, as they come and go.
+//!
+//! Owns where each move of bytes is told to `activity`, and how a condemned connection ends. Must not know requests.
+
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::activity::{Activity, Phase, later, now};
+
+/// A socket that tells what its peer does.
+///
+/// If the connection is condemned, the stream ends at the moment at which nothing more can be read. So no request that has
+/// arrived is left without an answer.
+pub(super) struct Stream {
+    socket: TcpStream,
+    activity: Arc<Activity>,
+    /// True once the peer has ended its side.
+    is_ended: bool,
+    /// True once writing failed, or the peer took too long to read.
+    is_failed: bool,
+    /// True while written bytes have not been followed by a flush.
+    has_written: bool,
+}
+
+impl Stream {
+    pub(super) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { socket, activity, is_ended: false, is_failed: false, has_written: false }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    pub(super) fn is_failed(&self) -> bool {
+        self.is_failed
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Ends the host's side.
+    pub(super) async fn shut_down(&mut self) -> Result<()> {
+        self.socket.shutdown().await
+    }
+
+    fn written(&mut self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(bytes)) => {
+                self.has_written = true;
+                if self.activity.phase() == Phase::Unread {
+                    self.activity.moved(Phase::Unread, *bytes);
+                }
+            }
+            Poll::Ready(Err(_)) => self.is_failed = true,
+            Poll::Pending => match self.activity.phase() {
+                Phase::Answer => self.activity.enter(Phase::Unread),
+                Phase::Unread if self.activity.is_leaving() => {
+                    self.is_failed = true;
+                    return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the answer was not read")));
+                }
+                _ => {}
+            },
+        }
+        written
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.socket).poll_read(context, buffer);
+        match &read {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => this.is_ended = true,
+            Poll::Ready(Ok(())) => {
+                if matches!(this.activity.phase(), Phase::New | Phase::Idle) {
+                    this.activity.enter(Phase::Head);
+                }
+            }
+            Poll::Pending if this.activity.is_leaving() => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(context, bytes);
+        this.written(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(context, slices);
+        this.written(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.socket).poll_flush(context))?;
+        // hyper flushes when all that it has is written. An answer in pieces would count as idle between two of them; no
+        // answer of the host has more than one.
+        if std::mem::take(&mut this.has_written) && matches!(this.activity.phase(), Phase::Answer | Phase::Unread) {
+            this.activity.enter(Phase::Idle);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(context)
+    }
+}
+
+/// The body of a request, which tells when it waits for the peer.
+pub(super) struct RequestBody {
+    incoming: Incoming,
+    activity: Arc<Activity>,
+    /// How long the peer has been silent in this body so far, in microseconds. While the host does not wait for the peer,
+    /// the time does not count.
+    silent: u64,
+    /// Since when the peer has been waited for and silent; `None` while it is not waited for.
+    since: Option<u64>,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, activity: Arc<Activity>) -> Self {
+        Self { incoming, activity, silent: 0, since: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let frame = Pin::new(&mut this.incoming).poll_frame(context);
+        match &frame {
+            Poll::Pending if this.since.is_some() => {}
+            Poll::Pending => {
+                let since = now().saturating_sub(this.silent);
+                this.since = Some(since);
+                this.activity.set(Phase::Body, since);
+            }
+            Poll::Ready(frame) => {
+                this.activity.enter_untimed(Phase::Call);
+                let since = this.since.take().filter(|_| !this.incoming.is_end_stream());
+                if let (Some(Ok(frame)), Some(since)) = (frame, since) {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    this.silent = now().saturating_sub(later(since, bytes));
+                }
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        // Who waited for more of the body does so no longer.
+        if self.activity.phase() == Phase::Body {
+            self.activity.enter_untimed(Phase::Call);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The connections that are open: how many there may be, and which one goes when there are too many.
+//!
+//! Owns their number, their bounds on silence, and the choice of the one that ends. Must not know how a connection is
+//! served.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::{Id, JoinSet};
+
+use super::activity::{Activity, Phase};
+
+/// Connections beyond the table. They are needed while every place of the table is in a call: a probe is answered there, and
+/// any other request is refused at once.
+pub(super) const RESERVE: usize = 64;
+
+/// Connections of the reserve that may be open before the one that has been silent longest is closed. The others are places
+/// for connections that were asked to end and are about to.
+const RESERVE_IN_USE: usize = RESERVE / 2;
+
+/// How long a request may be on its way. A connection that has been silent for less is no idle one: if connections come fast,
+/// one that was accepted just now would be closed before its first byte arrives.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+
+/// Between two lines of the log about connections that were closed for lack of a place.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a peer may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Before the first byte of a connection.
+    pub(super) first_byte: Duration,
+    /// Between two requests.
+    pub(super) idle: Duration,
+    /// Within the head of a request, from its first byte on.
+    pub(super) head: Duration,
+    /// Within an answer that it does not read.
+    pub(super) unread: Duration,
+    /// After the end of the host's side.
+    pub(super) closing: Duration,
+}
+
+impl Patience {
+    /// Times of a host that serves; `idle` is `limits.keep_alive`.
+    pub(super) const fn serving(idle: Duration) -> Self {
+        Self {
+            // A caller sends its request with its connection. Pools that connect ahead, as browsers have them, connect again.
+            first_byte: Duration::from_secs(5),
+            idle,
+            head: Duration::from_secs(10),
+            unread: Duration::from_secs(30),
+            closing: Duration::from_secs(2),
+        }
+    }
+
+    /// Times after the last connection was accepted. A request that was sent before is on its way for less than this.
+    pub(super) const fn ending() -> Self {
+        let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
+        Self { first_byte: second, closing: second, ..Self::serving(idle) }
+    }
+
+    fn of(&self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::New => Some(self.first_byte),
+            Phase::Idle => Some(self.idle),
+            Phase::Head => Some(self.head),
+            Phase::Unread => Some(self.unread),
+            Phase::Closing => Some(self.closing),
+            // The reader of bodies has a bound of its own, and an answer for it; a call has its deadline.
+            Phase::Body | Phase::Call | Phase::Answer => None,
+        }
+    }
+}
+
+/// The connections that are open.
+pub(super) struct Table {
+    places: usize,
+    places_per_peer: Option<usize>,
+    tasks: JoinSet<()>,
+    activities: HashMap<Id, Arc<Activity>>,
+    /// Connections that were closed for lack of a place and are not logged yet.
+    closed: u64,
+    logged: Option<Instant>,
+}
+
+impl Table {
+    pub(super) fn new(places: usize, places_per_peer: Option<usize>) -> Self {
+        let (tasks, activities) = (JoinSet::new(), HashMap::new());
+        Self { places, places_per_peer, tasks, activities, closed: 0, logged: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// False while connections that were asked to end fill the last places; each of them ends as soon as its task runs.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.places.saturating_add(RESERVE)
+    }
+
+    /// Finds a place for a new connection, by closing another one if there is none. `None`: the peer has as many connections
+    /// in calls as it may have at all.
+    pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
+        let peer = network_of(peer);
+        if let Some(most) = self.places_per_peer {
+            let is_of_peer = |activity: &Activity| activity.peer == peer;
+            if self.count(is_of_peer) >= most && !self.close_most_silent(is_of_peer) {
+                self.closed += 1;
+                return None;
+            }
+        }
+        // Nearly always there is a place, and nothing needs to be counted.
+        let mut is_reserved = false;
+        if self.len() >= self.places && self.count(|activity| !activity.is_reserved) >= self.places {
+            is_reserved = !self.close_most_silent(|activity| !activity.is_reserved);
+        }
+        if is_reserved && self.count(|activity| activity.is_reserved) >= RESERVE_IN_USE {
+            self.close_most_silent(|activity| activity.is_reserved);
+        }
+        Some(Arc::new(Activity::new(peer, is_reserved)))
+    }
+
+    /// Runs the task of an admitted connection.
+    pub(super) fn spawn(&mut self, activity: Arc<Activity>, task: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.activities.insert(id, activity);
+    }
+
+    /// Waits for the end of a connection. Resolves at once if there is none.
+    pub(super) async fn ended(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => return,
+        };
+        self.activities.remove(&id);
+    }
+
+    /// Closes the connection whose peer has been silent longest; false if every one is in a call.
+    pub(super) fn close_any(&mut self) -> bool {
+        self.close_most_silent(|_| true)
+    }
+
+    /// Closes each connection whose peer has been silent for too long.
+    pub(super) fn sweep(&mut self, patience: &Patience) {
+        for activity in self.activities.values().filter(|activity| !activity.is_leaving()) {
+            let (phase, silence) = activity.silence();
+            if patience.of(phase).is_some_and(|most| silence > most) {
+                activity.condemn();
+            }
+        }
+        if self.closed > 0 && self.logged.is_none_or(|logged| logged.elapsed() > LOG_PAUSE) {
+            let (closed, places) = (std::mem::take(&mut self.closed), self.places);
+            tracing::warn!(closed, places, "no place for more connections: closed the ones that were silent longest");
+            self.logged = Some(Instant::now());
+        }
+    }
+
+    /// Counts connections, without those that are about to end.
+    fn count(&self, is_counted: impl Fn(&Activity) -> bool) -> usize {
+        self.activities.values().filter(|activity| is_counted(activity) && !activity.is_leaving()).count()
+    }
+
+    fn close_most_silent(&mut self, is_considered: impl Fn(&Activity) -> bool) -> bool {
+        let considered = self.activities.values().filter(|activity| is_considered(activity) && !activity.is_leaving());
+        let ranked = considered.filter_map(|activity| Some((rank(activity)?, activity)));
+        let Some((_, activity)) = ranked.max_by_key(|(rank, _)| *rank) else {
+            return false;
+        };
+        activity.condemn();
+        self.closed += 1;
+        true
+    }
+}
+
+/// How much a connection is to be closed before others, by group and then by silence. `None`: never.
+fn rank(activity: &Activity) -> Option<(u8, Duration)> {
+    let (phase, silence) = activity.silence();
+    let group = match phase {
+        Phase::Closing => 2,
+        Phase::New | Phase::Idle if silence > ON_ITS_WAY => 1,
+        Phase::New | Phase::Idle | Phase::Head | Phase::Body | Phase::Unread => 0,
+        Phase::Call | Phase::Answer => return None,
+    };
+    Some((group, silence))
+}
+
+/// The part of an address that stands for one peer.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !(u128::from(u64::MAX))).into()),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::activity::now;
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Opens a connection that ends when it is condemned, as one in any phase but a call does.
+    fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
+        let activity = table.admit(peer)?;
+        let ends = Arc::clone(&activity);
+        table.spawn(Arc::clone(&activity), async move { ends.condemned().await });
+        Some(activity)
+    }
+
+    /// Opens a connection and puts it into a phase, silent since a time.
+    fn put(table: &mut Table, phase: Phase, since: u64) -> Arc<Activity> {
+        let activity = open(table, PEER).unwrap();
+        activity.set(phase, since);
+        activity
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_was_silent_longest_goes_first() {
+        now();
+        std::thread::sleep(ON_ITS_WAY + Duration::from_millis(10));
+        let mut table = Table::new(6, None);
+        let call = put(&mut table, Phase::Call, 1);
+        let body = put(&mut table, Phase::Body, 1);
+        let head = put(&mut table, Phase::Head, 2);
+        let idle = put(&mut table, Phase::Idle, 9);
+        let new = put(&mut table, Phase::New, 8);
+        let unread = put(&mut table, Phase::Unread, 3);
+        for next in [&new, &idle] {
+            assert!(!next.is_condemned());
+            put(&mut table, Phase::Call, 1);
+            assert!(next.is_condemned());
+        }
+        for next in [&body, &head, &unread] {
+            assert!(!next.is_condemned());
+            put(&mut table, Phase::Call, 1);
+            assert!(next.is_condemned());
+        }
+        assert!(!call.is_condemned());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_may_be_on_its_way_outlives_one_that_is_silent_in_a_request() {
+        now();
+        std::thread::sleep(Duration::from_millis(20));
+        let mut table = Table::new(2, None);
+        let head = put(&mut table, Phase::Head, 1);
+        let new = put(&mut table, Phase::New, now());
+        put(&mut table, Phase::Call, 1);
+        assert!(head.is_condemned() && !new.is_condemned());
+    }
+
+    #[tokio::test]
+    async fn a_table_full_of_calls_leaves_the_reserve_and_never_ends_a_call() {
+        let mut table = Table::new(3, None);
+        let calls: Vec<_> = (0..3).map(|_| put(&mut table, Phase::Call, 1)).collect();
+        for _ in 0..10 * RESERVE {
+            assert!(table.has_room());
+            assert!(open(&mut table, PEER).unwrap().is_reserved);
+            while table.len() > calls.len() + RESERVE_IN_USE {
+                table.ended().await;
+            }
+        }
+        assert!(calls.iter().all(|call| !call.is_condemned()));
+        calls[0].enter(Phase::Idle);
+        assert!(!open(&mut table, PEER).unwrap().is_reserved);
+        assert!(calls[0].is_condemned());
+    }
+
+    #[tokio::test]
+    async fn a_peer_with_too_many_connections_loses_its_own() {
+        let mut table = Table::new(100, Some(2));
+        let other = open(&mut table, IpAddr::from([127, 0, 0, 2])).unwrap();
+        let (first, second) = (open(&mut table, PEER).unwrap(), open(&mut table, PEER).unwrap());
+        first.set(Phase::Call, 1);
+        let third = open(&mut table, PEER).unwrap();
+        assert!(second.is_condemned() && !first.is_condemned() && !other.is_condemned());
+        third.set(Phase::Call, 1);
+        assert!(open(&mut table, PEER).is_none(), "both of its connections are in calls");
+        let networks = ["2001:db8::1", "2001:db8::2:1", "::ffff:127.0.0.1"].map(|text| text.parse().unwrap());
+        let [one, same, mapped] = networks.map(network_of);
+        assert_eq!((one, mapped), (same, PEER));
+    }
+
+    #[tokio::test]
+    async fn silence_ends_in_each_phase_by_its_own_bound() {
+        let patience = Patience::serving(Duration::from_secs(150));
+        std::thread::sleep(Duration::from_millis(5));
+        let none = Duration::ZERO;
+        let short = Patience { first_byte: none, idle: none, head: none, unread: none, closing: none };
+        for phase in [Phase::New, Phase::Idle, Phase::Head, Phase::Unread, Phase::Closing] {
+            let mut table = Table::new(3, None);
+            let activity = put(&mut table, phase, 1);
+            table.sweep(&patience);
+            assert!(!activity.is_condemned(), "{phase:?}");
+            table.sweep(&short);
+            assert!(activity.is_condemned(), "{phase:?}");
+        }
+        let mut table = Table::new(3, None);
+        let call = put(&mut table, Phase::Call, 1);
+        table.sweep(&short);
+        assert!(!call.is_condemned());
+    }
+}
