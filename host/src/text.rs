@@ -104,7 +104,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
 pub fn push_json_escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         // Writing to a string cannot fail.
-        drop(write!(text, "\\u{unit:04x}"));
+        let _ = write!(text, "\\u{unit:04x}");
     }
 }
 
