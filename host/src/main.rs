@@ -182,14 +182,13 @@ fn main() -> ExitCode {
     scorebox_host::graph::allow_loading();
     // TLS to Redis. The only other user of the process-wide default is nobody, so it is not set yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let code = match Arguments::parse().command {
+    let _last_lines = scorebox_host::telemetry::LastLines;
+    match Arguments::parse().command {
         Command::Serve(serve) => command::serve::run(serve),
         #[cfg(feature = "compiler")]
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
         #[cfg(feature = "graphs")]
         Command::Graph(graph) => command::graph::run(&graph.file, graph.sample.as_deref()),
-    };
-    scorebox_host::telemetry::finish();
-    code
+    }
 }

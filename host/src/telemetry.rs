@@ -22,7 +22,6 @@ use self::line::{Form, Lines};
 use self::queue::Queue;
 use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
-use crate::text::{REASON_BYTES, displayed};
 
 /// Time that the last lines of a server have at its end. A reader that is there takes them at once.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -78,7 +77,7 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
 /// Takes lines and whether they are urgent.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Has lines, and the panics of threads, written to standard output by a thread of their own.
+/// Has lines written to standard output by a thread of their own.
 fn queue(form: Form) -> io::Result<Queue> {
     // Not through the standard library's handle: its lock would be held for as long as nobody reads.
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -87,24 +86,19 @@ fn queue(form: Form) -> io::Result<Queue> {
         line::notice(form, module_path!(), &message)
     })?;
     let _ = QUEUE.set(queue.clone());
-    // The default writes to standard error, which may be a pipe that is full.
-    std::panic::set_hook(Box::new(|panic| {
-        let thread = std::thread::current();
-        let reason = displayed(panic, REASON_BYTES);
-        tracing::error!(thread = thread.name(), reason, "a thread panicked");
-        // The panic of the first thread ends the process.
-        if thread.name() == Some("main") {
-            finish();
-        }
-    }));
     Ok(queue)
 }
 
-/// Writes what is still to be written, as far as somebody reads it. Call it last: lines that come later are lost with the
-/// process.
-pub fn finish() {
-    if let Some(queue) = QUEUE.get() {
-        queue.flush(FLUSH);
+/// Writes what is still to be written when it is dropped, as far as somebody reads it. Lines that come later are lost with
+/// the process, so it belongs at the top of `main`, where a panic drops it too.
+#[derive(Debug)]
+pub struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        if let Some(queue) = QUEUE.get() {
+            queue.flush(FLUSH);
+        }
     }
 }
 
