@@ -20,6 +20,9 @@ static FUNCTIONS: Shared<(App, FunctionsHost)> = Shared::new();
 /// Most of an answer, of a line of the log, and of a record without its message, in bytes.
 const SMALL: usize = 16 << 10;
 
+/// Lets two long texts into one body.
+const ROOM: &str = "[limits]\nbody = \"32MiB\"\n";
+
 /// Stands where a text was cut.
 const MARK: char = '…';
 
@@ -116,7 +119,7 @@ fn paths_queries_and_headers_come_back_small() {
 
 #[test]
 fn what_a_scorer_says_of_a_failure_comes_back_small() {
-    let host = WAYWARD.get(|| Host::start(&App::of("wayward")));
+    let host = WAYWARD.get(|| Host::start(&App::with("wayward", ROOM)));
     let score = |deed: Value, status| is_small(&host, "/score", "application/json", deed.to_string(), status);
     for (deed, status) in [("reject", 422), ("unavailable", 503), ("fail", 500)] {
         is_marked(&score(json!({"do": deed, "code": "c", "message": long(), "detail": long()}), status));
@@ -130,7 +133,7 @@ fn what_a_scorer_says_of_a_failure_comes_back_small() {
     // The reader of the SDK repeats what it does not know.
     score(json!({ "do": long() }), 422);
     let said = invoke(
-        &App::of("wayward"),
+        &App::with("wayward", ROOM),
         "application/json",
         json!({"do": "fail", "code": "c", "message": long(), "detail": long()}).to_string().as_bytes(),
     );
