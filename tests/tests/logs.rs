@@ -193,7 +193,7 @@ fn what_one_call_writes_is_bounded_however_it_is_written_and_escaped() {
             ("log", 3000, "x"),
             ("log", 1000, "\u{1}"),
             ("log", 1000, "\u{e0001}\""),
-            ("context", 1000, "\u{1b}"),
+            ("context", 3000, "\u{1b}"),
             ("metrics", 1000, "\u{1b}"),
             ("metric-names", 1000, "\\"),
             ("print", 1000, "\u{7}"),
