@@ -4,9 +4,12 @@
 //! text); [`StartupError`] with its exit codes is in `startup`. No other module chooses a status, a settlement or an exit
 //! code. Must not know who asked, or how an answer is written to a wire.
 
+mod bounds;
 mod startup;
 
 use std::time::Duration;
+
+use crate::text::{NAME_BYTES, cut};
 
 pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
 
@@ -129,6 +132,10 @@ impl ScoreFailure {
     /// Looks the failure up in the one table of consequences.
     #[must_use]
     pub fn disposition(self) -> Disposition {
+        self.consequences().bounded()
+    }
+
+    fn consequences(self) -> Disposition {
         use Settlement::{Park, Redeliver};
         use Severity::{Error, Info, Warn};
         let told = |status, settlement, severity, problem: Problem| Disposition {
@@ -156,7 +163,11 @@ impl ScoreFailure {
                 Park,
                 Info,
                 "unsupported-media-type",
-                format!("The content type {content_type:.128} is not accepted. Send {}.", accepted.join(" or ")),
+                format!(
+                    "The content type {} is not accepted. Send {}.",
+                    cut(&content_type, NAME_BYTES),
+                    accepted.join(" or ")
+                ),
             ),
             Self::Unavailable(problem) => Disposition { retry_after, ..told(503, Redeliver, Warn, problem) },
             Self::Saturated => Disposition {
@@ -272,6 +283,10 @@ impl RequestFailure {
     /// Looks the failure up: the rows of the same table that no scorer has a part in.
     #[must_use]
     pub fn disposition(self) -> Disposition {
+        self.consequences().bounded()
+    }
+
+    fn consequences(self) -> Disposition {
         let row = |status, code, message| row(status, Settlement::Redeliver, Severity::Info, code, message);
         let full = |code, message: &str| Disposition {
             severity: Severity::Warn,

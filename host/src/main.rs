@@ -182,6 +182,7 @@ fn main() -> ExitCode {
     scorebox_host::graph::allow_loading();
     // TLS to Redis. The only other user of the process-wide default is nobody, so it is not set yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let _last_lines = scorebox_host::telemetry::LastLines;
     match Arguments::parse().command {
         Command::Serve(serve) => command::serve::run(serve),
         #[cfg(feature = "compiler")]

@@ -26,6 +26,7 @@ use self::prediction_cache::RawPredictionCache;
 use self::settings::{default_of, unknown_key};
 use self::triggers::RawTrigger;
 use crate::redis::raw::Allowed;
+use crate::text::inset;
 
 /// The file's name inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
@@ -121,7 +122,7 @@ pub struct PackageSection {
 
 /// What is wrong with a manifest, where, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {problem}\n  fix: {fix}", path.display())]
+#[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
 pub struct ManifestError {
     /// The file.
     pub path: PathBuf,

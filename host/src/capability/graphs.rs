@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use wasmtime::Trap;
 
-use super::{InstanceState, cut, inference};
+use super::{InstanceState, inference};
 use crate::graph::{Graph, GraphError};
 use crate::model::Dtype;
 use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::{
     self as wit, ElementType, Elements, Error, Host,
 };
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
+use crate::text::cut;
 
 /// What a host function gives: the outer error traps, the inner is the scorer's.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -43,7 +44,7 @@ impl InstanceState {
             Ok(outputs) => Ok(Ok(outputs)),
             Err(GraphError::Failed(words)) => {
                 self.log.warn("graph", &words);
-                Ok(Err(Error::Failed(cut(&words, TEXT_BYTES).to_owned())))
+                Ok(Err(Error::Failed(cut(&words, TEXT_BYTES).into_owned())))
             }
             Err(GraphError::TooLarge { limit_bytes }) => Ok(Err(Error::TooLarge(limit_bytes))),
             Err(GraphError::Stopped) => Err(Trap::Interrupt.into()),
@@ -60,7 +61,7 @@ impl Host for InstanceState {
 
     async fn compute(&mut self, graph: String, inputs: Vec<wit::Tensor>) -> Answer<Vec<wit::Tensor>> {
         let Some(graph) = self.graph(&graph) else {
-            return Ok(Err(Error::NotFound(cut(&graph, NAME_BYTES).to_owned())));
+            return Ok(Err(Error::NotFound(cut(&graph, NAME_BYTES).into_owned())));
         };
         let inputs = inputs.into_iter().map(read).collect::<Result<_, _>>();
         let outputs = match inputs {

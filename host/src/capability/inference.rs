@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
+use super::InstanceState;
 use super::graphs::NAME_BYTES;
-use super::{InstanceState, cut};
 use crate::graph::{Graph, Graphs};
 use crate::model::Dtype;
 use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
@@ -17,6 +17,7 @@ use crate::scorer::bindings::capabilities::wasi::nn::graph::{self, ExecutionTarg
 use crate::scorer::bindings::capabilities::wasi::nn::inference;
 use crate::scorer::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
 use crate::tensor::Tensor;
+use crate::text::cut;
 
 /// An open graph.
 pub struct GraphHandle(Arc<Graph>);

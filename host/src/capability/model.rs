@@ -11,6 +11,7 @@ use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_
 use crate::scorer::bindings::capabilities::scorebox::scoring::model::{
     self as wit, Error, Host, HostTensor, ModelInfo,
 };
+use crate::text::{NAME_BYTES, bounded};
 
 /// An open tensor.
 pub struct TensorHandle(TensorInfo);
@@ -98,7 +99,7 @@ impl Host for InstanceState {
     async fn read_file(&mut self, name: String, start: u64, count: u64) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         Ok(match self.shared.model.file(&name) {
             Some(bytes) => file_part(bytes, start, count).map(<[u8]>::to_vec).map_err(Error::from),
-            None => Err(Error::NotFound(name)),
+            None => Err(Error::NotFound(bounded(name, NAME_BYTES))),
         })
     }
 }
@@ -107,7 +108,7 @@ impl HostTensor for InstanceState {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<TensorHandle>, Error>> {
         Ok(match self.shared.model.tensor(&name).cloned() {
             Some(tensor) => Ok(self.table.push(TensorHandle(tensor))?),
-            None => Err(Error::NotFound(name)),
+            None => Err(Error::NotFound(bounded(name, NAME_BYTES))),
         })
     }
 

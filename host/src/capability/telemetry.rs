@@ -2,20 +2,38 @@
 //!
 //! Owns the bounds on what one call may write. Must not know where the log goes.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Level as LogLevel;
 
+pub use self::lines::{LOGS_BYTES, Lines};
+
 use super::InstanceState;
 use crate::scorer::bindings::capabilities::scorebox::scoring::metrics;
 use crate::scorer::bindings::capabilities::wasi::logging::logging::{self, Level};
+use crate::text::{NAME_BYTES, cut, escaped_bytes};
 
 /// Most lines of one call. A scorer that writes more has a loop in its logging, and a log costs money.
 const LINES_PER_CALL: usize = 1000;
 
+/// Most bytes of one call in the log, as they are written: escaped, and with what the host adds to each line. It is a fourth
+/// of what may wait for the reader of standard output, so that one call cannot displace the lines of all others.
+const BYTES_PER_CALL: usize = 1 << 20;
+
+/// What ends a call is worth more than what a loop wrote before it: errors may take so many times as much as other lines.
+const ERRORS_FACTOR: usize = 2;
+
 /// Longest line, in bytes; the rest is cut.
 const LINE_BYTES: usize = 16 << 10;
+
+/// What the host adds to a line, in bytes, beside the names of scorer and invocation: time, level, names of fields.
+const FRAME_BYTES: usize = 224;
+
+/// Longest id of a call in a line, in bytes. One id has a hundred characters at most, but joined calls have several.
+const ID_BYTES: usize = 512;
 
 /// Longest name of a metric, in bytes.
 const METRIC_NAME_BYTES: usize = 64;
@@ -27,30 +45,15 @@ const METRIC_ATTRIBUTES: usize = 8;
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
-/// The lines of one call, for whoever asked for them. Clones are the same lines.
-#[derive(Debug, Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    /// Takes what has been collected.
-    #[must_use]
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Adds a line.
-    pub fn push(&self, line: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-}
-
 struct Call {
     scorer: Arc<str>,
     invocation: String,
     /// Where lines are collected beside the log.
     collected: Option<Lines>,
     lines: usize,
-    overflow_said: bool,
+    bytes: usize,
+    /// A line found no room, and the log says so.
+    overflowed: bool,
     /// What was printed since the last end of line, by stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
     /// A name of a metric was bad; said once for each instance.
@@ -65,7 +68,8 @@ impl LogSink {
             invocation: String::with_capacity(40),
             collected: None,
             lines: 0,
-            overflow_said: false,
+            bytes: 0,
+            overflowed: false,
             partial: BTreeMap::new(),
             bad_metric_said: false,
         };
@@ -75,9 +79,11 @@ impl LogSink {
     pub(crate) fn begin(&self, invocation: &str, collected: Option<Lines>) {
         let mut call = self.lock();
         call.collected = collected;
-        invocation.clone_into(&mut call.invocation);
+        call.invocation.clear();
+        call.invocation.push_str(&cut(invocation, ID_BYTES));
         call.lines = 0;
-        call.overflow_said = false;
+        call.bytes = 0;
+        call.overflowed = false;
     }
 
     /// Writes what was printed without an end of line.
@@ -121,21 +127,41 @@ impl LogSink {
 }
 
 impl Call {
+    /// True if the call may write a line more; these are its texts.
+    fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
+        if self.overflowed && level != LogLevel::ERROR {
+            return false;
+        }
+        let names = [&*self.scorer, &self.invocation];
+        let texts = names.iter().copied().chain(texts.iter().copied());
+        let bytes = FRAME_BYTES + texts.map(escaped_bytes).sum::<usize>();
+        let factor = if level == LogLevel::ERROR { ERRORS_FACTOR } else { 1 };
+        let fits = self.lines < factor * LINES_PER_CALL && self.bytes + bytes <= factor * BYTES_PER_CALL;
+        if fits {
+            self.lines += 1;
+            self.bytes += bytes;
+            return true;
+        }
+        if !std::mem::replace(&mut self.overflowed, true) {
+            let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
+            tracing::warn!(
+                target: "scorer",
+                scorer,
+                invocation,
+                "more than {LINES_PER_CALL} lines or {BYTES_PER_CALL} bytes: the rest of this call is dropped"
+            );
+        }
+        false
+    }
+
     fn write(&mut self, level: LogLevel, context: &str, message: &str) {
-        self.lines += 1;
-        let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
-        // What ends a call is worth more than what a loop wrote before it.
-        let spent = if level == LogLevel::ERROR { 2 * LINES_PER_CALL } else { LINES_PER_CALL };
-        if self.lines > spent {
-            if !std::mem::replace(&mut self.overflow_said, true) {
-                tracing::warn!(target: "scorer", scorer, invocation, "more than {LINES_PER_CALL} lines: the rest of this call is dropped");
-            }
+        let message = cut(message, LINE_BYTES);
+        if !self.admits(level, &[context, &message]) {
             return;
         }
-        let message = cut(message, LINE_BYTES);
+        let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
         if let Some(collected) = self.collected.as_ref().filter(|_| level <= LogLevel::INFO) {
-            let context = if context.is_empty() { String::new() } else { format!("{context}: ") };
-            collected.push(format!("{} {context}{message}", level.as_str()));
+            collected.add(level, context, &message);
         }
         // The level of an event is part of its static description, hence one macro for each.
         match level {
@@ -147,29 +173,24 @@ impl Call {
         }
     }
 
-    /// True if the measurement may be written: its name is good and the call has lines left.
-    fn admits_metric(&mut self, name: &str) -> bool {
+    /// The attributes of a measurement, if it may be written: its name is good and the call has room left.
+    fn measured(&mut self, name: &str, attributes: metrics::Attributes) -> Option<String> {
         let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
-        if !good && !self.bad_metric_said {
-            self.bad_metric_said = true;
-            self.write(
-                LogLevel::WARN,
-                "metrics",
-                "a measurement was dropped: its name is not lower-case letters, digits, `.` and `_`",
-            );
+        if !good {
+            if !std::mem::replace(&mut self.bad_metric_said, true) {
+                self.write(
+                    LogLevel::WARN,
+                    "metrics",
+                    "a measurement was dropped: its name is not lower-case letters, digits, `.` and `_`",
+                );
+            }
+            return None;
         }
-        if good {
-            self.lines += 1;
-        }
-        good && self.lines <= LINES_PER_CALL
+        let attributes = text(attributes);
+        self.admits(LogLevel::INFO, &[name, &attributes]).then_some(attributes)
     }
-}
-
-/// The beginning of a text, at most so many bytes.
-pub(crate) fn cut(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 impl logging::Host for InstanceState {
@@ -181,7 +202,7 @@ impl logging::Host for InstanceState {
             Level::Warn => LogLevel::WARN,
             Level::Error | Level::Critical => LogLevel::ERROR,
         };
-        self.log.line(level, cut(&context, LINE_BYTES), &message);
+        self.log.line(level, &cut(&context, NAME_BYTES), &message);
         Ok(())
     }
 }
@@ -189,9 +210,8 @@ impl logging::Host for InstanceState {
 impl metrics::Host for InstanceState {
     async fn count(&mut self, name: String, delta: u64, attributes: metrics::Attributes) -> wasmtime::Result<()> {
         let mut call = self.log.lock();
-        if call.admits_metric(&name) {
+        if let Some(attributes) = call.measured(&name, attributes) {
             let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
-            let attributes = text(attributes);
             tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, count = delta, attributes, "measured");
         }
         Ok(())
@@ -204,9 +224,8 @@ impl metrics::Host for InstanceState {
         attributes: metrics::Attributes,
     ) -> wasmtime::Result<()> {
         let mut call = self.log.lock();
-        if call.admits_metric(&name) {
+        if let Some(attributes) = call.measured(&name, attributes) {
             let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
-            let attributes = text(attributes);
             tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, value, attributes, "measured");
         }
         Ok(())
@@ -218,7 +237,7 @@ fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()
         .take(METRIC_ATTRIBUTES)
-        .map(|(name, value)| format!("{}={}", cut(&name, METRIC_NAME_BYTES), cut(&value, LINE_BYTES)))
+        .map(|(name, value)| format!("{}={}", cut(&name, METRIC_NAME_BYTES), cut(&value, NAME_BYTES)))
         .collect();
     pairs.join(" ")
 }

@@ -13,6 +13,7 @@ use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::redis::Reached;
 use scorebox_host::stores::{self, StoreReport};
 use scorebox_host::telemetry::{self, Output};
+use scorebox_host::text::{printable, printable_json};
 use scorebox_host::{CheckReport, StartupError, check, deployment};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ pub fn run(arguments: Check) -> ExitCode {
     match checked {
         Ok((report, stores, written)) => {
             let text = match arguments.output {
-                Format::Json => as_json(&report, &stores, written),
+                Format::Json => printable_json(&as_json(&report, &stores, written)).into_owned(),
                 Format::Text => as_text(&report, &stores, written),
             };
             // A reader that has seen enough, e.g. `head`, is no error.
@@ -121,7 +122,8 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
         }
     }
     if let Some(written) = written {
-        lines.push("\nsettings of scorebox.toml: value here, or the default in brackets".to_owned());
+        lines.push(String::new());
+        lines.push("settings of scorebox.toml: value here, or the default in brackets".to_owned());
         for setting in SETTINGS {
             let values = values(&written, setting.key);
             let value = match (values.is_empty(), setting.default) {
@@ -129,9 +131,13 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
                 (true, "") => "(none)".to_owned(),
                 (true, default) => format!("({default})"),
             };
-            lines.push(format!("\n{} = {value}\n    {}\n    {}", setting.key, setting.form, setting.why));
+            lines.push(String::new());
+            lines.push(format!("{} = {value}", setting.key));
+            lines.extend([setting.form, setting.why].map(|text| format!("    {text}")));
         }
     }
+    // A line holds what author, model, server and environment say.
+    let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n")
 }
 

@@ -13,6 +13,7 @@ use scorebox_host::graph::{self, Graph, Limits, Stop};
 use scorebox_host::sample::Sample;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::tensor::Port;
+use scorebox_host::text::printable_json;
 use scorebox_host::{StartupError, deployment};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ pub fn run(file: &Path, sample: Option<&Path>) -> ExitCode {
     match loaded {
         Ok(report) => {
             // A reader that has seen enough is no error.
-            let _ = writeln!(std::io::stdout(), "{report}");
+            let _ = writeln!(std::io::stdout(), "{}", printable_json(&report.to_string()));
             ExitCode::SUCCESS
         }
         Err(error) => exit(&error),

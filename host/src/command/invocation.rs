@@ -20,7 +20,7 @@ use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::{StartupError, deployment};
 
-use super::invoke::{guess, read};
+use super::invoke::{give, guess, read};
 use super::{exit, serving_threads};
 use crate::{Invoke, Trigger};
 
@@ -49,7 +49,9 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         None => enveloped(function, &samples, invoke.attempt)?,
     };
     if invoke.print_envelope {
-        requests.iter().for_each(|request| println!("{}", String::from_utf8_lossy(&request.body)));
+        for request in &requests {
+            given(&request.body)?;
+        }
         return Ok(0);
     }
     let runtime = serving_threads(1)?;
@@ -133,6 +135,11 @@ fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupEr
     Ok(samples.into_iter().map(sent).collect())
 }
 
+fn given(result: &[u8]) -> Result<(), StartupError> {
+    let line = [result, b"\n"].concat();
+    give(&line).map_err(|error| StartupError::Host(format!("the answer cannot be written: {error}")))
+}
+
 async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError> {
     let fault = |problem: String| StartupError::Host(problem);
     let request = Request::post(&sent.path)
@@ -143,7 +150,7 @@ async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError
     let response = server::answer(service, request).await;
     let status = response.status();
     let body = to_bytes(response.into_body(), usize::MAX).await.map_err(|error| fault(error.to_string()))?;
-    println!("{}", String::from_utf8_lossy(&body));
+    given(&body)?;
     let code = invocation_exit_code(status.as_u16());
     if code != 0 {
         eprintln!("error: {status}: the platform would count this invocation as failed");

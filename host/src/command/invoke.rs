@@ -2,7 +2,7 @@
 //!
 //! Owns where an input comes from and where an answer goes. Must not know how a call is made.
 
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use scorebox_host::error::{ScoreFailure, invoke_exit_code};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
+use scorebox_host::text::{inset, printable_lines};
 use scorebox_host::{StartupError, deployment};
 
 use super::{exit, serving_threads};
@@ -21,19 +22,19 @@ pub fn run(invoke: Invoke) -> ExitCode {
         return super::invocation::run(&invoke, trigger);
     }
     match score(&invoke) {
-        Ok(Ok(scored)) => match std::io::stdout().write_all(&scored.payload.body) {
+        Ok(Ok(scored)) => match give(&scored.payload.body) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit(&StartupError::Host(format!("the answer cannot be written: {error}"))),
         },
         Ok(Err(failure)) => {
             let code = invoke_exit_code(&failure);
             let row = failure.disposition();
-            eprintln!("error: {}: {}", row.code, row.message);
+            eprintln!("error: {}: {}", row.code, inset(&row.message));
             if let Some(pointer) = row.pointer.filter(|pointer| !pointer.is_empty()) {
-                eprintln!("  at {pointer}");
+                eprintln!("  at {}", inset(&pointer));
             }
             if let Some(detail) = row.detail {
-                eprintln!("  {detail}");
+                eprintln!("  {}", inset(&detail));
             }
             ExitCode::from(code)
         }
@@ -58,6 +59,15 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
         let invocation = Invocation::new("invoke", Source::Direct);
         Ok(app.scorer.run(invocation, Payload { content_type, body: body.into() }).await)
     })
+}
+
+/// Writes a result to standard output: as it is to a program, and in characters that do nothing but show to a person.
+pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
+    let mut output = std::io::stdout();
+    if output.is_terminal() {
+        return output.write_all(printable_lines(&String::from_utf8_lossy(result)).as_bytes());
+    }
+    output.write_all(result)
 }
 
 /// Reads one byte more than allowed, and no more: enough to know that it is too much.

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::manifest::ManifestError;
+use crate::text::inset;
 
 /// The exit code of a server that was told to stop. The Functions host never starts a handler again that ended with 0, and
 /// counts every other code as an error but 200 (`WorkerConstants.IntentionalRestartExitCode`).
@@ -21,7 +22,7 @@ pub const UNREACHED_EXIT_CODE: u8 = 10;
 #[non_exhaustive]
 pub enum StartupError {
     /// The author's: the component is not a scorer of a world this host knows.
-    #[error("component {}: {problem}\n  fix: {fix}", path.display())]
+    #[error("component {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Component {
         /// The `.wasm` file.
         path: PathBuf,
@@ -31,7 +32,7 @@ pub enum StartupError {
         fix: String,
     },
     /// The operator's: the library of the engine for graphs.
-    #[error("engine {}: {problem}\n  fix: {fix}", library.display())]
+    #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
         /// The library's file.
         library: PathBuf,
@@ -41,7 +42,7 @@ pub enum StartupError {
         fix: String,
     },
     /// The operator's: an environment variable holds something unusable. Its value is never shown.
-    #[error("environment variable {variable}: {problem}\n  fix: {fix}")]
+    #[error("environment variable {}: {}\n  fix: {}", inset(variable), inset(problem), inset(fix))]
     Environment {
         /// Its name.
         variable: String,
@@ -51,7 +52,7 @@ pub enum StartupError {
         fix: String,
     },
     /// The author's or the operator's: `host.json` or a `function.json`.
-    #[error("{}: {problem}\n  fix: {fix}", path.display())]
+    #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Functions {
         /// The file.
         path: PathBuf,
@@ -61,10 +62,10 @@ pub enum StartupError {
         fix: String,
     },
     /// Ours or the machine's.
-    #[error("{0}")]
+    #[error("{}", inset(.0))]
     Host(String),
     /// The author's: `init` did not succeed.
-    #[error("init of {scorer}: {problem}\n  fix: {fix}")]
+    #[error("init of {}: {}\n  fix: {}", inset(scorer), inset(problem), inset(fix))]
     Init {
         /// The scorer's name.
         scorer: String,
@@ -74,7 +75,7 @@ pub enum StartupError {
         fix: String,
     },
     /// The caller's: the input of `invoke` is none.
-    #[error("{name}: {problem}\n  fix: {fix}")]
+    #[error("{}: {}\n  fix: {}", inset(name), inset(problem), inset(fix))]
     Input {
         /// The file, or standard input.
         name: String,
@@ -95,7 +96,7 @@ pub enum StartupError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The author's: the model's files.
-    #[error("model {}: {problem}\n  fix: {fix}", path.display())]
+    #[error("model {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Model {
         /// The file or folder.
         path: PathBuf,

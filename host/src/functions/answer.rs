@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 
 use super::bindings::{Function, OutputBinding, OutputKind, RETURN};
 use crate::error::Disposition;
-use crate::scorer::Payload;
 use crate::scorer::signature::is_json;
+use crate::scorer::{LOGS_BYTES, Payload};
+use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
 /// An answer in the making.
 #[derive(Debug, Default)]
@@ -27,8 +28,18 @@ pub struct Answer {
     logged_bytes: usize,
 }
 
-/// Most that an answer carries of an invocation's lines, in bytes. The log has all of them.
-const LOGS_BYTES: usize = 1 << 20;
+/// Most that an answer carries of an invocation's lines, in bytes as JSON has them: what its scorers may write, and as much
+/// again for what the host says of its failures. The log has more.
+const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
+
+/// What a line takes beside its text, in bytes: quotation marks and a comma.
+const LINE_BYTES: usize = 3;
+
+/// Longest value of an attribute in a parked record, in bytes.
+const ATTRIBUTE_BYTES: usize = REASON_BYTES;
+
+/// Most bytes of the attributes of a parked record. A message of Service Bus has 64 KB of them at most.
+const ATTRIBUTES_BYTES: usize = 64 << 10;
 
 /// A binary answer, which a named HTTP output cannot carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +49,13 @@ impl Answer {
     /// Adds lines of the invocation, as many as an answer carries.
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
-            let had_room = self.logged_bytes <= LOGS_BYTES;
-            self.logged_bytes = self.logged_bytes.saturating_add(line.len());
-            if self.logged_bytes <= LOGS_BYTES {
+            let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;
+            self.logged_bytes = self.logged_bytes.saturating_add(LINE_BYTES + escaped_bytes(&line));
+            if self.logged_bytes <= ANSWER_LOGS_BYTES {
                 self.logs.push(line);
             } else if had_room {
-                self.logs.push(format!("more than {LOGS_BYTES} bytes of lines: the log of the host has the rest"));
+                self.logs
+                    .push(format!("more than {ANSWER_LOGS_BYTES} bytes of lines: the log of the host has the rest"));
             }
         }
     }
@@ -158,11 +170,17 @@ fn is_plain_date(text: &str) -> bool {
     seconds.len() == 19 && is_number(fraction) && (1..=7).contains(&fraction.len()) && !fraction.ends_with('0')
 }
 
-/// The record of what can never be scored: what was wrong, with what, and the message itself. A blob stays where it is.
+/// The record of what can never be scored: what was wrong, with what, and the message itself. A blob stays where it is. The
+/// message is whole; what is said about it is cut at a bound, since it can be as long as its sender likes.
 #[must_use]
 pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition: &Disposition) -> Payload {
-    let attributes: Map<String, Value> =
-        call.attributes.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let mut attribute_bytes = 0;
+    let attributes = call.attributes.iter().map(|(name, value)| (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES)));
+    let attributes = attributes.take_while(|(name, value)| {
+        attribute_bytes += name.len() + value.len();
+        attribute_bytes <= ATTRIBUTES_BYTES
+    });
+    let attributes: Map<String, Value> = attributes.map(|(name, value)| (name.into_owned(), value.into())).collect();
     let mut record = json!({
         "problem": {"code": disposition.code, "message": disposition.message},
         "id": id,
@@ -177,7 +195,7 @@ pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition:
     }
     if let (Some(body), Some(record)) = (call.body, record.as_object_mut()) {
         if !body.content_type.is_empty() {
-            record.insert("content_type".to_owned(), body.content_type.as_str().into());
+            record.insert("content_type".to_owned(), cut(&body.content_type, ATTRIBUTE_BYTES).into());
         }
         match std::str::from_utf8(&body.body) {
             Ok(text) => record.insert("body".to_owned(), text.into()),

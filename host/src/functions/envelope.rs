@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{self, Metadata, scalar, text};
 use crate::scorer::{Payload, Source};
+use crate::text::{REASON_BYTES, displayed};
 use crate::trigger::http::is_credential;
 
 /// What an invocation asks for.
@@ -151,8 +152,8 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
 
 /// Everything but a value in base64 that can be decoded where it stands; of that, its place.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
-    let envelope: Envelope<'_> =
-        serde_json::from_slice(body).map_err(|error| Malformed(format!("it is no invocation: {error}")))?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body)
+        .map_err(|error| Malformed(format!("it is no invocation: {}", displayed(&error, REASON_BYTES))))?;
     let value = envelope.data.get(&function.trigger_name).ok_or_else(|| {
         Malformed(format!("`Data` has no `{}`, the trigger of {}", function.trigger_name, function.name))
     })?;
@@ -267,8 +268,8 @@ fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Ve
 }
 
 fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
-    let request: Request<'_> =
-        serde_json::from_str(raw.get()).map_err(|error| Malformed(format!("the request is none: {error}")))?;
+    let request: Request<'_> = serde_json::from_str(raw.get())
+        .map_err(|error| Malformed(format!("the request is none: {}", displayed(&error, REASON_BYTES))))?;
     let mut headers = HeaderMap::new();
     for (name, values) in &request.headers {
         let Ok(name) = HeaderName::try_from(name.as_str()) else { continue };

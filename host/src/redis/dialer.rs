@@ -20,6 +20,7 @@ use super::identity::{Credentials, Login, Logins};
 use super::reply_limit::Bounded;
 use super::tls::{self, Stream};
 use super::watching::Watch;
+use crate::text::{NAME_BYTES, cut};
 
 /// Makes connections to the servers of one endpoint.
 pub struct Dialer {
@@ -253,7 +254,7 @@ fn refusal(error: &RedisError) -> Refusal {
             Refusal { why: "the server refused the credentials".to_owned(), is_login: true }
         }
         (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
-        (_, Some(code)) => format!("the server refused: {code}").into(),
+        (_, Some(code)) => format!("the server refused: {}", cut(code, NAME_BYTES)).into(),
         (_, None) => format!("the server refused: {}", error.category()).into(),
     }
 }

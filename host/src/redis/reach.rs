@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::StoreError;
 use super::server::{Server, translate};
+use crate::text::{NAME_BYTES, bounded};
 
 /// What answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,9 +38,11 @@ impl Server {
         for master in &masters {
             let hello = router.send_to(master, &redis::cmd("HELLO")).await.map_err(translate)?;
             let told: HashMap<String, Value> = redis::from_redis_value(hello).unwrap_or_default();
-            let text = |name: &str| told.get(name).and_then(|value| redis::from_redis_value(value.clone()).ok());
-            reached.mode = text("mode").unwrap_or_else(|| "unknown".to_owned());
-            reached.version = text("version").unwrap_or_else(|| "unknown".to_owned());
+            let text =
+                |name: &str| told.get(name).and_then(|value| redis::from_redis_value::<String>(value.clone()).ok());
+            let text = |name: &str| text(name).map_or_else(|| "unknown".to_owned(), |text| bounded(text, NAME_BYTES));
+            reached.mode = text("mode");
+            reached.version = text("version");
             let started = Instant::now();
             router.send_to(master, &redis::cmd("PING")).await.map_err(translate)?;
             let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

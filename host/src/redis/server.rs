@@ -18,6 +18,7 @@ use super::router::{Repeat, Routed, Router};
 use super::slots::slot;
 use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
+use crate::text::{NAME_BYTES, REASON_BYTES, cut};
 
 /// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
 /// because between two commands the key could expire or the host could die. The sum is read back as text: a number of
@@ -290,12 +291,12 @@ pub(super) fn translate(fault: Fault) -> StoreError {
                 let words = format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
                 // A script's error arrives wrapped; what it holds is what the same command alone would have said.
                 let bare = [NOT_AN_INTEGER, OVERFLOW].into_iter().find(|bare| words.contains(bare));
-                StoreError::Refused(bare.unwrap_or(words.trim()).to_owned())
+                StoreError::Refused(cut(bare.unwrap_or(words.trim()), REASON_BYTES).into_owned())
             }
         },
         ErrorKind::Extension => match error.code() {
             Some("NOAUTH" | "WRONGPASS") => not_let_in(),
-            code => StoreError::Refused(code.unwrap_or("unknown error").to_owned()),
+            code => StoreError::Refused(cut(code.unwrap_or("unknown error"), NAME_BYTES).into_owned()),
         },
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => wrong_type(),
         ErrorKind::AuthenticationFailed => not_let_in(),

@@ -12,8 +12,9 @@ use super::bindings::capabilities::scorebox::scoring::types as wit;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use super::tensor::Tensor;
 use super::{Invocation, Payload, Source, store};
-use crate::capability::{InstanceState, Refusal, cut};
+use crate::capability::{InstanceState, Refusal};
 use crate::error::{Problem, ScoreFailure};
+use crate::text::{bounded as bounded_text, cut, displayed};
 use crate::timer;
 
 /// How long after its deadline a call that waits for the host is cut off. A running guest is interrupted at the next
@@ -174,9 +175,10 @@ impl Failure {
             Some(Refusal::Shared) => ScoreFailure::Saturated,
             None if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
                 "it wrote below its memory, as a stack that overflows does: see for recursion and large local values \
-                 (Rust's linker sets the stack's size with `-zstack-size`): {error:?}"
+                 (Rust's linker sets the stack's size with `-zstack-size`): {}",
+                told(&error)
             )),
-            None => ScoreFailure::Trapped(format!("{error:?}")),
+            None => ScoreFailure::Trapped(told(&error)),
         })
     }
 
@@ -196,6 +198,11 @@ impl Failure {
             }),
         }
     }
+}
+
+/// What a trap says, with its backtrace. The names of functions in it are the component's, and of any length.
+fn told(error: &wasmtime::Error) -> String {
+    displayed(&format_args!("{error:?}"), TEXT_BYTES)
 }
 
 /// True if a guest fell off the lower end of its stack. Toolchains put that at address 0, so what is touched below it has
@@ -242,8 +249,8 @@ impl From<wit::Problem> for Problem {
             (1..=CODE_BYTES).contains(&code.len())
                 && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        let detail = problem.detail.map(|detail| cut(&detail, TEXT_BYTES).to_owned());
-        let message = cut(&problem.message, TEXT_BYTES).to_owned();
+        let detail = problem.detail.map(|detail| bounded_text(detail, TEXT_BYTES));
+        let message = bounded_text(problem.message, TEXT_BYTES);
         if kebab(&problem.code) {
             return Self { code: problem.code, message, detail };
         }

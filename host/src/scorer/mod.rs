@@ -43,8 +43,8 @@ use self::signature::Signature;
 use self::tensor_body::open_inference::ModelName;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
-pub use crate::capability::Lines;
 use crate::capability::{Answers, Capabilities};
+pub use crate::capability::{LOGS_BYTES, Lines};
 use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};

@@ -12,6 +12,7 @@ use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 pub use crate::tensor::Port;
 use crate::tensor::{self, Tensor};
+use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
@@ -192,7 +193,7 @@ impl PayloadSignature {
         let accepted = &self.input.content_types;
         if !accepted.is_empty() && !accepted.iter().any(|accepted| same_type(accepted, &payload.content_type)) {
             return Err(ScoreFailure::Unsupported {
-                content_type: payload.content_type.clone(),
+                content_type: cut(&payload.content_type, NAME_BYTES).into_owned(),
                 accepted: accepted.clone(),
             });
         }
@@ -200,12 +201,16 @@ impl PayloadSignature {
             return Ok(());
         };
         let body: Value = serde_json::from_slice(&payload.body).map_err(|error| ScoreFailure::NotConforming {
-            message: format!("The body is not JSON: {error}."),
+            message: format!("The body is not JSON: {}.", displayed(&error, REASON_BYTES / 2)),
             pointer: String::new(),
         })?;
         schema.validator.validate(&body).map_err(|error| ScoreFailure::NotConforming {
-            message: format!("The body does not conform to the scorer's schema: {}.", error.masked()),
-            pointer: error.instance_path().to_string(),
+            // Keys of the body and values of the schema stand in it.
+            message: format!(
+                "The body does not conform to the scorer's schema: {}.",
+                displayed(&error.masked(), REASON_BYTES / 2)
+            ),
+            pointer: displayed(error.instance_path(), REASON_BYTES),
         })
     }
 }

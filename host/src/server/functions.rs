@@ -19,6 +19,7 @@ use crate::functions::answer::{Answer, ParkedCall, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::scorer::{Invocation, Lines, Payload, Source};
+use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 
 /// How much larger than its payload an envelope may be: text is escaped twice, and its fields may come once more as metadata.
@@ -141,6 +142,7 @@ async fn request_in_envelope(
     if answer.respond(output, &response).is_err() {
         let disposition = RequestFailure::BinaryAnswer.disposition();
         log_failure(ids.request(), &disposition);
+        answer.log([line(&disposition)]);
         // An error's body is text.
         let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition));
     }
@@ -157,12 +159,13 @@ async fn run_all(
 ) -> Vec<Ended> {
     let is_batch = matches!(function.trigger, TriggerBinding::ServiceBus { many: true, .. });
     let limits = &ready.app.manifest.limits;
+    let all_lines = &Lines::default();
     let calls = calls.into_iter().enumerate().map(|(index, mut call)| async move {
         let payload = std::mem::take(&mut call.payload);
         // Not kept for nothing: a payload that is held twice is copied on its way into the guest.
         let body = (function.park.is_some() && call.source != Source::Blob).then(|| payload.clone());
         let id = if is_batch { format!("{id}-{index}") } else { id.to_owned() };
-        let lines = Lines::default();
+        let lines = all_lines.of_next_call();
         let invocation = Invocation {
             attempt: call.attempt,
             attributes: call.attributes.clone(),
@@ -222,9 +225,9 @@ async fn settle(service: &Service, function: &Function, id: &str, ended: Vec<End
     answered(service, id, &answer).await
 }
 
-/// A failure among the lines of its invocation.
+/// A failure among the lines of its invocation: one line, whatever a caller or a scorer says in it.
 fn line(disposition: &Disposition) -> String {
-    format!("{} {}", disposition.code, disposition.message)
+    printable(&format!("{} {}", disposition.code, disposition.message)).into_owned()
 }
 
 /// The answer to an invocation whose call was not made. The caller of an HTTP trigger is told; a message is the platform's to

@@ -30,7 +30,6 @@ use http::header::{ALLOW, HeaderMap, HeaderValue};
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::capability::cut;
 use crate::deployment;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity};
 use crate::functions::FunctionApp;
@@ -51,9 +50,6 @@ const SCORE_ROUTE: &str = "/score";
 
 /// What is left of `functionTimeout` for answering.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
-
-/// Most of a reason that one line of the log holds, in bytes; a backtrace of a deep recursion is longer.
-const LOGGED_BYTES: usize = 16 << 10;
 
 /// What is served: nothing until the scorer is ready, then the scorer and its document.
 pub struct Service {
@@ -374,7 +370,7 @@ fn refuse(dialect: Dialect, headers: &HeaderMap, failure: RequestFailure) -> Res
 /// One line for a failed call, whatever made it.
 pub fn log_failure(invocation: &str, disposition: &Disposition) {
     let Disposition { status, severity, code, message, detail, pointer, .. } = disposition;
-    let (detail, message) = (detail.as_deref().map(|text| cut(text, LOGGED_BYTES)), cut(message, LOGGED_BYTES));
+    let detail = detail.as_deref();
     // The level of an event is part of its static description, hence one macro for each.
     match severity {
         Severity::Error => {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::scorer::{Invocation, Payload, Scored, Source};
+use crate::text::{NAME_BYTES, quoted};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Azure ML's deprecated alias of the client's id.
@@ -35,6 +36,13 @@ const ANSWER_HEADERS: usize = 10;
 
 /// Longest id, in characters; as the retired server.
 const ID_CHARACTERS: usize = 100;
+
+/// Longest trace id that comes back, in bytes: the header of W3C's trace context with its state has 600. A longer one is
+/// left out, as one that is cut belongs to no trace.
+const TRACE_ID_BYTES: usize = 1024;
+
+/// Longest media type of an answer, in bytes: an answer's headers are bounded at clients and proxies.
+const CONTENT_TYPE_BYTES: usize = 1024;
 
 /// What no scorer may see, whatever it is called with: a header whose name holds one of these words is a credential, or
 /// near enough. Words, not names, because platforms and gateways invent new ones.
@@ -102,7 +110,12 @@ impl Ids {
             let invocation = || text(&INVOCATION_ID).filter(|id| (1..=ID_CHARACTERS).contains(&id.len()));
             let request = request.filter(|id| !id.is_empty()).or_else(invocation);
             let request = request.unwrap_or_else(|| Self::made().request);
-            return Ok(Self { request, ms_request, client, trace: text(&TRACE_ID) });
+            return Ok(Self {
+                request,
+                ms_request,
+                client,
+                trace: text(&TRACE_ID).filter(|id| id.len() <= TRACE_ID_BYTES),
+            });
         };
         Err(RequestFailure::IdTooLong { name, limit: ID_CHARACTERS })
     }
@@ -250,9 +263,13 @@ pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
         return Ok(());
     }
     match payload.content_type.parse::<mime::Mime>() {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            Err(ScoreFailure::InvalidOutput(format!("`{}` is not a media type", payload.content_type.escape_debug())))
+        Ok(_) if payload.content_type.len() <= CONTENT_TYPE_BYTES => Ok(()),
+        parsed => {
+            let shown = quoted(&payload.content_type, NAME_BYTES);
+            Err(ScoreFailure::InvalidOutput(match parsed {
+                Ok(_) => format!("the media type `{shown}` has more than {CONTENT_TYPE_BYTES} bytes"),
+                Err(_) => format!("`{shown}` is not a media type"),
+            }))
         }
     }
 }

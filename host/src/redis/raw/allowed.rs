@@ -4,6 +4,7 @@
 
 use super::commands::{COMMANDS, EVERYTHING, Row, find};
 use super::{Command, CommandError, refused};
+use crate::text::cut;
 
 /// The commands that a scorer may send to a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl Allowed {
             return denied(format!("{name} is never allowed: {}; {}", group.why, group.instead));
         }
         // No longer than a name could be.
-        let name: String = String::from_utf8_lossy(name).chars().take(NAME_SHOWN).collect();
+        let name = String::from_utf8_lossy(name.get(..=NAME_SHOWN).unwrap_or(name));
+        let name = cut(&name, NAME_SHOWN);
         denied(format!("`{}` is no command, or none of its kind, that a scorer may send", name.escape_debug()))
     }
 }

@@ -10,6 +10,7 @@ use super::commands::Keys;
 use crate::redis::node::{Fault, LATE};
 use crate::redis::server::translate;
 use crate::redis::{StoreError, VALUE_LIMIT_BYTES};
+use crate::text::{REASON_BYTES, cut};
 
 /// Most bytes of one call's replies: as of a value.
 pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
@@ -158,7 +159,7 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
         return CommandError::CrossSlot;
     }
     if let Some(code) = error.code().filter(|code| TOLD.contains(code)) {
-        let text = format!("{code} {}", error.detail().unwrap_or_default());
+        let text = format!("{code} {}", cut(error.detail().unwrap_or_default(), REASON_BYTES));
         return CommandError::Server(without_prefix(text.trim_end(), prefix));
     }
     match translate(Fault::Answer(error)) {
@@ -265,6 +266,20 @@ mod tests {
         assert_eq!(reply(many, "", &mut Budget::default()), Err(CommandError::TooLarge(REPLY_BYTES)));
         let deep = (0..1000).fold(Value::Nil, |inner, _| Value::Array(vec![inner]));
         assert_eq!(reply(deep, "", &mut Budget::default()), Err(CommandError::TooLarge(REPLY_BYTES)));
+    }
+
+    #[test]
+    fn what_a_server_says_of_an_error_is_cut_and_marked() {
+        let told = |text: String| {
+            let answer = redis::parse_redis_value(text.as_bytes()).unwrap();
+            fault(answer.extract_error().unwrap_err(), "p:").to_string()
+        };
+        for code in ["WRONGTYPE", "ERR"] {
+            let text = told(format!("-{code} {}\r\n", "long ".repeat(1 << 20)));
+            assert!(text.len() < 4096 && text.contains('…'), "{code}: {}", text.len());
+        }
+        let text = told(format!("-{} x\r\n", "CODE".repeat(1 << 20)));
+        assert!(text.len() < 4096 && text.contains('…'), "{}", text.len());
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -9,9 +9,10 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, shape_text};
 use super::elements::Elements;
-use super::reading::{self, Key, Reader, Step, cut, unexpected};
+use super::reading::{self, Key, Reader, Step, unexpected};
 use super::text;
 use crate::error::ScoreFailure;
+use crate::text::{NAME_BYTES, cut};
 
 /// The name that Azure ML's callers give the one input, whatever the scorer calls it.
 const ONE_INPUT: &str = "data";
@@ -81,7 +82,7 @@ impl<'a> Object<'a> {
         match (by_name, ports) {
             (Some((index, port)), _) => Ok((index, port, &port.name)),
             (None, [port]) if name == ONE_INPUT => Ok((0, port, ONE_INPUT)),
-            (None, _) => Err(cut(name).to_owned()),
+            (None, _) => Err(cut(name, NAME_BYTES).into_owned()),
         }
     }
 }

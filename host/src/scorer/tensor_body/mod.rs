@@ -17,6 +17,7 @@ use super::signature::{JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_
 use super::tensor::Tensor;
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::text::{NAME_BYTES, cut};
 
 pub(super) use self::deadline::reading_until;
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
@@ -101,7 +102,10 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
     } else {
         format!("{OCTET_STREAM} with {JSON_LENGTH} (the Open Inference Protocol's binary data)")
     };
-    ScoreFailure::Unsupported { content_type: label.to_owned(), accepted: vec![JSON.to_owned(), bytes] }
+    ScoreFailure::Unsupported {
+        content_type: cut(label, NAME_BYTES).into_owned(),
+        accepted: vec![JSON.to_owned(), bytes],
+    }
 }
 
 /// True if the caller would rather have bytes than JSON. Only naming them counts: `*/*` is what every client sends.

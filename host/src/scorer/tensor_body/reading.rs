@@ -10,9 +10,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, Ma
 use serde_json::de::SliceRead;
 
 use crate::error::ScoreFailure;
-
-/// Most of a name of the caller's that is repeated to it, and written to the log.
-const NAME_BYTES: usize = 128;
+use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
 /// What was found wrong, and where. serde's errors are text alone, so the misfit is kept beside.
 #[derive(Default)]
@@ -41,7 +39,9 @@ pub(super) fn json<'de, T>(
     let value = read(&mut json, &mut reader).and_then(|value| json.end().map(|()| value));
     value.map_err(|error| {
         let pointer = if reader.misfit.is_some() { reader.pointer() } else { String::new() };
-        let message = reader.misfit.unwrap_or_else(|| format!("The body is not JSON: {error}. Send {}.", wanted()));
+        let message = reader.misfit.unwrap_or_else(|| {
+            format!("The body is not JSON: {}. Send {}.", displayed(&error, REASON_BYTES / 2), wanted())
+        });
         ScoreFailure::NotConforming { message, pointer }
     })
 }
@@ -68,16 +68,11 @@ impl Reader {
                 // Writing to a string cannot fail.
                 Step::Index(index) => drop(write!(text, "{index}")),
                 // RFC 6901, section 3.
-                Step::Name(name) => text.push_str(&cut(name).replace('~', "~0").replace('/', "~1")),
+                Step::Name(name) => text.push_str(&cut(name, NAME_BYTES).replace('~', "~0").replace('/', "~1")),
             }
             text
         })
     }
-}
-
-/// As much of a caller's text as is repeated to it.
-pub(super) fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(NAME_BYTES)).unwrap_or_default()
 }
 
 /// A key, or any string, looked at where it lies.

@@ -12,10 +12,11 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::super::signature::{Port, TensorSignature};
 use super::super::elements::{Elements, Read};
-use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar, cut};
+use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar};
 use super::{DTYPES, datatype, expectation};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::text::{NAME_BYTES, cut};
 
 /// Longest id, in bytes: it comes back with the answer.
 const ID_BYTES: usize = 1024;
@@ -316,7 +317,7 @@ fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<O
         Some(dtype) => Ok(Some(*dtype)),
         None => {
             let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
-            let name = cut(&name);
+            let name = cut(&name, NAME_BYTES);
             Err(reader.misfit(format!("{name} is not taken. Tensors are of {}.", known.join(", "))))
         }
     }

@@ -1,0 +1,98 @@
+//! The lines of an invocation, for whoever asked for them beside the log.
+//!
+//! Owns how many bytes are kept of them. Must not know what becomes of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::Level;
+
+use crate::text::{escaped_bytes, printable};
+
+/// Most bytes that are kept of the lines of one invocation, as JSON has them. A batch is one invocation.
+pub const LOGS_BYTES: usize = 1 << 20;
+
+/// What a line takes beside its text, in bytes: quotation marks, a comma, the number of its message in a batch.
+const LINE_BYTES: usize = 32;
+
+/// Lines that are collected. Clones are the same lines.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    texts: Arc<Mutex<Vec<String>>>,
+    /// Bytes that are left, for all calls of the invocation.
+    left: Arc<AtomicUsize>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { texts: Arc::default(), left: Arc::new(AtomicUsize::new(LOGS_BYTES)) }
+    }
+}
+
+impl Lines {
+    /// Lines of another call of the same invocation: they share the bound.
+    #[must_use]
+    pub fn of_next_call(&self) -> Self {
+        Self { texts: Arc::default(), left: Arc::clone(&self.left) }
+    }
+
+    /// Takes what has been collected.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Adds a line of the host, which has a bound of its own.
+    pub fn push(&self, line: String) {
+        self.lock().push(line);
+    }
+
+    /// Adds a line of the scorer, unless the invocation has had its share. It is one line, whatever the scorer wrote.
+    pub(super) fn add(&self, level: Level, context: &str, message: &str) {
+        let context = if context.is_empty() { String::new() } else { format!("{}: ", printable(context)) };
+        let line = format!("{} {context}{}", level.as_str(), printable(message));
+        let bytes = LINE_BYTES + escaped_bytes(&line);
+        let take = |left: usize| left.checked_sub(bytes);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => self.push(line),
+            Err(0) => {}
+            Err(_) => {
+                // The first one that finds no room ends the collection: later ones may be shorter.
+                if self.left.swap(0, Ordering::Relaxed) > 0 {
+                    self.push(format!("more than {LOGS_BYTES} bytes of lines: the log of the host has the rest"));
+                }
+            }
+        }
+    }
+
+    /// The list is whole after every line, so a poisoned lock still guards a good one.
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_one_invocation_share_one_bound() {
+        let first = Lines::default();
+        let second = first.of_next_call();
+        let long = "\u{1b}\"".repeat(8 << 10);
+        for lines in [&first, &second] {
+            (0..100).for_each(|_| lines.add(Level::INFO, "c", &long));
+        }
+        let lines = [first.take(), second.take()].concat();
+        let json = serde_json::to_string(&lines).unwrap_or_default();
+        assert!((LOGS_BYTES / 2..=LOGS_BYTES + 1024).contains(&json.len()), "{}", json.len());
+        assert_eq!(lines.iter().filter(|line| line.starts_with("more than")).count(), 1);
+    }
+
+    #[test]
+    fn a_line_of_a_scorer_is_one_line() {
+        let lines = Lines::default();
+        lines.add(Level::WARN, "a\nb", "c\n\u{1b}[2J");
+        assert_eq!(lines.take(), ["WARN a\\nb: c\\n\\u{1b}[2J"]);
+    }
+}

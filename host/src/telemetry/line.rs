@@ -1,0 +1,329 @@
+//! An event as one line, in JSON or as text.
+//!
+//! Owns the form of a line, what is escaped in it, and its bounds: whatever is logged, a line is one line, nothing of it acts
+//! on a terminal, and it has a greatest length. Must not know which events are written, nor where lines go.
+
+use std::fmt::{self, Debug, Write as _};
+use std::time::SystemTime;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use crate::text::{is_deceptive, push_json_escape, push_printable};
+
+/// Longest value in a line, in bytes, escaped.
+const VALUE_BYTES: usize = 16 << 10;
+
+/// Longest line, in bytes, but for the names of its fields: a few long values.
+const LINE_BYTES: usize = 64 << 10;
+
+/// Stands in place of what was cut off a value.
+const MARK: &str = "…";
+
+/// Room for a usual line, in bytes.
+const USUAL_BYTES: usize = 320;
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One object for each line, for machines.
+    Json,
+    /// For people; with colours on a terminal.
+    Text {
+        /// True if the line may hold colours.
+        colours: bool,
+    },
+}
+
+/// Gives each event as a line, its end included, and whether it is a warning or worse.
+pub(super) struct Lines<W> {
+    pub(super) form: Form,
+    pub(super) write: W,
+}
+
+impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut line = Line::new(self.form, metadata.level(), metadata.target());
+        event.record(&mut line);
+        (self.write)(&line.finish(metadata.target()), *metadata.level() <= Level::WARN);
+    }
+}
+
+/// A line that no event stands behind.
+pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
+    let mut line = Line::new(form, &Level::WARN, target);
+    line.message(format_args!("{message}"));
+    line.finish(target)
+}
+
+/// A line in the making.
+struct Line {
+    form: Form,
+    text: String,
+}
+
+impl Line {
+    fn new(form: Form, level: &Level, target: &str) -> Self {
+        let mut text = String::with_capacity(USUAL_BYTES);
+        let now = humantime::format_rfc3339_micros(SystemTime::now());
+        // Writing to a string cannot fail.
+        let _ = match form {
+            Form::Json => write!(text, "{{\"timestamp\":\"{now}\",\"level\":\"{level}\""),
+            Form::Text { colours: false } => write!(text, "{now} {:>5} {target}:", level.as_str()),
+            Form::Text { colours: true } => {
+                let colour = match *level {
+                    Level::ERROR => 31,
+                    Level::WARN => 33,
+                    Level::INFO => 32,
+                    Level::DEBUG => 34,
+                    Level::TRACE => 35,
+                };
+                let level = level.as_str();
+                write!(text, "\x1b[2m{now}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m")
+            }
+        };
+        Self { form, text }
+    }
+
+    fn finish(mut self, target: &str) -> String {
+        // A target is a path in the program's code.
+        let _ = match self.form {
+            Form::Json => writeln!(self.text, ",\"target\":\"{target}\"}}"),
+            Form::Text { .. } => writeln!(self.text),
+        };
+        self.text
+    }
+
+    /// Begins a field. Names stand in the program's code.
+    fn name(&mut self, field: &Field) {
+        let name = field.name().trim_start_matches("r#");
+        let _ = match self.form {
+            Form::Json => write!(self.text, ",\"{name}\":"),
+            Form::Text { colours: false } => write!(self.text, " {name}="),
+            Form::Text { colours: true } => write!(self.text, " \x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m"),
+        };
+    }
+
+    /// What the event says, without a name in the text.
+    fn message(&mut self, message: fmt::Arguments<'_>) {
+        match self.form {
+            Form::Json => {
+                self.text.push_str(",\"message\":");
+                self.quoted(message);
+            }
+            Form::Text { .. } => {
+                self.text.push(' ');
+                self.escaped(message, false);
+            }
+        }
+    }
+
+    fn quoted(&mut self, value: fmt::Arguments<'_>) {
+        self.text.push('"');
+        self.escaped(value, true);
+        self.text.push('"');
+    }
+
+    fn escaped(&mut self, value: fmt::Arguments<'_>, is_quoted: bool) {
+        let room = LINE_BYTES.saturating_sub(self.text.len()).min(VALUE_BYTES);
+        let end = self.text.len() + room;
+        let mut value_text = Value { form: self.form, is_quoted, text: &mut self.text, end, is_full: false };
+        // The only error is that there is no more room.
+        let _ = value_text.write_fmt(value);
+    }
+
+    /// A value that is neither text nor needs escaping.
+    fn plain(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        self.name(field);
+        let _ = self.text.write_fmt(value);
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message(format_args!("{value}"));
+        } else {
+            self.name(field);
+            self.quoted(format_args!("{value}"));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.message(format_args!("{value:?}"));
+        } else {
+            self.name(field);
+            match self.form {
+                Form::Json => self.quoted(format_args!("{value:?}")),
+                Form::Text { .. } => self.escaped(format_args!("{value:?}"), false),
+            }
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.plain(field, format_args!("{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.plain(field, format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.plain(field, format_args!("{value}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match self.form {
+            // JSON has no other numbers.
+            Form::Json if !value.is_finite() => self.plain(field, format_args!("null")),
+            _ => self.plain(field, format_args!("{value:?}")),
+        }
+    }
+}
+
+/// Escapes what it takes, until there is no more room.
+struct Value<'a> {
+    form: Form,
+    /// True if quotation marks would end the value.
+    is_quoted: bool,
+    text: &'a mut String,
+    /// Where the text must end.
+    end: usize,
+    is_full: bool,
+}
+
+impl Value<'_> {
+    fn push(&mut self, character: char) {
+        match (self.form, character) {
+            (_, '"' | '\\') if self.is_quoted => self.text.extend(['\\', character]),
+            (Form::Json, '\n') => self.text.push_str("\\n"),
+            (Form::Json, '\r') => self.text.push_str("\\r"),
+            (Form::Json, '\t') => self.text.push_str("\\t"),
+            (Form::Json, character) if is_deceptive(character) => push_json_escape(self.text, character),
+            (Form::Json, character) => self.text.push(character),
+            (Form::Text { .. }, character) => push_printable(self.text, character),
+        }
+    }
+}
+
+impl fmt::Write for Value<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        if self.is_full {
+            return Err(fmt::Error);
+        }
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if self.text.len() + piece.len() <= self.end && piece.bytes().all(is_plain) {
+            self.text.push_str(piece);
+            return Ok(());
+        }
+        for character in piece.chars() {
+            let before = self.text.len();
+            self.push(character);
+            if self.text.len() + MARK.len() > self.end {
+                // What follows may be one character that just fits; nobody misses it.
+                self.text.truncate(before);
+                self.text.push_str(MARK);
+                self.is_full = true;
+                return Err(fmt::Error);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value as Json;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    const TEXT: Form = Form::Text { colours: false };
+
+    /// The lines that something logs.
+    fn lines(form: Form, log: impl FnOnce()) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&lines);
+        let write = move |line: &str, _| into.lock().unwrap().push(line.to_owned());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(Lines { form, write }), log);
+        lines.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn an_event_is_an_object_with_its_fields() {
+        let nothing: Option<&str> = None;
+        let found = lines(Form::Json, || {
+            tracing::warn!(text = "a\"b", count = 3, share = 0.25, none = f64::NAN, yes = true, nothing, shown = %"x", list = ?[1, 2], "said {}", 1);
+        });
+        let [line] = found.as_slice() else { panic!("{found:?}") };
+        let json: Json = serde_json::from_str(line).unwrap();
+        for (name, expected) in [
+            ("level", Json::from("WARN")),
+            ("message", "said 1".into()),
+            ("text", "a\"b".into()),
+            ("count", 3.into()),
+            ("share", 0.25.into()),
+            ("none", Json::Null),
+            ("yes", true.into()),
+            ("shown", "x".into()),
+            ("list", "[1, 2]".into()),
+            ("target", module_path!().into()),
+        ] {
+            assert_eq!(json[name], expected, "{name}");
+        }
+        assert!(json.get("nothing").is_none() && line.ends_with("}\n"));
+        assert!(humantime::parse_rfc3339(json["timestamp"].as_str().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn nothing_that_is_logged_forges_a_line_or_moves_a_cursor() {
+        let evil = "a\nb\r\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{85}\0";
+        for form in [Form::Json, TEXT] {
+            let found = lines(form, || {
+                tracing::info!(text = evil, shown = %evil, debug = ?evil, some = Some(evil), "{evil}");
+            });
+            let [line] = found.as_slice() else { panic!("{found:?}") };
+            let inner = line.strip_suffix('\n').unwrap();
+            assert!(!inner.chars().any(is_deceptive), "{inner:?}");
+            if form == Form::Json {
+                let json: Json = serde_json::from_str(line).unwrap();
+                assert_eq!(
+                    (&json["message"], &json["text"], &json["shown"]),
+                    (&evil.into(), &evil.into(), &evil.into())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_greatest_length_whatever_is_logged() {
+        for long in ["x".repeat(5 << 20), "\u{1b}".repeat(5 << 20), "\u{e0001}ü\"".repeat(1 << 20)] {
+            for form in [Form::Json, TEXT, Form::Text { colours: true }] {
+                let found = lines(form, || {
+                    tracing::info!(a = long, b = %long, c = ?long, d = long, e = long, f = long, "{long}");
+                });
+                let [line] = found.as_slice() else { panic!("{}", found.len()) };
+                assert!(line.len() <= LINE_BYTES + 1024 && line.contains(MARK), "{}", line.len());
+                if form == Form::Json {
+                    let json: Json = serde_json::from_str(line).unwrap();
+                    assert!(json["a"].as_str().is_some_and(|text| text.len() <= VALUE_BYTES && text.ends_with(MARK)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_for_reading() {
+        let [line] = lines(TEXT, || tracing::error!(id = "a b", count = 1, "it \"fails\"")).try_into().unwrap();
+        let (_, rest) = line.split_once(' ').unwrap();
+        assert_eq!(rest, format!("ERROR {}: it \"fails\" id=\"a b\" count=1\n", module_path!()));
+        assert!(notice(TEXT, "t", "m").ends_with("  WARN t: m\n"));
+        assert!(notice(Form::Json, "t", "m").contains(r#""message":"m""#));
+    }
+}

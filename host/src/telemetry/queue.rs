@@ -1,0 +1,242 @@
+//! Lines on their way to standard output: a bounded queue, and the thread that empties it.
+//!
+//! Owns the bounds, what is dropped at them, and the end. Must not know what a line says. Nobody who logs waits for the
+//! reader of standard output: a pipe that is full would otherwise stop every thread that serves.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most bytes that wait to be written. As many again may be on their way. It holds what four calls may log at most.
+const WAITING_BYTES: usize = 4 << 20;
+
+/// Part of the queue that only warnings and errors may fill, in bytes: a flood of other lines must not displace them.
+const RESERVED_BYTES: usize = 1 << 20;
+
+/// A pipe takes a write of at most this many bytes as a whole or not at all (`PIPE_BUF` of Linux), so that a process that
+/// ends while nobody reads leaves no half line.
+const WHOLE_BYTES: usize = 4096;
+
+/// Room that the queue keeps while it is empty, in bytes.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// Pause before the next try where standard output does not block and takes nothing.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A queue of whole lines. Clones are the same queue.
+#[derive(Clone)]
+pub(super) struct Queue(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// There is something to write.
+    filled: Condvar,
+    /// Everything is written.
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Lines that found no room since the thread looked last.
+    dropped: u64,
+    is_writing: bool,
+}
+
+impl Queue {
+    /// Starts the thread that writes to `output`. `notice` makes the line that tells how many lines were dropped.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(
+        output: impl Write + Send + 'static,
+        notice: impl Fn(u64) -> String + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let queue = Self(Arc::clone(&shared));
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write(output, notice))?;
+        Ok(queue)
+    }
+
+    /// Puts a line into the queue, its end included; or drops and counts it if there is no room.
+    pub(super) fn push(&self, line: &str, is_urgent: bool) {
+        let most = if is_urgent { WAITING_BYTES } else { WAITING_BYTES - RESERVED_BYTES };
+        let mut state = self.0.lock();
+        if state.waiting.len() + line.len() > most {
+            state.dropped += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(line.as_bytes());
+        drop(state);
+        self.0.filled.notify_one();
+    }
+
+    /// Waits until everything is written, but no longer than `limit`.
+    pub(super) fn flush(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        let mut state = self.0.lock();
+        while state.is_writing || state.has_more() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.0.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl State {
+    fn has_more(&self) -> bool {
+        !self.waiting.is_empty() || self.dropped > 0
+    }
+}
+
+impl Shared {
+    /// The state is whole after every step, so a poisoned lock still guards a good one.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what comes, for as long as the process lives.
+    fn write(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
+        let (mut lines, mut lost) = (Vec::new(), 0);
+        let mut is_whole = true;
+        loop {
+            let dropped = self.take(&mut lines) + std::mem::take(&mut lost);
+            let mut rest = lines.as_slice();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at_checked(whole_lines(rest)).unwrap_or((rest, &[]));
+                rest = after;
+                // The reader is gone, or the disk is full. Neither may end the process, and the disk may have room again.
+                if !is_written(&mut output, piece, &mut is_whole) {
+                    lost += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+                }
+            }
+            if dropped > 0 && !is_written(&mut output, notice(dropped).as_bytes(), &mut is_whole) {
+                lost += dropped;
+            }
+            lines.clear();
+            lines.shrink_to(KEPT_BYTES);
+        }
+    }
+
+    /// Waits for lines and takes them all; returns how many were dropped after them.
+    fn take(&self, lines: &mut Vec<u8>) -> u64 {
+        let mut state = self.lock();
+        state.is_writing = false;
+        while !state.has_more() {
+            self.emptied.notify_all();
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_writing = true;
+        std::mem::swap(lines, &mut state.waiting);
+        std::mem::take(&mut state.dropped)
+    }
+}
+
+/// Length of the lines that are written at a time: as many as a pipe takes as a whole, and at least one.
+fn whole_lines(bytes: &[u8]) -> usize {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let first = bytes.get(..WHOLE_BYTES).unwrap_or(bytes);
+    let last_end = first.iter().rposition(is_end).or_else(|| bytes.iter().position(is_end));
+    last_end.map_or(bytes.len(), |end| end + 1)
+}
+
+/// Writes lines; after a line that broke off, on a line of their own. Returns false if they could not be written.
+fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> bool {
+    if !*is_whole && written(output, b"\n").is_err() {
+        return false;
+    }
+    let outcome = written(output, lines);
+    *is_whole = matches!(outcome, Ok(()) | Err(0));
+    outcome.is_ok()
+}
+
+/// Writes bytes. An error is the number of those that were written.
+fn written(output: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        match output.write(rest) {
+            Ok(0) => return Err(done),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            Err(_) => return Err(done),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Writes only while it is let, one call for each permit.
+    struct Gate {
+        permits: mpsc::Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.permits.recv().map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gated() -> (Queue, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
+        let (permit, permits) = mpsc::channel();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let gate = Gate { permits, written: Arc::clone(&written) };
+        (Queue::start(gate, |count| format!("{count} dropped\n")).unwrap(), permit, written)
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_said_after_what_stood_before_it() {
+        let (queue, permit, written) = gated();
+        let line = format!("{}\n", "x".repeat(999));
+        let pushed = 10_000;
+        (0..pushed).for_each(|_| queue.push(&line, false));
+        queue.push("an error\n", true);
+        // Nobody lets anything be written: that is not waited for.
+        let start = Instant::now();
+        queue.flush(Duration::from_millis(50));
+        assert!(start.elapsed() < LONG / 2);
+        (0..pushed).for_each(|_| permit.send(()).unwrap());
+        queue.flush(LONG);
+        let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        let whole = lines.iter().filter(|line| line.len() == 999).count();
+        let said: usize = lines.iter().filter_map(|line| line.strip_suffix(" dropped")?.parse::<usize>().ok()).sum();
+        assert_eq!(whole + said, pushed, "{}", lines.len());
+        assert!(said > 0 && lines.contains(&"an error"));
+        assert!(lines.last().is_some_and(|line| line.ends_with("dropped")));
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_neither_ends_nor_blocks_anything() {
+        let (queue, permit, written) = gated();
+        drop(permit);
+        (0..1000).for_each(|_| queue.push("lost\n", false));
+        queue.flush(LONG);
+        assert!(written.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn lines_are_written_whole() {
+        assert_eq!(whole_lines(b"a\nb\n"), 4);
+        let (short, long) = (format!("{}\n", "s".repeat(3000)), format!("{}\n", "l".repeat(9000)));
+        assert_eq!(whole_lines(format!("{short}{short}").as_bytes()), short.len());
+        assert_eq!(whole_lines(format!("{long}{short}").as_bytes()), long.len());
+    }
+}
