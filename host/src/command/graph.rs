@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process, set_parent_process_death_signal, setrlimit,
+};
 use scorebox_host::app::SAMPLE_FIX;
 use scorebox_host::graph::{self, Graph, Limits, Stop};
 use scorebox_host::sample::Sample;
@@ -26,7 +28,7 @@ const COPIES: u64 = 4;
 /// What a run on zeros or on the sample may give.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
-/// Exit code of a process whose parent is gone, or that ran for longer than it may. Nobody reads it.
+/// Exit code of a process whose parent is gone. Nobody reads it.
 const ABANDONED: i32 = 1;
 
 /// Who waits for this process, and how long.
@@ -119,10 +121,10 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
 /// Ends this process with the one that waits for it, and after its time.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
-        // A thread, since native code that never returns leaves no other way.
+        // A thread, since native code that never returns leaves no other way; and a signal, since an exit would wait for that code.
         std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
             std::thread::sleep(limit);
-            std::process::exit(ABANDONED);
+            let _ = kill_process(getpid(), Signal::KILL);
         })?;
     }
     if let Some(parent) = waiting.parent {

@@ -123,9 +123,10 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
             let together = async {
                 let (calls, inputs, deadline) = joined(&members);
                 let (outputs, run_time) = Arc::clone(&runner).run(calls, inputs, deadline).await?;
-                Ok((parts(&members, &outputs), run_time))
+                Ok::<_, ScoreFailure>((parts(&members, &outputs), run_time))
             };
-            match caught(together).await.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic))) {
+            let outcome = caught(together).await.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic)));
+            match outcome {
                 Ok((Some(parts), run_time)) => {
                     for (member, part) in members.into_iter().zip(parts) {
                         // A caller that is gone needs no answer.
