@@ -127,6 +127,10 @@ fn do_it(input: &Value) -> Result<Value> {
             thread::sleep(Duration::from_millis(ms));
             json!(started.elapsed().as_millis() as u64)
         }
+        "sleep-alone" => {
+            thread::sleep(Duration::from_millis(ms));
+            json!(null)
+        }
         "poll" => {
             let started = monotonic_clock::now();
             let soon = monotonic_clock::subscribe_duration(ms * 1_000_000);

@@ -132,7 +132,7 @@ fn an_interface_that_init_uses_is_closed_or_named() {
         assert!(refused.stderr.contains("scorer.snapshot"), "{deed}: {}", refused.stderr);
     }
     for (deed, parts) in [
-        ("sleep", ["waited for a clock", "wasi:clocks/monotonic-clock@0.2", "sleep in run"]),
+        ("sleep-alone", ["waited for a clock", "wasi:clocks/monotonic-clock@0.2", "sleep in run"]),
         ("poll", ["read a clock", "wasi:clocks/monotonic-clock@0.2", "read it in run"]),
         ("instant", ["read a clock", "wasi:clocks/monotonic-clock@0.2", "read it in run"]),
         ("time", ["read a clock", "wasi:clocks/wall-clock@0.2", "read it in run"]),
