@@ -4,7 +4,7 @@
 //! which is none in most tests. The bindings below are of other versions than those of the standard library, as in a component
 //! that several toolchains had a part in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::thread;
@@ -150,7 +150,7 @@ fn do_it(input: &Value) -> Result<Value> {
         }
         "insecure-seed" => json!(insecure_seed::insecure_seed().0 != insecure_seed::insecure_seed().1),
         "arguments" => json!(std::env::args().collect::<Vec<_>>()),
-        "environment" => json!(std::env::vars().collect::<HashMap<_, _>>()),
+        "environment" => json!(std::env::vars().collect::<BTreeMap<_, _>>()),
         "stdin" => {
             let mut text = String::new();
             json!(std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string()))
