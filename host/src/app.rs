@@ -254,6 +254,7 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
 /// # Errors
 /// As starting it, or a graph's trial.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
+    crate::machine::check(1)?;
     let runtime = runtime()?;
     let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())

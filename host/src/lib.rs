@@ -26,6 +26,8 @@
 //! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
 //! | [`sample`] | an input with its answer, by which a model is tried before it is packaged |
 //! | [`tensor`] | tensors by value, and the ports that they fit |
+//! | [`machine`] | what the machine must have, tried before a server listens |
+//! | [`panics`] | a panic's text, for the log line of the request that met it |
 //! | [`telemetry`] | the log |
 //! | [`text`] | text from outside, bounded and printable |
 //!
@@ -45,11 +47,13 @@ pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod graph;
+pub mod machine;
 pub mod manifest;
 mod memory;
 pub mod model;
 #[cfg(feature = "compiler")]
 pub mod packaging;
+pub mod panics;
 pub mod precompiled;
 pub mod redis;
 #[cfg(any(feature = "compiler", feature = "graphs"))]

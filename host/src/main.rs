@@ -167,6 +167,12 @@ struct GraphFile {
     /// An input with the answer that is expected, as for `check`.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
+    /// The process that waits for this one: it ends with it.
+    #[arg(long, value_name = "PID", hide = true)]
+    parent: Option<u32>,
+    /// How long this process may run.
+    #[arg(long, value_name = "MS", hide = true)]
+    limit_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -189,6 +195,9 @@ fn main() -> ExitCode {
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
         #[cfg(feature = "graphs")]
-        Command::Graph(graph) => command::graph::run(&graph.file, graph.sample.as_deref()),
+        Command::Graph(GraphFile { file, sample, parent, limit_ms }) => {
+            let limit = limit_ms.map(std::time::Duration::from_millis);
+            command::graph::run(&file, sample.as_deref(), command::graph::Waiting { parent, limit })
+        }
     }
 }

@@ -13,7 +13,7 @@ use scorebox_tests::http::Answer;
 use serde_json::{Value, json};
 
 /// Waits so long that calls that are sent together are joined on the slowest machine.
-const BATCHING: &str = "[batching]\nmax_rows = 8\nmax_wait = \"500ms\"\n[limits]\ndeadline = \"6s\"\n";
+const BATCHING: &str = "[batching]\nmax_rows = 8\nmax_wait = \"1s\"\n[limits]\ndeadline = \"12s\"\n";
 
 /// Sends these bodies at once.
 fn together(host: &Host, bodies: &[Value]) -> Vec<Answer> {
@@ -50,10 +50,16 @@ fn calls_that_come_together_run_together_and_part_again() {
     let answer = host.score(&rows(&[7.0])).expect(200).json();
     assert_eq!(answer, json!({ "doubled": [14.0], "rows": [1], "calls": [1] }));
     // What fills a batch by itself does not wait.
-    let start = Instant::now();
-    assert_eq!(host.score(&rows(&[1.0; 8])).expect(200).json()["rows"][0], 8);
-    assert_eq!(host.score(&rows(&[1.0; 9])).expect(200).json()["rows"][0], 9);
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    for count in [8, 9] {
+        // The best of some: a busy machine may hold up any one of them for as long.
+        let times = (0..5).map(|_| {
+            let start = Instant::now();
+            assert_eq!(host.score(&rows(&vec![1.0; count])).expect(200).json()["rows"][0], count);
+            start.elapsed()
+        });
+        let best = times.min().unwrap();
+        assert!(best < Duration::from_secs(1), "{best:?}");
+    }
 }
 
 #[test]
@@ -81,7 +87,7 @@ fn a_bad_call_harms_no_other() {
         assert_eq!(first.expect(200).json()["doubled"], json!([2.0]), "beside {bad}");
         assert_eq!(last.expect(200).json()["doubled"], json!([4.0, 6.0]), "beside {bad}");
         worst.expect_error(status, code, &[]);
-        assert!(start.elapsed() < Duration::from_secs(12), "{bad}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(40), "{bad}: {:?}", start.elapsed());
     }
     // A body that does not conform never gets into a batch.
     let answers = together(&host, &[rows(&[1.0]), json!({ "x": "no" })]);

@@ -61,8 +61,9 @@ fn a_killed_handler_is_replaced_on_its_port() {
         host.invoke("one", &message(&json!({"do": "count"}))).expect("it is answered");
         // In the middle of a call; there is no warning, and nothing to flush.
         thread::scope(|scope| {
-            let call = scope.spawn(|| host.invoke("one", &message(&json!({"do": "sleep", "ms": 4000, "idle": true}))));
-            thread::sleep(Duration::from_millis(100));
+            let call =
+                scope.spawn(|| host.invoke("one", &message(&json!({"do": "sleep", "ms": 20_000, "idle": true}))));
+            thread::sleep(Duration::from_secs(1));
             host.kill_and_restart();
             assert!(matches!(call.join().expect("it returns"), Err(Failed::NoAnswer(_))));
         });
@@ -82,7 +83,7 @@ fn a_handler_that_is_told_to_stop_asks_for_another() {
 #[test]
 fn calls_end_before_the_host_loses_patience() {
     // Its patience is the shorter one.
-    let app = app("[limits]\ndeadline = \"40s\"\n", json!({"functionTimeout": "00:00:03"}));
+    let app = app("[limits]\ndeadline = \"40s\"\n", json!({"functionTimeout": "00:00:10"}));
     let host = FunctionsHost::start(&app);
     host.invoke("one", &message(&json!({"do": "count"}))).expect("it is answered");
     thread::scope(|scope| {
@@ -101,7 +102,7 @@ fn calls_end_before_the_host_loses_patience() {
             }
         }
         // The host would have killed the handler by then, and all other calls with it.
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     });
 }
 

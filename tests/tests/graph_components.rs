@@ -260,7 +260,7 @@ fn a_run_ends_at_the_deadline_of_its_call_and_gives_its_place_back() {
     for endless in [steps(1 << 40), nn_steps(1 << 40)] {
         let started = Instant::now();
         send(&host, endless).expect_error(504, "timed-out", &["500 ms"]);
-        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
         // There is one place: the engine has heard that it is to stop.
         assert_eq!(op(&host, steps(3))["ok"], json!([["y", [1], [4.0]]]));
     }

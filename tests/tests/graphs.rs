@@ -143,7 +143,7 @@ fn a_run_ends_at_its_deadline_and_gives_its_place_back() {
     assert_eq!(steps(3).expect(200).json(), json!([4.0]));
     let started = Instant::now();
     steps(1 << 40).expect_error(504, "timed-out", &["500 ms"]);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     // There is one place: the engine has heard that it is to stop.
     assert_eq!(steps(4).expect(200).json(), json!([5.0]));
 }

@@ -50,7 +50,7 @@ fn it_answers_while_the_scorer_loads() {
     let start = Instant::now();
     host.terminate();
     assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn it_becomes_ready_and_early_calls_wait_for_that() {
 #[test]
 fn a_stop_finishes_the_call_in_flight() {
     let host = single();
-    let (answer, ()) = during(&host, 1500, || {
+    let (answer, ()) = during(&host, 4000, || {
         host.terminate();
         wait::until("the listener to close", || TcpStream::connect(&host.address).is_err().then_some(()));
     });
-    assert_eq!(answer.expect(200).json(), json!({"ms": 1500}));
+    assert_eq!(answer.expect(200).json(), json!({"ms": 4000}));
     assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
 }
 
@@ -93,7 +93,7 @@ fn a_stop_does_not_wait_for_ever() {
     let start = Instant::now();
     host.terminate();
     assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_functions_host_chooses_the_port() {
 #[test]
 fn one_call_too_many_is_told_to_come_back() {
     let host = single();
-    let (answer, refused) = during(&host, 1000, || host.score(&json!({"do": "count"})));
+    let (answer, refused) = during(&host, 4000, || host.score(&json!({"do": "count"})));
     // `during` saw a refusal before; this one shows its form, unless the call is over by now.
     refused.expect_error(503, "saturated", &["busy"]);
     answer.expect(200);
@@ -122,8 +122,8 @@ fn one_call_too_many_is_told_to_come_back() {
 
 #[test]
 fn calls_that_may_wait_do_and_the_deadline_counts_that() {
-    let host = Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 2\ndeadline = \"2s\"\n"));
-    let sleep = json!({"do": "sleep", "ms": 1500});
+    let host = Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 2\ndeadline = \"4s\"\n"));
+    let sleep = json!({"do": "sleep", "ms": 3000});
     let mut statuses = thread::scope(|scope| {
         let calls: Vec<_> = (0..4).map(|_| scope.spawn(|| host.score(&sleep).status)).collect();
         calls.into_iter().map(|call| call.join().expect("the call returns")).collect::<Vec<_>>()

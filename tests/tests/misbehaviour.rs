@@ -41,14 +41,14 @@ fn an_endless_loop_ends_at_the_deadline() {
     let start = Instant::now();
     fails(&json!({"do": "loop"}), 504, "timed-out", &["3000 ms", "limits.deadline"]);
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(8), "{took:?}");
+    assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(40), "{took:?}");
 }
 
 #[test]
 fn waiting_ends_at_the_deadline_too() {
     let start = Instant::now();
     fails(&json!({"do": "sleep", "ms": 60_000, "idle": true}), 504, "timed-out", &["3000 ms"]);
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn sizes_that_lie_are_found_before_anything_is_unpacked() {
     let check = |members: &[Member], parts: &[&str]| {
         let started = Instant::now();
         refused(&zip_file::archive(members), "a.npz", parts);
-        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     };
     // 10 MB that would be 10 GB.
     let zeros = zip_file::flushed(&vec![0; 16 << 20]);

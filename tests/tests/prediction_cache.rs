@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 
 const STORE: &str = "[stores.default]\nprefix = \"p\"\n";
 
-/// Without a memory of its own, so that each answer shows what the store holds.
-const FAR: &str = "[stores.default]\nprefix = \"p\"\n[prediction_cache]\nmemory = \"0\"\nttl = \"1h\"\n";
+/// Without a memory of its own, so that each answer shows what the store holds. A store that is there is waited for, since a
+/// busy machine may take longer than the default.
+const FAR: &str =
+    "[stores.default]\nprefix = \"p\"\n[prediction_cache]\nmemory = \"0\"\nttl = \"1h\"\ntimeout = \"5s\"\n";
 
 fn app(manifest: &str) -> App {
     App::with("repeater", manifest)
@@ -31,7 +33,7 @@ fn runs(host: &Host) -> usize {
 #[track_caller]
 fn have_run(hosts: &[&Host], times: usize) {
     let total = || hosts.iter().map(|host| runs(host)).sum::<usize>();
-    let ran = wait::within(Duration::from_secs(5), || (total() >= times).then_some(()));
+    let ran = wait::within(wait::LIMIT, || (total() >= times).then_some(()));
     assert!(ran.is_some() && total() == times, "{} runs instead of {times}", total());
 }
 
@@ -192,8 +194,8 @@ fn equal_calls_on_two_instances_run_one_guest_where_one_may_claim_an_answer() {
     have_run(&[&hosts[0], &hosts[1]], 3);
     let key = entries(&redis, 1).remove(0);
     redis.command::<i64>(&["DEL", &key]);
-    redis.command::<()>(&["SET", &format!("{key}/claim"), "1", "PX", "400"]);
     let started = Instant::now();
+    redis.command::<()>(&["SET", &format!("{key}/claim"), "1", "PX", "400"]);
     check(&hosts[0].score(&json!({"number": 11, "ms": 300})), 121, MISS);
     assert!(started.elapsed() >= Duration::from_millis(400), "{:?}", started.elapsed());
     // How answers came about is told when the host ends.
@@ -254,16 +256,21 @@ fn tensors_are_the_same_question_in_whatever_form() {
 fn a_store_that_is_away_costs_next_to_nothing() {
     require!("redis-server");
     let mut redis = Redis::start(Kind::Plain);
-    let host = Host::start_with(&app(FAR), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let host = Host::start_with(&app(&FAR.replace("timeout = \"5s\"\n", "")), &[("SCOREBOX_REDIS_URL", &redis.url())]);
     check(&host.score(&json!({"number": 0})), 0, MISS);
     entries(&redis, 1);
     redis.pause(true);
-    let started = Instant::now();
-    for number in 1..200 {
-        check(&host.score(&json!({ "number": number })), number * number, MISS);
-    }
-    // 50 ms each until it is known, at most for the second that a probe of the store takes.
-    assert!(started.elapsed() < Duration::from_secs(5), "200 calls took {:?}", started.elapsed());
+    let mut times: Vec<_> = (1..200)
+        .map(|number| {
+            let started = Instant::now();
+            check(&host.score(&json!({ "number": number })), number * number, MISS);
+            started.elapsed()
+        })
+        .collect();
+    // 50 ms each until it is known, at most for the second that a probe of the store takes. A call alone takes a hundredth.
+    let known = &mut times[100..];
+    known.sort_unstable();
+    assert!(known[known.len() / 2] < Duration::from_millis(50), "{known:?}");
     redis.pause(false);
     redis.stop();
     for number in 200..400 {

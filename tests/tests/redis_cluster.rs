@@ -137,9 +137,9 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
         }
         // A third of the keys has no node now. Waiting for each would take a hundred times the time limit.
         assert!(answered > 150, "{answered} answered, {failed} failed");
-        assert!(started.elapsed() < Duration::from_secs(20), "{failed} failures took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "{failed} failures took {:?}", started.elapsed());
         // The replica's election takes the nodes' timeout and some.
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let read = store.get_many(&keys).await;
             if let Ok(values) = read {

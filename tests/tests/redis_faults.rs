@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// After the server's return.
-const RECOVERY: Duration = Duration::from_secs(2);
+const RECOVERY: Duration = Duration::from_secs(10);
 
 const VALUE: &str = "the only right answer";
 

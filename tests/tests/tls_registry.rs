@@ -84,9 +84,9 @@ impl Rig {
         let url = |path: &str| format!("http://127.0.0.1:{}{path}", container.port);
         let ask = |path: &str| http::try_send("GET", &url(path), &[], Body::Sized(Vec::new())).ok();
         container.until("readiness", || ask("/readyz").filter(|answer| answer.status == 200));
-        let (code, took) = container.stop();
+        // One that does not stop by itself within 10 s is killed, and has another code.
+        let (code, _) = container.stop();
         assert_eq!(code, 0, "{}", container.logs());
-        assert!(took < Duration::from_secs(8), "{took:?}");
     }
 }
 

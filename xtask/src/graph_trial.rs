@@ -17,6 +17,7 @@ use crate::app::{Trial, named};
 use crate::engine_library;
 use crate::failure::Failure;
 use crate::host_program::{self, Kind};
+use crate::leash::Leash;
 use crate::workspace::shown;
 
 /// Exit code of a host that cannot load the library.
@@ -109,6 +110,7 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
         bytes
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let _leash = Leash::on(&child);
     let stdout = child.stdout.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
     let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
     let late = Instant::now() + limit;

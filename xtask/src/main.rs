@@ -19,6 +19,7 @@ mod graph_trial;
 mod host_program;
 mod image;
 mod inspect;
+mod leash;
 mod libraries;
 mod login;
 mod materials;

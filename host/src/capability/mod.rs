@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod output;
 mod redis;
+pub(crate) mod refusal;
 mod settings;
 mod telemetry;
 
@@ -205,16 +206,19 @@ pub fn grant(interface: &str) -> Option<Grant> {
             Some(Grant::Stores)
         }
         ("scorebox:scoring/redis", "0.1.0") => Some(Grant::Commands),
-        // What the toolchains' standard libraries import on their own. All of it is closed.
-        _ if version.starts_with("0.2.")
-            && ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
-                .iter()
-                .any(|package| name.starts_with(package)) =>
-        {
-            Some(Grant::Always)
-        }
+        _ if is_closed_wasi(interface) => Some(Grant::Always),
         _ => None,
     }
+}
+
+/// True for an interface that the standard libraries of toolchains import on their own. The host has all of it, closed.
+#[must_use]
+pub(crate) fn is_closed_wasi(interface: &str) -> bool {
+    let Some((name, version)) = interface.split_once('@') else { return false };
+    version.starts_with("0.2.")
+        && ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
+            .iter()
+            .any(|package| name.starts_with(package))
 }
 
 /// Joins every capability to a linker; those that need graphs, only in a host that runs some.

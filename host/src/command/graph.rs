@@ -6,8 +6,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process, set_parent_process_death_signal, setrlimit,
+};
 use scorebox_host::app::SAMPLE_FIX;
 use scorebox_host::graph::{self, Graph, Limits, Stop};
 use scorebox_host::sample::Sample;
@@ -26,9 +29,23 @@ const COPIES: u64 = 4;
 /// What a run on zeros or on the sample may give.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
+/// Exit code of a process whose parent is gone. Nobody reads it.
+const ABANDONED: i32 = 1;
+
+/// Who waits for this process, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting {
+    /// The process that started this one. None if a person did.
+    pub parent: Option<u32>,
+    /// How long the process may run. None is for a person, who can stop it.
+    pub limit: Option<Duration>,
+}
+
 /// Runs the command.
-pub fn run(file: &Path, sample: Option<&Path>) -> ExitCode {
-    let loaded = telemetry::start(Output::Talk, &deployment::process).and_then(|()| load(file, sample));
+pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
+    let bounded = tied(waiting).map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")));
+    let loaded =
+        bounded.and_then(|()| telemetry::start(Output::Talk, &deployment::process)).and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
             // A reader that has seen enough is no error.
@@ -102,13 +119,31 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     Ok(json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}))
 }
 
-/// Bounds this process: its memory, what a crash leaves behind, and its life by that of whoever waits for it.
+/// Ends this process with the one that waits for it, and after its time.
+fn tied(waiting: Waiting) -> std::io::Result<()> {
+    if let Some(limit) = waiting.limit {
+        // A thread, since native code that never returns leaves no other way; and a signal, since an exit would wait for that code.
+        std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
+            std::thread::sleep(limit);
+            let _ = kill_process(getpid(), Signal::KILL);
+        })?;
+    }
+    if let Some(parent) = waiting.parent {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // A parent that ended before that call sends no signal; then another process has inherited this one.
+        if getppid().is_none_or(|found| found.as_raw_nonzero().get().unsigned_abs() != parent) {
+            std::process::exit(ABANDONED);
+        }
+    }
+    Ok(())
+}
+
+/// Bounds this process: its memory, and what a crash leaves behind.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;
         setrlimit(resource, Rlimit { current: Some(maximum.map_or(most, |maximum| maximum.min(most))), maximum })
     };
     lower(Resource::As, memory_bytes)?;
-    lower(Resource::Core, 0)?;
-    set_parent_process_death_signal(Some(Signal::KILL))
+    lower(Resource::Core, 0)
 }

@@ -15,7 +15,7 @@ use scorebox_host::functions::FunctionApp;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
-use scorebox_host::{StartupError, deployment};
+use scorebox_host::{StartupError, deployment, machine, panics};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,11 +26,19 @@ use crate::Serve;
 /// The port of containers that serve HTTP as nobody; below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
 
+/// Threads for each core: one that serves and one that scores.
+const THREADS_PER_CORE: usize = 2;
+/// Threads beside those: the ticker of the engine, the writer of the log, and what the runtimes start when they first need it.
+const MORE_THREADS: usize = 4;
+
 pub fn run(serve: Serve) -> ExitCode {
     if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
         return exit(&error);
     }
-    let outcome = Manifest::read(&serve.app.app).map_err(StartupError::from).and_then(|manifest| {
+    panics::log();
+    let manifest = machine::check(THREADS_PER_CORE * deployment::cores() + MORE_THREADS)
+        .and_then(|()| Ok(Manifest::read(&serve.app.app)?));
+    let outcome = manifest.and_then(|manifest| {
         let functions = FunctionApp::read(&manifest)?;
         let given = deployment::port(&deployment::process)?;
         let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);

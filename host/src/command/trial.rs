@@ -14,6 +14,8 @@ use super::graph::{is_out_of_memory, memory_bytes};
 
 /// How often the end of the process is looked for.
 const PAUSE: Duration = Duration::from_millis(2);
+/// How much longer the process may run by its own clock. It ends itself where this one was stopped, and so cannot end it.
+const OWN_TIME: Duration = Duration::from_secs(5);
 /// Most of what it says that is kept: the end, which says why it ended.
 const TEXT_BYTES: usize = 16 << 10;
 /// Most of it that is repeated where it does not say itself what is wrong.
@@ -31,6 +33,8 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     if let Some(sample) = sample {
         command.arg("--sample").arg(sample);
     }
+    command.arg("--parent").arg(std::process::id().to_string());
+    command.arg("--limit-ms").arg((limit + OWN_TIME).as_millis().to_string());
     let mut child = command.spawn().map_err(host)?;
     // Taken in while it runs: a process that nobody listens to stops at a full pipe.
     let listening = child.stderr.take().map(|stderr| std::thread::spawn(move || heard(stderr)));

@@ -13,6 +13,7 @@ use super::Invocation;
 use super::tensor::Tensor;
 use crate::error::ScoreFailure;
 use crate::manifest::Batching;
+use crate::panics::caught;
 
 /// What a batch runs on.
 pub(super) trait Runner: Send + Sync + 'static {
@@ -119,9 +120,13 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
         0 => return,
         1 => members,
         _ => {
-            let (calls, inputs, deadline) = joined(&members);
-            let outcome = Arc::clone(&runner).run(calls, inputs, deadline).await;
-            match outcome.map(|(outputs, run_time)| (parts(&members, &outputs), run_time)) {
+            let together = async {
+                let (calls, inputs, deadline) = joined(&members);
+                let (outputs, run_time) = Arc::clone(&runner).run(calls, inputs, deadline).await?;
+                Ok::<_, ScoreFailure>((parts(&members, &outputs), run_time))
+            };
+            let outcome = caught(together).await.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic)));
+            match outcome {
                 Ok((Some(parts), run_time)) => {
                     for (member, part) in members.into_iter().zip(parts) {
                         // A caller that is gone needs no answer.
@@ -140,7 +145,8 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     for Member { invocation, inputs, deadline, answer, .. } in members {
         let runner = Arc::clone(&runner);
         tokio::spawn(async move {
-            let _ = answer.send(runner.run(vec![invocation], inputs, deadline).await);
+            let scored = caught(runner.run(vec![invocation], inputs, deadline)).await;
+            let _ = answer.send(scored.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic))));
         });
     }
 }

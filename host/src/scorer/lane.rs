@@ -6,13 +6,13 @@
 //! whoever computes for long yields to whoever answers at once. Must not know what a call does.
 
 use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
-use futures_util::future::CatchUnwind;
 use tokio::runtime::Handle;
+
+use crate::panics::Caught;
 
 /// A body or an answer of more bytes takes long to read or write: half a tick, about, for JSON.
 pub(super) const LONG_BYTES: usize = 64 << 10;
@@ -41,15 +41,15 @@ pub(super) async fn go_long() {
     .await;
 }
 
-/// What became of a call.
-type Ended<T> = std::thread::Result<T>;
+/// What became of a call; the text of an error is a panic's.
+type Ended<T> = Result<T, String>;
 
 /// A call before it is run. In a box from the start: its state is some 5 KB, and whatever takes it by value, an async
 /// function's argument included, copies it and is itself as large.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A call that is under way.
-type Call<T> = CatchUnwind<AssertUnwindSafe<Boxed<T>>>;
+type Call<T> = Caught<Boxed<T>>;
 
 /// Runs a call. It ends even if this future is dropped, unless it was never polled: an instance must not be left in the
 /// middle of a call because a client went away.
@@ -57,10 +57,10 @@ type Call<T> = CatchUnwind<AssertUnwindSafe<Boxed<T>>>;
 /// # Errors
 /// The call panicked; the text says where it was.
 pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
-    let mut call: Call<T> = AssertUnwindSafe(call).catch_unwind();
+    let mut call: Call<T> = Caught(call);
     LONG.set(false);
     if let Some(ended) = (&mut call).now_or_never() {
-        return text(ended);
+        return ended;
     }
     let joined = if LONG.get() {
         scoring.spawn(call).await
@@ -78,11 +78,7 @@ pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> 
         .await
         .flatten()
     };
-    text(joined.map_err(|error| error.to_string())?)
-}
-
-fn text<T>(ended: Ended<T>) -> Result<T, String> {
-    ended.map_err(|_| "the call panicked".to_owned())
+    joined.map_err(|error| error.to_string())?
 }
 
 /// Polls a call until it ends, or until it turns out to be long.
@@ -138,6 +134,7 @@ mod tests {
             [short, waits, long, late, panics]
         });
         let found = serving.block_on(found).unwrap().map(|found| found.unwrap_or_else(|error| error));
-        assert_eq!(found, ["serving", "serving", "scoring", "scoring", "the call panicked"]);
+        assert_eq!(found[..4], ["serving", "serving", "scoring", "scoring"]);
+        assert!(found[4].starts_with("panicked") && found[4].ends_with(": a test's"), "{}", found[4]);
     }
 }

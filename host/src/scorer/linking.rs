@@ -17,14 +17,19 @@ use super::bindings::tensor_scoring::TensorScoringPre;
 use super::instance::{Failure, Init, Instance, Run, bounded};
 use super::signature::Signature;
 use super::store;
+use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
 use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
 use crate::graph::NO_ENGINE;
 use crate::manifest::{Limits, Manifest};
+use crate::panics::caught;
 
 /// The version of the contract that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
+
+/// Marks, in the text of a guest's end, the import that ended `describe`.
+const REFUSED: &str = "not in describe: `";
 
 /// The two worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +132,12 @@ impl Linked {
 
     /// Makes an instance and runs its `init`, unless that was done where the image was built.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
+        // A task of its own may run this, where a panic would not reach the call that waits.
+        let made = caught(self.made(deadline)).await;
+        made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic))))
+    }
+
+    async fn made(&self, deadline: Instant) -> Result<Instance, Failure> {
         let mut store = self.store(deadline, "init");
         let made = bounded(deadline, async {
             let instance = self.pre.instantiate_async(&mut store).await?;
@@ -149,7 +160,8 @@ impl Linked {
         Ok(instance)
     }
 
-    /// Asks a fresh instance, with no capability, for its signature.
+    /// Asks a fresh instance for its signature. It has closed WASI, which the interpreters of some languages need to start, and
+    /// no other capability.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Signature, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),
@@ -159,7 +171,7 @@ impl Linked {
         let internal = |error: wasmtime::Error| StartupError::Host(format!("linking for describe failed: {error:#}"));
         let mut linker = Linker::new(&self.engine);
         capability::link_closed_wasi(&mut linker).map_err(internal)?;
-        linker.define_unknown_imports_as_traps(&self.component).map_err(internal)?;
+        refuse(&mut linker, &self.component, capability::is_closed_wasi, REFUSED).map_err(internal)?;
         let pre = linker.instantiate_pre(&self.component).map_err(internal)?;
         let mut store = self.store(deadline, "describe");
         let called = async {
@@ -182,10 +194,9 @@ impl Linked {
         InstanceState::of_mut(store.data_mut()).end();
         let signature = called.map_err(|error| {
             let text = format!("{error:#}");
-            if text.contains("unknown import") {
-                let problem = format!("describe called a capability: {text}");
+            if let Some(import) = refused(&text, REFUSED) {
                 return fail(
-                    problem,
+                    format!("describe called a capability: {import}"),
                     "make describe pure: state the contract, and read model, stores and settings in init",
                 );
             }
@@ -331,8 +342,14 @@ fn check_imports(
         }
     }
     if !strange.is_empty() {
+        let problem = format!("imports what no world of the contract lends: {}", strange.join(", "));
+        // What the tools for JavaScript import unless they are told otherwise.
+        if strange.iter().all(|name| name.starts_with("wasi:http/")) {
+            let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";
+            return Err((problem, fix.to_owned()));
+        }
         return Err((
-            format!("imports what no world of the contract lends: {}", strange.join(", ")),
+            problem,
             "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, wasi:keyvalue, \
              wasi:logging and wasi:config, and no network, files or host of its own"
                 .to_owned(),

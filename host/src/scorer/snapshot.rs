@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, ResourceType, Val};
+use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, Trap};
 use wasmtime_wizer::Wizer;
 
 use super::instance::bounded;
 use super::{linking::World, store};
+use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
 use crate::manifest::Manifest;
+use crate::panics::caught;
 
 /// How an author gets by without.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
@@ -47,11 +48,13 @@ pub(crate) async fn take(
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
         linker(&engine, component)?.instantiate_async(store, component).await
     });
-    let Some(snapshot) = bounded(deadline, snapshot).await else {
+    // Shapes that nobody has stored before may meet a panic there.
+    let Some(snapshot) = bounded(deadline, caught(snapshot)).await else {
         let problem = format!("no end after {} ms", manifest.limits.init_deadline.as_millis());
         return Err(fail(problem, "do less in init, or raise limits.init_deadline".to_owned()));
     };
     InstanceState::of_mut(store.data_mut()).end();
+    let snapshot = snapshot.unwrap_or_else(|panic| Err(wasmtime::Error::msg(panic)));
     let (bytes, results) = snapshot.map_err(|error| {
         let (problem, fix) = explain(&error, InstanceState::of(store.data()));
         fail(problem, fix)
@@ -81,44 +84,28 @@ fn init_call(world: World) -> String {
     }
 }
 
-/// Marks, in a trap's text, the import that ended `init`.
+/// Marks, in the text of a guest's end, the import that ended `init`.
 const REFUSED: &str = "not where an image is built: `";
 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     capability::link_for_snapshot(&mut linker)?;
-    linker.allow_shadowing(true);
-    for (interface, item) in component.component_type().imports(engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        if capability::lends_at_build(interface) {
-            continue;
-        }
-        let mut refused = linker.instance(interface)?;
-        for (name, item) in instance.exports(engine) {
-            match item.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    let text = format!("{REFUSED}{interface}#{name}`");
-                    refused.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(text.clone())))?;
-                }
-                // Nobody can have one: whatever would give it ends `init`.
-                ComponentItem::Resource(_) => refused.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?,
-                _ => {}
-            }
-        }
-    }
+    refuse(&mut linker, component, capability::lends_at_build, REFUSED)?;
     Ok(linker)
 }
 
 /// What to tell the author of an `init` that did not come to its end.
 fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
     let text = format!("{error:#}");
-    if let Some(import) = text.split(REFUSED).nth(1).and_then(|rest| rest.split('`').next()) {
+    if let Some(import) = refused(&text, REFUSED) {
         let (what, instead) = if import.contains("wasi:random/") {
             (
                 "drew randomness, which every instance would share",
                 "seed on the first run; a `HashMap` draws a seed too: fill a `BTreeMap` in init, or the `HashMap` on the \
                  first run",
             )
+        } else if import.contains("#subscribe-") {
+            ("waited for a clock, and a snapshot gains nothing from the wait", "sleep in run, where it counts")
         } else if import.contains("wasi:clocks/") {
             ("read a clock, which would stand still", "read it in run")
         } else if import.contains("keyvalue") || import.contains("/cache@") {

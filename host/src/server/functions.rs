@@ -250,6 +250,16 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
     document(&answer)
 }
 
+/// An invocation that has no answer: whatever was to give one ended early. A caller gets it as an HTTP answer, and a message
+/// stays the platform's.
+pub(super) fn unanswered(function: &Function, request: &Request, disposition: &Disposition) -> Response<Body> {
+    let id = http_trigger::invocation_id(request.headers());
+    match function.trigger {
+        TriggerBinding::Http => respond_failed(function, &id, disposition),
+        _ => refused(&id, disposition),
+    }
+}
+
 /// An invocation that is no invocation.
 fn refused(id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);

@@ -9,6 +9,7 @@ mod budget;
 mod connection;
 mod descriptors;
 mod functions;
+mod guard;
 mod health;
 mod listener;
 mod open_inference;
@@ -221,7 +222,7 @@ impl Service {
 }
 
 fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(async || health::live().map(Body::from)))
         .route("/readyz", get(readyz))
         .route("/swagger.json", get(swagger))
@@ -230,8 +231,8 @@ fn router(service: Arc<Service>) -> Router {
         .fallback(async |State(service): State<Arc<Service>>, request: Request| answer(&service, request).await)
         .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
             other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
-        })
-        .with_state(service)
+        });
+    guard::guarded(routes, &service).with_state(service)
 }
 
 /// Answers a request that came by no route of our own; also one that came by no socket.

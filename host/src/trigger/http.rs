@@ -175,6 +175,25 @@ impl Ids {
     }
 }
 
+/// The headers that hold a request's ids, kept beside the request at little cost.
+#[derive(Debug)]
+pub struct IdHeaders([(HeaderName, Option<HeaderValue>); 5]);
+
+impl IdHeaders {
+    /// The ids of a request.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let names = [REQUEST_ID, MS_REQUEST_ID, MS_CLIENT_REQUEST_ID, TRACE_ID, INVOCATION_ID];
+        Self(names.map(|name| (name.clone(), headers.get(name).cloned())))
+    }
+
+    /// The ids as headers of a request, for [`Ids::take`].
+    #[must_use]
+    pub fn into_headers(self) -> HeaderMap {
+        self.0.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
 /// True for what the Functions host sends, and no caller of it can: it replaces the header.
 #[must_use]
 pub fn is_invocation(headers: &HeaderMap) -> bool {

@@ -9,6 +9,7 @@ import ctypes
 import gc
 import importlib.util
 import json
+import os
 import resource
 import signal
 import sys
@@ -26,8 +27,7 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # It has a group of its own, which an interrupt of the command does not reach: it ends when the command is gone.
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    _end_with(request["parent"], request["seconds"])
     from refusal import Refused
 
     try:
@@ -43,6 +43,22 @@ def main():
         ).outcome()
     with open(request["outcome"], "w", encoding="utf-8") as file:
         json.dump(outcome, file, allow_nan=False)
+
+
+def _end_with(parent, seconds):
+    """Ends this process with the command that started it, and after its time even if the command cannot end it.
+
+    It has a group of its own, which an interrupt of the command does not reach.
+    """
+    signal.alarm(seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    most = seconds if hard == resource.RLIM_INFINITY else min(seconds, hard)
+    # The clock above can be stopped by what a pickle runs; this one cannot be raised again.
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    # A command that ended before that call sends no signal; then another process has inherited this one.
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _lacking():

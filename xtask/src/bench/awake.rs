@@ -11,8 +11,9 @@ use std::process::{Child, Command, Stdio};
 use crate::failure::Failure;
 use crate::tools;
 
-/// Spins until its parent is gone, however that ended.
-const SPIN: &str = "while kill -0 $PPID; do :; done 2>/dev/null";
+/// Spins until the process of its argument is gone, however that ended. If that ended before the shell asked for its parent,
+/// another process is the parent, which may live for ever.
+const SPIN: &str = r#"[ "$PPID" = "$1" ] && while kill -0 "$1"; do :; done 2>/dev/null"#;
 
 /// Keeps every core awake until it is dropped.
 pub struct Awake(Vec<Child>);
@@ -23,7 +24,7 @@ impl Awake {
         let mut spinners = Self(Vec::new());
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
             let child = Command::new("chrt")
-                .args(["--idle", "0", "sh", "-c", SPIN])
+                .args(["--idle", "0", "sh", "-c", SPIN, "sh", &std::process::id().to_string()])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit())
@@ -55,15 +56,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_spinner_that_was_inherited_ends_at_once() {
+        // Process 1 lives for ever, and did not start this one.
+        let mut spinner = Command::new("sh").args(["-c", SPIN, "sh", "1"]).spawn().unwrap();
+        assert!(!spinner.wait().unwrap().success());
+    }
+
+    #[test]
     fn spinners_run_when_nobody_else_does_and_end() {
         let awake = Awake::keep().unwrap();
         let ids: Vec<u32> = awake.0.iter().map(Child::id).collect();
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        let late = std::time::Instant::now() + std::time::Duration::from_secs(60);
         for id in &ids {
-            // Field 41 is the scheduling policy; 5 is SCHED_IDLE.
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-            let fields = stat.rsplit_once(')').unwrap().1;
-            assert_eq!(fields.split_whitespace().nth(38), Some("5"), "{stat}");
+            // Field 41 is the scheduling policy; 5 is SCHED_IDLE. It is set before the shell starts.
+            let spins = || {
+                let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+                let (name, fields) = stat.rsplit_once(')').unwrap();
+                name.ends_with("(sh") && fields.split_whitespace().nth(38) == Some("5")
+            };
+            while !spins() {
+                assert!(std::time::Instant::now() < late, "{id} does not spin");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
         }
         drop(awake);
         assert!(ids.iter().all(|id| !std::path::Path::new(&format!("/proc/{id}")).exists()));

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{self, Answer};
 use crate::failure::Failure;
+use crate::leash::Leash;
 use crate::workspace::shown;
 
 /// How long a server may take until it listens.
@@ -76,7 +77,7 @@ impl Program {
         let started = Instant::now();
         let child = command.spawn().map_err(|error| Failure::file(&self.file, "be started", error))?;
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        Ok(Server { name: self.name.clone(), child, address, started, log: self.log.clone() })
+        Ok(Server { name: self.name.clone(), child, address, started, log: self.log.clone(), leash: None })
     }
 }
 
@@ -88,6 +89,8 @@ pub struct Server {
     pub address: SocketAddr,
     started: Instant,
     log: PathBuf,
+    /// From its first answer on: starting a watcher before would take time from what is measured.
+    leash: Option<Leash>,
 }
 
 impl Server {
@@ -102,7 +105,9 @@ impl Server {
             match client::connect(self.address) {
                 Ok(stream) => {
                     let answer = client::ask(&stream, request).map_err(|error| self.failure(&error.to_string()))?;
-                    return Ok((answer, self.started.elapsed()));
+                    let took = self.started.elapsed();
+                    self.leash.get_or_insert_with(|| Leash::on(&self.child));
+                    return Ok((answer, took));
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
                 Err(error) => return Err(self.failure(&error.to_string())),

@@ -22,6 +22,8 @@ use crate::workspace::{self, shown};
 const REPORT_FILE: &str = "report.json";
 /// How far numbers may be apart: absolute up to 1, relative above.
 const TOLERANCE: f64 = 1e-4;
+/// How much longer the process may run by its own clock, in seconds. It ends itself where this program cannot end it any more.
+const OWN_SECONDS: u64 = 10;
 /// Of the rows that are made up.
 const SEED: u32 = 0;
 
@@ -59,6 +61,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         "tolerance": TOLERANCE,
         "other_version": args.other_version,
         "memory_bytes": args.memory,
+        "parent": std::process::id(),
+        "seconds": args.timeout.as_secs().saturating_add(OWN_SECONDS).min(u64::from(u32::MAX >> 1)),
     });
     eprintln!("converting {} in a process of its own", shown(&args.model));
     let ended = isolated::run(&environment, &request, &answer, scratch.path(), args.timeout)?;

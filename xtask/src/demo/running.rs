@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::failure::{Failure, Kind};
+use crate::leash::Leash;
 use crate::workspace::shown;
 
 /// How long the host may take until it is ready; it compiles the component first.
@@ -23,6 +24,7 @@ pub struct RunningHost {
     port: u16,
     log: PathBuf,
     client: reqwest::Client,
+    _leash: Leash,
 }
 
 impl RunningHost {
@@ -49,7 +51,8 @@ impl RunningHost {
             .stderr(copy)
             .spawn()
             .map_err(|error| Failure::file(program, "be started", error))?;
-        Ok(Self { child, port, log: log.to_path_buf(), client })
+        let leash = Leash::on(&child);
+        Ok(Self { child, port, log: log.to_path_buf(), client, _leash: leash })
     }
 
     /// An address at the host.

@@ -4,13 +4,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ENTRY_LIMIT_BYTES;
 use super::claim::Claim;
 use super::entry::Key;
+use super::{ENTRY_BYTES, ENTRY_LIMIT_BYTES};
 use crate::scorer::instance::Output;
 
-/// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
-const WRITES: usize = 64;
+/// Memory of entries that are on their way to the store at a time, in bytes; more are not kept. Bounds what a slow store holds
+/// of our memory. In bytes and not in entries: on a busy machine the writer may not run for a while, and small answers should
+/// not be lost to that.
+const WAITING_BYTES: u64 = 16 << 20;
+
+/// Most entries that are written in one round trip, since everybody's commands wait behind it.
+const BATCH: usize = 256;
 
 /// An answer that is to be kept.
 pub struct Kept {
@@ -30,8 +35,16 @@ pub struct Writes(Mutex<Pending>);
 #[derive(Default)]
 struct Pending {
     waiting: Vec<Kept>,
-    /// How many are being written, if there is a [`Writer`].
-    writing: Option<usize>,
+    waiting_bytes: u64,
+    /// Bytes that are being written, if there is a [`Writer`].
+    writing: Option<u64>,
+}
+
+impl Kept {
+    /// What it takes of the memory.
+    fn bytes(&self) -> u64 {
+        self.output.bytes() as u64 + ENTRY_BYTES
+    }
 }
 
 impl Writes {
@@ -39,9 +52,10 @@ impl Writes {
     /// meanwhile.
     pub fn add(self: &Arc<Self>, kept: Kept) -> Option<Writer> {
         let mut pending = self.lock();
-        if pending.waiting.len() + pending.writing.unwrap_or(0) >= WRITES {
+        if pending.waiting_bytes + pending.writing.unwrap_or(0) + kept.bytes() > WAITING_BYTES {
             return None;
         }
+        pending.waiting_bytes += kept.bytes();
         pending.waiting.push(kept);
         if pending.writing.is_some() {
             return None;
@@ -68,13 +82,14 @@ impl Writer {
     pub fn next(&mut self) -> Option<Vec<Kept>> {
         let mut pending = self.writes.lock();
         let mut bytes = 0;
-        let fits = pending.waiting.iter().take_while(|kept| {
+        let fits = pending.waiting.iter().take(BATCH).take_while(|kept| {
             bytes += kept.output.bytes();
             bytes <= ENTRY_LIMIT_BYTES
         });
         let count = fits.count().max(1).min(pending.waiting.len());
         let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>()).filter(|outputs| !outputs.is_empty());
-        pending.writing = outputs.as_ref().map(Vec::len);
+        pending.writing = outputs.as_ref().map(|outputs| outputs.iter().map(Kept::bytes).sum());
+        pending.waiting_bytes -= pending.writing.unwrap_or(0);
         self.is_done = outputs.is_none();
         outputs
     }
@@ -104,9 +119,11 @@ mod tests {
         };
         let mut writer = add(0).unwrap();
         assert_eq!(writer.next().map(|outputs| outputs.len()), Some(1));
-        assert!((1..2 * WRITES).all(|number| add(number).is_none()), "there is a writer");
-        assert_eq!(writer.next().map(|outputs| outputs.len()), Some(WRITES - 1));
-        assert!(writer.next().is_none());
+        let most = usize::try_from(WAITING_BYTES / ENTRY_BYTES).unwrap();
+        assert!((1..2 * most).all(|number| add(number).is_none()), "there is a writer");
+        let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
+        assert!(batches.iter().all(|count| *count <= BATCH), "{batches:?}");
+        assert_eq!(batches.iter().sum::<usize>(), most - 1);
         let cut_off = add(0).unwrap();
         drop(writer);
         assert!(add(1).is_none(), "the first writer was done, and the second is not");

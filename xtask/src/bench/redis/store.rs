@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::server::free_port;
 use crate::failure::Failure;
+use crate::leash::Leash;
 use crate::tools;
 use crate::workspace::shown;
 
@@ -50,6 +51,7 @@ pub struct Store {
     child: Child,
     port: u16,
     log: PathBuf,
+    _leash: Leash,
 }
 
 impl Store {
@@ -61,7 +63,8 @@ impl Store {
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(folder).stdin(Stdio::null()).stdout(file).stderr(Stdio::inherit());
         let child = command.spawn().map_err(|error| Failure::file(program, "be started", error))?;
-        let mut store = Self { child, port, log };
+        let leash = Leash::on(&child);
+        let mut store = Self { child, port, log, _leash: leash };
         let started = Instant::now();
         loop {
             match store.ask("PING") {

@@ -1,0 +1,54 @@
+//! Imports that a guest may have but not call in one phase of its life.
+//!
+//! Owns their definitions: each function ends the guest with a mark and the import's name. Must not know which phase it is, nor
+//! why the phase refuses an import.
+
+use scorebox_sandbox::Sandbox;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, ResourceType};
+
+/// Defines every import of `component` that `lends` does not name. A function of such an import fails with `mark`, then the
+/// interface and the function, then a backtick.
+///
+/// # Errors
+/// The linker has something else under an interface's name, which would be a mistake in this crate.
+pub(crate) fn refuse(
+    linker: &mut Linker<Sandbox>,
+    component: &Component,
+    lends: impl Fn(&str) -> bool,
+    mark: &'static str,
+) -> wasmtime::Result<()> {
+    let engine = linker.engine().clone();
+    // An interface that uses a resource of another one exports it again, e.g. `wasi:clocks/monotonic-clock` the `pollable` of
+    // `wasi:io/poll`. It stays the resource of its first interface: a definition here would be of another type.
+    let mut known: Vec<ResourceType> = Vec::new();
+    linker.allow_shadowing(true);
+    for (interface, item) in component.component_type().imports(&engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let is_lent = lends(interface);
+        let mut refused = if is_lent { None } else { Some(linker.instance(interface)?) };
+        for (name, item) in instance.exports(&engine) {
+            match (item.ty, &mut refused) {
+                (ComponentItem::Resource(resource), refused) if !known.contains(&resource) => {
+                    known.push(resource);
+                    if let Some(refused) = refused {
+                        // No guest can have one: each function that would give it fails.
+                        refused.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
+                    }
+                }
+                (ComponentItem::ComponentFunc(_), Some(refused)) => {
+                    let text = format!("{mark}{interface}#{name}`");
+                    refused.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(text.clone())))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The import that ended a guest, from the text of its end; `None` if it ended otherwise.
+pub(crate) fn refused<'text>(text: &'text str, mark: &str) -> Option<&'text str> {
+    text.split(mark).nth(1).and_then(|rest| rest.split('`').next())
+}

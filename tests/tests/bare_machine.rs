@@ -1,0 +1,69 @@
+//! The host on machines that have less than usual: a root file system with nothing but the image's own files, and no thread to
+//! spare.
+//!
+//! Owns what such a machine lacks. Must not know how the host gets by without it.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+
+use scorebox_tests::app::{self, App};
+use scorebox_tests::digits::{self, sample};
+use scorebox_tests::host::Host;
+use scorebox_tests::{place, require, run, skip};
+
+/// A user of no name, who has no other process.
+const NOBODY: &str = "61234";
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn calls_are_answered_in_a_root_file_system_without_dev() {
+    require!("chroot");
+    if !is_root() {
+        return skip::skip("changing the root takes root");
+    }
+    // All that an image on `scratch` holds: no /dev, no /proc, no C library, no certificates.
+    let root = tempfile::tempdir().unwrap();
+    std::fs::copy(place::image_host(), root.path().join("scorebox")).unwrap();
+    app::copy(&place::example("digits"), &root.path().join("app"));
+    let mut chroot = Command::new(place::tool("chroot").unwrap());
+    chroot.env_clear().arg(root.path()).args(["/scorebox", "serve", "--app", "/app", "--port", "0"]);
+    let host = Host::spawn(chroot);
+    host.log.wait_for_message("ready");
+    // More calls than threads, so that each thread answers some.
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for digits in sample().chunks(10).take(8) {
+                scope.spawn(|| {
+                    let answer = host.score(&digits::request(digits)).expect(200);
+                    // Without an id of the caller's own, the host draws one.
+                    assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36));
+                    digits::check(digits, &answer.json());
+                });
+            }
+        });
+    }
+    assert!(!host.log.text().contains("panicked"), "{}", host.log.text());
+    assert_eq!(host.stderr.text(), "");
+    host.terminate();
+    assert_eq!(host.wait_for_exit().code(), Some(0));
+}
+
+#[test]
+fn a_machine_without_threads_to_spare_is_named_before_the_host_listens() {
+    require!("setpriv", "prlimit");
+    if !is_root() {
+        return skip::skip("being another user takes root");
+    }
+    let app = App::of("mirror");
+    let mut command = Command::new(place::tool("setpriv").unwrap());
+    command.env_clear().args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+    command.arg(place::tool("prlimit").unwrap()).args(["--nproc=2"]).arg(place::host());
+    command.args(["serve", "--port", "0", "--app"]).arg(app.path());
+    let refused = run::finish(&mut command, b"");
+    assert_eq!(refused.status.signal(), None, "{}", refused.stderr);
+    let refused = refused.ended(1).said(&["error: this machine has no threads: ", "could be started", "fix: raise"]);
+    assert!(!refused.stdout.contains("listening") && !refused.stdout.contains("panicked"), "{}", refused.stdout);
+}
