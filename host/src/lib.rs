@@ -12,6 +12,7 @@
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
+//! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`graph`] | models that compute by themselves, and the engine that runs them |
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
@@ -45,6 +46,7 @@ pub mod functions;
 pub mod graph;
 pub mod manifest;
 pub mod model;
+mod packaged;
 #[cfg(feature = "compiler")]
 pub mod packaging;
 pub mod precompiled;
