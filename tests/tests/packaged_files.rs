@@ -29,7 +29,7 @@ fn project(manifest: &str) -> App {
     let app = App::with("keeper", &format!("model = \"model\"\n{manifest}\n[stores.default]\n"));
     app.write_digits_model();
     app.write("model/keep", b"table");
-    app.write(PAD, &vec![7; PAD_BYTES]);
+    app.write(PAD, &vec![7_u8; PAD_BYTES]);
     app
 }
 
@@ -251,7 +251,7 @@ fn an_image_starts_without_reading_a_large_model_and_refuses_another() {
 fn a_graph_that_was_replaced_is_refused() {
     let identity = onnx::identity(onnx::element::FLOAT);
     let project = App::graph("m.onnx", &identity, "");
-    project.write(PAD, &vec![7; PAD_BYTES]);
+    project.write(PAD, &vec![7_u8; PAD_BYTES]);
     let folder = Folder::unpacked(|layout| package_with_engine(project.path(), layout));
     let digest = folder.digest();
     let host = Host::start(&folder.app());

@@ -38,11 +38,6 @@ impl From<&Metadata> for FileFacts {
 }
 
 impl Model {
-    /// Paths of all files, in byte order of their names.
-    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.files.iter().map(|file| self.root.join(&file.name))
-    }
-
     /// Facts about each file, asked of the file that is mapped, whatever its path leads to by now.
     ///
     /// # Errors

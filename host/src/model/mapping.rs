@@ -52,7 +52,7 @@ impl Mapping {
 
     /// Hands over all bytes in pieces that are read, so that they do not stay in this process's memory as mapped pages do.
     pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
-        let mut piece = vec![0; PIECE_BYTES];
+        let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;
         while let Some(rest) = self.bytes().get(at..).filter(|rest| !rest.is_empty()) {
             let count = self.file.read_at(&mut piece, at as u64).unwrap_or_default().min(rest.len());

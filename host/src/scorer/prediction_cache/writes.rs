@@ -4,9 +4,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ENTRY_LIMIT_BYTES;
 use super::claim::Claim;
-use super::entry::Key;
+use super::entry::{ANSWER_BYTES, Key};
 use crate::scorer::instance::Output;
 
 /// Entries that are on their way to the store at a time; more are not kept. Bounds what a slow store holds of our memory.
@@ -70,7 +69,7 @@ impl Writer {
         let mut bytes = 0;
         let fits = pending.waiting.iter().take_while(|kept| {
             bytes += kept.output.bytes();
-            bytes <= ENTRY_LIMIT_BYTES
+            bytes <= ANSWER_BYTES
         });
         let count = fits.count().max(1).min(pending.waiting.len());
         let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>()).filter(|outputs| !outputs.is_empty());
@@ -119,7 +118,7 @@ mod tests {
             let output = Arc::new(Output::Payload(payload));
             writes.add(Kept { key: entry::scorer(["large"]), output, claim: None })
         };
-        for bytes in [1, ENTRY_LIMIT_BYTES, ENTRY_LIMIT_BYTES - 1, 1, 1] {
+        for bytes in [1, ANSWER_BYTES, ANSWER_BYTES - 1, 1, 1] {
             assert!(add(bytes).is_none());
         }
         let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
