@@ -24,6 +24,7 @@ use crate::graph;
 use crate::graph::Graphs;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
+use crate::packaged::{self, Proof};
 use crate::redis::Store;
 #[cfg(feature = "graphs")]
 use crate::scorer::calls_graphs;
@@ -94,15 +95,16 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        Self::load_after(&untried, manifest, environment, runtime).await
+        Self::load_after(&untried, Proof::Facts, manifest, environment, runtime).await
     }
 
-    /// The same after a trial of each graph.
+    /// Loads an app as [`App::load`] does, after a trial of each graph.
     ///
     /// # Errors
-    /// The same, or the trial's.
+    /// As [`App::load`], or the trial fails.
     async fn load_after(
         trial: Trial<'_>,
+        proof: Proof,
         manifest: Manifest,
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
@@ -112,6 +114,7 @@ impl App {
             component::file(&manifest)?;
         }
         let model = Arc::new(open_model(&manifest)?);
+        packaged::compare(&manifest, &model, proof)?;
         let stores = stores::open(&manifest, environment)?;
         let capabilities = capabilities(&manifest, Arc::clone(&model), stores);
         let library = deployment::engine_library(environment);
@@ -135,33 +138,6 @@ impl App {
             capabilities.graphs.iter().flat_map(|graphs| graphs.iter().map(|(name, _)| name.to_owned())).collect();
         let scorer = Scorer::load(&engine, &compiled, &manifest, Arc::new(capabilities), runtime).await?;
         Ok(Self { manifest, scorer, code: Code::Component { compiled, graphs }, model })
-    }
-
-    /// Compares the digests in `[precompiled]` with the files that they were taken of. Not done at each start: it reads
-    /// the whole model.
-    ///
-    /// # Errors
-    /// The component or the model is not the one that the code was made from.
-    pub fn verify(&self) -> Result<(), StartupError> {
-        let Some(precompiled) = &self.manifest.precompiled else { return Ok(()) };
-        let path = component::file(&self.manifest)?;
-        let found = component::digest(&component::read(&path)?);
-        let (what, found, expected) = match &precompiled.model {
-            Some(model) if model != self.model.digest() => ("the model", self.model.digest().to_owned(), model),
-            _ if found != precompiled.component => ("the component", found, &precompiled.component),
-            _ => return Ok(()),
-        };
-        Err(StartupError::Component {
-            path: precompiled.file.clone(),
-            problem: format!("was not made from {what} beside it: that has {found}, and the manifest names {expected}"),
-            fix: "build the app again with `cargo xtask build`, which makes it from what is there".to_owned(),
-        })
-    }
-
-    /// As the packager took it, where it did: hashing a large model would hold up every start.
-    fn model_digest(&self) -> String {
-        let recorded = self.manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.clone());
-        recorded.unwrap_or_else(|| self.model.digest().to_owned())
     }
 
     fn code_text(&self) -> String {
@@ -190,7 +166,7 @@ impl App {
                 Code::Component { compiled, .. } => Some(compiled.digest.clone()),
                 Code::Graph(_) => None,
             },
-            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model_digest()),
+            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model.digest().to_owned()),
             code: self.code_text(),
             signature: signature_json(&self.scorer),
         }
@@ -290,8 +266,7 @@ async fn started(app: &Path, trial: Trial<'_>, handle: &tokio::runtime::Handle) 
     FunctionApp::read(&manifest)?;
     // Stores stay in memory; where the engine's library is, is no matter of the deployment.
     let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
-    let app = App::load_after(trial, manifest, &environment, handle.clone()).await?;
-    app.verify()?;
+    let app = App::load_after(trial, Proof::Digests, manifest, &environment, handle.clone()).await?;
     app.scorer.warm_up().await?;
     Ok(app)
 }

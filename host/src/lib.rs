@@ -13,6 +13,7 @@
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
 //! | `memory` | how much memory this process may use |
+//! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`graph`] | models that compute by themselves, and the engine that runs them |
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
@@ -51,6 +52,7 @@ pub mod machine;
 pub mod manifest;
 mod memory;
 pub mod model;
+mod packaged;
 #[cfg(feature = "compiler")]
 pub mod packaging;
 pub mod panics;

@@ -5,6 +5,7 @@
 
 mod instances;
 mod limits;
+mod packaged;
 mod prediction_cache;
 pub mod settings;
 pub mod triggers;
@@ -17,11 +18,13 @@ use serde::Deserialize;
 
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
+pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::limits::RawLimits;
+use self::packaged::RawPackaged;
 use self::prediction_cache::RawPredictionCache;
 use self::settings::{default_of, unknown_key};
 use self::triggers::RawTrigger;
@@ -52,6 +55,8 @@ pub struct Manifest {
     pub prediction_cache: Option<PredictionCacheSection>,
     /// The component's machine code, in an app folder that has it.
     pub precompiled: Option<Precompiled>,
+    /// The files as they were packaged, in an app folder that was built.
+    pub packaged: Option<Packaged>,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
     /// Where the image goes.
@@ -193,6 +198,7 @@ struct Raw {
     batching: Option<RawBatching>,
     prediction_cache: Option<RawPredictionCache>,
     precompiled: Option<RawPrecompiled>,
+    packaged: Option<RawPackaged>,
     #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
@@ -265,6 +271,7 @@ impl Raw {
             batching: self.batching.map(RawBatching::into_section).transpose()?,
             prediction_cache,
             precompiled: self.precompiled.map(|raw| raw.into_section(dir)).transpose()?,
+            packaged: self.packaged.map(|raw| raw.into_section(dir)).transpose()?,
             config: self.config,
             package,
         })

@@ -1,9 +1,10 @@
 //! What the packager asks of the host's library: an app's component as code that the image's host can load.
 //!
-//! Owns the order snapshot, compile, digest. Must not know images, nor where the result is put.
+//! Owns the order snapshot, compile, digest, and the record of the files by which a host tells a change. Must not know
+//! images, nor where the result is put.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -13,7 +14,8 @@ use crate::app;
 use crate::component;
 use crate::engine::{ENGINE, engine_config};
 use crate::error::StartupError;
-use crate::manifest::{Manifest, Precompiled};
+use crate::manifest::{ComponentSource, Manifest, Packaged, PackagedFile, Precompiled};
+use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
 use crate::scorer::{self, snapshot};
 
@@ -23,6 +25,47 @@ pub struct Code {
     pub bytes: Vec<u8>,
     /// `[precompiled]`; its file is the name that was asked for.
     pub section: Precompiled,
+}
+
+/// Times that the files of an app have where a host reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// The times that the files have now: the folder itself is served.
+    AsWritten,
+    /// This time of modification, in seconds since 1970: an image is unpacked, and its entries have it.
+    Image(u64),
+}
+
+/// Records the component and the model of an app folder, by names inside the folder. Reads every byte of them.
+///
+/// # Errors
+/// The manifest or a file cannot be read.
+pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
+    let manifest = Manifest::read(app)?;
+    let model = app::open_model(&manifest)?;
+    let unreadable = |error: std::io::Error| StartupError::Host(format!("{}: cannot be read: {error}", app.display()));
+    let digests: BTreeMap<_, _> = model.file_digests().into_iter().collect();
+    let mut found = Vec::new();
+    for (path, facts) in model.facts().map_err(unreadable)? {
+        let digest = digests.get(&path).cloned().unwrap_or_default();
+        found.push((path, facts, digest));
+    }
+    if let Some(ComponentSource::File(path)) = &manifest.scorer.component {
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        found.push((path.clone(), FileFacts::from(&metadata), component::digest(&component::read(path)?)));
+    }
+    let file = |(path, facts, digest): (PathBuf, FileFacts, String)| {
+        let (modified_ns, changed_ns) = match times {
+            Times::AsWritten => (facts.modified_ns, facts.changed_ns),
+            Times::Image(epoch_s) => (i64::try_from(epoch_s).ok().and_then(|s| s.checked_mul(1_000_000_000)), None),
+        };
+        let name = path.strip_prefix(manifest.dir()).map(Path::to_path_buf).unwrap_or(path);
+        (name, PackagedFile { size: facts.size, digest, modified_ns, changed_ns })
+    };
+    Ok(Packaged {
+        model: manifest.scorer.model.as_ref().map(|_| model.digest().to_owned()),
+        files: found.into_iter().map(file).collect(),
+    })
 }
 
 /// Compiles the component of an app folder, after `init` unless the manifest says `snapshot = false`.

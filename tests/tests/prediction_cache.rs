@@ -5,6 +5,9 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use scorebox_host::model::Dtype;
+use scorebox_host::scorer::tensor::Tensor;
+use scorebox_host::scorer::{Output, Payload, entry};
 use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::{Host, refused};
@@ -130,6 +133,152 @@ fn an_entry_that_is_damaged_is_computed_again() {
             (now == whole).then_some(())
         });
         check(&host.score(&json!({"number": 3})), 9, HIT);
+    }
+}
+
+/// Puts another answer in an entry's place, with the checksum that it needs: whoever can write to the Redis can do that.
+fn forge(redis: &Redis, name: &str, answer: &Output) {
+    let mut key = [0; 32];
+    hex::decode_to_slice(name.rsplit(':').next().expect("a prefix"), &mut key).expect("a digest");
+    set(redis, name, &entry::write(&key, answer));
+}
+
+fn set(redis: &Redis, name: &str, value: &[u8]) {
+    let client = redis::Client::open(redis.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    redis::cmd("SET").arg(name).arg(value).exec(&mut connection).expect("it can be set");
+}
+
+/// The most memory that a host has had.
+fn peak_bytes(host: &Host) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).expect("the host runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a figure");
+    1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+}
+
+/// Lines about refused entries, once there are so many; a moment later there are no more.
+#[track_caller]
+fn have_been_refused(host: &Host, times: usize) {
+    let refused = || {
+        let told =
+            |line: &Value| line["message"].as_str().is_some_and(|text| text.starts_with("an entry of the prediction"));
+        host.log.entries().into_iter().filter(told).collect::<Vec<_>>()
+    };
+    wait::until("lines about refused entries", || (refused().len() >= times).then_some(()));
+    let lines = refused();
+    assert_eq!(lines.len(), times, "{lines:?}");
+    for line in lines {
+        assert!(line["level"] == "WARN" && line.to_string().len() < 1000, "{line}");
+    }
+}
+
+fn tensor(name: &str, dtype: Dtype, shape: &[u64], data: &[u8]) -> Tensor {
+    Tensor { name: name.to_owned(), dtype, shape: shape.to_vec(), data: data.to_vec() }
+}
+
+#[test]
+fn forged_tensors_are_checked_like_those_of_the_scorer() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let host = Host::start_with(&App::example("digits", &format!("\n{FAR}")), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let input = json!({"data": [sample()[7].row()]});
+    let honest = host.score(&input).expect(200).json();
+    let name = entries(&redis, 1).remove(0);
+    let whole: Vec<u8> = redis.command(&["GET", &name]);
+    let label = || tensor("label", Dtype::I64, &[1], &7i64.to_le_bytes());
+    let probabilities = || tensor("probabilities", Dtype::F32, &[1, 10], &[0; 40]);
+    let forgeries = [
+        vec![],
+        vec![label()],
+        vec![probabilities()],
+        vec![label(), label()],
+        vec![label(), probabilities(), label()],
+        vec![label(), tensor("probability", Dtype::F32, &[1, 10], &[0; 40])],
+        vec![label(), tensor("probabilities", Dtype::I32, &[1, 10], &[0; 40])],
+        vec![label(), tensor("probabilities", Dtype::F32, &[1, 10], &[0; 36])],
+        vec![label(), tensor("probabilities", Dtype::F32, &[10], &[0; 40])],
+        vec![label(), tensor("probabilities", Dtype::F32, &[2, 5], &[0; 40])],
+        vec![label(), tensor("probabilities", Dtype::F32, &[1 << 31, 0], &[])],
+        vec![label(), tensor("probabilities", Dtype::F32, &[1 << 61, 10], &[])],
+        vec![tensor("label", Dtype::I64, &[1 << 31, 0], &[]), probabilities()],
+        vec![tensor("label", Dtype::I64, &[1 << 61], &[]), probabilities()],
+        vec![tensor(&"l".repeat(60_000), Dtype::I64, &[1], &[0; 8]), probabilities()],
+        vec![tensor("label", Dtype::I64, &[1; 10_000], &[0; 8]), probabilities()],
+    ];
+    let mut forgeries: Vec<_> = forgeries.into_iter().map(Output::Tensors).collect();
+    forgeries.push(Output::Payload(Payload { content_type: "text/html".into(), body: "<script>".into() }));
+    for (index, forged) in forgeries.iter().enumerate() {
+        forge(&redis, &name, forged);
+        let started = Instant::now();
+        let answer = host.score(&input).expect(200);
+        assert_eq!((answer.header("cache-status"), answer.json()), (Some(MISS), honest.clone()), "{forged:?}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{forged:?}");
+        have_been_refused(&host, index + 1);
+        wait::until("the entry to be whole", || (redis.command::<Vec<u8>>(&["GET", &name]) == whole).then_some(()));
+        assert_eq!(host.score(&input).header("cache-status"), Some(HIT));
+    }
+    // An entry of any length costs no more than the longest that is kept.
+    let before = peak_bytes(&host);
+    set(&redis, &name, &vec![b'x'; 200 << 20]);
+    let answer = host.score(&input).expect(200);
+    assert_eq!((answer.header("cache-status"), answer.json()), (Some(MISS), honest));
+    assert!(peak_bytes(&host) < before + (32 << 20), "{} bytes more", peak_bytes(&host) - before);
+    wait::until("the entry to be whole", || (redis.command::<Vec<u8>>(&["GET", &name]) == whole).then_some(()));
+}
+
+#[test]
+fn forged_payloads_are_checked_like_those_of_the_scorer() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let host = Host::start_with(&app(&format!("{FAR}claim = \"2s\"\n")), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    check(&host.score(&json!({"number": 3})), 9, MISS);
+    // A claim lies beside its entry for a moment.
+    let name = wait::until("the entry", || {
+        redis.command::<Vec<String>>(&["KEYS", "p//predictions:*"]).into_iter().find(|name| !name.ends_with("/claim"))
+    });
+    let whole: Vec<u8> = redis.command(&["GET", &name]);
+    let payload =
+        |content_type: &str| Output::Payload(Payload { content_type: content_type.into(), body: "{}".into() });
+    let long = format!("application/json; a={}", "b".repeat(20_000));
+    let forgeries = [
+        payload("text/html"),
+        payload(""),
+        payload("application"),
+        payload("application/json\r\nset-cookie: a=b"),
+        payload(&long),
+        Output::Tensors(vec![]),
+        Output::Tensors(vec![tensor("squared", Dtype::I64, &[1 << 31, 0], &[])]),
+    ];
+    for (index, forged) in forgeries.iter().enumerate() {
+        forge(&redis, &name, forged);
+        check(&host.score(&json!({"number": 3})), 9, MISS);
+        // Once, though a claim makes the host look twice.
+        have_been_refused(&host, index + 1);
+        wait::until("the entry to be whole", || (redis.command::<Vec<u8>>(&["GET", &name]) == whole).then_some(()));
+        check(&host.score(&json!({"number": 3})), 9, HIT);
+    }
+    // What the scorer could have said is not told apart: nothing but the store's access list can do that.
+    forge(&redis, &name, &Output::Payload(Payload { content_type: "application/json".into(), body: "{}".into() }));
+    assert_eq!(host.score(&json!({"number": 3})).json(), json!({}));
+}
+
+#[test]
+fn a_pair_that_moves_from_the_labels_to_the_settings_makes_another_scorer() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let url = redis.url();
+    let scorers = [
+        "[scorer.labels]\na = \"1\"\n[config]\nb = \"2\"\n",
+        "[config]\na = \"1\"\nb = \"2\"\n",
+        "[scorer.labels]\na = \"1\"\nb = \"2\"\n",
+        "[scorer.labels]\na = \"1b\"\n[config]\n\"\" = \"2\"\n",
+        "[scorer.labels]\na1 = \"\"\n[config]\nb = \"2\"\n",
+        "[scorer.labels]\nb = \"2\"\n[config]\na = \"1\"\n",
+    ];
+    for (index, more) in scorers.iter().enumerate() {
+        let host = Host::start_with(&app(&format!("{FAR}{more}")), &[("SCOREBOX_REDIS_URL", url.as_str())]);
+        check(&host.score(&json!({"number": 3})), 9, MISS);
+        entries(&redis, index + 1);
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use scorebox_host::app::untried;
 use scorebox_host::graph;
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Precompiled};
-use scorebox_host::packaging::{Code, precompile};
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedFile, Precompiled};
+use scorebox_host::packaging::{self, Code, Times, precompile};
 use scorebox_host::precompiled::Cpu;
 use scorebox_host::sample::Sample;
 use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
@@ -55,6 +55,7 @@ pub fn stage(
     component: Option<&Component>,
     dir: &Path,
     cpu: Cpu,
+    times: Times,
     trial: Trial<'_>,
 ) -> Result<App, Failure> {
     let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
@@ -90,7 +91,9 @@ pub fn stage(
             };
             let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
             staging.write(CODE_FILE, &code.bytes)?;
-            staging.write(MANIFEST_FILE, written(&with_code(resolved, &code))?.as_bytes())?;
+            // Taken before the last check, so that a host has compared the files with it once.
+            let record = packaging::record(staging.path(), times).map_err(|error| refused(manifest, &error))?;
+            staging.write(MANIFEST_FILE, written(&with_record(with_code(resolved, &code), &record))?.as_bytes())?;
             let report = match as_it_came {
                 Some(report) if !runs_here => report,
                 _ => check(trial)?,
@@ -101,6 +104,8 @@ pub fn stage(
         None => {
             let report = graph_trial::check(manifest, staging.path(), 2, trial)?;
             graph_trial::say(&report);
+            let record = packaging::record(staging.path(), times).map_err(|error| refused(manifest, &error))?;
+            staging.write(MANIFEST_FILE, written(&with_record(resolved, &record))?.as_bytes())?;
             (report, Vec::new())
         }
     };
@@ -169,6 +174,7 @@ fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     table.remove("package");
     // Of an app folder that is packaged again.
     table.remove("precompiled");
+    table.remove("packaged");
     if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
         if scorer.contains_key("component") {
             scorer.insert("component".to_owned(), COMPONENT_FILE.into());
@@ -193,6 +199,24 @@ fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
     manifest
 }
 
+/// Adds what a host needs to notice that a file is no longer the one that was packaged.
+fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
+    let file = |(name, file): (&PathBuf, &PackagedFile)| {
+        let mut table = toml::Table::new();
+        table.insert("name".to_owned(), name.display().to_string().into());
+        table.insert("size".to_owned(), i64::try_from(file.size).unwrap_or(i64::MAX).into());
+        table.insert("digest".to_owned(), file.digest.clone().into());
+        let times = [("modified_ns", file.modified_ns), ("changed_ns", file.changed_ns)];
+        table.extend(times.into_iter().filter_map(|(key, time)| Some((key.to_owned(), time?.into()))));
+        toml::Value::from(table)
+    };
+    let mut section = toml::Table::new();
+    section.extend(record.model.clone().map(|model| ("model".to_owned(), model.into())));
+    section.insert("file".to_owned(), record.files.iter().map(file).collect::<Vec<_>>().into());
+    manifest.insert("packaged".to_owned(), section.into());
+    manifest
+}
+
 fn written(manifest: &toml::Table) -> Result<String, Failure> {
     let body =
         toml::to_string(manifest).map_err(|error| Failure::other(format!("{MANIFEST_FILE}: {error}"), "report it"))?;
@@ -210,7 +234,7 @@ pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
     let trial = Trial { host: None, library: args.engine_library.as_deref() };
     let component = component::locate(&manifest)?;
-    let app = stage(&manifest, component.as_ref(), &dir, args.cpu, trial)?;
+    let app = stage(&manifest, component.as_ref(), &dir, args.cpu, Times::AsWritten, trial)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     functions_app::say_settings(&manifest);
     eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));

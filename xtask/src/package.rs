@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scorebox_host::graph::LIBRARY;
 use scorebox_host::manifest::Manifest;
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use serde_json::json;
 
@@ -244,7 +245,7 @@ pub fn image(manifest: &Manifest, component: Option<&Component>, making: &Making
         host: making.parts.map(|parts| parts.host.as_path()),
         library: making.parts.map(|parts| parts.library.file.as_path()),
     };
-    let app = app::stage(manifest, component, &staging.path().join("app"), making.cpu, trial)?;
+    let app = app::stage(manifest, component, &staging.path().join("app"), making.cpu, Times::Image(epoch), trial)?;
     let host = match making.parts {
         Some(parts) => parts.host.clone(),
         None => making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?,

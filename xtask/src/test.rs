@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 
 use crate::app::Trial;
@@ -161,7 +162,14 @@ fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Fa
     for manifest in manifests {
         let manifest = Manifest::read(&manifest)?;
         let component = component::locate(&manifest)?;
-        app::stage(&manifest, component.as_ref(), &apps.join(&manifest.scorer.name), Cpu::Baseline, trial)?;
+        app::stage(
+            &manifest,
+            component.as_ref(),
+            &apps.join(&manifest.scorer.name),
+            Cpu::Baseline,
+            Times::AsWritten,
+            trial,
+        )?;
     }
     cargo(&["test", "--release", "--no-run"], &[])?;
     let ended = |_| Failure::other("building the hosts of images panicked", "see what it says above");

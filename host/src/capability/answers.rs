@@ -23,9 +23,10 @@ impl Answers {
         self.0.watch(told);
     }
 
-    /// The entry of a key, or none if it cannot be had: the store is a help, not a need.
-    pub async fn get(&self, key: &str) -> Option<Vec<u8>> {
-        match self.0.get(key).await {
+    /// The entry of a key, or none if it cannot be had: the store is a help, not a need. Of a longer entry only the first
+    /// `most` bytes are fetched.
+    pub async fn get(&self, key: &str, most: usize) -> Option<Vec<u8>> {
+        match self.0.get_start(key, most).await {
             Ok(entry) => entry,
             Err(error) => {
                 tracing::debug!("no answer from the prediction cache: {error}");

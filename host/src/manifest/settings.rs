@@ -312,6 +312,28 @@ pub const SETTINGS: &[Setting] = &[
     setting("precompiled.model", "sha256:HEX", "", "Of the model that it was made beside."),
     setting("precompiled.snapshot", "true or false", "", "Whether the code holds the state after `init`."),
     setting(
+        "packaged.model",
+        "sha256:HEX",
+        "",
+        "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
+    ),
+    setting("packaged.file.name", "file", "", "The component or a file of the model, as it was packaged."),
+    setting("packaged.file.size", "number", "", "Size of the file, in bytes."),
+    setting("packaged.file.digest", "sha256:HEX", "", "Digest of the file."),
+    setting(
+        "packaged.file.modified_ns",
+        "number",
+        "",
+        "When the file was modified, in nanoseconds since 1970. If it differs, the host compares digests.",
+    ),
+    setting(
+        "packaged.file.changed_ns",
+        "number",
+        "",
+        "When the file's status changed, in nanoseconds since 1970; not in an image. If it differs, the host compares \
+         digests.",
+    ),
+    setting(
         "config.<name>",
         "text",
         "",

@@ -98,6 +98,14 @@ fn every_key_of_the_table_is_read() {
         component = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
         model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
         snapshot = true
+        [packaged]
+        model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        [[packaged.file]]
+        name = "model/w.bin"
+        size = 3
+        digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        modified_ns = 1
+        changed_ns = 2
         [limits]
         deadline = "2s"
         memory = "64MiB"
@@ -186,6 +194,9 @@ fn every_key_of_the_table_is_read() {
     assert_eq!((manifest.instances.max_invocations, manifest.instances.at_start), (Some(9), 2));
     assert_eq!(manifest.batching, Some(Batching { max_rows: 8, max_wait: Duration::from_millis(1) }));
     assert_eq!(manifest.precompiled.unwrap().file, Path::new("app/x.cwasm"));
+    let packaged = manifest.packaged.unwrap();
+    let file = &packaged.files[Path::new("app/model/w.bin")];
+    assert_eq!((file.size, file.modified_ns, file.changed_ns), (3, Some(1), Some(2)));
     // What stands in a component's place has a test of its own.
     for setting in settings::SETTINGS.iter().filter(|setting| setting.key != "scorer.graph") {
         let leaf = setting.key.rsplit('.').find(|part| *part != "<name>").unwrap();

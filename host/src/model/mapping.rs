@@ -2,7 +2,7 @@
 //!
 //! Owns one of the two `unsafe` blocks of the project. Must not know what the bytes mean.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ impl Mapping {
         }
         #[expect(unsafe_code, reason = "weights are mapped, not copied, so that instances and processes share them")]
         // SAFETY: nobody may change or cut the file while it is mapped. The operator keeps this: in an image the file
-        // lies in a read-only layer, and the README says that a model is replaced by a new folder, never in place.
+        // lies in a read-only layer, and the README says that a served model's files are never changed in place.
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Self { file, map: Some(map) })
     }
@@ -42,9 +42,17 @@ impl Mapping {
         self.map.as_deref().unwrap_or_default()
     }
 
+    /// What the file system says of the mapped file.
+    ///
+    /// # Errors
+    /// As asking it.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
     /// Hands over all bytes in pieces that are read, so that they do not stay in this process's memory as mapped pages do.
     pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
-        let mut piece = vec![0; PIECE_BYTES];
+        let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;
         while let Some(rest) = self.bytes().get(at..).filter(|rest| !rest.is_empty()) {
             let count = self.file.read_at(&mut piece, at as u64).unwrap_or_default().min(rest.len());

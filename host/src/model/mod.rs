@@ -2,6 +2,7 @@
 //!
 //! Owns finding, mapping, describing and slicing them. Must not know WebAssembly, nor who reads.
 
+mod facts;
 mod mapping;
 mod safetensors;
 mod slice;
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::facts::FileFacts;
 pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 
 use self::mapping::Mapping;

@@ -98,6 +98,12 @@ impl Redis for Memory {
         Ok(self.lock().live(key).map(|entry| entry.value.clone()))
     }
 
+    async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let entries = self.lock();
+        let start = entries.live(key).and_then(|entry| entry.value.get(..most.min(entry.value.len())));
+        Ok(start.filter(|start| !start.is_empty()).map(<[u8]>::to_vec))
+    }
+
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let entries = self.lock();
         let found: Vec<_> = keys.iter().map(|key| entries.live(key)).collect();

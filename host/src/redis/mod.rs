@@ -88,6 +88,8 @@ pub struct Page {
 pub trait Redis: Send + Sync {
     /// The value of a key.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The first bytes of a value, at most so many; an empty value counts as absent.
+    async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError>;
     /// The values of keys, in their order.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
     /// Writes; false if the condition did not hold.
@@ -167,6 +169,14 @@ impl Store {
     /// As all operations: [`StoreError`].
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.backend.get(&self.whole(key)).await
+    }
+
+    /// The first bytes of a value, at most so many; an empty value counts as absent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.backend.get_start(&self.whole(key), most).await
     }
 
     /// The values of keys, in their order.

@@ -123,6 +123,13 @@ impl Redis for Server {
         self.query(key, redis::cmd("GET").arg(key), Repeat::Harmless).await
     }
 
+    async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(last) = most.checked_sub(1) else { return Ok(None) };
+        let command = redis::cmd("GETRANGE").arg(key).arg(0).arg(last).clone();
+        let value: Vec<u8> = self.query(key, &command, Repeat::Harmless).await?;
+        Ok(Some(value).filter(|value| !value.is_empty()))
+    }
+
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let is_one_server = self.0.masters().await.map_err(translate)?.iter().all(String::is_empty);
         if let (true, Some(first)) = (is_one_server, keys.first()) {

@@ -62,6 +62,22 @@ impl Output {
     }
 }
 
+impl Output {
+    /// Bytes that the output takes in memory: those of [`Output::bytes`], and what names and describes them.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let described = match self {
+            Self::Payload(payload) => payload.content_type.len(),
+            Self::Tensors(tensors) => {
+                let of =
+                    |tensor: &Tensor| size_of::<Tensor>() + tensor.name.len() + size_of_val(tensor.shape.as_slice());
+                tensors.iter().map(of).sum()
+            }
+        };
+        self.bytes() + described
+    }
+}
+
 /// Why a guest gave no answer.
 pub(super) enum Failure {
     /// `init` said so.

@@ -5,6 +5,7 @@
 
 mod batcher;
 pub(crate) mod bindings;
+mod cached;
 mod graph_runner;
 mod instance;
 mod lane;
@@ -31,6 +32,7 @@ pub(crate) use self::linking::world_at as world_of;
 pub use self::linking::{WIT_VERSION, World};
 
 use self::batcher::{Answer, Batcher, Runner};
+use self::cached::Cached;
 use self::graph_runner::GraphRunner;
 use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
@@ -43,13 +45,12 @@ use self::signature::Signature;
 use self::tensor_body::open_inference::ModelName;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
-use crate::capability::{Answers, Capabilities};
+use crate::capability::Capabilities;
 pub use crate::capability::{LOGS_BYTES, Lines};
 use crate::component::{self, Compiled};
 use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
-use crate::graph;
-use crate::manifest::{Instances, Limits, Manifest, PredictionCacheSection};
+use crate::manifest::{Instances, Limits, Manifest};
 pub use crate::tensor;
 
 /// Bytes with a media type.
@@ -152,10 +153,8 @@ impl Scorer {
         capabilities: Arc<Capabilities>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        // What answers depend on beside the model.
-        let engine_name = capabilities.graphs.as_ref().map_or("", |_| graph::ENGINE);
-        let cached = Cached::of(manifest, &format!("{}{engine_name}", compiled.digest), &capabilities);
-        let linked = Linked::new(engine, compiled, manifest, capabilities)?;
+        let linked = Linked::new(engine, compiled, manifest, Arc::clone(&capabilities))?;
+        let cached = Cached::of_component(manifest, compiled, linked.world(), &capabilities);
         let deadline = Instant::now() + manifest.limits.init_deadline;
         let described = runtime.spawn(async move {
             let signature = linked.describe(deadline).await?;
@@ -183,9 +182,7 @@ impl Scorer {
             problem: format!("has ports that callers cannot use: {problem}"),
             fix: "export it with other inputs or outputs, or call it from a component".to_owned(),
         })?;
-        // What answers depend on beside the model: which of its files computes, and by what.
-        let code = format!("{} {}", graph::ENGINE, manifest.scorer.graph.as_deref().unwrap_or_default());
-        let cached = Cached::of(manifest, &code, capabilities);
+        let cached = Cached::of_graph(manifest, capabilities);
         Self::new(Code::Graph(graph), signature, cached, manifest, runtime)
     }
 
@@ -197,7 +194,7 @@ impl Scorer {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         let batcher = batcher(manifest, &signature)?;
-        let cache = cached.map(|cached| prediction_cache(manifest, &signature, cached)).transpose()?;
+        let cache = cached.map(|cached| cached.cache(manifest, &signature)).transpose()?;
         let (limits, instances) = (manifest.limits.clone(), manifest.instances.clone());
         let most = match code {
             Code::Component(_) => deployment::most_instances(&limits),
@@ -410,46 +407,6 @@ impl Runner for Shared {
             (Output::Tensors(tensors), run_time) => Ok((tensors, run_time)),
             (Output::Payload(_), _) => Err(ScoreFailure::HostFault("a payload from a tensor scorer".to_owned())),
         }
-    }
-}
-
-/// What keeps answers, if the manifest asks for it and the scorer can be trusted to give the same again.
-fn prediction_cache(
-    manifest: &Manifest,
-    signature: &Signature,
-    Cached { section, answers, scorer }: Cached,
-) -> Result<PredictionCache, StartupError> {
-    if !signature.deterministic() {
-        return Err(StartupError::Component {
-            path: component::file(manifest)?,
-            problem: "has no answers to keep: describe does not state that it is deterministic".to_owned(),
-            fix: "remove [prediction_cache], or state `deterministic` if equal inputs always give equal answers"
-                .to_owned(),
-        });
-    }
-    Ok(PredictionCache::new(scorer, answers, section))
-}
-
-/// What a prediction cache is made of.
-struct Cached {
-    section: PredictionCacheSection,
-    answers: Answers,
-    /// The digest of code, model and settings.
-    scorer: entry::Key,
-}
-
-impl Cached {
-    /// `code`: what computes, told apart from anything else that could.
-    fn of(manifest: &Manifest, code: &str, capabilities: &Capabilities) -> Option<Self> {
-        let section = manifest.prediction_cache.clone()?;
-        let answers = Answers::beside(capabilities.stores.get(&section.store)?);
-        // As the packager took it, where it did: hashing a large model would hold up every start.
-        let recorded = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_deref());
-        let model = recorded.unwrap_or_else(|| capabilities.model.digest());
-        let parts = [WIT_VERSION, code, model, &manifest.scorer.name, &manifest.scorer.version];
-        let named = manifest.scorer.labels.iter().chain(&manifest.config);
-        let scorer = entry::scorer(parts.into_iter().chain(named.flat_map(|(key, value)| [key.as_str(), value])));
-        Some(Self { section, answers, scorer })
     }
 }
 

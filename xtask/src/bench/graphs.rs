@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -149,7 +150,7 @@ impl Place {
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial { host: Some(&self.host), library: Some(&self.library) };
-        app::stage(manifest, None, &app, Cpu::Baseline, trial)?;
+        app::stage(manifest, None, &app, Cpu::Baseline, Times::AsWritten, trial)?;
         let library = self.library.display().to_string();
         Ok(Program::host(name, &self.host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library))
     }

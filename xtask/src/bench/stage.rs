@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 
 use super::server::Program;
@@ -177,7 +178,7 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     let dir = apps.join("wayward");
     let manifest = Manifest::read(&file)?;
     let component = component::locate(&manifest)?;
-    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Trial::default())?;
+    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Times::AsWritten, Trial::default())?;
     Ok(dir)
 }
 

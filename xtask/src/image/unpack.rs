@@ -74,7 +74,8 @@ fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Resul
 fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(tar);
     archive.set_preserve_permissions(true);
-    archive.set_preserve_mtime(false);
+    // As a container runtime does: by these times the host knows the files as packaged.
+    archive.set_preserve_mtime(true);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();

@@ -42,7 +42,7 @@ impl Drop for Claim {
 
 impl PredictionCache {
     /// Asks to compute an answer for all instances, or waits for the one that does: not longer than it may.
-    pub(super) async fn claim(&self, key: Key, time: Duration, deadline: Instant) -> Claimed {
+    pub(super) async fn claim(&self, key: Key, time: Duration, deadline: Instant, is_refused: &mut bool) -> Claimed {
         let name = hex::encode(key);
         let patience = (Instant::now() + time).min(deadline);
         let mut pause = FIRST_LOOK;
@@ -52,7 +52,7 @@ impl PredictionCache {
                 Some(true) => {
                     let ours = Claim { answers: self.answers.clone(), name };
                     // Whoever had the claim may have kept its entry after we looked.
-                    return match self.stored(&key, deadline).await {
+                    return match self.stored(&key, deadline, is_refused).await {
                         Some(output) => Claimed::Kept(output),
                         None => Claimed::Ours(ours),
                     };
@@ -62,7 +62,7 @@ impl PredictionCache {
             }
             timer::until((Instant::now() + pause).min(patience), std::future::pending::<()>()).await;
             pause = (pause * 2).min(LAST_LOOK);
-            if let Some(output) = self.stored(&key, deadline).await {
+            if let Some(output) = self.stored(&key, deadline, is_refused).await {
                 return Claimed::Kept(output);
             }
         }

@@ -1,11 +1,12 @@
 //! What is kept of an answer, and under which key.
 //!
-//! Owns both forms. An entry holds the digest of its key and content: one that is cut short, changed, or was written for
-//! another key is none. Must not know where entries are kept.
+//! Owns both forms and their bounds. An entry holds the digest of its key and content: one that is cut short, changed, or
+//! was written for another key is refused. That digest needs no secret, so an entry that is whole may still be forged;
+//! `expected` checks what it says. Must not know where entries are kept.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::parts::Parts;
 use crate::model::Dtype;
 use crate::scorer::Payload;
 use crate::scorer::instance::{Input, Output};
@@ -16,6 +17,16 @@ pub type Key = [u8; 32];
 
 /// What an entry consists of begins with the digest of the rest.
 const DIGEST_BYTES: usize = 32;
+
+/// Largest answer that is kept, in bytes: reading a larger one costs about as much as most models do, and everybody's
+/// round trips.
+pub const ANSWER_BYTES: usize = 1 << 20;
+
+/// Most that an entry holds before the bytes of its answer: names, types and shapes.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Largest entry, in bytes. A longer one is not read to its end.
+pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 
 /// What stands before the bytes of an answer.
 #[derive(Serialize, Deserialize)]
@@ -31,37 +42,33 @@ enum Head {
 /// they came; other bodies by their bytes, since those are what the scorer sees.
 #[must_use]
 pub fn key(scorer: &Key, input: &Input) -> Key {
-    let mut hash = Sha256::new_with_prefix(scorer);
+    let mut parts = Parts::new("input");
+    parts.bytes("scorer", scorer);
     match input {
         Input::Payload(payload) => {
-            part(&mut hash, payload.content_type.as_bytes());
-            part(&mut hash, &payload.body);
+            parts.text("payload", &payload.content_type);
+            parts.bytes("body", &payload.body);
         }
         Input::Tensors(tensors) => {
-            for tensor in tensors {
-                part(&mut hash, tensor.name.as_bytes());
-                part(&mut hash, tensor.dtype.name().as_bytes());
-                hash.update((tensor.shape.len() as u64).to_le_bytes());
-                tensor.shape.iter().for_each(|size| hash.update(size.to_le_bytes()));
-                part(&mut hash, &tensor.data);
+            parts.number("tensors", tensors.len() as u64);
+            for Tensor { name, dtype, shape, data } in tensors {
+                parts.text("name", name);
+                parts.text("dtype", dtype.name());
+                parts.number("shape", shape.len() as u64);
+                shape.iter().for_each(|size| parts.number("size", *size));
+                parts.bytes("data", data);
             }
         }
     }
-    hash.finalize().into()
+    parts.finish()
 }
 
-/// The digest of all that an answer depends on beside its input.
+/// The digest of a scorer that texts tell apart from others.
 #[must_use]
-pub fn scorer<'a>(parts: impl IntoIterator<Item = &'a str>) -> Key {
-    let mut hash = Sha256::new();
-    parts.into_iter().for_each(|text| part(&mut hash, text.as_bytes()));
-    hash.finalize().into()
-}
-
-/// With its length, so that no two rows of parts have one digest.
-fn part(hash: &mut Sha256, bytes: &[u8]) {
-    hash.update((bytes.len() as u64).to_le_bytes());
-    hash.update(bytes);
+pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
+    let mut parts = Parts::new("scorer of texts");
+    texts.into_iter().for_each(|text| parts.text("text", text));
+    parts.finish()
 }
 
 /// An answer as an entry for a key.
@@ -91,15 +98,21 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry
 }
 
-/// The answer that an entry for a key holds, if it is whole.
+/// The answer that an entry for a key holds, if the entry is whole and within its bounds.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
+    if entry.len() > ENTRY_BYTES {
+        return None;
+    }
     let (digest, content) = entry.split_first_chunk::<DIGEST_BYTES>()?;
     if *digest != digest_of(key, content) {
         return None;
     }
     let (length, rest) = content.split_first_chunk::<4>()?;
     let (head, body) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    if head.len() > HEAD_BYTES || body.len() > ANSWER_BYTES {
+        return None;
+    }
     Some(match serde_json::from_slice(head).ok()? {
         Head::Payload(content_type) => {
             let start = entry.len() - body.len();
@@ -114,13 +127,19 @@ pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
                 tensors.push(Tensor { name, dtype, shape, data: data.to_vec() });
                 rest = more;
             }
+            if !rest.is_empty() {
+                return None;
+            }
             Output::Tensors(tensors)
         }
     })
 }
 
 fn digest_of(key: &Key, content: &[u8]) -> [u8; DIGEST_BYTES] {
-    Sha256::new_with_prefix(key).chain_update(content).finalize().into()
+    let mut parts = Parts::new("entry");
+    parts.bytes("key", key);
+    parts.bytes("content", content);
+    parts.finish()
 }
 
 #[cfg(test)]
@@ -145,6 +164,13 @@ mod tests {
             Input::Tensors(vec![tensor("x", &[2, 1], &[1, 2])]),
             Input::Tensors(vec![tensor("y", &[2], &[1, 2])]),
             Input::Tensors(vec![tensor("x", &[1], &[1]), tensor("x", &[1], &[2])]),
+            // A byte, a size or a character from one part to the next.
+            Input::Tensors(vec![tensor("x", &[1], &[1, 2]), tensor("x", &[1], &[])]),
+            Input::Tensors(vec![tensor("x", &[1, 1], &[1]), tensor("x", &[], &[2])]),
+            Input::Tensors(vec![tensor("xx", &[1], &[1]), tensor("", &[1], &[2])]),
+            Input::Tensors(vec![Tensor { dtype: Dtype::I8, ..tensor("x", &[2], &[1, 2]) }]),
+            Input::Tensors(vec![]),
+            payload("", ""),
         ];
         let scorers = [scorer(["a", "b"]), scorer(["ab"]), scorer(["a", "b", ""])];
         let mut keys: Vec<Key> =
@@ -175,5 +201,30 @@ mod tests {
             }
             assert_eq!(read(&own, [entry, vec![0]].concat()), None);
         }
+    }
+
+    /// An entry with a digest that fits, as anyone can write who knows this file.
+    fn forged(key: &Key, head: &str, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(head.len()).unwrap().to_le_bytes();
+        let content = [length.as_slice(), head.as_bytes(), body].concat();
+        [digest_of(key, &content).as_slice(), &content].concat()
+    }
+
+    #[test]
+    fn a_forged_entry_beyond_the_bounds_is_refused() {
+        let own = scorer(["own"]);
+        let whole = r#"{"tensors":[["label","u8",[1],1]]}"#;
+        assert!(read(&own, forged(&own, whole, b"1")).is_some());
+        assert_eq!(read(&own, forged(&own, whole, b"12")), None, "bytes that no tensor has");
+        assert_eq!(read(&own, forged(&own, whole, b"")), None);
+        assert_eq!(read(&own, forged(&own, r#"{"tensors":[["label","u9",[1],1]]}"#, b"1")), None);
+        assert_eq!(read(&own, forged(&own, r#"{"tensors":[["label","u8",[-1],1]]}"#, b"1")), None);
+        assert_eq!(read(&own, forged(&own, r#"{"payload":3}"#, b"1")), None);
+        assert_eq!(read(&own, forged(&own, &"[".repeat(HEAD_BYTES), b"")), None);
+        let long = format!(r#"{{"payload":"{}"}}"#, "a".repeat(HEAD_BYTES));
+        assert_eq!(read(&own, forged(&own, &long, b"1")), None);
+        let largest = vec![0; ANSWER_BYTES];
+        assert!(read(&own, forged(&own, r#"{"payload":""}"#, &largest)).is_some());
+        assert_eq!(read(&own, forged(&own, r#"{"payload":""}"#, &[largest, vec![0]].concat())), None);
     }
 }

@@ -6,6 +6,9 @@
 mod claim;
 mod counts;
 pub mod entry;
+mod expected;
+mod identity;
+mod parts;
 mod writes;
 
 use std::collections::HashMap;
@@ -17,6 +20,9 @@ use tokio::sync::watch;
 
 use self::claim::{Claim, Claimed};
 use self::counts::Counts;
+pub use self::expected::Expected;
+pub use self::identity::Identity;
+
 use self::entry::Key;
 use self::writes::{Kept, Writes};
 use super::instance::Output;
@@ -25,11 +31,11 @@ use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
 use crate::timer;
 
-/// Largest entry, in bytes: reading a larger one costs about as much as most models do, and everybody's round trips.
-const ENTRY_LIMIT_BYTES: usize = 1 << 20;
+/// What an answer costs in memory beside its bytes, about.
+const ANSWER_COST_BYTES: u64 = 256;
 
-/// What an entry costs in memory beside its bytes, about.
-const ENTRY_BYTES: u64 = 256;
+/// Most of a problem with an entry that is logged: an entry can say anything, at any length.
+const PROBLEM_CHARACTERS: usize = 300;
 
 /// Where an answer came from, in the words of RFC 9211.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +71,7 @@ pub struct PredictionCache {
     /// Of code, model and settings.
     scorer: Key,
     answers: Answers,
+    expected: Expected,
     section: PredictionCacheSection,
     near: Option<Arc<Memory>>,
     flights: Mutex<Flights>,
@@ -87,16 +94,16 @@ struct Bytes;
 
 impl quick_cache::Weighter<Key, Near> for Bytes {
     fn weight(&self, _key: &Key, near: &Near) -> u64 {
-        near.output.bytes() as u64 + ENTRY_BYTES
+        near.output.held_bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 
 impl PredictionCache {
     /// A cache for the scorer with this digest.
     #[must_use]
-    pub fn new(scorer: Key, answers: Answers, section: PredictionCacheSection) -> Self {
+    pub fn new(scorer: Key, answers: Answers, expected: Expected, section: PredictionCacheSection) -> Self {
         let near = (section.memory_bytes > 0).then(|| {
-            let entries = usize::try_from(section.memory_bytes / (4 * ENTRY_BYTES)).unwrap_or(usize::MAX);
+            let entries = usize::try_from(section.memory_bytes / (4 * ANSWER_COST_BYTES)).unwrap_or(usize::MAX);
             Arc::new(Memory::with_weighter(entries.min(1 << 16), section.memory_bytes, Bytes))
         });
         if let Some(near) = &near {
@@ -104,7 +111,7 @@ impl PredictionCache {
             answers.watch(move |name| forget(&near, name));
         }
         let (writes, counts) = (Arc::new(Writes::default()), Counts::default());
-        Self { scorer, answers, section, near, flights: Mutex::default(), writes, counts }
+        Self { scorer, answers, expected, section, near, flights: Mutex::default(), writes, counts }
     }
 
     /// The digest of the scorer, for keys.
@@ -155,10 +162,12 @@ impl PredictionCache {
                 Some(Err(failure)) => return Err(failure),
             }
         };
-        let mut kept = self.stored(&key, deadline).await.map(|output| (output, CacheStatus::Hit));
+        let mut is_refused = false;
+        let stored = self.stored(&key, deadline, &mut is_refused).await;
+        let mut kept = stored.map(|output| (output, CacheStatus::Hit));
         let mut claim = None;
         if let (None, Some(time)) = (&kept, self.section.claim) {
-            match self.claim(key, time, deadline).await {
+            match self.claim(key, time, deadline, &mut is_refused).await {
                 Claimed::Ours(ours) => claim = Some(ours),
                 Claimed::Kept(output) => kept = Some((output, CacheStatus::Collapsed)),
                 Claimed::Nobodys => {}
@@ -172,7 +181,8 @@ impl PredictionCache {
         }
         let computed = compute().await.map(Arc::new);
         if let Ok(output) = &computed
-            && output.bytes() <= ENTRY_LIMIT_BYTES
+            && output.bytes() <= entry::ANSWER_BYTES
+            && self.expected.takes_back(output)
         {
             self.keep_near(key, output);
             self.store(key, Arc::clone(output), claim);
@@ -194,14 +204,28 @@ impl PredictionCache {
         }
     }
 
-    async fn stored(&self, key: &Key, deadline: Instant) -> Option<Output> {
+    /// The answer in the store, if there is one that this scorer could have given. Others can write there, so an entry is
+    /// checked as an answer of the scorer is; one that is refused counts as absent, and the computed answer replaces it.
+    /// `is_refused` keeps a call that looks several times from logging this several times.
+    async fn stored(&self, key: &Key, deadline: Instant, is_refused: &mut bool) -> Option<Output> {
         let patience = Instant::now() + self.section.timeout;
-        let entry = timer::until(patience.min(deadline), self.answers.get(&hex::encode(key))).await??;
-        let output = entry::read(key, entry);
-        if output.is_none() {
-            tracing::warn!("an entry of the prediction cache is damaged; its answer is computed again");
+        let name = hex::encode(key);
+        let found = self.answers.get(&name, entry::ENTRY_BYTES + 1);
+        let found = timer::until(patience.min(deadline), found).await??;
+        let output = entry::read(key, found).ok_or_else(|| "it is damaged, or written for another key".to_owned());
+        match output.and_then(|output| self.expected.checked(output)) {
+            Ok(output) => Some(output),
+            Err(problem) => {
+                if !std::mem::replace(is_refused, true) {
+                    let problem: String = problem.chars().take(PROBLEM_CHARACTERS).collect();
+                    tracing::warn!(
+                        problem,
+                        "an entry of the prediction cache is refused; its answer is computed again"
+                    );
+                }
+                None
+            }
         }
-        output
     }
 
     /// In the background: the caller has its answer.
@@ -211,7 +235,9 @@ impl PredictionCache {
         tokio::spawn(async move {
             while let Some(kept) = writer.next() {
                 let entry = |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
-                answers.put(kept.iter().map(entry).collect(), ttl).await;
+                // What would not be read again is not written.
+                let entries = kept.iter().map(entry).filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
+                answers.put(entries.collect(), ttl).await;
                 // Other instances that wait for an entry find it before its claim is given back.
                 kept.into_iter().for_each(|Kept { claim, .. }| drop(claim));
             }

@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::claim::Claim;
-use super::entry::Key;
-use super::{ENTRY_BYTES, ENTRY_LIMIT_BYTES};
+use super::ANSWER_COST_BYTES;
+use super::entry::{ANSWER_BYTES, Key};
 use crate::scorer::instance::Output;
 
 /// Memory of entries that are on their way to the store at a time, in bytes; more are not kept. Bounds what a slow store holds
@@ -43,7 +43,7 @@ struct Pending {
 impl Kept {
     /// What it takes of the memory.
     fn bytes(&self) -> u64 {
-        self.output.bytes() as u64 + ENTRY_BYTES
+        self.output.bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 
@@ -84,7 +84,7 @@ impl Writer {
         let mut bytes = 0;
         let fits = pending.waiting.iter().take(BATCH).take_while(|kept| {
             bytes += kept.output.bytes();
-            bytes <= ENTRY_LIMIT_BYTES
+            bytes <= ANSWER_BYTES
         });
         let count = fits.count().max(1).min(pending.waiting.len());
         let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>()).filter(|outputs| !outputs.is_empty());
@@ -119,7 +119,7 @@ mod tests {
         };
         let mut writer = add(0).unwrap();
         assert_eq!(writer.next().map(|outputs| outputs.len()), Some(1));
-        let most = usize::try_from(WAITING_BYTES / ENTRY_BYTES).unwrap();
+        let most = usize::try_from(WAITING_BYTES / ANSWER_COST_BYTES).unwrap();
         assert!((1..2 * most).all(|number| add(number).is_none()), "there is a writer");
         let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
         assert!(batches.iter().all(|count| *count <= BATCH), "{batches:?}");
@@ -136,7 +136,7 @@ mod tests {
             let output = Arc::new(Output::Payload(payload));
             writes.add(Kept { key: entry::scorer(["large"]), output, claim: None })
         };
-        for bytes in [1, ENTRY_LIMIT_BYTES, ENTRY_LIMIT_BYTES - 1, 1, 1] {
+        for bytes in [1, ANSWER_BYTES, ANSWER_BYTES - 1, 1, 1] {
             assert!(add(bytes).is_none());
         }
         let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();

@@ -1,0 +1,176 @@
+//! Whether an app's component and model are those that were packaged.
+//!
+//! Owns the comparison with `[packaged]` and `[precompiled]`, and the texts of refusals. The machine code may hold the
+//! state after `init`, and with it the old weights, so a file that changed must never be served. Sizes and times come
+//! first, since reading a large model would hold up every start. Where they leave a doubt, digests decide. Must not know
+//! how code or tensors are loaded.
+
+use std::path::{Path, PathBuf};
+
+use crate::component;
+use crate::error::StartupError;
+use crate::manifest::{ComponentSource, Manifest};
+use crate::model::{FileFacts, Model};
+
+/// Models up to this size are always read: it takes less than a millisecond.
+const ALWAYS_READ_BYTES: u64 = 1 << 20;
+
+/// The settings of the Functions host. Every app that was built has the file, and it is unpacked after the model.
+const HOST_FILE: &str = "host.json";
+
+/// How an app's files are compared with the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Sizes and times, and digests where those leave a doubt: for each start.
+    Facts,
+    /// The digest of every byte: for checks, which may take their time.
+    Digests,
+}
+
+/// Compares the component and the model with what the packager recorded. If nothing was recorded, as in an app folder
+/// that was written by hand, there is nothing to compare. Afterwards [`Model::digest`] is the digest of the files that
+/// are there.
+///
+/// # Errors
+/// A file was changed, added or removed.
+pub(crate) fn compare(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {
+    compare_model(manifest, model, proof)?;
+    compare_component(manifest, proof)
+}
+
+fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {
+    let folder = manifest.scorer.model.clone().unwrap_or_default();
+    let fail = |path: &Path, problem: String| StartupError::Model {
+        path: path.to_path_buf(),
+        problem: format!("changed since it was packaged: {problem}"),
+        fix: fix(manifest),
+    };
+    let facts = model.facts().map_err(|error| fail(&folder, format!("its files cannot be examined: {error}")))?;
+    if let Some(packaged) = &manifest.packaged {
+        let component = component_file(manifest);
+        let mut recorded = packaged.files.keys().filter(|path| Some(path.as_path()) != component);
+        if let Some((path, _)) = facts.iter().find(|(path, _)| !packaged.files.contains_key(path)) {
+            return Err(fail(path, "the file was added".to_owned()));
+        }
+        if let Some(path) = recorded.find(|path| !facts.iter().any(|(found, _)| found == *path)) {
+            return Err(fail(path, "the file is gone".to_owned()));
+        }
+        let mut sizes =
+            facts.iter().filter_map(|(path, found)| Some((path, found.size, packaged.files.get(path)?.size)));
+        if let Some((path, found, size)) = sizes.find(|(_, found, size)| found != size) {
+            return Err(fail(path, format!("it has {found} bytes, and {} names {size}", manifest.path.display())));
+        }
+    }
+    let packaged = manifest.packaged.as_ref().and_then(|packaged| packaged.model.as_ref());
+    let precompiled = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_ref());
+    let Some(expected) = packaged.or(precompiled) else { return Ok(()) };
+    // Two records of one build agree, so a manifest whose records differ was edited.
+    let is_one_record = [packaged, precompiled].into_iter().flatten().all(|digest| digest == expected);
+    let bytes: u64 = facts.iter().map(|(_, found)| found.size).fold(0, u64::saturating_add);
+    if proof == Proof::Facts && is_one_record && bytes > ALWAYS_READ_BYTES && show_the_same(manifest, &facts) {
+        model.adopt_digest(expected);
+        return Ok(());
+    }
+    let found = model.digest();
+    let named = [packaged, precompiled].into_iter().flatten().find(|digest| *digest != found);
+    let Some(expected) = named else { return Ok(()) };
+    let recorded = |path: &PathBuf| manifest.packaged.as_ref().and_then(|packaged| packaged.files.get(path));
+    let differs = |(path, digest): &(PathBuf, String)| recorded(path).is_some_and(|file| file.digest != *digest);
+    Err(match model.file_digests().into_iter().find(differs) {
+        Some((path, found)) => {
+            let expected = recorded(&path).map_or("another", |file| file.digest.as_str());
+            fail(&path, other_digest(manifest, &found, expected))
+        }
+        None => fail(&folder, other_digest(manifest, found, expected)),
+    })
+}
+
+fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupError> {
+    let Some(path) = component_file(manifest) else { return Ok(()) };
+    let packaged = manifest.packaged.as_ref().and_then(|packaged| packaged.files.get(path));
+    let precompiled = manifest.precompiled.as_ref().map(|precompiled| &precompiled.component);
+    let recorded = [packaged.map(|file| &file.digest), precompiled];
+    let Some(expected) = recorded.into_iter().flatten().next() else { return Ok(()) };
+    let is_one_record = recorded.into_iter().flatten().all(|digest| digest == expected);
+    // A file that is not there, or that says nothing, is read next, which says why not.
+    let facts = std::fs::metadata(path).ok().map(|metadata| (path.to_path_buf(), FileFacts::from(&metadata)));
+    if proof == Proof::Facts && is_one_record && facts.is_some_and(|facts| show_the_same(manifest, &[facts])) {
+        return Ok(());
+    }
+    let found = component::digest(&component::read(path)?);
+    let Some(expected) = recorded.into_iter().flatten().find(|digest| **digest != found) else { return Ok(()) };
+    // Named by the code: it is the code that would run, and that is not the component's.
+    let code = manifest.precompiled.as_ref().map_or(path, |precompiled| precompiled.file.as_path());
+    Err(StartupError::Component {
+        path: code.to_path_buf(),
+        problem: format!(
+            "was not made from the component beside it: {} changed since it was packaged: {}",
+            path.display(),
+            other_digest(manifest, &found, expected)
+        ),
+        fix: fix(manifest),
+    })
+}
+
+/// The component's file, if there is one.
+fn component_file(manifest: &Manifest) -> Option<&Path> {
+    match &manifest.scorer.component {
+        Some(ComponentSource::File(path)) => Some(path),
+        _ => None,
+    }
+}
+
+fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
+    format!("its digest is {found}, and {} names {expected}", manifest.path.display())
+}
+
+/// An instruction that works where it is followed: a folder is built in place from the files that it holds.
+fn fix(manifest: &Manifest) -> String {
+    format!(
+        "put the packaged file back, or build the app again from the files that are there: `cargo xtask build --manifest {} \
+         --app {}`; to change an image, change the scorer's project and run `cargo xtask package` there",
+        manifest.path.display(),
+        manifest.dir().display()
+    )
+}
+
+/// True if facts alone show that files are as they were packaged.
+fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
+    let Some(packaged) = &manifest.packaged else { return false };
+    let recorded = |path: &PathBuf| packaged.files.get(path);
+    files.iter().all(|(path, found)| {
+        recorded(path).is_some_and(|recorded| {
+            let Some((modified, expected)) = found.modified_ns.zip(recorded.modified_ns) else { return false };
+            found.size == recorded.size
+                && match recorded.changed_ns {
+                    // A folder where it was built: whatever touches a file gives it another such time.
+                    Some(changed) => modified == expected && found.changed_ns == Some(changed),
+                    None => is_of_image(modified, expected) && was_unpacked_first(manifest, path, found),
+                }
+        })
+    })
+}
+
+/// True if a file has the time of its entry in an image. Some unpackers write the first second of 1970 in place of time 0,
+/// which certain tools take for none.
+fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
+    modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
+}
+
+/// True if a file was there when the image's last files were unpacked, and lies in the same file system. The times of an
+/// image's files are known when it is packaged; whoever replaces a file later can give it that time, but not an old time
+/// of change, nor can a mount. An app's files are the last layer, which a runtime unpacks after those below it.
+fn was_unpacked_first(manifest: &Manifest, path: &Path, found: &FileFacts) -> bool {
+    let is_component = component_file(manifest) == Some(path);
+    // Within a layer files come in byte order of their names, so the code comes before the component.
+    let code = manifest.precompiled.as_ref().map(|precompiled| precompiled.file.clone()).filter(|_| !is_component);
+    let host = Some(manifest.dir().join(HOST_FILE)).filter(|file| file.exists());
+    let later = [Some(manifest.path.clone()), code, host];
+    later.into_iter().flatten().all(|file| {
+        std::fs::metadata(file).is_ok_and(|metadata| {
+            let last = FileFacts::from(&metadata);
+            last.device == found.device
+                && last.changed_ns.zip(found.changed_ns).is_some_and(|(last, found)| found <= last)
+        })
+    })
+}

@@ -1,0 +1,97 @@
+//! Whose answers are kept, and what they depend on beside their inputs.
+//!
+//! Owns the step from a manifest to a prediction cache. Must not know calls.
+
+use crate::capability::{Answers, Capabilities};
+use crate::component::{self, Compiled};
+use crate::engine;
+use crate::error::StartupError;
+use crate::graph;
+use crate::manifest::{Manifest, PredictionCacheSection};
+
+use super::linking::{WIT_VERSION, World};
+use super::prediction_cache::{Expected, Identity, PredictionCache};
+use super::signature::Signature;
+
+/// What a prediction cache is made of.
+pub(super) struct Cached {
+    section: PredictionCacheSection,
+    answers: Answers,
+    identity: Identity,
+}
+
+impl Cached {
+    /// For a component, if the manifest asks for a cache.
+    pub(super) fn of_component(
+        manifest: &Manifest,
+        compiled: &Compiled,
+        world: World,
+        capabilities: &Capabilities,
+    ) -> Option<Self> {
+        let precompiled = manifest.precompiled.as_ref();
+        Self::of(manifest, capabilities, |identity| Identity {
+            world: world.to_string(),
+            component: Some(compiled.digest.clone()),
+            engine: Some(engine::ENGINE.to_owned()),
+            cpu: precompiled.map(|precompiled| precompiled.cpu.clone()),
+            snapshot: compiled.snapshot,
+            graph_engine: capabilities.graphs.as_ref().map(|_| graph::ENGINE.to_owned()),
+            ..identity
+        })
+    }
+
+    /// For a graph that is served itself, if the manifest asks for a cache.
+    pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
+        Self::of(manifest, capabilities, |identity| Identity {
+            graph_engine: Some(graph::ENGINE.to_owned()),
+            graph: manifest.scorer.graph.clone(),
+            ..identity
+        })
+    }
+
+    fn of(
+        manifest: &Manifest,
+        capabilities: &Capabilities,
+        with_code: impl FnOnce(Identity) -> Identity,
+    ) -> Option<Self> {
+        let section = manifest.prediction_cache.clone()?;
+        let answers = Answers::beside(capabilities.stores.get(&section.store)?);
+        let identity = with_code(Identity {
+            host: env!("CARGO_PKG_VERSION").to_owned(),
+            wit_version: WIT_VERSION.to_owned(),
+            // A graph answers as a scorer of tensors does.
+            world: World::TensorScoring.to_string(),
+            component: None,
+            engine: None,
+            cpu: None,
+            snapshot: false,
+            graph_engine: None,
+            graph: None,
+            model: manifest.scorer.model.as_ref().map(|_| capabilities.model.digest().to_owned()),
+            name: manifest.scorer.name.clone(),
+            version: manifest.scorer.version.clone(),
+            labels: manifest.scorer.labels.clone(),
+            config: manifest.config.clone(),
+            stores: manifest.stores.clone(),
+            memory_bytes: manifest.limits.memory_bytes,
+            batch_rows: manifest.batching.map_or(0, |batching| batching.max_rows),
+        });
+        Some(Self { section, answers, identity })
+    }
+
+    /// The cache, if the scorer can be trusted to give the same answer again.
+    ///
+    /// # Errors
+    /// The scorer does not state that it is deterministic.
+    pub(super) fn cache(self, manifest: &Manifest, signature: &Signature) -> Result<PredictionCache, StartupError> {
+        if !signature.deterministic() {
+            return Err(StartupError::Component {
+                path: component::file(manifest)?,
+                problem: "has no answers to keep: describe does not state that it is deterministic".to_owned(),
+                fix: "remove [prediction_cache], or state `deterministic` if equal inputs always give equal answers"
+                    .to_owned(),
+            });
+        }
+        Ok(PredictionCache::new(self.identity.key(), self.answers, Expected::from(signature), self.section))
+    }
+}

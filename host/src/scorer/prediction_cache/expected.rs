@@ -1,0 +1,151 @@
+//! What an answer of the scorer has to be, whoever gives it.
+//!
+//! Owns the check of answers that come from the store: whoever can write there can write anything. Must not know where
+//! answers are kept.
+
+use crate::scorer::Payload;
+use crate::scorer::instance::Output;
+use crate::scorer::signature::{Signature, same_type};
+use crate::tensor::{self, Port};
+
+/// Longest content type, in bytes.
+const CONTENT_TYPE_BYTES: usize = 1 << 10;
+
+/// The scorer's outputs, as its signature states them.
+#[derive(Debug, Clone)]
+pub enum Expected {
+    /// Media types of a payload scorer's answers; if there are none, any.
+    Payload(Vec<String>),
+    /// Output ports of a tensor scorer.
+    Tensors(Vec<Port>),
+}
+
+impl From<&Signature> for Expected {
+    fn from(signature: &Signature) -> Self {
+        match signature {
+            Signature::Payload(signature) => Self::Payload(signature.output.content_types.clone()),
+            Signature::Tensor(signature) => Self::Tensors(signature.outputs.clone()),
+        }
+    }
+}
+
+impl Expected {
+    /// The answer as the scorer itself would have given it, tensors in the order of the ports.
+    ///
+    /// # Errors
+    /// It is not an answer that fits the signature; the text says why.
+    pub fn checked(&self, output: Output) -> Result<Output, String> {
+        match (self, output) {
+            (Self::Tensors(ports), Output::Tensors(tensors)) => {
+                if tensors.len() != ports.len() {
+                    return Err(format!("it has {} tensors, and the scorer {} outputs", tensors.len(), ports.len()));
+                }
+                tensor::in_order(ports, tensors).map(Output::Tensors)
+            }
+            (Self::Payload(content_types), Output::Payload(payload)) => {
+                fits(content_types, &payload)?;
+                Ok(Output::Payload(payload))
+            }
+            (Self::Tensors(_), Output::Payload(_)) => Err("it is a payload, and the scorer answers tensors".to_owned()),
+            (Self::Payload(_), Output::Tensors(_)) => {
+                Err("it consists of tensors, and the scorer answers payloads".to_owned())
+            }
+        }
+    }
+
+    /// True if an answer that the scorer gave would be taken back from the store. Tensors are checked when the scorer
+    /// gives them.
+    #[must_use]
+    pub fn takes_back(&self, output: &Output) -> bool {
+        match (self, output) {
+            (Self::Tensors(_), Output::Tensors(_)) => true,
+            (Self::Payload(content_types), Output::Payload(payload)) => fits(content_types, payload).is_ok(),
+            _ => false,
+        }
+    }
+}
+
+/// Checks the label of a payload: it becomes a header, and callers read the body by it.
+fn fits(content_types: &[String], payload: &Payload) -> Result<(), String> {
+    let label = payload.content_type.as_str();
+    if label.len() > CONTENT_TYPE_BYTES {
+        return Err(format!("its content type has {} bytes", label.len()));
+    }
+    if content_types.is_empty() && label.is_empty() {
+        return Ok(());
+    }
+    let is_printable = label.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if !is_printable || label.parse::<mime::Mime>().is_err() {
+        return Err(format!("its content type `{}` is not a media type", label.escape_debug()));
+    }
+    if !content_types.is_empty() && !content_types.iter().any(|stated| same_type(stated, label)) {
+        return Err(format!("its content type `{label}` is not one that the scorer states"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Dtype;
+    use crate::tensor::Tensor;
+
+    fn payload(content_type: &str) -> Output {
+        Output::Payload(Payload { content_type: content_type.to_owned(), body: "1".into() })
+    }
+
+    #[test]
+    fn an_answer_of_another_form_than_the_signature_is_refused() {
+        let port = |name: &str, shape: &[Option<u64>]| Port {
+            name: name.to_owned(),
+            dtype: Dtype::F32,
+            shape: shape.to_vec(),
+        };
+        let tensors = Expected::Tensors(vec![port("label", &[None]), port("scores", &[None, None])]);
+        let tensor = |name: &str, dtype: Dtype, shape: &[u64], bytes: usize| Tensor {
+            name: name.to_owned(),
+            dtype,
+            shape: shape.to_vec(),
+            data: vec![0; bytes],
+        };
+        let label = || tensor("label", Dtype::F32, &[1], 4);
+        let scores = || tensor("scores", Dtype::F32, &[1, 2], 8);
+        let checked = |list: Vec<Tensor>| tensors.checked(Output::Tensors(list));
+        assert_eq!(checked(vec![scores(), label()]), Ok(Output::Tensors(vec![label(), scores()])));
+        let refused = [
+            vec![],
+            vec![label()],
+            vec![label(), label()],
+            vec![label(), scores(), label()],
+            vec![label(), tensor("score", Dtype::F32, &[1, 2], 8)],
+            vec![label(), tensor("scores", Dtype::I32, &[1, 2], 8)],
+            vec![label(), tensor("scores", Dtype::F32, &[1, 2], 4)],
+            vec![label(), tensor("scores", Dtype::F32, &[2], 8)],
+            vec![label(), tensor("scores", Dtype::F32, &[1 << 31, 0], 0)],
+            vec![label(), tensor("scores", Dtype::F32, &[1 << 32, 1 << 32], 0)],
+            vec![label(), tensor("scores", Dtype::F32, &[0, u64::MAX], 0)],
+        ];
+        for list in refused {
+            let problem = checked(list).unwrap_err();
+            assert!(problem.len() < 300, "{problem}");
+        }
+        assert!(tensors.checked(payload("application/json")).is_err());
+    }
+
+    #[test]
+    fn a_payload_has_a_media_type_that_the_scorer_states() {
+        let json = Expected::Payload(vec!["application/json".to_owned()]);
+        let any = Expected::Payload(Vec::new());
+        assert!(json.checked(payload("application/json; charset=utf-8")).is_ok());
+        assert!(any.checked(payload("image/png")).is_ok() && any.checked(payload("")).is_ok());
+        let long = format!("text/plain; a={}", "b".repeat(CONTENT_TYPE_BYTES));
+        for label in ["", "text/html", "application/json\r\nset-cookie: a=b", "application/json; a=\"\u{1}\"", &long] {
+            assert!(json.checked(payload(label)).is_err(), "{label}");
+            assert!(!json.takes_back(&payload(label)), "{label}");
+        }
+        for label in ["json", "text/plain\n", &long] {
+            assert!(any.checked(payload(label)).is_err(), "{label}");
+        }
+        assert!(json.checked(Output::Tensors(Vec::new())).is_err());
+    }
+}

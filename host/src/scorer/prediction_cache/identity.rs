@@ -1,0 +1,241 @@
+//! What an answer depends on beside its input.
+//!
+//! Owns the list, and the digest that two scorers share only if everything in the list is equal. Must not know inputs,
+//! nor where answers are kept.
+
+use std::collections::BTreeMap;
+
+use super::entry::Key;
+use super::parts::Parts;
+use crate::manifest::StoreSection;
+
+/// Everything beside the input that can change an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Version of the host, which reads inputs and writes answers.
+    pub host: String,
+    /// Version of the contract.
+    pub wit_version: String,
+    /// The world that the scorer exports.
+    pub world: String,
+    /// Digest of the component. `None` if a graph is served itself.
+    pub component: Option<String>,
+    /// The engine for components and its settings. `None` if a graph is served itself.
+    pub engine: Option<String>,
+    /// The CPU level that the code was compiled for: instructions of WebAssembly with relaxed results differ by CPU.
+    /// `None` if the code was compiled at start.
+    pub cpu: Option<String>,
+    /// True if instances start from the state after an `init` that could not read settings.
+    pub snapshot: bool,
+    /// The engine for graphs. `None` if no graph is run.
+    pub graph_engine: Option<String>,
+    /// The graph that is served itself, if the manifest chooses one.
+    pub graph: Option<String>,
+    /// Digest of the model's files. `None` without a model.
+    pub model: Option<String>,
+    /// The scorer's name, which `model.info` gives.
+    pub name: String,
+    /// The scorer's version, which `model.info` gives.
+    pub version: String,
+    /// What `model.info` gives as labels.
+    pub labels: BTreeMap<String, String>,
+    /// What the scorer reads through `wasi:config`.
+    pub config: BTreeMap<String, String>,
+    /// The stores that the scorer may read, by name.
+    pub stores: BTreeMap<String, StoreSection>,
+    /// Memory that an instance may have, in bytes: a scorer may answer otherwise where it gets less.
+    pub memory_bytes: u64,
+    /// Rows that joined calls may have together; 0 if calls are not joined.
+    pub batch_rows: u64,
+}
+
+impl Identity {
+    /// The digest. The timeout of a store is left out: it decides whether there is an answer, and not which.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        // Without `..`, so that a new field cannot be forgotten here.
+        let Self {
+            host,
+            wit_version,
+            world,
+            component,
+            engine,
+            cpu,
+            snapshot,
+            graph_engine,
+            graph,
+            model,
+            name,
+            version,
+            labels,
+            config,
+            stores,
+            memory_bytes,
+            batch_rows,
+        } = self;
+        let mut parts = Parts::new("scorer");
+        parts.text("host", host);
+        parts.text("wit-version", wit_version);
+        parts.text("world", world);
+        parts.option("component", component.as_deref());
+        parts.option("engine", engine.as_deref());
+        parts.option("cpu", cpu.as_deref());
+        parts.number("snapshot", u64::from(*snapshot));
+        parts.option("graph-engine", graph_engine.as_deref());
+        parts.option("graph", graph.as_deref());
+        parts.option("model", model.as_deref());
+        parts.text("name", name);
+        parts.text("version", version);
+        parts.map("labels", labels);
+        parts.map("config", config);
+        parts.number("stores", stores.len() as u64);
+        for (name, StoreSection { url_variable, prefix, default_ttl, timeout: _, commands }) in stores {
+            parts.text("store", name);
+            parts.text("url", url_variable);
+            parts.text("prefix", prefix);
+            parts.option("default-ttl", default_ttl.map(|ttl| ttl.as_nanos().to_string()).as_deref());
+            parts.text("commands", &format!("{commands:?}"));
+        }
+        parts.number("memory", *memory_bytes);
+        parts.number("batch-rows", *batch_rows);
+        parts.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::redis::raw::Allowed;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn store(prefix: &str) -> StoreSection {
+        StoreSection {
+            url_variable: "URL".to_owned(),
+            prefix: prefix.to_owned(),
+            default_ttl: None,
+            timeout: Duration::from_secs(1),
+            commands: Allowed::default(),
+        }
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            host: "1".to_owned(),
+            wit_version: "0.1.0".to_owned(),
+            world: "scoring".to_owned(),
+            component: Some("sha256:c".to_owned()),
+            engine: Some("wasmtime".to_owned()),
+            cpu: Some("x86-64".to_owned()),
+            snapshot: true,
+            graph_engine: None,
+            graph: None,
+            model: Some("sha256:m".to_owned()),
+            name: "risk".to_owned(),
+            version: "1.0".to_owned(),
+            labels: map(&[("a", "1"), ("b", "2")]),
+            config: map(&[("c", "3")]),
+            stores: BTreeMap::from([("default".to_owned(), store("p"))]),
+            memory_bytes: 1 << 28,
+            batch_rows: 0,
+        }
+    }
+
+    #[test]
+    fn every_part_changes_the_key_by_itself() {
+        // Without `..`: a new field has to be changed below.
+        let Identity {
+            host: _,
+            wit_version: _,
+            world: _,
+            component: _,
+            engine: _,
+            cpu: _,
+            snapshot: _,
+            graph_engine: _,
+            graph: _,
+            model: _,
+            name: _,
+            version: _,
+            labels: _,
+            config: _,
+            stores: _,
+            memory_bytes: _,
+            batch_rows: _,
+        } = identity();
+        let text = |text: &str| Some(text.to_owned());
+        type Change<'a> = Box<dyn Fn(&mut Identity) + 'a>;
+        let changes: Vec<Change<'_>> = vec![
+            Box::new(|_| {}),
+            Box::new(|identity| identity.host = "2".to_owned()),
+            Box::new(|identity| identity.wit_version = "0.2.0".to_owned()),
+            Box::new(|identity| identity.world = "tensor-scoring".to_owned()),
+            Box::new(|identity| identity.component = text("sha256:d")),
+            Box::new(|identity| identity.component = None),
+            Box::new(|identity| identity.component = text("")),
+            Box::new(|identity| identity.engine = text("wasmtime 2")),
+            Box::new(|identity| identity.engine = None),
+            Box::new(|identity| identity.cpu = text("x86-64-v3")),
+            Box::new(|identity| identity.cpu = None),
+            Box::new(|identity| identity.snapshot = false),
+            Box::new(|identity| identity.graph_engine = text("onnxruntime")),
+            Box::new(|identity| identity.graph_engine = text("")),
+            Box::new(|identity| identity.graph = text("onnxruntime")),
+            Box::new(|identity| identity.graph = text("a")),
+            Box::new(|identity| identity.model = text("sha256:n")),
+            Box::new(|identity| identity.model = None),
+            Box::new(|identity| identity.name = "risks".to_owned()),
+            Box::new(|identity| identity.version = "1.1".to_owned()),
+            // A character from one text to the next.
+            Box::new(|identity| (identity.name, identity.version) = ("risk1".to_owned(), ".0".to_owned())),
+            // From a key to its value, between two pairs, and a pair from one map to the other.
+            Box::new(|identity| identity.labels = map(&[("a1", ""), ("b", "2")])),
+            Box::new(|identity| identity.labels = map(&[("", "a1"), ("b", "2")])),
+            Box::new(|identity| identity.labels = map(&[("a", "1b"), ("", "2")])),
+            Box::new(|identity| identity.labels = map(&[("a", "2"), ("b", "1")])),
+            Box::new(|identity| identity.labels = map(&[("a", "1")])),
+            Box::new(|identity| identity.labels = map(&[])),
+            Box::new(|identity| identity.config = map(&[("c", "4")])),
+            Box::new(|identity| identity.config = map(&[("d", "3")])),
+            Box::new(|identity| identity.config = map(&[])),
+            Box::new(|identity| {
+                identity.labels = map(&[("a", "1")]);
+                identity.config = map(&[("b", "2"), ("c", "3")]);
+            }),
+            Box::new(|identity| {
+                identity.labels = map(&[("a", "1"), ("b", "2"), ("c", "3")]);
+                identity.config = map(&[]);
+            }),
+            Box::new(|identity| std::mem::swap(&mut identity.labels, &mut identity.config)),
+            Box::new(|identity| identity.stores.clear()),
+            Box::new(|identity| drop(identity.stores.insert("default".to_owned(), store("q")))),
+            Box::new(|identity| drop(identity.stores.insert("more".to_owned(), store("p")))),
+            Box::new(|identity| {
+                let url_variable = "OTHER".to_owned();
+                identity.stores.insert("default".to_owned(), StoreSection { url_variable, ..store("p") });
+            }),
+            Box::new(|identity| {
+                let default_ttl = Some(Duration::from_secs(1));
+                identity.stores.insert("default".to_owned(), StoreSection { default_ttl, ..store("p") });
+            }),
+            Box::new(|identity| {
+                let commands = Allowed::parse(&["hget".to_owned()]).unwrap();
+                identity.stores.insert("default".to_owned(), StoreSection { commands, ..store("p") });
+            }),
+            Box::new(|identity| identity.memory_bytes = 1),
+            Box::new(|identity| identity.batch_rows = 8),
+        ];
+        let key = |change: &Change<'_>| {
+            let mut identity = identity();
+            change(&mut identity);
+            identity.key()
+        };
+        let keys: BTreeSet<Key> = changes.iter().map(key).collect();
+        assert_eq!(keys.len(), changes.len());
+    }
+}
