@@ -7,7 +7,7 @@ mod batcher;
 pub(crate) mod bindings;
 mod graph_runner;
 mod instance;
-mod lane;
+pub(crate) mod lane;
 mod linking;
 mod pool;
 mod prediction_cache;

@@ -149,7 +149,8 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
     digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
     // An exponent beyond 64 bits would take a body of as many digits to be near to any float.
     let exponent: i64 = exponent.parse().unwrap_or_default();
-    let point = i64::try_from(before.len()).unwrap_or(i64::MAX).saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
+    let point =
+        i64::try_from(before.len()).unwrap_or(i64::MAX).saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
     (digits, exponent.saturating_add(point))
 }
 
@@ -205,8 +206,16 @@ mod tests {
         // Largest, smallest.
         check(Dtype::F32, "340282356779733661637539395458142568447.9999", f32::MAX);
         assert_eq!(read(Dtype::F32, "340282356779733661637539395458142568448"), Rounded::OutOfRange);
-        check(Dtype::F32, "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015625e-46", 0.0);
-        check(Dtype::F32, "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015626e-46", f32::from_bits(1));
+        check(
+            Dtype::F32,
+            "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015625e-46",
+            0.0,
+        );
+        check(
+            Dtype::F32,
+            "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015626e-46",
+            f32::from_bits(1),
+        );
         // f16 has 11 bits: 2049 lies between 2048 and 2050.
         check(Dtype::F16, "2049.0", 2048.0);
         check(Dtype::F16, "2049.0000000000000000001", 2050.0);
@@ -256,7 +265,8 @@ mod tests {
         let exact: f64 = text.parse().unwrap();
         let distance = |bits: u16| (f16::from_bits(bits).to_f64() - exact).abs();
         let bits = found.to_bits();
-        let others = [bits.wrapping_sub(1), bits.wrapping_add(1)].into_iter().filter(|bits| f16::from_bits(*bits).is_finite());
+        let others =
+            [bits.wrapping_sub(1), bits.wrapping_add(1)].into_iter().filter(|bits| f16::from_bits(*bits).is_finite());
         others.into_iter().all(|other| distance(bits) <= distance(other))
     }
 

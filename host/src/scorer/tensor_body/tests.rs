@@ -299,7 +299,11 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
         (vec![None, Some(2)], JSON, format!("{{\"x\": [[0, {text}]]}}")),
         (vec![], JSON, format!("{{\"x\": {text}}}")),
         (vec![None, Some(2)], open_inference::MEDIA_TYPE, inference("[1, 2]", datatype, &format!("[{text}, {text}]"))),
-        (vec![None, Some(2)], open_inference::MEDIA_TYPE, inference("[1, 2]", datatype, &format!("[[{text}, {text}]]"))),
+        (
+            vec![None, Some(2)],
+            open_inference::MEDIA_TYPE,
+            inference("[1, 2]", datatype, &format!("[[{text}, {text}]]")),
+        ),
     ];
     let read_one = |(shape, label, body): &(Vec<Option<u64>>, &str, String)| {
         let ports = [port("x", dtype, shape)];
@@ -342,7 +346,9 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
     // A misfit after a number in doubt is told as if there were none.
     let ports = [port("x", Dtype::F32, &[None])];
     let body = payload(JSON, "{\"x\": [16777217.0, null]}");
-    let Err(ScoreFailure::NotConforming { pointer, .. }) = read(&signature(&ports, &ports), &body, &[]) else { panic!() };
+    let Err(ScoreFailure::NotConforming { pointer, .. }) = read(&signature(&ports, &ports), &body, &[]) else {
+        panic!()
+    };
     assert_eq!(pointer, "/x/1");
 }
 
