@@ -32,6 +32,10 @@ pub trait IntoPayload {
 }
 
 /// A value that travels as JSON. A body that is not such a value is rejected as `invalid-json`, with line and column.
+///
+/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a reader that may be off by one unit in
+/// the last place, a short decimal costs 1 to 2 ns more, and a number with 17 digits 12 to 20 ns. A field under
+/// `#[serde(flatten)]` or in an untagged enum is an `f64` first, so declare it as `f64` if its last bit matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(
     /// The value.
@@ -113,6 +117,34 @@ mod tests {
         check("[1,\n 2", "line 2 column 2");
         check("[1, 256]", "line 1 column 7");
         check("", "line 1 column 0");
+    }
+
+    #[test]
+    fn every_decimal_becomes_the_nearest_number() {
+        fn read<T: DeserializeOwned>(text: &str) -> T {
+            Json::<T>::from_payload(Payload::new(JSON, text)).unwrap().0
+        }
+        // The tie between 1 and the next f32 is 1.000000059604644775390625.
+        for text in ["1.00000005960464477540", "1.00000005960464477539", "1.000000059604644775390625", "16777217.0"] {
+            let both = format!("[{text}, -{text}]");
+            let expected: f32 = text.parse().unwrap();
+            assert_eq!(read::<Vec<f32>>(&both), [expected, -expected], "{text}");
+        }
+        let mut state = 88_172_645_463_325_252_u64;
+        for _ in 0..20_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let number = f64::from_bits(state);
+            if number.is_finite() {
+                let text = number.to_string();
+                assert_eq!(read::<f64>(&text).to_bits(), state, "{text}");
+                let single: f32 = text.parse().unwrap();
+                if single.is_finite() {
+                    assert_eq!(read::<f32>(&text).to_bits(), single.to_bits(), "{text}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -142,12 +142,25 @@ fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut Strin
 /// Whole numbers are labels and counts, and equal or not. Others are compared by their distance, of numbers above 1 in parts
 /// of the number.
 fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bool {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(found), Some(expected)) if a.is_f64() || b.is_f64() => {
-            (found - expected).abs() <= tolerance * expected.abs().max(1.0)
-        }
-        _ => a == b,
+    if !a.is_f64() && !b.is_f64() {
+        return a == b;
     }
+    let (Some(found), Some(expected)) = (a.as_f64(), b.as_f64()) else { return a == b };
+    let distance = match (whole(a), whole(b)) {
+        // A float holds no more than 53 bits of a whole number.
+        #[expect(clippy::cast_precision_loss, reason = "a distance is rounded, and 0 stays 0")]
+        (Some(found), Some(expected)) => found.abs_diff(expected) as f64,
+        _ => (found - expected).abs(),
+    };
+    distance <= tolerance * expected.abs().max(1.0)
+}
+
+/// A whole number, if the number is one that 64 bits can hold.
+fn whole(number: &serde_json::Number) -> Option<i128> {
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and far below 128 bits")]
+    let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
+    let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    whole.or_else(|| number.as_f64().and_then(of_float))
 }
 
 fn shown(value: &Value) -> String {
@@ -194,6 +207,8 @@ mod tests {
         same("{\"label\": [7], \"p\": [[0, 1]]}", "{\"p\": [[1e-9, 1.0]], \"label\": [7]}");
         other("{\"label\": [7]}", "{\"label\": [8]}", "/label/0 is 8, and the sample says 7");
         other("9007199254740993", "9007199254740992", "the answer is 9007199254740992");
+        let exact = read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
+        assert!(exact.compare(b"9007199254740992.0").is_err());
         other("[1, 2]", "[1]", "is a list of 1, and the sample says a list of 2");
         other("{\"a\": 1}", "{\"b\": 1}", "an object of [\"b\"]");
         other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");

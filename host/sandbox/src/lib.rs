@@ -6,7 +6,10 @@
 
 use std::any::Any;
 
-use wasmtime::component::Linker;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmList};
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 /// The state of one instance, as wasmtime sees it.
@@ -44,10 +47,31 @@ impl WasiView for Sandbox {
     }
 }
 
-/// Joins all of WASI 0.2.
+/// Joins all of WASI 0.2. One call of `poll` takes at most so many handles: they are counted before one is looked at.
 ///
 /// # Errors
 /// The linker has some of it already.
-pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    linker.instance(POLL)?.func_wrap_async(
+        "poll",
+        move |mut store: StoreContextMut<'_, Sandbox>, (list,): (WasmList<Resource<DynPollable>>,)| {
+            Box::new(async move {
+                if list.len() > most_pollables {
+                    let found = list.len();
+                    return Err(wasmtime::Error::msg(format!(
+                        "poll takes at most {most_pollables} handles, not {found}"
+                    )));
+                }
+                let list = list.iter(&mut store)?.collect::<wasmtime::Result<Vec<_>>>()?;
+                Ok((poll::Host::poll(store.data_mut().ctx().table, list).await?,))
+            })
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
+
+/// With the version of the WASI that is joined. A test of the whole host calls it.
+const POLL: &str = "wasi:io/poll@0.2.12";

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::Trap;
 
+use super::bounds::{self, Size};
 use super::{InstanceState, inference};
 use crate::graph::{Graph, GraphError};
 use crate::model::Dtype;
@@ -34,6 +35,10 @@ impl InstanceState {
     /// Checks a scorer's tensors against a graph's ports, and runs it. A scorer whose deadline passes meanwhile ends here, as
     /// one that computes by itself does.
     pub(super) async fn run_graph(&mut self, graph: Arc<Graph>, inputs: Vec<Tensor>) -> Answer<Vec<Tensor>> {
+        let size = Size { items: inputs.len(), bytes: inputs.iter().map(|input| input.data.len()).sum(), key: 0 };
+        if let Err(text) = self.enter(const { bounds::of("scorebox:scoring/graphs#compute") }, size).await? {
+            return Ok(Err(Error::InvalidArgument(text)));
+        }
         let inputs = match in_order(&graph.ports().inputs, inputs) {
             Ok(inputs) => inputs,
             Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit))),

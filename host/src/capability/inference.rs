@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 use super::InstanceState;
+use super::bounds::{self, Size};
 use super::graphs::NAME_BYTES;
 use crate::graph::{Graph, Graphs};
 use crate::model::Dtype;
@@ -24,6 +25,9 @@ pub struct GraphHandle(Arc<Graph>);
 
 /// A place to run a graph from. Sessions are the host's, so it holds no more than the graph.
 pub struct ContextHandle(Arc<Graph>);
+
+/// Most bytes of an error's text: a scorer may hold on to thousands of errors.
+const ERROR_BYTES: usize = 1024;
 
 /// Why something was refused, for the scorer.
 pub struct ErrorHandle {
@@ -70,6 +74,10 @@ pub(crate) fn note_left_out(graphs: &Graphs) {
     }
 }
 
+fn size(dimensions: &[u32], data: &[u8]) -> Size {
+    Size { items: dimensions.len(), bytes: data.len(), key: 0 }
+}
+
 /// Of the host's memory.
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
@@ -77,7 +85,8 @@ fn bytes(tensor: &Tensor) -> u64 {
 
 impl InstanceState {
     fn refuse<T>(&mut self, code: ErrorCode, data: impl Into<String>) -> Answer<T> {
-        Ok(Err(self.table.push(ErrorHandle { code, data: data.into() })?))
+        let data = cut(&data.into(), ERROR_BYTES).into_owned();
+        Ok(Err(self.table.push(ErrorHandle { code, data })?))
     }
 
     /// Keeps tensors for the scorer, in the host's memory; `None` if that would be more than it may have of it.
@@ -103,6 +112,11 @@ impl tensor::Host for InstanceState {}
 impl tensor::HostTensor for InstanceState {
     /// Whether type, dimensions and data agree is looked at where the tensor is used: here the standard has no error.
     async fn new(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Vec<u8>) -> wasmtime::Result<Resource<Tensor>> {
+        if let Err(text) =
+            self.enter(const { bounds::of("wasi:nn/tensor#[constructor]tensor") }, size(&dimensions, &data)).await?
+        {
+            return Err(wasmtime::Error::msg(text));
+        }
         let shape = dimensions.into_iter().map(u64::from).collect();
         let tensor = Tensor { name: String::new(), dtype: dtype(ty), shape, data };
         if let Some(kept) = self.keep(vec![tensor])?.and_then(|mut kept| kept.pop()) {
@@ -123,6 +137,9 @@ impl tensor::HostTensor for InstanceState {
     }
 
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
+        let bytes = self.table.get(&tensor)?.data.len();
+        // It fits: open tensors hold no more than limits.memory.
+        let _ = self.enter(const { bounds::of("wasi:nn/tensor#[method]tensor.data") }, Size::of_bytes(bytes)).await?;
         Ok(self.table.get(&tensor)?.data.clone())
     }
 

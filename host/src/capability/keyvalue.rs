@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use super::InstanceState;
+use super::bounds::{self, Size};
 use crate::redis::{Condition, Lifetime, Store, StoreError};
 use crate::scorer::bindings::capabilities::scorebox::scoring::cache;
 use crate::scorer::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
@@ -20,11 +21,28 @@ pub struct CasHandle {
     current: Option<Vec<u8>>,
 }
 
-/// Most bytes that the values in [`CasHandle`]s of one instance hold of the host's memory.
+impl CasHandle {
+    /// Of the host's memory.
+    fn bytes(&self) -> usize {
+        self.key.len() + self.current.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// Most bytes that the keys and values in [`CasHandle`]s of one instance hold of the host's memory.
 const HELD_BYTES: usize = 64 << 20;
 
 /// What a host function gives: the outer error traps, the inner is the scorer's.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// Ends a host function with the scorer's error if what it brings is beyond its row in the table of bounds.
+macro_rules! enter {
+    ($state:expr, $function:literal, $size:expr) => {
+        let size = $size;
+        if let Err(text) = $state.enter(const { bounds::of($function) }, size).await? {
+            return Ok(Err(Error::Other(text)));
+        }
+    };
+}
 
 impl InstanceState {
     /// A clone, so that the table is free while the store is waited for. It shares the connection.
@@ -34,7 +52,7 @@ impl InstanceState {
 
     /// Keeps a value that was read for a swap.
     fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
-        let bytes = handle.current.as_ref().map_or(0, Vec::len);
+        let bytes = handle.bytes();
         if self.held_bytes + bytes > HELD_BYTES {
             return Ok(Err(Error::Other(format!("open cas handles hold at most {HELD_BYTES} bytes; drop some"))));
         }
@@ -45,7 +63,7 @@ impl InstanceState {
 
     fn release(&mut self, handle: Resource<CasHandle>) -> wasmtime::Result<CasHandle> {
         let handle = self.table.delete(handle)?;
-        self.held_bytes -= handle.current.as_ref().map_or(0, Vec::len);
+        self.held_bytes -= handle.bytes();
         Ok(handle)
     }
 
@@ -70,26 +88,35 @@ impl store::Host for InstanceState {
 
 impl store::HostBucket for InstanceState {
     async fn get(&mut self, bucket: Resource<Store>, key: String) -> Answer<Option<Vec<u8>>> {
+        enter!(self, "wasi:keyvalue/store#[method]bucket.get", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.get(&key).await;
         self.answer(result)
     }
 
     async fn set(&mut self, bucket: Resource<Store>, key: String, value: Vec<u8>) -> Answer<()> {
+        enter!(self, "wasi:keyvalue/store#[method]bucket.set", Size::of_pair(&key, value.len()));
         let result = self.store(&bucket)?.set(&key, &value, None, Condition::Always).await;
         self.answer(result.map(drop))
     }
 
     async fn delete(&mut self, bucket: Resource<Store>, key: String) -> Answer<()> {
+        enter!(self, "wasi:keyvalue/store#[method]bucket.delete", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.delete(&[key]).await;
         self.answer(result)
     }
 
     async fn exists(&mut self, bucket: Resource<Store>, key: String) -> Answer<bool> {
+        enter!(self, "wasi:keyvalue/store#[method]bucket.exists", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.exists(&key).await;
         self.answer(result)
     }
 
     async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Answer<KeyResponse> {
+        enter!(
+            self,
+            "wasi:keyvalue/store#[method]bucket.list-keys",
+            Size::of_bytes(cursor.as_deref().map_or(0, str::len))
+        );
         let result = self.store(&bucket)?.keys(cursor.as_deref()).await;
         self.answer(result.map(|page| KeyResponse { keys: page.keys, cursor: page.cursor }))
     }
@@ -102,6 +129,7 @@ impl store::HostBucket for InstanceState {
 
 impl atomics::HostCas for InstanceState {
     async fn new(&mut self, bucket: Resource<Store>, key: String) -> Answer<Resource<CasHandle>> {
+        enter!(self, "wasi:keyvalue/atomics#[static]cas.new", Size::of_pair(&key, 0));
         let store = self.store(&bucket)?;
         let read = store.get(&key).await;
         Ok(match self.answer(read)? {
@@ -111,6 +139,8 @@ impl atomics::HostCas for InstanceState {
     }
 
     async fn current(&mut self, handle: Resource<CasHandle>) -> Answer<Option<Vec<u8>>> {
+        let bytes = self.table.get(&handle)?.bytes();
+        enter!(self, "wasi:keyvalue/atomics#[method]cas.current", Size::of_bytes(bytes));
         Ok(Ok(self.table.get(&handle)?.current.clone()))
     }
 
@@ -122,6 +152,7 @@ impl atomics::HostCas for InstanceState {
 
 impl atomics::Host for InstanceState {
     async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64) -> Answer<i64> {
+        enter!(self, "wasi:keyvalue/atomics#increment", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.increment(&key, delta, None).await;
         self.answer(result)
     }
@@ -132,6 +163,10 @@ impl atomics::Host for InstanceState {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let CasHandle { store, key, current } = self.release(handle)?;
+        let size = Size::of_pair(&key, value.len());
+        if let Err(text) = self.enter(const { bounds::of("wasi:keyvalue/atomics#swap") }, size).await? {
+            return Ok(Err(atomics::CasError::StoreError(Error::Other(text))));
+        }
         let swapped = store.swap(&key, current.as_deref(), &value).await;
         let failed = match self.answer(swapped)? {
             Ok(true) => return Ok(Ok(())),
@@ -153,17 +188,24 @@ impl atomics::Host for InstanceState {
 
 impl batch::Host for InstanceState {
     async fn get_many(&mut self, bucket: Resource<Store>, keys: Vec<String>) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
+        enter!(self, "wasi:keyvalue/batch#get-many", Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0))));
         let result = self.store(&bucket)?.get_many(&keys).await;
         let pair = |(key, value): (String, Option<Vec<u8>>)| value.map(|value| (key, value));
         self.answer(result.map(|values| keys.into_iter().zip(values).map(pair).collect()))
     }
 
     async fn set_many(&mut self, bucket: Resource<Store>, entries: Vec<(String, Vec<u8>)>) -> Answer<()> {
+        enter!(
+            self,
+            "wasi:keyvalue/batch#set-many",
+            Size::of_pairs(entries.iter().map(|(key, value)| (key.as_str(), value.len())))
+        );
         let result = self.store(&bucket)?.set_many(entries, None).await;
         self.answer(result)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Store>, keys: Vec<String>) -> Answer<()> {
+        enter!(self, "wasi:keyvalue/batch#delete-many", Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0))));
         let result = self.store(&bucket)?.delete(&keys).await;
         self.answer(result)
     }
@@ -177,6 +219,7 @@ impl cache::Host for InstanceState {
         value: Vec<u8>,
         options: cache::SetOptions,
     ) -> Answer<bool> {
+        enter!(self, "scorebox:scoring/cache#set", Size::of_pair(&key, value.len()));
         let condition = match options.condition {
             cache::Condition::Always => Condition::Always,
             cache::Condition::IfAbsent => Condition::IfAbsent,
@@ -193,16 +236,23 @@ impl cache::Host for InstanceState {
         entries: Vec<(String, Vec<u8>)>,
         ttl_ms: Option<u64>,
     ) -> Answer<()> {
+        enter!(
+            self,
+            "scorebox:scoring/cache#set-many",
+            Size::of_pairs(entries.iter().map(|(key, value)| (key.as_str(), value.len())))
+        );
         let result = self.store(&bucket)?.set_many(entries, ttl_ms.map(Duration::from_millis)).await;
         self.answer(result)
     }
 
     async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64, ttl_ms: u64) -> Answer<i64> {
+        enter!(self, "scorebox:scoring/cache#increment", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.increment(&key, delta, Some(Duration::from_millis(ttl_ms))).await;
         self.answer(result)
     }
 
     async fn lifetime_of(&mut self, bucket: Resource<Store>, key: String) -> Answer<cache::Lifetime> {
+        enter!(self, "scorebox:scoring/cache#lifetime-of", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.lifetime(&key).await;
         self.answer(result.map(|lifetime| match lifetime {
             Lifetime::Absent => cache::Lifetime::Absent,
@@ -214,6 +264,7 @@ impl cache::Host for InstanceState {
     }
 
     async fn touch(&mut self, bucket: Resource<Store>, key: String, ttl_ms: Option<u64>) -> Answer<bool> {
+        enter!(self, "scorebox:scoring/cache#touch", Size::of_pair(&key, 0));
         let result = self.store(&bucket)?.touch(&key, ttl_ms.map(Duration::from_millis)).await;
         self.answer(result)
     }

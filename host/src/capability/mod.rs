@@ -5,11 +5,13 @@
 //! interface each and hold no state.
 
 mod answers;
+pub(crate) mod bounds;
 #[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
 mod graphs;
 #[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
 pub(crate) mod inference;
 mod keyvalue;
+mod lists;
 mod memory;
 mod model;
 mod output;
@@ -67,7 +69,7 @@ pub struct Capabilities {
 }
 
 /// Most resource handles that one instance may hold open. A leak in a scorer ends as its error, not as the host's memory.
-const HANDLE_LIMIT: usize = 10_000;
+pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
 /// The state of one instance: its handles, its bounds, and the call it is in.
 pub struct InstanceState {
@@ -173,6 +175,7 @@ fn closed_wasi(log: &LogSink) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
+        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64)
         .build()
 }
 
@@ -235,8 +238,8 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox::scoring::metrics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    wasi::keyvalue::batch::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    lists::link(linker)?;
     #[cfg(feature = "graphs")]
     {
         scorebox::scoring::graphs::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
@@ -244,6 +247,7 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        lists::link_graphs(linker)?;
     }
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
@@ -259,6 +263,9 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
     link_closed_wasi(linker)?;
     scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    linker.allow_shadowing(true);
+    lists::link_model(linker)?;
+    linker.allow_shadowing(false);
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
@@ -279,7 +286,7 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
 /// # Errors
 /// As [`link`].
 pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    scorebox_sandbox::link(linker)
+    scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
 }
 
 impl scorebox::scoring::types::Host for InstanceState {}

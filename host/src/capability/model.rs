@@ -11,7 +11,8 @@ use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_
 use crate::scorer::bindings::capabilities::scorebox::scoring::model::{
     self as wit, Error, Host, HostTensor, ModelInfo,
 };
-use crate::text::{NAME_BYTES, bounded};
+use crate::scorer::lane;
+use crate::text::cut;
 
 /// An open tensor.
 pub struct TensorHandle(TensorInfo);
@@ -68,6 +69,24 @@ impl From<SliceError> for Error {
     }
 }
 
+/// Most of a name that is repeated in an error.
+const NAME_BYTES: usize = 1024;
+
+/// Elements that a call of a host function converts on a scoring thread if there are more.
+const LONG_ELEMENTS: u64 = (lane::LONG_BYTES / 4) as u64;
+
+fn not_found(name: &str) -> Error {
+    Error::NotFound(cut(name, NAME_BYTES).into_owned())
+}
+
+/// A copy for the scorer; many bytes are copied on a scoring thread.
+async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+    if bytes.as_ref().is_ok_and(|bytes| bytes.len() > lane::LONG_BYTES) {
+        lane::go_long().await;
+    }
+    Ok(bytes.map(<[u8]>::to_vec).map_err(Error::from))
+}
+
 fn describe(tensor: &TensorInfo) -> wit::TensorInfo {
     wit::TensorInfo { name: tensor.name.clone(), dtype: tensor.dtype.into(), shape: tensor.shape.clone() }
 }
@@ -97,10 +116,9 @@ impl Host for InstanceState {
     }
 
     async fn read_file(&mut self, name: String, start: u64, count: u64) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        Ok(match self.shared.model.file(&name) {
-            Some(bytes) => file_part(bytes, start, count).map(<[u8]>::to_vec).map_err(Error::from),
-            None => Err(Error::NotFound(bounded(name, NAME_BYTES))),
-        })
+        let model = self.model();
+        let Some(bytes) = model.file(&name) else { return Ok(Err(not_found(&name))) };
+        copied(file_part(bytes, start, count)).await
     }
 }
 
@@ -108,7 +126,7 @@ impl HostTensor for InstanceState {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<TensorHandle>, Error>> {
         Ok(match self.shared.model.tensor(&name).cloned() {
             Some(tensor) => Ok(self.table.push(TensorHandle(tensor))?),
-            None => Err(Error::NotFound(bounded(name, NAME_BYTES))),
+            None => Err(not_found(&name)),
         })
     }
 
@@ -122,8 +140,8 @@ impl HostTensor for InstanceState {
         start: u64,
         count: u64,
     ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        let tensor = &self.table.get(&handle)?.0;
-        Ok(self.model().slice(tensor, start, count).map(<[u8]>::to_vec).map_err(Error::from))
+        let model = self.model();
+        copied(model.slice(&self.table.get(&handle)?.0, start, count)).await
     }
 
     async fn floats(
@@ -132,6 +150,9 @@ impl HostTensor for InstanceState {
         start: u64,
         count: u64,
     ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
+        if count > LONG_ELEMENTS {
+            lane::go_long().await;
+        }
         let tensor = &self.table.get(&handle)?.0;
         Ok(self.model().floats(tensor, start, count).map_err(Error::from))
     }
@@ -141,6 +162,11 @@ impl HostTensor for InstanceState {
         handle: Resource<TensorHandle>,
         indices: Vec<u64>,
     ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
+        let tensor = &self.table.get(&handle)?.0;
+        let row = tensor.shape.get(1..).unwrap_or_default().iter().fold(1u64, |row, size| row.saturating_mul(*size));
+        if row.saturating_mul(indices.len() as u64) > LONG_ELEMENTS || indices.len() as u64 > LONG_ELEMENTS {
+            lane::go_long().await;
+        }
         let tensor = &self.table.get(&handle)?.0;
         Ok(self.model().rows(tensor, &indices).map_err(Error::from))
     }

@@ -4,7 +4,8 @@
 //! to connect, nor again.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -56,6 +57,8 @@ pub struct Dialed {
     pub abort: AbortHandle,
     /// Tells of logins after the one that was used.
     pub logins: Logins,
+    /// Bytes that the server has sent.
+    pub read: Arc<AtomicU64>,
 }
 
 /// Why a server cannot be used, without an address or a credential.
@@ -192,6 +195,7 @@ impl Dialer {
 
     async fn greet(&self, address: &Address, login: &Login, database: u32, logins: Logins) -> Result<Dialed, Refusal> {
         let stream = Bounded::new(self.connect(address).await?);
+        let read = stream.read_bytes();
         let mut info = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
             .set_db(database.into())
@@ -214,7 +218,7 @@ impl Dialer {
         if let Some(watch) = self.watch.get() {
             watch.ask(&connection).await;
         }
-        Ok(Dialed { connection, lost, abort, logins })
+        Ok(Dialed { connection, lost, abort, logins, read })
     }
 
     async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {

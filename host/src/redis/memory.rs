@@ -19,6 +19,9 @@ const CAPACITY_BYTES: usize = 64 << 20;
 /// What an entry costs beside its key and value, roughly.
 const ENTRY_BYTES: usize = 64;
 
+/// How long a full store waits before it looks for expired entries again.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
+
 /// A store in memory.
 #[derive(Default)]
 pub struct Memory(Mutex<Entries>);
@@ -28,6 +31,8 @@ struct Entries {
     /// In order, so that a listing can go on after the last key it gave.
     by_key: BTreeMap<String, Entry>,
     bytes: usize,
+    /// When all entries were looked at last for what has expired.
+    swept: Option<Instant>,
 }
 
 struct Entry {
@@ -69,9 +74,14 @@ impl Entries {
         Ok(())
     }
 
-    /// Drops what has expired. Only when room is needed: until then an expired entry is merely invisible.
+    /// Drops what has expired. Only when room is needed: until then an expired entry is merely invisible. A full store has up
+    /// to a million entries, and a batch would look at all of them for each of its keys.
     fn sweep(&mut self) {
         let now = Instant::now();
+        if self.swept.is_some_and(|swept| now < swept + SWEEP_PAUSE) {
+            return;
+        }
+        self.swept = Some(now);
         self.by_key.retain(|_, entry| entry.is_live(now));
         self.bytes = self.by_key.iter().map(|(key, entry)| cost(key, &entry.value)).sum();
     }
@@ -241,6 +251,17 @@ mod tests {
         assert!(matches!(store.set("d", &half, None, Condition::Always).await, Err(StoreError::Refused(_))));
         assert_eq!(store.set("c", b"small", None, Condition::Always).await, Ok(true));
         assert_eq!(store.get("a").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_full_store_is_not_swept_for_every_key() {
+        let store = Memory::default();
+        store.set("a", &vec![0; CAPACITY_BYTES - 1000], None, Condition::Always).await.unwrap();
+        assert!(store.set("b", &[0; 1000], None, Condition::Always).await.is_err());
+        let swept = store.lock().swept;
+        assert!(swept.is_some());
+        assert!(store.set("b", &[0; 1000], None, Condition::Always).await.is_err());
+        assert_eq!(store.lock().swept, swept);
     }
 
     #[tokio::test]

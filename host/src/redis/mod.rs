@@ -19,6 +19,7 @@ mod slots;
 mod tls;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ const PAGE_KEYS: usize = 512;
 
 /// Largest value that can be written, in bytes. Above it a store is the wrong place: Redis answers one client at a time.
 pub const VALUE_LIMIT_BYTES: usize = 32 << 20;
+
+/// Longest key that a scorer names, in bytes, without the store's prefix. A server compares and hashes whole keys.
+pub const KEY_LIMIT_BYTES: usize = 64 << 10;
 
 /// Why an operation did not happen. The texts are fit for a scorer: no address, no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,7 +194,26 @@ impl Store {
         if keys.len() > BATCH_KEYS {
             return Err(StoreError::Invalid(format!("a batch is at most {BATCH_KEYS} keys")));
         }
-        self.backend.get_many(&self.whole_many(keys)).await
+        let mut sorted: Vec<&String> = keys.iter().collect();
+        sorted.sort_unstable();
+        if sorted.windows(2).all(|pair| matches!(pair, [a, b] if a != b)) {
+            return self.backend.get_many(&self.whole_many(keys)).await;
+        }
+        // A key that is named often is asked for once: a server would put its value into the answer as often.
+        let mut places: BTreeMap<&String, usize> = BTreeMap::new();
+        let mut distinct = Vec::with_capacity(keys.len());
+        for key in keys {
+            places.entry(key).or_insert_with(|| {
+                distinct.push(key.clone());
+                distinct.len() - 1
+            });
+        }
+        let found = self.backend.get_many(&self.whole_many(&distinct)).await?;
+        let value = |key| places.get(key).and_then(|place| found.get(*place)).and_then(Option::as_ref);
+        if keys.iter().filter_map(value).map(Vec::len).sum::<usize>() > BATCH_BYTES {
+            return Err(StoreError::Invalid(format!("a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys")));
+        }
+        Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }
 
     /// Writes; false if the condition did not hold. Without a `ttl` the store's default holds.
@@ -345,6 +368,7 @@ const OVERFLOW: &str = "ERR increment or decrement would overflow";
 /// What both say of a cursor that nobody gave.
 const NOT_A_CURSOR: &str = "the cursor is not one that list-keys gave";
 
-/// Most keys of one batch, and most bytes of its answer: what a scorer asks for is held by the host first.
-const BATCH_KEYS: usize = 4096;
-const BATCH_BYTES: usize = 64 << 20;
+/// Most keys of one batch: what a scorer asks for is held by the host first.
+pub const BATCH_KEYS: usize = 4096;
+/// Most bytes of one batch, or of its answer.
+pub const BATCH_BYTES: usize = 64 << 20;

@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::dialer::{Dialed, Dialer};
 use super::endpoint::Address;
-use super::reply_limit::{self, REPLY_LIMIT_BYTES};
+use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
 
 /// The pause after a first failed attempt, and the longest; each is drawn at random up to that, so that the instances of
 /// an app do not all come back at once.
@@ -77,9 +77,33 @@ enum State {
     /// Somebody does, and a call may wait for it until then.
     Connecting(Instant),
     /// There is a connection; they are counted.
-    Connected(MultiplexedConnection, u64),
+    Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
     /// It cannot be reached, and the task keeps trying.
     Away(Arc<str>),
+}
+
+/// A connection for one call.
+struct Lent {
+    connection: MultiplexedConnection,
+    number: u64,
+    /// Bytes that the server has sent on it.
+    read: Arc<AtomicU64>,
+}
+
+/// How often the bytes of a pipeline's replies are looked at while they come.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The output of a future, or `None` once the condition holds.
+async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Ok(output) = tokio::time::timeout(LOOK, &mut future).await {
+            return Some(output);
+        }
+        if condition() {
+            return None;
+        }
+    }
 }
 
 impl Node {
@@ -116,7 +140,7 @@ impl Node {
     /// # Errors
     /// [`Fault`].
     pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
-        let (mut connection, number) = self.connection(deadline).await?;
+        let Lent { mut connection, number, .. } = self.connection(deadline).await?;
         let waiting = Waiting::new(&self.shared, &connection, number);
         let answer = tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
         waiting.end();
@@ -132,10 +156,19 @@ impl Node {
         commands: &Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Result<Value, RedisError>>, Fault> {
-        let (mut connection, number) = self.connection(deadline).await?;
+        let Lent { mut connection, number, read } = self.connection(deadline).await?;
         let count = commands.len();
         let waiting = Waiting::new(&self.shared, &connection, number);
-        let answer = tokio::time::timeout_at(deadline, connection.send_packed_commands(commands, 0, count)).await;
+        let before = read.load(Ordering::Relaxed);
+        let is_flooded = || read.load(Ordering::Relaxed).saturating_sub(before) > PIPELINE_LIMIT_BYTES;
+        let sent = connection.send_packed_commands(commands, 0, count);
+        let Some(answer) = unless(is_flooded, tokio::time::timeout_at(deadline, sent)).await else {
+            waiting.end();
+            // Only not reading on keeps the rest out of memory.
+            read.store(reply_limit::OVER, Ordering::Relaxed);
+            self.suspect(number);
+            return Err(Fault::TooLarge(PIPELINE_LIMIT_BYTES));
+        };
         waiting.end();
         let answers = self.checked(answer, number)?.into_iter().map(top_level).collect::<Vec<_>>();
         answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| self.hear(error, number));
@@ -181,11 +214,13 @@ impl Node {
         self.shared.suspect(number);
     }
 
-    async fn connection(&self, deadline: Instant) -> Result<(MultiplexedConnection, u64), Fault> {
+    async fn connection(&self, deadline: Instant) -> Result<Lent, Fault> {
         let now = self.shared.started.elapsed().as_millis();
         self.shared.asked_ms.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
         let patience = match &*self.shared.state.borrow() {
-            State::Connected(connection, number) => return Ok((connection.clone(), *number)),
+            State::Connected(connection, number, read) => {
+                return Ok(Lent { connection: connection.clone(), number: *number, read: Arc::clone(read) });
+            }
             State::Away(why) => return Err(Fault::Unreachable(Arc::clone(why))),
             State::Connecting(until) => *until,
             State::Idle => deadline,
@@ -206,7 +241,9 @@ impl Node {
         let settled = tokio::time::timeout_at(patience.min(deadline), settled).await;
         match settled {
             Ok(Ok(state)) => match &*state {
-                State::Connected(connection, number) => Ok((connection.clone(), *number)),
+                State::Connected(connection, number, read) => {
+                    Ok(Lent { connection: connection.clone(), number: *number, read: Arc::clone(read) })
+                }
                 State::Away(why) => Err(Fault::Unreachable(Arc::clone(why))),
                 State::Idle | State::Connecting(_) => Err(Fault::Unreachable("no connection yet".into())),
             },
@@ -249,11 +286,11 @@ impl Shared {
     /// Lends a connection until it is lost or suspected. Who we are changes meanwhile: the server is told on the connection
     /// itself, and calls notice nothing.
     async fn hold(&self, dialed: Dialed, number: u64) {
-        let Dialed { connection, mut lost, abort, mut logins } = dialed;
+        let Dialed { connection, mut lost, abort, mut logins, read } = dialed;
         let _abort_later = AbortLater { abort, after: self.dialer.timeout() };
         // What was told of an earlier connection.
         let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
-        self.state.send_replace(State::Connected(connection.clone(), number));
+        self.state.send_replace(State::Connected(connection.clone(), number, read));
         let renewed = async {
             let mut login = logins.next().await;
             loop {
@@ -286,7 +323,7 @@ impl Shared {
     /// Replaces a connection, unless that has happened already. Calls that wait on it go on waiting.
     fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
-            let is_it = matches!(state, State::Connected(_, now) if *now == number);
+            let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
             if is_it {
                 *state = State::Connecting(Instant::now() + SUSPECT_PATIENCE);
             }

@@ -5,6 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,6 +15,13 @@ use super::tls::Stream;
 
 /// Most that a reply may take in memory, in bytes.
 pub const REPLY_LIMIT_BYTES: u64 = 64 << 20;
+
+/// Most that the replies to one pipeline may take together, in bytes as they are sent. They are kept until the last one is
+/// there. What other calls are answered meanwhile on the same connection counts too, hence the room.
+pub const PIPELINE_LIMIT_BYTES: u64 = 4 * REPLY_LIMIT_BYTES;
+
+/// As a number of bytes that were read: nothing is read any more.
+pub const OVER: u64 = u64::MAX / 2;
 
 /// What a value takes beside its bytes.
 const VALUE_BYTES: u64 = 64;
@@ -27,13 +36,19 @@ pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
 pub struct Bounded {
     stream: Box<dyn Stream>,
     frames: Frames,
+    read: Arc<AtomicU64>,
 }
 
 impl Bounded {
     /// Bounds what is read.
     #[must_use]
     pub fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, frames: Frames::new(REPLY_LIMIT_BYTES) }
+        Self { stream, frames: Frames::new(REPLY_LIMIT_BYTES), read: Arc::default() }
+    }
+
+    /// Bytes that the server has sent so far. Whoever sets it to [`OVER`] ends the connection.
+    pub fn read_bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
     }
 }
 
@@ -42,6 +57,9 @@ impl AsyncRead for Bounded {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if this.read.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed) >= OVER {
+            return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
+        }
         if let Poll::Ready(Ok(())) = read
             && !this.frames.pass(buffer.filled().get(before..).unwrap_or_default())
         {

@@ -15,6 +15,7 @@ use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::node::{Fault, Node};
 use super::parcel::{Parcel, Target, is_passing, is_split};
+use super::reply_limit::PIPELINE_LIMIT_BYTES;
 use super::slots::Slots;
 use super::watching::Watch;
 
@@ -167,6 +168,8 @@ impl Router {
                 Ok(sent) => (sent, None),
                 // Nothing was sent.
                 Err(Fault::Unreachable(_)) => (Vec::new(), None),
+                // One by one the replies would take as much.
+                Err(fault @ Fault::TooLarge(PIPELINE_LIMIT_BYTES)) => (Vec::new(), Some(fault)),
                 Err(_) if Instant::now() < deadline && of_node().all(|routed| routed.repeat == Repeat::Harmless) => {
                     (Vec::new(), None)
                 }

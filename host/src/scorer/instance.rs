@@ -12,6 +12,7 @@ use super::bindings::capabilities::scorebox::scoring::types as wit;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use super::tensor::Tensor;
 use super::{Invocation, Payload, Source, store};
+use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{InstanceState, Refusal};
 use crate::error::{Problem, ScoreFailure};
 use crate::text::{bounded as bounded_text, cut, displayed};
@@ -194,6 +195,11 @@ impl Failure {
                  (Rust's linker sets the stack's size with `-zstack-size`): {}",
                 told(&error)
             )),
+            None if lifted_too_much(&error) => ScoreFailure::Trapped(format!(
+                "it passed more than {LIFTED_BYTES} bytes to one host function, counted as the host holds them: pass less at a \
+                 time: {}",
+                told(&error)
+            )),
             None => ScoreFailure::Trapped(told(&error)),
         })
     }
@@ -231,6 +237,11 @@ fn stack_overflowed(error: &wasmtime::Error) -> bool {
     let below_zero = |address: u64| (0xff00_0000..=0xffff_ffff).contains(&address);
     error.downcast_ref::<Trap>() == Some(&Trap::MemoryOutOfBounds)
         && error.chain().any(|cause| address(&cause.to_string()).is_some_and(below_zero))
+}
+
+/// True if a guest's arguments would have taken more of the host's memory than one call may. wasmtime says so only in its text.
+fn lifted_too_much(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
 /// Text of a scorer that goes to a client or the log, at most.

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::panics::Caught;
 
 /// A body or an answer of more bytes takes long to read or write: half a tick, about, for JSON.
-pub(super) const LONG_BYTES: usize = 64 << 10;
+pub(crate) const LONG_BYTES: usize = 64 << 10;
 
 thread_local! {
     /// True if the call that this thread polls has turned out to be long. Set from within a poll, read after it.
@@ -28,7 +28,7 @@ pub(super) fn long() {
 }
 
 /// Says so and lets the call be moved: what follows runs on a scoring thread.
-pub(super) async fn go_long() {
+pub(crate) async fn go_long() {
     long();
     let mut yielded = false;
     std::future::poll_fn(|context| {

@@ -8,7 +8,7 @@ pub(crate) mod bindings;
 mod cached;
 mod graph_runner;
 mod instance;
-mod lane;
+pub(crate) mod lane;
 mod large;
 mod linking;
 mod pipeline;

@@ -9,6 +9,7 @@ use scorebox_sandbox::Sandbox;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::lane;
+use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{Capabilities, InstanceState};
 use crate::engine;
 
@@ -23,6 +24,7 @@ pub(super) fn new(
     let mut state = InstanceState::new(capabilities, memory_bytes);
     state.begin(phase, deadline, None);
     let mut store = Store::new(engine, Sandbox::new(state));
+    store.set_hostcall_fuel(LIFTED_BYTES);
     store.limiter(|sandbox| InstanceState::of_mut(sandbox).limiter());
     store.epoch_deadline_callback(|context| {
         engine::guest_runs();

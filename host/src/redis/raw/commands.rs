@@ -283,7 +283,6 @@ pub static COMMANDS: &[Row] = &[
     row("INCR", STRING, ONE, Wrong),
     row("INCRBY", STRING, ONE, Wrong),
     row("INCRBYFLOAT", STRING, ONE, Wrong),
-    row("LCS", STRING, TWO, Harmless),
     row("MGET", STRING, ALL, Harmless),
     row("MSET", STRING, PAIRS, Harmless),
     row("MSETNX", STRING, PAIRS, Wrong),

@@ -1,12 +1,13 @@
 //! The connection that a scorer opens: commands out, replies in.
 //!
-//! Owns the order of checks (allowed, keys, size, slots) and the prefix on every key. Must not know how a node is found,
+//! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must not know how a node is found,
 //! nor what a command means.
 
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
 
+use super::bounds::{self, Asked};
 use super::commands::Keys;
 use super::reply::{Budget, fault, reply, strip, why};
 use super::{ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys};
@@ -61,7 +62,7 @@ impl Connection {
     /// [`CommandError`].
     pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
         check_size(std::slice::from_ref(&command))?;
-        let Prepared { routed, is_spread, keys, .. } = self.prepare(command)?;
+        let Prepared { routed, is_spread, keys, .. } = self.prepare(command, &mut Asked::default())?;
         let router = self.router()?;
         if is_spread && self.is_cluster(router).await? {
             return Err(CommandError::CrossSlot);
@@ -76,7 +77,8 @@ impl Connection {
     /// [`CommandError`]; nothing was sent.
     pub async fn pipeline(&self, commands: Vec<Command>) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
         check_size(&commands)?;
-        let prepared: Vec<_> = commands.into_iter().map(|command| self.prepare(command)).collect();
+        let mut asked = Asked::default();
+        let prepared: Vec<_> = commands.into_iter().map(|command| self.prepare(command, &mut asked)).collect();
         let router = self.router()?;
         let has_spread = prepared.iter().flatten().any(|prepared| prepared.is_spread);
         let is_refused = has_spread && self.is_cluster(router).await?;
@@ -104,7 +106,9 @@ impl Connection {
     /// [`CommandError`]. One that was not sent, or that the server refused, was not executed, nor any other.
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
         check_size(&commands)?;
-        let prepared = commands.into_iter().map(|command| self.prepare(command)).collect::<Result<Vec<_>, _>>()?;
+        let mut asked = Asked::default();
+        let prepared = commands.into_iter().map(|command| self.prepare(command, &mut asked));
+        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
         let router = self.router()?;
         let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
         // Without any key any node will do.
@@ -132,10 +136,11 @@ impl Connection {
     }
 
     /// Checks a command and puts the prefix before its keys.
-    fn prepare(&self, mut command: Command) -> Result<Prepared, CommandError> {
+    fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
         let shared = &*self.0;
         let row = shared.allowed.row(&command, &shared.store)?;
         let positions = keys::positions(row, &command).map_err(CommandError::Denied)?;
+        bounds::check(row, &command, &positions, asked).map_err(CommandError::Denied)?;
         let repeat = keys::repeat(row, &command);
         // What has no key goes where the store's shortest key would be.
         let (mut first, mut is_spread) = (None, false);

@@ -5,6 +5,7 @@
 //! keys are not known for certain is not sent.
 
 mod allowed;
+mod bounds;
 mod commands;
 mod connection;
 mod keys;

@@ -62,6 +62,11 @@ pub static REFUSED: &[Refused] = &[
         instead: "use COPY or RENAME within the store",
     },
     Refused {
+        names: &["LCS"],
+        why: "its time grows with the product of the two values' lengths, and no argument bounds it",
+        instead: "use GET, and compare in the scorer",
+    },
+    Refused {
         names: &["SORT", "SORT_RO"],
         why: "its BY and GET reach keys that are not among its arguments",
         instead: "use a sorted set (ZRANGE), or sort in the scorer",

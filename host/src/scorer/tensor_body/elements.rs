@@ -5,14 +5,16 @@
 
 use std::fmt;
 
-use half::{bf16, f16};
-use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, put_text, shape_text};
 use super::deadline;
 use super::reading::{Reader, Step, unexpected};
+use super::rounding::{self, Rounded};
 use crate::model::Dtype;
+use crate::text::{NAME_BYTES, cut};
 
 /// Elements of one list after which the clock is looked at: some 50 microseconds.
 const LOOK_ELEMENTS: usize = 4096;
@@ -112,6 +114,16 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // A number that is read by its digits. Where the first value decides between flat and nested, it may also be a list.
+        let dtype = self.elements.port.dtype;
+        let by_digits = dtype == Dtype::F64 || self.reader.is_exact && rounding::narrows(dtype);
+        if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+                return self.digits(text);
+            }
+            return serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(de::Error::custom);
+        }
         // `any`, so that what is no list reaches the visitor and is answered in our words.
         deserializer.deserialize_any(self)
     }
@@ -168,25 +180,39 @@ impl Nested<'_, '_> {
             Dtype::U32 => narrow!(u32),
             Dtype::U64 => narrow!(u64),
             Dtype::Bool | Dtype::Text => return Err(self.unexpected("a number")),
-            #[expect(clippy::cast_precision_loss, reason = "a whole number for a float port is rounded to the nearest")]
-            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => return self.float(value as f64),
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {
+                let rounded = rounding::whole(self.elements.port.dtype, value);
+                return self.rounded(rounded, value);
+            }
         }
         Ok(())
     }
 
     fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype == Dtype::Text {
+            return Err(self.unexpected("a number"));
+        }
+        let rounded = rounding::float(self.elements.port.dtype, value);
+        self.rounded(rounded, value)
+    }
+
+    /// An element as it stands in the body.
+    fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "rounding to the port's precision is what is asked for")]
-        match self.elements.port.dtype {
-            Dtype::F64 => self.put(value.to_le_bytes()),
-            // A number that is finite in JSON stays finite: infinity would score as garbage.
-            Dtype::F32 if (value as f32).is_finite() => self.put((value as f32).to_le_bytes()),
-            Dtype::F16 if f16::from_f64(value).is_finite() => self.put(f16::from_f64(value).to_le_bytes()),
-            Dtype::Bf16 if bf16::from_f64(value).is_finite() => self.put(bf16::from_f64(value).to_le_bytes()),
-            Dtype::Text => return Err(self.unexpected("a number")),
-            _ => return Err(self.out_of_range(value)),
+        let rounded = rounding::decimal(self.elements.port.dtype, text);
+        self.rounded(rounded, &cut(text, NAME_BYTES))
+    }
+
+    fn rounded<E: de::Error>(self, rounded: Rounded, value: impl fmt::Display) -> Result<(), E> {
+        match rounded {
+            Rounded::F16(bytes) => self.put(bytes),
+            Rounded::F32(bytes) => self.put(bytes),
+            Rounded::F64(bytes) => self.put(bytes),
+            // Only the digits tell which of two numbers is nearer, and they are gone: the body is read again.
+            Rounded::InDoubt => self.reader.is_in_doubt = true,
+            Rounded::OutOfRange => return Err(self.out_of_range(value)),
         }
         Ok(())
     }

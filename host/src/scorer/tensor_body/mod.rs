@@ -9,6 +9,7 @@ mod elements;
 pub mod open_inference;
 mod raw;
 mod reading;
+mod rounding;
 mod sniff;
 mod text;
 

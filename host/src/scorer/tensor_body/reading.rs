@@ -18,6 +18,10 @@ pub(super) struct Reader {
     /// From the misfit outwards.
     trail: Vec<Step>,
     misfit: Option<String>,
+    /// True if numbers of float ports are read by their digits.
+    pub(super) is_exact: bool,
+    /// True if a number could not be rounded without its digits.
+    pub(super) is_in_doubt: bool,
 }
 
 /// One step of a JSON pointer.
@@ -28,15 +32,23 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Reads a whole body; `wanted` says what should have been sent.
+/// Reads a whole body; `wanted` says what should have been sent. A body with a number whose rounding is in doubt is read a
+/// second time, by its digits: keeping them for every number would cost each body more.
 pub(super) fn json<'de, T>(
     body: &'de [u8],
     wanted: impl FnOnce() -> String,
-    read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'de>>, &mut Reader) -> Result<T, serde_json::Error>,
+    mut read: impl FnMut(&mut serde_json::Deserializer<SliceRead<'de>>, &mut Reader) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
+    let mut once = |reader: &mut Reader| {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        read(&mut json, reader).and_then(|value| json.end().map(|()| value))
+    };
     let mut reader = Reader::default();
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = read(&mut json, &mut reader).and_then(|value| json.end().map(|()| value));
+    let mut value = once(&mut reader);
+    if value.is_ok() && reader.is_in_doubt {
+        reader = Reader { is_exact: true, ..Reader::default() };
+        value = once(&mut reader);
+    }
     value.map_err(|error| {
         let pointer = if reader.misfit.is_some() { reader.pointer() } else { String::new() };
         let message = reader.misfit.unwrap_or_else(|| {

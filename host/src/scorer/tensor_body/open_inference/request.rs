@@ -88,21 +88,23 @@ fn read_knowing<'a>(
     json: &[u8],
     known: &'a [Option<usize>],
 ) -> Result<Request<'a>, ScoreFailure> {
-    let mut request = Request {
-        signature,
-        body_bytes: json.len(),
-        known,
-        id: None,
-        parameters: Parameters::default(),
-        inputs: Vec::with_capacity(signature.inputs.len()),
-        outputs: Vec::new(),
-    };
     reading::json(
         json,
         || expectation(&signature.inputs),
-        |json, reader| Object(&mut request, reader).deserialize(json),
-    )?;
-    Ok(request)
+        |json_text, reader| {
+            let mut request = Request {
+                signature,
+                body_bytes: json.len(),
+                known,
+                id: None,
+                parameters: Parameters::default(),
+                inputs: Vec::with_capacity(signature.inputs.len()),
+                outputs: Vec::new(),
+            };
+            Object(&mut request, reader).deserialize(json_text)?;
+            Ok(request)
+        },
+    )
 }
 
 impl Fields for Request<'_> {

@@ -1,0 +1,286 @@
+//! What one call of each host function may cost: items, bytes and time.
+//!
+//! Owns the table [`BOUNDS`], which has a row for every function that a scorer can import, and the check at a function's
+//! entrance. Must not know what a function does. A test walks the contract and WASI, and fails for a function without a row.
+//!
+//! A guest's arguments are copied to the host's memory before a host function runs. [`LIFTED_BYTES`] bounds that copy for
+//! every function. Lists of small items take a multiple of their bytes, so `lists.rs` counts them before the copy.
+
+use wasmtime::Trap;
+
+use super::InstanceState;
+use crate::model::READ_LIMIT_BYTES;
+use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
+use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
+use crate::scorer::lane;
+
+/// Most bytes of the arguments of one call of a host function, in the host's memory. A call beyond it ends the scorer with a
+/// trap. A graph's input tensors are the largest arguments.
+pub(crate) const LIFTED_BYTES: usize = 128 << 20;
+
+/// Longest key, in bytes.
+pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
+
+/// Most random bytes of one call: as many as the Web Crypto API gives at a time. More would hold a thread for longer than one
+/// tick.
+const RANDOM_BYTES: usize = 64 << 10;
+
+/// Most bytes of one write to standard output or standard error.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Most dimensions that a tensor of `wasi:nn` is made with. Whether they fit a port is looked at where it is used, which can
+/// say so; more end the scorer with a trap.
+const DIMENSIONS: usize = 1 << 20;
+
+/// Most tensors of one run of a graph.
+const TENSORS: usize = 4096;
+
+/// Most rows of a tensor that one call asks for.
+const ROWS: usize = 1 << 20;
+
+/// Most attributes of a measurement that are looked at; the first 8 are kept.
+const ATTRIBUTES: usize = 64;
+
+/// When a host function ends at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// Within a tick: its items and bytes are too few for more.
+    Tick,
+    /// At the call's deadline: it copies or converts many bytes, on a scoring thread if there are more than 64 KiB.
+    Copies,
+    /// At the call's deadline: it waits for a store, a graph, a clock or a stream.
+    Waits,
+}
+
+/// The row of one function.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// The interface without its version, `#`, and the name in the component model. `#*` stands for every function of an
+    /// interface that gives nothing to use: there is no folder and no network.
+    pub(crate) function: &'static str,
+    /// Most items of its lists, or 1 if it takes none.
+    pub(crate) items: usize,
+    /// Most bytes of its arguments or of its answer, whichever is more.
+    pub(crate) bytes: usize,
+    /// When it ends at the latest.
+    pub(crate) time: Time,
+}
+
+use Time::{Copies, Tick, Waits};
+
+#[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
+const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
+const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
+/// What a text or a name may take, where nothing of it is kept.
+const TEXT_BYTES: usize = LIFTED_BYTES;
+
+/// A cursor may be a key with the store's prefix.
+const CURSOR_BYTES: usize = 2 * KEY_BYTES;
+/// The host holds these bytes, and counts them against `limits.memory`.
+const HELD: usize = usize::MAX;
+
+/// Every function that a scorer can import.
+#[rustfmt::skip]
+pub(crate) const BOUNDS: &[Bound] = &[
+    row("scorebox:scoring/model#info", 1, 0, Tick),
+    row("scorebox:scoring/model#tensors", 1, 0, Tick),
+    row("scorebox:scoring/model#files", 1, 0, Tick),
+    row("scorebox:scoring/model#read-file", 1, READ_BYTES, Copies),
+    row("scorebox:scoring/model#[static]tensor.open", 1, TEXT_BYTES, Tick),
+    row("scorebox:scoring/model#[method]tensor.info", 1, 0, Tick),
+    row("scorebox:scoring/model#[method]tensor.bytes", 1, READ_BYTES, Copies),
+    row("scorebox:scoring/model#[method]tensor.floats", 1, READ_BYTES, Copies),
+    row("scorebox:scoring/model#[method]tensor.rows", ROWS, READ_BYTES, Copies),
+    row("scorebox:scoring/graphs#list", 1, 0, Tick),
+    row("scorebox:scoring/graphs#compute", TENSORS, HELD, Waits),
+    row("scorebox:scoring/cache#set", 1, PAIR_BYTES, Waits),
+    row("scorebox:scoring/cache#set-many", BATCH_KEYS, BATCH_BYTES, Waits),
+    row("scorebox:scoring/cache#increment", 1, KEY_BYTES, Waits),
+    row("scorebox:scoring/cache#lifetime-of", 1, KEY_BYTES, Waits),
+    row("scorebox:scoring/cache#touch", 1, KEY_BYTES, Waits),
+    row("scorebox:scoring/redis#[static]connection.open", 1, TEXT_BYTES, Tick),
+    row("scorebox:scoring/redis#[method]connection.execute", ARGUMENTS, larger(ARGUMENT_BYTES, REPLY_BYTES), Waits),
+    row("scorebox:scoring/redis#[method]connection.pipeline", ARGUMENTS, larger(ARGUMENT_BYTES, REPLY_BYTES), Waits),
+    row("scorebox:scoring/redis#[method]connection.transaction", ARGUMENTS, larger(ARGUMENT_BYTES, REPLY_BYTES), Waits),
+    row("scorebox:scoring/metrics#count", ATTRIBUTES, TEXT_BYTES, Tick),
+    row("scorebox:scoring/metrics#record-value", ATTRIBUTES, TEXT_BYTES, Tick),
+    row("wasi:nn/tensor#[constructor]tensor", DIMENSIONS, LIFTED_BYTES, Copies),
+    row("wasi:nn/tensor#[method]tensor.dimensions", 1, 0, Tick),
+    row("wasi:nn/tensor#[method]tensor.ty", 1, 0, Tick),
+    row("wasi:nn/tensor#[method]tensor.data", 1, HELD, Copies),
+    row("wasi:nn/errors#[method]error.code", 1, 0, Tick),
+    row("wasi:nn/errors#[method]error.data", 1, 0, Tick),
+    // It is refused before a byte of the graph is copied.
+    row("wasi:nn/graph#load", 0, 0, Tick),
+    row("wasi:nn/graph#load-by-name", 1, TEXT_BYTES, Tick),
+    row("wasi:nn/graph#[method]graph.init-execution-context", 1, 0, Tick),
+    row("wasi:nn/inference#[method]graph-execution-context.compute", TENSORS, HELD, Waits),
+    row("wasi:keyvalue/store#open", 1, TEXT_BYTES, Tick),
+    row("wasi:keyvalue/store#[method]bucket.get", 1, PAIR_BYTES, Waits),
+    row("wasi:keyvalue/store#[method]bucket.set", 1, PAIR_BYTES, Waits),
+    row("wasi:keyvalue/store#[method]bucket.delete", 1, KEY_BYTES, Waits),
+    row("wasi:keyvalue/store#[method]bucket.exists", 1, KEY_BYTES, Waits),
+    row("wasi:keyvalue/store#[method]bucket.list-keys", 1, CURSOR_BYTES, Waits),
+    row("wasi:keyvalue/atomics#[static]cas.new", 1, PAIR_BYTES, Waits),
+    row("wasi:keyvalue/atomics#[method]cas.current", 1, PAIR_BYTES, Copies),
+    row("wasi:keyvalue/atomics#increment", 1, KEY_BYTES, Waits),
+    row("wasi:keyvalue/atomics#swap", 1, PAIR_BYTES, Waits),
+    row("wasi:keyvalue/batch#get-many", BATCH_KEYS, BATCH_BYTES, Waits),
+    row("wasi:keyvalue/batch#set-many", BATCH_KEYS, BATCH_BYTES, Waits),
+    row("wasi:keyvalue/batch#delete-many", BATCH_KEYS, BATCH_BYTES, Waits),
+    // `telemetry.rs` cuts the text, and counts the bytes of all lines of a call.
+    row("wasi:logging/logging#log", 1, TEXT_BYTES, Tick),
+    row("wasi:config/store#get", 1, TEXT_BYTES, Tick),
+    row("wasi:config/store#get-all", 1, 0, Tick),
+    row("wasi:random/random#get-random-bytes", 1, RANDOM_BYTES, Tick),
+    row("wasi:random/random#get-random-u64", 1, 0, Tick),
+    row("wasi:random/insecure#get-insecure-random-bytes", 1, RANDOM_BYTES, Tick),
+    row("wasi:random/insecure#get-insecure-random-u64", 1, 0, Tick),
+    row("wasi:random/insecure-seed#insecure-seed", 1, 0, Tick),
+    row("wasi:clocks/wall-clock#now", 1, 0, Tick),
+    row("wasi:clocks/wall-clock#resolution", 1, 0, Tick),
+    row("wasi:clocks/monotonic-clock#now", 1, 0, Tick),
+    row("wasi:clocks/monotonic-clock#resolution", 1, 0, Tick),
+    // The handles that an instance may hold bound these two.
+    row("wasi:clocks/monotonic-clock#subscribe-instant", 1, 0, Tick),
+    row("wasi:clocks/monotonic-clock#subscribe-duration", 1, 0, Tick),
+    row("wasi:io/poll#[method]pollable.ready", 1, 0, Tick),
+    row("wasi:io/poll#[method]pollable.block", 1, 0, Waits),
+    row("wasi:io/poll#poll", super::HANDLE_LIMIT, 0, Waits),
+    row("wasi:io/error#[method]error.to-debug-string", 1, 0, Tick),
+    // Standard input is closed, and gives nothing.
+    row("wasi:io/streams#[method]input-stream.read", 1, 0, Tick),
+    row("wasi:io/streams#[method]input-stream.blocking-read", 1, 0, Waits),
+    row("wasi:io/streams#[method]input-stream.skip", 1, 0, Tick),
+    row("wasi:io/streams#[method]input-stream.blocking-skip", 1, 0, Waits),
+    row("wasi:io/streams#[method]input-stream.subscribe", 1, 0, Tick),
+    row("wasi:io/streams#[method]output-stream.check-write", 1, 0, Tick),
+    row("wasi:io/streams#[method]output-stream.write", 1, WRITE_BYTES, Tick),
+    row("wasi:io/streams#[method]output-stream.blocking-write-and-flush", 1, 4096, Waits),
+    row("wasi:io/streams#[method]output-stream.flush", 1, 0, Tick),
+    row("wasi:io/streams#[method]output-stream.blocking-flush", 1, 0, Waits),
+    row("wasi:io/streams#[method]output-stream.subscribe", 1, 0, Tick),
+    row("wasi:io/streams#[method]output-stream.write-zeroes", 1, WRITE_BYTES, Tick),
+    row("wasi:io/streams#[method]output-stream.blocking-write-zeroes-and-flush", 1, 4096, Waits),
+    row("wasi:io/streams#[method]output-stream.splice", 1, WRITE_BYTES, Tick),
+    row("wasi:io/streams#[method]output-stream.blocking-splice", 1, WRITE_BYTES, Waits),
+    row("wasi:cli/environment#get-environment", 1, 0, Tick),
+    row("wasi:cli/environment#get-arguments", 1, 0, Tick),
+    row("wasi:cli/environment#initial-cwd", 1, 0, Tick),
+    row("wasi:cli/exit#exit", 1, 0, Tick),
+    row("wasi:cli/exit#exit-with-code", 1, 0, Tick),
+    row("wasi:cli/stdin#get-stdin", 1, 0, Tick),
+    row("wasi:cli/stdout#get-stdout", 1, 0, Tick),
+    row("wasi:cli/stderr#get-stderr", 1, 0, Tick),
+    row("wasi:cli/terminal-stdin#get-terminal-stdin", 1, 0, Tick),
+    row("wasi:cli/terminal-stdout#get-terminal-stdout", 1, 0, Tick),
+    row("wasi:cli/terminal-stderr#get-terminal-stderr", 1, 0, Tick),
+    row("wasi:filesystem/preopens#get-directories", 1, 0, Tick),
+    row("wasi:filesystem/types#*", 1, TEXT_BYTES, Tick),
+    row("wasi:sockets/instance-network#instance-network", 1, 0, Tick),
+    row("wasi:sockets/ip-name-lookup#*", 1, TEXT_BYTES, Tick),
+    row("wasi:sockets/tcp-create-socket#*", 1, 0, Tick),
+    row("wasi:sockets/tcp#*", 1, 0, Tick),
+    row("wasi:sockets/udp-create-socket#*", 1, 0, Tick),
+    row("wasi:sockets/udp#*", 1, LIFTED_BYTES, Tick),
+];
+
+const fn row(function: &'static str, items: usize, bytes: usize, time: Time) -> Bound {
+    Bound { function, items, bytes, time }
+}
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+/// The row of a function; looked up while the host is compiled.
+#[expect(clippy::panic, reason = "a function without a row does not compile")]
+pub(crate) const fn of(function: &str) -> &'static Bound {
+    let mut rows = BOUNDS;
+    while let [row, rest @ ..] = rows {
+        if is_same(row.function.as_bytes(), function.as_bytes()) {
+            return row;
+        }
+        rows = rest;
+    }
+    panic!("a host function without a row in BOUNDS")
+}
+
+const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
+    loop {
+        match (a, b) {
+            ([], []) => return true,
+            ([x, rest_of_a @ ..], [y, rest_of_b @ ..]) if *x == *y => (a, b) = (rest_of_a, rest_of_b),
+            _ => return false,
+        }
+    }
+}
+
+/// What a call of a host function brings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+    /// Bytes of the longest key.
+    pub(crate) key: usize,
+}
+
+impl Size {
+    /// A key, and a value of so many bytes.
+    pub(crate) fn of_pair(key: &str, value_bytes: usize) -> Self {
+        Self { items: 1, bytes: key.len() + value_bytes, key: key.len() }
+    }
+
+    /// Keys, and values of so many bytes.
+    pub(crate) fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, usize)>) -> Self {
+        pairs.fold(Self::default(), |size, (key, value_bytes)| Self {
+            items: size.items + 1,
+            bytes: size.bytes + key.len() + value_bytes,
+            key: size.key.max(key.len()),
+        })
+    }
+
+    /// Bytes alone.
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
+        Self { items: 1, bytes, key: 0 }
+    }
+}
+
+impl Bound {
+    /// What a caller is told that brings too many items.
+    pub(crate) fn too_many(&self, items: usize) -> Option<String> {
+        (items > self.items)
+            .then(|| format!("{} takes at most {} items in one call, and here are {items}", self.function, self.items))
+    }
+
+    fn exceeded(&self, size: Size) -> Option<String> {
+        if size.key > KEY_BYTES {
+            return Some(format!("a key has at most {KEY_BYTES} bytes, and here is one of {}", size.key));
+        }
+        let too_large = || {
+            let (function, bytes) = (self.function, self.bytes);
+            format!("{function} takes at most {bytes} bytes in one call, and here are {}", size.bytes)
+        };
+        self.too_many(size.items).or_else(|| (size.bytes > self.bytes).then(too_large))
+    }
+}
+
+impl InstanceState {
+    /// The entrance of a host function: refuses what is beyond its row, ends a scorer whose deadline has passed, and moves a
+    /// call with much to copy off a thread that serves sockets.
+    pub(crate) async fn enter(&mut self, bound: &'static Bound, size: Size) -> wasmtime::Result<Result<(), String>> {
+        if let Some(text) = bound.exceeded(size) {
+            return Ok(Err(text));
+        }
+        if bound.time != Time::Tick && self.remaining().is_zero() {
+            return Err(Trap::Interrupt.into());
+        }
+        if size.bytes > lane::LONG_BYTES {
+            lane::go_long().await;
+        }
+        Ok(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,395 @@
+//! What a command may ask of the server: time and memory beyond the bytes that are sent.
+//!
+//! Owns a rule for every argument by which a short command makes long work: counts, offsets, lists of keys that are
+//! combined, sizes of filters, JSON paths. Must not know prefixes or connections. A server works for one client at a time, so
+//! what one call asks for is time that every other client of the server waits.
+//!
+//! What is stored already is not looked at: `HGETALL` takes as long as its hash is large. Whoever wrote that hash sent it
+//! within these bounds.
+
+use super::Command;
+use super::commands::Row;
+use crate::redis::{KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
+
+/// Most items that one command asks for by a number, e.g. the members of `SRANDMEMBER` or the entries of `XRANGE`.
+pub const COUNT_LIMIT: u64 = 1 << 16;
+
+/// Most of them in one call. A reply has no more values.
+pub const CALL_COUNT_LIMIT: u64 = 1 << 20;
+
+/// Most bytes that the commands of one call make the server reserve by offsets and sizes.
+pub const CALL_GROWTH_BYTES: u64 = 64 << 20;
+
+/// Most keys of one command.
+pub const KEYS_LIMIT: usize = 4096;
+
+/// Most keys that one command combines, e.g. the sets of `SUNION`.
+pub const COMBINED_KEYS_LIMIT: usize = 64;
+
+/// Most commands of one call that combine or copy what is stored.
+pub const HEAVY_LIMIT: usize = 64;
+
+/// Most bytes of a JSON path, of a value that is written to every place that a path finds, and of what `JSON.GET` indents by.
+pub const PATH_LIMIT_BYTES: usize = 1024;
+
+/// Most paths and options of `JSON.GET`.
+const PATHS_LIMIT: usize = 64;
+
+/// Bytes of a Bloom filter for each item, at the smallest share of errors that is let through.
+const FILTER_ITEM_BYTES: u64 = 6;
+const FILTER_ERROR: f64 = 1e-9;
+const FILTER_EXPANSION: u64 = 8;
+
+/// What the commands of one call have asked for so far.
+#[derive(Debug, Default)]
+pub struct Asked {
+    items: u64,
+    growth_bytes: u64,
+    heavy: usize,
+}
+
+/// What a number in a command means.
+enum Rule {
+    /// The argument at this position is a number of items; below 0, of as many with repeats.
+    Count(usize),
+    /// The argument after each of these words is one.
+    After(&'static str),
+    /// `LIMIT`, an offset and a number of items.
+    Limit,
+    /// The arguments from this position on are a first and a last index.
+    Span(usize),
+    /// The end of `XPENDING` is a number of items.
+    Pending,
+    /// A value becomes as long as this offset says, in bytes.
+    Bytes(usize),
+    /// A value becomes as long as this offset says, in bits.
+    Bit(usize),
+    /// Fields of bits, each with its offset.
+    Fields,
+    /// The command combines or copies what is stored.
+    Heavy,
+    /// A Bloom filter is made for so many items; the error's share may stand before it.
+    Filter(Option<usize>),
+}
+
+use Rule::{After, Bit, Bytes, Count, Fields, Filter, Heavy, Limit, Pending, Span};
+
+/// The rules of the commands that have some. Those of JSON are all alike.
+static RULES: &[(&[&str], &[Rule])] = &[
+    (&["HRANDFIELD", "LPOP", "RPOP", "SPOP", "SRANDMEMBER", "ZPOPMAX", "ZPOPMIN", "ZRANDMEMBER"], &[Count(2)]),
+    (&["GEORADIUSBYMEMBER_RO", "GEORADIUS_RO", "GEOSEARCH", "LMPOP", "LPOS", "ZMPOP"], &[After("COUNT")]),
+    (&["HSCAN", "SSCAN", "ZSCAN"], &[After("COUNT")]),
+    (&["XAUTOCLAIM", "XINFO|STREAM", "XRANGE", "XREAD", "XREADGROUP", "XREVRANGE"], &[After("COUNT")]),
+    (&["XPENDING"], &[Pending]),
+    (&["MEMORY|USAGE"], &[After("SAMPLES")]),
+    (&["LRANGE", "ZREVRANGE"], &[Span(2)]),
+    (&["ZRANGE"], &[Span(2), Limit]),
+    (&["ZRANGESTORE"], &[Span(3), Limit, Heavy]),
+    (&["ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREVRANGEBYLEX", "ZREVRANGEBYSCORE"], &[Limit]),
+    (&["SETRANGE"], &[Bytes(2)]),
+    (&["SETBIT"], &[Bit(2)]),
+    (&["BITFIELD"], &[Fields]),
+    (&["GEOSEARCHSTORE"], &[After("COUNT"), Heavy]),
+    (&["BITOP", "SDIFF", "SDIFFSTORE", "SINTER", "SINTERCARD", "SINTERSTORE", "SUNION", "SUNIONSTORE"], &[Heavy]),
+    (&["ZDIFF", "ZDIFFSTORE", "ZINTER", "ZINTERCARD", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE"], &[Heavy]),
+    (&["COPY"], &[Heavy]),
+    (&["BF.RESERVE"], &[Filter(Some(2))]),
+    (&["BF.INSERT"], &[Filter(None)]),
+];
+
+/// Checks a command whose keys stand at these positions, and adds it to what its call asks for.
+///
+/// # Errors
+/// It asks for more than a bound; the text names the bound.
+pub fn check(row: &Row, command: &Command, keys: &[usize], asked: &mut Asked) -> Result<(), String> {
+    let name = row.name;
+    if keys.len() > KEYS_LIMIT {
+        return Err(format!("{name} names {} keys, and a command names at most {KEYS_LIMIT}", keys.len()));
+    }
+    let of_key = |position: &usize| command.get(*position).map_or(&[][..], Vec::as_slice);
+    if let Some(key) = keys.iter().map(of_key).find(|key| key.len() > KEY_LIMIT_BYTES) {
+        return Err(format!("a key has at most {KEY_LIMIT_BYTES} bytes, and here is one of {}", key.len()));
+    }
+    if keys.len() > 2 {
+        let mut sorted: Vec<_> = keys.iter().map(of_key).collect();
+        sorted.sort_unstable();
+        if sorted.windows(3).any(|window| matches!(window, [a, b, c] if a == b && b == c)) {
+            return Err(format!("{name} names a key more than twice; name it once"));
+        }
+    }
+    if row.family == "@json" {
+        return json(name, command);
+    }
+    let rules = RULES.iter().filter(|(names, _)| names.contains(&name)).flat_map(|(_, rules)| *rules);
+    rules.map(|rule| rule.check(name, command, keys.len(), asked)).collect()
+}
+
+impl Rule {
+    fn check(&self, name: &str, command: &Command, keys: usize, asked: &mut Asked) -> Result<(), String> {
+        match self {
+            Count(at) => asked.items(name, number(command, *at)),
+            After(word) => after(command, word).try_for_each(|position| asked.items(name, number(command, position))),
+            Limit => after(command, "LIMIT").try_for_each(|position| {
+                // Below 0 there is no limit, as if the option were not given.
+                asked.items(name, number(command, position + 1).filter(|count| *count >= 0))
+            }),
+            Span(at) => {
+                // By score or by name the two are no indices.
+                let is_other = |word| after(command, word).next().is_some();
+                let span = (number(command, *at), number(command, at + 1));
+                match span {
+                    (Some(first @ 0..), Some(last)) if !is_other("BYSCORE") && !is_other("BYLEX") => {
+                        asked.items(name, Some(last.saturating_sub(first).saturating_add(1)).filter(|span| *span > 0))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Pending => {
+                let has_idle = command.get(3).is_some_and(|option| option.eq_ignore_ascii_case(b"IDLE"));
+                asked.items(name, number(command, if has_idle { 7 } else { 5 }))
+            }
+            Bytes(at) => {
+                let added = command.get(at + 1).map_or(0, Vec::len);
+                asked.grows(name, number(command, *at).map(|offset| offset.unsigned_abs().saturating_add(added as u64)))
+            }
+            Bit(at) => asked.grows(name, number(command, *at).map(|bit| bit.unsigned_abs() / 8 + 1)),
+            Fields => fields(command).try_for_each(|bytes| asked.grows(name, Some(bytes))),
+            Heavy => {
+                asked.heavy += 1;
+                if keys > COMBINED_KEYS_LIMIT {
+                    return Err(format!("{name} names {keys} keys, and it combines at most {COMBINED_KEYS_LIMIT}"));
+                }
+                if asked.heavy > HEAVY_LIMIT {
+                    return Err(format!(
+                        "a call sends at most {HEAVY_LIMIT} commands that combine or copy, such as {name}"
+                    ));
+                }
+                Ok(())
+            }
+            Filter(error) => filter(name, command, *error, asked),
+        }
+    }
+}
+
+impl Asked {
+    fn items(&mut self, name: &str, count: Option<i64>) -> Result<(), String> {
+        let count = count.map_or(0, i64::unsigned_abs);
+        if count > COUNT_LIMIT {
+            return Err(format!("{name} asks for {count} items, and a command asks for at most {COUNT_LIMIT}"));
+        }
+        self.items += count;
+        if self.items > CALL_COUNT_LIMIT {
+            return Err(format!("the commands of a call ask for at most {CALL_COUNT_LIMIT} items together"));
+        }
+        Ok(())
+    }
+
+    fn grows(&mut self, name: &str, bytes: Option<u64>) -> Result<(), String> {
+        let bytes = bytes.unwrap_or_default();
+        if bytes > VALUE_LIMIT_BYTES as u64 {
+            return Err(format!("{name} makes a value of {bytes} bytes, and a value has at most {VALUE_LIMIT_BYTES}"));
+        }
+        self.growth_bytes += bytes;
+        if self.growth_bytes > CALL_GROWTH_BYTES {
+            return Err(format!(
+                "the commands of a call reserve at most {CALL_GROWTH_BYTES} bytes together by offsets"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A whole number; what is none is the server's to refuse.
+fn number(command: &Command, at: usize) -> Option<i64> {
+    std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
+}
+
+/// The positions after each place where a word stands.
+fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_it = move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
+    // Only XREAD has an option where others have their key.
+    let is_xread = command.first().is_some_and(|name| name.eq_ignore_ascii_case(b"XREAD"));
+    command.iter().enumerate().skip(if is_xread { 1 } else { 2 }).filter(is_it).map(|(position, _)| position + 1)
+}
+
+/// The bytes that a value needs for each field of bits: after GET, SET and INCRBY come a type and an offset, which `#` counts
+/// in fields.
+fn fields(command: &Command) -> impl Iterator<Item = u64> + '_ {
+    let words: &[&[u8]] = &[b"GET", b"SET", b"INCRBY"];
+    let is_field = |word: &Vec<u8>| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+    command.iter().enumerate().filter(move |(_, word)| is_field(word)).filter_map(|(position, _)| {
+        let width: u64 = std::str::from_utf8(command.get(position + 1)?.get(1..)?).ok()?.parse().ok()?;
+        let offset = std::str::from_utf8(command.get(position + 2)?).ok()?;
+        let bits = match offset.strip_prefix('#') {
+            Some(fields) => fields.parse::<u64>().ok()?.saturating_mul(width),
+            None => offset.parse().ok()?,
+        };
+        Some(bits.saturating_add(width) / 8 + 1)
+    })
+}
+
+fn filter(name: &str, command: &Command, error: Option<usize>, asked: &mut Asked) -> Result<(), String> {
+    let text = |at: usize| command.get(at).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let errors = error.into_iter().chain(after(command, "ERROR"));
+    if errors.filter_map(|at| text(at)?.parse::<f64>().ok()).any(|share| share < FILTER_ERROR) {
+        return Err(format!("{name} asks for a share of errors below {FILTER_ERROR}"));
+    }
+    let expansion = after(command, "EXPANSION").filter_map(|at| number(command, at)).max().unwrap_or_default();
+    if expansion.unsigned_abs() > FILTER_EXPANSION {
+        return Err(format!("{name} asks for an EXPANSION of {expansion}, and it is at most {FILTER_EXPANSION}"));
+    }
+    let capacities = error.map(|at| at + 1).into_iter().chain(after(command, "CAPACITY"));
+    let capacities = capacities.filter_map(|at| number(command, at));
+    capacities
+        .into_iter()
+        .try_for_each(|capacity| asked.grows(name, Some(capacity.unsigned_abs().saturating_mul(FILTER_ITEM_BYTES))))
+}
+
+/// A path that finds many places multiplies what is written to them, or read from them.
+fn json(name: &str, command: &Command) -> Result<(), String> {
+    let last = command.len().saturating_sub(1);
+    let (paths, values): (Vec<usize>, Vec<usize>) = match name {
+        "JSON.GET" => ((2..=last).collect(), Vec::new()),
+        "JSON.MGET" => (vec![last], Vec::new()),
+        "JSON.MSET" => ((2..=last).step_by(3).collect(), (3..=last).step_by(3).collect()),
+        // Without a path the value is in its place.
+        "JSON.STRAPPEND" if last == 2 => (Vec::new(), Vec::new()),
+        _ => (vec![2], (3..=last).collect()),
+    };
+    if name == "JSON.GET" && paths.len() > PATHS_LIMIT {
+        return Err(format!("{name} has at most {PATHS_LIMIT} paths and options"));
+    }
+    let of = |positions: &[usize]| -> Vec<&[u8]> {
+        positions.iter().filter_map(|position| command.get(*position)).map(Vec::as_slice).collect()
+    };
+    let (paths, values) = (of(&paths), of(&values));
+    if paths.iter().any(|path| path.len() > PATH_LIMIT_BYTES) {
+        return Err(format!("a path or an option of {name} has at most {PATH_LIMIT_BYTES} bytes"));
+    }
+    if paths.iter().any(|path| path.windows(2).filter(|pair| *pair == b"..").count() > 1) {
+        return Err(format!("a path of {name} has `..` at most once"));
+    }
+    let finds_many =
+        |path: &&[u8]| path.iter().any(|byte| b"*?:,".contains(byte)) || path.windows(2).any(|p| p == b"..");
+    if paths.iter().any(finds_many) && values.iter().map(|value| value.len()).sum::<usize>() > PATH_LIMIT_BYTES {
+        return Err(format!(
+            "{name} writes at most {PATH_LIMIT_BYTES} bytes where its path may find many places; name one place"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::commands::{COMMANDS, find};
+    use super::super::keys::positions;
+    use super::*;
+
+    fn command(words: &str) -> Command {
+        words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect()
+    }
+
+    fn checked(words: &str, asked: &mut Asked) -> Result<(), String> {
+        let command = command(words);
+        let row = find(&command).unwrap();
+        check(row, &command, &positions(row, &command).unwrap(), asked)
+    }
+
+    #[test]
+    fn arguments_above_a_bound_are_refused_with_the_bound() {
+        #[track_caller]
+        fn check(words: &str, expected: Result<(), &str>) {
+            match (checked(words, &mut Asked::default()), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(text), Err(part)) => assert!(text.contains(part), "{words}: {text}"),
+                (found, _) => panic!("{words}: {found:?}"),
+            }
+        }
+        let (count, value) = (Err("at most 65536"), Err("at most 33554432"));
+        check("SETRANGE k 33554431 x", Ok(()));
+        check("SETRANGE k 33554432 x", value);
+        check("setrange k 536870911 x", value);
+        check("SETBIT k 268435456 1", value);
+        check("SETBIT k 268435455 1", Ok(()));
+        check("SETBIT k 4294967295 1", value);
+        check("BITFIELD k SET u8 #4294967295 1", value);
+        check("BITFIELD k GET u8 0 INCRBY i64 4294967295 1", value);
+        check("BITFIELD k OVERFLOW SAT INCRBY u2 100 1 GET u4 0", Ok(()));
+        for name in ["SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "SPOP", "LPOP", "RPOP", "ZPOPMIN", "ZPOPMAX"] {
+            check(&format!("{name} k 65536"), Ok(()));
+            check(&format!("{name} k 65537"), count);
+            check(&format!("{name} k -65537"), count);
+            check(&format!("{name} k -9223372036854775808"), count);
+            check(&format!("{name} k"), Ok(()));
+        }
+        for words in ["HSCAN k 0", "SSCAN k 0", "ZSCAN k 0", "XRANGE k - +", "XREVRANGE k + -", "LPOS k e"] {
+            check(&format!("{words} COUNT 1000"), Ok(()));
+            check(&format!("{words} count 1000000000"), count);
+        }
+        check("XREAD COUNT 100000 STREAMS k 0", count);
+        check("XREADGROUP GROUP g c COUNT 100000 STREAMS k >", count);
+        check("XAUTOCLAIM k g c 0 0 COUNT 100000", count);
+        check("XINFO STREAM k FULL COUNT 100000", count);
+        check("XPENDING k g - + 100000", count);
+        check("XPENDING k g IDLE 1 1700000000000 + 100000", count);
+        check("XPENDING k g 1700000000000 + 10", Ok(()));
+        check("GEOSEARCH k FROMLONLAT 0 0 BYRADIUS 1 km COUNT 100000 ANY", count);
+        check("LMPOP 1 k LEFT COUNT 100000", count);
+        check("ZMPOP 1 k MIN COUNT 100000", count);
+        check("MEMORY USAGE k SAMPLES 100000", count);
+        check("LRANGE k 0 -1", Ok(()));
+        check("LRANGE k 0 65535", Ok(()));
+        check("LRANGE k 0 65536", count);
+        check("ZRANGE k 0 1700000000 BYSCORE", Ok(()));
+        check("ZRANGE k 0 1700000000", count);
+        check("ZRANGE k 0 1 BYSCORE LIMIT 0 -1", Ok(()));
+        check("ZRANGEBYSCORE k 0 1 LIMIT 0 100000", count);
+        check("ZRANGESTORE to k 0 100000", count);
+        let keys = |count: usize| (0..count).map(|index| format!(" k{index}")).collect::<String>();
+        check(&format!("SUNION{}", keys(64)), Ok(()));
+        check(&format!("SUNION{}", keys(65)), Err("at most 64"));
+        check(&format!("ZUNION 65{}", keys(65)), Err("at most 64"));
+        check(&format!("BITOP OR to{}", keys(64)), Err("at most 64"));
+        check(&format!("MGET{}", keys(4096)), Ok(()));
+        check(&format!("MGET{}", keys(4097)), Err("at most 4096"));
+        check("MGET k k", Ok(()));
+        check("MGET k a k b k", Err("more than twice"));
+        check(&format!("GET {}", "k".repeat(65_537)), Err("at most 65536"));
+        check("BF.RESERVE k 0.01 5000000", Ok(()));
+        check("BF.RESERVE k 0.01 1000000000000", value);
+        check("BF.RESERVE k 1e-300 1000", Err("below"));
+        check("BF.RESERVE k 0.01 1000 EXPANSION 65536", Err("at most 8"));
+        check("BF.INSERT k CAPACITY 1000000000000 ITEMS a", value);
+        check("BF.INSERT k ERROR 1e-300 ITEMS a", Err("below"));
+        check("JSON.SET k $.a 1", Ok(()));
+        check(&format!("JSON.SET k $.a \"{}\"", "x".repeat(2000)), Ok(()));
+        check(&format!("JSON.SET k $..a \"{}\"", "x".repeat(2000)), Err("1024"));
+        check(&format!("JSON.MSET a $ 1 b $[*] \"{}\"", "x".repeat(2000)), Err("1024"));
+        check(&format!("JSON.GET k INDENT {}", "x".repeat(2000)), Err("1024"));
+        check(&format!("JSON.GET k{}", " $".repeat(65)), Err("at most 64"));
+        check("JSON.GET k $..*..*", Err("once"));
+        check("JSON.GET k $..a", Ok(()));
+    }
+
+    #[test]
+    fn the_commands_of_a_call_share_its_bounds() {
+        #[track_caller]
+        fn check(words: &str, at_most: usize) {
+            let mut asked = Asked::default();
+            let sent = (0..=at_most).take_while(|_| checked(words, &mut asked).is_ok()).count();
+            assert_eq!(sent, at_most, "{words}");
+        }
+        check("SRANDMEMBER k -65536", 16);
+        check("SETRANGE k 33554431 x", 2);
+        check("SETBIT k 100000000 1", 5);
+        check("COPY a b", HEAVY_LIMIT);
+        check("SUNIONSTORE to a b", HEAVY_LIMIT);
+    }
+
+    #[test]
+    fn every_rule_is_of_a_command_that_can_be_sent() {
+        for name in RULES.iter().flat_map(|(names, _)| *names) {
+            assert!(COMMANDS.iter().any(|row| row.name == *name), "{name}");
+        }
+    }
+}
