@@ -101,6 +101,11 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             Wrong(BASE, "libonnxruntime.so"),
         ),
         (
+            "an engine beside the host",
+            |image| base(image, &[&[Member::file("usr/bin/engine/libonnxruntime.so", EVIL)]]),
+            Wrong(BASE, "usr/bin/engine"),
+        ),
+        (
             "a link for the engine's folder",
             |image| base(image, &[&[Member::link("usr/lib", b'2', "/x"), Member::link("x/scorebox", b'2', "/y")]]),
             Wrong(BASE, "usr/lib"),

@@ -63,6 +63,15 @@ const CASES: &[Case] = &[
         "config",
         "x-evil",
     ),
+    (
+        "base that is none",
+        |image| {
+            annotate(image, "base.name", "r.io/base:1");
+            annotate(image, "base.digest", &digest(b""));
+        },
+        "base is named",
+        "no layer lies below",
+    ),
     ("title", |image| annotate(image, "title", "other"), "annotation org.opencontainers.image.title", "says other"),
     ("version", |image| annotate(image, "version", "9"), "annotation org.opencontainers.image.version", "says 9"),
     (

@@ -90,7 +90,7 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
                     .expect("an object")
                     .remove("org.opencontainers.image.base.name");
             },
-            Wrong("base is named", "no annotation"),
+            NeedsKey("base is the one that is named"),
         ),
     ]);
 }

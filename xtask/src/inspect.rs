@@ -264,6 +264,10 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     }
     report.check("layers of `package` are on top", problems.is_empty(), || problems.join(", "));
     if division.start == 0 {
+        if let Some((name, _)) = &report.base {
+            let problem = format!("the image says that it is on {name}, and no layer lies below those of `package`");
+            report.note("base is named", "", Verdict::Wrong(problem));
+        }
         return;
     }
     let what = "base leaves the app and the host alone";
@@ -272,15 +276,12 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     } else {
         report.check(what, contents.intrusions.is_empty(), || contents.intrusions.join(", "));
     }
-    match &report.base {
-        Some((name, _)) => {
-            let said = format!("the image says that what lies below is {name}");
-            report.needs_key("base is the one that is named", said);
-        }
-        None => report.check("base is named", false, || {
-            format!("{} layers lie below those of `package`, and no annotation says whose", division.start)
-        }),
-    }
+    // A manifest in Docker's form has no annotations.
+    let said = match &report.base {
+        Some((name, _)) => format!("the image says that what lies below is {name}"),
+        None => format!("{} layers lie below those of `package`, and no annotation says whose", division.start),
+    };
+    report.needs_key("base is the one that is named", said);
 }
 
 /// A small blob, whole.

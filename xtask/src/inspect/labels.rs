@@ -95,6 +95,10 @@ fn annotations(report: &mut Report, contents: &Contents, manifest: &Value, setti
         let annotations = manifest.get("annotations");
         let said = annotations.and_then(|all| all.get(format!("org.opencontainers.image.{name}")));
         let said = said.and_then(Value::as_str).map(str::to_owned);
+        // A manifest in Docker's form has none, and claims nothing.
+        if said.is_none() {
+            continue;
+        }
         if contents.is_damaged {
             report.note(what, "", unknown());
             continue;

@@ -184,7 +184,7 @@ fn odd() -> Vec<Vec<Vec<Member>>> {
         on(&[member("pax", b'x', "20 path=real/by-pax\n"), member("x", b'0', "2")]),
         on(&[
             member("pax", b'x', "20 path=real/by-pax\n"),
-            member("y", b'x', "18 linkpath=real\n"),
+            member("y", b'x', "17 linkpath=real\n"),
             member("z", b'2', "link"),
         ]),
     ]
