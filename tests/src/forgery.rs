@@ -32,7 +32,7 @@ impl Member {
     pub fn new(name: &str, kind: u8, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();
         header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_entry_type(tar::EntryType::new(kind));
+        header.as_mut_bytes()[156] = kind;
         header.set_mode(if kind == b'5' { 0o755 } else { 0o644 });
         header.set_uid(0);
         header.set_gid(0);

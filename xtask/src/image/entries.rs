@@ -260,7 +260,7 @@ mod tests {
     fn member_sized(name: &[u8], kind: u8, content: &[u8], size: u64) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.as_mut_bytes()[..name.len()].copy_from_slice(name);
-        header.set_entry_type(tar::EntryType::new(kind));
+        header.as_mut_bytes()[156] = kind;
         header.set_mode(0o644);
         header.set_uid(0);
         header.set_gid(0);

@@ -3,8 +3,11 @@
 //! Owns the rules of containerd and runc: how a path is cleaned, which links lead where, what a mark of removal removes, what
 //! replaces what. Must not know what the files are for, nor where the layers come from. It holds names and digests, no bytes.
 
+mod path;
+
 use std::collections::{BTreeMap, VecDeque};
 
+use self::path::{Place, ROOT, check_length, cleaned, shown};
 use crate::digest::Digest;
 use crate::image::entries::{EntryKind, TarEntry};
 
@@ -12,18 +15,14 @@ use crate::image::entries::{EntryKind, TarEntry};
 const MOST_NODES: usize = 1_000_000;
 /// Most bytes of all names and targets of links together.
 const MOST_NAME_BYTES: usize = 128 << 20;
-/// Longest path in bytes: `PATH_MAX` of Linux.
-const LONGEST_PATH_BYTES: usize = 4096;
-/// Longest name in bytes: `NAME_MAX` of Linux.
-const LONGEST_NAME_BYTES: usize = 255;
+/// Most nodes that marks of removal look at, for all marks of an image: each looks at everything below its folder.
+const MOST_LOOKS: usize = 20_000_000;
 /// Most links on the way to one file, as the runtimes count.
 const MOST_LINKS: usize = 255;
 /// Name of the mark that hides what lower layers have in its folder.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Begins the name of a mark that removes the file with the rest of the name.
 const WHITEOUT: &[u8] = b".wh.";
-/// The root's place among the nodes.
-const ROOT: usize = 0;
 
 /// A file system.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub struct RootFs {
     nodes: Vec<Node>,
     name_bytes: usize,
     layer: usize,
+    /// Nodes that marks of removal have looked at.
+    looks: usize,
 }
 
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl RootFs {
     /// An empty file system.
     pub fn new() -> Self {
         let root = Node { what: What::Folder(BTreeMap::new()), layer: 0, is_explicit: true };
-        Self { nodes: vec![root], name_bytes: 0, layer: 0 }
+        Self { nodes: vec![root], name_bytes: 0, layer: 0, looks: 0 }
     }
 
     /// Begins a layer; layers are counted from the bottom up.
@@ -234,42 +235,53 @@ impl RootFs {
         hidden: &[u8],
     ) -> Result<Applied, String> {
         if mark == OPAQUE {
-            self.hide_lower(parent);
+            self.hide_lower(parent)?;
             return Ok(Applied { path: shown(&path), is_ambiguous: false });
         }
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(format!("holds `{}`, which removes no file", String::from_utf8_lossy(mark)));
         }
-        // By OCI's rules a mark is for lower layers alone; some runtimes remove what the same layer brings, too.
-        let is_ambiguous = self.child(parent, hidden).is_some_and(|node| self.is_of_layer(node));
-        self.unlink(parent, hidden);
         path.push(hidden.to_vec());
+        let Some(node) = self.child(parent, hidden) else {
+            return Ok(Applied { path: shown(&path), is_ambiguous: false });
+        };
+        // By OCI's rules a mark is for lower layers alone; some runtimes remove what the same layer brings, too.
+        let is_ambiguous = self.hide_lower(node)? || self.is_of_layer(node);
+        if !is_ambiguous {
+            self.unlink(parent, hidden);
+        }
         Ok(Applied { path: shown(&path), is_ambiguous })
     }
 
-    /// Removes what lower layers have in a folder. A folder with something of this layer in it stays.
-    fn hide_lower(&mut self, folder: usize) {
-        let mut order = vec![(folder, None)];
+    /// Removes what lower layers have in a folder. True if something of this layer stays in it.
+    fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
+        let mut order = Vec::new();
         let mut open = vec![folder];
         while let Some(node) = open.pop() {
             let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) else { continue };
             for (name, child) in children {
-                order.push((*child, Some((node, name.clone()))));
+                order.push((*child, node, name.clone()));
                 open.push(*child);
             }
         }
+        self.looks += order.len();
+        if self.looks > MOST_LOOKS {
+            return Err("holds too many marks of removal".to_owned());
+        }
+        let mut stays = false;
         // What is deeper comes later; from the end on, a folder is looked at when nothing is left in it that should not be.
-        for (node, place) in order.into_iter().rev() {
-            let Some((parent, name)) = place else { continue };
+        for (node, parent, name) in order.into_iter().rev() {
             let is_empty = match self.nodes.get(node).map(|node| &node.what) {
                 Some(What::Folder(children)) => children.is_empty(),
                 _ => true,
             };
-            let is_lower = self.nodes.get(node).is_some_and(|node| node.layer != self.layer);
-            if is_empty && is_lower {
+            if is_empty && self.nodes.get(node).is_some_and(|node| node.layer != self.layer) {
                 self.unlink(parent, &name);
+            } else {
+                stays = true;
             }
         }
+        Ok(stays)
     }
 
     /// What a hard link shares with its target. Links on the way are followed, a link at its end is not.
@@ -327,63 +339,6 @@ impl RootFs {
     fn is_of_layer(&self, node: usize) -> bool {
         self.nodes.get(node).is_some_and(|node| node.is_explicit && node.layer == self.layer)
     }
-}
-
-/// A folder by the nodes from the root on, and the names from the root on; where there are more names, those folders are
-/// not there.
-struct Place {
-    nodes: Vec<usize>,
-    names: Vec<Vec<u8>>,
-}
-
-impl Place {
-    /// The folder's node, if it is there.
-    fn node(&self) -> Option<usize> {
-        self.nodes.last().copied().filter(|_| self.nodes.len() == self.names.len() + 1)
-    }
-
-    fn up(&mut self) {
-        if self.nodes.len() > self.names.len() && self.nodes.len() > 1 {
-            self.nodes.pop();
-        }
-        self.names.pop();
-    }
-
-    fn down(&mut self, node: Option<usize>, name: Vec<u8>) {
-        self.nodes.extend(node);
-        self.names.push(name);
-    }
-}
-
-/// The names on the way of a path, as Go's `filepath.Clean` leaves them: before any link is looked at.
-pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    for name in path.split(|byte| *byte == b'/') {
-        match name {
-            b"" | b"." => {}
-            // Some runtimes stop at the root, others refuse the layer.
-            b".." if names.pop().is_none() => {
-                return Err(format!("`{}` leads out of the root", String::from_utf8_lossy(path)));
-            }
-            b".." => {}
-            name => names.push(name.to_vec()),
-        }
-    }
-    check_length(&names)?;
-    Ok(names)
-}
-
-fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
-    let total: usize = names.iter().map(|name| name.len() + 1).sum();
-    let longest = names.iter().map(Vec::len).max().unwrap_or_default();
-    if total > LONGEST_PATH_BYTES || longest > LONGEST_NAME_BYTES {
-        return Err(format!("holds a path of {total} bytes with a name of {longest}, which Linux does not have"));
-    }
-    Ok(())
-}
-
-fn shown(names: &[Vec<u8>]) -> String {
-    names.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
