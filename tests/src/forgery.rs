@@ -227,10 +227,11 @@ impl Forgery {
     /// # Panics
     /// The documents hold no lists.
     pub fn insert(&mut self, at: usize, members: &[Member]) {
-        let lists = [&mut self.config["rootfs"]["diff_ids"], &mut self.config["history"], &mut self.manifest["layers"]];
-        for list in lists {
-            list.as_array_mut().expect("a list").insert(at, json!({ "created_by": "another builder" }));
-        }
+        let entry = || json!({ "created_by": "another builder" });
+        let insert = |list: &mut Value| list.as_array_mut().expect("a list").insert(at, entry());
+        insert(&mut self.config["rootfs"]["diff_ids"]);
+        insert(&mut self.config["history"]);
+        insert(&mut self.manifest["layers"]);
         self.set(at, &tar(members));
     }
 

@@ -2,11 +2,15 @@
 //!
 //! Owns the alterations of a base. Must not know how they are found.
 
+use std::process::Command;
+
 use scorebox_tests::forgery::{Forgery, Member, digest, gzip, members, tar};
-use scorebox_tests::require;
+use scorebox_tests::packaging::{package, packaged, project};
+use scorebox_tests::registry::Registry;
 use scorebox_tests::verdict::Outcome::{NeedsKey, Wrong};
 use scorebox_tests::verdict::judge;
-use serde_json::json;
+use scorebox_tests::{place, require, run, stand_in};
+use serde_json::{Value, json};
 
 const BASE: &str = "base leaves the app and the host alone";
 const MODEL: &str = "home/site/wwwroot/model/";
@@ -188,4 +192,40 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
     ]);
     // The helper reads what it writes.
     assert_eq!(members(&tar(&[Member::file("a", b"b")])).len(), 1);
+}
+
+#[test]
+fn an_image_on_a_base_is_right_and_its_signature_settles_what_else_is_open() {
+    require!("docker-registry", "skopeo", "umoci", "openssl");
+    let (project, dir, registry) = (project(), tempfile::tempdir().expect("a folder"), Registry::start());
+    let (private, public) = (dir.path().join("private"), dir.path().join("public"));
+    let mut make = run::tool("openssl");
+    make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]).arg(&private);
+    run::finish(&mut make, b"").ended(0);
+    let mut export = run::tool("openssl");
+    export.args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(&public);
+    run::finish(&mut export, b"").ended(0);
+    let bases = [(stand_in::functions(&registry), true), (stand_in::plain(&registry), false)];
+    for (base, is_functions) in bases {
+        let layout = dir.path().join(base.name.replace(['/', ':'], "-"));
+        let mut command = package(project.path(), &layout);
+        command.args(["--base", &base.name, "--base-plain-http", "--sign-key"]).arg(&private);
+        packaged(&mut command);
+        let inspect = |more: &[&str]| {
+            let mut command = Command::new(place::xtask());
+            command.env_clear().arg("inspect").arg(&layout).args(["--output", "json"]).args(more);
+            run::finish(&mut command, b"").ended(0).json()
+        };
+        let open = |report: &Value| {
+            let checks = report["checks"].as_array().expect("checks").iter();
+            let open = checks.filter(|check| check["verdict"] == "open").filter_map(|check| check["what"].as_str());
+            open.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let without = open(&inspect(&[]));
+        assert!(without.contains(&"base is the one that is named".to_owned()), "{without:?}");
+        let starts = "program of the base that starts the host".to_owned();
+        assert_eq!(without.contains(&starts), is_functions, "{without:?}");
+        let with = open(&inspect(&["--key", public.to_str().expect("a path")]));
+        assert!(with.is_empty(), "{with:?}");
+    }
 }

@@ -141,10 +141,10 @@ fn documents_that_two_readers_read_differently_are_named() {
             move |text: String| format!("{},{key}:{value}}}", text.strip_suffix('}').expect("an object"))
         };
         let entrypoint = |text: String| text.replace("\"config\":{", "\"config\":{\"entrypoint\":[\"/evil\"],");
-        refuse("second entrypoint", &entrypoint, &same, "config", "Entrypoint");
+        refuse("second entrypoint", &entrypoint, &same, "config", "`entrypoint` twice");
         refuse("second config", &second("\"config\"", "{}"), &same, "config", "stands twice");
-        refuse("second layers", &same, &second("\"Layers\"", "[]"), "manifest", "another form");
-        refuse("long s", &same, &second("\"layer\u{17f}\"", "[]"), "manifest", "another form");
+        refuse("second layers", &same, &second("\"Layers\"", "[]"), "manifest", "`layers` twice");
+        refuse("long s", &same, &second("\"layer\u{17f}\"", "[]"), "manifest", "beyond ASCII");
     });
 }
 

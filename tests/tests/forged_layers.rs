@@ -50,7 +50,8 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
             |image| {
                 let app = image.config["history"][image.layer("app")].clone();
                 image.insert(image.count(), &[Member::file(CODE, EVIL)]);
-                image.config["history"][image.count() - 1] = app;
+                let top = image.count() - 1;
+                image.config["history"][top] = app;
             },
             Wrong(ON_TOP, "no layer of `package` holds the host"),
         ),

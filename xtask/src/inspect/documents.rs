@@ -28,9 +28,13 @@ fn check(value: &Value) -> Result<(), String> {
         Value::Object(object) => {
             let mut seen = BTreeSet::new();
             for (key, value) in object {
-                // Beyond ASCII some letters are another case of one within it.
-                if !key.is_ascii() || !seen.insert(key.to_ascii_lowercase()) {
-                    return Err(format!("holds the key `{}` in another form, too", quoted(key, NAME_BYTES)));
+                let shown = || quoted(key, NAME_BYTES);
+                if !key.is_ascii() {
+                    // Some letters there are another case of one within it.
+                    return Err(format!("holds the key `{}` with letters beyond ASCII", shown()));
+                }
+                if !seen.insert(key.to_ascii_lowercase()) {
+                    return Err(format!("holds the key `{}` twice, in different cases", shown()));
                 }
                 if !FREE.contains(&key.as_str()) {
                     check(value)?;
