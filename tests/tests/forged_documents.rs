@@ -216,11 +216,14 @@ fn what_a_layout_states_is_bounded_before_it_is_read() {
     });
 }
 
+/// Where a text of the image stands, and how it is put there.
+type Place<'a> = (&'static str, &'a dyn Fn(&mut Forgery));
+
 #[test]
 fn nothing_of_an_image_reaches_the_terminal_unescaped() {
     let evil = "x\nok     layer app  1 bytes, all is well\r\u{1b}[2K\u{9b}1A\u{7f}\u{202e}";
     let escaped = "x\\nok     layer app";
-    let places: [(&str, &dyn Fn(&mut Forgery)); 9] = [
+    let places: [Place<'_>; 9] = [
         ("label", &|image| image.config["config"]["Labels"]["dev.scorebox.scorer.name"] = evil.into()),
         ("unknown label", &|image| image.config["config"]["Labels"][format!("dev.scorebox.{evil}")] = "x".into()),
         ("base", &|image| {

@@ -134,7 +134,8 @@ fn variables(report: &mut Report, container: &Map<String, Value>, written: &Valu
             report.needs_key("variables of the base", format!("`{shown}` says where libraries are looked for"));
         }
     }
-    for entry in ours.iter().filter(|entry| !found.contains(entry) && !(has_base && name(entry) == "PATH")) {
+    let is_there = |entry: &String| found.contains(entry) || has_base && name(entry) == "PATH";
+    for entry in ours.iter().filter(|entry| !is_there(entry)) {
         problems.push(format!("`{entry}` is missing"));
     }
     report.check("variables are those that `package` writes", problems.is_empty(), || problems.join(", "));

@@ -31,7 +31,10 @@ fn tar(members: &[Member]) -> Vec<u8> {
         let content = if is_link { "" } else { content };
         header.as_mut_bytes()[156] = *kind;
         header.set_mode(if *kind == b'5' { 0o755 } else { 0o644 });
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0), header.set_size(content.len() as u64));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(content.len() as u64);
         header.set_cksum();
         bytes.extend(header.as_bytes());
         bytes.extend(content.as_bytes());
