@@ -2,7 +2,7 @@
 //!
 //! Owns the alterations of our own layers, and what lies on top of them. Must not know how they are found.
 
-use scorebox_tests::forgery::{Forgery, Member, tar};
+use scorebox_tests::forgery::{Forgery, Member, digest, tar};
 use scorebox_tests::require;
 use scorebox_tests::verdict::Outcome::{NeedsKey, Right, Wrong};
 use scorebox_tests::verdict::judge;
@@ -260,6 +260,11 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             Wrong("precompiled.digest in scorebox.toml", "machine code"),
         ),
         (
+            "another model, with its label and comment",
+            another_model,
+            Wrong("precompiled.model in scorebox.toml", "the files say"),
+        ),
+        (
             "another component",
             |image| replace(image, "component.wasm", EVIL),
             Wrong("label dev.scorebox.component.digest", "the files say"),
@@ -334,4 +339,18 @@ fn what_only_a_signature_can_tell_is_said_to_need_a_key() {
             NeedsKey("base is the one that is named"),
         ),
     ]);
+}
+
+/// Changes a model of one file, and says so wherever the image gives the digest to readers.
+fn another_model(image: &mut Forgery) {
+    let layer = image.layer("model");
+    let mut members = image.members(layer);
+    let file = members.last_mut().expect("the model");
+    *file.content.last_mut().expect("a byte") ^= 1;
+    let name = file.name().replace(MODEL, "");
+    let lengths = [name.len(), file.content.len()].map(|length| (length as u64).to_le_bytes());
+    let model = digest(&[&lengths[0], name.as_bytes(), &lengths[1], &file.content].concat());
+    image.set(layer, &tar(&members));
+    image.config["config"]["Labels"]["dev.scorebox.model.digest"] = model.as_str().into();
+    image.config["history"][layer]["comment"] = format!("model: model {model}").into();
 }

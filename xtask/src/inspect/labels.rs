@@ -138,6 +138,7 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     report.check("precompiled.digest in scorebox.toml", code == found, || {
         "another file stands where the machine code should".to_owned()
     });
+    records(report, contents, settings);
     let host: Value = contents
         .kept
         .get("host.json")
@@ -165,6 +166,40 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
             report.needs_key("files of the app folder", format!("scorebox.toml is of another version: {error}"));
         }
     }
+}
+
+/// Compares the digests that scorebox.toml holds of other files: the host goes by some of them, and does not read the files.
+fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
+    let component = contents.of_app(COMPONENT_FILE);
+    let whole = [("component", component), ("model", contents.model.as_ref())];
+    for (section, (key, found)) in ["precompiled", "packaged"].into_iter().flat_map(|one| whole.map(|both| (one, both)))
+    {
+        let Some(said) = settings.text(section, key) else { continue };
+        report.check(
+            format!("{section}.{key} in scorebox.toml"),
+            found.is_some_and(|found| found.to_string() == said),
+            || {
+                format!(
+                    "says {}, and the files say {}",
+                    shown(Some(said.clone())),
+                    shown(found.map(ToString::to_string))
+                )
+            },
+        );
+    }
+    let files =
+        settings.table.get("packaged").and_then(|packaged| packaged.get("file")).and_then(toml::Value::as_array);
+    let Some(files) = files else { return };
+    let text = |file: &toml::Value, key: &str| file.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let differing = files.iter().filter_map(|file| {
+        let (name, said) = (text(file, "name")?, text(file, "digest").filter(|digest| !digest.is_empty())?);
+        let is_there = contents.of_app(&name).is_some_and(|found| found.hex() == said.trim_start_matches("sha256:"));
+        (!is_there).then_some(name)
+    });
+    let differing: Vec<_> = differing.collect();
+    report.check("packaged.file in scorebox.toml", differing.is_empty(), || {
+        format!("it gives other digests for {}", listed(&differing))
+    });
 }
 
 /// Names in a message: a few, each cut.
