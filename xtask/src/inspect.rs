@@ -3,24 +3,32 @@
 //! Owns the order of the checks. Must not know how an image is made: it trusts digests, and a key if it is given one.
 
 mod attached;
+mod container;
 mod contents;
+mod documents;
+mod form;
+mod labels;
 mod report;
+mod rootfs;
 mod store;
+mod system;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use scorebox_host::scorer::World;
+use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE};
+use scorebox_host::text::{REASON_BYTES, quoted};
 use serde_json::Value;
 
 use self::contents::Contents;
+use self::form::Division;
 use self::report::{Report, Verdict};
 use self::store::Store;
 use crate::args::{Format, InspectArgs};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
-use crate::image::manifest::{self, Document};
+use crate::image::layout::LARGEST_DOCUMENT_BYTES;
+use crate::image::manifest::{self, BaseLayer, BaseManifest, Document};
 use crate::image::reading;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
@@ -28,6 +36,10 @@ use crate::workspace;
 
 /// A list may name a list.
 const MOST_LISTS: u32 = 3;
+/// Most layers of an image; no storage driver of a container runtime takes more.
+const MOST_LAYERS: usize = 128;
+/// Most problems that the last message repeats.
+const MOST_REPEATED: usize = 20;
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
@@ -56,177 +68,224 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     if wrong.is_empty() {
         return Ok(());
     }
+    let told = wrong.get(..MOST_REPEATED).unwrap_or(&wrong);
+    let more = wrong.len() - told.len();
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
     Err(Failure::new(
         Kind::Verification,
-        format!("{} is not what it says it is:\n  {}", args.image, wrong.join("\n  ")),
+        format!("{} is not what it says it is:\n  {}{more}", args.image, told.join("\n  ")),
         "do not run it; package and push it again, and find out who altered it",
     ))
 }
 
 fn examine(store: &Store, place: &str, version: &str, key: Option<&PublicKey>) -> Result<Report, Failure> {
-    let (bytes, document) = find(store, place, version)?;
-    let digest = Digest::of(&bytes);
-    let raw: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let found = find(store, place, version)?;
+    let mut report = Report::new(place, Digest::of(&found.bytes));
+    let raw = match documents::read(&found.bytes) {
+        Ok(raw) => {
+            report.note("manifest", format!("{} bytes", found.bytes.len()), Verdict::Good);
+            raw
+        }
+        Err(problem) => {
+            report.note("manifest", "", Verdict::Wrong(problem));
+            Value::Null
+        }
+    };
     let annotation = |name: &str| {
         let value = raw.get("annotations")?.get(format!("org.opencontainers.image.base.{name}"))?;
         value.as_str().map(str::to_owned)
     };
-    let base = annotation("name").zip(annotation("digest"));
-    let mut report =
-        Report { place: place.to_owned(), digest: digest.clone(), labels: BTreeMap::new(), base, checks: Vec::new() };
-    report.note("manifest", format!("{} bytes", bytes.len()), Verdict::Good);
+    report.base = annotation("name").zip(annotation("digest"));
+    selection(store, &mut report, &found);
 
-    let config = config(store, &mut report, &raw, &document);
-    let mut contents = Contents::default();
-    layers(store, &mut report, &mut contents, &document, &config);
-    labels(&mut report, &contents);
-    attached::examine(store, &mut report, &contents, key)?;
+    let config = config(store, &mut report, &raw, &found.manifest)?;
+    let comments = reading::comments(&config);
+    let names: Vec<_> = comments.iter().map(|comment| comment.as_ref().map(|(name, _)| *name)).collect();
+    let contents = layers(store, &mut report, &found.manifest, &config, &names)?;
+    let ours = comments.into_iter().skip(contents.start).flatten().collect::<Vec<_>>();
+    container::examine(&mut report, &config, contents.start > 0);
+    system::examine(&mut report, &contents);
+    labels::examine(&mut report, &contents, &raw, &ours);
+    let is_signed = attached::examine(store, &mut report, &contents, key)?;
+    report.settle(is_signed);
     Ok(report)
 }
 
+/// An image's manifest, and what led there.
+struct FoundManifest {
+    bytes: Vec<u8>,
+    manifest: BaseManifest,
+    /// Lists on the way.
+    lists: Vec<Vec<u8>>,
+}
+
 /// The manifest for our platform, as bytes and read.
-fn find(store: &Store, place: &str, version: &str) -> Result<(Vec<u8>, manifest::BaseManifest), Failure> {
+fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |problem: String| {
-        Failure::new(Kind::Verification, format!("{place} {problem}"), "name a container image for linux/amd64")
+        let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
+        Failure::new(Kind::Verification, problem, "name a container image for linux/amd64")
     };
     let mut bytes = store.image(version)?;
+    let mut lists = Vec::new();
     for _ in 0..MOST_LISTS {
         match manifest::read(&bytes).map_err(unfit)? {
-            Document::Manifest(manifest) => return Ok((bytes, manifest)),
-            Document::Index(platform) => bytes = store.manifest(&platform)?,
+            Document::Manifest(manifest) if manifest.layers.len() > MOST_LAYERS => {
+                return Err(unfit(format!(
+                    "has {} layers, and no runtime takes more than {MOST_LAYERS}",
+                    manifest.layers.len()
+                )));
+            }
+            Document::Manifest(manifest) => return Ok(FoundManifest { bytes, manifest, lists }),
+            Document::Index(platform) => {
+                let below = store.manifest(&platform)?;
+                lists.push(std::mem::replace(&mut bytes, below));
+            }
         }
     }
     Err(unfit("is a list of lists".to_owned()))
 }
 
-fn config(store: &Store, report: &mut Report, raw: &Value, document: &manifest::BaseManifest) -> Value {
+/// Whether every reader of the lists on the way comes to the same image.
+fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
+    for list in &found.lists {
+        let candidates = documents::read(list).map(|list| documents::candidates(&list));
+        let verdict = match candidates {
+            Ok(1) => Verdict::Good,
+            Ok(count) => Verdict::Wrong(format!("a runtime on linux/amd64 may choose any of {count} images")),
+            Err(problem) => Verdict::Wrong(problem),
+        };
+        report.note("list of images names one for linux/amd64", "", verdict);
+    }
+    let (doubles, images) = store.others(&report.digest);
+    if doubles > 0 {
+        report.note("tag of the layout", "", Verdict::Wrong(format!("{} images have it", doubles + 1)));
+    }
+    if images > 0 {
+        let problem = format!("the layout names {images} more, which are not looked into");
+        report.note("other images", "", Verdict::Open(problem));
+    }
+}
+
+fn config(store: &Store, report: &mut Report, raw: &Value, manifest: &BaseManifest) -> Result<Value, Failure> {
     let size = raw.pointer("/config/size").and_then(Value::as_u64).unwrap_or_default();
-    let (verdict, config) = match read(store, "config", &document.config, size) {
-        Ok(Some(bytes)) => match serde_json::from_slice(&bytes) {
-            Ok(config) => (Verdict::Good, config),
-            Err(error) => (Verdict::Wrong(format!("is no configuration: {error}")), Value::Null),
+    let media_type = raw.pointer("/config/mediaType").and_then(Value::as_str).unwrap_or_default();
+    let (verdict, config) = match read(store, "config", &manifest.config, size) {
+        Ok(Some(bytes)) => match documents::read(&bytes) {
+            Ok(config) if [IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE].contains(&media_type) => {
+                (Verdict::Good, config)
+            }
+            Ok(config) => (Verdict::Wrong(format!("is of the type `{media_type}`, which no image has")), config),
+            Err(error) => (Verdict::Wrong(error), Value::Null),
         },
         Ok(None) => (Verdict::Wrong("is missing".to_owned()), Value::Null),
+        Err(failure) if failure.kind == Kind::Network => return Err(failure),
         Err(failure) => (Verdict::Wrong(failure.problem), Value::Null),
     };
-    report.note("config", format!("{size} bytes, {}", document.config), verdict);
+    report.note("config", format!("{size} bytes, {}", manifest.config), verdict);
     let labels = config.pointer("/config/Labels").and_then(Value::as_object);
     let labels = labels.into_iter().flatten();
     report.labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
-    config
+    Ok(config)
 }
 
+/// Reads the layers from the bottom up, as a runtime does.
 fn layers(
     store: &Store,
     report: &mut Report,
-    contents: &mut Contents,
-    document: &manifest::BaseManifest,
+    manifest: &BaseManifest,
     config: &Value,
-) {
-    let names = reading::names(config);
+    names: &[Option<&'static str>],
+) -> Result<Contents, Failure> {
     let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array).cloned().unwrap_or_default();
-    for (index, layer) in document.layers.iter().enumerate() {
-        let name = names.get(index).cloned().flatten().unwrap_or_else(|| format!("base-{}", index + 1));
-        let what = format!("layer {name}");
-        let is_of_base = name.starts_with("base-");
-        let unpack = |path: &Path, contents: &mut Contents| {
-            if is_of_base { Contents::pass(path, &layer.media_type) } else { contents.add(path, &layer.media_type) }
-        };
-        let verdict = if !layer.urls.is_empty() {
-            Verdict::Open("kept in no registry".to_owned())
-        } else {
-            match store.blob(&name, &layer.digest, layer.size) {
-                Err(failure) => Verdict::Wrong(failure.problem),
-                Ok(None) if is_of_base => Verdict::Open("the layout does not hold it".to_owned()),
-                Ok(None) => Verdict::Wrong("is missing".to_owned()),
-                Ok(Some(path)) => match unpack(&path, contents) {
-                    Err(error) => Verdict::Wrong(format!("cannot be unpacked: {error}")),
-                    Ok(found) if diff_ids.get(index).and_then(Value::as_str) == Some(&found.to_string()) => {
-                        Verdict::Good
-                    }
-                    Ok(found) => {
-                        Verdict::Wrong(format!("its tar has the digest {found}, and the configuration says another"))
-                    }
-                },
-            }
-        };
-        contents.is_damaged |= !is_of_base && verdict != Verdict::Good;
-        report.note(what, format!("{} bytes, {}", layer.size, layer.digest), verdict);
-    }
-    report.check("layers hold files and folders only", contents.strange.is_empty(), || {
-        format!("{} would hide what lies below", contents.strange.join(", "))
-    });
-    report.check("configuration names every layer", diff_ids.len() == document.layers.len(), || {
-        format!("it names {}, and there are {}", diff_ids.len(), document.layers.len())
-    });
-}
-
-/// Whether the labels tell the truth about the files.
-fn labels(report: &mut Report, contents: &Contents) {
-    let label = |report: &Report, name: &str| report.labels.get(&format!("dev.scorebox.{name}")).cloned();
-    let compare = |report: &mut Report, name: &str, found: Option<String>| {
-        let said = label(report, name);
-        let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
-        if contents.is_damaged {
-            report.note(format!("label dev.scorebox.{name}"), "", unknown());
-            return;
+    // A name for each layer; a history that is longer or shorter is found below.
+    let named: Vec<_> = (0..manifest.layers.len()).map(|index| names.get(index).copied().flatten()).collect();
+    let division = form::divide(&named);
+    let mut contents = Contents::new(division.start);
+    let mut forms = Vec::new();
+    for (index, layer) in manifest.layers.iter().enumerate() {
+        let own = named.get(index).copied().flatten().filter(|_| (division.start..division.end).contains(&index));
+        let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
+        let diff_id = diff_ids.get(index).and_then(Value::as_str);
+        let (verdict, form) = layer_verdict(store, &mut contents, index, own, layer, diff_id)?;
+        match own {
+            Some(_) => contents.is_damaged |= verdict != Verdict::Good,
+            None => contents.is_base_unknown |= verdict != Verdict::Good,
         }
-        report.check(format!("label dev.scorebox.{name}"), said == found, || {
-            format!("says {}, and the files say {}", shown(said), shown(found))
-        });
+        report.note(format!("layer {name}"), format!("{} bytes, {}", layer.size, layer.digest), verdict);
+        forms.extend(form.map(|problem| format!("{name}: {problem}")));
+    }
+    contents.finish();
+    let count = manifest.layers.len();
+    order(report, &contents, &division, count);
+    report.check("layers hold what `package` writes", forms.is_empty(), || forms.join("; "));
+    report.check("configuration names every layer", diff_ids.len() == count && names.len() == count, || {
+        format!("it names {} and tells of {}, and there are {count}", diff_ids.len(), names.len())
+    });
+    Ok(contents)
+}
+
+/// Reads one layer into the contents. The second is how a layer of ours differs from what `package` writes.
+fn layer_verdict(
+    store: &Store,
+    contents: &mut Contents,
+    index: usize,
+    own: Option<&'static str>,
+    layer: &BaseLayer,
+    diff_id: Option<&str>,
+) -> Result<(Verdict, Option<String>), Failure> {
+    let wrong = |problem: String| Ok((Verdict::Wrong(problem), None));
+    if !layer.urls.is_empty() {
+        return match own {
+            Some(_) => wrong("is to be had elsewhere, and `package` names no such place".to_owned()),
+            None => Ok((Verdict::Open("kept in no registry".to_owned()), None)),
+        };
+    }
+    let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
+    let path = match store.blob(&name, &layer.digest, layer.size) {
+        Ok(Some(path)) => path,
+        Ok(None) if own.is_none() => return Ok((Verdict::Open("the layout does not hold it".to_owned()), None)),
+        Ok(None) => return wrong("is missing".to_owned()),
+        Err(failure) if failure.kind == Kind::Network => return Err(failure),
+        Err(failure) => return wrong(failure.problem),
     };
-    compare(report, "component.digest", contents.of_app("component.wasm").map(ToString::to_string));
-    compare(report, "model.digest", contents.model.as_ref().map(ToString::to_string));
-    let manifest = contents.kept.get("scorebox.toml").and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let manifest: toml::Table = manifest.and_then(|text| text.parse().ok()).unwrap_or_default();
-    let setting = |section: &str, key: &str| {
-        let value = manifest.get(section).and_then(|section| section.get(key));
-        value.and_then(toml::Value::as_str).map(str::to_owned)
-    };
-    compare(report, "scorer.name", setting("scorer", "name"));
-    compare(report, "scorer.version", setting("scorer", "version").filter(|version| !version.is_empty()));
-    let (world, version) = match contents.kept.get("component.wasm") {
-        Some(component) => contract(component),
-        // A graph is served as a scorer of tensors is, and knows no contract.
-        None => (Some(World::TensorScoring.to_string()).filter(|_| setting("scorer", "component").is_none()), None),
-    };
-    compare(report, "world", world);
-    compare(report, "wit-version", version);
-    // The machine code is what runs; it must be the one that was made of this component.
-    let code = setting("precompiled", "digest");
-    let found = setting("precompiled", "file").and_then(|file| contents.of_app(&file).map(ToString::to_string));
-    if !contents.is_damaged {
-        report.check("precompiled.digest in scorebox.toml", code == found, || {
-            "another file stands where the machine code should".to_owned()
-        });
+    match contents.add(index, own, &path, layer) {
+        Err(error) => wrong(format!("cannot be unpacked: {error}")),
+        Ok(found) if diff_id == Some(&found.diff_id.to_string()) => Ok((Verdict::Good, found.problem)),
+        Ok(found) => wrong(format!("its tar has the digest {}, and the configuration says another", found.diff_id)),
     }
 }
 
-/// What is said of files that could not be read.
-fn unknown() -> Verdict {
-    Verdict::Open("a layer could not be read".to_owned())
-}
-
-/// World and version of the contract that a component's exports speak of.
-fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
-    let Ok(wit_component::DecodedWasm::Component(resolve, world)) = wit_component::decode(component) else {
-        return (None, None);
+/// Whether our layers are on top, and whether what they bring is what a container sees.
+fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
+    let mut problems = division.problems.clone();
+    if division.end < count {
+        let above: Vec<_> = (division.end..count).map(|index| format!("base-{}", index + 1)).collect();
+        problems.push(format!("{} lies above them and can replace every file", above.join(", ")));
+    }
+    report.check("layers of `package` are on top", problems.is_empty(), || problems.join(", "));
+    if division.start == 0 {
+        if let Some((name, _)) = &report.base {
+            let problem = format!("the image says that it is on {name}, and no layer lies below those of `package`");
+            report.note("base is named", "", Verdict::Wrong(problem));
+        }
+        return;
+    }
+    let what = "base leaves the app and the host alone";
+    if contents.intrusions.is_empty() && contents.is_base_unknown {
+        report.note(what, "", Verdict::Open("not every layer of the base is here".to_owned()));
+    } else {
+        report.check(what, contents.intrusions.is_empty(), || contents.intrusions.join(", "));
+    }
+    // A manifest in Docker's form has no annotations.
+    let said = match &report.base {
+        Some((name, _)) => format!("the image says that what lies below is {name}"),
+        None => format!("{} layers lie below those of `package`, and no annotation says whose", division.start),
     };
-    let exports = resolve.worlds.get(world).map(|world| &world.exports);
-    let names = exports.into_iter().flatten().map(|(key, _)| resolve.name_world_key(key));
-    names
-        .filter_map(|name| {
-            let (interface, version) = name.strip_prefix("scorebox:scoring/")?.split_once('@')?;
-            let world = interface.strip_suffix("scorer")?;
-            Some((Some(format!("{world}scoring")), Some(version.to_owned())))
-        })
-        .next()
-        .unwrap_or_default()
+    report.needs_key("base is the one that is named", said);
 }
 
 /// A small blob, whole.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
-    const LARGEST_DOCUMENT_BYTES: u64 = 64 << 20;
     if size > LARGEST_DOCUMENT_BYTES {
         return Err(Failure::other(format!("has {size} bytes, more than is read"), ""));
     }

@@ -13,6 +13,7 @@ use object::elf::FileHeader64;
 use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
 
 use crate::failure::Failure;
+use crate::image::entries::{Entries, EntryKind};
 use crate::image::layer;
 use crate::workspace::shown;
 
@@ -171,22 +172,25 @@ impl Found {
         // `libc.so.6` is a link to `libc-2.31.so` in older systems.
         let stem = |name: &str| name.split(['.', '-']).next().unwrap_or_default().to_owned();
         let stems: BTreeSet<_> = needs.libraries.keys().map(|name| stem(name)).collect();
-        let mut archive = tar::Archive::new(layer::open(path, media_type)?);
-        for entry in archive.entries()? {
-            // Some builders end a layer without tar's end mark. What is not found is missing in any case.
-            let Ok(mut entry) = entry else { break };
-            let path = entry.path()?.to_string_lossy().into_owned();
+        let mut entries = Entries::new(layer::open(path, media_type)?);
+        // Where a layer cannot be read on, what is not found is missing in any case.
+        while let Ok(Some(entry)) = entries.next() {
+            let path = String::from_utf8_lossy(&entry.name).into_owned();
             let name = file_name(&path);
             let is_wanted = name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
             if !is_wanted || !path.split('/').any(|folder| folder.starts_with("lib")) {
                 continue;
             }
-            if let Some(target) = entry.link_name()? {
-                self.links.insert(name, file_name(&target.to_string_lossy()));
-            } else if entry.size() <= LARGEST_LIBRARY_BYTES {
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes)?;
-                self.files.insert(name, defined(&bytes).unwrap_or_default());
+            match entry.kind {
+                EntryKind::SymbolicLink(target) | EntryKind::HardLink(target) => {
+                    self.links.insert(name, file_name(&String::from_utf8_lossy(&target)));
+                }
+                EntryKind::File if entry.size <= LARGEST_LIBRARY_BYTES => {
+                    let mut bytes = Vec::new();
+                    entries.read_to_end(&mut bytes)?;
+                    self.files.insert(name, defined(&bytes).unwrap_or_default());
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -3,11 +3,12 @@
 //! Owns tar, gzip and zstd, and hashes while writing. Must not know what a layer is for.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::{Compression as Level, GzBuilder};
 use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE};
+use scorebox_host::text::{NAME_BYTES, quoted};
 
 use super::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
 use crate::digest::{Digest, Hashing};
@@ -121,14 +122,34 @@ pub struct Tar {
 
 /// Opens a stored layer of this type.
 pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
-    let file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(File::open(path)?);
+    // Runtimes go by the first bytes, whatever the manifest says; a layer that is two things would be another one to them.
+    let found = form(file.fill_buf()?);
+    if matches!(media_type, IMAGE_LAYER_MEDIA_TYPE | IMAGE_LAYER_GZIP_MEDIA_TYPE | IMAGE_LAYER_ZSTD_MEDIA_TYPE)
+        && found != media_type
+    {
+        return Err(io::Error::other(format!("its bytes are of the type {found}, and its manifest says another")));
+    }
     let inner: Box<dyn Read> = match media_type {
         IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
         IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
-        other => return Err(io::Error::other(format!("layers of type {other} are not known"))),
+        other => {
+            let shown = quoted(other, NAME_BYTES);
+            return Err(io::Error::other(format!("layers of type {shown} are not known")));
+        }
     };
     Ok(Tar { inner, hash: Hashing::new(io::sink()) })
+}
+
+/// The type that container runtimes take a layer for by its first bytes.
+fn form(start: &[u8]) -> &'static str {
+    match start {
+        [0x1f, 0x8b, 0x08, ..] => IMAGE_LAYER_GZIP_MEDIA_TYPE,
+        // A frame of zstd, or one that is skipped.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+        _ => IMAGE_LAYER_MEDIA_TYPE,
+    }
 }
 
 impl Tar {

@@ -3,7 +3,7 @@
 //! Owns `oci-layout`, `index.json` and the blobs' names. Must not know what the image is for, nor any registry.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
@@ -21,6 +21,8 @@ use crate::folder::Replacement;
 pub const LAYOUT_FILE: &str = "oci-layout";
 /// The file that names the layout's images.
 pub const INDEX_FILE: &str = "index.json";
+/// Largest list, manifest or configuration, in bytes. Registries take manifests up to 4 MiB.
+pub const LARGEST_DOCUMENT_BYTES: u64 = 8 << 20;
 /// The annotation that holds an image's tag.
 pub const TAG_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 
@@ -87,6 +89,20 @@ impl WrittenImage {
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(blob_name(digest))
     }
+}
+
+/// Reads a document of a layout: a list, a manifest or a configuration. Anything larger than those can be, and anything but a
+/// file, is refused before it is read.
+pub fn document(path: &Path) -> io::Result<Vec<u8>> {
+    // A pipe would be waited for.
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() || found.len() > LARGEST_DOCUMENT_BYTES {
+        return Err(io::Error::other(format!("is not a file of at most {LARGEST_DOCUMENT_BYTES} bytes")));
+    }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    File::open(path)?.take(LARGEST_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A blob's path inside a layout.

@@ -11,6 +11,7 @@ use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
     OciDescriptor,
 };
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use serde::Deserialize;
 
 use crate::digest::Digest;
@@ -78,7 +79,8 @@ struct RawPlatform {
 
 /// Reads a manifest or a list of manifests; the error says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Document, String> {
-    let raw: RawDocument = serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
+    let raw: RawDocument =
+        serde_json::from_slice(bytes).map_err(|error| quoted(&format!("is no manifest: {error}"), REASON_BYTES))?;
     if raw.schema_version != Some(2) {
         return Err("is a manifest of another schema than version 2".to_owned());
     }
@@ -95,7 +97,9 @@ pub fn read(bytes: &[u8]) -> Result<Document, String> {
         _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
     };
     match raw.media_type {
-        Some(other) if !media_types.contains(&other.as_str()) => Err(format!("calls itself `{other}`, and is none")),
+        Some(other) if !media_types.contains(&other.as_str()) => {
+            Err(format!("calls itself `{}`, and is none", quoted(&other, NAME_BYTES)))
+        }
         _ => Ok(document),
     }
 }
@@ -105,7 +109,8 @@ fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
     let fit = platforms().find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
     let (entry, _) = fit.ok_or_else(|| {
         let known: Vec<_> = platforms().map(|(_, found)| format!("{}/{}", found.os, found.architecture)).collect();
-        format!("has no image for linux/amd64, only for: {}", known.join(", "))
+        let known = quoted(&known.join(", "), REASON_BYTES);
+        format!("has no image for linux/amd64, only for: {known}")
     })?;
     digest(&entry.digest)
 }
@@ -114,7 +119,8 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
     Ok(BaseLayer {
         media_type: oci_layer_type(&descriptor.media_type)?,
         digest: digest(&descriptor.digest)?,
-        size: u64::try_from(descriptor.size).map_err(|_| format!("layer {}: no size", descriptor.digest))?,
+        size: u64::try_from(descriptor.size)
+            .map_err(|_| format!("layer {}: no size", quoted(&descriptor.digest, NAME_BYTES)))?,
         urls: descriptor.urls.unwrap_or_default(),
         annotations: descriptor.annotations.unwrap_or_default(),
     })
@@ -129,13 +135,16 @@ fn oci_layer_type(media_type: &str) -> Result<String, String> {
         "application/vnd.docker.image.rootfs.foreign.diff.tar" => IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
         "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE,
         same if same.starts_with("application/vnd.oci.image.layer.") => same,
-        other => return Err(format!("has a layer of type `{other}`, so it is no container image")),
+        other => {
+            let shown = quoted(other, NAME_BYTES);
+            return Err(format!("has a layer of type `{shown}`, so it is no container image"));
+        }
     };
     Ok(renamed.to_owned())
 }
 
 fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text).ok_or_else(|| format!("names `{text}`, which is no SHA-256 digest"))
+    Digest::parse(text).ok_or_else(|| format!("names `{}`, which is no SHA-256 digest", quoted(text, NAME_BYTES)))
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 
 pub mod attestation;
 pub mod base;
+pub mod entries;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod plan;
 pub mod reading;
 pub mod sample;
-mod system;
+pub mod system;
 pub mod unpack;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,8 @@ use crate::digest::Digest;
 
 /// Who made a layer, in the image's history.
 pub const CREATED_BY: &str = "cargo xtask package";
+/// Names of the layers that can be in an image, from the bottom up.
+pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
 
 /// Decides everything about an image.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
@@ -37,13 +39,10 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
         layers.push(layer("engine", ENGINE.to_owned(), inputs.compression, 0o644, files.collect()));
     }
     if !inputs.model.is_empty() {
-        let comment = format!("model {}", inputs.model_digest.as_deref().unwrap_or_default());
+        let comment = model_comment(inputs.model_digest.as_deref());
         layers.push(layer("model", comment, inputs.model_compression, 0o644, in_app_root(&inputs.model)));
     }
-    let comment = match &inputs.component_digest {
-        Some(digest) => format!("scorer {} with component {digest}", inputs.name),
-        None => format!("scorer {}, a graph", inputs.name),
-    };
+    let comment = app_comment(&inputs.name, inputs.component_digest.as_deref());
     layers.push(layer("app", comment, inputs.compression, 0o644, in_app_root(&inputs.app)));
     ImagePlan {
         base: inputs.base.clone(),
@@ -51,6 +50,19 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
         config: container_config(inputs),
         annotations: annotations(inputs),
         epoch: inputs.epoch,
+    }
+}
+
+/// Comment of the model's layer in the image's history.
+pub fn model_comment(digest: Option<&str>) -> String {
+    format!("model {}", digest.unwrap_or_default())
+}
+
+/// Comment of the app's layer in the image's history. Without a component the scorer is a graph.
+pub fn app_comment(name: &str, component: Option<&str>) -> String {
+    match component {
+        Some(digest) => format!("scorer {name} with component {digest}"),
+        None => format!("scorer {name}, a graph"),
     }
 }
 
@@ -99,6 +111,11 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     if let Some(digest) = &inputs.model_digest {
         labels.insert("dev.scorebox.model.digest".to_owned(), digest.clone());
     }
+    ContainerConfig { labels, ..start() }
+}
+
+/// How a container starts that no base has a say in; without labels.
+pub fn start() -> ContainerConfig {
     ContainerConfig {
         user: USER.to_owned(),
         exposed_ports: BTreeMap::from([(format!("{PORT}/tcp"), BTreeMap::new())]),
@@ -111,7 +128,7 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
         // host.json, it keeps to the loopback address.
         entrypoint: [HOST_PROGRAM, "serve", "--app", APP_ROOT, "--address", "0.0.0.0"].map(str::to_owned).to_vec(),
         working_dir: APP_ROOT.to_owned(),
-        labels,
+        labels: BTreeMap::new(),
     }
 }
 

@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use serde_json::Value;
 
 use super::attestation::{self, signature_tag};
-use super::layout::{Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
+use super::layout::{self, Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
@@ -27,7 +28,7 @@ pub struct FoundImage {
 /// Finds a layout's image: the first that it names.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let path = dir.join(INDEX_FILE);
-    let text = std::fs::read(&path).map_err(|error| {
+    let text = layout::document(&path).map_err(|error| {
         Failure::project(
             format!("{}: is no OCI layout: {INDEX_FILE}: {error}", dir.display()),
             "name the folder that `cargo xtask package` wrote: its last lines say where",
@@ -83,9 +84,9 @@ fn blobs(dir: &Path, manifest: &Value) -> Result<Vec<Blob>, Failure> {
     let layers = manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
     let mut blobs = Vec::new();
     for (index, layer) in layers.enumerate() {
-        let own = names.get(index).cloned().flatten();
+        let own = names.get(index).copied().flatten();
         let of_base = own.is_none();
-        blobs.push(blob(dir, layer, own.unwrap_or_else(|| format!("base-{}", index + 1)), of_base)?);
+        blobs.push(blob(dir, layer, own.map_or_else(|| format!("base-{}", index + 1), str::to_owned), of_base)?);
     }
     blobs.push(config);
     Ok(blobs)
@@ -112,20 +113,28 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
 }
 
 /// What `package` called each layer, from the configuration's history; `None` for those of somebody else.
-pub fn names(config: &Value) -> Vec<Option<String>> {
+pub fn names(config: &Value) -> Vec<Option<&'static str>> {
+    comments(config).into_iter().map(|comment| comment.map(|(name, _)| name)).collect()
+}
+
+/// Name and comment that `package` gave each layer, from the configuration's history. A history can say anything, so a name
+/// that `package` does not give counts as none.
+pub fn comments(config: &Value) -> Vec<Option<(&'static str, String)>> {
     let history = config.get("history").and_then(Value::as_array).into_iter().flatten();
     let layers = history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
-    let name = |entry: &Value| {
+    let comment = |entry: &Value| {
         let ours = text_at(entry, &["created_by"]).as_deref() == Some(super::plan::CREATED_BY);
         let comment = text_at(entry, &["comment"]).filter(|_| ours)?;
-        comment.split_once(": ").map(|(name, _)| name.to_owned())
+        let (name, comment) = comment.split_once(": ")?;
+        let name = super::plan::LAYERS.into_iter().find(|known| *known == name)?;
+        Some((name, comment.to_owned()))
     };
-    layers.map(name).collect()
+    layers.map(comment).collect()
 }
 
 fn document(dir: &Path, digest: &Digest) -> Result<Vec<u8>, Failure> {
     let path = dir.join(blob_name(digest));
-    let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    let bytes = layout::document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     if Digest::of(&bytes) != *digest {
         return Err(bad(dir, &format!("{} has another content than its name says", path.display())));
     }
@@ -133,12 +142,12 @@ fn document(dir: &Path, digest: &Digest) -> Result<Vec<u8>, Failure> {
 }
 
 fn json(dir: &Path, what: &str, bytes: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| bad(dir, &format!("{what}: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| bad(dir, &quoted(&format!("{what}: {error}"), REASON_BYTES)))
 }
 
 fn digest(dir: &Path, descriptor: &Value) -> Result<Digest, Failure> {
     let text = text_at(descriptor, &["digest"]).unwrap_or_default();
-    Digest::parse(&text).ok_or_else(|| bad(dir, &format!("`{text}` is no SHA-256 digest")))
+    Digest::parse(&text).ok_or_else(|| bad(dir, &format!("`{}` is no SHA-256 digest", quoted(&text, NAME_BYTES))))
 }
 
 fn text_at(value: &Value, path: &[&str]) -> Option<String> {
@@ -147,7 +156,7 @@ fn text_at(value: &Value, path: &[&str]) -> Option<String> {
 
 fn bad(dir: &Path, problem: &str) -> Failure {
     Failure::project(
-        format!("{}: {problem}", dir.display()),
+        format!("{}: {}", dir.display(), quoted(problem, REASON_BYTES)),
         "write the layout again with `cargo xtask package --manifest FILE`",
     )
 }

@@ -8,17 +8,18 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use serde_json::Value;
 
 use super::layer;
-use super::layout::{INDEX_FILE, blob_name};
+use super::layout::{self, INDEX_FILE, blob_name};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
 /// Unpacks the layout's one image into a folder, which must not exist, and returns the image's digest.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index = layout.join(INDEX_FILE);
-    let text = std::fs::read(&index).map_err(|error| Failure::file(&index, "be read", error))?;
+    let text = layout::document(&index).map_err(|error| Failure::file(&index, "be read", error))?;
     let index: Value = serde_json::from_slice(&text).map_err(|error| bad(layout, &format!("index.json: {error}")))?;
     let digest = index
         .pointer("/manifests/0/digest")
@@ -46,7 +47,7 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
 
 fn json<T: serde::de::DeserializeOwned>(layout: &Path, digest: &Digest) -> Result<T, Failure> {
     let path = layout.join(blob_name(digest));
-    let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    let bytes = layout::document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     if Digest::of(&bytes) != *digest {
         return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
     }
@@ -80,11 +81,13 @@ fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(".wh.")) {
-            return Err(io::Error::other(format!("{}: files that remove others are not known", path.display())));
+            let shown = quoted(&path.to_string_lossy(), NAME_BYTES);
+            return Err(io::Error::other(format!("{shown}: files that remove others are not known")));
         }
         // `unpack_in` keeps to the root: it skips paths with `..` and refuses links that lead out.
         if !entry.unpack_in(root)? {
-            return Err(io::Error::other(format!("{}: leads out of the root", path.display())));
+            let shown = quoted(&path.to_string_lossy(), NAME_BYTES);
+            return Err(io::Error::other(format!("{shown}: leads out of the root")));
         }
     }
     Ok(())
@@ -92,7 +95,7 @@ fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
 
 fn bad(layout: &Path, problem: &str) -> Failure {
     Failure::other(
-        format!("{}: {problem}", layout.display()),
+        format!("{}: {}", layout.display(), quoted(problem, REASON_BYTES)),
         "write the layout again with `cargo xtask package --manifest FILE`",
     )
 }

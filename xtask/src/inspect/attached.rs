@@ -2,9 +2,13 @@
 //!
 //! Owns these checks. Must not know the image's own form.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::contents::Contents;
+use super::documents;
+use super::labels::{listed, unknown};
 use super::report::{Report, Verdict};
 use super::store::{Store, digest_of};
 use crate::digest::Digest;
@@ -13,6 +17,7 @@ use crate::image::APP_ROOT;
 use crate::image::attestation::{
     self, BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE, SIGNATURE_ANNOTATION, signature_tag,
 };
+use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::image::plan::CREATED_BY;
 use crate::signing::{PublicKey, opened, signed_digest};
 
@@ -24,13 +29,13 @@ struct Part {
     signature: Option<String>,
 }
 
-/// Looks at everything that is listed beside an image.
+/// Looks at everything that is listed beside an image. True if the image has a signature of the key.
 pub fn examine(
     store: &Store,
     report: &mut Report,
     contents: &Contents,
     key: Option<&PublicKey>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let image = report.digest.clone();
     let mut sboms = Vec::new();
     let mut statements = Vec::new();
@@ -99,7 +104,9 @@ fn is_our_statement(part: &Part) -> bool {
 /// Without a key nobody demands anything; with one, the image must be vouched for.
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
-        None => Verdict::Open("there is none".to_owned()),
+        None => {
+            Verdict::Open("there is none, so nobody vouches for it; ask for one, and check it with --key".to_owned())
+        }
         Some(_) => Verdict::Wrong("there is none".to_owned()),
     }
 }
@@ -112,7 +119,7 @@ enum Outcome {
 /// What the registry hands out is a finding; that it does not answer is none.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Outcome::Wrong(format!("is no manifest: {error}"))),
+        Ok(bytes) => documents::read(&bytes).map_err(Outcome::Wrong),
         Err(failure) if failure.kind == Kind::Network => Err(Outcome::Failed(failure)),
         Err(failure) => Err(Outcome::Wrong(failure.problem)),
     }
@@ -131,6 +138,11 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
             report.note(what, "", Verdict::Wrong("its manifest names no digest".to_owned()));
             continue;
         };
+        if size > LARGEST_DOCUMENT_BYTES {
+            // Ours are small; a scanner's list can be of any size.
+            report.note(what, "", Verdict::Open(format!("has {size} bytes, more than is looked into")));
+            continue;
+        }
         match super::read(store, &what, &digest, size) {
             Ok(Some(bytes)) => {
                 report.note(what, format!("{size} bytes, {digest}"), Verdict::Good);
@@ -159,24 +171,25 @@ fn sbom(report: &mut Report, contents: &Contents, part: &Part) {
         format!("it is about {}", image.unwrap_or_else(|| "nothing".to_owned()))
     });
     let mut differing = Vec::new();
-    let mut unlisted: Vec<_> = contents.files.keys().map(String::as_str).collect();
+    let mut unlisted: BTreeSet<_> = contents.files.keys().map(String::as_str).collect();
     let components = document.get("components").and_then(Value::as_array);
     for component in components.into_iter().flatten() {
         let properties = component.get("properties").and_then(Value::as_array).into_iter().flatten();
         let paths = properties.filter(|one| one.get("name").and_then(Value::as_str) == Some("dev.scorebox.path"));
         for path in paths.filter_map(|one| one.get("value")?.as_str()) {
-            unlisted.retain(|known| *known != path);
+            unlisted.remove(path);
             if contents.files.get(path).map(ToString::to_string) != hash(component) {
                 differing.push(path.to_owned());
             }
         }
     }
     let count = components.map_or(0, Vec::len);
+    let unlisted: Vec<_> = unlisted.into_iter().collect();
     let verdict = match (differing.as_slice(), unlisted.as_slice()) {
-        _ if contents.is_damaged => super::unknown(),
+        _ if contents.is_damaged => unknown(),
         ([], []) => Verdict::Good,
-        ([], some) => Verdict::Wrong(format!("it leaves out {}", some.join(", "))),
-        (some, _) => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
+        ([], some) => Verdict::Wrong(format!("it leaves out {}", listed(some))),
+        (some, _) => Verdict::Wrong(format!("it gives other digests for {}", listed(some))),
     };
     report.note("sbom agrees with the files", format!("{count} parts"), verdict);
 }
@@ -225,27 +238,34 @@ fn statement(
     });
     let differing: Vec<_> = differing.collect();
     let verdict = match differing.as_slice() {
-        _ if contents.is_damaged => super::unknown(),
+        _ if contents.is_damaged => unknown(),
         [] => Verdict::Good,
-        some => Verdict::Wrong(format!("it gives other digests for {}", some.join(", "))),
+        some => Verdict::Wrong(format!("it gives other digests for {}", listed(some))),
     };
     report.note("provenance agrees with the files", "", verdict);
 }
 
-fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&PublicKey>) -> Result<(), Failure> {
+/// True if the image has a signature of the key.
+fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&PublicKey>) -> Result<bool, Failure> {
     let found = match store.find(&signature_tag(image)) {
         Ok(found) => found,
         Err(failure) if failure.kind == Kind::Network => return Err(failure),
         Err(failure) => {
             report.note("signature", "", Verdict::Wrong(failure.problem));
-            return Ok(());
+            return Ok(false);
         }
     };
     let Some(bytes) = found else {
         report.note("signature", "", absent(key));
-        return Ok(());
+        return Ok(false);
     };
-    let manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+    let manifest = match documents::read(&bytes) {
+        Ok(manifest) => manifest,
+        Err(problem) => {
+            report.note("signature", "", Verdict::Wrong(problem));
+            return Ok(false);
+        }
+    };
     let parts = parts(store, report, "signature", &manifest);
     let speaks = |part: &&Part| signed_digest(&part.bytes).as_ref() == Some(image);
     report.check("signature is about the image", parts.iter().any(|part| speaks(&part)), || {
@@ -262,6 +282,7 @@ fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&Pu
             }
         }
     };
+    let is_signed = verdict == Verdict::Good;
     report.note("signature of the image", "", verdict);
-    Ok(())
+    Ok(is_signed)
 }

@@ -1,97 +1,226 @@
 //! What stands in an image's layers.
 //!
-//! Owns reading them as a stream. Must not know what the files should be.
+//! Owns reading them as a stream, once, into the file system that a runtime would make of them. Must not know what the files
+//! should be.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
+use scorebox_host::text::{NAME_BYTES, quoted};
+
+use super::form::Form;
+use super::rootfs::{Kind, RootFs};
 use crate::digest::{Digest, Hashing};
+use crate::image::entries::{Entries, EntryKind, TarEntry};
 use crate::image::layer::{self, Tar};
+use crate::image::manifest::BaseLayer;
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
-/// Files of the app folder that are looked into are small; a component has some MB at most.
-const LARGEST_KEPT_BYTES: u64 = 64 << 20;
+/// Files of the app folder that are looked into, and the most bytes that are kept of each; a component has some MB.
+pub const KEPT: [(&str, u64); 3] = [("scorebox.toml", 4 << 20), ("component.wasm", 128 << 20), ("host.json", 1 << 20)];
+/// Most bytes that a layer unpacks to for each stored byte. Programs and weights reach 10.
+const MOST_TIMES: u64 = 100;
+/// Bytes that all layers together may unpack to beyond that, for layers that hold little but zeros.
+const MOST_BEYOND: u64 = 1 << 30;
 
-/// Files of ours in an image, as far as layers were read; an upper layer's file hides a lower one's.
-#[derive(Debug, Default)]
+/// Places that layers below ours must leave alone: the app, the host, and where the host looks for the library for graphs.
+pub const OURS: [&str; 5] = [APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM, "/usr/bin/lib/scorebox", "/usr/bin/engine"];
+
+/// What an image holds, as far as its layers were read.
+#[derive(Debug)]
 pub struct Contents {
-    /// Digests by path, without a leading slash.
+    /// All layers, one upon the other.
+    pub root: RootFs,
+    /// Number of the lowest layer of ours.
+    pub start: usize,
+    /// Digests of the files that our layers bring, by path without a leading slash. Without those of the layer `system`.
     pub files: BTreeMap<String, Digest>,
     /// The digest of the model as the host computes it, over names and bytes.
     pub model: Option<Digest>,
-    /// The bytes of `scorebox.toml` and `component.wasm`, by name.
+    /// The bytes of the files that are looked into, by name.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
-    /// Links and marks of removal where only files and folders may be: they would hide what is looked at here.
-    pub strange: Vec<String>,
-    /// Whether a layer of ours could not be read, so that nothing is known of its files.
+    /// What layers of the base do in the places that are ours.
+    pub intrusions: Vec<String>,
+    /// True if a layer of ours could not be read, so that nothing is known of its files.
     pub is_damaged: bool,
+    /// True if a layer of the base could not be read.
+    pub is_base_unknown: bool,
+    system: Option<usize>,
+    /// What is left of [`MOST_BEYOND`].
+    beyond: u64,
 }
 
-/// What is kept whole.
-pub const KEPT: [&str; 2] = ["scorebox.toml", "component.wasm"];
+/// What was found out about a layer.
+pub struct LayerFound {
+    /// Digest of its tar.
+    pub diff_id: Digest,
+    /// How it differs from what `package` writes; `None` for layers of the base.
+    pub problem: Option<String>,
+}
 
 impl Contents {
-    /// Reads one more layer and returns the digest of its tar.
-    pub fn add(&mut self, path: &Path, media_type: &str) -> io::Result<Digest> {
-        let mut archive = tar::Archive::new(layer::open(path, media_type)?);
+    /// Nothing read yet. `start` is the number of the lowest layer of ours.
+    pub fn new(start: usize) -> Self {
+        Self {
+            root: RootFs::new(),
+            start,
+            files: BTreeMap::new(),
+            model: None,
+            kept: BTreeMap::new(),
+            intrusions: Vec::new(),
+            is_damaged: false,
+            is_base_unknown: false,
+            system: None,
+            beyond: MOST_BEYOND,
+        }
+    }
+
+    /// Reads one more layer, from the bottom up; `name` is that of a layer of ours.
+    pub fn add(
+        &mut self,
+        number: usize,
+        name: Option<&'static str>,
+        path: &Path,
+        layer: &BaseLayer,
+    ) -> io::Result<LayerFound> {
+        self.root.begin(number);
+        if name == Some("system") {
+            self.system = Some(number);
+        }
+        let mut form = name.map(Form::new);
+        let usual = layer.size.saturating_mul(MOST_TIMES);
+        // A layer that uses it up leaves none for the others.
+        let beyond = std::mem::take(&mut self.beyond);
+        let tar = layer::open(path, &layer.media_type)?;
+        let mut entries = Entries::new(Bounded { inner: tar, read: 0, most: usual.saturating_add(beyond) });
         let mut model = Hashing::new(io::sink());
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
-            let app = APP_ROOT.trim_start_matches('/');
-            let name = path.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
-            let is_engine = path.starts_with(&format!("{}/", ENGINE_FOLDER.trim_start_matches('/')));
-            // Of the layers of ours only that of the libraries holds any.
-            let is_library = path.rsplit('/').next().is_some_and(|last| last.contains(".so"));
-            let is_ours = name.is_some() || path == HOST_PROGRAM.trim_start_matches('/') || is_engine || is_library;
-            let kind = entry.header().entry_type();
-            let is_mark = path.rsplit('/').next().is_some_and(|last| last.starts_with(".wh."));
-            if is_mark || !(kind.is_file() || kind.is_dir()) {
-                self.strange.push(path);
-                continue;
-            }
-            if !is_ours || !kind.is_file() {
-                continue;
-            }
-            let size = entry.size();
-            let kept = name.as_deref().and_then(|name| KEPT.into_iter().find(|kept| *kept == name));
-            let digest = match (kept, name.as_deref().and_then(|name| name.strip_prefix("model/"))) {
-                (Some(kept), _) if size <= LARGEST_KEPT_BYTES => {
-                    let mut bytes = Vec::new();
-                    entry.read_to_end(&mut bytes)?;
-                    let digest = Digest::of(&bytes);
-                    self.kept.insert(kept, bytes);
-                    digest
-                }
-                (_, Some(name)) => {
-                    // As the host does: lengths in front, files in byte order of their names, which is the layer's.
-                    model.write_all(&(name.len() as u64).to_le_bytes())?;
-                    model.write_all(name.as_bytes())?;
-                    model.write_all(&size.to_le_bytes())?;
-                    let mut both = Both { inner: &mut entry, hash: &mut model };
-                    Digest::of_reader(&mut both)?.0
-                }
-                _ => Digest::of_reader(&mut entry)?.0,
+        while let Some(entry) = entries.next()? {
+            let digest = match form {
+                Some(_) if entry.kind == EntryKind::File => Some(self.read(&entry, &mut entries, &mut model)?),
+                _ => None,
             };
-            self.files.insert(path, digest);
+            let landed = self.root.apply(&entry, digest).map_err(io::Error::other)?;
+            match &mut form {
+                Some(form) => form.look(&entry, &landed),
+                None if landed.is_ambiguous && concerns_us(&landed.path) => {
+                    let shown = quoted(&landed.path, NAME_BYTES);
+                    self.intrude(format!("`{shown}` is read by runtimes in two ways"));
+                }
+                None => {}
+            }
+            if let Some(name) = overlay(&entry) {
+                let problem = format!("sets the attribute `{name}`, which hides what lies below");
+                match &mut form {
+                    Some(form) => form.problem(problem),
+                    None => self.intrude(problem),
+                }
+            }
+        }
+        let (bounded, has_more) = entries.finish()?;
+        self.beyond = beyond.saturating_sub(bounded.read.saturating_sub(usual));
+        if let Some(form) = form.as_mut().filter(|_| has_more) {
+            form.problem("something follows the end of the archive".to_owned());
         }
         let (_, digest, size) = model.finish();
         if size > 0 {
             self.model = Some(digest);
         }
-        let tar: Tar = archive.into_inner();
-        tar.diff_id()
+        Ok(LayerFound { diff_id: bounded.inner.diff_id()?, problem: form.and_then(Form::finish) })
     }
 
-    /// The digest of the tar of a base's layer, which is not looked into: ours lie above it.
-    pub fn pass(path: &Path, media_type: &str) -> io::Result<Digest> {
-        layer::open(path, media_type)?.diff_id()
+    /// Looks at the whole, when every layer is read.
+    pub fn finish(&mut self) {
+        let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
+        for found in self.root.below("") {
+            if let Kind::File(Some(digest)) = found.kind
+                && is_listed(found.layer)
+            {
+                self.files.insert(found.path, digest);
+            }
+        }
+        for place in OURS.map(|place| place.trim_start_matches('/')) {
+            for (end, _) in place.match_indices('/') {
+                let above = place.get(..end).unwrap_or_default();
+                if self.root.at(above).is_some_and(|found| found.kind != Kind::Folder) {
+                    self.intrude(format!("`{above}` is not a folder"));
+                }
+            }
+            let below = self.root.below(place).into_iter().filter(|found| found.kind != Kind::Folder);
+            let itself = self.root.at(place).filter(|found| found.kind != Kind::Folder);
+            let foreign: Vec<_> = below.chain(itself).filter(|found| found.layer < self.start).collect();
+            for found in foreign {
+                self.intrude(format!("`{}` comes from the base", quoted(&found.path, NAME_BYTES)));
+            }
+        }
     }
 
     /// The digest of a file of the app folder.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
         self.files.get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
+    }
+
+    fn intrude(&mut self, problem: String) {
+        const MOST_TOLD: usize = 5;
+        if self.intrusions.len() < MOST_TOLD {
+            self.intrusions.push(problem);
+        }
+    }
+
+    /// Reads a file of ours, hashed, and kept if it is looked into.
+    fn read(&mut self, entry: &TarEntry, bytes: &mut impl Read, model: &mut Hashing<io::Sink>) -> io::Result<Digest> {
+        let path = std::str::from_utf8(&entry.name).unwrap_or_default();
+        let name = path.strip_prefix(APP_ROOT.trim_start_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+        let kept = KEPT.into_iter().find(|(kept, most)| Some(*kept) == name && entry.size <= *most);
+        if let Some((kept, _)) = kept {
+            let mut whole = Vec::new();
+            bytes.read_to_end(&mut whole)?;
+            let digest = Digest::of(&whole);
+            self.kept.insert(kept, whole);
+            return Ok(digest);
+        }
+        let Some(name) = name.and_then(|name| name.strip_prefix("model/")) else {
+            return Ok(Digest::of_reader(bytes)?.0);
+        };
+        // As the host does: lengths in front, files in byte order of their names, which is the layer's.
+        model.write_all(&(name.len() as u64).to_le_bytes())?;
+        model.write_all(name.as_bytes())?;
+        model.write_all(&entry.size.to_le_bytes())?;
+        Ok(Digest::of_reader(Both { inner: bytes, hash: model })?.0)
+    }
+}
+
+/// True for a path in a place of ours, or above one.
+pub fn concerns_us(path: &str) -> bool {
+    let is_within =
+        |path: &str, place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    OURS.map(|place| place.trim_start_matches('/'))
+        .into_iter()
+        .any(|place| is_within(path, place) || is_within(place, path))
+}
+
+/// The attribute of an entry by which a storage driver hides lower layers.
+fn overlay(entry: &TarEntry) -> Option<String> {
+    let names = entry.records.keys().filter_map(|key| std::str::from_utf8(key).ok());
+    let mut names = names.filter_map(|key| key.strip_prefix("SCHILY.xattr."));
+    names.find(|name| name.contains("overlay.")).map(|name| quoted(name, NAME_BYTES))
+}
+
+/// Ends with an error where more is read than there may be: a small layer can unpack to any size.
+struct Bounded {
+    inner: Tar,
+    read: u64,
+    most: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read += count as u64;
+        if self.read > self.most {
+            return Err(io::Error::other(format!("it would unpack to more than {} bytes", self.most)));
+        }
+        Ok(count)
     }
 }
 
@@ -106,5 +235,98 @@ impl<R: Read> Read for Both<'_, R> {
         let count = self.inner.read(buffer)?;
         self.hash.write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Compression, Content, Inputs, plan};
+
+    fn inputs(compression: Compression) -> Inputs {
+        let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+        let file = |path: &str| BTreeMap::from([(path.to_owned(), content(path))]);
+        Inputs {
+            name: "x".into(),
+            version: String::new(),
+            world: "tensor-scoring".into(),
+            wit_version: "0.1.0".into(),
+            component_digest: None,
+            model_digest: Some(Digest::of(b"m").to_string()),
+            epoch: 0,
+            base: None,
+            compression,
+            model_compression: Compression::Stored,
+            host: content("host"),
+            engine: file("libonnxruntime.so"),
+            libraries: file("/lib/x86_64-linux-gnu/libc.so.6"),
+            app: BTreeMap::from([
+                ("scorebox.toml".into(), content("[scorer]")),
+                ("score/function.json".into(), content("{}")),
+            ]),
+            model: BTreeMap::from([("model/a/b.onnx".into(), content("m")), ("model/c.onnx".into(), content("n"))]),
+        }
+    }
+
+    fn base_layer(bytes: &[u8], media_type: &str) -> BaseLayer {
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        let (urls, annotations) = (Vec::new(), BTreeMap::new());
+        BaseLayer { media_type: media_type.to_owned(), digest, size, urls, annotations }
+    }
+
+    #[test]
+    fn every_layer_that_package_writes_is_right_in_each_compression() {
+        for compression in [Compression::Gzip, Compression::Fast, Compression::Zstd, Compression::Stored] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("layer");
+            let mut contents = Contents::new(0);
+            let plan = plan(&inputs(compression));
+            assert_eq!(plan.layers.len(), 6);
+            for (number, layer) in plan.layers.iter().enumerate() {
+                let (bytes, written) = layer::write(layer, 0, Vec::new()).unwrap();
+                std::fs::write(&path, &bytes).unwrap();
+                let found = contents.add(number, Some(layer.name), &path, &base_layer(&bytes, written.media_type));
+                let found = found.unwrap();
+                assert_eq!((found.diff_id, found.problem), (written.diff_id, None), "{}", layer.name);
+            }
+            contents.finish();
+            assert_eq!(contents.intrusions, [] as [&str; 0]);
+            let paths: Vec<_> = contents.files.keys().map(|path| path.rsplit('/').next().unwrap()).collect();
+            let all =
+                ["b.onnx", "c.onnx", "function.json", "scorebox.toml", "libc.so.6", "scorebox", "libonnxruntime.so"];
+            assert!(paths.len() == all.len() && all.iter().all(|name| paths.contains(name)), "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn members_frames_and_gaps_of_a_stored_layer_are_read_through() {
+        let plan = plan(&inputs(Compression::Stored));
+        let (tar, written) = layer::write(plan.layers.last().unwrap(), 0, Vec::new()).unwrap();
+        let (start, end) = tar.split_at(700);
+        let gzip = |bytes: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(bytes).unwrap();
+            gzip.finish().unwrap()
+        };
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+        // A frame that readers skip, with three bytes in it.
+        let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
+        let forms = [
+            ("application/vnd.oci.image.layer.v1.tar+gzip", [gzip(start), gzip(b""), gzip(end)].concat()),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", [zstd(start), skipped.clone(), zstd(end)].concat()),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", [skipped, zstd(&tar)].concat()),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("layer");
+        for (media_type, bytes) in forms {
+            std::fs::write(&path, &bytes).unwrap();
+            let add = |media_type: &str| {
+                Contents::new(0).add(0, Some("app"), &path, &base_layer(&bytes, media_type)).map(|found| found.diff_id)
+            };
+            assert_eq!(add(media_type).unwrap(), written.diff_id, "{media_type}");
+            let other = "application/vnd.oci.image.layer.v1.tar";
+            assert!(add(other).unwrap_err().to_string().contains("of the type"), "{media_type}");
+            assert!(add("application/x-evil\n").unwrap_err().to_string().contains("x-evil\\n"), "{media_type}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What was found out about an image.
 //!
-//! Owns the list of checks and its two forms. Must not know how anything is checked.
+//! Owns the list of checks and its two forms, and keeps text of the image from acting on a terminal or looking like a line of
+//! the table. Must not know how anything is checked.
 
 use std::collections::BTreeMap;
 
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, printable, quoted};
 use serde_json::{Value, json};
 
 use crate::digest::Digest;
@@ -21,6 +23,8 @@ pub struct Report {
     pub base: Option<(String, String)>,
     /// Checks, in the order in which they were made.
     pub checks: Vec<Check>,
+    /// What only a signature can vouch for: what it is, and what the image says.
+    needs_key: Vec<(String, String)>,
 }
 
 /// One thing that was looked at.
@@ -56,9 +60,37 @@ const SHOWN: [(&str, &str); 6] = [
 ];
 
 impl Report {
+    /// A report on the image with this manifest, with nothing checked yet.
+    pub fn new(place: &str, digest: Digest) -> Self {
+        let (labels, base, checks, needs_key) = (BTreeMap::new(), None, Vec::new(), Vec::new());
+        Self { place: place.to_owned(), digest, labels, base, checks, needs_key }
+    }
+
     /// Notes a check.
     pub fn note(&mut self, what: impl Into<String>, note: impl Into<String>, verdict: Verdict) {
-        self.checks.push(Check { what: what.into(), note: note.into(), verdict });
+        let shown = |text: String| quoted(&text, REASON_BYTES);
+        let verdict = match verdict {
+            Verdict::Good => Verdict::Good,
+            Verdict::Wrong(problem) => Verdict::Wrong(shown(problem)),
+            Verdict::Open(why) => Verdict::Open(shown(why)),
+        };
+        self.checks.push(Check { what: quoted(&what.into(), NAME_BYTES), note: shown(note.into()), verdict });
+    }
+
+    /// Notes that nothing in the image proves something that it says. A signature does.
+    pub fn needs_key(&mut self, what: impl Into<String>, said: impl Into<String>) {
+        self.needs_key.push((what.into(), said.into()));
+    }
+
+    /// Ends the report: what only a signature can vouch for is good if the image has one of the key.
+    pub fn settle(&mut self, is_signed: bool) {
+        for (what, said) in std::mem::take(&mut self.needs_key) {
+            let verdict = match is_signed {
+                true => Verdict::Good,
+                false => Verdict::Open(format!("{said}: only a signature vouches for it; check one with --key")),
+            };
+            self.note(what, said, verdict);
+        }
     }
 
     /// Notes a check that has no more to say.
@@ -76,13 +108,14 @@ impl Report {
 
     /// For people.
     pub fn table(&self) -> String {
-        let mut text = format!("{:<10} {}\n{:<10} {}\n", "image", self.place, "digest", self.digest);
+        let mut text = format!("{:<10} {}\n{:<10} {}\n", "image", printable(&self.place), "digest", self.digest);
         for (label, shown) in SHOWN {
             if let Some(value) = self.labels.get(label) {
-                text.push_str(&format!("{shown:<10} {value}\n"));
+                text.push_str(&format!("{shown:<10} {}\n", quoted(value, NAME_BYTES)));
             }
         }
         if let Some((name, digest)) = &self.base {
+            let [name, digest] = [name, digest].map(|text| quoted(text, NAME_BYTES));
             text.push_str(&format!("{:<10} {name} {digest}\n", "base"));
         }
         text.push('\n');
@@ -99,8 +132,24 @@ impl Report {
         text
     }
 
-    /// For scripts.
-    pub fn json(&self) -> Value {
+    /// For scripts, as text in which JSON escapes whatever a terminal would obey.
+    pub fn json(&self) -> String {
+        let text = self.value().to_string();
+        let mut shown = String::with_capacity(text.len());
+        for character in text.chars() {
+            match printable(character.encode_utf8(&mut [0; 4])) {
+                std::borrow::Cow::Borrowed(_) => shown.push(character),
+                std::borrow::Cow::Owned(_) => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        shown.push_str(&format!("\\u{unit:04x}"));
+                    }
+                }
+            }
+        }
+        shown
+    }
+
+    fn value(&self) -> Value {
         let checks = self.checks.iter().map(|Check { what, note, verdict }| {
             let (word, problem) = match verdict {
                 Verdict::Good => ("ok", None),
@@ -117,5 +166,42 @@ impl Report {
             "verified": self.wrong().next().is_none(),
             "checks": checks.collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_the_image_makes_a_line_or_moves_the_cursor() {
+        let evil = "x\nok     layer app  1 bytes\u{1b}[2K\r\u{9b}1A\u{202e}\u{7f}";
+        let mut report = Report::new(evil, Digest::of(b""));
+        report.labels.insert("dev.scorebox.scorer.name".to_owned(), evil.to_owned());
+        report.labels.insert(evil.to_owned(), evil.to_owned());
+        report.base = Some((evil.to_owned(), evil.to_owned()));
+        report.note(evil, evil, Verdict::Wrong(evil.to_owned()));
+        report.note(evil, evil, Verdict::Open(evil.to_owned()));
+        report.note(evil, evil, Verdict::Good);
+        report.needs_key(evil, evil);
+        report.settle(false);
+        let table = report.table();
+        // Image, digest, name, base, an empty line, four checks.
+        assert_eq!(table.lines().count(), 4 + 1 + 4, "{table}");
+        assert!(table.chars().all(|character| character == '\n' || !character.is_control()), "{table}");
+        assert!(!table.contains('\u{202e}'));
+
+        let text = report.json();
+        assert!(text.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{text}");
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["labels"][evil], evil);
+    }
+
+    #[test]
+    fn texts_are_cut() {
+        let mut report = Report::new("x", Digest::of(b""));
+        report.labels.insert("dev.scorebox.world".to_owned(), "y".repeat(5 << 20));
+        report.note("z", "", Verdict::Wrong("z".repeat(5 << 20)));
+        assert!(report.table().len() < 4096);
     }
 }

@@ -5,11 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use scorebox_host::text::{REASON_BYTES, quoted};
 use serde_json::Value;
 
+use super::documents;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
-use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name};
+use crate::image::attestation::signature_tag;
+use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name, document};
 use crate::registry::Reading;
 
 /// A place with an image.
@@ -24,8 +27,8 @@ impl Store {
     /// Opens a layout.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
-        let text = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-        let index: Value = serde_json::from_slice(&text).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+        let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+        let index = documents::read(&text).map_err(|error| wrong(&path.display(), &error))?;
         let entries = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
@@ -48,7 +51,7 @@ impl Store {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
-                let bytes = std::fs::read(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                let bytes = document(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
                 match Digest::of(&bytes) {
                     found if found == *digest => Ok(bytes),
                     found => Err(wrong(&path.display(), &format!("has the digest {found}"))),
@@ -77,7 +80,12 @@ impl Store {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
-                let Ok(file) = std::fs::File::open(&path) else { return Ok(None) };
+                let Ok(known) = std::fs::metadata(&path) else { return Ok(None) };
+                // A pipe would be waited for, and a file of another size need not be read.
+                if !known.is_file() || known.len() != size {
+                    return Err(wrong(&path.display(), &format!("is not a file of {size} bytes")));
+                }
+                let file = std::fs::File::open(&path).map_err(|error| Failure::file(&path, "be read", error))?;
                 let found = Digest::of_reader(file).map_err(|error| wrong(&path.display(), &error.to_string()))?;
                 match found {
                     (found, _) if found != *digest => Err(wrong(&path.display(), &format!("has the digest {found}"))),
@@ -88,6 +96,26 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// What a layout names that a reader may take for the image, or not look at: entries with its tag, and other images.
+    pub fn others(&self, image: &Digest) -> (usize, usize) {
+        let Self::Layout(_, entries) = self else { return (0, 0) };
+        let text = |entry: &Value, key: &str| {
+            let annotations = entry.get("annotations");
+            annotations.and_then(|all| all.get(key)).and_then(Value::as_str).map(str::to_owned)
+        };
+        let tag = entries.first().and_then(|entry| text(entry, TAG_ANNOTATION));
+        let (mut doubles, mut images) = (0, 0);
+        for entry in entries.iter().skip(1) {
+            let own = text(entry, TAG_ANNOTATION);
+            if own.is_some() && own == tag {
+                doubles += 1;
+            } else if entry.get("artifactType").is_none() && own != Some(signature_tag(image)) {
+                images += 1;
+            }
+        }
+        (doubles, images)
     }
 
     /// Digests of what is listed as belonging to an image.
@@ -109,5 +137,9 @@ pub fn digest_of(descriptor: &Value) -> Option<Digest> {
 }
 
 fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
-    Failure::new(Kind::Verification, format!("{what}: {problem}"), "write the layout again with `cargo xtask package`")
+    Failure::new(
+        Kind::Verification,
+        format!("{what}: {}", quoted(problem, REASON_BYTES)),
+        "write the layout again with `cargo xtask package`",
+    )
 }

@@ -1,0 +1,360 @@
+//! The entries of a tar, read by the rules of the reader that container runtimes use (Go's `archive/tar`).
+//!
+//! Owns the walk from header to header, and the bound on extension headers. Must not know what an entry means to a file
+//! system. A reader with rules of its own would see other files than the runtime does: names in extension headers, sizes in
+//! base 256, records that override the header.
+
+mod header;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use self::header::{BLOCK_BYTES, Block, Header};
+
+/// Largest extension header (a PAX header, a long name of GNU), in bytes. Go's reader has the same bound, so no runtime
+/// unpacks a layer with a larger one.
+pub const LARGEST_EXTENSION_BYTES: u64 = 1 << 20;
+/// Longest name and longest target of a link, in bytes: `PATH_MAX` of Linux.
+const LONGEST_PATH_BYTES: usize = 4096;
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A file with the bytes that follow.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link to this path.
+    SymbolicLink(Vec<u8>),
+    /// A second name of the file at this path.
+    HardLink(Vec<u8>),
+    /// A device, with its major and minor number.
+    Device(u64, u64),
+    /// A named pipe.
+    Pipe,
+    /// A PAX header that is meant for all entries that follow.
+    GlobalHeader,
+}
+
+/// One entry of a tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TarEntry {
+    /// Path as it is written, not cleaned.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Number of bytes that follow in the archive.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u64,
+    /// Numbers of the owner and the group.
+    pub owner: (u64, u64),
+    /// True for an entry that POSIX's ustar header says alone: without extension headers, without numbers in base 256.
+    pub is_plain: bool,
+    /// Records of PAX headers that apply to the entry.
+    pub records: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Reads the entries of a tar; reading from it reads the bytes of the latest entry.
+pub struct Entries<R> {
+    inner: R,
+    /// Bytes of the latest entry that nobody has read yet.
+    left: u64,
+    /// Bytes that fill the last block of the latest entry.
+    padding: u64,
+    is_ended: bool,
+}
+
+/// Extension headers that stand before an entry.
+#[derive(Default)]
+struct Extensions {
+    records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl<R: Read> Entries<R> {
+    /// Begins to read.
+    pub fn new(inner: R) -> Self {
+        Self { inner, left: 0, padding: 0, is_ended: false }
+    }
+
+    /// Goes to the next entry. `None` is the end of the archive.
+    pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
+        let mut extensions = Extensions::default();
+        loop {
+            self.skip()?;
+            let Some(block) = self.block()? else { return Ok(None) };
+            let header = block.header()?;
+            match header.kind {
+                b'x' => {
+                    let text = self.extension(&header)?;
+                    extensions.records = Some(header::records(&text)?);
+                }
+                b'L' => extensions.long_name = Some(header::text(&self.extension(&header)?)),
+                b'K' => extensions.long_link = Some(header::text(&self.extension(&header)?)),
+                b'g' => {
+                    let text = self.extension(&header)?;
+                    let records = header::records(&text)?;
+                    return Ok(Some(entry(header, EntryKind::GlobalHeader, 0, records, false)));
+                }
+                _ => return self.merged(header, extensions).map(Some),
+            }
+        }
+    }
+
+    /// Reads what is left, and returns the inner reader. The flag is true if something other than zeros follows the end of
+    /// the archive.
+    pub fn finish(mut self) -> io::Result<(R, bool)> {
+        let mut buffer = vec![0; 1 << 16];
+        let mut has_more = false;
+        loop {
+            let count = self.inner.read(&mut buffer)?;
+            let read = buffer.get(..count).unwrap_or_default();
+            if read.is_empty() {
+                return Ok((self.inner, has_more));
+            }
+            has_more |= read.iter().any(|byte| *byte != 0);
+        }
+    }
+
+    /// Applies extension headers to the header that they stand before.
+    fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
+        let Extensions { records, long_name, long_link } = extensions;
+        let is_plain = header.is_plain && records.is_none() && long_name.is_none() && long_link.is_none();
+        let records = records.unwrap_or_default();
+        // An empty value takes a record back.
+        let record = |name: &str| records.get(name.as_bytes()).filter(|value| !value.is_empty());
+        let number = |name: &str| record(name).map(|value| header::decimal(value)).transpose();
+        if let Some(path) = record("path") {
+            header.name.clone_from(path);
+        }
+        if let Some(path) = record("linkpath") {
+            header.link.clone_from(path);
+        }
+        header.size = number("size")?.unwrap_or(header.size);
+        header.owner.0 = number("uid")?.unwrap_or(header.owner.0);
+        header.owner.1 = number("gid")?.unwrap_or(header.owner.1);
+        header.name = long_name.filter(|name| !name.is_empty()).unwrap_or(header.name);
+        header.link = long_link.filter(|name| !name.is_empty()).unwrap_or(header.link);
+        let kind = match header.kind {
+            // Archives older than POSIX mark folders by a slash.
+            0 if header.name.ends_with(b"/") => EntryKind::Folder,
+            0 | b'0' => EntryKind::File,
+            b'1' => EntryKind::HardLink(header.link.clone()),
+            b'2' => EntryKind::SymbolicLink(header.link.clone()),
+            b'3' | b'4' => EntryKind::Device(header.device.0, header.device.1),
+            b'5' => EntryKind::Folder,
+            b'6' => EntryKind::Pipe,
+            other => {
+                let shown = char::from(other).escape_default().to_string();
+                return Err(refused(&format!("holds an entry of type `{shown}`, which no container runtime unpacks")));
+            }
+        };
+        // In these forms of sparse files the name stands in a record of its own.
+        let version = [record("GNU.sparse.major"), record("GNU.sparse.minor")].map(|value| value.map(Vec::as_slice));
+        let is_sparse = match version {
+            [Some(b"0"), Some(b"0" | b"1")] | [Some(b"1"), Some(b"0")] => true,
+            [None, None] => record("GNU.sparse.map").is_some(),
+            _ => false,
+        };
+        if let Some(name) = record("GNU.sparse.name").filter(|_| is_sparse) {
+            header.name.clone_from(name);
+        }
+        if header.name.len() > LONGEST_PATH_BYTES || header.link.len() > LONGEST_PATH_BYTES {
+            return Err(refused(&format!("holds a path of more than {LONGEST_PATH_BYTES} bytes")));
+        }
+        // The others have no bytes, whatever their header says.
+        let size = if kind == EntryKind::File { header.size } else { 0 };
+        self.begin(size);
+        Ok(entry(header, kind, size, records, is_plain))
+    }
+
+    fn begin(&mut self, size: u64) {
+        self.left = size;
+        self.padding = size.next_multiple_of(BLOCK_BYTES as u64).saturating_sub(size);
+    }
+
+    /// The content of an extension header. Its size is checked before anything is read.
+    fn extension(&mut self, header: &Header) -> io::Result<Vec<u8>> {
+        if header.size > LARGEST_EXTENSION_BYTES {
+            let problem = format!(
+                "holds an extension header of {} bytes, and runtimes read at most {LARGEST_EXTENSION_BYTES}",
+                header.size
+            );
+            return Err(refused(&problem));
+        }
+        self.begin(header.size);
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn skip(&mut self) -> io::Result<()> {
+        io::copy(self, &mut io::sink())?;
+        // An archive may end within the padding.
+        io::copy(&mut (&mut self.inner).take(self.padding), &mut io::sink())?;
+        self.padding = 0;
+        Ok(())
+    }
+
+    fn block(&mut self) -> io::Result<Option<Block>> {
+        if self.is_ended {
+            return Ok(None);
+        }
+        let Some(first) = self.one_block()? else { return Ok(None) };
+        if !first.is_zero() {
+            return Ok(Some(first));
+        }
+        match self.one_block()? {
+            Some(second) if !second.is_zero() => Err(refused("has one empty block where its end has two")),
+            _ => {
+                self.is_ended = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn one_block(&mut self) -> io::Result<Option<Block>> {
+        let mut bytes = Vec::with_capacity(BLOCK_BYTES);
+        (&mut self.inner).take(BLOCK_BYTES as u64).read_to_end(&mut bytes)?;
+        match bytes.len() {
+            0 => {
+                self.is_ended = true;
+                Ok(None)
+            }
+            BLOCK_BYTES => Ok(Some(Block(bytes))),
+            _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        }
+    }
+}
+
+impl<R: Read> Read for Entries<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (&mut self.inner).take(self.left).read(buffer)?;
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
+
+fn entry(header: Header, kind: EntryKind, size: u64, records: BTreeMap<Vec<u8>, Vec<u8>>, is_plain: bool) -> TarEntry {
+    TarEntry { name: header.name, kind, size, mode: header.mode, owner: header.owner, is_plain, records }
+}
+
+fn refused(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header and its content, padded.
+    pub fn member(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
+        member_sized(name, kind, content, content.len() as u64)
+    }
+
+    fn member_sized(name: &[u8], kind: u8, content: &[u8], size: u64) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+        header.as_mut_bytes()[156] = kind;
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(size);
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+        bytes
+    }
+
+    fn record(key: &str, value: &str) -> Vec<u8> {
+        let rest = format!(" {key}={value}\n");
+        let length = (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
+        format!("{length}{rest}").into_bytes()
+    }
+
+    fn names(bytes: &[u8]) -> io::Result<Vec<String>> {
+        let mut entries = Entries::new(bytes);
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next()? {
+            let mut content = Vec::new();
+            entries.read_to_end(&mut content)?;
+            names.push(format!("{}={}", String::from_utf8_lossy(&entry.name), String::from_utf8_lossy(&content)));
+        }
+        Ok(names)
+    }
+
+    #[test]
+    fn records_and_long_names_override_the_header() {
+        let path = member(b"PaxHeaders/x", b'x', &[record("path", "real"), record("mtime", "1.5")].concat());
+        let file = member(b"shown", b'0', b"12");
+        assert_eq!(names(&[path.clone(), file.clone()].concat()).unwrap(), ["real=12"]);
+        let long = member(b"././@LongLink", b'L', b"longer\0rest");
+        // GNU's wins over PAX's, and a record without a value is none.
+        assert_eq!(names(&[long, path, file.clone()].concat()).unwrap(), ["longer=12"]);
+        let none = member(b"x", b'x', &record("path", ""));
+        assert_eq!(names(&[none, file].concat()).unwrap(), ["shown=12"]);
+        // The size of a record decides where the next header is.
+        let size = member(b"x", b'x', &record("size", "2"));
+        let lies = [size, member_sized(b"a", b'0', b"12", 0), member(b"b", b'0', b"3")].concat();
+        assert_eq!(names(&lies).unwrap(), ["a=12", "b=3"]);
+    }
+
+    #[test]
+    fn extension_header_has_a_bound_before_it_is_read() {
+        for kind in [b'x', b'g', b'L', b'K'] {
+            let error = names(&member_sized(b"x", kind, b"", 1 << 33)).unwrap_err().to_string();
+            assert!(error.contains("8589934592 bytes"), "{error}");
+        }
+    }
+
+    #[test]
+    fn folders_and_links_have_no_bytes_whatever_they_say() {
+        let folder = [member_sized(b"d/", b'5', b"", 512), member(b"f", b'0', b"x")].concat();
+        assert_eq!(names(&folder).unwrap(), ["d/=", "f=x"]);
+        let old = [member(b"d/", 0, b""), member(b"f", 0, b"x")].concat();
+        let kinds = |bytes: &[u8]| Entries::new(bytes).next().unwrap().unwrap().kind;
+        assert_eq!((kinds(&old), kinds(&member(b"f", 0, b"x"))), (EntryKind::Folder, EntryKind::File));
+    }
+
+    #[test]
+    fn numbers_may_be_in_base_256() {
+        let mut bytes = member(b"f", b'0', b"x");
+        bytes[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        let sum: u32 = (0..512).map(|at| if (148..156).contains(&at) { 32 } else { u32::from(bytes[at]) }).sum();
+        bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert_eq!(names(&bytes).unwrap(), ["f=x"]);
+        assert!(!Entries::new(bytes.as_slice()).next().unwrap().unwrap().is_plain);
+    }
+
+    #[test]
+    fn broken_archives_are_refused_and_the_end_is_seen() {
+        let file = member(b"f", b'0', b"x");
+        assert!(names(&file[..500]).is_err(), "half a header");
+        assert!(names(&member_sized(b"f", b'0', b"x", 1 << 40)).is_err(), "cut content");
+        let mut other = file.clone();
+        other[0] ^= 1;
+        assert!(names(&other).is_err(), "wrong checksum");
+        assert!(names(&[vec![0; 512], file.clone()].concat()).is_err(), "one empty block");
+        for kind in *b"S7V" {
+            assert!(names(&member(b"f", kind, b"")).is_err(), "type {kind}");
+        }
+        let bad = member(b"x", b'x', b"99 path=x\n");
+        assert!(names(&[bad, file.clone()].concat()).is_err(), "record with a wrong length");
+
+        let behind = [file, vec![0; 1024], member(b"g", b'0', b"x")].concat();
+        assert_eq!(names(&behind).unwrap(), ["f=x"]);
+        let rest = |bytes: &[u8]| {
+            let mut entries = Entries::new(bytes);
+            while entries.next().unwrap().is_some() {}
+            entries.finish().unwrap().1
+        };
+        assert!(rest(&behind) && !rest(&behind[..2048]));
+    }
+}

@@ -1,0 +1,347 @@
+//! The file system of an image as a container runtime makes it of the layers.
+//!
+//! Owns the rules of containerd and runc: how a path is cleaned, which links lead where, what a mark of removal removes, what
+//! replaces what. Must not know what the files are for, nor where the layers come from. It holds names and digests, no bytes.
+
+mod path;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use self::path::{Place, ROOT, check_length, cleaned, shown};
+use crate::digest::Digest;
+use crate::image::entries::{EntryKind, TarEntry};
+
+/// Most files, folders and links of an image. The largest public images have some 400,000.
+const MOST_NODES: usize = 1_000_000;
+/// Most bytes of all names and targets of links together.
+const MOST_NAME_BYTES: usize = 128 << 20;
+/// Most nodes that marks of removal look at, for all marks of an image: each looks at everything below its folder.
+const MOST_LOOKS: usize = 20_000_000;
+/// Most links on the way to one file, as the runtimes count.
+const MOST_LINKS: usize = 255;
+/// Name of the mark that hides what lower layers have in its folder.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Begins the name of a mark that removes the file with the rest of the name.
+const WHITEOUT: &[u8] = b".wh.";
+
+/// A file system.
+#[derive(Debug)]
+pub struct RootFs {
+    nodes: Vec<Node>,
+    name_bytes: usize,
+    layer: usize,
+    /// Nodes that marks of removal have looked at.
+    looks: usize,
+}
+
+#[derive(Debug)]
+struct Node {
+    what: What,
+    /// The layer that it comes from.
+    layer: usize,
+    /// False for a folder that only stands above something.
+    is_explicit: bool,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Folder(BTreeMap<Box<[u8]>, usize>),
+    File(Option<Digest>),
+    Link(Box<[u8]>),
+    Special,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// A file; the digest is known if it was given.
+    File(Option<Digest>),
+    /// A symbolic link.
+    Link,
+    /// A device or a pipe.
+    Special,
+}
+
+/// One thing in the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Path without a leading slash.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The layer that it comes from.
+    pub layer: usize,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Where it stands now, or what it removed. Without a leading slash; empty for the root.
+    pub path: String,
+    /// True if runtimes differ in what they make of it.
+    pub is_ambiguous: bool,
+}
+
+impl RootFs {
+    /// An empty file system.
+    pub fn new() -> Self {
+        let root = Node { what: What::Folder(BTreeMap::new()), layer: 0, is_explicit: true };
+        Self { nodes: vec![root], name_bytes: 0, layer: 0, looks: 0 }
+    }
+
+    /// Begins a layer; layers are counted from the bottom up.
+    pub fn begin(&mut self, layer: usize) {
+        self.layer = layer;
+    }
+
+    /// Puts an entry in its place. The error says why no runtime would take it.
+    pub fn apply(&mut self, entry: &TarEntry, digest: Option<Digest>) -> Result<Applied, String> {
+        let parts = cleaned(&entry.name)?;
+        // The root is there already.
+        let Some((last, above)) = parts.split_last() else {
+            return Ok(Applied { path: String::new(), is_ambiguous: entry.kind != EntryKind::Folder });
+        };
+        let mut place = self.resolve(above)?;
+        let parent = self.make(&mut place)?;
+        let mut path = place.names;
+        if let Some(hidden) = last.strip_prefix(WHITEOUT) {
+            return self.remove_marked(parent, path, last, hidden);
+        }
+        path.push(last.clone());
+        check_length(&path)?;
+        let there = self.child(parent, last);
+        // Two entries for one path: the later wins, where a runtime does not refuse the layer.
+        let is_double = there.is_some_and(|node| self.is_of_layer(node));
+        let is_folder = entry.kind == EntryKind::Folder;
+        let stays = is_folder && there.is_some_and(|node| self.is_folder(node));
+        if !stays {
+            self.unlink(parent, last);
+        }
+        let what = match &entry.kind {
+            EntryKind::Folder => What::Folder(BTreeMap::new()),
+            EntryKind::File => What::File(digest),
+            EntryKind::SymbolicLink(target) => What::Link(target.as_slice().into()),
+            EntryKind::HardLink(target) => self.linked(target)?,
+            // Storage drivers take a device of these numbers for a mark of removal.
+            EntryKind::Device(0, 0) => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
+            EntryKind::Device(..) | EntryKind::Pipe => What::Special,
+            // containerd removes what has the name of the header, others ignore it.
+            EntryKind::GlobalHeader => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
+        };
+        match there.filter(|_| stays) {
+            Some(node) => self.renew(node),
+            None => drop(self.add(parent, last, what, true)?),
+        }
+        Ok(Applied { path: shown(&path), is_ambiguous: is_double && !stays })
+    }
+
+    /// What stands at a path, without following links.
+    pub fn at(&self, path: &str) -> Option<Found> {
+        let mut node = ROOT;
+        for name in path.split('/') {
+            node = self.child(node, name.as_bytes())?;
+        }
+        self.found(path.to_owned(), node)
+    }
+
+    /// Everything below a path, in the order of paths, without following links; the root is the empty path.
+    pub fn below(&self, path: &str) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut node = Some(ROOT);
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            node = node.and_then(|node| self.child(node, name.as_bytes()));
+        }
+        let mut open: Vec<_> = node.map(|node| (path.to_owned(), node)).into_iter().collect();
+        while let Some((path, node)) = open.pop() {
+            if let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) {
+                let slash = if path.is_empty() { "" } else { "/" };
+                let path = |name: &[u8]| format!("{path}{slash}{}", String::from_utf8_lossy(name));
+                open.extend(children.iter().rev().map(|(name, child)| (path(name), *child)));
+            }
+            found.extend(self.found(path, node));
+        }
+        // The path itself is not below it.
+        found.into_iter().skip(1).collect()
+    }
+
+    fn found(&self, path: String, node: usize) -> Option<Found> {
+        let node = self.nodes.get(node)?;
+        let kind = match &node.what {
+            What::Folder(_) => Kind::Folder,
+            What::File(digest) => Kind::File(digest.clone()),
+            What::Link(_) => Kind::Link,
+            What::Special => Kind::Special,
+        };
+        Some(Found { path, kind, layer: node.layer })
+    }
+
+    /// Follows links on the way to a folder, which need not be there.
+    fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
+        let mut place = Place { nodes: vec![ROOT], names: Vec::new() };
+        let mut open: VecDeque<Vec<u8>> = parts.iter().cloned().collect();
+        let mut links = 0;
+        while let Some(name) = open.pop_front() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    place.up();
+                    continue;
+                }
+                _ => {}
+            }
+            let parent = place.node();
+            match parent.and_then(|parent| self.child(parent, &name)) {
+                Some(child) => match self.nodes.get(child).map(|node| &node.what) {
+                    Some(What::Link(target)) => {
+                        links += 1;
+                        if links > MOST_LINKS {
+                            return Err(format!("`{}` leads through too many links", shown(parts)));
+                        }
+                        if target.first() == Some(&b'/') {
+                            place = Place { nodes: vec![ROOT], names: Vec::new() };
+                        }
+                        for part in target.split(|byte| *byte == b'/').rev() {
+                            open.push_front(part.to_vec());
+                        }
+                    }
+                    Some(What::Folder(_)) => place.down(Some(child), name),
+                    _ => return Err(format!("`{}` leads through something that is not a folder", shown(parts))),
+                },
+                None => place.down(None, name),
+            }
+            check_length(&place.names)?;
+        }
+        Ok(place)
+    }
+
+    /// Makes the folders of a place that are not there yet, and returns the last one.
+    fn make(&mut self, place: &mut Place) -> Result<usize, String> {
+        let mut node = place.nodes.last().copied().unwrap_or(ROOT);
+        let there = place.nodes.len().saturating_sub(1);
+        for name in place.names.get(there..).unwrap_or_default() {
+            node = self.add(node, name, What::Folder(BTreeMap::new()), false)?;
+            place.nodes.push(node);
+        }
+        Ok(node)
+    }
+
+    fn remove_marked(
+        &mut self,
+        parent: usize,
+        mut path: Vec<Vec<u8>>,
+        mark: &[u8],
+        hidden: &[u8],
+    ) -> Result<Applied, String> {
+        if mark == OPAQUE {
+            self.hide_lower(parent)?;
+            return Ok(Applied { path: shown(&path), is_ambiguous: false });
+        }
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(format!("holds `{}`, which removes no file", String::from_utf8_lossy(mark)));
+        }
+        path.push(hidden.to_vec());
+        let Some(node) = self.child(parent, hidden) else {
+            return Ok(Applied { path: shown(&path), is_ambiguous: false });
+        };
+        // By OCI's rules a mark is for lower layers alone; some runtimes remove what the same layer brings, too.
+        let is_ambiguous = self.hide_lower(node)? || self.is_of_layer(node);
+        if !is_ambiguous {
+            self.unlink(parent, hidden);
+        }
+        Ok(Applied { path: shown(&path), is_ambiguous })
+    }
+
+    /// Removes what lower layers have in a folder. True if something of this layer stays in it.
+    fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
+        let mut order = Vec::new();
+        let mut open = vec![folder];
+        while let Some(node) = open.pop() {
+            let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) else { continue };
+            for (name, child) in children {
+                order.push((*child, node, name.clone()));
+                open.push(*child);
+            }
+        }
+        self.looks += order.len();
+        if self.looks > MOST_LOOKS {
+            return Err("holds too many marks of removal".to_owned());
+        }
+        let mut stays = false;
+        // What is deeper comes later; from the end on, a folder is looked at when nothing is left in it that should not be.
+        for (node, parent, name) in order.into_iter().rev() {
+            let is_empty = match self.nodes.get(node).map(|node| &node.what) {
+                Some(What::Folder(children)) => children.is_empty(),
+                _ => true,
+            };
+            if is_empty && self.nodes.get(node).is_some_and(|node| node.layer != self.layer) {
+                self.unlink(parent, &name);
+            } else {
+                stays = true;
+            }
+        }
+        Ok(stays)
+    }
+
+    /// What a hard link shares with its target. Links on the way are followed, a link at its end is not.
+    fn linked(&self, target: &[u8]) -> Result<What, String> {
+        let parts = cleaned(target)?;
+        let missing = || format!("holds a hard link to `{}`, which is not there", shown(&parts));
+        let (last, above) = parts.split_last().ok_or_else(missing)?;
+        let parent = self.resolve(above)?.node().ok_or_else(missing)?;
+        let node = self.child(parent, last).and_then(|node| self.nodes.get(node)).ok_or_else(missing)?;
+        match &node.what {
+            What::Folder(_) => Err(format!("holds a hard link to the folder `{}`", shown(&parts))),
+            what => Ok(what.clone()),
+        }
+    }
+
+    fn add(&mut self, parent: usize, name: &[u8], what: What, is_explicit: bool) -> Result<usize, String> {
+        let target = if let What::Link(target) = &what { target.len() } else { 0 };
+        self.name_bytes += name.len() + target;
+        if self.nodes.len() >= MOST_NODES || self.name_bytes > MOST_NAME_BYTES {
+            return Err(format!("brings the image to more than {MOST_NODES} files, or their names to too many bytes"));
+        }
+        let node = self.nodes.len();
+        self.nodes.push(Node { what, layer: self.layer, is_explicit });
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what) {
+            children.insert(name.into(), node);
+        }
+        Ok(node)
+    }
+
+    /// What was below stays among the nodes, where nothing leads to it any more.
+    fn unlink(&mut self, parent: usize, name: &[u8]) {
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what) {
+            children.remove(name);
+        }
+    }
+
+    fn renew(&mut self, node: usize) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.layer = self.layer;
+            node.is_explicit = true;
+        }
+    }
+
+    fn child(&self, parent: usize, name: &[u8]) -> Option<usize> {
+        match &self.nodes.get(parent)?.what {
+            What::Folder(children) => children.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    fn is_folder(&self, node: usize) -> bool {
+        matches!(self.nodes.get(node).map(|node| &node.what), Some(What::Folder(_)))
+    }
+
+    fn is_of_layer(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.is_explicit && node.layer == self.layer)
+    }
+}
+
+#[cfg(test)]
+mod runtime_tests;
+#[cfg(test)]
+mod tests;
