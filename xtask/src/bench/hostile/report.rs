@@ -31,8 +31,8 @@ pub fn table(figures: &Figures) -> String {
             let _ = writeln!(text, "first lost call beside {name}: {}", loss.escape_debug());
         }
     }
-    let _ = writeln!(text, "\nratios     worst p50  {:.2}", ratios.worst_p50);
-    let _ = writeln!(text, "           worst p99  {:.2}", ratios.worst_p99);
+    let _ = writeln!(text, "\nratios     worst p50  {}", shown(ratios.worst_p50));
+    let _ = writeln!(text, "           worst p99  {}", shown(ratios.worst_p99));
     let _ = writeln!(text, "           lost       {}", ratios.lost);
     let _ = writeln!(text, "           peak       {:.0} MiB", ratios.peak_mib);
     for skipped in skipped {
@@ -41,11 +41,13 @@ pub fn table(figures: &Figures) -> String {
     text
 }
 
+/// A ratio; one that stands for a host that has ended is shown as infinite.
+fn shown(ratio: f64) -> String {
+    if ratio < 1e6 { format!("{ratio:.2}") } else { "∞".to_owned() }
+}
+
 fn line(attack: &AttackFigures) -> String {
-    let cell = |ms: f64, ratio: f64| {
-        let ratio = if ratio < 1e6 { format!("{ratio:.2}") } else { "∞".to_owned() };
-        format!("{ms:.2} ×{ratio}")
-    };
+    let cell = |ms: f64, ratio: f64| format!("{ms:.2} ×{}", shown(ratio));
     let deeds = attack.attacker;
     format!(
         "{:<15} {:>16} {:>18} {:>10} {:>9.0} {:>6.0} {:>17.2}  {}/{}/{}{}",
