@@ -107,6 +107,57 @@ fn a_quick_run_with_redis_has_every_figure() {
 }
 
 #[test]
+fn a_quick_run_beside_attacks_has_every_figure() {
+    require!("redis-server");
+    let mut bench = Command::new(place::xtask());
+    bench.args(["bench", "hostile", "--quick", "--output", "json", "--host"]).arg(place::image_host());
+    let figures = run::finish_within(LIMIT, bench.current_dir(place::workspace()), b"").ended(0).json();
+
+    for name in ["worst_p50", "worst_p99", "peak_mib"] {
+        positive(&figures["ratios"][name], name);
+    }
+    let attacks = figures["attacks"].as_array().expect("a list of attacks");
+    let names: Vec<_> = attacks.iter().map(|attack| attack["name"].as_str().expect("a name")).collect();
+    let expected = [
+        "slow-bodies",
+        "slow-headers",
+        "silent",
+        "large-bodies",
+        "deep-json",
+        "huge-tokens",
+        "endless-guests",
+        "log-floods",
+        "memory-hogs",
+        "cache-stampede",
+        "unread-answers",
+        "churn",
+        "pipelined",
+        "unread-log",
+    ];
+    assert_eq!(names, expected);
+    let lost: u64 = attacks.iter().map(|attack| attack["lost"].as_u64().expect("a count")).sum();
+    assert_eq!(figures["ratios"]["lost"].as_u64(), Some(lost));
+    for attack in attacks {
+        for name in ["p50", "p99", "idle_mib", "peak_mib", "peak_over_idle"] {
+            positive(&attack[name], &format!("{name} of {attack}"));
+        }
+        spread(&attack["p50_ms"], "p50_ms");
+        // 200 calls a second for half a second: none is left out, however long others take.
+        assert_eq!(attack["calls"].as_u64(), Some(100), "{attack}");
+        positive(&attack["attacker"]["opened"], &format!("connections of {attack}"));
+        assert!(attack["killed"].is_boolean(), "{attack}");
+    }
+    let pipelined = attacks.iter().find(|attack| attack["name"] == "pipelined").expect("it is listed");
+    positive(&pipelined["attacker"]["answered"], "answers to pipelined requests");
+}
+
+#[test]
+fn only_loopback_addresses_can_be_attacked() {
+    let sender = ["bench", "hostile-sender", "--attack", "silent", "--seconds", "1", "--address", "10.0.0.1:80"];
+    run::finish(Command::new(place::xtask()).args(sender), b"").ended(2).said(&["loopback"]);
+}
+
+#[test]
 fn a_missing_redis_server_is_named_before_anything_is_built() {
     let empty = tempfile::tempdir().expect("a folder can be made");
     let mut bench = Command::new(place::xtask());
@@ -125,4 +176,6 @@ fn arguments_that_measure_nothing_are_refused() {
     refuse(&["redis", "--seconds", "0"], "between 0.2 and 600");
     refuse(&["redis", "--quick", "--rounds", "2"], "cannot be used with");
     refuse(&["--quick", "redis"], "cannot be used with");
+    refuse(&["hostile", "--quick", "--rounds", "2"], "cannot be used with");
+    refuse(&["hostile", "--attack", "kind"], "possible values");
 }

@@ -13,6 +13,7 @@ use crate::deploy::{Pull, Target};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::functions_app::Connections;
 use crate::registry::Identity;
+use crate::soak::SoakArgs;
 
 /// Build, package, try and test Scorebox scorers.
 ///
@@ -77,6 +78,12 @@ pub enum Command {
     /// They take turns within one run, and every ratio is of one round, so a machine that is slow for a while is slow for
     /// all.
     Bench(BenchArgs),
+    /// Call hosts in every way at once for minutes or hours, and compare every answer.
+    ///
+    /// The paths are HTTP in three forms, invocations of Azure Functions with batches and parked messages, instances that
+    /// are used again and instances for each call, a prediction cache whose Redis is killed now and then, and a graph.
+    /// Memory, file descriptors and threads of each host are sampled. Exit code 1 means a wrong answer, a lost call or drift.
+    Soak(SoakArgs),
     /// Check the house rules: dependency direction, module docs, the contract's hash.
     Tidy(TidyArgs),
 }

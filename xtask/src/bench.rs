@@ -11,13 +11,14 @@ mod cold_start;
 mod fairness;
 mod figures;
 mod graphs;
+mod hostile;
 mod load;
 mod memory;
 mod process;
 mod progress;
-mod redis;
+pub mod redis;
 mod report;
-mod server;
+pub mod server;
 mod stage;
 mod steps;
 mod throughput;
@@ -25,6 +26,7 @@ mod throughput;
 use std::time::Duration;
 
 pub use self::arguments::BenchArgs;
+pub use self::report::write;
 
 use self::answer::Question;
 use self::arguments::BenchCommand;
@@ -49,6 +51,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
         Some(BenchCommand::Graphs(args)) => return graphs::run(args),
+        Some(BenchCommand::Hostile(args)) => return hostile::run(args),
+        Some(BenchCommand::HostileSender(args)) => return hostile::attack(args),
         None => {}
     }
     setup::toolchain(|line| eprintln!("{line}"))?;

@@ -30,6 +30,7 @@ mod push;
 mod registry;
 mod setup;
 mod signing;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Deploy(args) => deploy::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         // Its last line is the sum, so it prints its failures itself.
         Command::Test(args) => return test::run(&args),

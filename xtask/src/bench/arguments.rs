@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::hostile::{AttackerArgs, HostileBenchArgs};
 use crate::args::Format;
 
 /// Flags of `bench`.
@@ -16,7 +17,7 @@ use crate::args::Format;
                         minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
                         servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
                         bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
-                        --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench graphs"
+                        --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench graphs\n  cargo xtask bench hostile"
 )]
 pub struct BenchArgs {
     /// What is measured instead.
@@ -62,6 +63,15 @@ pub enum BenchCommand {
     /// The graph is the example `digits-mlp`, from its image. Also measured is what a second client adds: each run has one
     /// thread, so two clients keep two cores busy. The run ends without figures if an answer is not scikit-learn's.
     Graphs(GraphsBenchArgs),
+    /// Measure one well-behaved client while strangers attack the same host.
+    ///
+    /// The client makes 200 calls a second on a fixed schedule. The attacks run one after the other: slow and silent
+    /// connections, large and odd bodies, guests that loop, log or take memory, cache stampedes, unread answers and more.
+    /// Each turn beside an attack is followed by a turn beside a process that burns as much CPU time and talks to nobody.
+    Hostile(HostileBenchArgs),
+    /// The sending side of an attack, started by `bench hostile`.
+    #[command(hide = true)]
+    HostileSender(AttackerArgs),
 }
 
 /// Flags of `bench redis`.
@@ -117,7 +127,7 @@ pub struct GraphsBenchArgs {
 }
 
 /// The least that wrk reports on, and what nobody waits for.
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
     if (0.2..=600.0).contains(&seconds) { Ok(seconds) } else { Err("not between 0.2 and 600".to_owned()) }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::figures::{CpuRatios, Figures, P50Ratios};
 use self::questions::Questions;
-use self::store::Store;
+pub use self::store::{Store, find as find_server};
 use self::turns::{Servers, Turns};
 use super::awake::Awake;
 use super::progress::Progress;

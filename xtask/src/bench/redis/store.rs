@@ -48,6 +48,8 @@ pub struct Counts {
 
 /// A running server; dropped, it is killed.
 pub struct Store {
+    program: PathBuf,
+    folder: PathBuf,
     child: Child,
     port: u16,
     log: PathBuf,
@@ -57,14 +59,28 @@ pub struct Store {
 impl Store {
     /// Starts a server that writes nothing to the disk but its log, and waits until it answers.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
-        let (port, log) = (free_port()?, folder.join("redis.log"));
+        Self::start_on(free_port()?, program, folder)
+    }
+
+    /// Kills the server and starts it again, empty, on the same port.
+    pub fn restart(&mut self) -> Result<(), Failure> {
+        // A server that has ended cannot be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        *self = Self::start_on(self.port, &self.program, &self.folder)?;
+        Ok(())
+    }
+
+    fn start_on(port: u16, program: &Path, folder: &Path) -> Result<Self, Failure> {
+        let log = folder.join("redis.log");
         let file = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
         let mut command = Command::new(program);
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(folder).stdin(Stdio::null()).stdout(file).stderr(Stdio::inherit());
         let child = command.spawn().map_err(|error| Failure::file(program, "be started", error))?;
         let leash = Leash::on(&child);
-        let mut store = Self { child, port, log, _leash: leash };
+        let mut store =
+            Self { program: program.to_owned(), folder: folder.to_owned(), child, port, log, _leash: leash };
         let started = Instant::now();
         loop {
             match store.ask("PING") {

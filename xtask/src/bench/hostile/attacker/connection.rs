@@ -1,0 +1,140 @@
+//! Connections of an attack: where they come from, and how answers are read.
+//!
+//! Owns the source addresses and the least HTTP that an attacker needs. It must not know which attack uses it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpSocket;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::Counters;
+
+/// How long a connection may take to be accepted.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// Source addresses are 127.0.0.2 to 127.0.0.250. The steady client uses 127.0.0.1.
+const FIRST_SOURCE: u8 = 2;
+const SOURCES: u16 = 249;
+
+/// The host under attack, and the counters of the attack.
+#[derive(Clone)]
+pub struct Target {
+    /// Address of the host.
+    pub address: SocketAddr,
+    /// Counters of this process.
+    pub counters: Arc<Counters>,
+}
+
+/// One connection.
+pub struct Connection {
+    /// The half that reads, with a buffer for answers that arrive together.
+    pub reader: BufReader<OwnedReadHalf>,
+    /// The half that writes.
+    pub writer: OwnedWriteHalf,
+}
+
+/// What ended an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// False if the server closes the connection after this answer, or answered before it had the whole request.
+    pub goes_on: bool,
+}
+
+impl Target {
+    /// Connects from the source address that belongs to a connection's number.
+    pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let last = FIRST_SOURCE.saturating_add((index % SOURCES) as u8);
+        socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+        let connected = tokio::time::timeout(CONNECTING, socket.connect(self.address)).await;
+        let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        stream.set_nodelay(true)?;
+        self.counters.opened();
+        let (reader, writer) = stream.into_split();
+        Ok(Connection { reader: BufReader::new(reader), writer })
+    }
+}
+
+impl Connection {
+    /// Sends a request and reads its answer, which may come before the request was sent.
+    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let Self { reader, writer } = self;
+        let mut reading = std::pin::pin!(read_answer(reader));
+        tokio::select! {
+            biased;
+            early = &mut reading => return early.map(|answer| Answer { goes_on: false, ..answer }),
+            // A server that refuses may close its side first; its answer says more than this error.
+            _ = writer.write_all(request) => {}
+        }
+        reading.await
+    }
+
+    /// Sends bytes unless the server answers or closes first; then returns what it did.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<Option<Answer>> {
+        let Self { reader, writer } = self;
+        tokio::select! {
+            biased;
+            answer = read_answer(reader) => answer.map(Some),
+            sent = writer.write_all(bytes) => sent.map(|()| None),
+        }
+    }
+
+    /// Sends a byte at a time until the server answers or closes.
+    pub async fn trickle(&mut self, byte: u8, period: Duration) -> io::Result<Answer> {
+        let Self { reader, writer } = self;
+        let mut reading = std::pin::pin!(read_answer(reader));
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut reading => return answer,
+                () = tokio::time::sleep(period) => writer.write_all(&[byte]).await?,
+            }
+        }
+    }
+}
+
+/// Reads one answer and drops its body.
+pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
+    let broken = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut line = String::new();
+    if reader.read_line(&mut line).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let (mut length, mut goes_on) = (0_u64, true);
+    loop {
+        line.clear();
+        reader.read_line(&mut line).await?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.parse().map_err(|_| broken())?;
+        } else if name.eq_ignore_ascii_case("connection") {
+            goes_on = !value.eq_ignore_ascii_case("close");
+        }
+    }
+    let copied = tokio::io::copy(&mut reader.take(length), &mut tokio::io::sink()).await?;
+    if copied < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(Answer { status, goes_on }) }
+}
+
+/// A request to be scored, as bytes.
+pub fn request(body: &str) -> Vec<u8> {
+    let mut bytes = head(body.len());
+    bytes.extend_from_slice(body.as_bytes());
+    bytes
+}
+
+/// The head of a request whose body has this length.
+pub fn head(length: usize) -> Vec<u8> {
+    let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
+    format!("{head}content-length: {length}\r\n\r\n").into_bytes()
+}

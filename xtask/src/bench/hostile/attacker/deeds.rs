@@ -1,0 +1,152 @@
+//! What each connection of an attack does until the process ends.
+//!
+//! Owns one loop for each deed. It must not know the other connections, except that stampedes share a clock.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::connection::{Connection, Target, head, read_answer, request};
+use crate::bench::hostile::attacks::{Attack, Deed};
+
+/// Pause before a connection that was closed or refused is opened again.
+const REOPEN: Duration = Duration::from_millis(20);
+
+/// Bytes of a slow body that are announced and that are sent at once.
+const BODY_BYTES: usize = 8_000_000;
+const SENT_BYTES: usize = 7_900_000;
+const BODY_PERIOD: Duration = Duration::from_millis(100);
+const HEADER_PERIOD: Duration = Duration::from_millis(250);
+
+/// Time between two waves of a stampede.
+const WAVE: Duration = Duration::from_millis(250);
+
+/// Size of an answer that nobody reads, the client's buffer for it, and the time between two such requests.
+const UNREAD: &str = r#"{"do":"large","bytes":2000000}"#;
+const RECEIVE_BUFFER: u32 = 4096;
+const UNREAD_PERIOD: Duration = Duration::from_millis(300);
+
+/// Pause of one connection between two connections of a churn, and between two bursts of pipelined requests.
+const CHURN_PERIOD: Duration = Duration::from_millis(10);
+const BURST_PERIOD: Duration = Duration::from_millis(100);
+
+/// A deed with the bytes that it sends, made once for all connections.
+#[derive(Clone)]
+pub struct Script {
+    deed: Deed,
+    requests: Arc<Vec<Vec<u8>>>,
+    started: Instant,
+}
+
+impl Script {
+    /// Makes the bytes of an attack.
+    pub fn of(attack: &Attack) -> Self {
+        let requests = match attack.deed {
+            Deed::SlowBody => {
+                let mut bytes = head(BODY_BYTES);
+                bytes.extend_from_slice(br#"{"do":"score","x":1,"pad":""#);
+                bytes.resize(bytes.len() + SENT_BYTES, b'a');
+                vec![bytes]
+            }
+            Deed::SlowHeaders => vec![b"POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ".to_vec()],
+            Deed::Repeat(body, _) => body.texts().iter().map(|text| request(text)).collect(),
+            Deed::Unread => vec![request(UNREAD)],
+            Deed::Churn => vec![request(r#"{"do":"score","x":1}"#)],
+            Deed::Pipelined(count) => vec![request(r#"{"do":"score","x":1}"#).repeat(count)],
+            Deed::Silent | Deed::Stampede => Vec::new(),
+        };
+        Self { deed: attack.deed, requests: Arc::new(requests), started: Instant::now() }
+    }
+
+    /// Does the deed again and again; a connection that ends is opened anew.
+    pub async fn run(self, target: &Target, index: u16) {
+        loop {
+            match self.once(target, index).await {
+                Ok(Some(status)) => target.counters.answered(status),
+                Ok(None) => {}
+                Err(_) => target.counters.broken(),
+            }
+            sleep(REOPEN).await;
+        }
+    }
+
+    /// Uses one connection; gives the status of the answer with which the server ended it.
+    async fn once(&self, target: &Target, index: u16) -> io::Result<Option<u16>> {
+        let buffer = matches!(self.deed, Deed::Unread).then_some(RECEIVE_BUFFER);
+        let mut connection = target.connect(index, buffer).await?;
+        let first = self.requests.first().map_or(&[][..], Vec::as_slice);
+        match self.deed {
+            Deed::SlowBody => slow(&mut connection, first, BODY_PERIOD).await.map(Some),
+            Deed::SlowHeaders => slow(&mut connection, first, HEADER_PERIOD).await.map(Some),
+            Deed::Silent => read_answer(&mut connection.reader).await.map(|answer| Some(answer.status)),
+            Deed::Repeat(_, pause) => self.repeat(&mut connection, target, index, pause).await,
+            Deed::Stampede => self.stampede(&mut connection, target).await,
+            Deed::Unread => loop {
+                connection.writer.write_all(first).await?;
+                sleep(UNREAD_PERIOD).await;
+            },
+            Deed::Churn => {
+                connection.writer.write_all(first).await?;
+                sleep(CHURN_PERIOD).await;
+                Ok(None)
+            }
+            Deed::Pipelined(count) => loop {
+                connection.writer.write_all(first).await?;
+                for _ in 0..count {
+                    let answer = read_answer(&mut connection.reader).await?;
+                    if !answer.goes_on {
+                        return Ok(Some(answer.status));
+                    }
+                    target.counters.answered(answer.status);
+                }
+                sleep(BURST_PERIOD).await;
+            },
+        }
+    }
+
+    async fn repeat(
+        &self,
+        connection: &mut Connection,
+        target: &Target,
+        index: u16,
+        pause: Duration,
+    ) -> io::Result<Option<u16>> {
+        // Connections begin at different bodies.
+        for request in self.requests.iter().cycle().skip(usize::from(index) % self.requests.len().max(1)) {
+            let answer = connection.ask(request).await?;
+            if !answer.goes_on {
+                return Ok(Some(answer.status));
+            }
+            target.counters.answered(answer.status);
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn stampede(&self, connection: &mut Connection, target: &Target) -> io::Result<Option<u16>> {
+        loop {
+            let wave = self.started.elapsed().as_millis() / WAVE.as_millis() + 1;
+            sleep_until(self.started + WAVE * wave as u32).await;
+            // No other process has asked this question: its id is part of it.
+            let question = u64::from(std::process::id()) << 20 | wave as u64;
+            let answer = connection.ask(&request(&format!(r#"{{"do":"work","x":{question}}}"#))).await?;
+            if !answer.goes_on {
+                return Ok(Some(answer.status));
+            }
+            target.counters.answered(answer.status);
+        }
+    }
+}
+
+async fn slow(connection: &mut Connection, first: &[u8], period: Duration) -> io::Result<u16> {
+    let answer = match connection.send(first).await? {
+        Some(answer) => answer,
+        None => connection.trickle(b'a', period).await?,
+    };
+    Ok(answer.status)
+}

@@ -1,0 +1,163 @@
+//! The attacks: what each sends, over how many connections.
+//!
+//! Owns the table. It must not know how connections are driven or what the attacks cost.
+
+use std::time::Duration;
+
+use crate::failure::Failure;
+
+/// One attack.
+#[derive(Debug)]
+pub struct Attack {
+    /// Name in tables, in the JSON and for `--attack`.
+    pub name: &'static str,
+    /// One line that says what the attack does.
+    pub about: &'static str,
+    /// Number of connections at a time.
+    pub connections: u16,
+    /// Behaviour of each connection.
+    pub deed: Deed,
+    /// True if a host without bounds would hold all that is sent: the attack needs a memory limit around the host.
+    pub fills_memory: bool,
+    /// True if the host has a prediction cache in Redis.
+    pub is_about_cache: bool,
+    /// True if nobody reads the host's standard output.
+    pub leaves_log_unread: bool,
+}
+
+/// Behaviour of each connection of an attack.
+#[derive(Debug, Clone, Copy)]
+pub enum Deed {
+    /// Sends 7.9 of 8 MB at once, and then a byte at a time.
+    SlowBody,
+    /// Sends a header a byte at a time.
+    SlowHeaders,
+    /// Sends nothing.
+    Silent,
+    /// Sends requests with these bodies one after the other and reads the answers.
+    Repeat(Body, Duration),
+    /// All connections send one new, equal request at the same moments.
+    Stampede,
+    /// Asks for large answers and reads none of them.
+    Unread,
+    /// Sends one request on each connection and closes it without reading.
+    Churn,
+    /// Sends this many requests at once before it reads their answers.
+    Pipelined(usize),
+}
+
+/// Content of the requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Body {
+    /// 7.9 MB of valid JSON with a long list of numbers.
+    Large,
+    /// 1 MB of nested lists.
+    Deep,
+    /// A number with a million digits, a key of 5 MB and an exponent of a million digits, in turn.
+    Huge,
+    /// A call whose guest never ends.
+    Loop,
+    /// A call whose guest writes log lines until its deadline.
+    Flood,
+    /// A call whose guest takes memory until it is refused.
+    Grow,
+    /// A call whose guest writes 50 log lines.
+    Chatter,
+}
+
+const fn attack(name: &'static str, about: &'static str, connections: u16, deed: Deed) -> Attack {
+    Attack { name, about, connections, deed, fills_memory: false, is_about_cache: false, leaves_log_unread: false }
+}
+
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Every attack, in the order in which they are run.
+pub const ATTACKS: &[Attack] = &[
+    Attack {
+        fills_memory: true,
+        ..attack("slow-bodies", "sends 7.9 of 8 MB, then one byte each 100 ms", 1000, Deed::SlowBody)
+    },
+    attack("slow-headers", "sends one byte of a header each 250 ms", 1000, Deed::SlowHeaders),
+    attack("silent", "connects and sends nothing", 1100, Deed::Silent),
+    // Ten times the calls that four instances for each of two cores can run.
+    attack("large-bodies", "sends bodies of 7.9 MB without a pause", 80, Deed::Repeat(Body::Large, Duration::ZERO)),
+    attack("deep-json", "sends 1 MB of nested lists", 16, Deed::Repeat(Body::Deep, PAUSE)),
+    attack("huge-tokens", "sends numbers and keys of megabytes", 16, Deed::Repeat(Body::Huge, PAUSE)),
+    attack("endless-guests", "makes guests loop until their deadline", 32, Deed::Repeat(Body::Loop, PAUSE)),
+    attack("log-floods", "makes guests log until their deadline", 16, Deed::Repeat(Body::Flood, PAUSE)),
+    attack("memory-hogs", "makes guests take all memory that they get", 16, Deed::Repeat(Body::Grow, PAUSE)),
+    Attack {
+        is_about_cache: true,
+        ..attack("cache-stampede", "asks one new question on all connections at once", 64, Deed::Stampede)
+    },
+    Attack {
+        fills_memory: true,
+        ..attack("unread-answers", "asks for answers of 2 MB and reads none", 256, Deed::Unread)
+    },
+    attack("churn", "closes each connection after one unread request", 16, Deed::Churn),
+    attack("pipelined", "sends 100 requests at once on each connection", 8, Deed::Pipelined(100)),
+    Attack {
+        leaves_log_unread: true,
+        ..attack("unread-log", "makes guests log while nobody reads the log", 8, Deed::Repeat(Body::Chatter, PAUSE))
+    },
+];
+
+/// The attacks with these names; all of them if there are none.
+pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
+    if names.is_empty() {
+        return Ok(ATTACKS.iter().collect());
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// The attack with this name.
+pub fn find(name: &str) -> Result<&'static Attack, Failure> {
+    let found = ATTACKS.iter().find(|attack| attack.name == name);
+    found
+        .ok_or_else(|| Failure::other(format!("there is no attack `{name}`"), "see `cargo xtask bench hostile --help`"))
+}
+
+impl Body {
+    /// The bodies that are sent in turn, each as JSON.
+    pub fn texts(self) -> Vec<String> {
+        const MEGABYTE: usize = 1_000_000;
+        match self {
+            Self::Large => vec![format!(r#"{{"do":"score","x":1,"pad":[{}0]}}"#, "0.123,".repeat(79 * MEGABYTE / 60))],
+            Self::Deep => {
+                let half = MEGABYTE / 2;
+                vec![format!(r#"{{"do":"score","x":{}{}}}"#, "[".repeat(half), "]".repeat(half))]
+            }
+            Self::Huge => vec![
+                format!(r#"{{"do":"score","x":{}}}"#, "9".repeat(MEGABYTE)),
+                format!(r#"{{"do":"score","{}":1}}"#, "k".repeat(5 * MEGABYTE)),
+                format!(r#"{{"do":"score","x":1e{}}}"#, "9".repeat(MEGABYTE)),
+            ],
+            Self::Loop => vec![r#"{"do":"loop"}"#.to_owned()],
+            Self::Flood => vec![r#"{"do":"flood"}"#.to_owned()],
+            Self::Grow => vec![r#"{"do":"grow"}"#.to_owned()],
+            Self::Chatter => vec![r#"{"do":"chatter","lines":50}"#.to_owned()],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_stay_below_the_limit_of_a_request() {
+        for body in [Body::Large, Body::Deep, Body::Huge, Body::Loop, Body::Flood, Body::Grow, Body::Chatter] {
+            for text in body.texts() {
+                assert!(text.len() < 8 << 20, "{body:?}: {}", text.len());
+            }
+        }
+        assert!(Body::Large.texts()[0].len() > 7_800_000);
+    }
+
+    #[test]
+    fn attacks_are_chosen_by_name() {
+        assert_eq!(chosen(&[]).unwrap().len(), ATTACKS.len());
+        assert_eq!(chosen(&["silent".to_owned()]).unwrap()[0].connections, 1100);
+        assert!(chosen(&["kind".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! A control group with a memory limit, and what the kernel counts in it.
+//!
+//! Owns the group's folder, for cgroup version 1 and 2. The process in it sees the limit where a container's process sees
+//! it: at the root of its own view of `/sys/fs/cgroup`. It must not know what runs in it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Joins the group, hides all others, and becomes the program.
+const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --cgroup sh -c '
+mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$@""#;
+
+/// Where the groups of the memory controller are, and the names of its files.
+struct Version {
+    root: &'static str,
+    limit: &'static str,
+    peak: &'static str,
+    events: &'static str,
+}
+
+const V1: Version = Version {
+    root: "/sys/fs/cgroup/memory",
+    limit: "memory.limit_in_bytes",
+    peak: "memory.max_usage_in_bytes",
+    events: "memory.oom_control",
+};
+const V2: Version =
+    Version { root: "/sys/fs/cgroup", limit: "memory.max", peak: "memory.peak", events: "memory.events" };
+
+/// A group; it is removed when this is dropped.
+pub struct Cage {
+    folder: PathBuf,
+    version: &'static Version,
+}
+
+impl Cage {
+    /// Makes a group with this memory limit; the error says why this machine has none.
+    pub fn make(limit_bytes: u64) -> Result<Self, String> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let version = if Path::new(V2.root).join("cgroup.controllers").exists() { &V2 } else { &V1 };
+        let root = Path::new(version.root);
+        if version.limit == V2.limit {
+            // Fails where the controller is enabled already or cannot be; then the limit's file tells.
+            let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = root.join(format!("scorebox-bench-{}-{number}", std::process::id()));
+        fs::create_dir(&folder).map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
+        let cage = Self { folder, version };
+        let file = cage.folder.join(version.limit);
+        fs::write(&file, limit_bytes.to_string())
+            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        cage.try_to_enter()?;
+        Ok(cage)
+    }
+
+    fn try_to_enter(&self) -> Result<(), String> {
+        let output = self.command("true").stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("sh cannot be started: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() { Ok(()) } else { Err(format!("no process can enter a group: {}", said.trim())) }
+    }
+
+    /// A command that runs a program in the group; its arguments are added by the caller.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", ENTER, "sh"]).arg(&self.folder).arg(self.version.root).arg(program);
+        command
+    }
+
+    /// The largest memory of the group so far, in bytes: its processes, their sockets and the files that they read.
+    pub fn peak_bytes(&self) -> Option<u64> {
+        fs::read_to_string(self.folder.join(self.version.peak)).ok()?.trim().parse().ok()
+    }
+
+    /// Number of processes that the kernel killed because the group was full.
+    pub fn killed(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.folder.join(self.version.events)).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+    }
+}
+
+impl Drop for Cage {
+    fn drop(&mut self) {
+        // The kernel takes a moment to clear a group whose last process has ended.
+        for _ in 0..50 {
+            if fs::remove_dir(&self.folder).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_takes_more_than_its_group_has_is_killed_and_counted() {
+        let Ok(cage) = Cage::make(32 << 20) else { return };
+        let script = "x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo survived";
+        let output = cage.command("sh").args(["-c", script]).output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("survived") || cage.killed() > Some(0));
+        assert!(cage.killed().is_some_and(|killed| killed > 0), "{output:?}");
+        assert!(cage.peak_bytes().is_some_and(|bytes| bytes > 16 << 20));
+    }
+
+    #[test]
+    fn a_process_sees_its_own_limit_as_in_a_container() {
+        let Ok(cage) = Cage::make(64 << 20) else { return };
+        let file = Path::new(cage.version.root).join(cage.version.limit);
+        let output = cage.command("cat").arg(file).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), (64 << 20).to_string());
+    }
+}

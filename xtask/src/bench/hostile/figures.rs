@@ -1,0 +1,217 @@
+//! Figures of the attacks.
+//!
+//! Owns the arithmetic and the shape of the result, which is that of the JSON. It must not know how anything is measured or
+//! printed.
+
+use serde::Serialize;
+
+use super::CONTAINER_MIB;
+use super::attacker::Deeds;
+use super::attacks::Attack;
+use super::guarded::{Container, Memory};
+use super::steady::{RATE, Steady};
+use crate::bench::figures::Spread;
+
+/// One turn of one attack, and the control after it.
+pub struct Turn {
+    /// The client beside the attack.
+    pub attacked: Steady,
+    /// The client beside a process that burns as much CPU time; None if the host had ended.
+    pub control: Option<Steady>,
+    /// What the attacker did.
+    pub deeds: Deeds,
+    /// Largest resident memory of the host so far.
+    pub peak_mib: f64,
+}
+
+/// Everything that a run found.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Turns of each attack.
+    pub rounds: u32,
+    /// Length of a turn in seconds.
+    pub round_seconds: f64,
+    /// Calls a second of the client.
+    pub calls_per_second: u32,
+    /// Memory limit around the host; None if there was none.
+    pub container_mib: Option<u64>,
+    /// What was not done, each with its reason.
+    pub skipped: Vec<String>,
+    /// The figures that the project has bounds for.
+    pub ratios: Ratios,
+    /// Each attack.
+    pub attacks: Vec<AttackFigures>,
+}
+
+/// The worst of all attacks.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Ratios {
+    /// p50 beside an attack over p50 beside the control.
+    pub worst_p50: f64,
+    /// p99 beside an attack over p99 beside the control.
+    pub worst_p99: f64,
+    /// Calls of the client that were lost beside attacks.
+    pub lost: u32,
+    /// Largest resident memory of the host in MiB.
+    pub peak_mib: f64,
+}
+
+/// One attack.
+#[derive(Debug, Serialize)]
+pub struct AttackFigures {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Median over the turns of p50 beside the attack over p50 beside the control.
+    pub p50: f64,
+    /// Median over the turns of p99 beside the attack over p99 beside the control.
+    pub p99: f64,
+    /// p50 of the client in each turn, in milliseconds.
+    pub p50_ms: Spread,
+    /// p99 of the client in each turn, in milliseconds.
+    pub p99_ms: Spread,
+    /// p50 beside the control, in milliseconds.
+    pub control_p50_ms: Option<Spread>,
+    /// p99 beside the control, in milliseconds.
+    pub control_p99_ms: Option<Spread>,
+    /// Calls of the client beside the attack.
+    pub calls: usize,
+    /// Those that were lost.
+    pub lost: u32,
+    /// Calls that were lost beside the control.
+    pub control_lost: u32,
+    /// What happened to the first lost call.
+    pub first_loss: Option<String>,
+    /// Resident memory of the host before the attack, in MiB.
+    pub idle_mib: f64,
+    /// Largest resident memory of the host, in MiB.
+    pub peak_mib: f64,
+    /// Largest resident memory over that before the attack.
+    pub peak_over_idle: f64,
+    /// Resident memory of the host after the last turn, in MiB.
+    pub after_mib: f64,
+    /// What the kernel counted in the container.
+    pub container: Option<Container>,
+    /// True if the host ended, or the kernel killed a process of the container.
+    pub killed: bool,
+    /// What the attacker did in the last turn.
+    pub attacker: Deeds,
+}
+
+impl AttackFigures {
+    /// Sums the turns of an attack up.
+    pub fn of(
+        attack: &Attack,
+        turns: &[Turn],
+        idle: Memory,
+        after: Memory,
+        container: Option<Container>,
+        has_ended: bool,
+    ) -> Self {
+        let nothing = Spread { median: f64::NAN, least: f64::NAN, most: f64::NAN };
+        let attacked = |share| Spread::of(turns.iter().map(|turn| turn.attacked.percentile_ms(share)));
+        let control = |share| {
+            let turns = turns.iter().filter_map(|turn| turn.control.as_ref());
+            Spread::of(turns.map(|seen| seen.percentile_ms(share)))
+        };
+        let ratio = |share| {
+            let ratios = turns.iter().filter_map(|turn| {
+                let control = turn.control.as_ref()?.percentile_ms(share);
+                Some(turn.attacked.percentile_ms(share) / control)
+            });
+            // Without a control the host has ended: there is nothing to compare, and nothing good to say.
+            Spread::of(ratios).map_or(f64::MAX, |ratios| ratios.median)
+        };
+        // The kernel forgets a process's memory with the process; what it counted in the container stays.
+        let of_container = container.and_then(|container| container.peak_mib).filter(|_| has_ended);
+        let peaks = turns.iter().map(|turn| turn.peak_mib).chain(of_container);
+        let peak_mib = peaks.fold(idle.peak_mib, f64::max);
+        Self {
+            name: attack.name,
+            about: attack.about,
+            p50: ratio(0.5),
+            p99: ratio(0.99),
+            p50_ms: attacked(0.5).unwrap_or(nothing),
+            p99_ms: attacked(0.99).unwrap_or(nothing),
+            control_p50_ms: control(0.5),
+            control_p99_ms: control(0.99),
+            calls: turns.iter().map(|turn| turn.attacked.latencies_ms.len()).sum(),
+            lost: turns.iter().map(|turn| turn.attacked.lost).sum(),
+            control_lost: turns.iter().filter_map(|turn| Some(turn.control.as_ref()?.lost)).sum(),
+            first_loss: turns.iter().find_map(|turn| turn.attacked.first_loss.clone()),
+            idle_mib: idle.now_mib,
+            peak_mib,
+            peak_over_idle: peak_mib / idle.now_mib,
+            after_mib: after.now_mib,
+            container,
+            killed: has_ended || container.and_then(|container| container.killed).is_some_and(|count| count > 0),
+            attacker: turns.last().map(|turn| turn.deeds).unwrap_or_default(),
+        }
+    }
+}
+
+impl Figures {
+    /// Picks the worst of all attacks.
+    pub fn of(rounds: u32, round_seconds: f64, uncontained: Option<String>, attacks: Vec<AttackFigures>) -> Self {
+        let worst = |of: fn(&AttackFigures) -> f64| attacks.iter().map(of).fold(0.0, f64::max);
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            rounds,
+            round_seconds,
+            calls_per_second: RATE,
+            container_mib: uncontained.is_none().then_some(CONTAINER_MIB),
+            skipped: uncontained.map(|why| format!("container: {why}")).into_iter().collect(),
+            ratios: Ratios {
+                worst_p50: worst(|attack| attack.p50),
+                worst_p99: worst(|attack| attack.p99),
+                lost: attacks.iter().map(|attack| attack.lost).sum(),
+                peak_mib: worst(|attack| attack.peak_mib),
+            },
+            attacks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::hostile::attacks::ATTACKS;
+
+    fn seen(ms: f64, lost: u32) -> Steady {
+        Steady { latencies_ms: vec![ms; 10], lost, first_loss: (lost > 0).then(|| "reset".to_owned()) }
+    }
+
+    fn turn(attacked: Steady, control: Option<Steady>) -> Turn {
+        Turn { attacked, control, deeds: Deeds::default(), peak_mib: 30.0 }
+    }
+
+    fn memory(mib: f64) -> Memory {
+        Memory { now_mib: mib, peak_mib: mib }
+    }
+
+    #[test]
+    fn ratios_are_medians_of_turns_and_the_worst_attack_counts() {
+        let turns = [
+            turn(seen(2.0, 0), Some(seen(1.0, 0))),
+            turn(seen(9.0, 1), Some(seen(1.0, 0))),
+            turn(seen(6.0, 0), Some(seen(2.0, 0))),
+        ];
+        let first = AttackFigures::of(&ATTACKS[0], &turns, memory(10.0), memory(12.0), None, false);
+        assert_eq!((first.p50, first.lost, first.calls, first.peak_over_idle), (3.0, 1, 30, 3.0));
+        let mild = [turn(seen(1.0, 0), Some(seen(1.0, 0)))];
+        let second = AttackFigures::of(&ATTACKS[1], &mild, memory(40.0), memory(40.0), None, false);
+        let ratios = Figures::of(3, 2.0, None, vec![first, second]).ratios;
+        assert_eq!(ratios, Ratios { worst_p50: 3.0, worst_p99: 3.0, lost: 1, peak_mib: 40.0 });
+    }
+
+    #[test]
+    fn a_host_that_ended_is_never_good() {
+        let turns = [turn(seen(5000.0, 10), None)];
+        let container = Container { peak_mib: Some(512.0), killed: Some(1) };
+        let figures = AttackFigures::of(&ATTACKS[0], &turns, memory(10.0), memory(0.0), Some(container), true);
+        assert!(figures.killed && figures.p50 > 1e9 && figures.control_p50_ms.is_none());
+    }
+}

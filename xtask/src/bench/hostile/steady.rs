@@ -1,0 +1,196 @@
+//! The client that behaves: 200 calls a second from 127.0.0.1, whatever happens to the answers.
+//!
+//! Owns its schedule, its connections and what counts as lost. It must not know what else happens at the same time.
+//!
+//! Calls have a fixed schedule, and a latency runs from the scheduled time. If the host stalls, the calls that could not be
+//! sent meanwhile count with all their waiting time, so a stall is not hidden by the client's own waiting.
+
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::client;
+
+/// Calls a second.
+pub const RATE: u32 = 200;
+/// Connections, each with a thread: as many calls can be under way at a time.
+const CONNECTIONS: usize = 16;
+/// How long a call may take, connecting included, until it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Number of the next question; no question is asked twice, so that a cache cannot answer it.
+static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
+
+/// What the client saw in one turn.
+#[derive(Debug, Clone, Default)]
+pub struct Steady {
+    /// Latencies of all calls in milliseconds, sorted. A lost call counts as the time after which it is given up.
+    pub latencies_ms: Vec<f64>,
+    /// Calls without the right answer.
+    pub lost: u32,
+    /// What happened to the first lost call.
+    pub first_loss: Option<String>,
+}
+
+impl Steady {
+    /// The latency that this share of the calls stayed within, in milliseconds.
+    pub fn percentile_ms(&self, share: f64) -> f64 {
+        let last = self.latencies_ms.len().saturating_sub(1);
+        let index = (self.latencies_ms.len() as f64 * share).ceil() as usize;
+        self.latencies_ms.get(index.saturating_sub(1).min(last)).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Sends calls for some time and waits for their answers.
+pub fn measure(address: SocketAddr, time: Duration) -> Steady {
+    let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
+    let turn =
+        Schedule { address, start: Instant::now() + Duration::from_millis(5), time, calls, next: AtomicU32::new(0) };
+    let seen = Mutex::new(Steady::default());
+    thread::scope(|scope| {
+        for _ in 0..CONNECTIONS {
+            scope.spawn(|| turn.run(&seen));
+        }
+    });
+    let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    seen.latencies_ms.sort_by(f64::total_cmp);
+    seen
+}
+
+struct Schedule {
+    address: SocketAddr,
+    start: Instant,
+    time: Duration,
+    calls: u32,
+    next: AtomicU32,
+}
+
+impl Schedule {
+    /// Makes calls on one connection as long as any are left.
+    fn run(&self, seen: &Mutex<Steady>) {
+        let mut connection = connect(self.address).ok();
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.calls {
+                return;
+            }
+            let due = self.start + Duration::from_secs(1) * number / RATE;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            // Once the turn is long over, nobody waits for the rest.
+            let is_hopeless = Instant::now() > self.start + self.time + PATIENCE;
+            let outcome = if is_hopeless {
+                Err(io::Error::other("not sent: earlier calls took too long"))
+            } else {
+                call(self.address, &mut connection, NEXT_QUESTION.fetch_add(1, Ordering::Relaxed))
+            };
+            let latency = Instant::now().saturating_duration_since(due);
+            // Clients come and go: one call in ten is the last on its connection, so the next one needs a new connection.
+            if number % 10 == 9 {
+                connection = None;
+            }
+            let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match outcome {
+                Ok(()) => seen.latencies_ms.push(latency.as_secs_f64() * 1e3),
+                Err(error) => {
+                    seen.latencies_ms.push(PATIENCE.max(latency).as_secs_f64() * 1e3);
+                    seen.lost += 1;
+                    seen.first_loss.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// Makes one call and checks its answer. A connection that failed is opened again for the next call.
+fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
+    let stream = match connection.take() {
+        Some(stream) => stream,
+        None => connect(address)?,
+    };
+    if exchange(&stream, question)? {
+        *connection = Some(stream);
+    }
+    Ok(())
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Sends a question and checks the answer; gives false if the host closes the connection after it.
+fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
+    stream.write_all(&client::request(&format!(r#"{{"do":"score","x":{question}}}"#)))?;
+    let answer = read(BufReader::new(stream))?;
+    let expected = format!(r#"{{"y":{}}}"#, question.wrapping_mul(7).wrapping_add(1));
+    if answer.status != 200 || answer.body != expected.as_bytes() {
+        let body = String::from_utf8_lossy(&answer.body).chars().take(200).collect::<String>();
+        return Err(io::Error::other(format!("answered {}: {body}", answer.status)));
+    }
+    Ok(answer.goes_on)
+}
+
+struct Answer {
+    status: u16,
+    goes_on: bool,
+    body: Vec<u8>,
+}
+
+fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "closed without a whole answer");
+    let mut line = String::new();
+    answer.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let (mut length, mut goes_on) = (None, true);
+    loop {
+        line.clear();
+        answer.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse::<u64>().ok();
+        } else if name.eq_ignore_ascii_case("connection") {
+            goes_on = !value.trim().eq_ignore_ascii_case("close");
+        }
+    }
+    let length = length.ok_or_else(broken)?;
+    let mut body = Vec::new();
+    answer.take(length).read_to_end(&mut body)?;
+    if body.len() as u64 == length { Ok(Answer { status, goes_on, body }) } else { Err(broken()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_stalls_is_charged_for_every_call_that_had_to_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Accepted by the kernel, never answered: each call waits its whole patience, and none is skipped.
+        let seen = measure(address, Duration::from_millis(100));
+        assert_eq!((seen.lost, seen.latencies_ms.len()), (20, 20));
+        assert!(seen.percentile_ms(0.5) >= 5000.0, "{seen:?}");
+    }
+
+    #[test]
+    fn percentiles_are_those_of_sorted_latencies() {
+        let seen = Steady { latencies_ms: (1..=100).map(f64::from).collect(), ..Steady::default() };
+        assert_eq!((seen.percentile_ms(0.5), seen.percentile_ms(0.99), seen.percentile_ms(1.0)), (50.0, 99.0, 100.0));
+        assert!(Steady::default().percentile_ms(0.5).is_nan());
+    }
+
+    #[test]
+    fn an_answer_says_whether_the_connection_goes_on() {
+        let answer = read(&b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\n{}"[..]).unwrap();
+        assert_eq!((answer.status, answer.goes_on, answer.body), (200, false, b"{}".to_vec()));
+        assert!(read(&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"[..]).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The hosts of a soak and their Redis.
+//!
+//! Owns their settings, their start and their end. It must not know what they are asked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use scorebox_host::deployment::ENGINE_VARIABLE;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::precompiled::Cpu;
+
+use super::arguments::SoakArgs;
+use crate::app::{self, Trial};
+use crate::bench::redis::Store;
+use crate::bench::server::{Program, Server};
+use crate::failure::Failure;
+use crate::host_program::{self, Kind as HostKind};
+use crate::{component, engine_library, workspace};
+
+/// The examples that are served, below the workspace.
+const DIGITS: &str = "guest/examples/digits";
+const GRAPH: &str = "host/examples/digits-mlp";
+
+/// The variable that names the Redis server to the host.
+const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
+
+/// Triggers of the function app: each form that an invocation has.
+const TRIGGERS: &str = r#"
+[[trigger]]
+kind = "http"
+function = "wrapped"
+route = "wrapped"
+forwarding = false
+[[trigger]]
+kind = "blob"
+function = "incoming"
+path = "incoming/{name}.json"
+output = { blob = "scored/{name}.json" }
+[[trigger]]
+kind = "service-bus"
+function = "applications"
+queue = "applications"
+cardinality = "many"
+output = { queue = "scores" }
+park = { queue = "rejected" }
+[[trigger]]
+kind = "service-bus"
+function = "single"
+queue = "single"
+output = { queue = "scores" }
+park = { queue = "rejected" }
+"#;
+
+/// A host by its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The digits with instances that are used again.
+    Warm,
+    /// The digits with an instance for each call, made from the snapshot.
+    Fresh,
+    /// The digits with an instance for each call and without a snapshot: `init` runs for each call.
+    Init,
+    /// The digits with a prediction cache in Redis and none in the process.
+    Cached,
+    /// The digits as a function app.
+    Functions,
+    /// A graph without code.
+    Graph,
+}
+
+const KINDS: [Kind; 6] = [Kind::Warm, Kind::Fresh, Kind::Init, Kind::Cached, Kind::Functions, Kind::Graph];
+
+impl Kind {
+    /// Name in the table and in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Fresh => "fresh",
+            Self::Init => "init",
+            Self::Cached => "cached",
+            Self::Functions => "functions",
+            Self::Graph => "graph",
+        }
+    }
+
+    /// Lines of `[scorer]`, and the tables after it.
+    fn settings(self) -> [&'static str; 2] {
+        match self {
+            Self::Warm | Self::Graph => ["", ""],
+            Self::Fresh => ["", "[instances]\nisolation = \"call\"\n"],
+            Self::Init => ["snapshot = false\n", "[instances]\nisolation = \"call\"\n"],
+            Self::Cached => ["", "[stores.default]\n[prediction_cache]\nmemory = \"0\"\n"],
+            Self::Functions => ["", TRIGGERS],
+        }
+    }
+}
+
+/// One running host.
+pub struct Running {
+    kind: Kind,
+    /// Its name.
+    pub name: &'static str,
+    server: Server,
+}
+
+impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+}
+
+/// All hosts; they end when this is dropped.
+pub struct Hosts {
+    /// Each host.
+    pub running: Vec<Running>,
+    /// Their Redis.
+    pub redis: Store,
+}
+
+impl Hosts {
+    /// Builds what is missing, stages the apps and starts everything.
+    pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
+        let folder = workspace::target().join("soak");
+        std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
+        let host = built(args.host.as_deref(), HostKind::Image)?;
+        let graphs = if args.no_graphs {
+            None
+        } else {
+            let library = engine_library::locate(args.engine_library.as_deref())?.file;
+            Some((built(args.graphs_host.as_deref(), HostKind::ImageWithGraphs)?, library))
+        };
+        let redis = Store::start(redis, &folder)?;
+        let stage = Stage { folder, host, graphs, url: redis.url() };
+        let mut hosts = Self { running: Vec::new(), redis };
+        for kind in KINDS {
+            if let Some(program) = stage.program(kind)? {
+                let mut server = program.start()?;
+                // The first answer is compared later, with all others.
+                server.first_answer(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")?;
+                hosts.running.push(Running { kind, name: kind.name(), server });
+            }
+        }
+        Ok(hosts)
+    }
+
+    /// True if this host runs.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.address(kind).is_some()
+    }
+
+    /// Where a host listens.
+    pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
+        self.running.iter().find(|running| running.kind == kind).map(|running| running.server.address)
+    }
+}
+
+fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
+    match given {
+        Some(file) => std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error)),
+        None => host_program::build(kind),
+    }
+}
+
+struct Stage {
+    folder: PathBuf,
+    host: PathBuf,
+    /// The host that runs graphs, and the library.
+    graphs: Option<(PathBuf, PathBuf)>,
+    url: String,
+}
+
+impl Stage {
+    fn program(&self, kind: Kind) -> Result<Option<Program>, Failure> {
+        let name = kind.name();
+        let app = self.folder.join("apps").join(name);
+        let program = if kind == Kind::Graph {
+            let Some((host, library)) = &self.graphs else { return Ok(None) };
+            let manifest = Manifest::read(&workspace::root().join(GRAPH).join(MANIFEST_FILE))?;
+            app::stage(&manifest, None, &app, Cpu::Baseline, Trial { host: Some(host), library: Some(library) })?;
+            let library = library.display().to_string();
+            Program::host(name, host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library)
+        } else {
+            let manifest = self.manifest(kind)?;
+            let component = component::locate(&manifest)?;
+            app::stage(&manifest, component.as_ref(), &app, Cpu::Baseline, Trial::default())?;
+            Program::host(name, &self.host, &app, &self.folder).with_variable(REDIS_VARIABLE, &self.url)
+        };
+        // A line for each parked message would fill the disk in a long run.
+        let program = program.with_variable("SCOREBOX_LOG", "warn");
+        // Set, it makes the host take invocations; the port itself is an argument.
+        let handler = |program: Program| program.with_variable("FUNCTIONS_CUSTOMHANDLER_PORT", "8080");
+        Ok(Some(if kind == Kind::Functions { handler(program) } else { program }))
+    }
+
+    /// A project that serves the digits' example with other settings.
+    fn manifest(&self, kind: Kind) -> Result<Manifest, Failure> {
+        let [scorer, tables] = kind.settings();
+        let example = workspace::root().join(DIGITS).display().to_string();
+        let model = format!("{example}/model");
+        let text = format!(
+            "[scorer]\nname = \"digits\"\nversion = \"1.0.0\"\ncomponent = {{ cargo = {example:?} }}\nmodel = {model:?}\n\
+             {scorer}{tables}"
+        );
+        let project = self.folder.join("projects").join(kind.name());
+        std::fs::create_dir_all(&project).map_err(|error| Failure::file(&project, "be made", error))?;
+        let file = project.join(MANIFEST_FILE);
+        std::fs::write(&file, text).map_err(|error| Failure::file(&file, "be written", error))?;
+        Ok(Manifest::read(&file)?)
+    }
+}

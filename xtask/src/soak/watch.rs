@@ -1,0 +1,172 @@
+//! Memory, file descriptors and threads of processes over time, and whether they drift.
+//!
+//! Owns the samples and the rule. It must not know what the processes do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// A host fills its buffers and makes its instances in this time; a short run has only half of itself.
+const WARM_UP: Duration = Duration::from_secs(120);
+
+/// Change of resident memory that is no drift, in percent.
+const MEMORY_PERCENT: f64 = 10.0;
+/// Memory in MiB that a short run allows on top: its first half is not a whole warm-up.
+const SHORT_RUN_MIB: f64 = 8.0;
+/// Descriptors and threads that may come and go between two samples.
+const LOOSE: f64 = 3.0;
+
+/// One look at a process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Look {
+    at: Duration,
+    rss_mib: f64,
+    descriptors: f64,
+    threads: f64,
+}
+
+/// All samples of a run.
+pub struct Watch {
+    time: Duration,
+    looks: BTreeMap<&'static str, Vec<Look>>,
+}
+
+/// A quantity early and late in the time after the warm-up, as medians of many samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Change {
+    /// In the first third.
+    pub first: f64,
+    /// In the last third.
+    pub last: f64,
+    /// True if the difference is more than the rule allows.
+    pub drifts: bool,
+}
+
+/// One process.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Drift {
+    /// Name of the host.
+    pub host: &'static str,
+    /// Resident memory in MiB.
+    pub rss_mib: Change,
+    /// Largest resident memory in MiB of all samples.
+    pub most_rss_mib: f64,
+    /// Open file descriptors.
+    pub descriptors: Change,
+    /// Threads.
+    pub threads: Change,
+}
+
+impl Drift {
+    /// True if anything drifts.
+    pub fn is_one(&self) -> bool {
+        self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
+    }
+}
+
+impl Watch {
+    /// Makes a watch for a run of this length.
+    pub fn new(time: Duration) -> Self {
+        Self { time, looks: BTreeMap::new() }
+    }
+
+    /// Looks at a process; fails if the process has ended.
+    pub fn sample(&mut self, host: &'static str, pid: u32, at: Duration) -> Result<(), Failure> {
+        let look = look(pid, at)?;
+        self.looks.entry(host).or_default().push(look);
+        Ok(())
+    }
+
+    /// Compares early and late samples of each process.
+    pub fn drifts(&self) -> Vec<Drift> {
+        self.looks.iter().map(|(host, looks)| drift(host, looks, self.time)).collect()
+    }
+}
+
+fn look(pid: u32, at: Duration) -> Result<Look, Failure> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let gone = |error| Failure::file(&folder, "be read, so the host has ended", error);
+    let status = std::fs::read_to_string(folder.join("status")).map_err(gone)?;
+    let of = |name: &str| -> Option<f64> {
+        status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+    };
+    let (Some(rss_kib), Some(threads)) = (of("VmRSS:"), of("Threads:")) else {
+        // A process that has ended and was not waited for has no memory.
+        return Err(Failure::other(format!("{}: the host has ended", folder.display()), "see its log in target/soak"));
+    };
+    let descriptors = std::fs::read_dir(folder.join("fd")).map_err(gone)?.count();
+    Ok(Look { at, rss_mib: rss_kib / 1024.0, descriptors: descriptors as f64, threads })
+}
+
+fn drift(host: &'static str, looks: &[Look], time: Duration) -> Drift {
+    let is_short = time < WARM_UP * 2;
+    let warm_up = if is_short { time / 2 } else { WARM_UP };
+    let third = time.saturating_sub(warm_up) / 3;
+    let change = |of: fn(&Look) -> f64, allowed: &dyn Fn(f64) -> f64| {
+        let within = |from: Duration, to: Duration| {
+            median(looks.iter().filter(|look| from <= look.at && look.at <= to).map(of).collect())
+        };
+        let (first, last) = (within(warm_up, warm_up + third), within(time.saturating_sub(third), time + third));
+        let moved = (last - first).abs();
+        // Without samples there is no median, and nothing good to say.
+        Change { first, last, drifts: moved.is_nan() || moved > allowed(first) }
+    };
+    let memory = |first: f64| first * MEMORY_PERCENT / 100.0 + if is_short { SHORT_RUN_MIB } else { 0.0 };
+    Drift {
+        host,
+        rss_mib: change(|look| look.rss_mib, &memory),
+        most_rss_mib: looks.iter().map(|look| look.rss_mib).fold(0.0, f64::max),
+        descriptors: change(|look| look.descriptors, &|_| LOOSE),
+        threads: change(|look| look.threads, &|_| LOOSE),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTES: u64 = 20;
+
+    fn watched(rss_mib: fn(u64) -> f64, descriptors: fn(u64) -> f64) -> Drift {
+        let looks: Vec<Look> = (0..MINUTES * 60)
+            .step_by(2)
+            .map(|second| Look {
+                at: Duration::from_secs(second),
+                rss_mib: rss_mib(second),
+                descriptors: descriptors(second),
+                threads: 5.0,
+            })
+            .collect();
+        drift("warm", &looks, Duration::from_secs(MINUTES * 60))
+    }
+
+    #[test]
+    fn growth_after_the_second_minute_is_drift_and_growth_before_it_is_not() {
+        let early = watched(|second| if second < 120 { 10.0 + second as f64 } else { 130.0 }, |_| 20.0);
+        assert!(!early.is_one(), "{early:?}");
+        let leak = watched(|second| 100.0 + second as f64 / 60.0, |_| 20.0);
+        assert!(leak.rss_mib.drifts && !leak.descriptors.drifts, "{leak:?}");
+        let descriptors = watched(|_| 100.0, |second| 20.0 + second as f64 / 120.0);
+        assert!(descriptors.descriptors.drifts && !descriptors.rss_mib.drifts, "{descriptors:?}");
+        // One sample while Redis is away changes no median.
+        let spike = watched(|_| 100.0, |second| if second % 20 == 0 { 40.0 } else { 20.0 });
+        assert!(!spike.is_one(), "{spike:?}");
+    }
+
+    #[test]
+    fn a_process_is_sampled_and_one_that_has_ended_is_reported() {
+        let own = look(std::process::id(), Duration::ZERO).unwrap();
+        assert!(own.rss_mib > 0.5 && own.threads >= 1.0 && own.descriptors >= 3.0, "{own:?}");
+        assert!(look(u32::MAX, Duration::ZERO).is_err());
+        assert!(drift("none", &[], Duration::from_secs(60)).is_one());
+    }
+}
