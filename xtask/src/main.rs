@@ -28,6 +28,7 @@ mod package;
 mod push;
 mod registry;
 mod setup;
+mod shell;
 mod signing;
 mod test;
 mod tidy;
