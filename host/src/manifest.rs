@@ -5,6 +5,7 @@
 
 mod instances;
 mod limits;
+pub mod names;
 mod packaged;
 mod prediction_cache;
 pub mod settings;
@@ -29,7 +30,7 @@ use self::prediction_cache::RawPredictionCache;
 use self::settings::{default_of, unknown_key};
 use self::triggers::RawTrigger;
 use crate::redis::raw::Allowed;
-use crate::text::inset;
+use crate::text::{NAME_BYTES, inset, quoted};
 
 /// The file's name inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
@@ -252,6 +253,7 @@ impl Raw {
             let section = raw.into_section(&name, &scorer.name)?;
             stores.insert(name, section);
         }
+        names::keys("config", self.config.keys())?;
         let package = self.package.into_section(&scorer, dir)?;
         let limits = self.limits.into_limits()?;
         let prediction_cache = self.prediction_cache.map(|raw| raw.into_section(&stores)).transpose()?;
@@ -281,6 +283,8 @@ impl Raw {
 impl RawScorer {
     fn into_section(self, dir: &Path) -> Result<ScorerSection, Misfit> {
         check_name("scorer.name", &self.name)?;
+        names::line("scorer.version", &self.version, NAME_BYTES)?;
+        names::keys("scorer.labels", self.labels.keys())?;
         let misfit = || {
             (
                 "`scorer.component` is neither a file's name nor a source".to_owned(),
@@ -338,10 +342,18 @@ impl RawStore {
                     .to_owned(),
             ));
         };
+        if !names::is_variable(variable) {
+            // The same holds here: `env:redis://…` was written before.
+            return Err((
+                format!("`stores.{name}.url`: what follows `env:` is not the name of an environment variable"),
+                "use letters, digits and `_`, not a digit first, e.g. `url = \"env:SCOREBOX_REDIS_URL\"`".to_owned(),
+            ));
+        }
         // Two stores on one server must not share keys either.
         let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
+            let prefix = quoted(&prefix, NAME_BYTES);
             return Err((
                 format!("`stores.{name}.prefix`: `{prefix}` is empty or holds one of `*?[]{{}}\\:`"),
                 "choose letters, digits, `-`, `_`, `/` or `.`: the prefix keeps scorers on one Redis apart".to_owned(),
@@ -366,12 +378,19 @@ impl RawPackage {
     fn into_section(self, scorer: &ScorerSection, dir: &Path) -> Result<PackageSection, Misfit> {
         let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
         if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
+            let base = quoted(&base, NAME_BYTES);
             return Err((
                 format!("`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"),
                 "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
                  `scratch`"
                     .to_owned(),
             ));
+        }
+        self.registry.as_deref().map_or(Ok(()), names::registry)?;
+        self.repository.as_deref().map_or(Ok(()), names::repository)?;
+        self.tag.as_deref().map_or(Ok(()), names::tag)?;
+        for (key, license) in [("package.license", &self.license), ("package.model_license", &self.model_license)] {
+            names::line(key, license.as_deref().unwrap_or_default(), NAME_BYTES)?;
         }
         let tag = match (self.tag, scorer.version.as_str()) {
             (Some(tag), _) => tag,
@@ -394,7 +413,12 @@ impl RawPackage {
 fn names_a_registry(reference: &str) -> bool {
     reference.split_once('/').is_some_and(|(host, name)| {
         let is_host = host == "localhost" || host.contains(['.', ':']);
-        is_host && !host.ends_with(':') && !name.is_empty() && !reference.contains(char::is_whitespace)
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]+".contains(c);
+        is_host
+            && !host.ends_with(':')
+            && !name.is_empty()
+            && reference.chars().all(is_plain)
+            && !reference.starts_with('-')
     })
 }
 
@@ -407,7 +431,7 @@ fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
         return Ok(());
     }
     Err((
-        format!("`{key}`: `{name}` is not a name"),
+        format!("`{key}`: `{}` is not a name", quoted(name, NAME_BYTES)),
         "use lower-case letters, digits and `-`, a letter first, at most 63 in all, e.g. `credit-risk`".to_owned(),
     ))
 }
@@ -422,7 +446,7 @@ fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Misfit> 
         // A zero would mean "at once" to one reader and "never" to another; no setting needs it.
         Ok(duration) if (Duration::from_millis(1)..=most).contains(&duration) => Ok(duration),
         _ => Err((
-            format!("`{key}`: `{value}` is not a length of time, or out of range"),
+            format!("`{key}`: `{}` is not a length of time, or out of range", quoted(value, NAME_BYTES)),
             format!(
                 "write a number and a unit, at least `1ms` and at most `{}`, e.g. `250ms`, `5s`, `10m`, `1h`",
                 humantime::format_duration(most)
@@ -435,7 +459,7 @@ fn bytes(key: &str, value: &str) -> Result<u64, Misfit> {
     match value.parse::<bytesize::ByteSize>() {
         Ok(size) if size.as_u64() > 0 => Ok(size.as_u64()),
         _ => Err((
-            format!("`{key}`: `{value}` is not a size"),
+            format!("`{key}`: `{}` is not a size", quoted(value, NAME_BYTES)),
             "write a number and a unit, e.g. `512KiB`, `256MiB`".to_owned(),
         )),
     }

@@ -17,7 +17,7 @@ use crate::component::{self, Component};
 use crate::failure::Failure;
 use crate::model::{self, ModelFile};
 use crate::workspace::shown;
-use crate::{folder, functions_app, graph_trial};
+use crate::{folder, functions_app, graph_trial, shell};
 
 /// The component's name inside an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
@@ -237,7 +237,7 @@ pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let app = stage(&manifest, component.as_ref(), &dir, args.cpu, Times::AsWritten, trial)?;
     eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
     functions_app::say_settings(&manifest);
-    eprintln!("next: cargo xtask package --manifest {}", shown(&args.manifest));
+    eprintln!("next: cargo xtask package --manifest {}", shell::argument(&shown(&args.manifest)));
     println!("{}", app.dir.display());
     Ok(())
 }

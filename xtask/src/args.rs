@@ -2,6 +2,8 @@
 //!
 //! Owns names, help and parsing of every command and flag. Must not know what the commands do.
 
+mod identity;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,10 +12,11 @@ use scorebox_host::precompiled::Cpu;
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 use crate::deploy::{Pull, Target};
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::EXIT_CODES;
 use crate::functions_app::Connections;
-use crate::registry::Identity;
 use crate::soak::SoakArgs;
+
+pub use self::identity::IdentityArgs;
 
 /// Build, package, try and test Scorebox scorers.
 ///
@@ -267,7 +270,9 @@ const CREDENTIALS: &str = "Credentials are looked for in this order, once the re
   4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
      az account get-access-token
   5. none: anonymous
-1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.";
+1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.
+A registry may name a token service at another host. Credentials are sent there only if --trust-realm names that host, or
+if it is the known one of Docker Hub, GitLab or DigitalOcean.";
 
 /// Flags of `login`.
 #[derive(Debug, Args)]
@@ -293,28 +298,6 @@ pub struct LoginArgs {
     /// What standard output holds: one line, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-}
-
-/// Who asks a registry, and whom to trust.
-#[derive(Debug, Args)]
-pub struct IdentityArgs {
-    /// The user, service principal or token that asks the registry; wins over every other place for credentials.
-    #[arg(long, value_name = "NAME", requires = "password_stdin")]
-    pub username: Option<String>,
-    /// Read the password of --username from standard input: as an argument every process of the machine could see it.
-    #[arg(long, requires = "username")]
-    pub password_stdin: bool,
-    /// A file with root certificates, in PEM, to trust beside the machine's. (A file named by SSL_CERT_FILE is trusted
-    /// instead of the machine's.)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-}
-
-impl IdentityArgs {
-    /// Reads what the flags name.
-    pub fn read(&self) -> Result<Identity, Failure> {
-        Identity::read(self.username.as_deref(), self.password_stdin, self.ca_file.as_deref())
-    }
 }
 
 /// What is attached to an image.

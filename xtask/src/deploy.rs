@@ -4,6 +4,7 @@
 
 mod bicep;
 mod commands;
+mod names;
 
 use std::fmt;
 use std::io::Write as _;
@@ -11,13 +12,18 @@ use std::ops::RangeInclusive;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
-use scorebox_host::manifest::Manifest;
+use scorebox_host::manifest::triggers::{BlobSource, Start};
+use scorebox_host::manifest::{Manifest, Trigger};
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 
 use crate::args::DeployArgs;
 use crate::failure::Failure;
 use crate::functions_app::{self, AppSetting};
 use crate::registry::BaseReference;
+use crate::shell::Variable;
 use crate::tools;
+
+use self::names::{ParameterNames, SecretNames};
 
 /// Where a function app may run with an image of its own; Consumption and Flex Consumption take none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,17 +71,27 @@ pub struct Deployment {
     /// With its digest.
     image: String,
     registry: String,
-    settings: Vec<AppSetting>,
+    /// Settings that are the same for everybody, the one of the app's own storage aside.
+    fixed: Vec<(String, &'static str)>,
+    secrets: Vec<Secret>,
+    /// Under this name a container app keeps the connection string of its own storage.
+    own_secret: String,
 }
 
-/// What a setting is set to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// The same for everybody.
-    Text(&'static str),
-    /// The environment's variable of the setting's name.
-    Secret,
+/// A setting whose value only the user has, in the environment variable of the setting's name.
+#[derive(Debug)]
+pub struct Secret {
+    variable: Variable,
+    /// What it is, for the user.
+    why: &'static str,
+    /// Its name among the secrets of a container app.
+    kept_as: String,
+    /// Its name among the parameters of a Bicep file.
+    parameter: String,
 }
+
+/// Under this name a container app keeps the password for pulling its image.
+const REGISTRY_PASSWORD: &str = "registry-password";
 
 /// Runs the command.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
@@ -99,7 +115,7 @@ impl Deployment {
         let reference = BaseReference::of_image(&args.image)?;
         if reference.digest.is_none() {
             return Err(Failure::project(
-                format!("{}: no digest, so that two instances may run two images", args.image),
+                format!("{}: no digest, so that two instances may run two images", quoted(&args.image, REASON_BYTES)),
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
@@ -120,7 +136,7 @@ impl Deployment {
         if !(3..=24).contains(&storage.len()) || !storage.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         {
             return Err(Failure::project(
-                format!("`{storage}` cannot be the name of a storage account"),
+                format!("`{}` cannot be the name of a storage account", quoted(&storage, NAME_BYTES)),
                 "say --storage-account with 3 to 24 lower-case letters and digits",
             ));
         }
@@ -132,6 +148,9 @@ impl Deployment {
             Some(name) => plain(flag, name, 1..=60),
             None => Ok(default),
         };
+        let (fixed, secret_settings) = settings(&manifest, args);
+        let own_secret = names::secret(functions_app::OWN_STORAGE);
+        events_name_a_container(&manifest)?;
         Ok(Self {
             target: args.target,
             pull: args.pull,
@@ -142,31 +161,17 @@ impl Deployment {
             environment: or(&args.environment, "--environment", format!("{name}-env"))?,
             image: args.image.clone(),
             registry: reference.registry,
-            settings: functions_app::settings(&manifest, args.connections)
-                .into_iter()
-                .filter(|setting| setting.name != functions_app::OWN_STORAGE)
-                .filter(|setting| !setting.only_app_service || args.target != Target::ContainerApps)
-                .collect(),
+            fixed,
+            secrets: secrets(secret_settings, &own_secret)?,
+            own_secret,
             name,
             storage,
             manifest,
         })
     }
 
-    /// Settings whose values only the user has, and what they are.
-    fn secrets(&self) -> Vec<(&str, &str)> {
-        let secrets = self.settings.iter().filter(|setting| setting.value.is_none());
-        secrets.map(|setting| (setting.name.as_str(), setting.why)).collect()
-    }
-
-    /// All settings of the app but for that of its own storage.
-    fn settings(&self) -> Vec<(&str, Value)> {
-        let value = |setting: &AppSetting| setting.value.map_or(Value::Secret, Value::Text);
-        self.settings.iter().map(|setting| (setting.name.as_str(), value(setting))).collect()
-    }
-
     fn run(&self, script: &str) -> Result<(), Failure> {
-        let variables = self.secrets().into_iter().map(|(name, _)| name);
+        let variables = self.secrets.iter().map(|secret| secret.variable.name());
         let missing: Vec<_> =
             variables.filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())).collect();
         if !missing.is_empty() {
@@ -199,6 +204,79 @@ impl Deployment {
     }
 }
 
+/// The settings of the app, the one of its own storage aside: those with a value, and those that only the user has.
+fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
+    let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
+    for setting in functions_app::settings(manifest, args.connections) {
+        let is_elsewhere = setting.only_app_service && args.target == Target::ContainerApps;
+        match setting.value {
+            _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
+            Some(value) => fixed.push((setting.name, value)),
+            // Two triggers of two kinds may share a name, and a setting has one value.
+            None if secret.iter().any(|known| known.name == setting.name) => {}
+            None => secret.push(setting),
+        }
+    }
+    (fixed, secret)
+}
+
+/// Gives each setting its names, and refuses those that mean something to the script or the platform.
+fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
+    let mut kept_as = SecretNames::beside(&[own_secret, REGISTRY_PASSWORD]);
+    let mut parameters = ParameterNames::of_a_template();
+    let reserved = |name: &str| {
+        let platform = [
+            "FUNCTIONS_",
+            "WEBSITE_",
+            "WEBSITES_",
+            "DOCKER_REGISTRY_SERVER_",
+            "AzureWebJobsScriptRoot",
+            "AzureWebJobsFeatureFlags",
+        ];
+        commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
+    };
+    let secret = |setting: AppSetting| {
+        if reserved(&setting.name) {
+            return Err(Failure::project(
+                format!(
+                    "`{}` cannot be the name of a setting of yours: the script or the platform uses it",
+                    setting.name
+                ),
+                "choose another name in `url = \"env:NAME\"` of the store or in `connection` of the trigger, e.g. \
+                 `SCORING_REDIS_URL`, and package again",
+            ));
+        }
+        Ok(Secret {
+            kept_as: kept_as.name(&setting.name),
+            parameter: parameters.name(&setting.name),
+            variable: Variable::new(&setting.name)?,
+            why: setting.why,
+        })
+    };
+    settings.into_iter().map(secret).collect()
+}
+
+/// A subscription to events needs the container's name, and an app setting is only known inside the app.
+fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
+    let is_setting = |trigger: &&Trigger| match &trigger.start {
+        Start::Blob(blob) => {
+            let container = blob.path.split('/').next().unwrap_or_default();
+            blob.source == BlobSource::EventGrid && container.contains('%')
+        }
+        _ => false,
+    };
+    match manifest.triggers.iter().find(is_setting) {
+        None => Ok(()),
+        Some(trigger) => Err(Failure::project(
+            format!(
+                "`trigger.path` of `{}`: its container is an app setting, which no event can be asked for by",
+                trigger.function
+            ),
+            "write the container's name into `trigger.path`, or use `source = \"scan\"`",
+        )),
+    }
+}
+
 /// A name that needs no quotes anywhere; the platform has further rules of its own.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
@@ -208,7 +286,11 @@ fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<St
         return Ok(text.to_owned());
     }
     Err(Failure::project(
-        format!("{flag}: `{}` is not a name", text.escape_debug()),
-        format!("use {} to {} letters, digits and `-`", characters.start(), characters.end()),
+        format!("{flag}: `{}` is not a name", quoted(text, NAME_BYTES)),
+        format!(
+            "use {} to {} letters, digits, `-` and `_`, a letter or digit first",
+            characters.start(),
+            characters.end()
+        ),
     ))
 }

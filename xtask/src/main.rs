@@ -29,6 +29,7 @@ mod package;
 mod push;
 mod registry;
 mod setup;
+mod shell;
 mod signing;
 mod soak;
 mod test;

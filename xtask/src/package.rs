@@ -25,7 +25,7 @@ use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
 use crate::workspace::{self, shown};
-use crate::{functions_app, libraries, materials};
+use crate::{functions_app, libraries, materials, shell};
 
 /// The port of the Functions host in its images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -115,11 +115,13 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         Some(place) => {
             eprintln!("{place}");
             if !args.dry_run {
-                eprintln!("next: docker run --rm -p {PORT}:{port} {}", outcome.reference());
+                let reference = shell::argument(&outcome.reference());
+                eprintln!("next: docker run --rm -p {PORT}:{port} {reference}");
             }
         }
         None => {
-            eprintln!("next: cargo xtask push {} --registry {}", shown(&image.dir), registry.unwrap_or("HOST[:PORT]"))
+            let (layout, registry) = (shell::argument(&shown(&image.dir)), registry.map(shell::argument));
+            eprintln!("next: cargo xtask push {layout} --registry {}", registry.as_deref().unwrap_or("HOST[:PORT]"));
         }
     }
     outcome.print(args.output);

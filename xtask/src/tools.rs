@@ -27,6 +27,7 @@ pub const TEST_TOOLS: &[Tool] = &[
     tool("podman", "podman", "runs images"),
     tool("runc", "runc", "runs images for podman"),
     tool("openssl", "openssl", "makes certificates for TLS tests"),
+    tool("shellcheck", "shellcheck", "reads the scripts that `deploy` writes"),
     tool("qemu-x86_64-static", "qemu-user-static", "runs the host on an older CPU"),
     tool("wrk", "wrk", "loads the servers that the benchmark measures"),
     tool("c++", "g++", "compiles libFuzzer"),

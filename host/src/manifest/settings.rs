@@ -378,7 +378,7 @@ pub(super) fn unknown_key(table: &toml::Table) -> Option<(String, String)> {
         .max_by(|a, b| strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown)))
         .unwrap_or_default();
     Some((
-        format!("`{unknown}` is not a setting"),
+        format!("`{}` is not a setting", crate::text::quoted(&unknown, crate::text::NAME_BYTES)),
         format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
     ))
 }

@@ -311,3 +311,47 @@ fn a_graph_takes_the_place_of_a_component() {
     );
     assert!(refused(&code).contains("[precompiled]"));
 }
+
+#[test]
+fn names_that_reach_scripts_and_addresses_are_words() {
+    // As TOML writes them inside double quotes.
+    let hostile = [
+        "$(touch x)",
+        "`touch x`",
+        "a;b",
+        "a b",
+        "a'b",
+        "a\\\"b",
+        "a\\nb",
+        "-a b",
+        "a${IFS}b",
+        "a\\u2028b",
+        "a\\u0000b",
+    ];
+    let places = [
+        "[stores.default]\nurl = \"env:VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"VALUE/{name}\"",
+        "[[trigger]]\nkind = \"http\"\nfunction = \"VALUE\"",
+        "[[trigger]]\nkind = \"http\"\nroute = \"VALUE\"",
+        "[[trigger]]\nkind = \"service-bus\"\nqueue = \"VALUE\"",
+        "[[trigger]]\nkind = \"service-bus\"\ntopic = \"t\"\nsubscription = \"VALUE\"",
+        "[package]\nregistry = \"VALUE\"",
+        "[package]\nrepository = \"VALUE\"",
+        "[package]\ntag = \"VALUE\"",
+        "[package]\nbase = \"r.io/VALUE\"",
+        "[stores.\"VALUE\"]",
+    ];
+    for place in places {
+        for value in hostile {
+            let message = parse(&minimal(&place.replace("VALUE", value))).unwrap_err();
+            assert!(message.contains("fix: ") && message.lines().count() == 2, "{place} {value}: {message:?}");
+        }
+    }
+    for place in ["labels = { \"VALUE\" = \"x\" }", "version = \"VALUE\"", "[config]\n\"VALUE\" = \"x\""] {
+        for value in ["a\\nb", "a\\u2028b", "a\\u0000b", "\\u001b[2J"] {
+            let message = parse(&minimal(&place.replace("VALUE", value))).unwrap_err();
+            assert!(message.contains("fix: ") && message.lines().count() == 2, "{place} {value}: {message:?}");
+        }
+    }
+}

@@ -48,6 +48,10 @@ pub struct Rules {
     pub signer: Option<Signer>,
     /// Where blobs are read: at another host, to which nobody may show who they are.
     pub storage: Option<String>,
+    /// The address of the token service that it names; without one, its own.
+    pub realm: Option<String>,
+    /// Where its token service sends those who ask.
+    pub token_redirect: Option<String>,
 }
 
 impl Default for Rules {
@@ -65,6 +69,8 @@ impl Default for Rules {
             pause_seconds: 1,
             signer: None,
             storage: None,
+            realm: None,
+            token_redirect: None,
         }
     }
 }
@@ -207,6 +213,19 @@ impl Double {
         let digest = registry::digest(bytes);
         self.lock().blobs.insert((repository.to_owned(), digest.clone()), bytes.to_vec());
         digest
+    }
+
+    /// Attaches so many artifacts to an image, each of them a manifest without content.
+    pub fn put_referrers(&self, repository: &str, image: &str, count: u32) {
+        let mut state = self.lock();
+        for number in 0..count {
+            let media_type = "application/vnd.oci.image.manifest.v1+json";
+            let manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": media_type, "annotations": { "n": number },
+                "subject": { "digest": image }, "layers": [] });
+            let bytes = manifest.to_string().into_bytes();
+            let key = (repository.to_owned(), registry::digest(&bytes));
+            state.manifests.insert(key, (media_type.to_owned(), bytes));
+        }
     }
 
     /// Puts a manifest there under a tag.

@@ -160,7 +160,9 @@ impl State {
         let actions = if action == "push" { "pull,push" } else { action };
         let scope =
             if repository.is_empty() { String::new() } else { format!(",scope=\"repository:{repository}:{actions}\"") };
-        format!("Bearer realm=\"http://{}/oauth2/token\",service=\"{SERVICE}\"{scope}", self.name)
+        let own = || format!("http://{}/oauth2/token", self.name);
+        let realm = self.rules.realm.clone().unwrap_or_else(own);
+        format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"{scope}")
     }
 
     fn grants(&self, user: &str, repository: &str, action: &str) -> bool {
@@ -180,6 +182,9 @@ impl State {
     }
 
     pub(super) fn token_service(&mut self, request: &Request) -> Answer {
+        if let Some(location) = &self.rules.token_redirect {
+            return Answer::of(307).with("location", location);
+        }
         let refused = Answer::error(401, "UNAUTHORIZED", "authentication required, see the documentation");
         let form = if request.method == "POST" { request.form() } else { request.query.clone() };
         let field = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());

@@ -117,7 +117,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
         ));
     }
     eprintln!("written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}", shown(&args.output), graph.file, graph.digest);
-    eprintln!("next: cargo xtask package --manifest {}", shown(&args.output.join(MANIFEST_FILE)));
+    let manifest = shown(&args.output.join(MANIFEST_FILE));
+    eprintln!("next: cargo xtask package --manifest {}", crate::shell::argument(&manifest));
     Ok(())
 }
 

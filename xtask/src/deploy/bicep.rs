@@ -1,11 +1,15 @@
 //! The same deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
 //!
-//! Owns its resources and their API versions. Pure. Secrets are `@secure()` parameters, never values. Must not know `az`.
+//! Owns its resources and their API versions. Pure. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how text is
+//! escaped (`literal`): what somebody else chose is written through it.
+
+mod literal;
 
 use std::fmt::Write as _;
 
-use super::commands::secret_name;
-use super::{Deployment, Pull, Target, Value};
+use self::literal::{Literal, comment};
+use super::{Deployment, Pull, Target};
+use crate::functions_app::OWN_STORAGE;
 
 /// The file.
 pub fn file(deployment: &Deployment) -> String {
@@ -25,20 +29,24 @@ pub fn file(deployment: &Deployment) -> String {
 
 fn head(deployment: &Deployment) -> String {
     let Deployment { name, image, storage, target, registry, group, .. } = deployment;
-    let mut text = format!(
-        "// Runs {image} as the function app {name}: {target}.\n\
-         // Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE\n\n\
-         @description('The function app.')\nparam name string = '{name}'\n\n\
+    let mut text = comment(&format!("Runs {image} as the function app {name}: {target}."));
+    text.push_str(&comment(&format!(
+        "Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE"
+    )));
+    let (name, image, storage) = (Literal::of(name), Literal::of(image), Literal::of(storage));
+    let _ = write!(
+        text,
+        "\n@description('The function app.')\nparam name string = {name}\n\n\
          @description('Where everything lies.')\nparam location string = resourceGroup().location\n\n\
-         @description('The image, by digest.')\nparam image string = '{image}'\n\n\
-         @description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = '{storage}'\n"
+         @description('The image, by digest.')\nparam image string = {image}\n\n\
+         @description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = {storage}\n"
     );
-    let registry_name = registry.split('.').next().unwrap_or_default();
+    let registry_name = Literal::of(registry.split('.').next().unwrap_or_default());
     match deployment.pull {
         Pull::Identity => {
             let _ = write!(
                 text,
-                "\n@description('The registry of the image, in this resource group.')\nparam registryName string = '{registry_name}'\n"
+                "\n@description('The registry of the image, in this resource group.')\nparam registryName string = {registry_name}\n"
             );
         }
         Pull::Credentials => {
@@ -49,8 +57,9 @@ fn head(deployment: &Deployment) -> String {
             );
         }
     }
-    for (secret, why) in deployment.secrets() {
-        let _ = write!(text, "\n@description('{secret}: {why}')\n@secure()\nparam {} string\n", parameter(secret));
+    for secret in &deployment.secrets {
+        let description = Literal::of(&format!("{}: {}", secret.variable.name(), secret.why));
+        let _ = write!(text, "\n@description({description})\n@secure()\nparam {} string\n", secret.parameter);
     }
     text
 }
@@ -113,17 +122,18 @@ var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.na
 ";
 
 fn function_app(deployment: &Deployment, text: &mut String) {
-    let Deployment { plan, sku, target, registry, pull, .. } = deployment;
+    let Deployment { plan, sku, target, registry, pull, secrets, fixed, .. } = deployment;
+    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
     let is_dedicated = *target == Target::Dedicated;
     let _ = write!(
         text,
         "
 resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
-  name: '{plan}'
+  name: {plan}
   location: location
   kind: '{}'
   sku: {{
-    name: '{sku}'
+    name: {sku}
   }}
   properties: {{
     reserved: true
@@ -156,20 +166,23 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
         *pull == Pull::Identity,
     );
     let mut settings: Vec<_> =
-        deployment.settings().into_iter().map(|(name, value)| (name.to_owned(), written(name, &value))).collect();
-    settings.push(("DOCKER_REGISTRY_SERVER_URL".to_owned(), format!("'https://{registry}'")));
+        fixed.iter().map(|(name, value)| (name.as_str(), Literal::of(value).to_string())).collect();
+    settings.extend(secrets.iter().map(|secret| (secret.variable.name(), secret.parameter.clone())));
+    settings.push(("DOCKER_REGISTRY_SERVER_URL", Literal::of(&format!("https://{registry}")).to_string()));
     if *pull == Pull::Credentials {
-        settings.push(("DOCKER_REGISTRY_SERVER_USERNAME".to_owned(), "registryUsername".to_owned()));
-        settings.push(("DOCKER_REGISTRY_SERVER_PASSWORD".to_owned(), "registryPassword".to_owned()));
+        settings.push(("DOCKER_REGISTRY_SERVER_USERNAME", "registryUsername".to_owned()));
+        settings.push(("DOCKER_REGISTRY_SERVER_PASSWORD", "registryPassword".to_owned()));
     }
     for (name, value) in settings {
-        let _ = write!(text, "        {{\n          name: '{name}'\n          value: {value}\n        }}\n");
+        let name = Literal::of(name);
+        let _ = write!(text, "        {{\n          name: {name}\n          value: {value}\n        }}\n");
     }
     text.push_str("      ]\n    }\n  }\n}\n\noutput address string = 'https://${app.properties.defaultHostName}'\n");
 }
 
 fn container_app(deployment: &Deployment, text: &mut String) {
-    let Deployment { environment, registry, pull, .. } = deployment;
+    let Deployment { environment, registry, pull, secrets, fixed, own_secret, .. } = deployment;
+    let (environment, registry) = (Literal::of(environment), Literal::of(registry));
     let credentials = match pull {
         Pull::Identity => "          identity: puller.id\n",
         Pull::Credentials => "          username: registryUsername\n          passwordSecretRef: 'registry-password'\n",
@@ -193,7 +206,7 @@ fn container_app(deployment: &Deployment, text: &mut String) {
         text,
         "
 resource place 'Microsoft.App/managedEnvironments@2024-03-01' = {{
-  name: '{environment}'
+  name: {environment}
   location: location
   properties: {{}}
 }}
@@ -211,20 +224,20 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
       }}
       registries: [
         {{
-          server: '{registry}'
+          server: {registry}
 {credentials}        }}
       ]
       secrets: [
 "
     );
-    let secrets: Vec<_> = deployment.secrets().into_iter().map(|(name, _)| name).collect();
-    let mut kept = vec![(secret_name("AzureWebJobsStorage"), "storageConnection".to_owned())];
+    let mut kept = vec![(own_secret.as_str(), "storageConnection")];
     if *pull == Pull::Credentials {
-        kept.push(("registry-password".to_owned(), "registryPassword".to_owned()));
+        kept.push((super::REGISTRY_PASSWORD, "registryPassword"));
     }
-    kept.extend(secrets.iter().map(|name| (secret_name(name), parameter(name))));
+    kept.extend(secrets.iter().map(|secret| (secret.kept_as.as_str(), secret.parameter.as_str())));
     for (name, value) in kept {
-        let _ = write!(text, "        {{\n          name: '{name}'\n          value: {value}\n        }}\n");
+        let name = Literal::of(name);
+        let _ = write!(text, "        {{\n          name: {name}\n          value: {value}\n        }}\n");
     }
     text.push_str(
         "      ]
@@ -237,21 +250,18 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
           env: [
 ",
     );
-    for name in std::iter::once("AzureWebJobsStorage").chain(secrets.iter().copied()) {
+    let named = secrets.iter().map(|secret| (secret.variable.name(), secret.kept_as.as_str()));
+    for (name, secret) in std::iter::once((OWN_STORAGE, own_secret.as_str())).chain(named) {
+        let (name, secret) = (Literal::of(name), Literal::of(secret));
         let _ = write!(
             text,
-            "            {{\n              name: '{name}'\n              secretRef: '{}'\n            }}\n",
-            secret_name(name)
+            "            {{\n              name: {name}\n              secretRef: {secret}\n            }}\n"
         );
     }
-    for (name, value) in deployment.settings() {
-        if matches!(value, Value::Text(_)) {
-            let _ = write!(
-                text,
-                "            {{\n              name: '{name}'\n              value: {}\n            }}\n",
-                written(name, &value)
-            );
-        }
+    for (name, value) in fixed {
+        let (name, value) = (Literal::of(name), Literal::of(value));
+        let _ =
+            write!(text, "            {{\n              name: {name}\n              value: {value}\n            }}\n");
     }
     text.push_str(
         "          ]
@@ -264,29 +274,4 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
 output address string = 'https://${app.properties.configuration.ingress.fqdn}'
 ",
     );
-}
-
-fn written(name: &str, value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("'{text}'"),
-        Value::Secret => parameter(name),
-    }
-}
-
-/// A setting's name as a parameter: letters and digits, a small letter first.
-fn parameter(name: &str) -> String {
-    let mut upper = false;
-    let mut parameter = String::new();
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() {
-            upper = !parameter.is_empty();
-        } else if parameter.is_empty() {
-            parameter.push(c.to_ascii_lowercase());
-        } else if name.chars().any(|c| c.is_ascii_lowercase()) {
-            parameter.push(c);
-        } else {
-            parameter.push(if std::mem::take(&mut upper) { c } else { c.to_ascii_lowercase() });
-        }
-    }
-    parameter
 }

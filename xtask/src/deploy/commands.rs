@@ -1,17 +1,67 @@
 //! The commands that make a function app of an image, as a script for `sh`.
 //!
 //! Owns which `az` commands there are, their order and their flags. Pure: no process, no file. Secrets are named as
-//! variables of the environment, never written. Must not know who runs the script.
-
-use std::fmt::Write as _;
+//! variables of the environment, never written. Must not know who runs the script, nor how text is quoted (`shell`).
 
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 
-use super::{Deployment, Pull, Target, Value};
+use super::{Deployment, Pull, Target};
+use crate::functions_app::OWN_STORAGE;
+use crate::shell::{Command, Script, Variable, Word};
+
+/// Who pulls the image, with `--pull credentials`.
+const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
+/// The password for pulling the image, with `--pull credentials`.
+const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
+/// The storage account whose events start functions.
+const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
+/// The key with which events are delivered.
+const BLOBS_KEY: &str = "BLOBS_KEY";
+
+/// Variables that the script uses itself, or that the programs in it depend on. No setting of an app can have such a name.
+pub const RESERVED: &[&str] = &[
+    USERNAME,
+    PASSWORD,
+    EVENT_STORAGE,
+    BLOBS_KEY,
+    OWN_STORAGE,
+    APP,
+    PRINCIPAL,
+    REGISTRY,
+    ADDRESS,
+    "BASH_ENV",
+    "CDPATH",
+    "ENV",
+    "HOME",
+    "IFS",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "OPTARG",
+    "OPTIND",
+    "PATH",
+    "PPID",
+    "PS1",
+    "PS2",
+    "PS4",
+    "PWD",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "SHELL",
+    "TMPDIR",
+    "_",
+];
+
+const APP: &str = "deploy_app";
+const PRINCIPAL: &str = "deploy_principal";
+const REGISTRY: &str = "deploy_registry";
+const ADDRESS: &str = "deploy_address";
 
 /// The script.
 pub fn script(deployment: &Deployment) -> String {
-    let mut script = Script::new(deployment);
+    let mut script = Builder::new(deployment);
     script.group();
     match deployment.target {
         Target::Premium | Target::Dedicated => script.function_app(),
@@ -19,253 +69,223 @@ pub fn script(deployment: &Deployment) -> String {
     }
     script.events();
     script.address();
-    script.text
+    script.script.into_text()
 }
 
-struct Script<'a> {
+struct Builder<'a> {
     deployment: &'a Deployment,
-    text: String,
+    script: Script,
+    name: Word,
+    group: Word,
+    location: Word,
+    storage: Word,
+    image: Word,
+    registry: Word,
 }
 
-impl<'a> Script<'a> {
+impl<'a> Builder<'a> {
     fn new(deployment: &'a Deployment) -> Self {
-        let mut script = Self { deployment, text: String::new() };
+        let mut script = Script::default();
         let Deployment { name, image, target, .. } = deployment;
         script.line("#!/bin/sh");
-        script.line(&format!("# Runs {image} as the function app {name}: {target}."));
+        script.comment(&format!("Runs {image} as the function app {name}: {target}."));
         script.line("# Written by `cargo xtask deploy`; with --run it is run at once.");
         script.line("set -eu");
-        let mut secrets: Vec<_> = deployment.secrets();
+        for secret in &deployment.secrets {
+            script.demand(&secret.variable, secret.why);
+        }
         if deployment.pull == Pull::Credentials {
-            secrets.push(("SCOREBOX_REGISTRY_USERNAME", "who pulls the image"));
-            secrets.push(("SCOREBOX_REGISTRY_PASSWORD", "its password"));
+            script.demand(&Variable::fixed(USERNAME), "who pulls the image");
+            script.demand(&Variable::fixed(PASSWORD), "its password");
         }
         if deployment.event_functions().next().is_some() {
-            secrets
-                .push(("EVENT_STORAGE_ID", "resource id of the storage account with the containers that are watched"));
+            let why = "resource id of the storage account with the containers that are watched";
+            script.demand(&Variable::fixed(EVENT_STORAGE), why);
         }
-        for (name, why) in secrets {
-            script.line(&format!(": \"${{{name}:?{why}}}\""));
+        Self {
+            name: Word::text(name),
+            group: Word::text(&deployment.group),
+            location: Word::text(&deployment.location),
+            storage: Word::text(&deployment.storage),
+            image: Word::text(image),
+            registry: Word::text(&deployment.registry),
+            deployment,
+            script,
         }
-        script
     }
 
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    /// One command, its flags on lines of their own.
-    fn az(&mut self, what: &str, command: &str, flags: &[&str]) {
-        let _ = write!(self.text, "\n# {what}\naz {command}");
-        for flag in flags {
-            let _ = write!(self.text, " \\\n    {flag}");
-        }
-        self.text.push('\n');
+    /// One command, with a line that says what it is for.
+    fn az(&mut self, what: &str, command: Command) {
+        self.script.line("");
+        self.script.comment(what);
+        self.script.run(command);
     }
 
     /// What a command prints, for those that follow.
-    fn asked(&mut self, variable: &str, command: &str) {
-        self.line(&format!("{variable}=$(az {command} --output tsv)"));
+    fn asked(&mut self, variable: &'static str, command: Command) {
+        self.script.keep(&Variable::fixed(variable), command.fixed("--output tsv"));
+    }
+
+    /// A command about the app itself.
+    fn of_app(&self, words: &'static str) -> Command {
+        Command::new(words).flag("--name", &self.name).flag("--resource-group", &self.group)
     }
 
     fn group(&mut self) {
-        let Deployment { group, location, storage, .. } = self.deployment;
-        let group_and_place = format!("--name {group} --location {location}");
-        self.az("The group that holds all of it.", "group create", &[&group_and_place, "--output none"]);
-        self.az(
-            "The app's own storage: keys, leases, receipts.",
-            "storage account create",
-            &[
-                &format!("--name {storage} --resource-group {group} --location {location}"),
-                "--sku Standard_LRS --min-tls-version TLS1_2 --allow-blob-public-access false",
-                "--output none",
-            ],
-        );
+        let group = Command::new("az group create").flag_line("--name", &self.group);
+        let group = group.flag("--location", &self.location).line("--output none");
+        self.az("The group that holds all of it.", group);
+        let storage = Command::new("az storage account create").flag_line("--name", &self.storage);
+        let storage = storage.flag("--resource-group", &self.group).flag("--location", &self.location);
+        let storage = storage.line("--sku Standard_LRS --min-tls-version TLS1_2 --allow-blob-public-access false");
+        self.az("The app's own storage: keys, leases, receipts.", storage.line("--output none"));
     }
 
     fn function_app(&mut self) {
-        let Deployment { name, group, location, storage, plan, sku, image, registry, pull, .. } = self.deployment;
-        let names = format!("--name {name} --resource-group {group}");
-        self.az(
-            "The machines.",
-            "functionapp plan create",
-            &[
-                &format!("--name {plan} --resource-group {group} --location {location}"),
-                &format!("--sku {sku} --is-linux true"),
-                "--output none",
-            ],
-        );
-        let credentials = format!(
-            "--registry-server https://{registry} --registry-username \"$SCOREBOX_REGISTRY_USERNAME\" --registry-password \
-             \"$SCOREBOX_REGISTRY_PASSWORD\""
-        );
-        let from = format!("--plan {plan} --storage-account {storage} --functions-version 4");
-        let image = format!("--image {image}");
-        let mut flags = vec![names.as_str(), &from, &image, "--assign-identity '[system]' --https-only true"];
+        let Deployment { plan, sku, pull, target, secrets, fixed, .. } = self.deployment;
+        let plan = Word::text(plan);
+        let machines = Command::new("az functionapp plan create").flag_line("--name", &plan);
+        let machines = machines.flag("--resource-group", &self.group).flag("--location", &self.location);
+        let machines = machines.flag_line("--sku", &Word::text(sku)).fixed("--is-linux true");
+        self.az("The machines.", machines.line("--output none"));
+        let mut app = Command::new("az functionapp create").flag_line("--name", &self.name);
+        app = app.flag("--resource-group", &self.group).flag_line("--plan", &plan);
+        app = app.flag("--storage-account", &self.storage).fixed("--functions-version 4");
+        app = app.flag_line("--image", &self.image).line("--assign-identity '[system]' --https-only true");
         if *pull == Pull::Credentials {
-            flags.push(&credentials);
+            let server = Word::text("https://").and(&self.registry);
+            app = credentials(app.flag_line("--registry-server", &server));
         }
-        flags.push("--output none");
-        self.az("The app.", "functionapp create", &flags);
+        self.az("The app.", app.line("--output none"));
         if *pull == Pull::Identity {
-            let registry_name = registry.split('.').next().unwrap_or_default();
-            self.line("\n# It pulls as itself.");
-            self.asked("app", &format!("functionapp show {names} --query id"));
-            self.asked("principal", &format!("functionapp identity show {names} --query principalId"));
-            self.asked("registry", &format!("acr show --name {registry_name} --query id"));
-            self.az(
-                "Allowed to pull, and nothing else.",
-                "role assignment create",
-                &[
-                    "--assignee-object-id \"$principal\" --assignee-principal-type ServicePrincipal",
-                    "--role AcrPull --scope \"$registry\" --output none",
-                ],
-            );
-            self.az(
-                "No flag of `az functionapp` says so.",
-                "resource update",
-                &["--ids \"$app/config/web\" --set properties.acrUseManagedIdentityCreds=true", "--output none"],
-            );
+            self.pull_as_itself();
         }
-        if self.deployment.target == Target::Dedicated {
-            self.az(
-                "Without it an idle app stops, and no blob or message wakes it.",
-                "functionapp config set",
-                &[&names, "--always-on true --output none"],
-            );
+        if *target == Target::Dedicated {
+            let always = self.of_app("az functionapp config set").line("--always-on true --output none");
+            self.az("Without it an idle app stops, and no blob or message wakes it.", always);
         }
-        let settings: Vec<_> =
-            self.deployment.settings().into_iter().map(|(name, value)| setting(name, &value)).collect();
-        let mut flags = vec![names.as_str(), "--settings"];
-        flags.extend(settings.iter().map(String::as_str));
-        flags.push("--output none");
-        self.az("What the app is told; see the README.", "functionapp config appsettings set", &flags);
-        self.az("It starts with all of that.", "functionapp restart", &[&names, "--output none"]);
+        let mut settings = self.of_app("az functionapp config appsettings set").line("--settings");
+        for (name, value) in fixed {
+            settings = settings.pair_line(&Word::text(name), &Word::text(value));
+        }
+        for secret in secrets {
+            settings = settings.pair_line(&Word::text(secret.variable.name()), &Word::value_of(&secret.variable));
+        }
+        self.az("What the app is told; see the README.", settings.line("--output none"));
+        let restart = self.of_app("az functionapp restart").fixed("--output none");
+        self.az("It starts with all of that.", restart);
+    }
+
+    fn pull_as_itself(&mut self) {
+        let value = |variable| Word::value_of(&Variable::fixed(variable));
+        let registry_name = Word::text(self.deployment.registry.split('.').next().unwrap_or_default());
+        self.script.line("");
+        self.script.comment("It pulls as itself.");
+        self.asked(APP, self.of_app("az functionapp show").fixed("--query id"));
+        self.asked(PRINCIPAL, self.of_app("az functionapp identity show").fixed("--query principalId"));
+        self.asked(REGISTRY, Command::new("az acr show").flag("--name", &registry_name).fixed("--query id"));
+        let role = Command::new("az role assignment create").flag_line("--assignee-object-id", &value(PRINCIPAL));
+        let role = role.fixed("--assignee-principal-type ServicePrincipal").line("--role AcrPull");
+        self.az("Allowed to pull, and nothing else.", role.flag("--scope", &value(REGISTRY)).fixed("--output none"));
+        let ids = value(APP).and(&Word::text("/config/web"));
+        let update = Command::new("az resource update").flag_line("--ids", &ids);
+        let update = update.fixed("--set properties.acrUseManagedIdentityCreds=true --output none");
+        self.az("No flag of `az functionapp` says so.", update);
     }
 
     fn container_app(&mut self) {
-        let Deployment { name, group, location, storage, environment, image, registry, pull, .. } = self.deployment;
-        self.az(
-            "`--kind functionapp` is in this extension.",
-            "extension add",
-            &["--name containerapp --upgrade --only-show-errors"],
-        );
-        self.az(
-            "Where container apps run.",
-            "containerapp env create",
-            &[&format!("--name {environment} --resource-group {group} --location {location}"), "--output none"],
-        );
-        self.line("\n# The connection string of the app's own storage, which it keeps as a secret.");
-        self.asked(
-            "AzureWebJobsStorage",
-            &format!("storage account show-connection-string --name {storage} --resource-group {group} --query connectionString"),
-        );
-        let pulls = match pull {
-            Pull::Identity => format!("--registry-server {registry} --registry-identity system"),
-            Pull::Credentials => format!(
-                "--registry-server {registry} --registry-username \"$SCOREBOX_REGISTRY_USERNAME\" --registry-password \
-                 \"$SCOREBOX_REGISTRY_PASSWORD\""
-            ),
+        let Deployment { environment, pull, secrets, fixed, own_secret, .. } = self.deployment;
+        let environment = Word::text(environment);
+        let extension = Command::new("az extension add").line("--name containerapp --upgrade --only-show-errors");
+        self.az("`--kind functionapp` is in this extension.", extension);
+        let place = Command::new("az containerapp env create").flag_line("--name", &environment);
+        let place = place.flag("--resource-group", &self.group).flag("--location", &self.location);
+        self.az("Where container apps run.", place.line("--output none"));
+        let asked = Command::new("az storage account show-connection-string").flag("--name", &self.storage);
+        self.asked(OWN_STORAGE, asked.flag("--resource-group", &self.group).fixed("--query connectionString"));
+        let mut app = Command::new("az containerapp create").flag_line("--name", &self.name);
+        app = app.flag("--resource-group", &self.group).flag("--environment", &environment);
+        app = app.line("--kind functionapp").flag_line("--image", &self.image);
+        app = app.line("--ingress external --target-port 80").flag_line("--registry-server", &self.registry);
+        app = match pull {
+            Pull::Identity => app.fixed("--registry-identity system"),
+            Pull::Credentials => credentials(app),
         };
-        let secrets: Vec<_> = std::iter::once("AzureWebJobsStorage")
-            .chain(self.deployment.secrets().into_iter().map(|(name, _)| name))
-            .collect();
-        let kept: Vec<_> = secrets.iter().map(|name| format!("  {}=\"${name}\"", secret_name(name))).collect();
-        let told: Vec<_> = secrets.iter().map(|name| format!("  {name}=secretref:{}", secret_name(name))).collect();
-        let settings: Vec<_> = self
-            .deployment
-            .settings()
-            .into_iter()
-            .filter(|(_, value)| matches!(value, Value::Text(_)))
-            .map(|(name, value)| setting(name, &value))
-            .collect();
-        let names = format!("--name {name} --resource-group {group} --environment {environment}");
-        let image = format!("--image {image}");
-        let mut flags =
-            vec![names.as_str(), "--kind functionapp", &image, "--ingress external --target-port 80", &pulls];
-        flags.push("--secrets");
-        flags.extend(kept.iter().map(String::as_str));
-        flags.push("--env-vars");
-        flags.extend(told.iter().chain(&settings).map(String::as_str));
-        flags.push("--output none");
-        self.az("The app.", "containerapp create", &flags);
+        app = app.line("--secrets");
+        let own = Variable::fixed(OWN_STORAGE);
+        let kept = || {
+            let secrets = secrets.iter().map(|secret| (&secret.variable, secret.kept_as.as_str()));
+            std::iter::once((&own, own_secret.as_str())).chain(secrets)
+        };
+        for (variable, secret) in kept() {
+            app = app.pair_line(&Word::text(secret), &Word::value_of(variable));
+        }
+        app = app.line("--env-vars");
+        for (variable, secret) in kept() {
+            let reference = Word::text("secretref:").and(&Word::text(secret));
+            app = app.pair_line(&Word::text(variable.name()), &reference);
+        }
+        for (name, value) in fixed {
+            app = app.pair_line(&Word::text(name), &Word::text(value));
+        }
+        self.az("The app.", app.line("--output none"));
     }
 
     /// Without a subscription no event comes, and the app waits for ever.
     fn events(&mut self) {
-        let Deployment { name, group, target, .. } = self.deployment;
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
             return;
         }
-        if *target == Target::ContainerApps {
-            self.line("\n# Events for the functions below need the key of the system, which the portal shows under");
-            self.line("# Functions > App keys; put it into BLOBS_KEY and run the rest.");
-            self.line(": \"${BLOBS_KEY:?the system key blobs_extension of the app}\"");
-            self.asked(
-                "address",
-                &format!("containerapp show --name {name} --resource-group {group} --query properties.configuration.ingress.fqdn"),
-            );
+        let key = Variable::fixed(BLOBS_KEY);
+        self.script.line("");
+        if self.deployment.target == Target::ContainerApps {
+            self.script
+                .comment("Events for the functions below need the key of the system, which the portal shows under");
+            self.script.comment("Functions > App keys; put it into BLOBS_KEY and run the rest.");
+            self.script.demand(&key, "the system key blobs_extension of the app");
         } else {
-            self.line(
-                "\n# Events are delivered to the extension's own address, with its key, once the app has started.",
-            );
-            self.asked(
-                "BLOBS_KEY",
-                &format!(
-                    "functionapp keys list --name {name} --resource-group {group} --query systemKeys.blobs_extension"
-                ),
-            );
-            self.asked(
-                "address",
-                &format!("functionapp show --name {name} --resource-group {group} --query defaultHostName"),
-            );
+            let what = "Events are delivered to the extension's own address, with its key, once the app has started.";
+            self.script.comment(what);
+            let keys = self.of_app("az functionapp keys list").fixed("--query systemKeys.blobs_extension");
+            self.asked(BLOBS_KEY, keys);
         }
+        self.asked(ADDRESS, self.host_name());
         for (function, container) in functions {
-            self.az(
-                &format!("Tells {function} of each blob in {container}."),
-                "eventgrid event-subscription create",
-                &[
-                    &format!("--name {name}-{function} --source-resource-id \"$EVENT_STORAGE_ID\""),
-                    "--included-event-types Microsoft.Storage.BlobCreated",
-                    &format!("--subject-begins-with /blobServices/default/containers/{container}/"),
-                    &format!(
-                        "--endpoint \"https://$address/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=$BLOBS_KEY\""
-                    ),
-                    "--output none",
-                ],
-            );
+            let name = Word::text(&format!("{}-{function}", self.deployment.name));
+            let path = format!("/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=");
+            let endpoint = Word::text("https://").and(&Word::value_of(&Variable::fixed(ADDRESS)));
+            let endpoint = endpoint.and(&Word::text(&path)).and(&Word::value_of(&key));
+            let source = Word::value_of(&Variable::fixed(EVENT_STORAGE));
+            let subject = Word::text(&format!("/blobServices/default/containers/{container}/"));
+            let command = Command::new("az eventgrid event-subscription create").flag_line("--name", &name);
+            let command = command.flag("--source-resource-id", &source);
+            let command = command.line("--included-event-types Microsoft.Storage.BlobCreated");
+            let command = command.flag_line("--subject-begins-with", &subject).flag_line("--endpoint", &endpoint);
+            self.az(&format!("Tells {function} of each blob in {container}."), command.line("--output none"));
+        }
+    }
+
+    fn host_name(&self) -> Command {
+        match self.deployment.target {
+            Target::ContainerApps => {
+                self.of_app("az containerapp show").fixed("--query properties.configuration.ingress.fqdn")
+            }
+            _ => self.of_app("az functionapp show").fixed("--query defaultHostName"),
         }
     }
 
     fn address(&mut self) {
-        let Deployment { name, group, target, .. } = self.deployment;
-        let command = match target {
-            Target::ContainerApps => {
-                format!(
-                    "containerapp show --name {name} --resource-group {group} --query properties.configuration.ingress.fqdn"
-                )
-            }
-            _ => format!("functionapp show --name {name} --resource-group {group} --query defaultHostName"),
-        };
-        self.line("\n# Where it is.");
-        self.line(&format!("echo \"https://$(az {command} --output tsv)\""));
+        self.script.line("");
+        self.script.comment("Where it is.");
+        self.script.print_address(self.host_name().fixed("--output tsv"));
     }
 }
 
-/// A setting as an argument.
-fn setting(name: &str, value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("  {name}='{text}'"),
-        Value::Secret => format!("  {name}=\"${name}\""),
-    }
-}
-
-/// A secret's name in a container app: lower-case letters, digits and `-`, at most 20.
-pub fn secret_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    name.chars().map(plain).take(20).collect::<String>().trim_matches('-').to_owned()
+/// Adds the user name and the password for pulling.
+fn credentials(command: Command) -> Command {
+    let value = |variable| Word::value_of(&Variable::fixed(variable));
+    command.flag_line("--registry-username", &value(USERNAME)).flag("--registry-password", &value(PASSWORD))
 }
 
 impl Deployment {

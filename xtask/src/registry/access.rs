@@ -8,6 +8,8 @@ use std::path::Path;
 use reqwest::{Certificate, Url};
 use secrecy::SecretString;
 
+use super::auth::TrustedRealm;
+use super::bounds;
 use crate::failure::Failure;
 
 /// No password or token is longer.
@@ -18,6 +20,8 @@ const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
 pub struct Identity {
     password: Option<(String, SecretString)>,
     certificates: Vec<Certificate>,
+    trusted: Vec<TrustedRealm>,
+    most_download_bytes: Option<u64>,
 }
 
 impl Identity {
@@ -27,7 +31,18 @@ impl Identity {
             Some(username) => Some((username.to_owned(), password(std::io::stdin().lock())?)),
             None => None,
         };
-        Ok(Self { password, certificates: ca_file.map(certificates).transpose()?.unwrap_or_default() })
+        let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
+        Ok(Self { password, certificates, ..Self::default() })
+    }
+
+    /// Adds hosts that credentials may be sent to besides the registry's own.
+    pub fn trusting(self, trusted: &[TrustedRealm]) -> Self {
+        Self { trusted: trusted.to_vec(), ..self }
+    }
+
+    /// Sets how many bytes of blobs are read from one repository at most.
+    pub fn at_most(self, most_download_bytes: Option<u64>) -> Self {
+        Self { most_download_bytes, ..self }
     }
 
     /// How a registry is spoken to. Flags and variables hold one password: `meant` says that it is for this registry, and
@@ -39,6 +54,8 @@ impl Identity {
             meant,
             password: self.password.clone().filter(|_| meant),
             certificates: self.certificates.clone(),
+            trusted: self.trusted.clone(),
+            most_download_bytes: self.most_download_bytes.unwrap_or(bounds::MOST_DOWNLOAD_BYTES),
         }
     }
 }
@@ -56,6 +73,10 @@ pub struct Access {
     pub password: Option<(String, SecretString)>,
     /// Roots that are trusted beside the machine's.
     pub certificates: Vec<Certificate>,
+    /// Hosts that credentials may be sent to besides the registry's own.
+    pub trusted: Vec<TrustedRealm>,
+    /// Most bytes of blobs that are read from one repository.
+    pub most_download_bytes: u64,
 }
 
 impl Access {

@@ -4,8 +4,10 @@
 //! its description.
 
 use reqwest::{Response, StatusCode};
+use scorebox_host::text::{REASON_BYTES, quoted};
 use serde::Deserialize;
 
+use super::bounds;
 use crate::failure::{Failure, Kind};
 
 /// What to do about a manifest that is none, or another one.
@@ -39,14 +41,14 @@ pub async fn unexpected(action: &str, response: Response) -> Failure {
     let (status, mut url) = (response.status(), response.url().clone());
     // The query may hold the key of an upload session.
     url.set_query(None);
-    let body = response.bytes().await.unwrap_or_default();
+    let body = bounds::beginning(response).await;
     explain(action, url.as_str(), status, &body)
 }
 
 /// The status of an answer and its own words.
 pub async fn said(response: Response) -> String {
     let status = response.status();
-    let body = response.bytes().await.unwrap_or_default();
+    let body = bounds::beginning(response).await;
     format!("it answered {status}: {}", words(&body))
 }
 
@@ -62,6 +64,7 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
+    let text = quoted(&text, REASON_BYTES);
     let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the registry");
     let (what, fix) = cause(&text, host);
     Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
@@ -106,10 +109,16 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
         500.. => "run the command again; if it stays so, look into the registry's log",
         _ => "see what the registry says above, and into its log",
     };
+    let url = quoted(url, REASON_BYTES);
     Failure::new(Kind::Registry, format!("{action}: {url} answered {status}: {said}"), fix)
 }
 
+/// The words of an error's body, on one line and never long: whoever sent them may not be the registry.
 fn words(body: &[u8]) -> String {
+    quoted(&all_words(body), REASON_BYTES)
+}
+
+fn all_words(body: &[u8]) -> String {
     if let Ok(body) = serde_json::from_slice::<Errors>(body)
         && !body.errors.is_empty()
     {
@@ -151,5 +160,8 @@ mod tests {
         check(502, "<html>Bad gateway", &["502", "`<html>Bad gateway`", "again"]);
         check(413, "", &["nothing more", "16 MiB"]);
         check(500, &"é".repeat(200), &["500"]);
+        check(403, "\u{1b}[2Jpushed: ok\nfix: none", &["\\u{1b}[2Jpushed: ok\\nfix: none"]);
+        let long = format!(r#"{{"errors":[{{"code":"DENIED","message":"{}"}}]}}"#, "x".repeat(60_000));
+        assert!(words(long.as_bytes()).len() <= REASON_BYTES);
     }
 }

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 
 use reqwest::{Body, Response, Url};
+use scorebox_host::text::{NAME_BYTES, quoted};
 
 use super::answer;
 use super::broken::Broken;
@@ -126,7 +127,10 @@ impl<'a> Chunks<'a> {
             && end_of(range).is_some_and(|held| held != last)
         {
             let action = self.action;
-            let problem = format!("{action}: the registry holds bytes {range}, and {last} was the last one sent");
+            let problem = format!(
+                "{action}: the registry holds bytes {}, and {last} was the last one sent",
+                quoted(range, NAME_BYTES)
+            );
             let failure = Failure::new(Kind::Registry, problem, "run the command again");
             return Err(Broken { failure, may_pass: true });
         }

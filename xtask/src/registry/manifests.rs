@@ -3,17 +3,15 @@
 //! Owns these questions, and the check of every digest. Must not know in which order an image needs them.
 
 use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
-use reqwest::Response;
+use reqwest::{Response, Url};
+use scorebox_host::text::{NAME_BYTES, quoted};
 use serde_json::Value;
 
 use super::repository::{Repository, header};
-use super::{answer, attach};
+use super::{answer, attach, bounds};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::manifest::ACCEPTED;
-
-/// Registries take manifests up to 4 MiB; a configuration is of that order.
-const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
 
 /// A manifest that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +59,7 @@ pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>,
 }
 
 async fn ask(repository: &Repository, action: &str, name: &str) -> Result<Response, Failure> {
+    repository.allowance.document(action)?;
     let url = repository.url(&format!("manifests/{name}"))?;
     repository.send(action, |client| client.get(url.clone()).header("accept", ACCEPTED.join(", "))).await
 }
@@ -69,21 +68,46 @@ async fn read(action: &str, response: Response, expected: Option<&Digest>) -> Re
     let named = header(&response, "docker-content-digest").and_then(Digest::parse);
     let bytes = whole(action, response).await?;
     check(action, &bytes, expected.or(named.as_ref()))?;
+    bounds::layers(action, &bytes)?;
     Ok(bytes)
 }
 
 /// What the registry itself lists as belonging to an image; `None`: it keeps no such list.
 pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option<Vec<Value>>, Failure> {
     let action = "reading what belongs to the image";
-    let url = repository.url(&format!("referrers/{image}"))?;
-    let ask = |client: &reqwest::Client| client.get(url.clone()).header("accept", OCI_IMAGE_INDEX_MEDIA_TYPE);
-    let response = repository.send(action, ask).await?;
-    match response.status().as_u16() {
-        200 => Ok(Some(attach::entries_of(&whole(action, response).await?)?)),
-        // Registries without such a list know nothing of the address.
-        400 | 404 | 405 => Ok(None),
-        _ => Err(answer::unexpected(action, response).await),
+    let mut url = repository.url(&format!("referrers/{image}"))?;
+    let mut listed = Vec::new();
+    let mut pages: Vec<Url> = Vec::new();
+    loop {
+        repository.allowance.document(action)?;
+        let ask = |client: &reqwest::Client| client.get(url.clone()).header("accept", OCI_IMAGE_INDEX_MEDIA_TYPE);
+        let response = repository.send(action, ask).await?;
+        match response.status().as_u16() {
+            200 => {}
+            // Registries without such a list know nothing of the address.
+            400 | 404 | 405 if pages.is_empty() => return Ok(None),
+            _ => return Err(answer::unexpected(action, response).await),
+        }
+        let next = next_page(&response);
+        listed.extend(attach::entries_of(&whole(action, response).await?)?);
+        bounds::referrers(listed.len())?;
+        let Some(next) = next else { return Ok(Some(listed)) };
+        pages.push(std::mem::replace(&mut url, next));
+        if pages.len() >= bounds::MOST_PAGES || pages.contains(&url) {
+            return Err(bounds::pages());
+        }
     }
+}
+
+/// Where a list goes on, by its `Link` header (RFC 8288). A page at another host is none of the registry's.
+fn next_page(response: &Response) -> Option<Url> {
+    let links = response.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
+    let target = links.flat_map(|links| links.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
+        parameters.split(';').any(is_next).then_some(target)
+    })?;
+    response.url().join(target).ok().filter(|next| next.origin() == response.url().origin())
 }
 
 /// Writes a manifest by digest or by tag.
@@ -100,7 +124,7 @@ pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest
     match header(&response, "docker-content-digest") {
         Some(stored) if stored != digest => Err(Failure::new(
             Kind::Registry,
-            format!("{action}: the registry stored {stored}, and {digest} was sent"),
+            format!("{action}: the registry stored {}, and {digest} was sent", quoted(stored, NAME_BYTES)),
             "something between here and the registry rewrites manifests; push past it",
         )),
         _ => Ok(Put { is_listed: header(&response, "oci-subject").is_some() }),
@@ -108,15 +132,9 @@ pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest
 }
 
 /// The whole body of an answer, up to a bound.
-pub async fn whole(action: &str, mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| answer::unanswered(action, &error.without_url()))? {
-        bytes.extend_from_slice(&part);
-        if bytes.len() > LARGEST_DOCUMENT_BYTES {
-            return Err(strange(action, &format!("is larger than {LARGEST_DOCUMENT_BYTES} bytes")));
-        }
-    }
-    Ok(bytes)
+pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
+    let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
+    bounds::body(response, most_bytes).await.map_err(|unread| unread.failure(action, most_bytes))
 }
 
 /// Refuses bytes that are not those that were named.
@@ -132,4 +150,50 @@ pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<()
 
 fn strange(action: &str, problem: &str) -> Failure {
     Failure::new(Kind::Registry, format!("{action}: it {problem}"), answer::NO_MANIFEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake;
+    use super::*;
+
+    /// What is listed by a registry with these answers, and what was asked.
+    fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (registry, requests) = fake::start(answers);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listed = runtime.block_on(async {
+            let repository = Repository::new(&registry, "a", true).unwrap();
+            referrers(&repository, &Digest::of(b"image")).await
+        });
+        let count = listed.map(|listed| listed.unwrap_or_default().len());
+        (count, requests.iter().map(|request| request.line).collect())
+    }
+
+    fn page(next: &str, entries: usize) -> String {
+        let link = if next.is_empty() { String::new() } else { format!("|link: <{next}>; rel=\"next\"") };
+        format!("200{link}||{{\"manifests\":[{}]}}", vec!["{}"; entries].join(","))
+    }
+
+    #[test]
+    fn a_list_is_read_page_by_page() {
+        let (count, lines) = listed(vec![page("/v2/a/referrers/x?n=2&last=1", 2), page("", 1)]);
+        assert_eq!((count, lines.len()), (Ok(3), 2));
+        assert_eq!(lines[1], "GET /v2/a/referrers/x?n=2&last=1");
+        assert_eq!(listed(vec!["404".to_owned()]).0, Ok(0));
+        // Another host is none of the registry's.
+        assert_eq!(listed(vec![page("http://127.0.0.2:1/x", 1)]).0, Ok(1));
+    }
+
+    #[test]
+    fn a_list_ends() {
+        let circle = vec![page("?page=1", 1), page("?page=2", 1), page("?page=1", 1)];
+        let (count, lines) = listed(circle);
+        assert!(count.unwrap_err().problem.contains("pages") && lines.len() == 3, "{lines:?}");
+        let endless: Vec<_> = (0..bounds::MOST_PAGES).map(|number| page(&format!("?page={number}"), 1)).collect();
+        assert!(listed(endless).0.unwrap_err().problem.contains("pages"));
+        let (count, lines) = listed(vec![page("?page=1", bounds::MOST_REFERRERS), page("?page=2", 1)]);
+        assert!(count.unwrap_err().problem.contains("artifacts") && lines.len() == 2, "{lines:?}");
+        assert!(listed(vec![page("", 40_000)]).0.unwrap_err().fix.contains("delete"));
+    }
 }

@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod attach;
 mod auth;
+mod bounds;
 mod broken;
 mod chunks;
 #[cfg(test)]
@@ -26,8 +27,10 @@ mod upload;
 use std::path::Path;
 
 use oci_client::Reference;
+use scorebox_host::text::{REASON_BYTES, quoted};
 
 pub use self::access::{Access, Identity};
+pub use self::auth::TrustedRealm;
 pub use self::grants::Grants;
 pub use self::reading::Reading;
 pub use self::reference::BaseReference;
@@ -144,16 +147,17 @@ impl Target {
     pub fn parse(registry: Option<&str>, repository: &str, tag: &str) -> Result<Option<Self>, Failure> {
         let host = registry.unwrap_or("registry.invalid");
         let whole = format!("{host}/{repository}:{tag}");
+        let shown = quoted(&whole, REASON_BYTES);
         let reference: Reference = whole.parse().map_err(|error| {
             Failure::project(
-                format!("`{whole}` is no image reference: {error}"),
+                format!("`{shown}` is not an image reference: {error}"),
                 "check registry (HOST[:PORT]), repository (lower-case path) and tag, in [package] or in the flags",
             )
         })?;
         // A first part without dot or port is read as a folder on Docker Hub, which the author did not mean.
         if reference.registry() != host || reference.repository() != repository || reference.tag() != Some(tag) {
             return Err(Failure::project(
-                format!("`{whole}` would be read as `{}`", reference.whole()),
+                format!("`{shown}` would be read as `{}`", quoted(&reference.whole(), REASON_BYTES)),
                 "write the registry as a host name with a dot or a port, e.g. contoso.azurecr.io or localhost:5000",
             ));
         }

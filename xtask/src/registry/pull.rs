@@ -6,13 +6,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use scorebox_host::text::{REASON_BYTES, quoted};
 
 use super::progress::{Bar, Progress};
 use super::reference::BaseReference;
 use super::repository::Repository;
 use super::source::{Reader, Source};
 use super::transport::{ATTEMPTS, backoff};
-use super::{PARALLEL_BLOBS, broken::Broken, manifests};
+use super::{PARALLEL_BLOBS, bounds, broken::Broken, manifests};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::image::base::Base;
@@ -26,7 +27,8 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
     let name = reference.name();
     let unfit = |problem: String| {
         Failure::project(
-            format!("base `{name}` {problem}"),
+            // It repeats what the registry sent.
+            format!("base `{name}` {}", quoted(&problem, REASON_BYTES)),
             "name a container image for linux/amd64 in package.base or after --base",
         )
     };
@@ -51,6 +53,7 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
 
 async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) -> Result<Vec<u8>, Failure> {
     let action = format!("reading the configuration of base `{name}`");
+    repository.allowance.document(&action)?;
     let bytes = manifests::whole(&action, repository.blob(&action, &manifest.config).await?).await?;
     manifests::check(&action, &bytes, Some(&manifest.config))?;
     Ok(bytes)
@@ -64,6 +67,11 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
     let mut wanted: Vec<_> = base.layers.iter().enumerate().filter(|(_, layer)| layer.urls.is_empty()).collect();
     wanted.sort_by_key(|(_, layer)| &layer.digest);
     wanted.dedup_by_key(|(_, layer)| &layer.digest);
+    // Of all at once: each by itself could still fit.
+    let sizes = wanted.iter().map(|(_, layer)| layer.size);
+    repository.allowance.sum(&format!("layers of base `{}`", base.name), sizes)?;
+    let missing = wanted.iter().filter(|(_, layer)| !folder.join(layer.digest.hex()).exists());
+    bounds::room(folder, "layers of the base", missing.map(|(_, layer)| layer.size).fold(0, u64::saturating_add))?;
     let fetches = wanted.into_iter().map(|(index, layer)| {
         let progress = &progress;
         let name = format!("base-{}", index + 1);
@@ -86,6 +94,8 @@ pub async fn fetch(
     if known == Some((digest.clone(), size)) {
         return Ok(());
     }
+    repository.allowance.blob(name, digest, size)?;
+    bounds::room(folder, name, size)?;
     let unwritable = |error: std::io::Error| Failure::file(&path, "be written", error);
     let bar = progress.begin("fetching", name, size);
     let mut attempt = 1;

@@ -11,7 +11,7 @@ use super::access::Access;
 use super::progress::Progress;
 use super::reference::BaseReference;
 use super::repository::{Purpose, Repository};
-use super::{attach, manifests, pull, runtime};
+use super::{attach, bounds, manifests, pull, runtime};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
@@ -58,7 +58,11 @@ impl Reading {
                 return Ok(listed);
             }
             match manifests::find(&self.repository, &attach::fallback_tag(image)).await? {
-                Some(list) => attach::entries_of(&list),
+                Some(list) => {
+                    let listed = attach::entries_of(&list)?;
+                    bounds::referrers(listed.len())?;
+                    Ok(listed)
+                }
                 None => Ok(Vec::new()),
             }
         })

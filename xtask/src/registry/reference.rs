@@ -3,6 +3,7 @@
 //! Owns its parsing. Must not know what is asked of its registry.
 
 use oci_client::Reference;
+use scorebox_host::text::{REASON_BYTES, quoted};
 
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -44,17 +45,18 @@ impl BaseReference {
     }
 
     fn read(text: &str, what: &str, fix: &str) -> Result<Self, Failure> {
+        let shown = quoted(text, REASON_BYTES);
         let reference: Reference = text
             .parse()
-            .map_err(|error| Failure::project(format!("{what} `{text}` is no image reference: {error}"), fix))?;
+            .map_err(|error| Failure::project(format!("{what} `{shown}` is not an image reference: {error}"), fix))?;
         // Without a host it would be read as an image on Docker Hub, which the author may not have meant.
         if !text.starts_with(&format!("{}/", reference.registry())) {
-            return Err(Failure::project(format!("{what} `{text}` would be read as `{}`", reference.whole()), fix));
+            return Err(Failure::project(format!("{what} `{shown}` would be read as `{}`", reference.whole()), fix));
         }
         let digest = match reference.digest() {
             None => None,
             Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
-                Failure::project(format!("{what} `{text}`: `{digest}` is not a digest that is known here"), fix)
+                Failure::project(format!("{what} `{shown}`: its digest is not one that is known here"), fix)
             })?),
         };
         Ok(Self {

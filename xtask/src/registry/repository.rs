@@ -8,6 +8,7 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::access::Access;
 use super::answer;
+use super::bounds::{self, Allowance};
 use super::session::Session;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
@@ -23,6 +24,8 @@ pub struct Repository {
     session: Session,
     base: Url,
     scope: String,
+    /// What may be read from it, and what was read.
+    pub allowance: Allowance,
     /// Host and port of the registry.
     pub registry: String,
     /// The image's name.
@@ -41,7 +44,7 @@ pub enum Purpose {
 impl Repository {
     /// Prepares for questions; asks none.
     pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
-        Self::of(Session::new(access)?, &access.registry, name, purpose)
+        Self::of(Session::new(access)?, access, name, purpose)
     }
 
     /// Without credentials.
@@ -49,12 +52,19 @@ impl Repository {
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);
         let session = Session::within(&access, super::auth::Surroundings::of(&[]))?;
-        Self::of(session, registry, name, Purpose::Push)
+        Self::of(session, &access, name, Purpose::Push)
     }
 
-    fn of(session: Session, registry: &str, name: &str, purpose: Purpose) -> Result<Self, Failure> {
+    fn of(session: Session, access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
         let base = Self::address(session.root(), name)?;
-        Ok(Self { session, base, registry: registry.to_owned(), name: name.to_owned(), scope: scope(name, purpose) })
+        Ok(Self {
+            session,
+            base,
+            scope: scope(name, purpose),
+            allowance: Allowance::new(access.most_download_bytes),
+            registry: access.registry.clone(),
+            name: name.to_owned(),
+        })
     }
 
     /// Where a repository of a registry is.
@@ -120,7 +130,12 @@ impl Repository {
 
     async fn get(&self, action: &str, url: &Url) -> Result<Response, Failure> {
         // The address of a storage carries its own right; the session shows it nothing of who asks.
-        self.send(action, |client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD)).await
+        let asked = self.send(action, |client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD));
+        // That limit is for the body; whoever says nothing at all is not waited for as long.
+        match tokio::time::timeout(bounds::LONGEST_FIRST_WAIT, asked).await {
+            Ok(response) => response,
+            Err(_) => Err(bounds::silent(action, bounds::LONGEST_FIRST_WAIT)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
@@ -14,13 +14,12 @@ use reqwest::Response;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::bounds::{LONGEST_SILENCE, Pace};
 use super::broken::Broken;
 use super::repository::{Repository, header};
 use crate::digest::{Digest, Hashing};
 use crate::failure::{Failure, Kind};
 
-/// The longest that a registry may be silent in the middle of a blob.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// What is read of a file at a time.
 const PART_BYTES: usize = 256 << 10;
 /// So many parts may wait for whoever takes them.
@@ -150,6 +149,7 @@ async fn begin(source: Source<'_>, name: &str, digest: &Digest, size: u64, posit
         }
         Source::Registry(repository) => {
             let action = format!("reading blob `{name}` of {}/{}", repository.registry, repository.name);
+            repository.allowance.blob(&action, digest, size)?;
             let response = repository.blob(&action, digest).await?;
             let length = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
             if let Some(length) = length.filter(|length| *length != size) {
@@ -189,12 +189,17 @@ fn read_file(mut file: std::fs::File, path: &Path, mut passing: Passing, sender:
 }
 
 async fn read_answer(mut response: Response, mut passing: Passing, sender: Sender<Result<Bytes, Broken>>) {
+    let mut pace = Pace::default();
     loop {
         let cut = |action: &str, why: String| Broken {
             failure: Failure::new(Kind::Network, format!("{action}: {why}"), "run the command again"),
             may_pass: true,
         };
+        let asked_at = Instant::now();
         let outcome = match tokio::time::timeout(LONGEST_SILENCE, response.chunk()).await {
+            Ok(Ok(Some(part))) if !pace.holds(asked_at.elapsed(), part.len()) => {
+                Err(cut(&passing.action, "it comes too slowly".to_owned()))
+            }
             Ok(Ok(Some(part))) => passing.pass(part).map_err(Broken::from),
             Ok(Ok(None)) if passing.done < passing.size => Err(cut(&passing.action, "it ended too soon".to_owned())),
             Ok(Ok(None)) => break,

@@ -2,11 +2,26 @@
 //!
 //! Owns what each may look like, and how a function's name is made. Must not know triggers.
 
+use std::borrow::Cow;
+
 use crate::manifest::Misfit;
 use crate::manifest::settings::default_of;
+use crate::text::{NAME_BYTES, printable, quoted};
 
 /// Longest name of a function, in characters.
 pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
+
+/// Longest name of an app setting, in bytes.
+const LONGEST_CONNECTION_BYTES: usize = 128;
+
+/// Longest name of a container, in bytes: Azure's limit. A `%SETTING%` or `{name}` in it counts as it is written.
+const LONGEST_CONTAINER_BYTES: usize = 63;
+
+/// Longest container and blob name, in bytes: Azure's limit for the name of a blob, and the container.
+const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
+
+/// Containers whose names only Azure gives.
+const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
 /// A name as the Functions host takes it: a letter, then letters, digits, `_` and `-`, at most 128, and not `host`.
 pub(super) fn function_name(name: &str) -> String {
@@ -25,7 +40,8 @@ pub(super) fn function_name(name: &str) -> String {
 
 pub(super) fn connection(name: Option<String>) -> Result<String, Misfit> {
     let name = name.unwrap_or_else(|| default_of("trigger.connection").to_owned());
-    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+    let fits = name.len() <= LONGEST_CONNECTION_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if fits {
         return Ok(name);
@@ -46,12 +62,40 @@ pub(super) fn entity_name(key: &str, name: String) -> Result<String, Misfit> {
         return Ok(name);
     }
     Err((
-        format!("`{key}`: `{}` is not the name of a queue, topic or subscription", name.escape_debug()),
+        format!("`{key}`: `{}` is not the name of a queue, topic or subscription", shown(&name)),
         "use letters, digits, `.`, `-`, `_` and `/`; %SETTING% stands for an app setting".to_owned(),
     ))
 }
 
+/// Checks the path that a trigger watches: a [`blob_path`] whose container is one, and not a pattern.
+pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Misfit> {
+    blob_path(key, path)?;
+    if !container(path).contains('{') {
+        return Ok(());
+    }
+    Err((
+        format!("`{key}`: the container in `{}` is a pattern, and a trigger watches one container", shown(path)),
+        "write the container's name, e.g. `incoming/{name}.json`; %SETTING% stands for an app setting".to_owned(),
+    ))
+}
+
 pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
+    if !is_container(container(path)) {
+        return Err((
+            format!("`{key}`: `{}` does not begin with the name of a container", shown(path)),
+            format!(
+                "use letters, digits and `-`, at most {LONGEST_CONTAINER_BYTES} in all, or one of {}, e.g. \
+                 `incoming/{{name}}.json`; %SETTING% stands for an app setting",
+                SYSTEM_CONTAINERS.join(", ")
+            ),
+        ));
+    }
+    if path.len() > LONGEST_PATH_BYTES || matches!(printable(path), Cow::Owned(_)) {
+        return Err((
+            format!("`{key}`: `{}` is too long, or holds a control character", shown(path)),
+            format!("use at most {LONGEST_PATH_BYTES} bytes, without line feeds and other control characters"),
+        ));
+    }
     let braces_match = path.bytes().try_fold(false, |open, byte| match (open, byte) {
         (false, b'{') => Some(true),
         (true, b'}') => Some(false),
@@ -63,9 +107,22 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
         return Ok(());
     }
     Err((
-        format!("`{key}`: `{}` is not a container and a name", path.escape_debug()),
+        format!("`{key}`: `{}` is not a container and a name", shown(path)),
         "write e.g. `incoming/{name}.json`; {name} stands for any text".to_owned(),
     ))
+}
+
+/// True for a container's name, which may hold `%SETTING%` and `{name}`. Upper-case letters are left to Azure to refuse.
+fn is_container(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.');
+    SYSTEM_CONTAINERS.contains(&name)
+        || ((1..=LONGEST_CONTAINER_BYTES).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '{'))
+            && name.bytes().all(plain))
+}
+
+fn shown(text: &str) -> String {
+    quoted(text, NAME_BYTES)
 }
 
 pub(super) fn container(path: &str) -> &str {
@@ -80,6 +137,33 @@ pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_begins_with_a_container_and_ends_on_its_line() {
+        let paths = ["incoming/{name}.json", "$root/x", "%IN%/{name}", "V1-score/a/b", "in/Grüße {name}.json"];
+        for path in paths {
+            assert_eq!(watched_path("trigger.path", path), Ok(()), "{path}");
+        }
+        assert_eq!(blob_path("trigger.output", "out-{name}/x.json"), Ok(()));
+        assert!(watched_path("trigger.path", "in-{name}/x.json").is_err());
+        let long = format!("in/{}", "x".repeat(LONGEST_PATH_BYTES));
+        let paths = [
+            "in$(id)/x",
+            "in`id`/x",
+            "in;id/x",
+            "in x/x",
+            "in'/x",
+            "-in/x",
+            "in\n/x",
+            "in/x\ny",
+            "in/x\u{2028}",
+            "in/\0",
+        ];
+        for path in paths.into_iter().chain([long.as_str()]) {
+            let (problem, fix) = blob_path("trigger.path", path).unwrap_err();
+            assert!(problem.len() < 300 && !problem.contains('\n') && !fix.is_empty(), "{problem}");
+        }
+    }
 
     #[test]
     fn names_fit_the_functions_host() {

@@ -5,13 +5,16 @@
 
 use serde::Deserialize;
 
-use super::names::{FUNCTION_NAME_CHARACTERS, blob_path, connection, container, entity_name, function_name, names};
+use super::names::{
+    FUNCTION_NAME_CHARACTERS, blob_path, connection, container, entity_name, function_name, names, watched_path,
+};
 use super::{
     AuthLevel, BlobSource, BlobTrigger, DEFAULT_MAX_DELIVERY_COUNT, Entity, HttpTrigger, ServiceBusTrigger, Start,
     Target, Trigger,
 };
 use crate::manifest::Misfit;
 use crate::manifest::settings::default_of;
+use crate::text::{NAME_BYTES, quoted};
 
 #[derive(Default, Deserialize)]
 pub(in crate::manifest) struct RawTrigger {
@@ -112,7 +115,7 @@ impl RawTrigger {
             Some(name) if function_name(&name) == name => name,
             Some(name) => {
                 return Err((
-                    format!("`trigger.function`: `{name}` cannot be a function's name"),
+                    format!("`trigger.function`: `{}` cannot be a function's name", quoted(&name, NAME_BYTES)),
                     format!(
                         "use letters, digits, `_` and `-`, a letter first, at most {FUNCTION_NAME_CHARACTERS}, and neither \
                          `host` nor `model`"
@@ -145,7 +148,7 @@ impl RawTrigger {
         let kinds = [HTTP, BLOB, SERVICE_BUS];
         if !kinds.contains(&self.kind.as_str()) {
             return Err((
-                format!("`trigger.kind`: `{}` is no kind of trigger", self.kind),
+                format!("`trigger.kind`: `{}` is not a kind of trigger", quoted(&self.kind, NAME_BYTES)),
                 "write \"http\", \"blob\" or \"service-bus\"".to_owned(),
             ));
         }
@@ -181,7 +184,10 @@ impl RawTrigger {
         };
         if !route.split('/').all(plain) {
             return Err((
-                format!("`trigger.route`: `{route}` is not a path of letters, digits, `-`, `_` and `.`"),
+                format!(
+                    "`trigger.route`: `{}` is not a path of letters, digits, `-`, `_` and `.`",
+                    quoted(&route, NAME_BYTES)
+                ),
                 "write it without a leading slash and without parameters, e.g. `score`".to_owned(),
             ));
         }
@@ -206,7 +212,7 @@ impl RawTrigger {
         let path = self.path.ok_or_else(|| {
             ("`trigger.path` is missing".to_owned(), "write container and name, e.g. `incoming/{name}`".to_owned())
         })?;
-        blob_path("trigger.path", &path)?;
+        watched_path("trigger.path", &path)?;
         let target = |key: &str, target: Option<RawTarget>| match target {
             None => Ok(None),
             Some(RawTarget { blob: Some(blob), queue: None, topic: None }) => {
@@ -228,7 +234,7 @@ impl RawTrigger {
                 });
                 match unknown {
                     Some(name) => Err((
-                        format!("`{key}.blob`: `trigger.path` has no `{{{name}}}`"),
+                        format!("`{key}.blob`: `trigger.path` has no `{{{}}}`", quoted(name, NAME_BYTES)),
                         "use the names in `trigger.path`, {rand-guid} or {DateTime}".to_owned(),
                     )),
                     None => Ok(Some(blob)),

@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::claim::Claim;
 use super::ANSWER_COST_BYTES;
+use super::claim::Claim;
 use super::entry::{ANSWER_BYTES, Key};
 use crate::scorer::instance::Output;
 

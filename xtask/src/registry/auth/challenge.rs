@@ -4,6 +4,7 @@
 
 use http_auth::parse_challenges;
 use reqwest::{Response, Url};
+use scorebox_host::text::{NAME_BYTES, quoted};
 
 use crate::failure::{Failure, Kind};
 
@@ -60,11 +61,18 @@ fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
     let registry = response.url();
     let host = registry.host_str().unwrap_or_default();
     let realm = registry.join(text).ok().filter(|realm| matches!(realm.scheme(), "http" | "https"));
+    let shown = quoted(text, NAME_BYTES);
     match realm {
+        // What stands before an `@` reads like a host, and would be sent as a user's name.
+        Some(realm) if !realm.username().is_empty() || realm.password().is_some() => Err(Failure::new(
+            Kind::Registry,
+            format!("{host}: leads to `{shown}` for tokens, which holds a user name"),
+            "see the registry's settings for its token service: its address is a host, a port and a path",
+        )),
         Some(realm) if realm.scheme() == "https" || registry.scheme() == "http" => Ok(realm),
         _ => Err(Failure::new(
             Kind::Registry,
-            format!("{host}: leads to `{text}` for tokens, which is no address with TLS"),
+            format!("{host}: leads to `{shown}` for tokens, which is no address with TLS"),
             "see the registry's settings: passwords and tokens are not sent in the clear",
         )),
     }
@@ -97,6 +105,10 @@ mod tests {
         assert_eq!(read(azure), bearer("https://r.azurecr.io/oauth2/token", "r.azurecr.io"));
         let both = r#"|www-authenticate: Basic realm="x"|www-authenticate: bearer REALM="http://t.io/token""#;
         assert_eq!(read(both), bearer("http://t.io/token", ""));
+        for user in ["https://r.azurecr.io@evil.example/token", "https://u:p@t.io/token", "//u@t.io/token"] {
+            let refused = read(&format!("|www-authenticate: Bearer realm=\"{user}\"")).unwrap_err();
+            assert!(refused.problem.contains("user name"), "{refused}");
+        }
         assert!(read(r#"|www-authenticate: Bearer realm="ftp://t.io/token""#).unwrap_err().problem.contains("TLS"));
     }
 }

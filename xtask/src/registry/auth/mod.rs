@@ -6,6 +6,7 @@
 mod challenge;
 mod docker;
 mod entra;
+mod realm;
 mod surroundings;
 mod token;
 
@@ -14,6 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::challenge::Challenge;
+pub use self::realm::TrustedRealm;
 pub use self::surroundings::Surroundings;
 pub use self::token::{Token, TokenService};
 

@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::super::access::Access;
-use super::super::{answer, transport};
-use super::{Credential, Found, denied, not_accepted};
+use super::super::{answer, bounds, transport};
+use super::{Credential, Found, denied, not_accepted, realm};
 use crate::failure::{Failure, Kind};
 
 /// The life of a token whose answer names none, by Docker's specification.
@@ -78,6 +78,7 @@ impl TokenService<'_> {
         scopes: &[String],
         refresh: &mut Option<SecretString>,
     ) -> Result<Token, Failure> {
+        realm::admit(self.access, self.realm, found)?;
         let response = match &found.credential {
             Credential::Anonymous => self.get(scopes, None).await?,
             Credential::Password { username, password } => self.get(scopes, Some((username, password))).await?,
@@ -175,7 +176,9 @@ impl TokenService<'_> {
         let status = response.status().as_u16();
         match status {
             200 => {
-                let body = response.bytes().await.map_err(|error| answer::unanswered(&self.action(), &error))?;
+                let most_bytes = bounds::LARGEST_TOKEN_BYTES;
+                let body = bounds::body(response, most_bytes).await;
+                let body = body.map_err(|unread| unread.failure(&self.action(), most_bytes))?;
                 serde_json::from_slice(&body).map_err(|_| self.strange("something else"))
             }
             400 | 401 | 403 => {

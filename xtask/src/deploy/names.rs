@@ -1,0 +1,151 @@
+//! Names that a deployment makes of the names of settings.
+//!
+//! Owns their form, and that no two are alike. Must not know commands nor templates.
+
+use std::collections::BTreeSet;
+
+/// Longest name of a secret that every version of `az containerapp` takes, in characters.
+const LONGEST_SECRET: usize = 20;
+
+/// The names that a Bicep file of ours uses for itself, and the words of the language.
+const OF_THE_TEMPLATE: &[&str] = &[
+    "address",
+    "app",
+    "assert",
+    "existing",
+    "extension",
+    "false",
+    "for",
+    "func",
+    "if",
+    "image",
+    "import",
+    "in",
+    "location",
+    "metadata",
+    "module",
+    "name",
+    "null",
+    "output",
+    "param",
+    "place",
+    "plan",
+    "provider",
+    "pull",
+    "puller",
+    "registry",
+    "registryName",
+    "registryPassword",
+    "registryUsername",
+    "resource",
+    "storage",
+    "storageConnection",
+    "storageName",
+    "targetScope",
+    "true",
+    "type",
+    "using",
+    "var",
+    "with",
+];
+
+/// Hands out the names of secrets in a container app: lower-case letters, digits and `-`, at most 20.
+#[derive(Debug)]
+pub struct SecretNames(BTreeSet<String>);
+
+impl SecretNames {
+    /// Begins with the names that are taken.
+    pub fn beside(taken: &[&str]) -> Self {
+        Self(taken.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// A name like that of the setting, which no other secret has.
+    pub fn name(&mut self, setting: &str) -> String {
+        let name = secret(setting);
+        let name = if name.is_empty() { "secret".to_owned() } else { name };
+        unused(&mut self.0, &name, |number| {
+            let end = format!("-{number}");
+            let kept: String = name.chars().take(LONGEST_SECRET.saturating_sub(end.len())).collect();
+            format!("{}{end}", kept.trim_end_matches('-'))
+        })
+    }
+}
+
+/// Hands out the names of parameters in a Bicep file: letters and digits, a small letter first.
+#[derive(Debug)]
+pub struct ParameterNames(BTreeSet<String>);
+
+impl ParameterNames {
+    /// Begins with the names that the file uses for itself.
+    pub fn of_a_template() -> Self {
+        Self(OF_THE_TEMPLATE.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// A name like that of the setting, which nothing else in the file has.
+    pub fn name(&mut self, setting: &str) -> String {
+        let name = parameter(setting);
+        let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("setting{name}") };
+        unused(&mut self.0, &name, |number| format!("{name}{number}"))
+    }
+}
+
+fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> String) -> String {
+    let names = std::iter::once(name.to_owned()).chain((2..).map(numbered));
+    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+    taken.insert(name.clone());
+    name
+}
+
+/// A setting's name as the name of a secret.
+pub fn secret(setting: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = setting.trim_matches('_').chars().map(plain).take(LONGEST_SECRET).collect();
+    name.trim_matches('-').to_owned()
+}
+
+fn parameter(setting: &str) -> String {
+    let mut upper = false;
+    let mut parameter = String::new();
+    for c in setting.chars() {
+        if !c.is_ascii_alphanumeric() {
+            upper = !parameter.is_empty();
+        } else if parameter.is_empty() {
+            parameter.push(c.to_ascii_lowercase());
+        } else if setting.chars().any(|c| c.is_ascii_lowercase()) {
+            parameter.push(c);
+        } else {
+            parameter.push(if std::mem::take(&mut upper) { c } else { c.to_ascii_lowercase() });
+        }
+    }
+    parameter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart_when_they_are_cut() {
+        let mut names = SecretNames::beside(&["registry-password"]);
+        let long = "TriggerConnectionString";
+        assert_eq!(names.name(&format!("{long}__blobServiceUri")), "triggerconnectionstr");
+        assert_eq!(names.name(&format!("{long}__queueServiceUri")), "triggerconnections-2");
+        assert_eq!(names.name("REGISTRY_PASSWORD"), "registry-password-2");
+        assert_eq!((names.name("_").as_str(), names.name("__").as_str()), ("secret", "secret-2"));
+    }
+
+    #[test]
+    fn parameters_are_identifiers_of_their_own() {
+        let mut names = ParameterNames::of_a_template();
+        for (setting, name) in [
+            ("SCOREBOX_REDIS_URL", "scoreboxRedisUrl"),
+            ("ScoreboxRedisUrl", "scoreboxRedisUrl2"),
+            ("NAME", "name2"),
+            ("Image", "image2"),
+            ("_1", "setting1"),
+            ("_", "setting"),
+        ] {
+            assert_eq!(names.name(setting), name);
+        }
+    }
+}
