@@ -29,7 +29,6 @@ impl Disposition {
 #[cfg(test)]
 mod tests {
     use super::super::{Problem, RequestFailure, ScoreFailure};
-    use super::*;
 
     #[test]
     fn no_failure_says_more_than_a_page() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scorebox_host::deployment::ENGINE_VARIABLE;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 
 use super::arguments::SoakArgs;
@@ -177,13 +178,20 @@ impl Stage {
         let program = if kind == Kind::Graph {
             let Some((host, library)) = &self.graphs else { return Ok(None) };
             let manifest = Manifest::read(&workspace::root().join(GRAPH).join(MANIFEST_FILE))?;
-            app::stage(&manifest, None, &app, Cpu::Baseline, Trial { host: Some(host), library: Some(library) })?;
+            app::stage(
+                &manifest,
+                None,
+                &app,
+                Cpu::Baseline,
+                Times::AsWritten,
+                Trial { host: Some(host), library: Some(library) },
+            )?;
             let library = library.display().to_string();
             Program::host(name, host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library)
         } else {
             let manifest = self.manifest(kind)?;
             let component = component::locate(&manifest)?;
-            app::stage(&manifest, component.as_ref(), &app, Cpu::Baseline, Trial::default())?;
+            app::stage(&manifest, component.as_ref(), &app, Cpu::Baseline, Times::AsWritten, Trial::default())?;
             Program::host(name, &self.host, &app, &self.folder).with_variable(REDIS_VARIABLE, &self.url)
         };
         // A line for each parked message would fill the disk in a long run.

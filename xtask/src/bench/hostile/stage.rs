@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 
 use crate::app::Trial;
@@ -77,6 +78,6 @@ fn staged(folder: &Path, name: &str, component: &Path, settings: &str) -> Result
     let manifest = Manifest::read(&file)?;
     let component = component::locate(&manifest)?;
     let dir = folder.join("apps").join(name);
-    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Trial::default())?;
+    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Times::AsWritten, Trial::default())?;
     Ok(dir)
 }
