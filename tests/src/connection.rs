@@ -79,6 +79,14 @@ impl Connection {
         self.answer()
     }
 
+    /// Waits until an answer begins, and reads nothing of it.
+    ///
+    /// # Errors
+    /// None comes in time.
+    pub fn answer_begins(&self) -> Result<()> {
+        self.stream.peek(&mut [0]).map(drop)
+    }
+
     /// Waits for the next answer.
     ///
     /// # Errors

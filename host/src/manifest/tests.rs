@@ -109,9 +109,11 @@ fn every_key_of_the_table_is_read() {
         [limits]
         deadline = "2s"
         memory = "64MiB"
+        total_memory = "128MiB"
         instances = 3
         queue = 0
         body = "1MiB"
+        bodies = "4MiB"
         init_deadline = "1s"
         drain = "1s"
         lame_duck = "0"
