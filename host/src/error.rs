@@ -177,7 +177,7 @@ impl ScoreFailure {
                     Redeliver,
                     Warn,
                     "saturated",
-                    "More calls are waiting than could be answered in time. Try again later.".to_owned(),
+                    "The host is busy: more calls wait than could be answered in time. Try again later.".to_owned(),
                 )
             },
             // The retired server called a timeout a failure of the script too.

@@ -149,8 +149,12 @@ impl Rig {
     /// A manifest with one field filled otherwise.
     fn manifest(&self, field: &str, value: &str) -> std::path::PathBuf {
         let mut text = MANIFEST.to_owned();
-        for (name, usual) in FIELDS {
-            text = text.replace(name, &escaped(if name == field { value } else { usual }));
+        for (name, usual) in FIELDS.into_iter().filter(|(name, _)| *name != field) {
+            text = text.replace(name, &escaped(usual));
+        }
+        // Last, for the value may hold another field's name.
+        if !field.is_empty() {
+            text = text.replace(field, &escaped(value));
         }
         let path = self.dir.path().join("scorebox.toml");
         std::fs::write(&path, text).expect("a file");

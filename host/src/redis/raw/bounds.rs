@@ -120,8 +120,8 @@ pub fn check(row: &Row, command: &Command, keys: &[usize], asked: &mut Asked) ->
     if row.family == "@json" {
         return json(name, command);
     }
-    let rules = RULES.iter().filter(|(names, _)| names.contains(&name)).flat_map(|(_, rules)| *rules);
-    rules.map(|rule| rule.check(name, command, keys.len(), asked)).collect()
+    let mut rules = RULES.iter().filter(|(names, _)| names.contains(&name)).flat_map(|(_, rules)| *rules);
+    rules.try_for_each(|rule| rule.check(name, command, keys.len(), asked))
 }
 
 impl Rule {

@@ -202,7 +202,7 @@ impl Nested<'_, '_> {
             return Err(self.unexpected("a number"));
         }
         let rounded = rounding::decimal(self.elements.port.dtype, text);
-        self.rounded(rounded, &cut(text, NAME_BYTES))
+        self.rounded(rounded, cut(text, NAME_BYTES))
     }
 
     fn rounded<E: de::Error>(self, rounded: Rounded, value: impl fmt::Display) -> Result<(), E> {
