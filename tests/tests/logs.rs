@@ -253,8 +253,11 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
     let refused = run::finish(&mut scorebox("check", &key), b"").ended(3);
     is_plain(&refused.stderr);
     assert_eq!(refused.stderr.matches("\n  fix: ").count(), 1, "{}", refused.stderr);
-    // An app that is fine, and whose version is not.
+    // A version is one line.
     let version = App::with("wayward", "version = \"1\\u001b[2J\\nscorer ok\\u202e\"\n");
+    is_plain(&run::finish(&mut scorebox("check", &version), b"").ended(3).stderr);
+    // What a scorer is configured with may be any text.
+    let version = App::with("wayward", "[config]\nevil = \"1\\u001b[2J\\nscorer ok\\u202e\"\n");
     for output in ["text", "json"] {
         let checked = run::finish(scorebox("check", &version).args(["--explain", "--output", output]), b"").ended(0);
         is_plain(&checked.stdout);
