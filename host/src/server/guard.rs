@@ -189,8 +189,8 @@ mod tests {
     impl Lines {
         fn line(&self, id: &str) -> Value {
             let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            lines.filter(|line| line["invocation"] == id).next_back().unwrap_or_else(|| panic!("no {id}: {text}"))
+            let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.rfind(|line| line["invocation"] == id).unwrap_or_else(|| panic!("no {id}: {text}"))
         }
     }
 
