@@ -64,7 +64,9 @@ fn a_password_goes_to_no_host_that_only_the_registry_names() {
         let config = format!(r#"{{"auths":{{"{}":{{"username":"ci","password":"{PASSWORD}"}}}}}}"#, double.name);
         std::fs::write(docker.path().join("config.json"), config).expect("a file");
         let folder = docker.path().display().to_string();
-        let ways: [(&[&str], &[(&str, &str)]); 4] = [
+        /// Arguments and variables.
+        type Way<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+        let ways: [Way<'_>; 4] = [
             (&["--username", "ci", "--password-stdin"], &[]),
             (&[], &VARIABLES),
             (&[], &[("DOCKER_CONFIG", &folder)]),
