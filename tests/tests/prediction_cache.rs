@@ -271,7 +271,7 @@ fn a_pair_that_moves_from_the_labels_to_the_settings_makes_another_scorer() {
         "[scorer.labels]\na = \"1\"\n[config]\nb = \"2\"\n",
         "[config]\na = \"1\"\nb = \"2\"\n",
         "[scorer.labels]\na = \"1\"\nb = \"2\"\n",
-        "[scorer.labels]\na = \"1b\"\n[config]\n\"\" = \"2\"\n",
+        "[scorer.labels]\na = \"1b\"\n[config]\n\"-\" = \"2\"\n",
         "[scorer.labels]\na1 = \"\"\n[config]\nb = \"2\"\n",
         "[scorer.labels]\nb = \"2\"\n[config]\na = \"1\"\n",
     ];
