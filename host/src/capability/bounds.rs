@@ -1,4 +1,4 @@
-//! What one call of each host function may cost: items, bytes and time.
+//! Bounds of one call of each host function: items, bytes and time.
 //!
 //! Owns the table [`BOUNDS`], which has a row for every function that a scorer can import, and the check at a function's
 //! entrance. Must not know what a function does. A test walks the contract and WASI, and fails for a function without a row.
@@ -71,7 +71,7 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// What a text or a name may take, where nothing of it is kept.
+/// Longest text or name, where nothing of it is kept.
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
 /// A cursor may be a key with the store's prefix.
@@ -216,7 +216,7 @@ const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
     }
 }
 
-/// What a call of a host function brings.
+/// Size of the arguments of a call of a host function.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Size {
     pub(crate) items: usize,
@@ -247,7 +247,7 @@ impl Size {
 }
 
 impl Bound {
-    /// What a caller is told that brings too many items.
+    /// Text for a caller that brings too many items.
     pub(crate) fn too_many(&self, items: usize) -> Option<String> {
         (items > self.items)
             .then(|| format!("{} takes at most {} items in one call, and here are {items}", self.function, self.items))

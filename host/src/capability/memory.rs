@@ -13,9 +13,9 @@ use crate::engine::TABLE_ELEMENTS;
 /// `limits.memory`, and a container would be killed for what one scorer does.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// What every instance may have whatever the others do, in bytes.
+    /// Memory that every instance may have whatever the others do, in bytes.
     share_bytes: u64,
-    /// What is left for instances that need more than their share, in bytes.
+    /// Memory that is left for instances that need more than their share, in bytes.
     free_bytes: AtomicU64,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Refusal {
 pub(super) struct MemoryLimit {
     shared: Arc<SharedMemory>,
     limit_bytes: u64,
-    /// Of all memories of the instance: a component may have several.
+    /// Size of all memories of the instance, in bytes: a component may have several.
     used_bytes: u64,
     /// Granted last; taken back if the system does not have it.
     pending_bytes: u64,
