@@ -1,6 +1,6 @@
-//! What the host needs of the machine, tried before a server listens.
+//! Checks of the machine, made before a server listens.
 //!
-//! Owns these attempts, and what to do where one fails. Must not know an app, nor who needs what.
+//! Owns the attempts, and what to do where one fails. Must not know an app, nor who needs what.
 
 use std::sync::mpsc;
 use std::time::{Instant, SystemTime};

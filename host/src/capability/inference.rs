@@ -78,7 +78,7 @@ fn size(dimensions: &[u32], data: &[u8]) -> Size {
     Size { items: dimensions.len(), bytes: data.len(), key: 0 }
 }
 
-/// Of the host's memory.
+/// Returns the host's memory that a tensor takes, in bytes.
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
 }

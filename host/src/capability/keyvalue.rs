@@ -22,7 +22,7 @@ pub struct CasHandle {
 }
 
 impl CasHandle {
-    /// Of the host's memory.
+    /// Returns the host's memory that the handle takes, in bytes.
     fn bytes(&self) -> usize {
         self.key.len() + self.current.as_ref().map_or(0, Vec::len)
     }

@@ -23,13 +23,13 @@ const LINES_PER_CALL: usize = 1000;
 /// of what may wait for the reader of standard output, so that one call cannot displace the lines of all others.
 const BYTES_PER_CALL: usize = 1 << 20;
 
-/// What ends a call is worth more than what a loop wrote before it: errors may take so many times as much as other lines.
+/// Factor by which errors may take more than other lines, because the error that ends a call is worth more than a loop's lines.
 const ERRORS_FACTOR: usize = 2;
 
 /// Longest line, in bytes; the rest is cut.
 const LINE_BYTES: usize = 16 << 10;
 
-/// What the host adds to a line, in bytes, beside the names of scorer and invocation: time, level, names of fields.
+/// Bytes that the host adds to a line without the names of scorer and invocation: time, level, names of fields.
 const FRAME_BYTES: usize = 224;
 
 /// Longest id of a call in a line, in bytes. One id has a hundred characters at most, but joined calls have several.

@@ -32,7 +32,7 @@ const OUTPUT_BYTES: u64 = 1 << 30;
 /// Exit code of a process whose parent is gone. Nobody reads it.
 const ABANDONED: i32 = 1;
 
-/// Who waits for this process, and how long.
+/// The process that waits for this one, and its patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
     /// The process that started this one. None if a person did.

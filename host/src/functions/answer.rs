@@ -32,7 +32,7 @@ pub struct Answer {
 /// again for what the host says of its failures. The log has more.
 const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 
-/// What a line takes beside its text, in bytes: quotation marks and a comma.
+/// Bytes that a line adds to its text: quotation marks and a comma.
 const LINE_BYTES: usize = 3;
 
 /// Longest value of an attribute in a parked record, in bytes.

@@ -63,7 +63,7 @@ pub struct Malformed(pub String);
 
 /// The memory that an envelope was read into. A large blob is decoded where it is, and becomes the payload.
 pub trait Buffer: AsRef<[u8]> {
-    /// The same bytes, to be changed.
+    /// Returns the bytes, to be changed.
     fn as_mut(&mut self) -> &mut [u8];
     /// Drops all bytes but the first `length`.
     fn truncate(&mut self, length: usize);

@@ -12,7 +12,7 @@ use crate::text::{escaped_bytes, printable};
 /// Most bytes that are kept of the lines of one invocation, as JSON has them. A batch is one invocation.
 pub const LOGS_BYTES: usize = 1 << 20;
 
-/// What a line takes beside its text, in bytes: quotation marks, a comma, the number of its message in a batch.
+/// Bytes that a line adds to its text: quotation marks, a comma, the number of its message in a batch.
 const LINE_BYTES: usize = 32;
 
 /// Lines that are collected. Clones are the same lines.
