@@ -23,7 +23,7 @@ const LINES_PER_CALL: usize = 1000;
 /// of what may wait for the reader of standard output, so that one call cannot displace the lines of all others.
 const BYTES_PER_CALL: usize = 1 << 20;
 
-/// Factor by which errors may take more than other lines, because the error that ends a call is worth more than a loop's lines.
+/// Factor by which errors may take more than other lines: the error that ends a call is worth more than the lines of a loop.
 const ERRORS_FACTOR: usize = 2;
 
 /// Longest line, in bytes; the rest is cut.
