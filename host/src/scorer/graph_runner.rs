@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::pool::Turn;
+use super::turns::Turn;
 use super::signature::Signature;
 use super::tensor::Tensor;
 use crate::error::{Problem, ScoreFailure, StartupError};

@@ -6,6 +6,7 @@
 mod batcher;
 pub(crate) mod bindings;
 mod cached;
+mod callers;
 mod graph_runner;
 mod instance;
 pub(crate) mod lane;
@@ -19,7 +20,9 @@ pub mod signature;
 pub(crate) mod snapshot;
 mod store;
 pub mod tensor_body;
+mod turns;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,11 +41,12 @@ use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
 use self::large::Large;
 use self::linking::Linked;
-use self::pool::{Place, Pool, Turn};
+use self::pool::Pool;
 use self::prediction_cache::PredictionCache;
 pub use self::prediction_cache::{CacheStatus, entry};
 use self::signature::Signature;
 use self::tensor_body::open_inference::ModelName;
+use self::turns::{Place, Turn, Turns};
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
 use crate::capability::Capabilities;
@@ -86,6 +90,8 @@ pub struct Invocation {
     pub attempt: u32,
     /// Names lower-case; credentials removed.
     pub attributes: Vec<(String, String)>,
+    /// Address that the call came from. Callers are told apart by it, so that none takes the instances of all.
+    pub caller: Option<IpAddr>,
     /// When whoever waits for the answer gives up, if that is known; `limits.deadline` holds in any case.
     pub latest: Option<Instant>,
     /// Where the lines of this call are collected beside the log, if anybody wants them.
@@ -96,7 +102,7 @@ impl Invocation {
     /// A first delivery with nothing known about it but its id.
     #[must_use]
     pub fn new(id: impl Into<String>, source: Source) -> Self {
-        Self { id: id.into(), source, attempt: 1, attributes: Vec::new(), latest: None, lines: None }
+        Self { id: id.into(), source, attempt: 1, attributes: Vec::new(), caller: None, latest: None, lines: None }
     }
 }
 
@@ -128,6 +134,7 @@ enum Code {
 struct Shared {
     code: Code,
     pool: Pool,
+    turns: Turns,
     large: Large,
     /// Calls that may run at a time.
     most: usize,
@@ -200,10 +207,11 @@ impl Scorer {
             Code::Component(_) => deployment::most_instances(&limits),
             Code::Graph(_) => deployment::most_sessions(&limits),
         };
-        let pool = Pool::new(most, limits.queue, &instances);
+        let pool = Pool::new(most, &instances);
+        let turns = Turns::new(most, limits.queue);
         let large = Large::new(deployment::cores(), most);
         let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
-        let shared = Shared { code, pool, large, most, signature, model, limits, instances, batcher, cache };
+        let shared = Shared { code, pool, turns, large, most, signature, model, limits, instances, batcher, cache };
         Ok(Self { shared: Arc::new(shared), runtime })
     }
 
@@ -290,8 +298,8 @@ impl Scorer {
 }
 
 impl Shared {
-    fn enter(&self) -> Result<Place, ScoreFailure> {
-        self.pool.enter().ok_or(ScoreFailure::Saturated)
+    fn enter(&self, invocation: &Invocation) -> Result<Place, ScoreFailure> {
+        self.turns.enter(invocation.caller).ok_or(ScoreFailure::Saturated)
     }
 
     /// Has an input scored, and checks what comes of it.
@@ -305,7 +313,7 @@ impl Shared {
     ) -> Result<Output, ScoreFailure> {
         let _place = match place {
             Some(place) => place,
-            None => self.enter()?,
+            None => self.enter(&invocation)?,
         };
         let (output, took) = match (input, &self.batcher) {
             (Input::Tensors(inputs), Some(batcher)) => {
@@ -331,7 +339,11 @@ impl Shared {
         deadline: Instant,
     ) -> Result<(Output, Duration), ScoreFailure> {
         let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
-        let turn = self.pool.turn(deadline).await.ok_or_else(late)?;
+        let caller = calls.first().and_then(|call| call.caller);
+        let turn = self.turns.turn(caller, deadline).await.ok_or_else(late)?;
+        if turn.is_known_slow() {
+            lane::go_long().await;
+        }
         match (&self.code, input) {
             (Code::Component(linked), input) => self.call_instance(linked, turn, calls, input, deadline).await,
             (Code::Graph(graph), Input::Tensors(inputs)) => {

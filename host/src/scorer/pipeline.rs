@@ -28,7 +28,7 @@ impl Shared {
         deadline: Instant,
     ) -> Result<Scored, ScoreFailure> {
         // Counted before its body is decoded. With a cache, only calls that have to be executed are.
-        let place = if self.cache.is_none() { Some(self.enter()?) } else { None };
+        let place = if self.cache.is_none() { Some(self.enter(&invocation)?) } else { None };
         let holding = self.admit(payload.body.len(), deadline).await?;
         let (input, reply) = self.decode(&invocation, payload, deadline)?;
         let is_large = holding.is_some();

@@ -9,9 +9,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
 
 use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES};
+use super::discard::{self, Discarding};
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
@@ -25,20 +25,6 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Bytes that must have come since the last look where others wait for the memory: a client below 32 KiB/s would hold its
 /// reservation for minutes.
 const PROGRESS_BYTES: u64 = 64 << 10;
-
-/// How much of a body that is too large or refused is read and dropped, so that a client that is still sending gets the
-/// answer rather than a reset connection.
-const DISCARD_BYTES: u64 = 64 << 20;
-
-/// Bodies that are read and dropped at a time. Further ones end with their connection: reading costs what refusing saves.
-const DISCARDS: usize = 64;
-
-/// Time for reading what is dropped.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Pause after each piece of a body that is dropped: a client that sends 8 MiB for nothing comes back after two seconds,
-/// not at once, and takes little of the processor meanwhile.
-const DISCARD_PAUSE: Duration = Duration::from_millis(15);
 
 /// Reserved at first for a body whose length is not announced, once it is no longer small.
 const STEP_BYTES: u64 = 1 << 20;
@@ -125,23 +111,21 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
 
 /// Reads the rest of a body in the background, slowly and within bounds, while the answer is on its way.
 fn discard(mut body: Body) {
-    static PLACES: Semaphore = Semaphore::const_new(DISCARDS);
-    let Ok(place) = PLACES.try_acquire() else { return };
+    let Some(discarding) = Discarding::try_begin() else { return };
     tokio::spawn(async move {
         let reading = async {
-            let mut total: u64 = 0;
+            let mut total = 0;
             while let Some(Ok(frame)) = body.frame().await {
-                total += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if total > DISCARD_BYTES {
+                total += frame.data_ref().map_or(0, Bytes::len);
+                if total > discard::MOST_BYTES {
                     return;
                 }
                 drop(frame);
-                tokio::time::sleep(DISCARD_PAUSE).await;
+                discarding.pause().await;
             }
         };
         // What is left then ends with its connection.
-        let _ = tokio::time::timeout(DISCARD_TIMEOUT, reading).await;
-        drop(place);
+        let _ = tokio::time::timeout(discard::TIMEOUT, reading).await;
     });
 }
 

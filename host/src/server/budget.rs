@@ -51,14 +51,17 @@ impl Budget {
         }
     }
 
-    /// Reserves bytes, in order of arrival. Returns `None` if the deadline passes before they are free. A body that is larger
-    /// than the whole budget gets all of it.
+    /// Reserves bytes, in order of arrival. Returns `None` if they are not free by the deadline or a little earlier. A body that
+    /// is larger than the whole budget gets all of it.
     pub(super) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Reserved> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total_units);
         if let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(units) {
             return Some(Reserved(permit));
         }
         let _waiting = Waiting::new(self, bytes);
+        // Many that came together would give up together, and their answers would hold up everyone else.
+        let time = deadline.saturating_duration_since(Instant::now());
+        let deadline = deadline.checked_sub(time.mul_f64(rand::random_range(0.0..0.5))).unwrap_or(deadline);
         // The semaphore is never closed.
         timer::until(deadline, Arc::clone(&self.units).acquire_many_owned(units)).await?.ok().map(Reserved)
     }

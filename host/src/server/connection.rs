@@ -4,7 +4,7 @@
 //! `activity` here; how long it may take is the table's to decide. Must not know bodies.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase};
+use super::discard::{self, Discarding};
 use super::stream::{RequestBody, Stream};
 use super::{Dialect, Service, health};
 use crate::error::ScoreFailure;
@@ -28,18 +29,16 @@ use crate::trigger::http::Ids;
 /// before any bound on bodies counts.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Most bytes that are read and dropped after an answer that came before the end of its request.
-const DISCARD_BYTES: usize = 64 << 20;
-
-/// Size of the buffer for bytes that are dropped.
-const DISCARD_BUFFER_BYTES: usize = 16 << 10;
-
 /// What every connection needs.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
     router: TowerToHyperService<Router>,
 }
+
+/// Address that a request came from; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller(pub(super) IpAddr);
 
 impl Server {
     pub(super) fn new(service: Arc<Service>) -> Self {
@@ -83,7 +82,11 @@ impl Server {
         let refused = (activity.is_reserved && !health::is_probe(request.uri().path())).then(|| refuse(&request));
         let answering = match refused {
             Some(refused) => Err(refused),
-            None => Ok(self.router.call(request.map(|body| RequestBody::new(body, Arc::clone(activity))))),
+            None => {
+                let mut request = request.map(|body| RequestBody::new(body, Arc::clone(activity)));
+                request.extensions_mut().insert(Caller(activity.peer));
+                Ok(self.router.call(request))
+            }
         };
         let (service, activity) = (Arc::clone(&self.service), Arc::clone(activity));
         async move {
@@ -121,20 +124,34 @@ async fn close(mut stream: Stream, activity: &Activity) {
         return;
     }
     activity.enter(Phase::Closing);
-    let mut discarded = Vec::new();
+    tokio::select! {
+        biased;
+        () = activity.condemned() => {}
+        () = discard_rest(&stream, activity) => {}
+    }
+}
+
+/// Reads and drops what a peer still sends, until it closes its side.
+async fn discard_rest(stream: &Stream, activity: &Activity) {
+    let (mut discarded, mut discarding) = (Vec::new(), None);
     let mut total = 0;
-    while total < DISCARD_BYTES {
-        tokio::select! {
-            biased;
-            () = activity.condemned() => return,
-            readable = stream.socket().readable() => if readable.is_err() { return },
+    while total < discard::MOST_BYTES {
+        if stream.socket().readable().await.is_err() {
+            return;
         }
-        discarded.resize(DISCARD_BUFFER_BYTES, 0);
+        discarded.resize(discard::PIECE_BYTES, 0);
         match stream.socket().try_read(&mut discarded) {
             Ok(0) => return,
             Ok(bytes) => {
                 total += bytes;
                 activity.moved(Phase::Closing, bytes);
+                // Most peers only close, and wait for nobody.
+                if discarding.is_none() {
+                    discarded = Vec::new();
+                    discarding = Discarding::begin().await;
+                }
+                let Some(discarding) = &discarding else { return };
+                discarding.pause().await;
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => return,

@@ -21,6 +21,10 @@ use crate::error::StartupError;
 /// How long the listener is kept after new connections are refused, for those whose handshake is under way.
 const HANDSHAKES: Duration = Duration::from_millis(250);
 
+/// Connections that the kernel accepts before the host does; the kernel has a bound of its own, usually this one. When the queue
+/// is full, whoever connects tries again after a second.
+const HANDSHAKES_WAITING: i32 = 4096;
+
 /// Bytes of answers that the kernel keeps for one connection beyond what the network carries; more waits in the host, where
 /// an answer that nobody reads is noticed.
 const UNSENT_BYTES: u32 = 256 << 10;
@@ -42,6 +46,8 @@ pub async fn serve(
     let (drain, keep_alive) = (limits.drain, limits.keep_alive);
     let places = descriptors::places(limits.connections, RESERVE);
     let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES);
+    // Failure only leaves the shorter queue.
+    let _ = SockRef::from(&listener).listen(HANDSHAKES_WAITING);
     let mut accepting = Accepting {
         table: Table::new(places, limits.connections_per_peer),
         server: Server::new(Arc::clone(&service)),

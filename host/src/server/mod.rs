@@ -8,6 +8,7 @@ mod body;
 mod budget;
 mod connection;
 mod descriptors;
+mod discard;
 mod functions;
 mod guard;
 mod health;
@@ -44,6 +45,7 @@ use crate::trigger::open_inference as open_inference_trigger;
 
 use self::body::{Bounds, announced_bytes, count_answer, discard_unless_asked, read};
 use self::budget::Budget;
+use self::connection::Caller;
 pub use self::listener::serve;
 
 /// Azure ML's route.
@@ -338,6 +340,7 @@ async fn call(
     let mut invocation = http_trigger::invocation(&ids, &head.headers);
     invocation.attributes.extend(attributes);
     invocation.latest = latest;
+    invocation.caller = head.extensions.get().map(|Caller(address)| *address);
     let payload = dialect.payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
