@@ -30,7 +30,9 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     let yielding = || {
         let _ = nice(SCORING_NICE);
     };
-    build(Builder::new_multi_thread().thread_name("scoring").on_thread_start(yielding), threads)
+    let mut builder = Builder::new_multi_thread();
+    // A call that has just come is taken before the next slice of one that has run for a while.
+    build(builder.thread_name("scoring").on_thread_start(yielding).global_queue_interval(1), threads)
 }
 
 /// With ten steps down a thread gets about a tenth of a core that others want too, and all of one that nobody wants.

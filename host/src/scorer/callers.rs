@@ -9,25 +9,15 @@ use std::time::{Duration, Instant};
 /// A caller is quick if its calls keep an instance for less than this on average: five ticks of the epoch.
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Calls over which the average forms.
-const CALLS: u32 = 16;
+/// Calls over which the average forms. Enough that a caller stays quick if the machine stalls for a tenth of a second while
+/// sixteen of its calls are under way.
+const CALLS: u32 = 256;
 
 /// A caller with calls under way is not quick if none of them has ended for this long.
-const STUCK: Duration = Duration::from_millis(100);
+const STUCK: Duration = Duration::from_millis(500);
 
 /// Records that are kept. When there are more, the half that was used least recently goes.
 const RECORDS: usize = 4096;
-
-/// How long the calls of a caller take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// None of its calls has ended yet.
-    Unknown,
-    /// Its calls are quick.
-    Quick,
-    /// Its calls are not.
-    Slow,
-}
 
 /// What is known of all callers. Calls that came without an address count as those of one caller.
 #[derive(Default)]
@@ -36,24 +26,21 @@ pub(super) struct Callers {
 }
 
 struct Record {
-    /// Average time that a call keeps an instance; `None` before the first has ended.
-    average: Option<Duration>,
+    /// Average time that a call keeps an instance.
+    average: Duration,
+    /// Calls that have ended, as far as the average counts them.
+    ended: u32,
     under_way: u32,
     /// When a call last ended, or the first of those under way started.
     moved: Instant,
 }
 
 impl Callers {
-    /// Returns what is known of a caller.
-    pub(super) fn pace(&self, caller: Option<IpAddr>, now: Instant) -> Pace {
-        let Some(record) = self.records.get(&caller) else { return Pace::Unknown };
+    /// True if the calls of a caller are known to be quick.
+    pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
+        let Some(record) = self.records.get(&caller) else { return false };
         let is_stuck = record.under_way > 0 && now.saturating_duration_since(record.moved) > STUCK;
-        match record.average {
-            _ if is_stuck => Pace::Slow,
-            None => Pace::Unknown,
-            Some(average) if average < QUICK => Pace::Quick,
-            Some(_) => Pace::Slow,
-        }
+        record.ended > 0 && record.average < QUICK && !is_stuck
     }
 
     /// Notes the start of a call.
@@ -61,18 +48,12 @@ impl Callers {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {
             self.forget_half();
         }
-        let record = self.records.entry(caller).or_insert(Record { average: None, under_way: 0, moved: now });
+        let new = Record { average: Duration::ZERO, ended: 0, under_way: 0, moved: now };
+        let record = self.records.entry(caller).or_insert(new);
         if record.under_way == 0 {
             record.moved = now;
         }
         record.under_way += 1;
-    }
-
-    /// Notes that a call never began, though [`Callers::started`] said so.
-    pub(super) fn gave_up(&mut self, caller: Option<IpAddr>) {
-        if let Some(record) = self.records.get_mut(&caller) {
-            record.under_way = record.under_way.saturating_sub(1);
-        }
     }
 
     /// Notes the end of a call that kept an instance for `time`.
@@ -80,7 +61,8 @@ impl Callers {
         let Some(record) = self.records.get_mut(&caller) else { return };
         record.under_way = record.under_way.saturating_sub(1);
         record.moved = now;
-        record.average = Some(record.average.map_or(time, |average| average * (CALLS - 1) / CALLS + time / CALLS));
+        record.ended = (record.ended + 1).min(CALLS);
+        record.average = record.average * (record.ended - 1) / record.ended + time / record.ended;
     }
 
     /// Drops the records that moved least recently. Strangers can make at most so many.
@@ -103,21 +85,29 @@ mod tests {
         Some(IpAddr::from(number.to_be_bytes()))
     }
 
-    fn call(callers: &mut Callers, number: u32, time: Duration, now: Instant) -> Pace {
+    fn call(callers: &mut Callers, number: u32, time: Duration, now: Instant) -> bool {
         callers.started(caller(number), now);
         callers.finished(caller(number), time, now);
-        callers.pace(caller(number), now)
+        callers.is_quick(caller(number), now)
     }
 
     #[test]
     fn a_caller_is_what_its_calls_are_on_average() {
         let (mut callers, now) = (Callers::default(), Instant::now());
-        assert_eq!(callers.pace(caller(1), now), Pace::Unknown);
-        assert_eq!(call(&mut callers, 1, MILLISECOND, now), Pace::Quick);
-        assert_eq!(call(&mut callers, 1, 50 * MILLISECOND, now), Pace::Quick, "one call of many");
-        assert_eq!(call(&mut callers, 2, 1000 * MILLISECOND, now), Pace::Slow);
-        let calls = (1..1000).find(|_| call(&mut callers, 2, MILLISECOND, now) == Pace::Quick);
-        assert!(calls.is_some_and(|calls| (50..100).contains(&calls)), "{calls:?}");
+        assert!(!callers.is_quick(caller(1), now), "nothing is known of it");
+        assert!(call(&mut callers, 1, MILLISECOND, now));
+        assert!(!call(&mut callers, 2, 1000 * MILLISECOND, now));
+        let calls = (1..1000).find(|_| call(&mut callers, 2, MILLISECOND, now));
+        assert!(calls.is_some_and(|calls| (100..150).contains(&calls)), "{calls:?}");
+    }
+
+    #[test]
+    fn a_quick_caller_outlives_a_stall_and_not_a_habit() {
+        let (mut callers, now) = (Callers::default(), Instant::now());
+        (0..1000).for_each(|_| assert!(call(&mut callers, 1, MILLISECOND, now)));
+        (0..16).for_each(|_| assert!(call(&mut callers, 1, 100 * MILLISECOND, now)));
+        let calls = (1..100).find(|_| !call(&mut callers, 1, 1000 * MILLISECOND, now));
+        assert!(calls.is_some_and(|calls| calls <= 3), "{calls:?}");
     }
 
     #[test]
@@ -125,10 +115,10 @@ mod tests {
         let (mut callers, now) = (Callers::default(), Instant::now());
         call(&mut callers, 1, MILLISECOND, now);
         callers.started(caller(1), now);
-        assert_eq!(callers.pace(caller(1), now + STUCK), Pace::Quick);
-        assert_eq!(callers.pace(caller(1), now + STUCK + MILLISECOND), Pace::Slow);
-        callers.gave_up(caller(1));
-        assert_eq!(callers.pace(caller(1), now + STUCK + MILLISECOND), Pace::Quick);
+        assert!(callers.is_quick(caller(1), now + STUCK));
+        assert!(!callers.is_quick(caller(1), now + STUCK + MILLISECOND));
+        callers.finished(caller(1), MILLISECOND, now + STUCK);
+        assert!(callers.is_quick(caller(1), now + STUCK + MILLISECOND));
     }
 
     #[test]

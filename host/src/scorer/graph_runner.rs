@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::turns::Turn;
 use super::signature::Signature;
 use super::tensor::Tensor;
+use super::turns::Turn;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;

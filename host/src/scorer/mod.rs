@@ -341,7 +341,7 @@ impl Shared {
         let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
         let caller = calls.first().and_then(|call| call.caller);
         let turn = self.turns.turn(caller, deadline).await.ok_or_else(late)?;
-        if turn.is_known_slow() {
+        if turn.is_apart() {
             lane::go_long().await;
         }
         match (&self.code, input) {

@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::callers::{Callers, Pace};
+use super::callers::Callers;
 use crate::timer;
 
 /// Time after the last quick call for which room is kept for the next one.
 const KEEPS_ROOM: Duration = Duration::from_secs(10);
+
+/// Time that a call counts with if its deadline cut it off.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// Places and turns of one scorer.
 #[derive(Clone)]
@@ -32,11 +35,11 @@ pub(super) struct Place {
 
 /// Turn of one call to execute. Given back when it is dropped.
 pub(super) struct Turn {
-    /// `None` once the turn went to somebody else.
-    turns: Option<Turns>,
+    turns: Turns,
     caller: Option<IpAddr>,
     is_quick: bool,
     started: Instant,
+    deadline: Instant,
 }
 
 struct State {
@@ -62,6 +65,7 @@ struct Count {
 
 struct Waiter {
     caller: Option<IpAddr>,
+    deadline: Instant,
     grant: oneshot::Sender<Turn>,
 }
 
@@ -84,7 +88,7 @@ impl Turns {
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();
-        let is_quick = state.callers.pace(caller, now) == Pace::Quick;
+        let is_quick = state.callers.is_quick(caller, now);
         let others = state.turns_of_others(now).saturating_add(state.queue_of_others(now));
         if state.places.all >= state.most.saturating_add(state.queue) || !is_quick && state.places.others >= others {
             return None;
@@ -98,12 +102,12 @@ impl Turns {
         let granted = {
             let mut state = self.lock();
             let now = Instant::now();
-            let is_quick = state.callers.pace(caller, now) == Pace::Quick;
+            let is_quick = state.callers.is_quick(caller, now);
             if state.has_turn(is_quick, now) && state.waiting(is_quick).is_empty() {
-                return Some(state.grant(self, caller, is_quick, now));
+                return Some(state.grant(self, (caller, deadline), is_quick, now));
             }
             let (grant, granted) = oneshot::channel();
-            state.waiting(is_quick).push_back(Waiter { caller, grant });
+            state.waiting(is_quick).push_back(Waiter { caller, deadline, grant });
             granted
         };
         timer::until(deadline, granted).await?.ok()
@@ -116,26 +120,33 @@ impl Turns {
 }
 
 impl Turn {
-    /// True if calls of this caller are known to take long while other callers have quick ones. Such a call should not even
-    /// begin on a thread that serves others.
-    pub(super) fn is_known_slow(&self) -> bool {
-        let Some(turns) = self.turns.as_ref().filter(|_| !self.is_quick) else { return false };
-        let state = turns.lock();
-        state.keeps_room(self.started) && state.callers.pace(self.caller, self.started) == Pace::Slow
+    /// True if this caller is not known to be quick while others are. Its call should not even begin on a thread that serves
+    /// them.
+    pub(super) fn is_apart(&self) -> bool {
+        !self.is_quick && self.turns.lock().keeps_room(self.started)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let Some(turns) = self.turns.take() else { return };
         let now = Instant::now();
-        let mut state = turns.lock();
-        state.turns.subtract(self.is_quick);
-        state.callers.finished(self.caller, now.saturating_duration_since(self.started), now);
-        if self.is_quick {
-            state.last_quick = Some(now);
+        let granted = {
+            let mut state = self.turns.lock();
+            state.turns.subtract(self.is_quick);
+            let time = now.saturating_duration_since(self.started);
+            // A call that was cut off would have kept its instance for longer, however late it got it.
+            let time = if now < self.deadline { time } else { time.max(CUT_OFF) };
+            state.callers.finished(self.caller, time, now);
+            if self.is_quick {
+                state.last_quick = Some(now);
+            }
+            state.hand_out(&self.turns, now)
+        };
+        // Outside of the lock: the thread that is woken may take this one's core at once, and wait for the lock.
+        for (grant, turn) in granted {
+            // A call that gave up at this moment gives its turn back, here or where it is dropped.
+            let _ = grant.send(turn);
         }
-        state.hand_out(&turns, now);
     }
 }
 
@@ -168,27 +179,28 @@ impl State {
         if is_quick { &mut self.waiting_quick } else { &mut self.waiting_others }
     }
 
-    fn grant(&mut self, turns: &Turns, caller: Option<IpAddr>, is_quick: bool, now: Instant) -> Turn {
+    fn grant(
+        &mut self,
+        turns: &Turns,
+        (caller, deadline): (Option<IpAddr>, Instant),
+        is_quick: bool,
+        now: Instant,
+    ) -> Turn {
         self.turns.add(is_quick);
         self.callers.started(caller, now);
-        Turn { turns: Some(turns.clone()), caller, is_quick, started: now }
+        Turn { turns: turns.clone(), caller, is_quick, started: now, deadline }
     }
 
-    /// Gives free turns to calls that wait.
-    fn hand_out(&mut self, turns: &Turns, now: Instant) {
+    /// Takes the free turns for calls that wait. Returns each with the call that it is for.
+    fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
+        let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
-            let Some(waiter) = self.waiting(is_quick).pop_front() else { return };
-            if waiter.grant.is_closed() {
-                continue;
-            }
-            let turn = self.grant(turns, waiter.caller, is_quick, now);
-            if let Err(mut unwanted) = waiter.grant.send(turn) {
-                // The call gave up at this moment. Dropping its turn would lock the state again.
-                unwanted.turns = None;
-                self.turns.subtract(is_quick);
-                self.callers.gave_up(waiter.caller);
+            let Some(Waiter { caller, deadline, grant }) = self.waiting(is_quick).pop_front() else { break };
+            if !grant.is_closed() {
+                granted.push((grant, self.grant(turns, (caller, deadline), is_quick, now)));
             }
         }
+        granted
     }
 
     /// The pace of the calls whose turn it is; `None` if no call that waits can have one. Quick calls go first, except that the
@@ -322,10 +334,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_whose_call_was_cut_off_is_not_quick() {
+        let turns = with_quick_caller(4, 8).await;
+        // Its turn came at the last moment, and lasted for next to no time.
+        let late = turns.turn(stranger(2), Instant::now()).await.unwrap();
+        drop(late);
+        assert!(!turns.turn(stranger(2), soon()).await.unwrap().is_quick);
+    }
+
+    #[tokio::test]
     async fn a_caller_whose_call_goes_on_is_not_quick_meanwhile() {
         let turns = with_quick_caller(4, 8).await;
         let endless = turns.turn(QUICK, soon()).await.unwrap();
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(600));
         // The room that is kept is for others like it once was.
         let second = turns.turn(QUICK, soon()).await.unwrap();
         assert!(!second.is_quick && turns.turn(QUICK, soon()).await.is_some_and(|turn| !turn.is_quick));
