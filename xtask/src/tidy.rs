@@ -5,10 +5,12 @@
 mod contract;
 mod layers;
 mod manifests;
-mod readme;
+mod pages;
+mod settings_page;
 mod source_text;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -42,10 +44,14 @@ impl fmt::Display for Finding {
 /// Folders whose Rust files the rules hold for.
 const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 
+/// Folders that have pages and no code.
+const PAGES: &[&str] = &["wit", ".github"];
+
 /// Runs the command.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
         contract::bless(&workspace::root())?;
+        settings_page::bless(&workspace::root())?;
     }
     check()
 }
@@ -71,7 +77,8 @@ pub fn check() -> Result<(), Failure> {
         }
     }
     findings.extend(manifests::check("Cargo.toml", &read(&root.join("Cargo.toml"))?));
-    findings.extend(readme::check(&std::fs::read_to_string(root.join("README.md")).unwrap_or_default()));
+    findings.extend(settings_page::check(&root));
+    findings.extend(pages::check(&root, &pages(&root)?));
     findings.extend(contract::check(&root)?);
     findings.sort();
     for finding in &findings {
@@ -81,7 +88,15 @@ pub fn check() -> Result<(), Failure> {
         eprintln!("tidy: {files} files follow the house rules");
         return Ok(());
     }
-    Err(Failure::other(format!("tidy: {} findings", findings.len()), "mend the lines above"))
+    Err(Failure::other(format!("tidy: {} findings", findings.len()), "correct the lines above"))
+}
+
+/// Every page of the repository by its name.
+fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let folders = CODE.iter().chain(PAGES).map(|folder| walk(&root.join(folder)));
+    let files = folders.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+    let files = files.chain([root.join("README.md")]).filter(|file| file.extension() == Some("md".as_ref()));
+    files.map(|file| Ok((file.strip_prefix(root).unwrap_or(&file).display().to_string(), read(&file)?))).collect()
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

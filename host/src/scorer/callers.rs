@@ -43,6 +43,11 @@ impl Callers {
         record.ended > 0 && record.average < QUICK && !is_stuck
     }
 
+    /// Returns how long the calls of a caller keep an instance on average, as far as that is known, and ten milliseconds at most.
+    pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
+        self.records.get(&caller).map_or(QUICK, |record| record.average.min(QUICK))
+    }
+
     /// Notes the start of a call.
     pub(super) fn started(&mut self, caller: Option<IpAddr>, now: Instant) {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {

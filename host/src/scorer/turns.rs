@@ -23,6 +23,10 @@ const KEEPS_ROOM: Duration = Duration::from_secs(10);
 /// Time that a call counts with if its deadline cut it off.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
+/// A call waits as if it had come later by this many times what the calls of its caller take on average.
+/// So calls of less than a millisecond pass those of five milliseconds that came just before them, and none waits for ever.
+const DELAY_PER_TIME: u32 = 16;
+
 /// Places and turns of one scorer.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<Mutex<State>>);
@@ -64,6 +68,8 @@ struct Count {
 }
 
 struct Waiter {
+    /// Calls that wait are served in the order of this time.
+    due: Instant,
     caller: Option<IpAddr>,
     deadline: Instant,
     grant: oneshot::Sender<Turn>,
@@ -97,7 +103,7 @@ impl Turns {
         Some(Place { turns: self.clone(), is_quick })
     }
 
-    /// Waits for a turn, in order of arrival among callers of one pace. Returns `None` if the deadline passes before.
+    /// Waits for a turn, nearly in order of arrival among callers of one pace. Returns `None` if the deadline passes before.
     pub(super) async fn turn(&self, caller: Option<IpAddr>, deadline: Instant) -> Option<Turn> {
         let granted = {
             let mut state = self.lock();
@@ -107,7 +113,10 @@ impl Turns {
                 return Some(state.grant(self, (caller, deadline), is_quick, now));
             }
             let (grant, granted) = oneshot::channel();
-            state.waiting(is_quick).push_back(Waiter { caller, deadline, grant });
+            let due = now + DELAY_PER_TIME * state.callers.average(caller);
+            let waiting = state.waiting(is_quick);
+            let index = waiting.partition_point(|waiter| waiter.due <= due);
+            waiting.insert(index, Waiter { due, caller, deadline, grant });
             granted
         };
         timer::until(deadline, granted).await?.ok()
@@ -195,7 +204,7 @@ impl State {
     fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
         let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
-            let Some(Waiter { caller, deadline, grant }) = self.waiting(is_quick).pop_front() else { break };
+            let Some(Waiter { caller, deadline, grant, .. }) = self.waiting(is_quick).pop_front() else { break };
             if !grant.is_closed() {
                 granted.push((grant, self.grant(turns, (caller, deadline), is_quick, now)));
             }
@@ -280,9 +289,27 @@ mod tests {
             drop(turn);
         };
         tokio::join!(wait(7), wait(6), wait(5), async { held.clear() });
-        assert_eq!(order.into_inner().unwrap(), [7, 6, 5]);
+        assert_eq!(*order.lock().unwrap(), [7, 6, 5]);
         let state = turns.lock();
         assert_eq!((state.turns.all, state.turns.others), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_call_of_a_quicker_caller_passes() {
+        let turns = with_quick_caller(1, 8).await;
+        let slower = stranger(2);
+        turns.lock().callers.started(slower, Instant::now());
+        turns.lock().callers.finished(slower, Duration::from_millis(5), Instant::now());
+        let mut held = vec![turns.turn(QUICK, soon()).await.unwrap()];
+        let late = Instant::now() + Duration::from_secs(5);
+        let order = Mutex::new(Vec::new());
+        let wait = async |caller| {
+            let turn = turns.turn(caller, late).await.unwrap();
+            order.lock().unwrap().push(caller);
+            drop(turn);
+        };
+        tokio::join!(wait(slower), wait(QUICK), async { held.clear() });
+        assert_eq!(order.into_inner().unwrap(), [QUICK, slower]);
     }
 
     #[tokio::test]

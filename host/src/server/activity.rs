@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -67,14 +67,33 @@ pub(super) struct Activity {
     pub(super) is_reserved: bool,
     /// Address of the peer; of an IPv6 address the network, because one host can use all addresses of a /64.
     pub(super) peer: IpAddr,
+    /// True if an answer on this connection found no memory.
+    found_answers_full: AtomicBool,
 }
 
 impl Activity {
     pub(super) fn new(peer: IpAddr, is_reserved: bool) -> Self {
         let (state, condemned_in) = (AtomicU64::new(0), AtomicU8::new(NEVER));
-        let activity = Self { state, condemned_in, condemned: Notify::new(), is_reserved, peer };
+        let activity = Self {
+            state,
+            condemned_in,
+            condemned: Notify::new(),
+            is_reserved,
+            peer,
+            found_answers_full: AtomicBool::new(false),
+        };
         activity.enter(Phase::New);
         activity
+    }
+
+    /// Notes that an answer found no memory.
+    pub(super) fn note_answers_full(&self) {
+        self.found_answers_full.store(true, Ordering::Relaxed);
+    }
+
+    /// True if an answer on this connection found no memory once.
+    pub(super) fn found_answers_full(&self) -> bool {
+        self.found_answers_full.load(Ordering::Relaxed)
     }
 
     pub(super) fn phase(&self) -> Phase {

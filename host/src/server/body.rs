@@ -9,6 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
 
 use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES};
 use super::discard::{self, Discarding};
@@ -93,8 +94,20 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_
             return Err(full);
         }
         kept.extend(&data)?;
+        if let Received::Large { .. } = kept {
+            let_others_go_first().await;
+        }
     }
     Ok(kept)
+}
+
+/// Waits until the requests that this thread has in hand have moved on. Of all large bodies one goes on at a time. A thread
+/// would otherwise read a body to its end, and then the bodies of fifteen others, before it looks at a small request.
+async fn let_others_go_first() {
+    static NEXT: Semaphore = Semaphore::const_new(1);
+    // The semaphore is never closed.
+    let _turn = NEXT.acquire().await;
+    tokio::task::yield_now().await;
 }
 
 /// Returns the length that a client announces. It may be a lie: much may be announced and nothing sent.
@@ -256,15 +269,20 @@ impl Progress {
     }
 }
 
-/// Reserves memory for an answer that is large, so that clients who do not read cannot fill it.
+/// Reserves memory for an answer that is large, so that clients who do not read cannot fill it. An answer that waits takes
+/// memory as well, so only a few may.
 ///
 /// # Errors
-/// There is none before the deadline.
+/// There is no memory before the deadline, or too many answers wait for some.
 pub(super) async fn count_answer(body: Bytes, budget: &Budget, deadline: Instant) -> Result<Bytes, Disposition> {
     if body.len() as u64 <= SMALL_BYTES {
         return Ok(body);
     }
-    match budget.reserve(body.len() as u64, deadline).await {
+    let reserved = match budget.has_few_waiting() {
+        true => budget.reserve(body.len() as u64, deadline).await,
+        false => None,
+    };
+    match reserved {
         Some(reserved) => Ok(budget::counted(body, reserved)),
         None => Err(RequestFailure::AnswersFull.disposition()),
     }

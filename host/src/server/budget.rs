@@ -71,6 +71,16 @@ impl Budget {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
+    /// True if less than a sixteenth of the budget is free.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.units.available_permits() < self.total_units as usize / 16
+    }
+
+    /// True if less than a quarter of the budget is waited for.
+    pub(super) fn has_few_waiting(&self) -> bool {
+        self.waiting_bytes() < u64::from(self.total_units) * UNIT_BYTES / 4
+    }
+
     /// Returns how many bytes are waited for.
     pub(super) fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@
 //! `activity` here; how long it may take is the table's to decide. Must not know bodies.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -35,10 +35,6 @@ pub(super) struct Server {
     pub(super) service: Arc<Service>,
     router: TowerToHyperService<Router>,
 }
-
-/// Address that a request came from; an extension of the request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) IpAddr);
 
 impl Server {
     pub(super) fn new(service: Arc<Service>) -> Self {
@@ -84,7 +80,7 @@ impl Server {
             Some(refused) => Err(refused),
             None => {
                 let mut request = request.map(|body| RequestBody::new(body, Arc::clone(activity)));
-                request.extensions_mut().insert(Caller(activity.peer));
+                request.extensions_mut().insert(Arc::clone(activity));
                 Ok(self.router.call(request))
             }
         };

@@ -43,9 +43,9 @@ use crate::timer;
 use crate::trigger::http::{self as http_trigger, Ids};
 use crate::trigger::open_inference as open_inference_trigger;
 
+use self::activity::Activity;
 use self::body::{Bounds, announced_bytes, count_answer, discard_unless_asked, read};
 use self::budget::Budget;
-use self::connection::Caller;
 pub use self::listener::serve;
 
 /// Azure ML's route.
@@ -321,6 +321,12 @@ async fn call(
         Ok(ids) => ids,
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
+    let activity = head.extensions.get::<Arc<Activity>>();
+    // A client that does not read would have its next answer computed for nothing.
+    if service.answers.is_nearly_full() && activity.is_some_and(|activity| activity.found_answers_full()) {
+        discard_unless_asked(&head.headers, body);
+        return fail(dialect, &ids, &RequestFailure::AnswersFull.disposition());
+    }
     // Before the body is read: what cannot be answered in time need not be sent.
     if service.is_hopeless(&head.headers) {
         discard_unless_asked(&head.headers, body);
@@ -340,7 +346,7 @@ async fn call(
     let mut invocation = http_trigger::invocation(&ids, &head.headers);
     invocation.attributes.extend(attributes);
     invocation.latest = latest;
-    invocation.caller = head.extensions.get().map(|Caller(address)| *address);
+    invocation.caller = activity.map(|activity| activity.peer);
     let payload = dialect.payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
@@ -349,7 +355,10 @@ async fn call(
             let body = std::mem::take(&mut scored.payload.body);
             match count_answer(body, &service.answers, Instant::now() + service.limits.deadline).await {
                 Ok(body) => scored.payload.body = body,
-                Err(disposition) => return fail(dialect, &ids, &disposition),
+                Err(disposition) => {
+                    activity.inspect(|activity| activity.note_answers_full());
+                    return fail(dialect, &ids, &disposition);
+                }
             }
             let (run_ms, cache) = (scored.run_time.as_secs_f64() * 1e3, scored.cache.map(CacheStatus::header));
             tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");

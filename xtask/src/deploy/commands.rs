@@ -171,7 +171,7 @@ impl<'a> Builder<'a> {
         for secret in secrets {
             settings = settings.pair_line(&Word::text(secret.variable.name()), &Word::value_of(&secret.variable));
         }
-        self.az("What the app is told; see the README.", settings.line("--output none"));
+        self.az("Settings of the app; xtask/docs/azure.md explains them.", settings.line("--output none"));
         let restart = self.of_app("az functionapp restart").fixed("--output none");
         self.az("It starts with all of that.", restart);
     }
