@@ -1,8 +1,8 @@
 //! Redis as keys and values: a bucket is one `[stores.<name>]` of `scorebox.toml`.
 //!
-//! Owns the joining of wasi:keyvalue and the contract's `cache` into one type. Must not know addresses, prefixes or
-//! credentials: the host holds them. Where a method takes no `ttl`, the store's `default_ttl` holds, and without one
-//! the value does not expire.
+//! Owns the joining of wasi:keyvalue and the contract's `cache` into one type. Must not know
+//! addresses, prefixes or credentials: the host holds them. If a method takes no `ttl`, the store's
+//! `default_ttl` applies. Without a `default_ttl`, the value does not expire.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub use wit::{Condition, Lifetime};
 /// A key and its value.
 pub type Entry = (String, Vec<u8>);
 
-/// A store.
+/// A store of keys and values.
 #[derive(Debug)]
 pub struct Bucket {
     name: String,
@@ -38,8 +38,10 @@ impl Bucket {
         Ok(bucket)
     }
 
-    /// Names a store, to be opened when it is first used: for `init`, which runs where the image is built and no store
-    /// can be reached. A name that the manifest has not is an error of that first use.
+    /// Names a store that is opened when it is first used.
+    ///
+    /// This is for `init`, which runs where the image is built and no store can be reached. If the
+    /// manifest does not have the name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self { name: name.to_owned(), handle: OnceCell::new() }
@@ -53,7 +55,7 @@ impl Bucket {
         Ok(self.handle.get_or_init(|| opened))
     }
 
-    /// Returns the value, or `None` if the key does not exist.
+    /// Returns the value of a key, or `None` if the key does not exist.
     ///
     /// # Errors
     /// The store does not answer.
@@ -61,7 +63,7 @@ impl Bucket {
         self.handle()?.get(key)
     }
 
-    /// Writes the value.
+    /// Writes the value of a key.
     ///
     /// # Errors
     /// The store does not answer.
@@ -69,7 +71,7 @@ impl Bucket {
         self.handle()?.set(key, value.as_ref())
     }
 
-    /// Writes the value for a while.
+    /// Writes a value that expires after `ttl`.
     ///
     /// # Errors
     /// The store does not answer.
@@ -77,7 +79,8 @@ impl Bucket {
         self.set_if(key, value, Condition::Always, Some(ttl)).map(|_| ())
     }
 
-    /// Writes the value if `condition` holds; false if it did not and nothing was written.
+    /// Writes a value if `condition` holds. Returns false if it did not hold and nothing was
+    /// written.
     ///
     /// # Errors
     /// The store does not answer.
@@ -100,7 +103,7 @@ impl Bucket {
         serde_json::from_slice(&bytes).map(Some).or_fail("stored-json", "a stored value is not the JSON expected")
     }
 
-    /// Writes a value as JSON; without a `ttl` as [`Bucket::set`].
+    /// Writes a value as JSON. Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
     /// The store does not answer, or the value cannot be written as JSON.
@@ -109,7 +112,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Removes the key; a key that does not exist is no error.
+    /// Removes a key. A key that does not exist is not an error.
     ///
     /// # Errors
     /// The store does not answer.
@@ -117,7 +120,7 @@ impl Bucket {
         self.handle()?.delete(key)
     }
 
-    /// Returns true if the key exists.
+    /// Returns true if a key exists.
     ///
     /// # Errors
     /// The store does not answer.
@@ -125,7 +128,7 @@ impl Bucket {
         self.handle()?.exists(key)
     }
 
-    /// Returns one page of keys in no particular order; ask again with its cursor for the next.
+    /// Returns one page of keys, in no particular order. Its cursor gives the next page.
     ///
     /// # Errors
     /// The store does not answer, or never gave this cursor.
@@ -150,7 +153,7 @@ impl Bucket {
         }
     }
 
-    /// Returns key and value of each key, in the order asked for; `None` where a key does not exist.
+    /// Returns each key with its value, in the order of `keys`, or `None` if a key does not exist.
     ///
     /// # Errors
     /// The store does not answer.
@@ -161,15 +164,17 @@ impl Bucket {
     /// Writes all pairs in one round trip, not atomically.
     ///
     /// # Errors
-    /// The store does not answer; some may have been written.
+    /// The store does not answer. Some pairs may have been written.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes all pairs for a while, as [`Bucket::set_many`]; without a `ttl` the store's default holds.
+    /// Writes all pairs in one round trip, not atomically, so that they expire after `ttl`.
+    ///
+    /// Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// The store does not answer; some may have been written.
+    /// The store does not answer. Some pairs may have been written.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
@@ -177,28 +182,30 @@ impl Bucket {
     /// Removes all keys in one round trip, not atomically.
     ///
     /// # Errors
-    /// The store does not answer; some may have been removed.
+    /// The store does not answer. Some keys may have been removed.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         batch::delete_many(self.handle()?, keys)
     }
 
-    /// Adds to a counter and returns the sum; an absent key counts from 0. Atomic.
+    /// Adds to a counter and returns the sum. An absent key counts from 0. The operation is atomic.
     ///
     /// # Errors
-    /// The store does not answer, or the value is no decimal integer.
+    /// The store does not answer, or the value is not a decimal integer.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds to a counter that expires `ttl` after it was first counted, and returns the sum. Atomic.
+    /// Adds to a counter that expires `ttl` after it was first counted, and returns the sum.
+    ///
+    /// The operation is atomic.
     ///
     /// # Errors
-    /// As [`Bucket::increment`].
+    /// Those of [`Bucket::increment`].
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
-    /// Returns how long the key still lives.
+    /// Returns how long a key still lives.
     ///
     /// # Errors
     /// The store does not answer.
@@ -206,7 +213,9 @@ impl Bucket {
         wit::lifetime_of(self.handle()?, key)
     }
 
-    /// Changes the expiry to `ttl` from now, or removes it; false if the key does not exist.
+    /// Changes the expiry of a key to `ttl` from now, or removes the expiry.
+    ///
+    /// Returns false if the key does not exist.
     ///
     /// # Errors
     /// The store does not answer.
@@ -222,7 +231,10 @@ impl Bucket {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
 
-    /// Replaces a value by what `change` makes of it, again and again until nobody came between; returns it.
+    /// Replaces a value by what `change` returns for it, and returns the new value.
+    ///
+    /// If another caller changed the value in the meantime, `change` is called again with the newer
+    /// value.
     ///
     /// # Errors
     /// The store does not answer.
@@ -238,16 +250,18 @@ impl Bucket {
     }
 }
 
-/// A key and the value it had when it was read.
+/// A key and the value that it had when it was read.
 #[derive(Debug)]
 pub struct Snapshot(atomics::Cas);
 
-/// What became of a swap.
+/// Result of a swap.
 #[derive(Debug)]
 pub enum Swap {
-    /// The value was written.
+    /// A swap that wrote the value.
     Done,
-    /// Someone changed the value since it was read; nothing was written. Here is the new one.
+    /// A swap that wrote nothing, because another caller changed the value after it was read.
+    ///
+    /// Contains the key with its newer value.
     Changed(Snapshot),
 }
 
@@ -273,7 +287,9 @@ impl Snapshot {
     }
 }
 
-/// Rounds up, so that a part of a millisecond does not become the zero that the host refuses.
+/// Returns a time in milliseconds, rounded up.
+///
+/// A part of a millisecond must not become the zero that the host refuses.
 fn milliseconds(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The scorer's settings: `[config]` of `scorebox.toml`.
 //!
-//! Owns reading them as typed values. Must not know where the host takes them from. They travel in the image, so none
-//! is a secret.
+//! Owns reading them as typed values. Must not know where the host takes them from. Settings are
+//! part of the image, so none of them is a secret.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub use wit::Error;
 /// Returns a setting, or `None` if it is not set.
 ///
 /// # Errors
-/// The host cannot read it.
+/// The host cannot read the setting.
 pub fn text(name: &str) -> Result<Option<String>, Error> {
     wit::get(name)
 }
@@ -22,7 +22,7 @@ pub fn text(name: &str) -> Result<Option<String>, Error> {
 /// Returns all settings, by name in byte order.
 ///
 /// # Errors
-/// The host cannot read them.
+/// The host cannot read the settings.
 pub fn all() -> Result<Vec<(String, String)>, Error> {
     wit::get_all()
 }
@@ -30,16 +30,18 @@ pub fn all() -> Result<Vec<(String, String)>, Error> {
 /// Returns a setting as a number or any other type with a text form, or `None` if it is not set.
 ///
 /// # Errors
-/// The host cannot read it, or its text is not such a value (`bad-setting`).
+/// The host cannot read the setting, or its text is not a value of this type (`bad-setting`).
 pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> {
     let Some(text) = text(name)? else { return Ok(None) };
     text.parse().map(Some).map_err(|error| bad_setting(name, &text, &error))
 }
 
-/// Returns a setting as a length of time: a whole number and `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
+/// Returns a setting as a length of time, or `None` if it is not set.
+///
+/// The text is a whole number and `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
 ///
 /// # Errors
-/// The host cannot read it, or its text is no length of time (`bad-setting`).
+/// The host cannot read the setting, or its text is not a length of time (`bad-setting`).
 pub fn duration(name: &str) -> crate::Result<Option<Duration>> {
     let Some(text) = text(name)? else { return Ok(None) };
     match parse_duration(&text) {

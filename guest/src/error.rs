@@ -1,17 +1,19 @@
-//! Why there is no answer: building an [`Error`], and what the capabilities' errors become.
+//! Errors of a scorer: building an [`Error`], and converting the errors of capabilities to one.
 //!
-//! Owns the one mapping from a capability's error to a case. Must not know statuses or settlements: the host's table
-//! chooses those by the case.
+//! Owns the one mapping from a capability's error to a case. Must not know statuses or settlements:
+//! the host's table chooses those by the case.
 
 use std::fmt::Display;
 
 use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
-/// What a scorer's functions return.
+/// Result of a scorer's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Returns the error of an input that can never be scored; `code` in kebab-case, `message` for the caller.
+    /// Returns the error of an input that can never be scored.
+    ///
+    /// `code` is in kebab-case, and `message` is for the caller.
     pub fn rejected(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Rejected(Problem::new(code, message))
     }
@@ -26,7 +28,7 @@ impl Error {
         Self::Failed(Problem::new(code, message))
     }
 
-    /// Adds what only the log may hold.
+    /// Adds a detail that only the log may hold.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Display) -> Self {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = &mut self;
@@ -34,7 +36,7 @@ impl Error {
         self
     }
 
-    /// Returns code, message and detail, whatever the case.
+    /// Returns the code, message and detail, which every case has.
     #[must_use]
     pub fn problem(&self) -> &Problem {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = self;
@@ -56,8 +58,8 @@ impl From<Error> for Problem {
     }
 }
 
-// Of each, the caller learns what kind of thing went wrong and no more: names of tensors, stores and settings are the
-// operator's business.
+// The caller only learns what kind of thing went wrong. Names of tensors, stores and settings are
+// for the operator alone.
 
 impl From<model::Error> for Error {
     fn from(error: model::Error) -> Self {
@@ -71,7 +73,10 @@ impl From<model::Error> for Error {
     }
 }
 
-/// A graph gives no answer, which is the scorer's fault: what a caller sends, it should check before.
+/// Returns the error of a graph that gives no answer.
+///
+/// This is the scorer's fault, because a scorer should check what a caller sends before it runs a
+/// graph.
 fn graph_failed(detail: impl Display) -> Error {
     Error::failed("graph", "the scorer's graph gives no answer").with_detail(detail)
 }
@@ -121,7 +126,7 @@ impl From<redis::Error> for Error {
             redis::Error::Timeout => away("no answer in time".to_owned()),
             redis::Error::Disconnected => away("not connected".to_owned()),
             redis::Error::TooLarge(limit) => refused(format!("a reply may have {limit} bytes at most; ask for less")),
-            // It passes: there is no room, or it must not write now.
+            // These errors pass: the server has no room, or must not write at the moment.
             redis::Error::Server(text)
                 if ["OOM", "MISCONF", "NOREPLICAS"].iter().any(|code| text.starts_with(code)) =>
             {
@@ -145,25 +150,26 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// Turns a missing value or any other error into an [`Error`]; a `Result`'s own error becomes the detail.
+/// Turns a missing value or any other error into an [`Error`]; a `Result`'s own error becomes the
+/// detail.
 ///
 /// ```
 /// use scorebox_guest::{Error, OrProblem};
 ///
-/// let age: Result<u8, Error> = "old".parse::<u8>().or_reject("bad-age", "write the age as a number");
+/// let age = "old".parse::<u8>().or_reject("bad-age", "write the age as a number");
 /// assert!(matches!(age, Err(Error::Rejected(problem)) if problem.code == "bad-age"));
 /// ```
 pub trait OrProblem<T>: Sized {
     /// Returns the value, or an error in the case that `make` builds.
     ///
     /// # Errors
-    /// There is no value.
+    /// The value is missing.
     fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T>;
 
     /// Returns the value, or [`Error::Rejected`].
     ///
     /// # Errors
-    /// There is no value.
+    /// The value is missing.
     fn or_reject(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::rejected(code, message))
     }
@@ -171,7 +177,7 @@ pub trait OrProblem<T>: Sized {
     /// Returns the value, or [`Error::Unavailable`].
     ///
     /// # Errors
-    /// There is no value.
+    /// The value is missing.
     fn or_unavailable(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::unavailable(code, message))
     }
@@ -179,7 +185,7 @@ pub trait OrProblem<T>: Sized {
     /// Returns the value, or [`Error::Failed`].
     ///
     /// # Errors
-    /// There is no value.
+    /// The value is missing.
     fn or_fail(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::failed(code, message))
     }

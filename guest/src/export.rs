@@ -1,7 +1,7 @@
-//! The two kinds of scorer, and the macros that make a component of one.
+//! The two kinds of scorer, and the macros that make a component of a scorer.
 //!
-//! Owns the way from an exported function to the author's code and the slot that keeps the scorer between calls. Must
-//! not interpret payloads or tensors.
+//! Owns the way from an exported function to the author's code, and the slot that keeps the scorer
+//! between calls. Must not interpret payloads or tensors.
 
 use std::cell::RefCell;
 
@@ -17,47 +17,55 @@ pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor
 
 /// A scorer of payloads. Name it in [`export_scorer!`](crate::export_scorer).
 ///
-/// A value of the type is one instance: one call at a time, and what it keeps between calls survives until the host
-/// retires it. Do not count on that, as the next call may meet another instance; shared state belongs into a
-/// [`Bucket`](crate::cache::Bucket).
+/// A value of the type is one instance, and serves one call at a time. What it keeps between calls
+/// survives until the host retires the instance. Do not rely on that, because the next call may get
+/// another instance. Shared state belongs into a [`Bucket`](crate::cache::Bucket).
 pub trait Scorer: Sized + 'static {
-    /// What `run` takes: [`Json`](crate::Json) of a type, or the [`Payload`] itself.
+    /// Input of `run`: [`Json`](crate::Json) of a type, or the [`Payload`] itself.
     type Input: FromPayload;
-    /// What `run` answers with.
+    /// Answer of `run`: [`Json`](crate::Json) of a type, or a [`Payload`].
     type Output: IntoPayload;
 
-    /// States the contract. Runs at build time and at start, with no capability granted: calling one traps.
+    /// Returns the contract of the scorer.
+    ///
+    /// It runs at build time and at start, without any capability: calling one traps.
     fn describe() -> Signature;
 
     /// Prepares an instance: reads weights, builds tables.
     ///
     /// # Errors
-    /// The host does not report ready; whatever the case, it logs the problem.
+    /// The instance cannot be prepared. The host logs the problem and does not report ready, for
+    /// every case.
     fn init() -> Result<Self>;
 
     /// Scores one payload.
     ///
     /// # Errors
-    /// There is no answer; the case decides what the platform does next.
+    /// The scorer has no answer. The case decides what the platform does next.
     fn run(&mut self, call: &Invocation, input: Self::Input) -> Result<Self::Output>;
 }
 
-/// A scorer of tensors. Name it in [`export_tensor_scorer!`](crate::export_tensor_scorer); instances as in [`Scorer`].
+/// A scorer of tensors. Name it in [`export_tensor_scorer!`](crate::export_tensor_scorer).
+///
+/// Instances live and keep state as those of a [`Scorer`].
 pub trait TensorScorer: Sized + 'static {
-    /// States the contract, as [`Scorer::describe`].
+    /// Returns the contract of the scorer, as [`Scorer::describe`] does.
     fn describe() -> TensorSignature;
 
-    /// Prepares an instance, as [`Scorer::init`].
+    /// Prepares an instance, as [`Scorer::init`] does.
     ///
     /// # Errors
-    /// The host does not report ready; whatever the case, it logs the problem.
+    /// The instance cannot be prepared. The host logs the problem and does not report ready, for
+    /// every case.
     fn init() -> Result<Self>;
 
-    /// Scores one call's tensors, or several calls' rows joined along axis 0 when the signature is batchable; `calls`
-    /// then has one entry for each joined call.
+    /// Scores the tensors of one call, or the joined rows of several calls.
+    ///
+    /// If the signature is batchable, rows of several calls may be joined along axis 0. Then
+    /// `calls` has one entry for each joined call.
     ///
     /// # Errors
-    /// There is no answer; the case decides what the platform does next.
+    /// The scorer has no answer. The case decides what the platform does next.
     fn run(&mut self, calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>>;
 }
 
@@ -88,7 +96,8 @@ macro_rules! export_scorer {
 
             #[cfg(target_arch = "wasm32")]
             $crate::export::export_scoring! { Component with_types_in $crate::bindings::scoring }
-            // Elsewhere there is nobody to export to, and linkers dislike the names; yet the code counts as used.
+            // Other targets do not have a host to export to, and linkers do not accept the names.
+            // This constant makes the code count as used.
             #[cfg(not(target_arch = "wasm32"))]
             const _: $crate::export::Exports<$crate::Signature, $crate::export::Run> = {
                 use $crate::export::ScorerExport;
@@ -139,14 +148,14 @@ macro_rules! export_tensor_scorer {
     };
 }
 
-/// What a component exports: `describe`, `init` and `run`.
+/// Functions that a component exports: `describe`, `init` and `run`.
 pub type Exports<S, R> = (fn() -> S, fn() -> Result<(), Problem>, R);
-/// `run` of a scorer of payloads.
+/// Type of the function `run` of a scorer of payloads.
 pub type Run = fn(Invocation, Payload) -> Result<Payload>;
-/// `run` of a scorer of tensors.
+/// Type of the function `run` of a scorer of tensors.
 pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTensor>>;
 
-/// The place of the one scorer of an instance; empty until `init` succeeded.
+/// A slot for the one scorer of an instance. It is empty until `init` has succeeded.
 #[derive(Debug)]
 pub struct Slot<S>(RefCell<Option<S>>);
 
@@ -157,10 +166,10 @@ impl<S> Slot<S> {
         Self(RefCell::new(None))
     }
 
-    /// Runs the author's `init` and keeps what it made.
+    /// Runs the author's `init` and keeps the scorer that it returns.
     ///
     /// # Errors
-    /// Those of `init`.
+    /// The author's `init` fails.
     pub fn fill(&self, init: fn() -> Result<S>) -> Result<(), Problem> {
         panic::install(true);
         *self.0.borrow_mut() = Some(init()?);
@@ -170,7 +179,7 @@ impl<S> Slot<S> {
     /// Runs one call on the scorer.
     ///
     /// # Errors
-    /// Those of the call, or there is no scorer.
+    /// The call fails, or the slot is empty.
     pub fn run<T>(&self, call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
         panic::install(true);
         let mut slot = self.0.borrow_mut();
@@ -187,10 +196,10 @@ pub fn describe<T>(describe: fn() -> T) -> T {
     describe()
 }
 
-/// Runs one call with its payload typed.
+/// Runs one call, and converts its payload to a typed input and its answer to a payload.
 ///
 /// # Errors
-/// The payload is no input, the call has no answer, or the answer is no payload.
+/// The payload is not an input, the call has no answer, or the answer cannot become a payload.
 pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
     scorer.run(call, S::Input::from_payload(input)?)?.into_payload()
 }

@@ -1,7 +1,8 @@
 //! The model's graphs: ONNX files that the host runs.
 //!
-//! Owns the way from Rust values to a graph's ports and back. Must not know what computes. A graph runs beside the calls of
-//! other instances; when the call's deadline passes, it is stopped, and the scorer with it.
+//! Owns the way from Rust values to a graph's ports and back. Must not know what computes. A graph
+//! runs in parallel with the calls of other instances. When the call's deadline passes, the graph
+//! is stopped, and the scorer with it.
 //!
 //! ```no_run
 //! use scorebox_guest::graphs::{Graph, Input};
@@ -37,7 +38,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Opens a graph by its name: the file's without `.onnx`, with its folders.
+    /// Opens a graph by its name: the path of its file in the model, without `.onnx`.
     ///
     /// # Errors
     /// The model has no such graph.
@@ -47,14 +48,16 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Names a graph, to be looked for when it is first run: for `init`, which runs where the image is built and no engine
-    /// is there. A name that the model has not is an error of that first run.
+    /// Names a graph that is looked for when it is first run.
+    ///
+    /// This is for `init`, which runs where the image is built and no engine is present. If the
+    /// model does not have the graph, the first run fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self { name: name.to_owned() }
     }
 
-    /// Returns what the graph takes and gives.
+    /// Returns the inputs and outputs of the graph.
     ///
     /// # Errors
     /// The model has no such graph.
@@ -78,7 +81,9 @@ impl Graph {
 pub struct Input(wit::Tensor);
 
 impl Input {
-    /// Returns a tensor of numbers or booleans, row-major. The host refuses a shape that they do not fill.
+    /// Returns a tensor of numbers or booleans, row-major.
+    ///
+    /// The host refuses a shape that the values do not fill.
     pub fn new<T: Element, const RANK: usize>(name: &str, shape: [usize; RANK], values: &[T]) -> Self {
         Self::of(name, &shape, wit::Elements::Plain((T::DTYPE, T::write(values))))
     }
@@ -99,14 +104,14 @@ impl Input {
 }
 
 impl From<crate::NamedTensor> for Input {
-    /// A tensor scorer's input is a graph's as it is, if the ports have one name.
+    /// Converts an input of a tensor scorer to a graph's input with the same name.
     fn from(tensor: crate::NamedTensor) -> Self {
         let crate::NamedTensor { name, dtype, shape, data } = tensor;
         Self(wit::Tensor { name, shape, elements: wit::Elements::Plain((dtype, data)) })
     }
 }
 
-/// What a run gave: a tensor for each output port, in the order of the file.
+/// Outputs of one run: a tensor for each output port, in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Outputs(Vec<wit::Tensor>);
 
@@ -120,7 +125,7 @@ impl Outputs {
         found.or_problem(|| Failure::failed("no-such-output", "the graph has no such output").with_detail(name))
     }
 
-    /// Returns all tensors.
+    /// Returns the tensors of all output ports.
     pub fn iter(&self) -> impl Iterator<Item = Output<'_>> {
         self.0.iter().map(Output)
     }
@@ -152,10 +157,11 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns numbers or booleans, row-major; as a rule borrowed.
+    /// Returns numbers or booleans, row-major. They are borrowed if their bytes are aligned, as is
+    /// usual.
     ///
     /// # Errors
-    /// The elements are of another type: the scorer reads another than the graph gives.
+    /// The elements are of another type: the scorer reads another type than the graph gives.
     pub fn values<T: Element>(self) -> crate::Result<Cow<'a, [T]>> {
         match &self.0.elements {
             wit::Elements::Plain((dtype, data)) if *dtype == T::DTYPE => Ok(T::read(data)),
@@ -163,10 +169,10 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns texts, row-major.
+    /// Returns the texts, row-major.
     ///
     /// # Errors
-    /// The elements are none.
+    /// The elements are not texts.
     pub fn as_texts(self) -> crate::Result<&'a [String]> {
         match &self.0.elements {
             wit::Elements::Texts(texts) => Ok(texts),

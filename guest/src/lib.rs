@@ -1,11 +1,14 @@
-//! Write a scorer for Scorebox: a WebAssembly component with `init` and `run`, as an Azure ML scoring script has.
+//! The SDK for scorers: a scorer is a WebAssembly component with `init` and `run`, as an Azure ML
+//! scoring script has.
 //!
-//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors with a disposition, and wrappers
-//! over everything that the host lends. Must not know the host; the only contract between them is the WIT in `wit/`.
+//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors with a
+//! disposition, and wrappers over everything that the host provides. Must not know the host: the
+//! only contract between them is the WIT in `wit/`.
 //!
 //! # A scorer of payloads
 //!
-//! One request in, one answer out, of any media type; [`Json`] types it.
+//! A scorer of payloads takes one request and returns one answer, of any media type. [`Json`] types
+//! it.
 //!
 //! ```
 //! use scorebox_guest::{Error, Invocation, Json, Result, Scorer, Signature, export_scorer, model};
@@ -37,9 +40,14 @@
 //!         Ok(Self { weights: model::Tensor::open("weights")?.floats()? })
 //!     }
 //!
-//!     fn run(&mut self, _call: &Invocation, Json(request): Json<Request>) -> Result<Json<Answer>> {
+//!     fn run(
+//!         &mut self,
+//!         _call: &Invocation,
+//!         Json(request): Json<Request>,
+//!     ) -> Result<Json<Answer>> {
 //!         if request.features.len() != self.weights.len() {
-//!             return Err(Error::rejected("missing-feature", format!("send {} features", self.weights.len())));
+//!             let message = format!("send {} features", self.weights.len());
+//!             return Err(Error::rejected("missing-feature", message));
 //!         }
 //!         let score = request.features.iter().zip(&self.weights).map(|(x, w)| x * w).sum();
 //!         Ok(Json(Answer { score }))
@@ -51,12 +59,14 @@
 //!
 //! # A scorer of tensors
 //!
-//! Named tensors in, named tensors out: what most models want. The host parses and renders the callers' JSON at native
-//! speed and checks it against the ports, so `run` never sees a misfit.
+//! A scorer of tensors takes and returns named tensors, which suits most models. The host parses
+//! and renders the callers' JSON at native speed. It checks the tensors against the ports, so `run`
+//! never gets tensors that do not fit.
 //!
 //! ```
 //! use scorebox_guest::{
-//!     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+//!     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+//!     export_tensor_scorer,
 //! };
 //!
 //! struct Sum;
@@ -88,7 +98,7 @@
 //!
 //! # Errors
 //!
-//! The case of an [`Error`] decides what the platform does next, so choose it by what would help:
+//! The case of an [`Error`] decides what the platform does next, so choose the case that helps:
 //!
 //! | case | means | HTTP | a message is |
 //! |---|---|---|---|
@@ -96,15 +106,20 @@
 //! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
 //! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered until the queue gives up |
 //!
-//! The caller sees code and message; the detail goes to the log alone. `?` works on the errors of [`model`], [`graphs`] and
-//! [`nn`] (failed), [`cache`], [`redis`] and [`config`] (unavailable; a store that is not configured, a command that is denied or that the
-//! server refuses is failed) and JSON (failed;
-//! a caller's bad JSON is rejected as `invalid-json` before `run`). [`OrProblem`] turns any `Option` or `Result` into
-//! one of the three. A panic is a trap: the host answers 500, logs message and place, and retires the instance.
+//! The caller sees the code and the message. The detail goes only to the log. The operator `?`
+//! converts these errors:
+//!
+//! - Errors of [`model`], [`graphs`] and [`nn`] become failed.
+//! - Errors of [`cache`], [`redis`] and [`config`] become unavailable. But a store that is not
+//!   configured, and a command that is denied or that the server refuses, become failed.
+//! - Errors of JSON become failed. A caller's bad JSON is rejected as `invalid-json` before `run`.
+//!
+//! [`OrProblem`] turns any `Option` or `Result` into one of the three. A panic is a trap: the host
+//! answers 500, logs the message and the location, and retires the instance.
 //!
 //! # Build and run
 //!
-//! A scorer is a package with `crate-type = ["cdylib"]`, and beside it a `scorebox.toml`:
+//! A scorer is a package with `crate-type = ["cdylib"]`, and next to it a `scorebox.toml`:
 //!
 //! ```toml
 //! [scorer]

@@ -1,7 +1,9 @@
-//! Lines for the operator's log: macros over wasi:logging, from [`trace!`](trace) to [`critical!`](critical).
+//! Lines for the operator's log: macros over wasi:logging, from [`trace!`](trace) to
+//! [`critical!`](critical).
 //!
-//! Owns their form: they take what `format!` takes, and the line's context is the module's path. Must not know where
-//! lines go; the host adds the invocation's id. Standard output and error end in the same log.
+//! Owns their form: they take what `format!` takes, and the line's context is the module's path.
+//! Must not know where lines go. The host adds the invocation's id. Standard output and standard
+//! error go to the same log.
 //!
 //! ```no_run
 //! use scorebox_guest::log;
@@ -21,7 +23,7 @@ pub use crate::{
     __log_warn as warn,
 };
 
-/// Writes one line; `context` groups lines, e.g. a module's name.
+/// Writes one line. `context` groups lines, e.g. a module's name.
 pub fn write(level: Level, context: &str, message: Arguments<'_>) {
     match message.as_str() {
         Some(message) => wit::log(level, context, message),
@@ -37,42 +39,42 @@ macro_rules! __log {
     };
 }
 
-/// Logs a step: off unless asked for.
+/// Logs a step of a computation. These lines are off by default.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_trace {
     ($($message:tt)+) => { $crate::__log!(Trace, $($message)+) };
 }
 
-/// Logs something for the author while developing.
+/// Logs a line for the author during development.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_debug {
     ($($message:tt)+) => { $crate::__log!(Debug, $($message)+) };
 }
 
-/// Logs what a normal run says.
+/// Logs a line about a normal run.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_info {
     ($($message:tt)+) => { $crate::__log!(Info, $($message)+) };
 }
 
-/// Logs something to look at; the call goes on.
+/// Logs a problem that should be looked at, but does not end the call.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_warn {
     ($($message:tt)+) => { $crate::__log!(Warn, $($message)+) };
 }
 
-/// Logs why the call is lost.
+/// Logs the reason that a call failed.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_error {
     ($($message:tt)+) => { $crate::__log!(Error, $($message)+) };
 }
 
-/// Logs that the scorer as a whole is in trouble.
+/// Logs a problem of the scorer as a whole.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_critical {

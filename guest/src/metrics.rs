@@ -1,4 +1,4 @@
-//! Measurements of the scorer's own.
+//! Measurements that the scorer makes itself: counters and distributions.
 //!
 //! Owns nothing but their Rust form. Must not know how the host names, bounds or exports them.
 

@@ -1,7 +1,8 @@
 //! The model that ships with the component: its tensors and its files.
 //!
-//! Owns reading them in pieces that the host's limit allows. The elements stay in the host, once for all instances;
-//! copy in what you need, once, in `init`. Must not know what a tensor is used for.
+//! Owns reading them in pieces that the host's limit allows. The elements stay in the host, once
+//! for all instances; copy in what you need, once, in `init`. Must not know what a tensor is used
+//! for.
 
 use std::ops::Range;
 
@@ -10,23 +11,25 @@ use crate::{Dtype, Element};
 
 pub use wit::{Error, ModelInfo, TensorInfo};
 
-/// The host refuses a read of more than 64 MiB; a quarter of it keeps the copy that a read makes small beside an
-/// instance's memory, and costs a call for every four million weights.
+/// Most bytes of one read: a quarter of the 64 MiB that the host allows.
+///
+/// The copy that a read makes stays small compared with an instance's memory, and there is one call
+/// for every four million weights.
 const READ_BYTES: u64 = 16 << 20;
 
-/// Returns name, version, digest and labels of the model that is loaded.
+/// Returns the name, version, digest and labels of the loaded model.
 #[must_use]
 pub fn info() -> ModelInfo {
     wit::info()
 }
 
-/// Returns all tensors' descriptions, by name in byte order.
+/// Returns the descriptions of all tensors, by name in byte order.
 #[must_use]
 pub fn tensors() -> Vec<TensorInfo> {
     wit::tensors()
 }
 
-/// Returns the names of the model's files, in byte order; `/` separates folders.
+/// Returns the names of the model's files, in byte order, with `/` between folders.
 #[must_use]
 pub fn files() -> Vec<String> {
     wit::files()
@@ -48,7 +51,7 @@ pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Reads `count` bytes of a file from `start`; fewer at its end.
+/// Reads `count` bytes of a file from `start`, or fewer at the end of the file.
 ///
 /// # Errors
 /// The model has no such file, it ends before `start`, or `count` exceeds the host's limit.
@@ -103,7 +106,7 @@ impl Tensor {
     /// Reads the elements of a flat range as `f32`.
     ///
     /// # Errors
-    /// As [`Tensor::floats`], or the range does not lie within the tensor.
+    /// Those of [`Tensor::floats`], or the range is not within the tensor.
     pub fn floats_in(&self, range: Range<u64>) -> Result<Vec<f32>, Error> {
         in_pieces(range, READ_BYTES / 4, |start, count| self.inner.floats(start, count))
     }
@@ -144,8 +147,11 @@ impl Tensor {
         })
     }
 
-    /// Reads all elements as `f32`, of whatever type: numbers that are none become the nearest, ties to even; booleans are
-    /// 0 and 1. Class labels and counts that are only compared are better read by [`Tensor::integers`], which is exact.
+    /// Reads all elements of any type as `f32`.
+    ///
+    /// A number that `f32` does not have becomes the nearest one, ties to even. Booleans become 0
+    /// and 1. Read class labels, and counts that are only compared, with [`Tensor::integers`],
+    /// which is exact.
     ///
     /// # Errors
     /// The host refuses the read.
@@ -160,22 +166,26 @@ impl Tensor {
     /// Reads the elements of a flat range as little-endian bytes, in their own type.
     ///
     /// # Errors
-    /// The range does not lie within the tensor.
+    /// The range is not within the tensor.
     pub fn bytes_in(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         // No element is wider than 8 bytes.
         in_pieces(range, READ_BYTES / 8, |start, count| self.inner.bytes(start, count))
     }
 
-    /// Reads rows of axis 0 by index, concatenated, as `f32`: an embedding lookup copies only the rows it needs.
+    /// Reads rows of axis 0 by index, concatenated, as `f32`.
+    ///
+    /// An embedding lookup copies only the rows that it needs.
     ///
     /// # Errors
-    /// As [`Tensor::floats`], an index lies outside axis 0, or the rows together exceed the host's limit.
+    /// Those of [`Tensor::floats`], an index is outside axis 0, or the rows together exceed the
+    /// host's limit.
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }
 }
 
-/// The float that is nearest, the even one of two: Rust's own conversion, as IEEE 754 has it.
+/// Returns the nearest float, or the even one of two: Rust's own conversion, as IEEE 754 defines
+/// it.
 fn nearest(integer: i64) -> f32 {
     integer as f32
 }
@@ -186,7 +196,8 @@ fn in_pieces<T>(
     read: impl Fn(u64, u64) -> Result<Vec<T>, Error>,
 ) -> Result<Vec<T>, Error> {
     let count = range.end.checked_sub(range.start).ok_or(Error::OutOfRange)?;
-    // One read moves the host's answer as it came; an empty range is asked for too, since it may lie outside.
+    // A single read moves the host's answer without a copy. An empty range is read too, because it
+    // may be outside the tensor.
     if count <= piece {
         return read(range.start, count);
     }
@@ -220,7 +231,7 @@ mod tests {
         ] {
             assert_eq!(nearest(integer).to_bits(), f32::to_bits(expected), "{integer}: {}", nearest(integer));
         }
-        // The distance to the integer, exactly, is never more than that of a neighbour.
+        // The exact distance to the integer is never more than that of a neighbouring float.
         for seed in 0..100_000_i64 {
             let integer = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64) >> (seed % 40);
             let float = nearest(integer);

@@ -1,6 +1,7 @@
-//! What a panic leaves behind: one line with its message and place.
+//! The panic hook, which writes one line with the panic's message and location.
 //!
-//! Owns the hook. Must not try to go on: a panic aborts, the host sees a trap, and this line is all that tells why.
+//! Owns the hook. Must not try to go on: a panic aborts, the host sees a trap, and only this line
+//! says why.
 
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
@@ -8,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log::{self, Level};
 
-/// Whether capabilities may be called. `describe` runs without any: there the log itself would trap, and hide the
-/// panic behind a fault of its own.
+/// True if capabilities may be called.
+///
+/// `describe` runs without any. There the log itself would trap, and hide the panic behind a fault
+/// of its own.
 static CAPABLE: AtomicBool = AtomicBool::new(false);
 
 /// Installs the hook, before the author's code runs.

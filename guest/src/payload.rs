@@ -1,6 +1,7 @@
-//! Payloads, typed: what a scorer takes and gives.
+//! Typed payloads: the values that a scorer takes and returns.
 //!
-//! Owns the conversion between bytes with a media type and Rust values. Must not know what a value means.
+//! Owns the conversion between bytes with a media type and Rust values. Must not know what a value
+//! means.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,30 +16,33 @@ const JSON: &str = "application/json";
 
 /// A value that a scorer takes.
 pub trait FromPayload: Sized {
-    /// Reads the value.
+    /// Reads the value from a payload.
     ///
     /// # Errors
-    /// The payload does not hold one; [`Error::Rejected`], as the caller sent it.
+    /// The payload does not hold this type of value. This is [`Error::Rejected`], because the
+    /// caller sent it.
     fn from_payload(payload: Payload) -> Result<Self>;
 }
 
 /// A value that a scorer answers with.
 pub trait IntoPayload {
-    /// Writes the value.
+    /// Writes the value to a payload.
     ///
     /// # Errors
-    /// The value cannot be written; [`Error::Failed`], as the scorer made it.
+    /// The value cannot be written. This is [`Error::Failed`], because the scorer made it.
     fn into_payload(self) -> Result<Payload>;
 }
 
-/// A value that travels as JSON. A body that is not such a value is rejected as `invalid-json`, with line and column.
+/// A value that is sent as JSON. Any other body is rejected as `invalid-json`, with line and
+/// column.
 ///
-/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a reader that may be off by one unit in
-/// the last place, a short decimal costs 1 to 2 ns more, and a number with 17 digits 12 to 20 ns. A field under
-/// `#[serde(flatten)]` or in an untagged enum is an `f64` first, so declare it as `f64` if its last bit matters.
+/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a reader
+/// that may be off by one unit in the last place, a short decimal costs 1 to 2 ns more, and a
+/// number with 17 digits 12 to 20 ns. A field under `#[serde(flatten)]` or in an untagged enum is
+/// an `f64` first, so declare it as `f64` if its last bit matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(
-    /// The value.
+    /// The value itself, without JSON.
     pub T,
 );
 
@@ -77,13 +81,13 @@ impl Payload {
 }
 
 impl Invocation {
-    /// Returns the first attribute of a lower-case name, e.g. an HTTP header.
+    /// Returns the first attribute with a lower-case name, e.g. an HTTP header.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(attribute, _)| attribute == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns the time that the host granted when the call began.
+    /// Returns the time that the host granted when the call began. `None` if it set no limit.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))

@@ -1,8 +1,9 @@
 //! Redis beyond keys and values: hashes, sorted sets, streams, pipelines, transactions.
 //!
-//! Owns the building of commands and the reading of replies. Must not know addresses, prefixes or credentials: the host
-//! holds them, and puts the store's prefix before every key. A store allows the commands that its `commands` in
-//! `scorebox.toml` lists. An expiry is the command's own; the store's `default_ttl` holds for [`cache`](crate::cache) alone.
+//! Owns the building of commands and the reading of replies. Must not know addresses, prefixes or
+//! credentials: the host holds them, and puts the store's prefix before every key. A store allows
+//! the commands that its `commands` in `scorebox.toml` lists. Give an expiry with the command
+//! itself: the store's `default_ttl` applies only to [`cache`](crate::cache).
 //!
 //! ```no_run
 //! use scorebox_guest::redis::{Command, Connection};
@@ -36,18 +37,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a store by its name in `scorebox.toml`. Nothing is connected to yet.
+    /// Opens a store by its name in `scorebox.toml`. This does not connect to the store yet.
     ///
     /// # Errors
-    /// The manifest has no store of this name, or allows it no command.
+    /// The manifest has no store of this name, or allows no command for it.
     pub fn open(name: &str) -> Result<Self, Error> {
         let connection = Self::lazy(name);
         connection.handle()?;
         Ok(connection)
     }
 
-    /// Names a store, to be opened when it is first used: for `init`, which runs where the image is built and no store
-    /// can be reached. A name that the manifest has not is an error of that first use.
+    /// Names a store that is opened when it is first used.
+    ///
+    /// This is for `init`, which runs where the image is built and no store can be reached. If the
+    /// manifest does not have the name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self { name: name.to_owned(), handle: OnceCell::new() }
@@ -69,7 +72,7 @@ impl Connection {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip and returns what became of each.
+    /// Sends all commands in one round trip, and returns the reply or the error of each.
     ///
     /// # Errors
     /// Nothing was sent.
@@ -81,11 +84,13 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.map(Reply)).collect())
     }
 
-    /// Executes all commands together, or none, and returns their replies; one that fails while it is executed is a
-    /// [fault](Value::fault).
+    /// Executes all commands together, or none, and returns their replies.
+    ///
+    /// The reply of a command that fails while it is executed is a [fault](Value::fault).
     ///
     /// # Errors
-    /// Nothing was executed, or nobody knows: the connection broke.
+    /// Nothing was executed. If the connection broke, it is unknown whether the commands were
+    /// executed.
     pub fn transaction<C: Into<Command>>(&self, commands: impl IntoIterator<Item = C>) -> Result<Vec<Reply>, Error> {
         let replies = self.handle()?.transaction(&all(commands))?;
         Ok(replies.into_iter().map(Reply).collect())
@@ -139,12 +144,12 @@ impl<A: AsRef<[u8]>> From<Vec<A>> for Command {
     }
 }
 
-/// A reply.
+/// A reply to a command.
 #[derive(Debug, Clone)]
 pub struct Reply(wit::Reply);
 
 impl Reply {
-    /// Returns the whole.
+    /// Returns the whole reply as one value.
     #[must_use]
     pub fn value(&self) -> Value<'_> {
         Value { nodes: &self.0.nodes, index: self.0.root }
@@ -159,19 +164,19 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Returns what it is.
+    /// Returns the node that holds this value.
     #[must_use]
     pub fn node(self) -> &'a Node {
         self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
     }
 
-    /// Returns true if there is nothing: no such key, field or member.
+    /// Returns true if the value is nil: the key, field or member does not exist.
     #[must_use]
     pub fn is_nil(self) -> bool {
         matches!(self.node(), Node::Nil)
     }
 
-    /// Returns a whole number, or a string that is one.
+    /// Returns the value if it is a whole number, or a string that is one.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         match self.node() {
@@ -180,7 +185,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns a number, or a string that is one.
+    /// Returns the value if it is a number, or a string that is one.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "as every reading of a whole number as a floating-point one")]
     pub fn as_f64(self) -> Option<f64> {
@@ -191,7 +196,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns true or false, or what stands for them: 1 and 0.
+    /// Returns the value if it is a boolean, or one of the integers for it: 1 and 0.
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         match self.node() {
@@ -201,13 +206,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns a string that is UTF-8.
+    /// Returns the value if it is a string in UTF-8.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// Returns the bytes of a string.
+    /// Returns the bytes of the value if it is a string.
     #[must_use]
     pub fn as_bytes(self) -> Option<&'a [u8]> {
         match self.node() {
@@ -217,7 +222,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the error that stands here in the place of a value.
+    /// Returns the text of the error if the value is an error.
     #[must_use]
     pub fn fault(self) -> Option<&'a str> {
         match self.node() {
@@ -226,14 +231,17 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the items of a list or set; none if it is neither.
+    /// Returns the items of a list or set. Other values have no items.
     pub fn items(self) -> impl Iterator<Item = Self> {
         let items = if let Node::Array(items) = self.node() { items.as_slice() } else { &[] };
         items.iter().map(move |index| self.at(*index))
     }
 
-    /// Returns the pairs of a map, of a list of pairs (members and scores, ids and entries), or of a list in which they
-    /// alternate (the fields of a stream's entry); none if it is none of these.
+    /// Returns the pairs of a map, of a list of pairs, or of a list in which keys and values
+    /// alternate.
+    ///
+    /// Lists of pairs are members and scores, or ids and entries. The fields of a stream's entry
+    /// alternate. Other values have no pairs.
     #[must_use]
     pub fn pairs(self) -> Vec<(Self, Self)> {
         if let Node::Map(pairs) = self.node() {
@@ -251,14 +259,16 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Returns the value beside a key among the [pairs](Self::pairs).
+    /// Returns the value of a key among the [pairs](Self::pairs).
     #[must_use]
     pub fn field(self, key: &str) -> Option<Self> {
         self.pairs().into_iter().find(|(found, _)| found.as_bytes() == Some(key.as_bytes())).map(|(_, value)| value)
     }
 
-    /// Returns the value as JSON: a string that is not UTF-8 as its bytes, a map as an object, NaN, infinity and a fault
-    /// as null.
+    /// Returns the value as JSON.
+    ///
+    /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. NaN,
+    /// infinity and a fault become null.
     #[must_use]
     pub fn to_json(self) -> Json {
         match self.node() {
@@ -276,7 +286,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Children stand before their parents, so reading on always ends.
+    /// Returns the child at an index.
+    ///
+    /// Children come before their parents, so following them always ends. Any other index gives
+    /// nil.
     fn at(self, index: u32) -> Self {
         let index = if index < self.index { index } else { u32::MAX };
         Self { nodes: self.nodes, index }

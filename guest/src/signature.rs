@@ -1,7 +1,7 @@
-//! Builders for what `describe` returns.
+//! Builders for the signatures that `describe` returns.
 //!
-//! Owns their defaults. Must not check anything: the host and the packager check signatures, for guests in any
-//! language.
+//! Owns their defaults. Must not check anything: the host and the packager check signatures, for
+//! guests in any language.
 
 use crate::{Dtype, Example, Payload, Port, Shape, Signature, TensorSignature};
 
@@ -19,21 +19,23 @@ impl Signature {
         Self::any().accepts(["application/json"]).produces(["application/json"])
     }
 
-    /// Names the media types that the scorer takes, preferred first.
+    /// Names the media types that the scorer takes, the preferred one first.
     #[must_use]
     pub fn accepts<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.input.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Names the media types that the scorer gives, preferred first.
+    /// Names the media types that the scorer gives, the preferred one first.
     #[must_use]
     pub fn produces<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.output.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Gives the input's JSON Schema (2020-12), as text. The host refuses a request that does not conform.
+    /// Gives the input's JSON Schema (2020-12), as text.
+    ///
+    /// The host refuses a request that does not conform.
     #[must_use]
     pub fn input_schema(mut self, schema: impl Into<String>) -> Self {
         self.input.json_schema = Some(schema.into());
@@ -47,21 +49,26 @@ impl Signature {
         self
     }
 
-    /// Adds an input that `run` answers; its media type is the first that the scorer takes, so name those before.
+    /// Adds an example of an input that `run` answers.
+    ///
+    /// Its media type is the first that the scorer takes, so name the media types before.
     #[must_use]
     pub fn input_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.input.add_example(name, body.into());
         self
     }
 
-    /// Adds an answer, as [`Signature::input_example`].
+    /// Adds an example of an answer.
+    ///
+    /// Its media type is the first that the scorer gives, so name the media types before.
     #[must_use]
     pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.output.add_example(name, body.into());
         self
     }
 
-    /// Declares that equal payloads always give equal answers, so that the host may answer from its cache.
+    /// Declares that equal payloads always give equal answers, so that the host may answer from its
+    /// cache.
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.deterministic = true;
@@ -102,7 +109,7 @@ impl TensorSignature {
         self
     }
 
-    /// Adds an input, as the JSON that a caller would post.
+    /// Adds an example of an input, as the JSON that a caller would post.
     #[must_use]
     pub fn example(mut self, name: &str, json: impl Into<Vec<u8>>) -> Self {
         self.examples.push(Example { name: name.to_owned(), value: Payload::new("application/json", json) });
@@ -111,7 +118,7 @@ impl TensorSignature {
 }
 
 impl Port {
-    /// Returns a port; `None` is an open dimension, e.g. the batch.
+    /// Returns a port. `None` in the shape is an open dimension, e.g. the batch.
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
         Self { name: name.into(), dtype, shape: shape.into() }
     }

@@ -1,15 +1,16 @@
-//! Tensors by value: what a tensor scorer takes and gives, as Rust numbers.
+//! Tensors by value: the Rust numbers that a tensor scorer takes and returns.
 //!
-//! Owns the conversion between little-endian bytes and numbers. Must not know the model's tensors, which stay in the
-//! host: see [`model`](crate::model).
+//! Owns the conversion between little-endian bytes and numbers. Must not know the model's tensors,
+//! which stay in the host: see [`model`](crate::model).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
 
-/// A Rust number that a tensor can hold. For `f16` and `bf16`, which Rust lacks, use the bytes in
-/// [`NamedTensor::data`].
+/// A Rust number that a tensor can hold.
+///
+/// Rust does not have `f16` and `bf16`. For these, use the bytes in [`NamedTensor::data`].
 pub trait Element: Copy + sealed::Sealed {
     /// The tensor's element type.
     const DTYPE: Dtype;
@@ -22,7 +23,7 @@ pub trait Element: Copy + sealed::Sealed {
 }
 
 mod sealed {
-    /// Keeps [`Element`](super::Element) to the types of the contract.
+    /// Limits [`Element`](super::Element) to the types of the contract.
     pub trait Sealed {}
 }
 
@@ -34,7 +35,8 @@ macro_rules! elements {
             const DTYPE: Dtype = Dtype::$dtype;
 
             fn read(bytes: &[u8]) -> Cow<'_, [Self]> {
-                // WebAssembly is little-endian, and its allocators align for every number; nothing promises the latter.
+                // WebAssembly is little-endian, and its allocators align for every number. Nothing
+                // guarantees the alignment, so the bytes may have to be copied.
                 match bytemuck::try_cast_slice(bytes) {
                     Ok(numbers) => Cow::Borrowed(numbers),
                     Err(_) => bytes.as_chunks().0.iter().map(|bytes| Self::from_le_bytes(*bytes)).collect(),
@@ -87,16 +89,20 @@ impl fmt::Display for Dtype {
 }
 
 impl NamedTensor {
-    /// Returns a tensor of these values, row-major. The host refuses an answer whose shape and values disagree.
+    /// Returns a tensor of these values, row-major.
+    ///
+    /// The host refuses an answer whose shape and values disagree.
     pub fn new<T: Element, const RANK: usize>(name: impl Into<String>, shape: [usize; RANK], values: &[T]) -> Self {
         let shape = shape.iter().map(|size| *size as u64).collect();
         Self { name: name.into(), dtype: T::DTYPE, shape, data: T::write(values) }
     }
 
-    /// Returns the values, row-major; borrowed from the tensor's bytes if those are aligned, as they are in a scorer.
+    /// Returns the values, row-major.
+    ///
+    /// They are borrowed if the tensor's bytes are aligned, as they are in a scorer.
     ///
     /// # Errors
-    /// The tensor's dtype is another: the scorer reads another type than its port declares.
+    /// The tensor has another type: the scorer reads another type than its port declares.
     pub fn values<T: Element>(&self) -> Result<Cow<'_, [T]>> {
         if self.dtype == T::DTYPE {
             return Ok(T::read(&self.data));
@@ -113,7 +119,7 @@ impl NamedTensor {
 /// The inputs of one call: a tensor for each input port, in the signature's order.
 #[derive(Debug, Clone)]
 pub struct Inputs(
-    /// The tensors.
+    /// Tensors in the order of the ports.
     pub Vec<NamedTensor>,
 );
 
@@ -141,7 +147,7 @@ mod tests {
             let tensor = NamedTensor::new("x", [values.len()], values);
             assert_eq!(tensor.data, bytes);
             assert_eq!(tensor.values::<T>().unwrap(), values);
-            // Whatever the alignment.
+            // The alignment of the bytes does not matter.
             let shifted = [&[0], bytes].concat();
             assert_eq!(*T::read(&shifted[1..]), *values);
         }

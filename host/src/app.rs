@@ -1,7 +1,7 @@
-//! An app folder, loaded: manifest, model, stores and scorer put together.
+//! Loaded app folder: manifest, model, stores and scorer put together.
 //!
-//! Owns the order in which they are read, for `serve`, `invoke`, `check` and the packager alike. Must not know how calls
-//! arrive.
+//! Owns the order in which they are loaded, for `serve`, `invoke`, `check` and the packager alike.
+//! Must not know how calls arrive.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,55 +32,57 @@ use crate::scorer::signature::{Port, Signature};
 use crate::scorer::{Scorer, WIT_VERSION};
 use crate::stores;
 
-/// What was loaded, for people, pipelines and the image's labels.
+/// Report about a loaded app, for people, pipelines and the labels of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
-    /// `scorer.name`.
+    /// Name of the scorer, from `scorer.name`.
     pub name: String,
-    /// `scorer.version`; empty if not given.
+    /// Version of the scorer, from `scorer.version`. Empty if it is not set.
     pub version: String,
-    /// `scoring` or `tensor-scoring`.
+    /// World of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
-    /// The version of the WIT contract.
+    /// Version of the WIT contract.
     pub wit_version: String,
-    /// `sha256:` and 64 hex digits, of the component's file; none where a graph is served itself.
+    /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
+    /// itself.
     pub component_digest: Option<String>,
-    /// `sha256:` and 64 hex digits, over the model's files; none without a model.
+    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` without a model.
     pub model_digest: Option<String>,
-    /// Where the code comes from: the packager, for a CPU level, or compiled at start; or which graph, and by what.
+    /// Source of the code: precompiled by the packager for a CPU level, compiled at start, or a
+    /// graph and its engine.
     pub code: String,
-    /// What `describe` stated.
+    /// Signature that `describe` returned.
     pub signature: Value,
 }
 
-/// A scorer that has passed `describe`, not yet `init`.
+/// Loaded app whose scorer has passed `describe`, but not yet `init`.
 pub struct App {
-    /// Its settings.
+    /// Settings of the app.
     pub manifest: Manifest,
-    /// What runs.
+    /// Scorer of the app, ready for `init`.
     pub scorer: Scorer,
     code: Code,
     model: Arc<Model>,
 }
 
-/// What computes.
+/// Executable part of a scorer: a linked component or an ONNX graph.
 enum Code {
     Component {
         compiled: Compiled,
-        /// Names of the graphs that it may call.
+        /// Names of the graphs that the component may call.
         graphs: Vec<String>,
     },
-    /// The name of the graph's file.
+    /// A graph, with the name of its file.
     Graph(String),
 }
 
-/// What becomes of a graph's file, and in which time, before this process loads it.
+/// Trial of a graph's file within a time limit, before this process loads the file.
 pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
 
-/// Nothing: the file was tried before.
+/// Accepts a graph's file without a trial, because the file was tried before.
 ///
 /// # Errors
-/// None.
+/// Never returns an error.
 pub fn untried(_file: &Path, _limit: Duration) -> Result<(), StartupError> {
     Ok(())
 }
@@ -89,7 +91,7 @@ impl App {
     /// Loads an app's component, model and stores. A store connects when it is first used.
     ///
     /// # Errors
-    /// Any part is missing or unusable; the error says which and how to mend it.
+    /// Fails if a part is missing or unusable. The error names the part and the fix.
     pub async fn load(
         manifest: Manifest,
         environment: Environment<'_>,
@@ -101,7 +103,7 @@ impl App {
     /// Loads an app as [`App::load`] does, after a trial of each graph.
     ///
     /// # Errors
-    /// As [`App::load`], or the trial fails.
+    /// Fails as [`App::load`] does, or if a trial fails.
     async fn load_after(
         trial: Trial<'_>,
         proof: Proof,
@@ -109,7 +111,7 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        // A source is told apart before anything is opened.
+        // A component that is only a source is refused before anything is opened.
         if manifest.scorer.component.is_some() {
             component::file(&manifest)?;
         }
@@ -154,7 +156,7 @@ impl App {
         }
     }
 
-    /// What was loaded.
+    /// Returns the report about the loaded app.
     #[must_use]
     pub fn report(&self) -> CheckReport {
         CheckReport {
@@ -173,7 +175,7 @@ impl App {
     }
 }
 
-/// The graph that is the scorer, where no component is: its name in the model, and its file.
+/// Returns the graph that is served without a component: its name in the model, and its file.
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
@@ -181,7 +183,7 @@ fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf),
     Ok((name.to_owned(), if path.is_dir() { path.join(name) } else { path }))
 }
 
-/// All graphs of the model, for a component that calls some.
+/// Loads all graphs of the model, for a component that calls some of them.
 #[cfg(feature = "graphs")]
 async fn graphs(
     trial: Trial<'_>,
@@ -202,12 +204,12 @@ async fn graphs(
     Ok(graphs)
 }
 
-/// The model that the manifest names; a scorer may have none.
+/// Opens the model that the manifest names. A scorer may have none.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
     manifest.scorer.model.as_deref().map_or_else(|| Ok(Model::empty()), Model::open)
 }
 
-/// What instances share.
+/// Returns the capabilities that all instances share.
 pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTreeMap<String, Store>) -> Capabilities {
     Capabilities {
         scorer: manifest.scorer.name.as_str().into(),
@@ -224,11 +226,13 @@ pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTree
     }
 }
 
-/// Checks an app folder as `serve` would start it, `init` included, with every store in memory: what the packager asks
-/// before it makes an image, where no deployment's Redis can be reached.
+/// Checks an app folder as `serve` would start it, `init` included, but with every store in memory.
+///
+/// The packager does this before it creates an image, because it cannot connect to the Redis of a
+/// deployment.
 ///
 /// # Errors
-/// As starting it, or a graph's trial.
+/// Fails if the app would not start, or if the trial of a graph fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     crate::machine::check(1)?;
     let runtime = runtime()?;
@@ -236,10 +240,11 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
     Ok(app.report())
 }
 
-/// The same, and that the scorer answers a sample as it should.
+/// Checks an app folder as `check` does, and that the scorer returns the expected answer to a
+/// sample.
 ///
 /// # Errors
-/// As starting it, or the answer is another one.
+/// Fails as `check` does, or if the scorer returns another answer.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub fn check_by(app: &Path, sample: &crate::sample::Sample, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
@@ -255,23 +260,24 @@ pub fn check_by(app: &Path, sample: &crate::sample::Sample, trial: Trial<'_>) ->
     })
 }
 
-/// What to do about another answer than the sample's.
+/// Fix for a scorer that does not return the sample's answer.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if it was meant to answer otherwise, write the \
                               sample's outputs anew";
 
-/// An app as `serve` would start it, with every store in memory.
+/// Loads an app and runs `init` as `serve` would, but with every store in memory.
 async fn started(app: &Path, trial: Trial<'_>, handle: &tokio::runtime::Handle) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
-    // Stores stay in memory; where the engine's library is, is no matter of the deployment.
+    // All stores stay in memory. The path of the engine's library does not depend on the
+    // deployment.
     let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
     let app = App::load_after(trial, Proof::Digests, manifest, &environment, handle.clone()).await?;
     app.scorer.warm_up().await?;
     Ok(app)
 }
 
-/// Threads for a check, or for `init` where an image is built.
+/// Starts the threads for a check, or for `init` during the build of an image.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -282,7 +288,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
 
 fn signature_json(scorer: &Scorer) -> Value {
     let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
-    // What each column of an output stands for that was a list of maps.
+    // If an output was a list of maps, its classes name the columns.
     let output = |output: &Port| {
         let mut described = port(output);
         let classes = scorer.classes().find(|(name, _)| *name == output.name);

@@ -1,7 +1,8 @@
-//! From an app's files to a component that can be linked: precompiled code if there is some, else by compiling.
+//! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
+//! component.
 //!
-//! Owns the choice between the two and the texts about a component's file. Must not know worlds or capabilities; what
-//! precompiled code is, knows `precompiled`.
+//! Owns the choice between the two, and the texts about a component's file. Must not know worlds or
+//! capabilities. `precompiled` knows what precompiled code is.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,12 @@ use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::precompiled;
 
-/// A component, ready to be linked.
+/// Component that is ready to be linked.
 #[derive(Clone)]
 pub struct Compiled {
-    /// Its code and its type.
+    /// Code and type of the component.
     pub component: Component,
-    /// `sha256:` and 64 hex digits, of the `.wasm` file's bytes.
+    /// Digest of the `.wasm` file: `sha256:` and 64 hex digits.
     pub digest: String,
     /// True if the code holds the state after `init`, which must not be called again.
     pub snapshot: bool,
@@ -27,7 +28,8 @@ pub struct Compiled {
 /// Loads the manifest's component.
 ///
 /// # Errors
-/// It is a source, or unusable; the precompiled code does not fit, or there is none and this host cannot compile.
+/// Fails if the manifest names a source, or if the component is unusable. Fails, too, if the
+/// precompiled code does not fit, or if there is none and this host cannot compile.
 pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupError> {
     let path = file(manifest)?;
     match &manifest.precompiled {
@@ -44,10 +46,10 @@ pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupErr
     }
 }
 
-/// The component's file; a source has none.
+/// Returns the component's file.
 ///
 /// # Errors
-/// The manifest names a source.
+/// Fails if the manifest names no component, or names a source, which is not a file.
 pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Ok(path.clone()),
@@ -70,14 +72,15 @@ pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
 /// Reads a component's file.
 ///
 /// # Errors
-/// It cannot be read, or is not a component.
+/// Fails if the file cannot be read, or is not a component.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
     let fail =
         |problem: String, fix: &str| StartupError::Component { path: path.to_path_buf(), problem, fix: fix.to_owned() };
     let bytes = std::fs::read(path).map_err(|error| {
         fail(format!("cannot be read: {error}"), "build it and stage an app with `cargo xtask build --manifest FILE`")
     })?;
-    // A core module and a component differ in the second half of the version field (component-model binary format).
+    // A core module and a component differ in the second half of the version field (component-model
+    // binary format).
     match bytes.get(..8) {
         Some(b"\0asm\x0d\0\x01\0") => Ok(bytes),
         Some(b"\0asm\x01\0\0\0") => Err(fail(
@@ -88,7 +91,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
     }
 }
 
-/// `sha256:` and 64 hex digits.
+/// Returns the digest of bytes: `sha256:` and 64 hex digits.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
@@ -108,7 +111,7 @@ fn compile(_: &Engine, path: &Path, _: &[u8]) -> Result<Component, StartupError>
     })
 }
 
-/// The error for bytes that the compiler refuses.
+/// Returns the error for bytes that the compiler refuses.
 #[cfg(feature = "compiler")]
 pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
     StartupError::Component {

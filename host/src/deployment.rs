@@ -1,7 +1,8 @@
-//! What differs from one place where a scorer runs to the next: the environment.
+//! Environment of the process, which differs between the places where a scorer runs.
 //!
-//! Owns the names of the variables and reads them, once, at the edge. Must not know what the values are used for. A
-//! variable's value never appears in a message: it may hold a password.
+//! Owns the names of the environment variables and reads them, once, at the edge of the program.
+//! Must not know what the values are used for. The value of a variable never appears in a message,
+//! because it may hold a password.
 
 use std::path::{Path, PathBuf};
 
@@ -11,78 +12,90 @@ use crate::manifest::{Limits, StoreSection};
 use crate::memory;
 use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 
-/// The port that the Functions host asks its custom handler to listen on.
+/// Name of the variable with the port on which the Functions host asks its custom handler to
+/// listen.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
-/// The id that the Functions host gives each process that it starts; nobody else sets it.
+/// Name of the variable with the id that the Functions host gives to each process that it starts.
+/// No other platform sets it.
 pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
 
-/// What is logged, as `level` or `target=level,…`; `info` when unset.
+/// Name of the variable with the log filter: `level` or `target=level,…`. The default is `info`.
 pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
-/// `text` or `json`; unset: text on a terminal, JSON elsewhere.
+/// Name of the variable with the log format: `text` or `json`. The default is text on a terminal,
+/// and JSON elsewhere.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
-/// The library that runs graphs; unset: looked for beside the program.
+/// Name of the variable with the path of the library that runs graphs. By default the library is
+/// searched near the program.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
-/// Reads variables; a test hands over its own.
+/// Function that reads an environment variable. A test passes its own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
-/// The process's own environment.
+/// Reads a variable from the process's own environment.
 #[must_use]
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Cores that this process may use: a container's share, not the machine's.
+/// Returns the number of cores that this process may use: those of the container, not those of the
+/// machine.
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// More than one, so that calls that wait for a store, or that run long, leave room for those that do not.
+/// Instances per core, unless the manifest sets a number. With several, calls that wait for a store
+/// or run long leave room for other calls.
 const INSTANCES_PER_CORE: usize = 4;
 
-/// Instances that may exist at a time.
+/// Returns the most instances that may exist at a time.
 #[must_use]
 pub fn most_instances(limits: &Limits) -> usize {
     limits.instances.unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
-/// Runs of a graph at a time: each has a core, and holds the whole model.
+/// Returns the most runs of a graph at a time. Each run has a core, and holds the whole model.
 #[must_use]
 pub fn most_sessions(limits: &Limits) -> usize {
     cores().min(most_instances(limits))
 }
 
-/// Part of the memory that all bodies may take, and all answers as much again: the rest is for instances and the model.
+/// Divisor of the memory that all request bodies may take. All responses may take the same amount
+/// again. The rest is for instances and the model.
 const BODIES_PART: u64 = 8;
 
-/// Most that all bodies may take unless the manifest says otherwise: a hundred of the default largest size.
+/// Most memory of all bodies unless the manifest sets it, in bytes: a hundred bodies of the default
+/// largest size.
 const BODIES_MOST_BYTES: u64 = 1 << 30;
 
-/// Memory of all bodies that are read or scored at a time, in bytes. One body of the largest size always has room.
+/// Returns the memory of all bodies that are read or scored at a time, in bytes. One body of the
+/// largest size always has room.
 #[must_use]
 pub fn bodies_bytes(limits: &Limits) -> u64 {
     let derived = || (memory::available_bytes() / BODIES_PART).min(BODIES_MOST_BYTES);
     limits.bodies_bytes.unwrap_or_else(derived).max(limits.body_bytes)
 }
 
-/// Part of the memory that all instances may take together. The rest is for bodies, answers, the model's pages and the host.
+/// Divisor of the memory that all instances may take together. The rest is for bodies, responses,
+/// the model's pages and the host.
 const INSTANCES_PART: u64 = 2;
 
-/// Linear memory of all instances together, in bytes. One instance of the largest size always has room, if the container has
-/// that much.
+/// Returns the linear memory of all instances together, in bytes.
+///
+/// Half of it is divided into equal shares, and the other half is for instances that need more than
+/// their share.
 #[must_use]
 pub fn instances_bytes(limits: &Limits) -> u64 {
     limits.instances_bytes.unwrap_or_else(|| memory::available_bytes() / INSTANCES_PART)
 }
 
-/// The port that the environment asks for, if it does.
+/// Returns the port that the environment sets, if there is one.
 ///
 /// # Errors
-/// The variable holds something that is no port.
+/// Fails if the variable does not hold a port.
 pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
     let text = environment(PORT_VARIABLE).filter(|text| !text.trim().is_empty());
     let port = text.map(|text| text.trim().parse()).transpose();
@@ -93,14 +106,17 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
     })
 }
 
-/// Whether the Functions host started this process, and will start another when it ends.
+/// True if the Functions host started this process, and so starts another one when it ends.
 #[must_use]
 pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
-/// Where the library is that runs graphs: what the variable names, else `lib/scorebox/` or `engine/` beside one of the three
-/// folders around the program. In an image that is `/usr/lib/scorebox`, in a clone `target/engine`.
+/// Returns the path of the library that runs graphs.
+///
+/// The variable may set it. Otherwise the library is in `lib/scorebox/` or `engine/` next to one of
+/// the three folders around the program. In an image that is `/usr/lib/scorebox`, and in a clone
+/// `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {
@@ -112,18 +128,18 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     places.find(|place| place.is_file()).unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
 }
 
-/// What a store is connected by.
+/// Address and credentials for connecting to a store.
 pub struct Connection {
-    /// Where it is.
+    /// Address of the Redis server.
     pub endpoint: Endpoint,
-    /// Who we are to it.
+    /// Credentials of the host at the Redis server.
     pub credentials: Credentials,
 }
 
-/// Returns what a store is connected by, or `None` if the store is to be kept in memory.
+/// Returns the address and credentials of a store, or `None` if the store is to be kept in memory.
 ///
 /// # Errors
-/// The variable holds something that is not a Redis URL.
+/// Fails if the variable holds something that is not a Redis URL.
 pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Option<Connection>, StartupError> {
     let value = |variable: &str| environment(variable).filter(|value| !value.trim().is_empty());
     let Some(url) = value(&section.url_variable) else { return Ok(None) };
@@ -137,7 +153,8 @@ pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Opt
     Ok(Some(Connection { endpoint, credentials }))
 }
 
-/// Who gives tokens of Microsoft Entra ID here, by the variables that Azure's platforms set.
+/// Returns the source of Microsoft Entra ID tokens, found by the variables that Azure's platforms
+/// set.
 fn platform(environment: Environment<'_>) -> Platform {
     let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {

@@ -1,7 +1,8 @@
-//! The WebAssembly engine: its settings, its clock, and where instances get their memory.
+//! WebAssembly engine: its settings, its clock, and the memory of instances.
 //!
-//! Owns `engine_config`, the one place where the engine is set up for host and packager alike, and the epoch ticker that
-//! lets the host interrupt a guest. Must not know components, worlds, capabilities or calls.
+//! Owns `engine_config`, the one place where the engine is set up for host and packager alike, and
+//! the epoch ticker, which lets the host interrupt a guest. Must not know components, worlds,
+//! capabilities or calls.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,60 +11,75 @@ use wasmtime::{Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocation
 
 use crate::error::StartupError;
 
-/// Names the engine and its settings in precompiled code. The number goes up with every change to `engine_config` that
-/// changes compiled code; the version is the one in `Cargo.lock`.
+/// Name of the engine and its settings in precompiled code.
+///
+/// The last number goes up with every change to `engine_config` that changes compiled code. The
+/// version is the one in `Cargo.lock`.
 pub const ENGINE: &str = "wasmtime 48.0.8, scorebox 1";
 
-/// How often a running guest is stopped for a look at the clock, and how long one may keep a thread from other work. A
-/// stop costs the guest some 0.3 us; but the ticker itself takes a processor from whoever serves, which at 1 ms cost short
-/// calls one or two hundredths of their time (measured), and at 2 ms nothing that could be seen.
+/// Interval at which a running guest is stopped for a look at the clock. It is also the longest
+/// time for which a guest may keep a thread from other work.
+///
+/// A stop costs the guest some 0.3 us. But the ticker itself takes a processor from other threads:
+/// at 1 ms this cost short calls one or two hundredths of their time (measured), and at 2 ms no
+/// cost was visible.
 pub const TICK: Duration = Duration::from_millis(2);
 
-/// The same while nothing runs: an idle host should let the machine sleep.
+/// Interval of the ticker while no guest runs, because an idle host should let the machine sleep.
 const IDLE_TICK: Duration = Duration::from_millis(10);
 
-/// Ticks without a guest after which the host counts as idle.
+/// Number of ticks without a guest after which the host counts as idle.
 const TICKS_UNTIL_IDLE: u32 = 100;
 
-/// Stack of a guest. wasmtime's default of 512 KiB is small for a recursive-descent parser over deep JSON.
+/// Stack size of a guest, in bytes. wasmtime's default of 512 KiB is small for a recursive-descent
+/// parser over deep JSON.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Most elements of a table. Rust's and C's function tables have thousands; 20,000 is what interpreters need.
+/// Most elements of a table. Function tables of Rust and C have thousands, and interpreters need
+/// 20,000.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// What a slot of the pool keeps when its instance is dropped, cleared by copying instead of by unmapping, which halves
-/// the cost of a fresh instance (measured). More than a Rust guest's heap of some 1.1 MiB; only pages that a guest wrote
-/// count.
+/// Memory that a slot of the pool keeps when its instance is dropped, in bytes.
+///
+/// It is cleared by copying instead of by unmapping, which halves the cost of a fresh instance
+/// (measured). The size is more than a Rust guest's heap of some 1.1 MiB. Only pages that a guest
+/// wrote to count.
 const KEPT_MEMORY_BYTES: usize = 2 << 20;
+/// Part of a table that a slot of the pool keeps when its instance is dropped, in bytes.
 const KEPT_TABLE_BYTES: usize = 64 << 10;
 
-/// What one component's instance may consist of. A Rust scorer has four core instances, an interpreter's some twenty.
+/// Most core instances of one component's instance. A Rust scorer has four, and an interpreter some
+/// twenty.
 const CORE_INSTANCES: u32 = 32;
+/// Most linear memories of one component's instance.
 const MEMORIES: u32 = 2;
+/// Most tables of one component's instance.
 const TABLES: u32 = 8;
 
-/// Slots for instances that no call is in: `describe`, and one that is being retired.
+/// Number of slots for instances without a call: one in `describe`, and one that is being retired.
 const SPARE_INSTANCES: u32 = 4;
 
-/// True if a guest has run since the ticker looked last.
+/// True if a guest has run since the ticker last looked.
 static GUESTS_RAN: AtomicBool = AtomicBool::new(false);
 
-/// Where instances get their memory.
+/// Source of the memory of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
-    /// From the system, one by one: for a tool that makes a few.
+    /// Memory from the system, separately for each instance. A tool that creates few instances uses
+    /// this.
     OnDemand,
-    /// From slots that are reserved at start and used again: for a server.
+    /// Memory from slots that are reserved at the start and reused. A server uses this.
     Pool {
-        /// Instances that may exist at a time.
+        /// Most instances that may exist at a time.
         instances: usize,
     },
 }
 
-/// An engine whose epoch advances every [`TICK`] for as long as it lives.
+/// Creates an engine whose epoch advances every [`TICK`] for as long as the engine lives.
 ///
 /// # Errors
-/// The machine cannot run WebAssembly (no memory to reserve, or no thread for the ticker).
+/// Fails if the machine cannot run WebAssembly: there is no memory to reserve, or no thread for the
+/// ticker.
 pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     let mut config = engine_config();
     if let Allocation::Pool { instances } = allocation {
@@ -79,19 +95,21 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     Ok(engine)
 }
 
-/// The engine's settings. Whatever would change compiled code is written out, so that it cannot drift with a default or
-/// with a feature that Cargo turns on for somebody else; see [`ENGINE`].
+/// Returns the engine's settings. See [`ENGINE`] for their name.
+///
+/// Every setting that would change compiled code is written out. So it cannot change with a
+/// default, or with a feature that Cargo enables because of another package.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     #[cfg(feature = "compiler")]
     config.cranelift_opt_level(wasmtime::OptLevel::Speed);
     config
-        // The only way to stop an endless loop; costs about a fifth on JSON, measured.
+        // This is the only way to stop an endless loop. It costs about a fifth on JSON (measured).
         .epoch_interruption(true)
         .consume_fuel(false)
-        // One call at a time in an instance: concurrency comes from instances.
+        // An instance runs one call at a time. Several instances run calls concurrently.
         .concurrency_support(false)
-        // No guest toolchain that we know needs these, and they cost every instance memory.
+        // No known guest toolchain needs these features, and they cost memory in every instance.
         .gc_support(false)
         .wasm_features(
             WasmFeatures::THREADS
@@ -105,7 +123,7 @@ pub(crate) fn engine_config() -> Config {
         )
         .max_wasm_stack(STACK_BYTES)
         .async_stack_size(2 * STACK_BYTES);
-    // It fails only for a text of more than 255 bytes.
+    // This fails only for a text of more than 255 bytes.
     let _ = config.module_version(ModuleVersionStrategy::Custom(ENGINE.to_owned()));
     config
 }
@@ -118,7 +136,8 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
         .total_memories(instances.saturating_mul(MEMORIES))
         .total_tables(instances.saturating_mul(TABLES))
         .total_stacks(instances)
-        // All that 32 bits address: what an instance may have of it is `limits.memory`, which the store's limiter keeps.
+        // This is all that 32 bits can address. The store's limiter enforces `limits.memory` for
+        // each instance.
         .max_memory_size(1 << 32)
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
@@ -127,9 +146,9 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// Tells the ticker that guests run.
+/// Reports to the ticker that a guest runs.
 pub(crate) fn guest_runs() {
-    // Read first: a line of memory that all threads only read is in all their caches.
+    // The flag is read first, because memory that all threads only read is in all their caches.
     if !GUESTS_RAN.load(Ordering::Relaxed) {
         GUESTS_RAN.store(true, Ordering::Relaxed);
     }
@@ -139,7 +158,7 @@ fn start_ticker(engine: &Engine) -> Result<(), StartupError> {
     let weak = engine.weak();
     let tick = move || {
         let mut idle_ticks = 0;
-        // The thread ends with the engine: nobody has to stop it.
+        // The thread ends with the engine, so it needs no request to stop.
         while let Some(engine) = weak.upgrade() {
             engine.increment_epoch();
             drop(engine);

@@ -1,8 +1,9 @@
-//! Why a call has no answer, why the host does not start, and what follows from each.
+//! Failures of calls, requests and starts, and the consequences of each.
 //!
-//! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status, settlement, log level, client
-//! text); [`StartupError`] with its exit codes is in `startup`. No other module chooses a status, a settlement or an exit
-//! code. Must not know who asked, or how an answer is written to a wire.
+//! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
+//! settlement, log level, client text). [`StartupError`] with its exit codes is in `startup`. No
+//! other module chooses a status, a settlement or an exit code. Must not know who asked, or how a
+//! response is sent.
 
 mod bounds;
 mod startup;
@@ -13,21 +14,22 @@ use crate::text::{NAME_BYTES, cut};
 
 pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
 
-/// What a caller may be told, and what only an operator may see.
+/// Problem that a scorer reported: its text for the caller, and its detail for the operator only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Stable and machine-readable, in kebab-case.
+    /// Code of the problem: stable, machine-readable and in kebab-case.
     pub code: String,
-    /// For the caller.
+    /// Text for the caller.
     pub message: String,
-    /// For the log only.
+    /// Detail for the log only.
     pub detail: Option<String>,
 }
 
-/// Why a call has no answer. Made where the fault is known; [`ScoreFailure::disposition`] says what follows.
+/// Reason why a call has no answer. It is created where the fault is known, and
+/// [`ScoreFailure::disposition`] gives the consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScoreFailure {
-    /// The scorer says that it is at fault.
+    /// The scorer reported that it is at fault.
     Failed(Problem),
     /// The host is at fault; the text is for the log.
     HostFault(String),
@@ -35,89 +37,93 @@ pub enum ScoreFailure {
     InvalidOutput(String),
     /// The input is not what the signature asks for.
     NotConforming {
-        /// What is wrong, and what would be right.
+        /// Text that describes the misfit, and what would be right.
         message: String,
-        /// JSON pointer (RFC 6901) to the misfit; empty for the whole body.
+        /// JSON pointer (RFC 6901) to the misfit. Empty for the whole body.
         pointer: String,
     },
-    /// The instance asked for more memory than it may have.
+    /// The instance needed more memory than it may have.
     OutOfMemory {
-        /// `limits.memory`.
+        /// Memory limit of an instance, in bytes: `limits.memory`.
         limit_bytes: u64,
     },
-    /// The scorer says that this input can never be scored.
+    /// The scorer reported that this input can never be scored.
     Rejected(Problem),
-    /// As many calls wait already as may, or as can be answered in time.
+    /// The call came while as many calls were waiting as may wait, or as can be answered in time.
     Saturated,
-    /// The deadline passed.
+    /// The deadline of the call passed.
     TimedOut {
-        /// `limits.deadline`.
+        /// Time that a call may take: `limits.deadline`.
         deadline: Duration,
     },
-    /// The body is larger than the host takes.
+    /// The body is larger than the host accepts.
     TooLarge {
-        /// `limits.body`.
+        /// Largest body, in bytes: `limits.body`.
         limit_bytes: u64,
     },
-    /// The component trapped; the text, with its backtrace, is for the log.
+    /// The component trapped. The text, with its backtrace, is for the log.
     Trapped(String),
-    /// The scorer says that later may work.
+    /// The scorer reported that a later call may succeed.
     Unavailable(Problem),
-    /// The media type is not one that the signature accepts.
+    /// The signature does not accept the media type of the body.
     Unsupported {
-        /// What came.
+        /// Media type of the body.
         content_type: String,
-        /// What would do.
+        /// Media types that the signature accepts.
         accepted: Vec<String>,
     },
 }
 
-/// What the platform does with a message whose call failed.
+/// Action of the platform for a message whose call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// Complete it, and put it where the manifest parks what can never be scored.
+    /// The message is completed, and put where the manifest parks messages that can never be
+    /// scored.
     Park,
-    /// Deliver it again.
+    /// The message is delivered again.
     Redeliver,
 }
 
-/// How much an operator should care.
+/// Importance of a failure for an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Somebody must look.
+    /// A failure that an operator must look at.
     Error,
-    /// The caller's doing.
+    /// A failure that the caller caused.
     Info,
-    /// Expected now and then, bad if it stays.
+    /// A failure that is expected now and then, but bad if it persists.
     Warn,
 }
 
-/// What follows from a failure.
+/// Consequences of a failure: the response, the settlement of a message, and the log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disposition {
-    /// The HTTP status.
+    /// HTTP status of the response.
     pub status: u16,
-    /// What becomes of a message.
+    /// Action of the platform for the message.
     pub settlement: Settlement,
-    /// How it is logged.
+    /// Severity of the log line.
     pub severity: Severity,
-    /// Machine-readable, in kebab-case; stable.
+    /// Code of the failure: stable, machine-readable and in kebab-case.
     pub code: String,
-    /// What the client reads.
+    /// Text for the client.
     pub message: String,
-    /// JSON pointer to the misfit in the client's body, where one is known.
+    /// JSON pointer to the misfit in the client's body, if it is known.
     pub pointer: Option<String>,
-    /// What the log adds.
+    /// Detail that only the log gets.
     pub detail: Option<String>,
-    /// When a client may try again.
+    /// Time after which a client may retry. `None` if the response does not say so.
     pub retry_after: Option<Duration>,
-    /// True if the scorer ran and is to blame: Azure ML's `x-ms-run-function-failed`.
+    /// True if the scorer ran and is at fault, for Azure ML's header `x-ms-run-function-failed`.
     pub scorer_at_fault: bool,
 }
 
 impl Disposition {
-    /// What becomes of a message: parked only where there is a place for it, since otherwise the platform's own queue keeps
-    /// it; and parked at its last delivery whatever was wrong, so that its problem stays with it.
+    /// Returns the action of the platform for the message of a failed call.
+    ///
+    /// A message is parked only if there is an output for it. Without one, the platform's own queue
+    /// keeps it. At its last delivery a message is parked whatever was wrong, so that its problem
+    /// stays with it.
     #[must_use]
     pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
         match self.settlement {
@@ -129,7 +135,7 @@ impl Disposition {
 }
 
 impl ScoreFailure {
-    /// Looks the failure up in the one table of consequences.
+    /// Returns the consequences of the failure, from the one table of consequences.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         self.consequences().bounded()
@@ -142,7 +148,8 @@ impl ScoreFailure {
             detail: problem.detail,
             ..row(status, settlement, severity, &problem.code, problem.message)
         };
-        // A second is what an instance needs at most to be free again, or a restarted cache to answer.
+        // An instance needs at most a second to be free again, and so does a restarted cache to
+        // answer.
         let retry_after = Some(Duration::from_secs(1));
         match self {
             Self::Rejected(problem) => told(422, Park, Info, problem),
@@ -180,7 +187,7 @@ impl ScoreFailure {
                     "The host is busy: more calls wait than could be answered in time. Try again later.".to_owned(),
                 )
             },
-            // The retired server called a timeout a failure of the script too.
+            // The retired server treated a timeout as a failure of the script, too.
             Self::TimedOut { deadline } => Disposition {
                 scorer_at_fault: true,
                 ..row(
@@ -244,35 +251,35 @@ impl ScoreFailure {
     }
 }
 
-/// Why a request is answered without a call.
+/// Reason why a request is answered without a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
-    /// The answers that are being sent take all memory that answers may take.
+    /// Responses that are being sent take all memory that responses may take.
     AnswersFull,
-    /// A binary answer for an HTTP output that carries text.
+    /// The answer is binary, and the HTTP output carries text.
     BinaryAnswer,
-    /// The bodies of other requests take all memory that bodies may take.
+    /// Bodies of other requests take all memory that bodies may take.
     BodiesFull,
-    /// The body broke off.
+    /// The body of the request broke off.
     BodyLost,
-    /// The body did not arrive in time.
+    /// The body of the request did not arrive in time.
     BodyTooSlow,
     /// An id is longer than the retired server allowed.
     IdTooLong {
-        /// The header or headers.
+        /// Header that is too long, or several of them.
         name: &'static str,
-        /// What is allowed, in characters.
+        /// Most characters of an id.
         limit: usize,
     },
-    /// An invocation that its function's bindings do not explain; the text is for the log.
+    /// The invocation does not fit the bindings of its function. The text is for the log.
     Malformed(String),
-    /// The path has another verb.
+    /// The path does not accept the request's HTTP method.
     MethodNotAllowed,
-    /// Tensors for a scorer that takes payloads.
+    /// The request has tensors, and the scorer takes payloads.
     NoTensors,
-    /// There is nothing at this path.
+    /// There is nothing at the request's path.
     NotFound {
-        /// Where calls are answered.
+        /// Routes that answer calls, for the message.
         routes: Vec<String>,
     },
     /// The scorer was not ready in time.
@@ -280,7 +287,8 @@ pub enum RequestFailure {
 }
 
 impl RequestFailure {
-    /// Looks the failure up: the rows of the same table that no scorer has a part in.
+    /// Returns the consequences of the failure, from the rows of the table that do not involve a
+    /// scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         self.consequences().bounded()
@@ -338,7 +346,7 @@ impl RequestFailure {
     }
 }
 
-/// A row of the table that says nothing beyond its columns.
+/// Returns a row of the table with nothing beyond its columns.
 fn row(status: u16, settlement: Settlement, severity: Severity, code: &str, message: String) -> Disposition {
     Disposition {
         status,
@@ -353,8 +361,10 @@ fn row(status: u16, settlement: Settlement, severity: Severity, code: &str, mess
     }
 }
 
-/// Why `invoke` prints no answer, as an exit code by what would help: 20 another input, 21 waiting, 22 less input or
-/// more time, 23 a better scorer.
+/// Returns the exit code of `invoke` for a failed call.
+///
+/// The code shows what would help: 20 another input, 21 waiting, 22 less input or more time, 23 a
+/// better scorer. 1 means that the host is at fault.
 #[must_use]
 pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
     match failure {
@@ -372,8 +382,10 @@ pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
     }
 }
 
-/// Why the platform counts an invocation as failed, as an exit code, by the status that the host answered: as
-/// [`invoke_exit_code`].
+/// Returns the exit code of `invoke --trigger` for the status of the response.
+///
+/// The code is 0 for success. Otherwise the platform counts the invocation as failed, and the codes
+/// are those of [`invoke_exit_code`].
 #[must_use]
 pub fn invocation_exit_code(status: u16) -> u8 {
     match status {
@@ -389,7 +401,7 @@ pub fn invocation_exit_code(status: u16) -> u8 {
 mod tests {
     use super::*;
 
-    /// The table of consequences, row by row, as the README prints it.
+    /// Checks the table of consequences, row by row, as the README prints it.
     #[test]
     fn each_failure_has_its_row() {
         #[track_caller]

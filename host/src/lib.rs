@@ -1,4 +1,5 @@
-//! The Scorebox host: runs a scorer, a WebAssembly component with its model, for whoever calls.
+//! The Scorebox host: runs a scorer, which is a WebAssembly component with its model, for any
+//! caller.
 //!
 //! Owns this map. Must not know OCI, registries or how an image is made: the host reads a folder.
 //!
@@ -7,8 +8,8 @@
 //! | module | owns |
 //! |---|---|
 //! | [`manifest`] | `scorebox.toml`: every setting, its default and its check |
-//! | [`deployment`] | the environment |
-//! | [`error`] | why a call or a start fails, and the one table of what follows |
+//! | [`deployment`] | the environment of the process |
+//! | [`error`] | why a call or a start fails, and the one table of the consequences |
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
@@ -20,25 +21,26 @@
 //! | [`capability`] | what a scorer may import |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |
-//! | [`functions`] | the wire of Azure Functions: function.json, envelopes, answers |
+//! | [`functions`] | the protocol of Azure Functions: function.json, envelopes, answers |
 //! | [`server`] | sockets, routes, limits, the end of the process |
 //! | [`app`] | the order in which an app folder is loaded |
-//! | [`stores`] | the stores that a manifest names, where the environment says that they are |
-//! | [`packaging`] | what the packager asks: `init` and compiling where an image is built |
-//! | [`sample`] | an input with its answer, by which a model is tried before it is packaged |
+//! | [`stores`] | the stores that a manifest names, opened as the environment sets them |
+//! | [`packaging`] | for the packager: `init` and compiling while an image is built |
+//! | [`sample`] | an input with its answer, to try a model before it is packaged |
 //! | [`tensor`] | tensors by value, and the ports that they fit |
-//! | [`machine`] | what the machine must have, tried before a server listens |
-//! | [`panics`] | a panic's text, for the log line of the request that met it |
+//! | [`machine`] | what the machine must have, checked before a server listens |
+//! | [`panics`] | the text of a panic, for the log line of the affected request |
 //! | [`telemetry`] | the log |
 //! | [`text`] | text from outside, bounded and printable |
 //!
 //! # Invariants
 //!
-//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph, redis}`; `error` and
-//!   `manifest` are below all.
-//! - A guest holds a thread that serves sockets for one tick at most (`scorer/lane.rs`); a guest's fault ends no process.
+//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph,
+//!   redis}`; `error` and `manifest` are below all.
+//! - A guest holds a thread that serves sockets for at most one tick (`scorer/lane.rs`). A fault of
+//!   a guest does not end the process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.
-//! - `unsafe` stands in two files: `model/mapping.rs` and `precompiled.rs`.
+//! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
 
 pub mod app;
 pub mod capability;

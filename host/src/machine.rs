@@ -1,6 +1,6 @@
-//! Checks of the machine, made before a server listens.
+//! Checks of the machine before a server listens.
 //!
-//! Owns the attempts, and what to do where one fails. Must not know an app, nor who needs what.
+//! Owns the checks, and the fix if one fails. Must not know an app, nor which part needs what.
 
 use std::sync::mpsc;
 use std::time::{Instant, SystemTime};
@@ -8,14 +8,15 @@ use std::time::{Instant, SystemTime};
 use crate::error::StartupError;
 use crate::panics;
 
-/// Memory that is mapped to see that memory can be mapped, in bytes.
+/// Bytes that are mapped to check that memory can be mapped.
 const MAPPED_BYTES: usize = 1 << 20;
 
-/// Tries random numbers, the clocks, mapped memory, and `threads` threads at a time. Each of them would otherwise fail on the
-/// way of a request, in a library that can only panic.
+/// Checks random numbers, the clocks, mapped memory, and that `threads` threads can run at a time.
+///
+/// Each of them would otherwise fail during a request, in a library that can only panic.
 ///
 /// # Errors
-/// One of them does not work. The text says what to do.
+/// Fails if one of them does not work. The error gives the fix.
 pub fn check(threads: usize) -> Result<(), StartupError> {
     let missing = |(what, problem, fix): (&str, String, &str)| {
         StartupError::Host(format!("this machine has no {what}: {problem}\n  fix: {fix}"))
@@ -38,7 +39,7 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
     })
 }
 
-/// Asks for random numbers in each way that a library of this program does.
+/// Gets random numbers in each way that a library of this program uses.
 fn randomness() -> Result<(), String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
@@ -47,12 +48,12 @@ fn randomness() -> Result<(), String> {
     tls.secure_random.fill(&mut bytes).map_err(|_| "none for TLS".to_owned())
 }
 
-/// Starts as many threads, all of them before the first one ends.
+/// Starts `count` threads, all of them before the first one ends.
 fn start_threads(count: usize) -> Result<(), String> {
     let mut started = Vec::with_capacity(count);
     for number in 0..count {
         let (end, ends) = mpsc::channel::<()>();
-        // It ends when the sender is dropped.
+        // The thread ends when the sender is dropped.
         let thread = std::thread::Builder::new().name("attempt".to_owned()).spawn(move || ends.recv().is_ok());
         match thread {
             Ok(thread) => started.push((end, thread)),

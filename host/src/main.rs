@@ -1,6 +1,6 @@
 //! The program `scorebox`: serves, calls and checks a scorer.
 //!
-//! Owns the command line. Must not know how anything is done: each command is a file of its own.
+//! Owns the command line. Must not know how anything is done: each command has its own file.
 
 mod command;
 
@@ -13,10 +13,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs a scorer: a sandboxed WebAssembly component with its model.
+/// Run a scorer: a sandboxed WebAssembly component with its model.
 ///
-/// An app is a folder that holds scorebox.toml, a component and a model; `cargo xtask build` makes one, and an image made
-/// by `cargo xtask package` holds one at /home/site/wwwroot.
+/// An app is a folder that holds scorebox.toml, a component and a model. `cargo xtask build`
+/// creates one, and an image from `cargo xtask package` holds one at /home/site/wwwroot.
 #[derive(Parser)]
 #[command(name = "scorebox", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -51,23 +51,25 @@ Environment:
 enum Command {
     /// Serve the scorer over HTTP until SIGTERM.
     ///
-    /// POST /score and /api/ROUTE score; GET / answers at once, GET /readyz when calls do; GET /swagger.json is the
-    /// contract. The log goes to standard output.
+    /// POST /score and /api/ROUTE score a request. GET / answers at once, and GET /readyz succeeds
+    /// when calls are answered. GET /swagger.json returns the scorer's contract. The log goes to
+    /// standard output.
     Serve(Serve),
     #[cfg(feature = "compiler")]
-    /// Score one input and print the answer, without a server. The host in an image has no such command.
+    /// Score one input and print the answer, without a server. The host in an image does not have
+    /// this command.
     ///
-    /// With --trigger: make the invocation that the Functions host would send for each FILE, and print the answer that it
-    /// would get.
+    /// With --trigger: create the invocation that the Functions host would send for each FILE, and
+    /// print the response that it would get.
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(Invoke),
-    /// Load the app as `serve` would, init included, and say what it is.
+    /// Load the app as `serve` would, init included, and print a report about it.
     Check(Check),
     #[cfg(feature = "graphs")]
-    /// Load an ONNX file, run it once on zeros, and print what goes in and out as JSON.
+    /// Load an ONNX file, run it once on zeros, and print its inputs and outputs as JSON.
     ///
-    /// In a process of its own with bounded memory, since what runs a file is native code; `check` does it for every graph
-    /// of a model.
+    /// The file is loaded in a process of its own with limited memory, because native code runs it.
+    /// `check` does this for every graph of a model.
     Graph(GraphFile),
 }
 
@@ -80,7 +82,7 @@ Examples:
 
 #[derive(Args)]
 struct AppFolder {
-    /// The app's folder, with scorebox.toml in it; host.json and each function.json are read too.
+    /// Folder of the app, with scorebox.toml in it; host.json and each function.json are read, too.
     #[arg(long, value_name = "DIR", env = "FUNCTIONS_APP_ROOT_PATH", hide_env_values = true)]
     app: PathBuf,
 }
@@ -89,10 +91,11 @@ struct AppFolder {
 struct Serve {
     #[command(flatten)]
     app: AppFolder,
-    /// Address to listen on; 0.0.0.0 for all.
+    /// Address to listen on; 0.0.0.0 for all addresses.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     address: IpAddr,
-    /// Port to listen on; 0 for any free one, which the log names. Not given: FUNCTIONS_CUSTOMHANDLER_PORT, else 8080.
+    /// Port to listen on, e.g. 8080; 0 for any free one, which the log names. If not given:
+    /// FUNCTIONS_CUSTOMHANDLER_PORT, or else 8080.
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 }
@@ -102,27 +105,27 @@ struct Serve {
 struct Invoke {
     #[command(flatten)]
     app: AppFolder,
-    /// The input; standard input if not given, or if it is `-`.
+    /// File with the input, e.g. request.json; standard input if not given, or if it is `-`.
     #[arg(long, value_name = "FILE", conflicts_with = "trigger")]
     input: Option<PathBuf>,
-    /// Media type of the input; if not given, application/json for text that starts like JSON or a file that ends in
-    /// .json, else application/octet-stream.
+    /// Media type of the input, e.g. application/json. If not given: application/json for text that
+    /// starts like JSON or a file that ends in .json, or else application/octet-stream.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Make an invocation of the function with this trigger.
+    /// Create an invocation of the function with this trigger.
     #[arg(long, value_enum)]
     trigger: Option<Trigger>,
-    /// With --trigger: the function, where several have such a trigger.
+    /// With --trigger: name of the function, if several have this trigger.
     #[arg(long, value_name = "NAME", requires = "trigger")]
     function: Option<String>,
-    /// With --trigger service-bus: which delivery of the message it is.
+    /// With --trigger service-bus: number of the message's delivery, from 1.
     #[arg(long, value_name = "N", requires = "trigger", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
     /// With --trigger: print the invocation, and score nothing.
     #[arg(long, requires = "trigger")]
     print_envelope: bool,
-    /// With --trigger: a blob, message or request each; messages are one batch where the function takes many. Standard
-    /// input if none is given.
+    /// With --trigger: one blob, message or request per file; all messages are one batch if the
+    /// function takes batches. Standard input if no file is given.
     #[arg(value_name = "FILE", requires = "trigger")]
     files: Vec<PathBuf>,
 }
@@ -130,11 +133,11 @@ struct Invoke {
 #[cfg(feature = "compiler")]
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Trigger {
-    /// A blob; the end of the file's path must fit the trigger's.
+    /// Blob; the end of the file's path must fit the path of the trigger.
     Blob,
-    /// A request: in an envelope, or sent on as it is, as the function has it.
+    /// HTTP request; in an envelope, or forwarded unchanged if the function is set up so.
     Http,
-    /// A message.
+    /// Service Bus message, or one of a batch.
     ServiceBus,
 }
 
@@ -142,15 +145,17 @@ enum Trigger {
 struct Check {
     #[command(flatten)]
     app: AppFolder,
-    /// Print every setting too: its value here, its default, what it does.
+    /// Print every setting, too: its value in this app, its default, and its effect.
     #[arg(long)]
     explain: bool,
-    /// Connect to every store too, as this environment says, and tell what answers. Without it nothing is connected to.
+    /// Connect to every store, too, as set in this environment, and print what answers. Without
+    /// this option, no connection is made.
     #[arg(long)]
     connect: bool,
     #[cfg(any(feature = "compiler", feature = "graphs"))]
-    /// An input with its answer, by which the scorer is tried: {"inputs": BODY, "outputs": ANSWER, "tolerance": 1e-4}. Not
-    /// given: the manifest's package.sample, if there is one.
+    /// File with an input and its expected answer, to try the scorer with: {"inputs": BODY,
+    /// "outputs": ANSWER, "tolerance": 1e-4}. If not given: the manifest's package.sample, if there
+    /// is one.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
     /// Form of the output.
@@ -161,32 +166,33 @@ struct Check {
 #[cfg(feature = "graphs")]
 #[derive(Args)]
 struct GraphFile {
-    /// The file.
+    /// ONNX file to load, e.g. model.onnx.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// An input with the answer that is expected, as for `check`.
+    /// File with an input and its expected answer, as for `check`.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// The process that waits for this one: it ends with it.
+    /// Process that waits for this one; this process ends with it.
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
-    /// How long this process may run.
+    /// Longest time for which this process may run, in milliseconds.
     #[arg(long, value_name = "MS", hide = true)]
     limit_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For scripts.
+    /// JSON, for scripts.
     Json,
-    /// For people.
+    /// Text, for people.
     Text,
 }
 
 fn main() -> ExitCode {
     #[cfg(all(feature = "graphs", not(target_feature = "crt-static")))]
     scorebox_host::graph::allow_loading();
-    // TLS to Redis. The only other user of the process-wide default is nobody, so it is not set yet.
+    // TLS to Redis uses this default. No other code sets the process-wide default, so this cannot
+    // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _last_lines = scorebox_host::telemetry::LastLines;
     match Arguments::parse().command {

@@ -1,7 +1,8 @@
-//! `scorebox.toml`: what is true of a scorer wherever it runs.
+//! `scorebox.toml`: the settings of a scorer that are true wherever it runs.
 //!
-//! Owns the settings' names, defaults and checks: a raw serde twin is read and becomes a [`Manifest`] once, here. Must
-//! not know the environment (that is `deployment`), nor what any setting makes the host or the packager do.
+//! Owns the settings' names, defaults and checks: a raw serde twin is read and becomes a
+//! [`Manifest`] once, here. Must not know the environment (that is `deployment`), nor what any
+//! setting makes the host or the packager do.
 
 mod instances;
 mod limits;
@@ -32,109 +33,111 @@ use self::triggers::RawTrigger;
 use crate::redis::raw::Allowed;
 use crate::text::{NAME_BYTES, inset, quoted};
 
-/// The file's name inside an app folder.
+/// Name of the manifest file inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
 
-/// A checked `scorebox.toml`.
+/// Content of a checked `scorebox.toml`.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The file it was read from; relative paths in it start at its folder.
+    /// File that the manifest was read from. Relative paths in it start at its folder.
     pub path: PathBuf,
-    /// What is scored, and with what.
+    /// Section `[scorer]`: the scorer and its model.
     pub scorer: ScorerSection,
-    /// What starts a call. Never empty: without a `[[trigger]]` there is one HTTP trigger with the route `score`.
+    /// Triggers that start calls. Never empty: without a `[[trigger]]` there is one HTTP trigger
+    /// with the route `score`.
     pub triggers: Vec<Trigger>,
-    /// Key-value stores by the name that a scorer opens them by.
+    /// Key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Bounds of a call and of the pool.
+    /// Limits of a call and of the pool.
     pub limits: Limits,
-    /// How instances come to be and how long they live.
+    /// Settings for how instances are created and how long they live.
     pub instances: Instances,
-    /// Joining of concurrent calls; `None`: each call is its own.
+    /// Settings for joining concurrent calls. `None` if each call runs by itself.
     pub batching: Option<Batching>,
-    /// Answers that are kept; `None`: each call is scored.
+    /// Settings for the cache of answers. `None` if each call is scored.
     pub prediction_cache: Option<PredictionCacheSection>,
-    /// The component's machine code, in an app folder that has it.
+    /// Machine code of the component, in an app folder that has it.
     pub precompiled: Option<Precompiled>,
-    /// The files as they were packaged, in an app folder that was built.
+    /// Record of the packaged files, in an app folder that was built.
     pub packaged: Option<Packaged>,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
-    /// Where the image goes.
+    /// Settings of the image and its registry.
     pub package: PackageSection,
 }
 
-/// `[scorer]`.
+/// Section `[scorer]` of the manifest.
 #[derive(Debug, Clone)]
 pub struct ScorerSection {
-    /// Lower-case letters, digits and `-`; names the scorer in logs, OpenAPI and the image.
+    /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
     pub name: String,
-    /// Free text, e.g. `1.4.0`; empty if not given.
+    /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
     pub version: String,
-    /// Where the component comes from; `None`: a graph of the model is the scorer.
+    /// Source of the component. `None` if a graph of the model is the scorer.
     pub component: Option<ComponentSource>,
-    /// Without a component: which graph, where the model holds several.
+    /// Name of the graph to serve without a component, if the model holds several.
     pub graph: Option<String>,
-    /// The model's folder or single file, if the scorer has one.
+    /// Folder or single file of the model, if the scorer has one.
     pub model: Option<PathBuf>,
-    /// Whether the packager runs `init` and stores the component as it is after it.
+    /// True if the packager runs `init` and stores the component in its state after `init`.
     pub snapshot: bool,
-    /// What `model.info` tells the scorer about the model, e.g. its training run.
+    /// Labels of the model that a scorer reads with `model.info`, such as its training run.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Where a component comes from.
+/// Source of a component: a Cargo package or a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComponentSource {
-    /// A Cargo package to be built for `wasm32-wasip2`; its folder.
+    /// A Cargo package that is built for `wasm32-wasip2`, given by its folder.
     Cargo(PathBuf),
-    /// A `.wasm` file.
+    /// A `.wasm` file that was built before.
     File(PathBuf),
 }
 
-/// `[stores.<name>]`.
+/// Section `[stores.<name>]` of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSection {
-    /// Name of the environment variable that holds the Redis URL. Unset or empty: the store is kept in memory.
+    /// Name of the environment variable that holds the Redis URL. If the variable is unset or
+    /// empty, the store is kept in memory.
     pub url_variable: String,
-    /// Put before every key, with a `:`.
+    /// Text in front of every key, followed by a `:`.
     pub prefix: String,
-    /// Expiry of a value that is written without one.
+    /// Expiry of a value that is written without its own expiry.
     pub default_ttl: Option<Duration>,
-    /// Bound on one command, connecting included.
+    /// Timeout of one command, including the connection.
     pub timeout: Duration,
     /// Raw commands that the scorer may send.
     pub commands: Allowed,
 }
 
-/// `[package]`.
+/// Section `[package]` of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSection {
-    /// Host and port of the registry, e.g. `contoso.azurecr.io`.
+    /// Host and port of the registry, such as `contoso.azurecr.io`.
     pub registry: Option<String>,
-    /// The image's name in the registry.
+    /// Name of the image in the registry.
     pub repository: String,
-    /// The tag that is pushed beside the digest.
+    /// Tag that is pushed next to the digest.
     pub tag: String,
-    /// The image below ours: `scratch`, or where a registry has it.
+    /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
     pub base: String,
-    /// The scorer's licence, as SPDX writes it.
+    /// Licence of the scorer, as an SPDX expression.
     pub license: Option<String>,
-    /// The model's licence, as SPDX writes it.
+    /// Licence of the model, as an SPDX expression.
     pub model_license: Option<String>,
-    /// The input by which the scorer is tried before it is packaged, with its answer.
+    /// File with an input and its answer, to try the scorer before it is packaged.
     pub sample: Option<PathBuf>,
 }
 
-/// What is wrong with a manifest, where, and how to mend it.
+/// Error in a manifest: what is wrong, where, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
 pub struct ManifestError {
-    /// The file.
+    /// File with the error.
     pub path: PathBuf,
-    /// What is wrong; names the key, or the line.
+    /// Text that describes the problem and names the key or the line.
     pub problem: String,
-    /// What to write instead.
+    /// Instruction that fixes the problem.
     pub fix: String,
 }
 
@@ -142,7 +145,8 @@ impl Manifest {
     /// Reads the manifest of an app folder, or a manifest file named directly.
     ///
     /// # Errors
-    /// The file cannot be read, is not TOML, has a key that no setting has, or a value that a setting does not take.
+    /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
+    /// does not accept its value.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_path_buf() };
         let text = std::fs::read_to_string(&path).map_err(|error| ManifestError {
@@ -155,10 +159,10 @@ impl Manifest {
         Self::parse(&path, &text)
     }
 
-    /// Reads a manifest's text; `path` is for messages and relative paths.
+    /// Reads a manifest's text. `path` is for messages and relative paths.
     ///
     /// # Errors
-    /// As [`Manifest::read`], without the reading.
+    /// Fails as [`Manifest::read`] does, but reads no file.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
         let fail = |(problem, fix): (String, String)| ManifestError { path: path.to_path_buf(), problem, fix };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
@@ -176,14 +180,14 @@ impl Manifest {
         raw.into_manifest(path).map_err(fail)
     }
 
-    /// The folder that relative paths in the manifest start at.
+    /// Returns the folder at which relative paths in the manifest start.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
 
-// The serde twin: the file's shape, before any value is checked.
+// The following structs are the serde twin: the shape of the file, before any value is checked.
 
 #[derive(Deserialize)]
 struct Raw {
@@ -240,7 +244,7 @@ struct RawPackage {
     sample: Option<PathBuf>,
 }
 
-/// A problem and its fix, before the file's name is known.
+/// Problem and its fix, before the name of the file is known.
 type Misfit = (String, String);
 
 impl Raw {
@@ -334,7 +338,7 @@ impl RawStore {
     fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Misfit> {
         let url = self.url.unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
         let Some(variable) = url.strip_prefix("env:").filter(|variable| !variable.is_empty()) else {
-            // The value itself stays out of the message: it may hold a password.
+            // The value itself stays out of the message, because it may hold a password.
             return Err((
                 format!("`stores.{name}.url` is not the name of an environment variable"),
                 "write `url = \"env:NAME\"` and set NAME where the host runs: an address in the manifest would travel \
@@ -343,13 +347,15 @@ impl RawStore {
             ));
         };
         if !names::is_variable(variable) {
-            // The same holds here: `env:redis://…` was written before.
+            // The value stays out of this message, too, because `env:redis://…` has been written
+            // before.
             return Err((
                 format!("`stores.{name}.url`: what follows `env:` is not the name of an environment variable"),
                 "use letters, digits and `_`, not a digit first, e.g. `url = \"env:SCOREBOX_REDIS_URL\"`".to_owned(),
             ));
         }
-        // Two stores on one server must not share keys either.
+        // Two stores on one server must not share keys, so the names of scorer and store are in the
+        // default.
         let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
@@ -409,7 +415,8 @@ impl RawPackage {
     }
 }
 
-/// Whether a reference begins with a host, as the packager needs it; it checks the rest itself.
+/// True if a reference begins with a host, as the packager needs it. The packager checks the rest
+/// itself.
 fn names_a_registry(reference: &str) -> bool {
     reference.split_once('/').is_some_and(|(host, name)| {
         let is_host = host == "localhost" || host.contains(['.', ':']);
@@ -436,14 +443,16 @@ fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// A day is longer than any call, start or stop; a thousand years, than any cache (and Redis counts no further than 63
-/// bits of milliseconds).
+/// Longest time of a limit. A day is longer than any call, start or stop.
 const LIMIT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// Longest expiry of a stored value. A thousand years are longer than any cache keeps a value, and
+/// Redis counts no further than 63 bits of milliseconds.
 const TTL_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 
 fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Misfit> {
     match humantime::parse_duration(value) {
-        // A zero would mean "at once" to one reader and "never" to another; no setting needs it.
+        // A zero would mean "at once" to one reader and "never" to another, and no setting needs
+        // it.
         Ok(duration) if (Duration::from_millis(1)..=most).contains(&duration) => Ok(duration),
         _ => Err((
             format!("`{key}`: `{}` is not a length of time, or out of range", quoted(value, NAME_BYTES)),

@@ -1,16 +1,17 @@
-//! Memory that this process may use: the container's limit, else the machine's memory.
+//! Memory that this process may use: the container's limit, or else the machine's memory.
 //!
-//! Owns where a limit is looked for. Must not know what is bounded by it.
+//! Owns the places where a limit is looked for. Must not know what is bounded by it.
 
 use std::path::Path;
 
-/// Assumed where neither a limit nor the machine's memory can be read: the smallest plan of a function app has 1.5 GB.
+/// Memory that is assumed if neither a limit nor the machine's memory can be read. The smallest
+/// plan of a function app has 1.5 GB.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-/// Where control groups are mounted, on every platform that Scorebox runs on.
+/// Folder where control groups are mounted, on every platform that Scorebox runs on.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Returns the memory in bytes that this process may use.
+/// Returns the memory that this process may use, in bytes.
 #[must_use]
 pub fn available_bytes() -> u64 {
     let memberships = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -19,14 +20,15 @@ pub fn available_bytes() -> u64 {
     limit.into_iter().chain(machine).min().unwrap_or(UNKNOWN_BYTES)
 }
 
-/// Returns the lowest limit of the control groups that the process is in, or `None` if there is no limit.
+/// Returns the lowest limit of the control groups that the process is in, in bytes. `None` if there
+/// is no limit.
 ///
-/// `memberships` is the text of `/proc/self/cgroup`. Inside a container its own group is usually mounted at the root, so the
-/// root is read too.
+/// `memberships` is the text of `/proc/self/cgroup`. Inside a container, its own group is usually
+/// mounted at the root, so the root is read, too.
 fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
     let mut lowest: Option<u64> = None;
     for line in memberships.lines() {
-        // `0::/path` of version 2, `9:memory:/path` of version 1 (cgroups(7)).
+        // A line is `0::/path` in version 2, and `9:memory:/path` in version 1 (cgroups(7)).
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
         let (folder, file) = match controllers {
@@ -36,11 +38,12 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
             }
             _ => continue,
         };
-        // The limit of every group above holds too. `..` would lead out of the mount.
+        // The limits of all groups above this one apply, too. A path with `..` would lead out of
+        // the mount.
         let path = Path::new(path.trim_start_matches('/'));
         for group in path.ancestors().filter(|group| !group.starts_with("..")) {
             let limit = std::fs::read_to_string(folder.join(group).join(file)).ok();
-            // `max` is no limit in version 2, a number near 2^63 in version 1.
+            // No limit is `max` in version 2, and a number near 2^63 in version 1.
             let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).filter(|bytes| *bytes < 1 << 62);
             lowest = lowest.into_iter().chain(limit).min();
         }
@@ -48,7 +51,7 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
     lowest
 }
 
-/// Reads the line `MemTotal:  16384 kB` of `/proc/meminfo`.
+/// Returns the machine's memory in bytes, from the line `MemTotal:  16384 kB` of `/proc/meminfo`.
 fn machine_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -1,9 +1,10 @@
-//! Whether an app's component and model are those that were packaged.
+//! Comparison of an app's component and model with the files that were packaged.
 //!
-//! Owns the comparison with `[packaged]` and `[precompiled]`, and the texts of refusals. The machine code may hold the
-//! state after `init`, and with it the old weights, so a file that changed must never be served. Sizes and times come
-//! first, since reading a large model would hold up every start. Where they leave a doubt, digests decide. Must not know
-//! how code or tensors are loaded.
+//! Owns the comparison with `[packaged]` and `[precompiled]`, and the texts of refusals. The
+//! machine code may hold the state after `init`, and with it the old weights, so a file that
+//! changed must never be served. Sizes and times are compared first, because reading a large model
+//! would delay every start. If they leave a doubt, digests decide. Must not know how code or
+//! tensors are loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -12,27 +13,30 @@ use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::model::{FileFacts, Model};
 
-/// Models up to this size are always read: it takes less than a millisecond.
+/// Size up to which a model is always read, in bytes, because that takes less than a millisecond.
 const ALWAYS_READ_BYTES: u64 = 1 << 20;
 
-/// The settings of the Functions host. Every app that was built has the file, and it is unpacked after the model.
+/// Settings file of the Functions host. Every app that was built has it, and it is unpacked after
+/// the model.
 const HOST_FILE: &str = "host.json";
 
-/// How an app's files are compared with the record.
+/// Kind of comparison between an app's files and their record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// Sizes and times, and digests where those leave a doubt: for each start.
+    /// A comparison of sizes and times, and of digests if those leave a doubt. Each start does
+    /// this.
     Facts,
-    /// The digest of every byte: for checks, which may take their time.
+    /// A comparison of the digests of all bytes. Checks do this, because they may take their time.
     Digests,
 }
 
-/// Compares the component and the model with what the packager recorded. If nothing was recorded, as in an app folder
-/// that was written by hand, there is nothing to compare. Afterwards [`Model::digest`] is the digest of the files that
-/// are there.
+/// Compares the component and the model with the packager's record.
+///
+/// If nothing was recorded, as in an app folder that was written by hand, there is nothing to
+/// compare. Afterwards [`Model::digest`] is the digest of the files that are there.
 ///
 /// # Errors
-/// A file was changed, added or removed.
+/// Fails if a file was changed, added or removed.
 pub(crate) fn compare(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {
     compare_model(manifest, model, proof)?;
     compare_component(manifest, proof)
@@ -64,7 +68,7 @@ fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(),
     let packaged = manifest.packaged.as_ref().and_then(|packaged| packaged.model.as_ref());
     let precompiled = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_ref());
     let Some(expected) = packaged.or(precompiled) else { return Ok(()) };
-    // Two records of one build agree, so a manifest whose records differ was edited.
+    // Two records of one build agree. If the records of a manifest differ, it was edited.
     let is_one_record = [packaged, precompiled].into_iter().flatten().all(|digest| digest == expected);
     let bytes: u64 = facts.iter().map(|(_, found)| found.size).fold(0, u64::saturating_add);
     if proof == Proof::Facts && is_one_record && bytes > ALWAYS_READ_BYTES && show_the_same(manifest, &facts) {
@@ -92,14 +96,15 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     let recorded = [packaged.map(|file| &file.digest), precompiled];
     let Some(expected) = recorded.into_iter().flatten().next() else { return Ok(()) };
     let is_one_record = recorded.into_iter().flatten().all(|digest| digest == expected);
-    // A file that is not there, or that says nothing, is read next, which says why not.
+    // A file that is missing or cannot be examined is read next, and that error gives the reason.
     let facts = std::fs::metadata(path).ok().map(|metadata| (path.to_path_buf(), FileFacts::from(&metadata)));
     if proof == Proof::Facts && is_one_record && facts.is_some_and(|facts| show_the_same(manifest, &[facts])) {
         return Ok(());
     }
     let found = component::digest(&component::read(path)?);
     let Some(expected) = recorded.into_iter().flatten().find(|digest| **digest != found) else { return Ok(()) };
-    // Named by the code: it is the code that would run, and that is not the component's.
+    // The error names the code, because the code would run, and it does not belong to the
+    // component.
     let code = manifest.precompiled.as_ref().map_or(path, |precompiled| precompiled.file.as_path());
     Err(StartupError::Component {
         path: code.to_path_buf(),
@@ -112,7 +117,7 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     })
 }
 
-/// The component's file, if there is one.
+/// Returns the component's file, if the manifest names one.
 fn component_file(manifest: &Manifest) -> Option<&Path> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Some(path),
@@ -124,7 +129,8 @@ fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
     format!("its digest is {found}, and {} names {expected}", manifest.path.display())
 }
 
-/// An instruction that works where it is followed: a folder is built in place from the files that it holds.
+/// Returns the instruction that fixes a changed file. It works for a folder, which is built in
+/// place from the files that it holds.
 fn fix(manifest: &Manifest) -> String {
     format!(
         "put the packaged file back, or build the app again from the files that are there: `cargo xtask build --manifest {} \
@@ -134,7 +140,7 @@ fn fix(manifest: &Manifest) -> String {
     )
 }
 
-/// True if facts alone show that files are as they were packaged.
+/// True if sizes and times alone show that files are as they were packaged.
 fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     let Some(packaged) = &manifest.packaged else { return false };
     let recorded = |path: &PathBuf| packaged.files.get(path);
@@ -143,7 +149,8 @@ fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
             let Some((modified, expected)) = found.modified_ns.zip(recorded.modified_ns) else { return false };
             found.size == recorded.size
                 && match recorded.changed_ns {
-                    // A folder where it was built: whatever touches a file gives it another such time.
+                    // The folder is where it was built. Every change to a file gives it another
+                    // status change time.
                     Some(changed) => modified == expected && found.changed_ns == Some(changed),
                     None => is_of_image(modified, expected) && was_unpacked_first(manifest, path, found),
                 }
@@ -151,18 +158,22 @@ fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     })
 }
 
-/// True if a file has the time of its entry in an image. Some unpackers write the first second of 1970 in place of time 0,
-/// which certain tools take for none.
+/// True if a file has the time of its entry in an image. Some unpackers write the first second of
+/// 1970 in place of time 0, which certain tools take for a missing time.
 fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
     modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
 }
 
-/// True if a file was there when the image's last files were unpacked, and lies in the same file system. The times of an
-/// image's files are known when it is packaged; whoever replaces a file later can give it that time, but not an old time
-/// of change, nor can a mount. An app's files are the last layer, which a runtime unpacks after those below it.
+/// True if a file was there before the image's last files were unpacked, and is in the same file
+/// system.
+///
+/// The times of an image's files are known when it is packaged. A later replacement can get that
+/// time of modification, but neither it nor a mount can get an old time of status change. An app's
+/// files are the last layer, which a runtime unpacks after those below it.
 fn was_unpacked_first(manifest: &Manifest, path: &Path, found: &FileFacts) -> bool {
     let is_component = component_file(manifest) == Some(path);
-    // Within a layer files come in byte order of their names, so the code comes before the component.
+    // Within a layer, files are in byte order of their names, so the code comes before the
+    // component.
     let code = manifest.precompiled.as_ref().map(|precompiled| precompiled.file.clone()).filter(|_| !is_component);
     let host = Some(manifest.dir().join(HOST_FILE)).filter(|file| file.exists());
     let later = [Some(manifest.path.clone()), code, host];

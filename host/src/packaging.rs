@@ -1,7 +1,8 @@
-//! What the packager asks of the host's library: an app's component as code that the image's host can load.
+//! Functions for the packager: compile an app's component into code that the image's host can load,
+//! and record its files.
 //!
-//! Owns the order snapshot, compile, digest, and the record of the files by which a host tells a change. Must not know
-//! images, nor where the result is put.
+//! Owns the order snapshot, compile, digest, and the record of the files by which a host detects a
+//! change. Must not know images, nor where the result is put.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,27 +20,29 @@ use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
 use crate::scorer::{self, snapshot};
 
-/// Machine code and what an app's manifest says of it.
+/// Machine code of a component, with its section of the app's manifest.
 pub struct Code {
-    /// The file's bytes.
+    /// Content of the file with the machine code.
     pub bytes: Vec<u8>,
-    /// `[precompiled]`; its file is the name that was asked for.
+    /// Section `[precompiled]` of the manifest. Its file has the name that was asked for.
     pub section: Precompiled,
 }
 
 /// Times that the files of an app have where a host reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// The times that the files have now: the folder itself is served.
+    /// The times that the files have now, for a folder that is served itself.
     AsWritten,
-    /// This time of modification, in seconds since 1970: an image is unpacked, and its entries have it.
+    /// One time of modification, in seconds since 1970, for an image. The entries of the image have
+    /// it when they are unpacked.
     Image(u64),
 }
 
-/// Records the component and the model of an app folder, by names inside the folder. Reads every byte of them.
+/// Records the component and the model of an app folder, by their names inside the folder. Reads
+/// every byte of them.
 ///
 /// # Errors
-/// The manifest or a file cannot be read.
+/// Fails if the manifest or a file cannot be read.
 pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     let manifest = Manifest::read(app)?;
     let model = app::open_model(&manifest)?;
@@ -68,10 +71,12 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     })
 }
 
-/// Compiles the component of an app folder, after `init` unless the manifest says `snapshot = false`.
+/// Compiles the component of an app folder, with the state after `init` unless the manifest has
+/// `snapshot = false`.
 ///
 /// # Errors
-/// The app cannot be read, `init` does what a snapshot cannot keep, or the component is not valid.
+/// Fails if the app cannot be read, if `init` does what a snapshot cannot keep, or if the component
+/// is not valid.
 pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError> {
     let manifest = Manifest::read(app)?;
     let path = component::file(&manifest)?;

@@ -1,7 +1,7 @@
-//! Panics: what one says, kept for the log line of the request that met it.
+//! Panics, whose messages are kept for the log line of the affected request.
 //!
-//! Owns the process's panic hook, the future that survives a panic, and the text that becomes of one. Must not know calls,
-//! requests or answers.
+//! Owns the process's panic hook, the future that survives a panic, and the text that describes a
+//! panic. Must not know calls, requests or answers.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -14,12 +14,14 @@ use crate::text::{REASON_BYTES, quoted};
 thread_local! {
     /// True while this thread polls a [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Where in the source this thread panicked last.
+    /// Source location of this thread's last panic.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Replaces Rust's report on standard error, which a server leaves empty. A panic that nobody catches becomes a line of the
-/// log. A panic that is caught is left to its catcher, who knows the request.
+/// Replaces Rust's panic report on standard error, which a server leaves empty.
+///
+/// A panic that is not caught becomes a log line. A panic that is caught is left to the code that
+/// catches it, which knows the request.
 pub fn log() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
@@ -32,27 +34,30 @@ pub fn log() {
     }));
 }
 
-/// Runs what may panic in a library.
+/// Runs a function, and catches a panic in it.
 ///
 /// # Errors
-/// It panicked. The text is the panic's message and place, bounded and on one line.
+/// Fails if the function panicked. The text is the panic's message and place, bounded and on one
+/// line.
 pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     let was_caught = IS_CAUGHT.replace(true);
-    // What it shared with others is behind locks and channels that stay usable after a panic.
+    // State that the function shares is behind locks and channels, which stay usable after a panic.
     let ended = catch_unwind(AssertUnwindSafe(what));
     IS_CAUGHT.set(was_caught);
     ended.map_err(|payload| said(text(&*payload), PLACE.take().as_deref()))
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end, and catches a panic in it.
 ///
 /// # Errors
-/// It panicked. The text is the panic's message and place, bounded and on one line.
+/// Fails if the future panicked. The text is the panic's message and place, bounded and on one
+/// line.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     Caught(pin!(future)).await
 }
 
-/// A future that ends with an error where the one inside panics. It must not be polled again after its end.
+/// Future that ends with an error if the inner future panics. It must not be polled again after its
+/// end.
 pub(crate) struct Caught<F>(pub(crate) F);
 
 impl<F: Future + Unpin> Future for Caught<F> {
@@ -70,7 +75,7 @@ fn message<'info>(info: &'info PanicHookInfo<'_>) -> &'info str {
     text(info.payload())
 }
 
-/// The message of a panic; of one whose payload is not text, that.
+/// Returns the message of a panic, or a fixed text if the panic's payload is not text.
 fn text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")

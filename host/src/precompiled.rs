@@ -1,8 +1,9 @@
-//! Precompiled code: the machine code of a component, made by the packager and loaded by the image's host.
+//! Precompiled code: the machine code of a component, compiled by the packager and loaded by the
+//! image's host.
 //!
-//! Owns the CPU levels, the compiling for one of them, and the checks before code is loaded. Such code is native code that
-//! no sandbox checks again, so it is trusted for one reason only: its digest stands in the app's manifest. Must not know
-//! worlds or calls.
+//! Owns the CPU levels, the compiling for one of them, and the checks before code is loaded. This
+//! is native code that no sandbox checks again. It is trusted for one reason only: its digest is in
+//! the app's manifest. Must not know worlds or calls.
 
 #![allow(unsafe_code, reason = "loading machine code; the proof stands at the block")]
 
@@ -17,31 +18,32 @@ use crate::engine::ENGINE;
 use crate::error::StartupError;
 use crate::manifest::Precompiled;
 
-/// A level of the x86-64 instruction set, as the psABI defines them.
+/// Level of the x86-64 instruction set, as the psABI defines them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cpu {
-    /// What every x86-64 processor has.
+    /// Features that every x86-64 processor has.
     Baseline,
-    /// With SSE4.2 and POPCNT: from 2009.
+    /// Features up to SSE4.2 and POPCNT, in processors from 2009 on.
     V2,
-    /// With AVX2, BMI and FMA: from 2013.
+    /// Features up to AVX2, BMI and FMA, in processors from 2013 on.
     V3,
-    /// With AVX-512.
+    /// Features up to AVX-512.
     V4,
 }
 
 impl Cpu {
-    /// All levels, lowest first.
+    /// All CPU levels, lowest first.
     pub const ALL: [Self; 4] = [Self::Baseline, Self::V2, Self::V3, Self::V4];
 
-    /// The highest level that this machine has.
+    /// Returns the highest level that this machine supports.
     #[must_use]
     pub fn native() -> Self {
         let has = |level: &Self| level.missing(detected).is_none();
         Self::ALL.into_iter().take_while(has).last().unwrap_or(Self::Baseline)
     }
 
-    /// The features that the level adds to the one below: the name for people, and the compiler's.
+    /// Returns the features that the level adds to the one below: the name for people, and the
+    /// compiler's name.
     fn adds(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Baseline => &[],
@@ -64,12 +66,12 @@ impl Cpu {
         }
     }
 
-    /// All features of the level.
+    /// Returns all features of the level.
     fn features(self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
         Self::ALL.into_iter().filter(move |level| *level <= self).flat_map(|level| level.adds())
     }
 
-    /// The first feature of the level that a machine has not.
+    /// Returns the first feature of the level that a machine does not have.
     fn missing(self, detected: impl Fn(&str) -> bool) -> Option<&'static str> {
         self.features().map(|(name, _)| *name).find(|name| !detected(name))
     }
@@ -103,8 +105,9 @@ impl FromStr for Cpu {
 /// Loads precompiled code.
 ///
 /// # Errors
-/// The file is missing or was changed, or it was compiled for another engine or for a processor that this is not. Each
-/// has a text of its own, and nothing is compiled instead: what runs is what was packaged.
+/// Fails if the file is missing or was changed, or if it was compiled for another engine or for a
+/// processor that this machine does not have. Each case has its own text. Nothing is compiled
+/// instead, because only packaged code may run.
 pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, StartupError> {
     let fail = |problem: String, fix: &str| StartupError::Component {
         path: precompiled.file.clone(),
@@ -134,24 +137,26 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
             "do not run this app; take the image or the folder again from where it was built",
         ));
     }
-    // SAFETY: the bytes must be what `Engine::precompile_component` gave, unchanged. They are those that the packager
-    // wrote: their SHA-256 is the one that it put into the manifest, and it was taken of this very buffer, which nothing
-    // else can write to. wasmtime copies it and checks version, settings and CPU features once more.
+    // SAFETY: the bytes must be the unchanged result of `Engine::precompile_component`. They are
+    // those that the packager wrote: their SHA-256 is the one that it put into the manifest. The
+    // digest was taken of this very buffer, which nothing else can write to. wasmtime copies it and
+    // checks version, settings and CPU features once more.
     let loaded = unsafe { Component::deserialize(engine, &bytes) };
     loaded.map_err(|error| fail(format!("was compiled for another engine configuration: {error:#}"), again))
 }
 
-/// Compiles a component for machines of a level.
+/// Compiles a component for machines of a CPU level.
 ///
 /// # Errors
-/// The compiler refuses it.
+/// Fails if the compiler refuses the component.
 #[cfg(feature = "compiler")]
 pub(crate) fn compile(component: &[u8], cpu: Cpu) -> wasmtime::Result<Vec<u8>> {
     let mut config = crate::engine::engine_config();
-    // Naming the target keeps the compiler from looking at the machine that it runs on.
+    // An explicit target keeps the compiler from looking at the machine that it runs on.
     config.target("x86_64-unknown-linux-gnu")?;
     for (_, flag) in cpu.features() {
-        // SAFETY: a flag that a machine does not have would make code that it cannot run; `load` refuses such code.
+        // SAFETY: with a flag that a machine does not support, the code could not run there. `load`
+        // refuses this code.
         unsafe { config.cranelift_flag_enable(flag) };
     }
     Engine::new(&config)?.precompile_component(component)

@@ -1,7 +1,8 @@
-//! A sample: an input, and the answer that the model gives to it where it was trained.
+//! Sample: an input, with the answer that the model gave where it was trained.
 //!
-//! Owns the file's form, and what counts as the same answer. A model that was cut, changed on its way or converted wrongly may
-//! well load and run; that it still answers as it should, only an answer shows. Must not know who asks, nor what computes.
+//! Owns the form of the file, and the rule for equal answers. A model that was cut, changed during
+//! a transfer or converted wrongly can still load and run. Only an answer shows that it still
+//! works. Must not know who asks, nor what computes.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -16,24 +17,26 @@ use crate::manifest::ManifestError;
 use crate::scorer::signature::JSON;
 use crate::scorer::{Invocation, Payload, Scorer, Source};
 
-/// Some thousand rows of a wide table, and as much as a scorer should be tried with.
+/// Largest sample file, in bytes. It has room for some thousand rows of a wide table, and a scorer
+/// should be tried with no more.
 const MOST_BYTES: u64 = 64 << 20;
-/// What single precision and another order of additions make of a probability.
+/// Default tolerance. Single precision and another order of additions change a probability by about
+/// this much.
 const TOLERANCE: f64 = 1e-4;
-/// Most of a value that a message repeats.
+/// Most characters of a value that a message repeats.
 const SHOWN_CHARS: usize = 60;
 
-/// A sample, read.
+/// Sample that was read from a file.
 #[derive(Debug)]
 pub struct Sample {
-    /// Its file.
+    /// File of the sample.
     pub path: PathBuf,
     inputs: Box<RawValue>,
     outputs: Option<Value>,
     tolerance: f64,
 }
 
-/// The file's shape, before any value is checked.
+/// Shape of the sample's file, before any value is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -46,7 +49,7 @@ impl Sample {
     /// Reads a sample's file.
     ///
     /// # Errors
-    /// It cannot be read, or is no sample.
+    /// Fails if the file cannot be read, or is not a sample.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let fail = |problem: String| {
             ManifestError {
@@ -72,19 +75,19 @@ impl Sample {
         Ok(Self { path: path.to_path_buf(), inputs: raw.inputs, outputs: raw.outputs, tolerance })
     }
 
-    /// Has a scorer answer it.
+    /// Checks that a scorer answers the sample with the expected answer.
     ///
     /// # Errors
-    /// There is no answer, or another one; the text says where they differ.
+    /// Fails if there is no answer or a different one. The text names the first difference.
     pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), String> {
         let scored = scorer.run(Invocation::new("sample", Source::Direct), self.payload()).await;
         self.compare(&scored.map_err(told)?.payload.body)
     }
 
-    /// Has a graph answer it.
+    /// Checks that a graph answers the sample with the expected answer.
     ///
     /// # Errors
-    /// As [`Sample::try_scorer`].
+    /// Fails as [`Sample::try_scorer`] does.
     #[cfg(feature = "graphs")]
     pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), String> {
         let answer = crate::scorer::answer_of(graph, &self.payload()).map_err(told)?;
@@ -111,7 +114,8 @@ fn told(failure: ScoreFailure) -> String {
     row.detail.map_or(row.message.clone(), |detail| format!("{} {detail}", row.message))
 }
 
-/// The first place where an answer is another one.
+/// Returns a text about the first place where an answer differs from the expected one. `None` if
+/// they are equal.
 fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut String) -> Option<String> {
     let length = place.len();
     let mut within = |name: &dyn std::fmt::Display, found: &Value, expected: &Value| {
@@ -139,8 +143,10 @@ fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut Strin
     }
 }
 
-/// Whole numbers are labels and counts, and equal or not. Others are compared by their distance, of numbers above 1 in parts
-/// of the number.
+/// True if two numbers are equal within the tolerance.
+///
+/// Whole numbers are labels and counts, and must be equal. Other numbers are compared by their
+/// distance. For an expected number above 1, the tolerance is relative to it.
 fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bool {
     if !a.is_f64() && !b.is_f64() {
         return a == b;
@@ -155,7 +161,7 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
     distance <= tolerance * expected.abs().max(1.0)
 }
 
-/// A whole number, if the number is one that 64 bits can hold.
+/// Returns the number as a whole number, if it is one that 64 bits can hold.
 fn whole(number: &serde_json::Number) -> Option<i128> {
     #[expect(clippy::cast_possible_truncation, reason = "it is whole, and far below 128 bits")]
     let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);

@@ -1,7 +1,7 @@
-//! The stores of an app: what the manifest names, where the environment says that it is.
+//! The stores of an app: the manifest names them, and the environment says where they are.
 //!
-//! Owns opening them, and telling an operator what would be connected to. Must not know what is kept in one, nor how a server is
-//! spoken to.
+//! Owns opening them, and reporting to an operator which servers would be used. Must not know what
+//! is kept in a store, nor how a server is spoken to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::manifest::{Manifest, StoreSection};
 use crate::redis::raw::Connection;
 use crate::redis::{Memory, Reached, Redis, Server, Store};
 
-/// Opens every store that a manifest names. None connects before it is used.
+/// Opens every store that a manifest names. No store connects before it is used.
 ///
 /// # Errors
-/// The environment holds something unusable.
+/// Fails if the environment holds an invalid value for a store.
 pub fn open(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
     let open = |(name, section): (&String, &StoreSection)| {
         let connection = deployment::store(section, environment)?;
@@ -45,27 +45,30 @@ fn server(section: &StoreSection, connection: deployment::Connection) -> Result<
     })
 }
 
-/// A store as an operator wants to see it. Names addresses, as its reader may, and no credential.
+/// Report on one store, for an operator. It shows addresses, which an operator may see, and no
+/// credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreReport {
-    /// Its name in the manifest.
+    /// Name of the store in the manifest.
     pub name: String,
-    /// The variable that holds its URL.
+    /// Name of the environment variable that holds the store's URL.
     pub variable: String,
-    /// What stands before its keys.
+    /// Prefix of every key of the store, without its colon.
     pub prefix: String,
-    /// Where it is and who asks; or that it is kept in memory.
+    /// Address and login of the store, or the statement that it is kept in memory.
     pub place: String,
-    /// What answered; none: it was not tried, or did not answer.
+    /// Result of the connectivity check. `None` if the check was not made or failed.
     pub reached: Option<Reached>,
-    /// Why it did not answer.
+    /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
 }
 
-/// Tells where the stores of an app are by this environment, and with `connect` tries each.
+/// Reports where the stores of an app are in this environment. If `connect` is true, it also checks
+/// the connection to each store.
 ///
 /// # Errors
-/// The manifest or the environment is unusable; a store that does not answer is no error but part of its report.
+/// Fails if the manifest or the environment is invalid. A store that does not answer is not an
+/// error: its report says so.
 pub fn report(app: &Path, environment: Environment<'_>, connect: bool) -> Result<Vec<StoreReport>, StartupError> {
     let manifest = Manifest::read(app)?;
     let runtime = crate::app::runtime()?;

@@ -1,7 +1,8 @@
-//! The log: structured events on standard output.
+//! Log of the program: structured events on standard output.
 //!
-//! Owns which lines are written and where to; their form is in `line`, their way out in `queue`. Must not know what is
-//! logged. A server's standard error stays silent: the Functions host takes every line of it for an error.
+//! Owns which lines are written, and where to. Their form is in `line`, and their queue in `queue`.
+//! Must not know what is logged. A server writes nothing to standard error, because the Functions
+//! host takes every line there for an error.
 
 mod line;
 mod queue;
@@ -23,25 +24,27 @@ use self::queue::Queue;
 use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
 
-/// Time that the last lines of a server have at its end. A reader that is there takes them at once.
+/// Longest time for which the end of a server waits until its last lines are written. An active
+/// reader takes them at once.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// The lines of a server that wait for its standard output.
+/// Queue of a server's lines that wait for standard output.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Where lines go.
+/// Destination of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Standard error, as text: a command's talk beside its result.
+    /// Standard error, as text. A command writes its messages there, next to its result.
     Talk,
-    /// Standard output: a server's only output.
+    /// Standard output, which is a server's only output.
     Server,
 }
 
 /// Starts logging for the rest of the process.
 ///
 /// # Errors
-/// A variable holds something that is no filter or format, or there is no thread to write by.
+/// Fails if a variable does not hold a filter or a format, or if the thread that writes cannot be
+/// started.
 pub fn start(output: Output, environment: Environment<'_>) -> Result<(), StartupError> {
     let filter = filter(environment(LOG_VARIABLE).as_deref().unwrap_or_default(), output)?;
     let terminal = match output {
@@ -67,19 +70,20 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
                 queue(form).map_err(|error| StartupError::Host(format!("the log cannot be written: {error}")))?;
             Box::new(move |line, is_urgent| queue.push(line, is_urgent))
         }
-        // A command that nobody listens to waits, as every command does.
+        // A command may wait for the reader of its messages, as every command does.
         Output::Talk => Box::new(|line, _| drop(io::stderr().write_all(line.as_bytes()))),
     };
     tracing_subscriber::registry().with(Lines { form, write }.with_filter(filter)).init();
     Ok(())
 }
 
-/// Takes lines and whether they are urgent.
+/// Function that writes a line. Its second argument is true if the line is urgent.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Has lines written to standard output by a thread of their own.
+/// Starts a queue whose thread writes lines to standard output.
 fn queue(form: Form) -> io::Result<Queue> {
-    // Not through the standard library's handle: its lock would be held for as long as nobody reads.
+    // The standard library's handle is not used: its lock would be held for as long as the output
+    // is not read.
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let queue = Queue::start(output, move |count| {
         let message = format!("{count} log lines were dropped because the reader of standard output is slow");
@@ -89,8 +93,10 @@ fn queue(form: Form) -> io::Result<Queue> {
     Ok(queue)
 }
 
-/// Writes what is still to be written when it is dropped, as far as somebody reads it. Lines that come later are lost with
-/// the process, so it belongs at the top of `main`, where a panic drops it too.
+/// Guard that writes the waiting lines when it is dropped, as far as the output is read.
+///
+/// Lines that come later are lost with the process. So the guard belongs at the top of `main`,
+/// where a panic drops it, too.
 #[derive(Debug)]
 pub struct LastLines;
 

@@ -1,45 +1,46 @@
 //! Tensors as the host handles them: by value, checked against a port.
 //!
-//! Owns the form of a tensor's bytes and its agreement with its port. Must not know JSON, the generated types, nor who
-//! computes.
+//! Owns the form of a tensor's bytes, and their agreement with the port. Must not know JSON, the
+//! generated types, nor the code that computes.
 
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// A dense tensor: row-major, little-endian.
+/// Dense tensor: row-major, little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
-    /// The name of its port.
+    /// Name of the tensor's port.
     pub name: String,
-    /// The type of its elements.
+    /// Type of the tensor's elements.
     pub dtype: Dtype,
-    /// The product of the dimensions is the number of elements.
+    /// Dimensions of the tensor. Their product is the number of elements.
     pub shape: Vec<u64>,
-    /// The elements.
+    /// Elements of the tensor, as bytes.
     pub data: Vec<u8>,
 }
 
-/// A named input or output.
+/// Named input or output of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// Unique within its direction.
+    /// Name of the port, unique within its direction.
     pub name: String,
-    /// The type of its elements.
+    /// Type of the port's elements.
     pub dtype: Dtype,
-    /// `None` where the dimension is open.
+    /// Dimensions of the port. A dimension is `None` if its size is open.
     pub shape: Vec<Option<u64>>,
 }
 
-/// Most lists that an empty tensor may consist of.
+/// Most lists of which an empty tensor may consist.
 const EMPTY_LISTS: u64 = 1 << 20;
 
-/// Most dimensions of a tensor. More are not even told apart in an error's text.
+/// Most dimensions of a tensor. If there are more, an error gives only their number.
 const DIMENSIONS: usize = 64;
 
-/// Tensors in the order of their ports, each checked; the error says what does not fit.
+/// Returns tensors in the order of their ports, after a check of each one.
 ///
 /// # Errors
-/// One is missing, given twice, of no port, or does not fit its port.
+/// Fails with the reason if a tensor is missing, is given twice, belongs to no port, or does not
+/// fit its port.
 pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {
@@ -55,10 +56,10 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
 }
 
 impl Tensor {
-    /// Checks what a scorer gave against the port it gave it for; the error says what does not fit.
+    /// Checks a tensor against its port.
     ///
     /// # Errors
-    /// Type, shape or number of bytes disagree.
+    /// Fails with the reason if the type, the shape or the number of bytes disagree.
     pub fn fits(&self, port: &Port) -> Result<(), String> {
         if self.dtype != port.dtype {
             return Err(format!("`{}` is {}, and its port is {}", self.name, self.dtype.name(), port.dtype.name()));
@@ -87,8 +88,8 @@ impl Tensor {
                 }
             }
         }
-        // An empty tensor has no bytes to bound its other dimensions. What reckons with them takes them for 63 bits together,
-        // and each of them is a list to write.
+        // An empty tensor has no bytes that limit its other dimensions. Code that calculates with
+        // them expects 63 bits for their product, and each of them is a list to write.
         let mut others = self.shape.iter().filter(|dimension| **dimension > 0);
         let others = others.try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         let lists = self.shape.iter().take_while(|dimension| **dimension > 0).try_fold(1u64, |product, dimension| {
@@ -106,7 +107,7 @@ impl Tensor {
     }
 }
 
-/// A port's shape for people: `[N, 784]`, where `N` is open.
+/// Returns a port's shape for people, such as `[N, 784]` with `N` for an open dimension.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
     let dimensions: Vec<_> =
@@ -114,7 +115,8 @@ pub fn shape_text(port: &Port) -> String {
     format!("[{}]", dimensions.join(", "))
 }
 
-/// The number of elements that bytes hold; `None` if they end within one, or hold a text that is none.
+/// Returns the number of elements that bytes hold. `None` if the bytes end within an element, or
+/// hold an invalid text.
 #[must_use]
 pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
@@ -129,14 +131,15 @@ pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     Some(count)
 }
 
-/// Appends a text as an element.
+/// Appends a text as an element: its length in four bytes, and its UTF-8 bytes.
 pub fn put_text(text: &str, data: &mut Vec<u8>) {
-    // A longer one than 4 GiB is in no body; cut to nothing it would not fit its port.
+    // No body holds a text of more than 4 GiB. If one did, its length would be wrong here, and it
+    // would not fit its port.
     data.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
     data.extend_from_slice(text.as_bytes());
 }
 
-/// Takes the first text off; `None` if there is none, or what is there is no text.
+/// Takes the first text off. `None` if there is none, or if it is not valid text.
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;

@@ -1,6 +1,7 @@
-//! Text from outside, made fit for a message: bounded in bytes, and without control characters.
+//! Text from outside, made fit for messages: limited in bytes, and without control characters.
 //!
-//! Owns the mark of what was cut and the rule for what is escaped. Must not know where a text came from or goes to.
+//! Owns the mark of a cut and the rule for escapes. Must not know where a text came from or goes
+//! to.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
@@ -11,7 +12,7 @@ pub const NAME_BYTES: usize = 128;
 /// Longest reason that a message repeats, in bytes: a paragraph.
 pub const REASON_BYTES: usize = 2048;
 
-/// Stands at the end of a text that was cut. One character of three bytes.
+/// Mark at the end of a text that was cut. It is one character of three bytes.
 const MARK: &str = "…";
 
 /// Returns a text of at most `limit_bytes` bytes. A longer one ends with `…` in place of the rest.
@@ -24,20 +25,23 @@ pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     Cow::Owned([kept, MARK].concat())
 }
 
-/// Returns the first `limit_bytes` bytes of a text, or a few less where a character would be split. Without a mark.
+/// Returns the first `limit_bytes` bytes of a text without a mark, or a few less if a character
+/// would be split.
 #[must_use]
 pub fn start(text: &str, limit_bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(limit_bytes)).unwrap_or_default()
 }
 
-/// Returns a text that is already owned in at most `limit_bytes` bytes. Copies nothing where nothing is cut.
+/// Returns a text that is already owned in at most `limit_bytes` bytes. Copies nothing if the text
+/// is short enough.
 #[must_use]
 pub fn bounded(text: String, limit_bytes: usize) -> String {
     if text.len() <= limit_bytes { text } else { cut(&text, limit_bytes).into_owned() }
 }
 
-/// Returns what a value displays, in at most `limit_bytes` bytes. Stops the value at the limit, so that a long text is
-/// never put together only to be cut.
+/// Returns the displayed form of a value in at most `limit_bytes` bytes.
+///
+/// The value is stopped at the limit, so that a long text is never built only to be cut.
 #[must_use]
 pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     let mut shown = Bounded { text: String::new(), limit_bytes };
@@ -46,7 +50,7 @@ pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     bounded(shown.text, limit_bytes)
 }
 
-/// Takes text until there is more than the limit.
+/// Writer that accepts text until there is more than the limit.
 struct Bounded {
     text: String,
     limit_bytes: usize,
@@ -54,7 +58,8 @@ struct Bounded {
 
 impl fmt::Write for Bounded {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        // A few bytes more than the limit show that there was more, wherever a character would be split.
+        // A few bytes beyond the limit show that there was more text, wherever a character would be
+        // split.
         let room = (self.limit_bytes + MAX_CHARACTER_BYTES).saturating_sub(self.text.len());
         self.text.push_str(start(piece, room));
         if self.text.len() > self.limit_bytes { Err(fmt::Error) } else { Ok(()) }
@@ -64,7 +69,7 @@ impl fmt::Write for Bounded {
 /// Longest character of UTF-8, in bytes.
 const MAX_CHARACTER_BYTES: usize = 4;
 
-/// Returns a text of several lines in which nothing but the ends of lines can act on a terminal.
+/// Returns a text of several lines in which only the ends of lines have an effect on a terminal.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|character| is_deceptive(character) && character != '\n') {
@@ -77,18 +82,23 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
 /// Longest part of an error's text, in bytes: a long backtrace.
 const PART_BYTES: usize = 16 << 10;
 
-/// Returns a part of an error's text, which may have several lines. Lines after the first stand further to the right than
-/// any line of the error itself, so that a part cannot forge one such as `  fix: …`.
+/// Returns a part of an error's text, which may have several lines.
+///
+/// Lines after the first one are indented more than any line of the error itself, so that a part
+/// cannot forge a line such as `  fix: …`.
 #[must_use]
 pub fn inset(part: &dyn Display) -> String {
     printable_lines(&displayed(part, PART_BYTES)).replace('\n', "\n    ")
 }
 
-/// Returns a JSON document in which characters that a terminal obeys, or that hide others, are escaped as JSON has it: the
-/// document means what it meant. serde_json leaves those above U+007E as they are.
+/// Returns a JSON document without raw characters that control a terminal or hide other characters.
+///
+/// They are written as JSON escapes, so the document keeps its meaning. serde_json does not escape
+/// characters above U+007E.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
-    // Line ends and tabs stand between the values of a document; within a text they are escaped already.
+    // Line ends and tabs may be between the values of a document. Within a string they are already
+    // escaped.
     let is_raw = |character: char| is_deceptive(character) && !matches!(character, '\n' | '\r' | '\t');
     if !json.chars().any(is_raw) {
         return Cow::Borrowed(json);
@@ -100,7 +110,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Appends a character as `\uXXXX`, or as two of them where it needs a surrogate pair.
+/// Appends a character as `\uXXXX`, or as two such escapes if it needs a surrogate pair.
 pub fn push_json_escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         // Writing to a string cannot fail.
@@ -120,26 +130,27 @@ pub fn push_printable(text: &mut String, character: char) {
     }
 }
 
-/// Returns how many bytes a text has at most once it is escaped for a line of the log, in whichever of its forms.
+/// Returns the largest size of a text after it is escaped for a log line in any form, in bytes.
 #[must_use]
 pub fn escaped_bytes(text: &str) -> usize {
     text.chars()
         .map(|character| match character {
             '"' | '\\' => 2,
-            // `\u001b` in JSON, `\u{1b}` in text.
+            // The escape is `\u001b` in JSON, and `\u{1b}` in text.
             character if character.is_ascii_control() => 6,
-            // A surrogate pair in JSON.
+            // JSON may need a surrogate pair.
             character if is_deceptive(character) => 12,
             character => character.len_utf8(),
         })
         .sum()
 }
 
-/// Returns a text on one line that no terminal and no reader of lines takes for anything but text.
+/// Returns a text on one line that has no effect on a terminal or on a reader of lines.
 ///
-/// Control characters (line feeds and escape sequences among them), the separators of lines and paragraphs, and the
-/// characters that change the direction of writing or are invisible become `\n`, `\t`, `\r` or `\u{…}`. Everything else stays, a
-/// backslash included: the result is for reading, not for decoding.
+/// These characters become `\n`, `\t`, `\r` or `\u{…}`: control characters (line feeds and escape
+/// sequences among them), the separators of lines and paragraphs, and characters that change the
+/// direction of writing or are invisible. All other characters stay, a backslash included, because
+/// the result is for reading and not for decoding.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_deceptive) {
@@ -150,24 +161,26 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns a text that is [`printable`] and at most about `limit_bytes` bytes long: the cut comes first, so that what is
-/// escaped is never long.
+/// Returns a text that is [`printable`] and at most about `limit_bytes` bytes long. The text is cut
+/// before it is escaped, so that only short texts are escaped.
 #[must_use]
 pub fn quoted(text: &str, limit_bytes: usize) -> String {
     cut(&printable(start(text, limit_bytes.saturating_add(1))), limit_bytes).into_owned()
 }
 
-/// True for a character that a terminal obeys, that ends a line somewhere, or that hides or reorders its neighbours.
+/// True for a character that controls a terminal, that ends a line for some reader, or that hides
+/// or reorders other characters.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Separators of lines and paragraphs.
+            // These separate lines and paragraphs.
             '\u{2028}' | '\u{2029}'
-            // Direction marks, embeddings, overrides, isolates (Unicode Technical Report 36, bidirectional spoofing).
+            // These are direction marks, embeddings, overrides and isolates (Unicode Technical
+            // Report 36, bidirectional spoofing).
             | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Zero-width characters, the byte order mark, tags.
+            // These are zero-width characters, the byte order mark and tags.
             | '\u{00ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
         )
 }

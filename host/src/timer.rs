@@ -1,14 +1,15 @@
-//! Bounds on the time of a future that cost nothing where it is ready at once, as nearly every one is here.
+//! Timeouts for futures that cost nothing if the future is ready at once, as it nearly always is
+//! here.
 //!
-//! Owns that shortcut over tokio's timers: making one takes a look at the clock and a handle to the runtime, and a call
-//! passes four of them. Must not know what is waited for.
+//! Owns that shortcut over tokio's timers. Creating a timer reads the clock and needs a handle to
+//! the runtime, and a call passes four timeouts. Must not know what is waited for.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// The output of a future, or `None` if it takes longer than `limit`.
+/// Returns the output of a future, or `None` if it takes longer than `limit`.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
@@ -17,7 +18,8 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Opti
     tokio::time::timeout(limit, future).await.ok()
 }
 
-/// The output of a future, or `None` if the deadline passes before. A future that is ready at once is in time.
+/// Returns the output of a future, or `None` if the deadline passes first. A future that is ready
+/// at once is in time.
 pub async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {

@@ -1,6 +1,7 @@
-//! What a tensor's body costs in allocations, read and written.
+//! Number of allocations for reading and writing the body of a tensor.
 //!
-//! Owns the bounds. Stands alone, since the counting allocator serves the whole process.
+//! Owns the limits of these numbers. The test is a program of its own, because the counting
+//! allocator serves the whole process.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
@@ -23,7 +24,7 @@ fn signature() -> TensorSignature {
     }
 }
 
-/// Reads a body, writes the tensor back, and returns the number of allocations that took.
+/// Reads a body, writes the tensor back, and returns the number of allocations.
 #[track_caller]
 fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
     let signature = signature();
@@ -32,7 +33,7 @@ fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
     let mut answer = None;
     let counted = allocation_counter::measure(|| {
         let (mut tensors, reply) = read(&signature, &payload, &[]).unwrap();
-        // As if the scorer had given it.
+        // The tensor gets the name that a scorer would give it.
         tensors[0].name.clear();
         tensors[0].name.push_str("same");
         answer = Some(write(&reply, &model, tensors));
@@ -50,8 +51,11 @@ fn list() -> String {
     serde_json::to_string(&pixels()).unwrap()
 }
 
-/// Measured: 9. The end of the look for the other form, the slots to find tensors by port, the shape twice (open, then
-/// found), the elements, the tensor's name, the list of tensors, the answer's text and its label.
+/// Checks a JSON body of Azure ML. Measured: 9 allocations.
+///
+/// They are: the end of the check for the other form, the slots to find tensors by port, the shape
+/// twice (open, then found), the elements, the tensor's name, the list of tensors, the text of the
+/// response and its label.
 #[test]
 fn azure_ml_s_json() {
     let body = format!("{{\"data\":[{}]}}", list());
@@ -59,7 +63,10 @@ fn azure_ml_s_json() {
     assert!(count <= 20, "{count} allocations");
 }
 
-/// Measured: 15. Besides the above: the list of inputs, the shape as stated, the id, the outputs asked for.
+/// Checks a JSON body of the Open Inference Protocol. Measured: 15 allocations.
+///
+/// Besides those of Azure ML's JSON, they are: the list of inputs, the shape as stated, the id, and
+/// the outputs that are asked for.
 #[test]
 fn the_open_inference_protocol_s_json() {
     let body = format!(
@@ -70,7 +77,7 @@ fn the_open_inference_protocol_s_json() {
     assert!(count <= 20, "{count} allocations");
 }
 
-/// Measured: 8.
+/// Checks a body of bare bytes. Measured: 8 allocations.
 #[test]
 fn bare_bytes() {
     let body = pixels().iter().flat_map(|pixel| pixel.to_le_bytes()).collect();

@@ -1,7 +1,8 @@
-//! A scorer that is written against wasi:nn alone, as for any host: `{"graph": "mlp", "input": "X", "rows": [[0.5, …]]}`.
+//! A scorer that is written against wasi:nn alone, as for any host:
+//! `{"graph": "mlp", "input": "X", "rows": [[0.5, …]]}`.
 //!
-//! Owns one inference by the standard's interface. It answers with each output by its name. It uses no SDK and imports no
-//! interface of the contract.
+//! Owns one inference through the standard's interface. It answers with each output by its name. It
+//! uses no SDK and imports no interface of the contract.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -78,7 +79,7 @@ fn infer(request: &Request) -> Result<Map<String, Value>, Error> {
     Ok(outputs.into_iter().map(|(name, tensor)| (name, nested(&tensor))).collect())
 }
 
-/// A list of numbers, or of such lists.
+/// Returns a tensor as JSON: a list of numbers, or a list of rows if it has two dimensions.
 fn nested(tensor: &Tensor) -> Value {
     let data = tensor.data();
     let numbers: Vec<Value> = match tensor.ty() {

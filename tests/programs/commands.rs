@@ -1,8 +1,9 @@
-//! A scorer that sends raw commands: `{"ask": [{"execute": ["HSET", "k", "f", "v"]}]}`.
+//! A scorer that sends raw Redis commands: `{"ask": [{"execute": ["HSET", "k", "f", "v"]}]}`.
 //!
-//! Owns a name for every function of the contract's `redis`; answers with one `{"ok": …}` or `{"error": …}` for each, in
-//! which every value says its kind. An argument is a string, or `{"bytes": […]}`, or `{"zeros": n}`. With `"strict"` the
-//! first error is the scorer's own.
+//! Owns a name for every function of the contract's `redis`. It answers with one `{"ok": …}` or
+//! `{"error": …}` for each request, in which every value shows its kind. An argument is a string,
+//! or `{"bytes": […]}`, or `{"zeros": n}`. With `"strict"`, the first error becomes the scorer's
+//! own error.
 
 use scorebox_guest::redis::{Command, Connection, Error, Node, Reply, Value};
 use scorebox_guest::{Invocation, Json, OrProblem, Result, Scorer, Signature, export_scorer};
@@ -29,14 +30,15 @@ enum Ask {
     Execute(Vec<JsonValue>),
     Pipeline(Vec<Vec<JsonValue>>),
     Transaction(Vec<Vec<JsonValue>>),
-    /// The reply as the SDK makes JSON of it.
+    /// A command whose reply is shown as the SDK converts it to JSON.
     Json(Vec<JsonValue>),
-    /// A pipeline, and of each reply only whether there is one: a large one need not come back.
+    /// A pipeline whose replies are only shown as present, so that large replies need not come
+    /// back.
     Weigh(Vec<Vec<JsonValue>>),
 }
 
 struct Commands {
-    /// Opened at its first use.
+    /// Connection that is opened at its first use.
     lazy: Connection,
 }
 
@@ -78,7 +80,7 @@ impl Scorer for Commands {
 
 export_scorer!(Commands);
 
-/// The inner error is the store's, the outer the request's.
+/// Performs one request. The inner error is the store's, and the outer error is the request's.
 fn perform(connection: &Connection, store: &str, ask: Ask) -> Result<std::result::Result<JsonValue, Error>> {
     Ok(match ask {
         Ask::Open => Connection::open(store).map(|_| JsonValue::Null),
@@ -115,7 +117,9 @@ fn command(words: &[JsonValue]) -> Result<Command> {
     words.iter().map(word).collect()
 }
 
-/// A value with its kind, where its form does not tell: a string is bytes, a whole number an integer.
+/// Returns a value as JSON, with its kind if its form does not show it.
+///
+/// A string without a kind is bytes, and a whole number is an integer.
 fn shown(value: Value<'_>) -> JsonValue {
     match value.node() {
         Node::Nil => JsonValue::Null,

@@ -1,6 +1,6 @@
-//! A scorer of tensors that gives back what it got, with a port for each element type of the contract.
+//! A scorer of tensors that returns its input, with a port for each element type of the contract.
 //!
-//! Owns the ports' names: those of the element types, lower-case.
+//! Owns the ports' names: those of the element types, in lower case.
 
 use scorebox_guest::{
     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,

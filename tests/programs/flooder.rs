@@ -1,6 +1,8 @@
-//! A scorer that brings host functions more than they take: `{"do": "set-many", "count": 5000000}`.
+//! A scorer that passes more to host functions than they accept:
+//! `{"do": "set-many", "count": 5000000}`.
 //!
-//! Owns one deed for each kind of host function with something to grow. Answers `{"ok": null}` or `{"error": "…"}`.
+//! Owns one deed for each kind of host function with something to grow. It answers `{"ok": null}`
+//! or `{"error": "…"}`.
 
 use scorebox_guest::cache::{Bucket, Error};
 use scorebox_guest::redis::{Command, Connection};
@@ -10,7 +12,8 @@ use serde_json::{Value, json};
 
 #[allow(unsafe_code, reason = "generated: the ABI needs raw pointers")]
 mod bindings {
-    // Whole interfaces, since the standard library brings them too, and the linker merges them.
+    // These interfaces are complete, because the standard library imports them too, and the linker
+    // merges them.
     wit_bindgen::generate!({
         inline: "
             package flooder:host@0.1.0;
@@ -78,16 +81,16 @@ enum Kind {
     SetMany,
     SetManyFor,
     DeleteMany,
-    /// One key of so many bytes.
+    /// One key with a length of `count` bytes.
     Key,
-    /// A pipeline of so many commands.
+    /// A pipeline of `count` commands.
     Pipeline,
-    /// A command with so many arguments.
+    /// A command with `count` words, its name included.
     Arguments,
     Attributes,
     Random,
     Insecure,
-    /// One handle, so many times.
+    /// One handle, given `count` times in one list.
     Poll,
 }
 

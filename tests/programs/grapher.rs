@@ -1,9 +1,10 @@
-//! A scorer that uses graphs as told: `{"ops": [{"op": "run", "graph": "m", "inputs": [{"name": "x", "shape": [1], "floats":
-//! [0.5]}]}]}`.
+//! A scorer that uses graphs as the request says: `{"ops": [{"op": "run", "graph": "m", "inputs":
+//! [{"name": "x", "shape": [1], "floats": [0.5]}]}]}`.
 //!
-//! Owns a name for every function of wasi:nn and of the contract's `graphs`, and misuse of each; answers with one `{"ok": …}`
-//! or `{"error": …}` for each. `run` is the SDK's, `raw` and `nn-…` are the functions as they are. `init` runs the graph that
-//! the model's file `init` names, by the interface that it names first.
+//! Owns a name for every function of wasi:nn and of the contract's `graphs`, and misuse of each. It
+//! answers with one `{"ok": …}` or `{"error": …}` for each operation. `run` uses the SDK. `raw` and
+//! `nn-…` call the functions directly. `init` opens the graph that the model's file `init` names,
+//! through the interface that the file names first.
 
 use scorebox_guest::bindings::capabilities::scorebox::scoring::graphs as raw;
 use scorebox_guest::graphs::{self, ElementType, Error, Graph, Input, Output, Port};
@@ -39,22 +40,22 @@ enum Op {
         inputs: Vec<NnGiven>,
     },
     NnLoad,
-    /// Opens a graph and contexts of it, and keeps all of them.
+    /// An operation that opens a graph and `count` contexts of it, and keeps them until its end.
     NnOpen {
         graph: String,
         count: usize,
     },
-    /// Makes tensors of so many bytes, and keeps all of them until the end of the operation.
+    /// An operation that creates `count` tensors of `bytes` bytes, and keeps them until its end.
     NnHold {
         count: usize,
         bytes: usize,
     },
-    /// Makes tensors one after another.
+    /// An operation that creates `count` tensors of `bytes` bytes, and drops each before the next.
     NnMake {
         count: usize,
         bytes: usize,
     },
-    /// Reads back what was given.
+    /// An operation that creates a tensor and reads it back.
     NnTensor {
         tensor: NnGiven,
     },
@@ -68,7 +69,7 @@ struct Given {
     integers: Option<Vec<i64>>,
     flags: Option<Vec<bool>>,
     texts: Option<Vec<String>>,
-    /// Of type u8.
+    /// Elements of the type u8.
     bytes: Option<Vec<u8>>,
 }
 
@@ -115,7 +116,7 @@ impl Scorer for Grapher {
 
 export_scorer!(Grapher);
 
-/// An error as the test sees it.
+/// An error in the form that the test sees.
 struct Fault(Value);
 
 impl From<Error> for Fault {
@@ -194,7 +195,7 @@ fn described(port: Port) -> Value {
     })
 }
 
-/// By the SDK, which has typed values and shapes of a known rank.
+/// Converts an input through the SDK, which has typed values and shapes of a known rank.
 fn input(given: Given) -> Input {
     let shape: Vec<usize> = given.shape.iter().map(|size| *size as usize).collect();
     let (name, shape) =
@@ -211,7 +212,7 @@ fn input(given: Given) -> Input {
     }
 }
 
-/// As it is given, whatever fits.
+/// Converts an input as it is given, even if its shape does not fit its elements.
 fn tensor(given: Given) -> raw::Tensor {
     let bytes = |of: Vec<Vec<u8>>| of.concat();
     let elements = match given {

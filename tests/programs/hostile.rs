@@ -1,7 +1,8 @@
-//! A scorer that behaves or misbehaves as the request says, for `cargo xtask bench hostile`: `{"do": "score", "x": 5}`.
+//! A scorer that behaves or misbehaves as the request says, for `cargo xtask bench hostile`:
+//! `{"do": "score", "x": 5}`.
 //!
-//! Owns one deed for each attack that needs a guest. It declares itself deterministic, so that a prediction cache keeps its
-//! answers. It must not know who asks.
+//! Owns one deed for each attack that needs a guest. It declares itself deterministic, so that a
+//! prediction cache keeps its answers. It must not know who asks.
 
 use std::hint::black_box;
 
@@ -9,28 +10,28 @@ use scorebox_guest::{IntoPayload as _, Invocation, Json, Payload, Result, Scorer
 use serde::Deserialize;
 use serde_json::json;
 
-/// Steps of `Work`: a few milliseconds of one core.
+/// Number of steps of `Work`, which take a few milliseconds of one core.
 const WORK_STEPS: u64 = 4_000_000;
 
-/// Size of each piece that `Grow` takes.
+/// Size of each piece of memory that `Grow` takes, in bytes.
 const PIECE_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 enum Deed {
-    /// Answers at once.
+    /// A request that is answered at once.
     Score { x: u64 },
-    /// Computes for some milliseconds and answers as `Score` does.
+    /// A request that computes for some milliseconds, and is answered as `Score` is.
     Work { x: u64 },
-    /// Never ends.
+    /// A request that never ends.
     Loop,
-    /// Writes log lines until its deadline.
+    /// A request that writes log lines until its deadline.
     Flood,
-    /// Writes this number of log lines.
+    /// A request that writes `lines` log lines.
     Chatter { lines: u32 },
-    /// Takes memory until it is refused.
+    /// A request that takes memory until it is refused.
     Grow,
-    /// Gives this many bytes.
+    /// A request whose answer has `bytes` bytes.
     Large { bytes: usize },
 }
 
@@ -78,7 +79,7 @@ impl Scorer for Hostile {
     }
 }
 
-/// What `Score` gives for `x`; the benchmark knows the formula.
+/// Returns the answer of `Score` for `x`. The benchmark knows this formula.
 fn answer(x: u64) -> Result<Payload> {
     Json(json!({ "y": x.wrapping_mul(7).wrapping_add(1) })).into_payload()
 }

@@ -1,6 +1,7 @@
-//! A scorer that also imports an interface which no host of ours lends.
+//! A scorer that also imports an interface that no host provides.
 //!
-//! Owns that import. It is written without the SDK, whose world has no place for it.
+//! Owns that import. It is written without the SDK, because the SDK's worlds do not have this
+//! import.
 
 #[allow(unsafe_code, reason = "generated: the ABI needs raw pointers")]
 mod bindings {

@@ -1,6 +1,6 @@
 //! A scorer whose `describe` asks for its model, which the contract forbids.
 //!
-//! Owns that one mistake, of the kind that an author would make.
+//! Owns that one mistake, which an author could make.
 
 use scorebox_guest::{Invocation, Payload, Result, Scorer, Signature, export_scorer, model};
 

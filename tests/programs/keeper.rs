@@ -1,6 +1,7 @@
-//! A scorer whose `init` does what the model's file `keep` says, most of which no snapshot can keep.
+//! A scorer whose `init` does what the model's file `keep` says. A snapshot cannot keep most of it.
 //!
-//! Owns one deed for each rule of snapshots. Answers what `init` left and how often this instance ran.
+//! Owns one deed for each rule of snapshots. It answers with what `init` left, and with the number
+//! of calls of this instance.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -14,7 +15,7 @@ struct Keeper {
     calls: u64,
 }
 
-/// What is alive after `init`.
+/// State that is alive after `init`.
 enum Kept {
     Table(BTreeMap<String, f32>),
     Random(HashMap<String, f32>),

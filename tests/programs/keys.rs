@@ -1,7 +1,9 @@
-//! A scorer that runs a list of store operations: `{"ops": [{"op": "set", "key": "a", "value": "1"}]}`.
+//! A scorer that runs a list of store operations:
+//! `{"ops": [{"op": "set", "key": "a", "value": "1"}]}`.
 //!
-//! Owns a name for every function of wasi:keyvalue and of the contract's `cache`; answers with one `{"ok": …}` or
-//! `{"error": …}` for each. A value is a string, or `{"bytes": […]}` where it is not UTF-8.
+//! Owns a name for every function of wasi:keyvalue and of the contract's `cache`. It answers with
+//! one `{"ok": …}` or `{"error": …}` for each operation. A value is a string, or `{"bytes": […]}`
+//! if it is not UTF-8.
 
 use std::thread;
 use std::time::Duration;
@@ -25,7 +27,7 @@ fn default_store() -> String {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 enum Op {
-    // wasi:keyvalue/store
+    // These operations are those of wasi:keyvalue/store.
     Open,
     Get {
         key: String,
@@ -40,18 +42,21 @@ enum Op {
     Exists {
         key: String,
     },
-    /// One page.
+    /// An operation that lists one page of keys.
     ListKeys {
         cursor: Option<String>,
     },
-    /// All pages, sorted.
+    /// An operation that lists the keys of all pages, sorted.
     AllKeys,
-    // wasi:keyvalue/atomics
+    // These operations are those of wasi:keyvalue/atomics.
     Increment {
         key: String,
         delta: i64,
     },
-    /// Swaps; `meanwhile` is written between reading and swapping, `retry` swaps again on the handle of a conflict.
+    /// An operation that swaps a value.
+    ///
+    /// `meanwhile` is written between reading and swapping. With `retry`, a conflict is followed by
+    /// a swap on the handle that came with it.
     Swap {
         key: String,
         value: Value,
@@ -59,7 +64,7 @@ enum Op {
         #[serde(default)]
         retry: bool,
     },
-    // wasi:keyvalue/batch
+    // These operations are those of wasi:keyvalue/batch.
     GetMany {
         keys: Vec<String>,
     },
@@ -69,7 +74,7 @@ enum Op {
     DeleteMany {
         keys: Vec<String>,
     },
-    // scorebox:scoring/cache
+    // These operations are those of scorebox:scoring/cache.
     SetWith {
         key: String,
         value: Value,
@@ -92,7 +97,7 @@ enum Op {
         key: String,
         ttl_ms: Option<u64>,
     },
-    // The SDK's own.
+    // These operations are the SDK's own.
     SetJson {
         key: String,
         value: Value,
@@ -101,12 +106,12 @@ enum Op {
     GetJson {
         key: String,
     },
-    /// Appends text by compare and swap.
+    /// An operation that appends text by compare and swap.
     Append {
         key: String,
         text: String,
     },
-    /// Lets time pass between two operations.
+    /// A pause of `ms` milliseconds between two operations.
     Wait {
         ms: u64,
     },
@@ -145,7 +150,7 @@ impl Scorer for Keys {
 
 export_scorer!(Keys);
 
-/// An error as the test sees it: the variant's name, or the text of `other`.
+/// An error in the form that the test sees: the variant's name, or the text of `other`.
 struct Fault(Value);
 
 impl serde::Serialize for Fault {

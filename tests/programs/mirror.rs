@@ -1,6 +1,7 @@
-//! A scorer that answers with what it was given: the payload, byte by byte, and the invocation.
+//! A scorer that answers with its own input: the payload, byte by byte, and the invocation.
 //!
-//! Owns nothing. Must not understand any payload, so that a test sees what came and not what it means.
+//! Owns nothing. Must not understand any payload, so that a test sees the bytes and not their
+//! meaning.
 
 use scorebox_guest::{Invocation, Json, Payload, Result, Scorer, Signature, export_scorer};
 use serde_json::{Value, json};

@@ -1,7 +1,9 @@
-//! A scorer of tensors whose answer does not fit its ports, in the way that the first number of the input chooses.
+//! A scorer of tensors whose answer does not fit its ports. The first number of the input chooses
+//! the way.
 //!
-//! Owns the ways: 0 right (the sum of each row), 1 wrong dtype, 2 wrong shape, 3 missing output, 4 extra output, 5 data
-//! that is shorter than the shape says, 6 not a number, 7 the right tensor twice.
+//! Owns the ways: 0 right (the sum of each row), 1 wrong dtype, 2 wrong shape, 3 missing output, 4
+//! extra output, 5 data that is shorter than the shape says, 6 not a number, 7 the right tensor
+//! twice.
 
 use scorebox_guest::{
     Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,

@@ -1,6 +1,6 @@
-//! A deterministic scorer that says each time that it runs: `{"number": 3, "ms": 50}` gives `{"squared": 9}`.
+//! A deterministic scorer that logs each run: `{"number": 3, "ms": 50}` gives `{"squared": 9}`.
 //!
-//! Owns the line in the log by which a test counts runs, and a length of time that each takes.
+//! Owns the log line by which a test counts runs, and the time that each run takes.
 
 use std::thread;
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! A batchable scorer of tensors that says how many rows and calls it was run with.
+//! A batchable scorer of tensors that answers with the numbers of rows and calls of its run.
 //!
-//! Owns three rows that fare badly: -1 traps, -2 never ends, -3 is rejected. The others give their double.
+//! Owns three first values of a row that make a run fail: -1 traps, -2 never ends, -3 is rejected.
+//! Other rows give the double of their first value.
 
 use scorebox_guest::{
     Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,

@@ -1,6 +1,6 @@
-//! A component that is no scorer at all.
+//! A component that is not a scorer.
 //!
-//! Owns an export that nobody asks for.
+//! Owns an export that no host asks for.
 
 #[allow(unsafe_code, reason = "generated: the ABI needs raw pointers")]
 mod bindings {

@@ -1,7 +1,8 @@
-//! A scorer that talks too much: `{"way": "log", "times": 1000, "text": "x", "length": 16384}`.
+//! A scorer that writes too much to the log: `{"way": "log", "times": 1000, "text": "x", "length":
+//! 16384}`.
 //!
-//! Owns the ways in which a scorer can write to the log. Its schema takes no other fields, so that a caller can be told of
-//! one. Must not know any bound.
+//! Owns the ways in which a scorer can write to the log. Its schema accepts no other fields, so
+//! that a request with another field gets an error about it. Must not know any bound.
 
 use std::io::Write as _;
 
@@ -13,14 +14,14 @@ use serde_json::{Value, json};
 struct Speech {
     way: Way,
     times: u32,
-    /// What is written; repeated to the length, if that is given.
+    /// Text that is written. It is repeated to `length` characters, if that is not 0.
     text: String,
     #[serde(default)]
     length: usize,
-    /// Says at last, as an error in the log, that this was the end.
+    /// True if the call ends with a line that says so, as an error in the log.
     #[serde(default)]
     ends: bool,
-    /// Rejects the call at last.
+    /// True if the call is rejected at its end.
     #[serde(default)]
     rejects: bool,
 }
@@ -28,11 +29,11 @@ struct Speech {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Way {
-    /// Messages.
+    /// Log messages at the level of information.
     Log,
-    /// Messages at the level of errors.
+    /// Log messages at the level of errors.
     Errors,
-    /// Contexts of messages.
+    /// Contexts of log messages.
     Context,
     /// Values of a measurement's attributes.
     Metrics,
@@ -40,9 +41,9 @@ enum Way {
     MetricNames,
     /// Lines on both standard streams.
     Print,
-    /// Text without an end of line, on both standard streams.
+    /// Text without a line end, on both standard streams.
     PrintOn,
-    /// All of them.
+    /// All ways but `Errors`, one after another.
     All,
 }
 
@@ -98,7 +99,7 @@ fn say(way: &Way, text: &str) {
             eprintln!("{text}");
         }
         Way::PrintOn => {
-            // A stream that takes no more is not what a test asks for.
+            // A stream may refuse more text. No test asks for that, so the error is ignored.
             drop(std::io::stdout().write_all(text.as_bytes()));
             drop(std::io::stderr().write_all(text.as_bytes()));
         }

@@ -1,8 +1,10 @@
-//! A scorer that imports every interface of WASI 0.2 that toolchains do, in two versions, and uses one when it is told to.
+//! A scorer that imports every interface of WASI 0.2 that toolchains import, in two versions, and
+//! uses one if the request asks for it.
 //!
-//! Owns one deed for each interface. `run` does the deed of its input; `init` does the one that the model's file `deed` names,
-//! which is none in most tests. The bindings below are of other versions than those of the standard library, as in a component
-//! that several toolchains had a part in.
+//! Owns one deed for each interface. `run` does the deed of its input. `init` does the one that the
+//! model's file `deed` names, which most tests do not have. The bindings below are of other
+//! versions than those of the standard library, as in a component that several toolchains had a
+//! part in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -96,7 +98,7 @@ impl Scorer for Tourist {
     type Output = Json<Value>;
 
     fn describe() -> Signature {
-        // What an interpreter does before it comes to the author's code.
+        // An interpreter does this before it runs the author's code.
         let seeds: HashMap<&str, Instant> = [("started", Instant::now())].into();
         let arguments = std::env::args().count();
         Signature::json().input_schema(format!(r#"{{"minProperties": {}}}"#, arguments + seeds.len()))
@@ -115,7 +117,7 @@ impl Scorer for Tourist {
     }
 }
 
-/// Does one deed. An interface that is closed gives an error, which is the answer.
+/// Does one deed. If an interface is closed, its error is the answer.
 fn do_it(input: &Value) -> Result<Value> {
     let ms = input["ms"].as_u64().unwrap_or(0);
     let started = Instant::now;

@@ -1,7 +1,8 @@
 //! A scorer that does one deed for each request, most of them bad: `{"do": "panic"}`.
 //!
-//! Owns the deeds of instances and of the sandbox's edges; keys and tensors have programs of their own. Each attempt
-//! at something that must not be there reports what it got, so that a test can say that it got nothing.
+//! Owns the deeds of instances and of the sandbox's edges. Keys and tensors have programs of their
+//! own. Each attempt at something that must not be there reports what it got, so that a test can
+//! check that it got nothing.
 
 use std::fmt::{Debug, Display};
 use std::hint::black_box;
@@ -19,9 +20,10 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 enum Deed {
-    /// Never ends.
+    /// A deed that never ends.
     Loop,
-    /// Allocates until memory is refused; then aborts, or `gently` says how much there was.
+    /// A deed that allocates until memory is refused. Then it aborts, or answers how much it got if
+    /// `gently`.
     Grow {
         #[serde(default)]
         gently: bool,
@@ -29,14 +31,14 @@ enum Deed {
     Panic {
         message: Option<String>,
     },
-    /// Executes an instruction that traps, without a word.
+    /// A deed that executes an instruction that traps, without a message.
     Trap,
-    /// Recurses until the stack ends.
+    /// A deed that recurses until the stack ends.
     Overflow,
     Reject(Fault),
     Unavailable(Fault),
     Fail(Fault),
-    /// Says how often this instance ran, this call included.
+    /// A deed that answers how often this instance ran, this call included.
     Count,
     Print {
         #[serde(default)]
@@ -55,14 +57,14 @@ enum Deed {
     Sockets {
         port: u16,
     },
-    /// Gives the invocation back.
+    /// A deed that answers with the invocation.
     Attributes,
-    /// Answers with a media type and a body of the test's choice.
+    /// A deed that answers with a media type and a body of the test's choice.
     WrongType {
         content_type: String,
         body: String,
     },
-    /// Works, or `idle` waits, for a while.
+    /// A deed that computes for `ms` milliseconds, or waits for them if `idle`.
     Sleep {
         ms: u64,
         #[serde(default)]
@@ -197,7 +199,7 @@ fn spin() -> ! {
 fn grow(gently: bool) -> usize {
     const STEP_BYTES: usize = 1 << 20;
 
-    // The list of pieces must not need to grow itself at the moment when memory ends.
+    // The list of pieces must not need to grow at the moment when memory ends.
     let mut pieces = Vec::with_capacity((4 << 30) / STEP_BYTES);
     loop {
         let mut piece: Vec<u8> = Vec::new();
@@ -222,7 +224,7 @@ fn trap() -> ! {
 
 #[expect(unconditional_recursion, reason = "that is the deed")]
 fn dive(depth: u64) -> u64 {
-    // Work after the call keeps the compiler from making a loop of it.
+    // Work after the call keeps the compiler from turning the recursion into a loop.
     black_box(dive(black_box(depth + 1))) + depth
 }
 
@@ -236,7 +238,7 @@ fn sleep(time: Duration, idle: bool) {
     }
 }
 
-/// What an attempt got: `{"ok": …}` or `{"error": "…"}`.
+/// Returns the result of an attempt: `{"ok": …}` or `{"error": "…"}`.
 fn attempt<T: Debug>(result: io::Result<T>) -> Value {
     match result {
         Ok(value) => json!({ "ok": format!("{value:?}") }),

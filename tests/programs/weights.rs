@@ -1,8 +1,9 @@
-//! A scorer that reads its model as told: `[{"read": "floats", "name": "coef", "start": 0, "count": 2}]`.
+//! A scorer that reads its model as the request says: `[{"read": "floats", "name": "coef", "start":
+//! 0, "count": 2}]`.
 //!
-//! Owns a name for every function of the contract's `model`; answers with one `{"ok": …}` or `{"error": …}` for each.
-//! It calls the functions as they are, since the SDK would split a read that exceeds the host's limit; `whole-…` are
-//! the SDK's.
+//! Owns a name for every function of the contract's `model`. It answers with one `{"ok": …}` or
+//! `{"error": …}` for each read. It calls the functions directly, because the SDK would split a
+//! read that exceeds the host's limit. The reads `whole-…` use the SDK.
 
 use scorebox_guest::bindings::capabilities::scorebox::scoring::model::{self as raw, Error, TensorInfo};
 use scorebox_guest::{Invocation, Json, Result, Scorer, Signature, export_scorer, model};
@@ -71,7 +72,8 @@ fn perform(read: Read) -> Result<Value, Error> {
     })
 }
 
-/// All of a short list; of a long one, which no test wants to see, its length.
+/// Returns all values of a list of at most 10,000. For a longer list it returns only the length,
+/// because no test wants to see the values.
 fn sized<T: serde::Serialize>(values: Vec<T>) -> Value {
     if values.len() > 10_000 { json!({ "length": values.len() }) } else { json!(values) }
 }

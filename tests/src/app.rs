@@ -1,4 +1,4 @@
-//! App folders, made of a test program, a manifest and files.
+//! App folders that a test makes of a component, a manifest and files.
 //!
 //! Owns the folder and its removal. Must not know what is in the manifest beyond `[scorer]`.
 
@@ -8,24 +8,25 @@ use tempfile::TempDir;
 
 use crate::place;
 
-/// An app folder that is removed when this is dropped.
+/// An app folder that is removed when this value is dropped.
 pub struct App(TempDir);
 
 impl App {
-    /// A test program's component with nothing but a name.
+    /// Creates an app of a test program's component, whose manifest has only a name.
     #[must_use]
     pub fn of(program: &str) -> Self {
         Self::with(program, "")
     }
 
-    /// The same with more of a manifest; what stands before its first table belongs to `[scorer]`.
+    /// Creates an app of a test program's component, with more lines of a manifest. Lines before
+    /// the first table belong to `[scorer]`.
     #[must_use]
     pub fn with(program: &str, manifest: &str) -> Self {
         let component = std::fs::read(place::program(program)).expect("the component can be read");
         Self::made(program, &component, manifest)
     }
 
-    /// An app of any bytes as its component.
+    /// Creates an app with any bytes as its component.
     #[must_use]
     pub fn made(name: &str, component: &[u8], manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -35,8 +36,8 @@ impl App {
         app
     }
 
-    /// An app without a component, whose model is this file; what stands before a manifest's first table belongs to
-    /// `[scorer]`.
+    /// Creates an app without a component, whose model is this file. Manifest lines before the
+    /// first table belong to `[scorer]`.
     #[must_use]
     pub fn graph(file: &str, bytes: &[u8], manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -46,7 +47,7 @@ impl App {
         app
     }
 
-    /// A copy of an example's app folder, with this text after its manifest.
+    /// Creates a copy of an example's app folder, with this text after its manifest.
     #[must_use]
     pub fn example(name: &str, manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -56,20 +57,20 @@ impl App {
         app
     }
 
-    /// The folder.
+    /// Returns the path of the app folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Writes a file, and the folders above it.
+    /// Writes a file, and creates the folders above it.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let file = self.path().join(name);
         std::fs::create_dir_all(file.parent().expect("it lies in the app folder")).expect("a folder can be made");
         std::fs::write(&file, bytes).expect("a file can be written");
     }
 
-    /// Removes a file.
+    /// Removes a file of the app.
     pub fn remove(&self, name: &str) {
         std::fs::remove_file(self.path().join(name)).expect("the file is there");
     }
@@ -94,7 +95,7 @@ impl std::ops::Deref for App {
     }
 }
 
-/// Copies a folder with all it holds.
+/// Copies a folder with all its contents.
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
     for entry in std::fs::read_dir(from).expect("the folder can be listed").flatten() {

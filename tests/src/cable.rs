@@ -1,31 +1,31 @@
-//! A TCP connection that can be cut or held up: what lies between a host and its Redis.
+//! A TCP proxy between a host and its Redis, whose connections can be cut or held up.
 //!
-//! Owns the forwarding and its faults. Must not know what is spoken over it.
+//! Owns the forwarding and its faults. Must not know which protocol is forwarded.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Forwards to a port until it is dropped.
+/// A TCP proxy that forwards to one port until it is dropped.
 pub struct Cable {
     port: u16,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// Bytes of answers that still come through; below zero: all.
+    /// Number of response bytes that are still forwarded. A negative value means no limit.
     allowance: AtomicI64,
-    /// New connections are closed at once.
+    /// True if new connections are closed at once.
     is_cut: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
 impl Cable {
-    /// Forwards from a port of its own.
+    /// Starts a proxy on a free port that forwards to `port`.
     ///
     /// # Panics
-    /// There is no port.
+    /// If there is no free port.
     #[must_use]
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
@@ -45,21 +45,22 @@ impl Cable {
         Self { port: own, shared }
     }
 
-    /// Where it begins.
+    /// Returns the port on which the proxy listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Lets so many more bytes of answers through, and then cuts the connection that carries them.
+    /// Forwards this number of further response bytes, and then cuts the connection that carries
+    /// them.
     pub fn cut_after(&self, bytes: i64) {
         self.shared.allowance.store(bytes, Ordering::SeqCst);
     }
 
-    /// Cuts all connections; new ones are closed until [`Cable::mend`].
+    /// Cuts all connections. New ones are closed until [`Cable::mend`].
     ///
     /// # Panics
-    /// A thread of this panicked.
+    /// If a thread of the proxy panicked.
     pub fn cut(&self) {
         self.shared.is_cut.store(true, Ordering::SeqCst);
         for stream in self.shared.open.lock().expect("no thread panics").drain(..) {
@@ -67,7 +68,7 @@ impl Cable {
         }
     }
 
-    /// Forwards again.
+    /// Forwards again, without limit.
     pub fn mend(&self) {
         self.shared.allowance.store(-1, Ordering::SeqCst);
         self.shared.is_cut.store(false, Ordering::SeqCst);
@@ -95,7 +96,8 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
             }
             if left >= 0 {
                 let less = left - i64::try_from(count).expect("a small number");
-                // Unless it was mended since: whoever reads the answer may be faster than this thread.
+                // The limit stays as it is if it was reset meanwhile: the reader of the response
+                // may be faster than this thread.
                 let _ = shared.allowance.compare_exchange(left, less, Ordering::SeqCst, Ordering::SeqCst);
             }
         }

@@ -1,6 +1,6 @@
-//! Certificates of one test.
+//! TLS certificates for one test.
 //!
-//! Owns their making with openssl. Must not know who shows them.
+//! Owns their creation with openssl. Must not know which server uses them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// A root, and what it vouches for.
+/// A root certificate, and the certificates that it signs.
 pub struct Certificates {
     dir: TempDir,
 }
 
 impl Certificates {
-    /// Makes a root, and a certificate for servers at 127.0.0.1.
+    /// Creates a root certificate, and a certificate for servers at 127.0.0.1.
     ///
     /// # Panics
-    /// openssl refuses.
+    /// If openssl fails.
     #[must_use]
     pub fn make() -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -46,7 +46,7 @@ impl Certificates {
         all
     }
 
-    /// Makes `NAME.key` and a certificate `NAME.crt` that vouches for itself.
+    /// Creates a key `NAME.key` and a self-signed certificate `NAME.crt`.
     pub fn self_signed(&self, name: &str, subject: &str) {
         let subject = format!("/CN={subject}");
         let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", &subject, "-keyout"];
@@ -54,16 +54,17 @@ impl Certificates {
         openssl(&request, &[&key, Path::new("-out"), &certificate]);
     }
 
-    /// One of the files: `ca.crt`, `server.crt`, `server.key`, or what was made besides.
+    /// Returns the path of a file: `ca.crt`, `server.crt`, `server.key`, or a file that the test
+    /// created.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// A folder with the root alone, as skopeo and podman want it.
+    /// Returns a folder with the root certificate alone, as skopeo and podman need it.
     ///
     /// # Panics
-    /// The disk is full.
+    /// If the disk is full.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let folder = self.file("roots");
@@ -72,19 +73,19 @@ impl Certificates {
         folder
     }
 
-    /// A certificate as DER.
+    /// Returns a certificate as DER.
     ///
     /// # Panics
-    /// It is none.
+    /// If the file is not a certificate.
     #[must_use]
     pub fn der(&self, name: &str) -> Vec<u8> {
         CertificateDer::from_pem_file(self.file(name)).expect("a certificate").to_vec()
     }
 
-    /// What a server in this process needs.
+    /// Returns the TLS configuration of a server in this process.
     ///
     /// # Panics
-    /// The files are none that rustls takes.
+    /// If rustls does not accept the files.
     #[must_use]
     pub fn server(&self) -> Arc<rustls::ServerConfig> {
         crate::http::install_crypto();

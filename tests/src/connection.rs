@@ -1,6 +1,7 @@
 //! One HTTP connection whose bytes a test sends itself.
 //!
-//! Owns the socket and the reading of one answer after the other. Must not know what is asked.
+//! Owns the socket and the reading of one response after the other. Must not know what is
+//! requested.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -15,15 +16,15 @@ use crate::wait;
 /// A connection that stays open between requests.
 pub struct Connection {
     stream: TcpStream,
-    /// Bytes that were read beyond the last answer.
+    /// Bytes that were read beyond the last response.
     unread: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to an address.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// If the address refuses the connection.
     pub fn open(address: &str) -> Result<Self> {
         let address: SocketAddr = address.parse().expect("an address");
         Self::of(TcpStream::connect_timeout(&address, wait::LIMIT)?)
@@ -32,7 +33,7 @@ impl Connection {
     /// Connects from another address of the machine, as another peer would.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// If the address refuses the connection.
     pub fn open_from(peer: IpAddr, address: &str) -> Result<Self> {
         let address: SocketAddr = address.parse().expect("an address");
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
@@ -48,49 +49,49 @@ impl Connection {
         Ok(Self { stream, unread: Vec::new() })
     }
 
-    /// Bounds the wait for an answer.
+    /// Sets the timeout for responses.
     pub fn patience(&mut self, limit: Duration) {
         self.stream.set_read_timeout(Some(limit)).expect("a socket has options");
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes without changing them.
     ///
     /// # Errors
-    /// The connection is closed, or its peer reads nothing.
+    /// If the connection is closed, or its peer does not read.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Sends `GET` and waits for the answer.
+    /// Sends `GET` and waits for the response.
     ///
     /// # Errors
-    /// There is none.
+    /// If no response arrives.
     pub fn get(&mut self, path: &str) -> Result<Answer> {
         self.write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())?;
         self.answer()
     }
 
-    /// Sends `POST /score` of JSON and waits for the answer.
+    /// Sends `POST /score` with JSON and waits for the response.
     ///
     /// # Errors
-    /// There is none.
+    /// If no response arrives.
     pub fn score(&mut self, input: &Value) -> Result<Answer> {
         self.write(&scoring(input))?;
         self.answer()
     }
 
-    /// Waits until an answer begins, and reads nothing of it.
+    /// Waits until a response begins, and does not consume it.
     ///
     /// # Errors
-    /// None comes in time.
+    /// If no response begins in time.
     pub fn answer_begins(&self) -> Result<()> {
         self.stream.peek(&mut [0]).map(drop)
     }
 
-    /// Waits for the next answer.
+    /// Waits for the next response.
     ///
     /// # Errors
-    /// The connection ended before, or the answer did not come in time.
+    /// If the connection ends first, or the response does not arrive in time.
     pub fn answer(&mut self) -> Result<Answer> {
         let head =
             self.wait_for(|unread| unread.windows(4).position(|window| window == b"\r\n\r\n").map(|end| end + 4))?;
@@ -107,10 +108,10 @@ impl Connection {
         Ok(Answer { status, headers, body })
     }
 
-    /// Waits until the peer ends the connection; false if it sends something before.
+    /// Waits until the peer ends the connection. Returns false if the peer sends something first.
     ///
     /// # Errors
-    /// It does not end in time, or by a reset.
+    /// If the connection does not end in time, or ends with a reset.
     pub fn ends(&mut self) -> Result<bool> {
         match self.fill() {
             Ok(()) => Ok(false),
@@ -119,7 +120,7 @@ impl Connection {
         }
     }
 
-    /// Reads until the look at what is there finds the end of a part, and takes that part.
+    /// Reads until `look` finds the end of a part in the unread bytes, and takes that part.
     fn wait_for(&mut self, look: impl Fn(&[u8]) -> Option<usize>) -> Result<Vec<u8>> {
         loop {
             if let Some(end) = look(&self.unread) {
@@ -141,7 +142,7 @@ impl Connection {
     }
 }
 
-/// A request that scores JSON.
+/// Returns the bytes of a request that scores JSON.
 #[must_use]
 pub fn scoring(input: &Value) -> Vec<u8> {
     let body = input.to_string();
@@ -152,7 +153,7 @@ pub fn scoring(input: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Lets this process open as many files as it may.
+/// Raises this process's limit of open files to the maximum.
 pub fn allow_many() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;

@@ -1,4 +1,4 @@
-//! Containers of podman with runc, locked down as far as they go.
+//! Containers of podman with runc, with as few rights as possible.
 //!
 //! Owns the container and its image, and removes both. Must not know what runs inside.
 
@@ -9,26 +9,28 @@ use crate::redis::free_port;
 use crate::run::{self, Finished};
 use crate::{place, wait};
 
-/// A running container; it and its image are removed when this is dropped.
+/// A running container. The container and its image are removed when this value is dropped.
 pub struct Container {
     name: String,
     reference: String,
-    /// The port that it was told to listen on, in the machine's own network.
+    /// Port that the container listens on, in the machine's own network.
     pub port: u16,
 }
 
 impl Container {
-    /// Pulls an image and runs it: as nobody, with a root that is read-only, without capabilities.
+    /// Pulls an image and runs it: as an unprivileged user, with a read-only root, without
+    /// capabilities.
     ///
-    /// The flags that say less than they seem to: without both limits runc asks for a capability that a container's
-    /// root lacks, and crun cannot work where cgroups are hybrid.
+    /// Some flags have reasons that are not obvious. Without both ulimits runc asks for a
+    /// capability that a container's root lacks. crun cannot work on machines with hybrid cgroups.
     #[track_caller]
     #[must_use]
     pub fn run(name: &str, reference: &str, variables: &[(String, String)]) -> Self {
         Self::run_words(name, reference, variables, &[])
     }
 
-    /// The same with a program and its arguments in place of the image's own; with none, as [`Container::run`].
+    /// Runs an image like [`Container::run`], with `words` in place of its own program and
+    /// arguments. If there are none, the image's own program runs.
     #[track_caller]
     #[must_use]
     pub fn run_words(name: &str, reference: &str, variables: &[(String, String)], words: &[String]) -> Self {
@@ -55,13 +57,13 @@ impl Container {
         container
     }
 
-    /// A command of podman on this container.
+    /// Runs a podman command on this container.
     #[track_caller]
     pub fn podman(&self, words: &[&str]) -> Finished {
         run::finish(run::tool("podman").args(words).arg(&self.name), b"")
     }
 
-    /// The process's id on this machine.
+    /// Returns the id of the container's process on this machine.
     #[track_caller]
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -69,7 +71,7 @@ impl Container {
         shown.trim().parse().expect("a process id")
     }
 
-    /// What it wrote.
+    /// Returns the output of the container so far.
     #[track_caller]
     #[must_use]
     pub fn logs(&self) -> String {
@@ -84,7 +86,7 @@ impl Container {
         found.unwrap_or_else(|| panic!("waited in vain for {what}: {}", self.logs()))
     }
 
-    /// Asks it to stop; returns its exit code and how long it took.
+    /// Stops the container. Returns its exit code and the duration of the stop.
     #[track_caller]
     #[must_use]
     pub fn stop(&self) -> (i32, Duration) {
@@ -98,7 +100,8 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // A test that fails before the container runs has nothing to remove; that is no second failure.
+        // A test that fails before the container runs has nothing to remove. That must not become a
+        // second failure.
         drop(quiet(&["rm", "--force", "--time", "1", &self.name]).status());
         drop(quiet(&["rmi", &self.reference]).status());
     }

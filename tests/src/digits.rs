@@ -1,4 +1,4 @@
-//! The sample of handwritten digits, with what scikit-learn says of each.
+//! The sample of handwritten digits, with the predictions of scikit-learn for each.
 //!
 //! Owns the file's form and the comparison. Must not know how digits are sent.
 
@@ -10,20 +10,20 @@ use serde_json::{Value, json};
 
 use crate::place;
 
-/// How far a probability may be from scikit-learn's.
+/// Largest difference between a probability and scikit-learn's.
 pub const TOLERANCE: f64 = 1e-4;
 
-/// One digit.
+/// One handwritten digit of the sample.
 #[derive(Deserialize)]
 pub struct Digit {
-    /// Its number in the sample.
+    /// Number of the digit in the sample.
     pub id: u64,
-    /// 784 numbers from 0 to 255.
+    /// Pixels of the digit: 784 numbers from 0 to 255.
     pub pixels: Vec<u8>,
     expected: Expected,
 }
 
-/// What scikit-learn says, by the model's name.
+/// Predictions of scikit-learn, by the name of the model.
 type Expected = BTreeMap<String, Prediction>;
 
 #[derive(Deserialize)]
@@ -42,20 +42,20 @@ static SAMPLE: LazyLock<Vec<Digit>> = LazyLock::new(|| {
     serde_json::from_slice::<File>(&text).expect("the sample has the form that its README describes").digits
 });
 
-/// All 200 digits.
+/// Returns all 200 digits of the sample.
 #[must_use]
 pub fn sample() -> &'static [Digit] {
     &SAMPLE
 }
 
-/// The request that scores these digits.
+/// Returns the request body that scores these digits.
 #[must_use]
 pub fn request(digits: &[Digit]) -> Value {
     let rows: Vec<Vec<f64>> = digits.iter().map(Digit::row).collect();
     json!({ "data": rows })
 }
 
-/// Asserts that an answer is scikit-learn's of these digits.
+/// Asserts that an answer equals scikit-learn's predictions for these digits.
 #[track_caller]
 pub fn check(digits: &[Digit], answer: &Value) {
     let labels = answer["label"].as_array().unwrap_or_else(|| panic!("no labels in {answer}"));
@@ -67,25 +67,26 @@ pub fn check(digits: &[Digit], answer: &Value) {
 }
 
 impl Digit {
-    /// The pixels as the model takes them.
+    /// Returns the pixels as the model's inputs, from 0 to 1.
     #[must_use]
     pub fn row(&self) -> Vec<f64> {
         self.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect()
     }
 
-    /// The pixels as the example `features` keeps them in a store.
+    /// Returns the pixels as the example `features` keeps them in a store.
     #[must_use]
     pub fn stored(&self) -> String {
         json!(self.pixels).to_string()
     }
 
-    /// Asserts that these are scikit-learn's label and probabilities, by the logistic regression.
+    /// Asserts that the label and the probabilities are those of scikit-learn's logistic
+    /// regression.
     #[track_caller]
     pub fn check(&self, label: &Value, probabilities: &Value) {
         self.check_by("logreg", label, probabilities);
     }
 
-    /// The same by another model.
+    /// Asserts that the label and the probabilities are those of the given scikit-learn model.
     #[track_caller]
     pub fn check_by(&self, model: &str, label: &Value, probabilities: &Value) {
         let Prediction { label: expected_label, proba } = &self.expected[model];

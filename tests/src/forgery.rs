@@ -1,7 +1,8 @@
-//! Images that somebody altered, with every digest made to fit again.
+//! Altered images in which every digest fits again.
 //!
-//! Owns the layout's documents and the tars of its layers. Must not know what an alteration is for. Nothing that was attached
-//! to the image stays: it would name the old digest, and so give away every alteration alike.
+//! Owns the layout's documents and the tars of its layers. Must not know the purpose of an
+//! alteration. Artifacts that were attached to the image are removed: they name the old digest, and
+//! so would reveal every alteration.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,20 +15,20 @@ use sha2::{Digest as _, Sha256};
 
 use crate::packaging::{blob, documents};
 
-/// Size of a header in a tar.
+/// Size of a header in a tar, in bytes.
 const BLOCK_BYTES: usize = 512;
 
-/// A header and what follows it, in a tar.
+/// A member of a tar: a header and its content.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// The 512 bytes.
+    /// Header of the member, 512 bytes.
     pub header: tar::Header,
-    /// The content, without padding.
+    /// Content of the member, without padding.
     pub content: Vec<u8>,
 }
 
 impl Member {
-    /// A member as `package` writes them, with whatever name and type.
+    /// Creates a member like those that `package` writes, with any name and type.
     #[must_use]
     pub fn new(name: &str, kind: u8, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();
@@ -42,13 +43,13 @@ impl Member {
         Self { header, content: content.to_vec() }
     }
 
-    /// A file.
+    /// Creates a regular file.
     #[must_use]
     pub fn file(name: &str, content: &[u8]) -> Self {
         Self::new(name, b'0', content)
     }
 
-    /// A link, symbolic or hard by its type.
+    /// Creates a symbolic or hard link, as its type says.
     #[must_use]
     pub fn link(name: &str, kind: u8, target: &str) -> Self {
         let mut member = Self::new(name, kind, b"");
@@ -57,10 +58,10 @@ impl Member {
         member
     }
 
-    /// A PAX header with these records, for the member behind it.
+    /// Creates a PAX header with these records, for the next member.
     ///
     /// # Panics
-    /// A record is longer than any number.
+    /// If no number fits the length of a record.
     #[must_use]
     pub fn records(records: &[(&str, &str)]) -> Self {
         let record = |(key, value): &(&str, &str)| {
@@ -71,7 +72,7 @@ impl Member {
         Self::new("PaxHeaders/x", b'x', records.iter().map(record).collect::<String>().as_bytes())
     }
 
-    /// The same member after a change to its header.
+    /// Returns the member with a changed header and a valid checksum.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut tar::Header)) -> Self {
         change(&mut self.header);
@@ -79,17 +80,17 @@ impl Member {
         self
     }
 
-    /// The name in its header.
+    /// Returns the name in the member's header.
     #[must_use]
     pub fn name(&self) -> String {
         self.header.path().expect("a name").to_string_lossy().into_owned()
     }
 }
 
-/// Reads a tar.
+/// Reads the members of a tar.
 ///
 /// # Panics
-/// It is none.
+/// If the bytes are not a tar.
 #[must_use]
 pub fn members(tar: &[u8]) -> Vec<Member> {
     let mut members = Vec::new();
@@ -103,7 +104,7 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
     members
 }
 
-/// Writes a tar.
+/// Writes members as a tar.
 #[must_use]
 pub fn tar(members: &[Member]) -> Vec<u8> {
     let mut tar = Vec::new();
@@ -116,10 +117,10 @@ pub fn tar(members: &[Member]) -> Vec<u8> {
     tar
 }
 
-/// Bytes as gzip.
+/// Compresses bytes with gzip.
 ///
 /// # Panics
-/// Memory is full.
+/// If memory is full.
 #[must_use]
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -130,21 +131,21 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// An image that is being altered.
 #[derive(Debug)]
 pub struct Forgery {
-    /// The layout's folder.
+    /// Folder of the OCI layout.
     pub layout: PathBuf,
-    /// The image's manifest.
+    /// Manifest of the image.
     pub manifest: Value,
-    /// Its configuration.
+    /// Configuration of the image.
     pub config: Value,
-    /// The list of the layout.
+    /// Index of the layout, `index.json`.
     pub index: Value,
 }
 
 impl Forgery {
-    /// Begins with the image of a layout, in a new folder.
+    /// Begins with the image of a layout, in a new folder whose blobs are hard links.
     ///
     /// # Panics
-    /// There is none, or it cannot be linked to.
+    /// If there is no layout, or its blobs cannot be linked.
     #[must_use]
     pub fn begin(of: &Path, layout: &Path) -> Self {
         let folder = layout.join("blobs/sha256");
@@ -162,7 +163,7 @@ impl Forgery {
         Self { layout: layout.to_path_buf(), manifest, config, index }
     }
 
-    /// Makes the lowest layer one of a base, and names the base.
+    /// Turns the lowest layer into one of a base image, and names that base.
     pub fn on_base(&mut self) {
         self.config["history"][0] = json!({ "created_by": "another builder" });
         self.manifest["annotations"]["org.opencontainers.image.base.name"] = "r.io/base:1".into();
@@ -170,10 +171,10 @@ impl Forgery {
             format!("sha256:{}", "0".repeat(64)).into();
     }
 
-    /// The number of the layer of this name.
+    /// Returns the number of the layer with this name.
     ///
     /// # Panics
-    /// There is none.
+    /// If there is no layer with this name.
     #[must_use]
     pub fn layer(&self, name: &str) -> usize {
         let history = self.config["history"].as_array().expect("a history");
@@ -182,10 +183,10 @@ impl Forgery {
         history.iter().position(is_it).expect("a layer of the name")
     }
 
-    /// What a layer holds.
+    /// Returns the members of a layer.
     ///
     /// # Panics
-    /// It cannot be read.
+    /// If the layer cannot be read.
     #[must_use]
     pub fn members(&self, layer: usize) -> Vec<Member> {
         let descriptor = &self.manifest["layers"][layer];
@@ -198,10 +199,10 @@ impl Forgery {
         members(&tar)
     }
 
-    /// Changes what a layer holds.
+    /// Changes the members of a layer.
     ///
     /// # Panics
-    /// As [`Forgery::members`].
+    /// If the layer cannot be read.
     pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Vec<Member>)) {
         let layer = self.layer(name);
         let mut members = self.members(layer);
@@ -209,12 +210,12 @@ impl Forgery {
         self.set(layer, &tar(&members));
     }
 
-    /// Gives a layer another tar.
+    /// Replaces the tar of a layer.
     pub fn set(&mut self, layer: usize, tar: &[u8]) {
         self.set_stored(layer, &gzip(tar), &digest(tar));
     }
 
-    /// Gives a layer other bytes, of gzip.
+    /// Replaces the stored bytes of a layer, which are gzip.
     pub fn set_stored(&mut self, layer: usize, bytes: &[u8], diff_id: &str) {
         let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
         self.manifest["layers"][layer] =
@@ -222,10 +223,10 @@ impl Forgery {
         self.config["rootfs"]["diff_ids"][layer] = diff_id.into();
     }
 
-    /// Puts in a layer of somebody else; whatever was there is above it.
+    /// Inserts a layer of another builder. The layer that was at this position is then above it.
     ///
     /// # Panics
-    /// The documents hold no lists.
+    /// If the documents do not contain lists.
     pub fn insert(&mut self, at: usize, members: &[Member]) {
         let entry = || json!({ "created_by": "another builder" });
         let insert = |list: &mut Value| list.as_array_mut().expect("a list").insert(at, entry());
@@ -235,10 +236,10 @@ impl Forgery {
         self.set(at, &tar(members));
     }
 
-    /// How many layers there are.
+    /// Returns the number of layers.
     ///
     /// # Panics
-    /// The manifest has no list.
+    /// If the manifest does not contain a list.
     #[must_use]
     pub fn count(&self) -> usize {
         self.manifest["layers"].as_array().expect("layers").len()
@@ -247,27 +248,28 @@ impl Forgery {
     /// Writes a blob and returns its digest.
     ///
     /// # Panics
-    /// The disk does not take it.
+    /// If the disk is full.
     pub fn put(&self, bytes: &[u8]) -> String {
         let digest = digest(bytes);
         let path = self.layout.join("blobs/sha256").join(digest.replace("sha256:", ""));
-        // What is there already may be a link to the original.
+        // An existing file may be a link to the original.
         if !path.exists() {
             std::fs::write(path, bytes).expect("a file can be written");
         }
         digest
     }
 
-    /// Writes the configuration and the manifest, and names them in the list.
+    /// Writes the configuration and the manifest, and names them in the index.
     pub fn finish(&mut self) {
         let config = self.config.to_string();
         self.finish_with(&config, |manifest| manifest.to_string());
     }
 
-    /// The same with documents as they are given.
+    /// Writes the given configuration and the manifest in the given form, and names them in the
+    /// index.
     ///
     /// # Panics
-    /// The disk does not take them.
+    /// If the disk is full.
     pub fn finish_with(&mut self, config: &str, manifest: impl FnOnce(&Value) -> String) {
         self.manifest["config"]["digest"] = self.put(config.as_bytes()).into();
         self.manifest["config"]["size"] = config.len().into();
@@ -279,16 +281,16 @@ impl Forgery {
         self.write_index();
     }
 
-    /// Writes the list.
+    /// Writes the index of the layout.
     ///
     /// # Panics
-    /// The disk does not take it.
+    /// If the disk is full.
     pub fn write_index(&self) {
         std::fs::write(self.layout.join("index.json"), self.index.to_string()).expect("a file can be written");
     }
 }
 
-/// The digest of bytes.
+/// Returns the digest of bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))

@@ -14,15 +14,15 @@ use crate::log::Log;
 use crate::run::{self, Finished};
 use crate::{place, wait};
 
-/// A running host; it is killed when this is dropped.
+/// A running host. It is killed when this value is dropped.
 pub struct Host {
     child: Mutex<Child>,
     pid: Pid,
-    /// Where it listens, e.g. `127.0.0.1:41234`.
+    /// Address on which the host listens, e.g. `127.0.0.1:41234`.
     pub address: String,
-    /// Its log.
+    /// Log lines of the host, from standard output.
     pub log: Log,
-    /// Its standard error, on which nothing is expected.
+    /// Standard error of the host, which should stay empty.
     pub stderr: Log,
 }
 
@@ -34,7 +34,7 @@ impl Host {
         Self::start_with(app, &[])
     }
 
-    /// The same, with variables.
+    /// Serves an app with these environment variables and waits until it is ready.
     #[track_caller]
     #[must_use]
     pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
@@ -52,7 +52,7 @@ impl Host {
         Self::spawn(command)
     }
 
-    /// Starts a host and waits until it listens.
+    /// Starts a host with any command and waits until it listens.
     #[track_caller]
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
@@ -77,47 +77,47 @@ impl Host {
         host
     }
 
-    /// Where a path is.
+    /// Returns the URL of a path on this host.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sends any request.
+    /// Sends any request and returns the response.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
         let answer = http::try_send(method, &self.url(path), headers, Body::Sized(body.into()));
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log.text()))
     }
 
-    /// `GET`.
+    /// Sends a `GET` request.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "")
     }
 
-    /// `POST /score` of JSON.
+    /// Sends `POST /score` with JSON.
     #[track_caller]
     pub fn score(&self, input: &Value) -> Answer {
         self.post("application/json", input.to_string())
     }
 
-    /// `POST /score` of anything.
+    /// Sends `POST /score` with any content type and body.
     #[track_caller]
     pub fn post(&self, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         self.send("POST", "/score", &[("content-type", content_type)], body)
     }
 
-    /// Its process id.
+    /// Returns the id of the host's process.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Memory that it has from the system, in bytes.
+    /// Returns the resident memory of the host, in bytes.
     ///
     /// # Panics
-    /// It does not run.
+    /// If the host does not run.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
@@ -126,12 +126,12 @@ impl Host {
         kibibytes * 1024
     }
 
-    /// Asks it to end, as a platform does.
+    /// Sends SIGTERM to the host, as a platform does.
     pub fn terminate(&self) {
         rustix::process::kill_process(self.pid, Signal::TERM).expect("the host runs");
     }
 
-    /// Waits for its end.
+    /// Waits until the host ends, and returns its exit status.
     #[track_caller]
     pub fn wait_for_exit(&self) -> ExitStatus {
         let mut child = self.child.lock().expect("no test holds it");
@@ -148,7 +148,7 @@ impl Drop for Host {
     }
 }
 
-/// A command of `scorebox` on an app, with an empty environment.
+/// Returns a command of `scorebox` on an app, with an empty environment.
 #[must_use]
 pub fn scorebox(command: &str, app: &Path) -> Command {
     let mut scorebox = scorebox_alone(command);
@@ -156,7 +156,8 @@ pub fn scorebox(command: &str, app: &Path) -> Command {
     scorebox
 }
 
-/// The same on no app: what the environment names.
+/// Returns a command of `scorebox` without `--app`, with an empty environment. The app can be set
+/// by a variable.
 #[must_use]
 pub fn scorebox_alone(command: &str) -> Command {
     let mut scorebox = Command::new(place::host());
@@ -167,13 +168,13 @@ pub fn scorebox_alone(command: &str) -> Command {
 /// Runs `scorebox serve` on an app that it should refuse.
 #[track_caller]
 pub fn refused(app: &Path, variables: &[(&str, &str)]) -> Finished {
-    // A host that serves by mistake does not end.
+    // A host that serves by mistake does not end, so the timeout is short.
     let mut serve = scorebox("serve", app);
     serve.args(["--port", "0"]).envs(variables.iter().copied());
     run::finish_within(wait::LIMIT / 2, &mut serve, b"")
 }
 
-/// Runs `scorebox invoke`.
+/// Runs `scorebox invoke` with this input.
 #[track_caller]
 pub fn invoke(app: &Path, content_type: &str, input: &[u8]) -> Finished {
     run::finish(scorebox("invoke", app).args(["--content-type", content_type]), input)

@@ -1,6 +1,7 @@
-//! HTTP as a caller speaks it.
+//! HTTP requests as a caller sends them.
 //!
-//! Owns the client and the reading of answers, the form of errors included. Must not know which server answers.
+//! Owns the client and the reading of responses, the form of errors included. Must not know which
+//! server responds.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,16 +15,16 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(client);
 
-/// A client with connections of its own.
+/// Creates a client with a connection pool of its own.
 #[must_use]
 pub fn client() -> reqwest::Client {
     install_crypto();
-    // No proxy of the machine's stands between a test and its own server.
+    // A proxy of the machine must not be between a test and its own server.
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(60));
     builder.build().expect("a client needs nothing")
 }
 
-/// Chooses the cryptography of this process; doing so twice is no fault.
+/// Installs the cryptography of this process. A second call has no effect.
 pub fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
@@ -33,29 +34,29 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)
 }
 
-/// A request's body.
+/// The body of a request.
 pub enum Body {
-    /// With its length in the header.
+    /// A body whose length is in the header.
     Sized(Vec<u8>),
-    /// In pieces, of unknown length.
+    /// A body in chunks, of unknown length.
     Chunked(Vec<Vec<u8>>),
 }
 
-/// What came back.
+/// The response of a server.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The status.
+    /// Status code of the response.
     pub status: u16,
-    /// The headers.
+    /// Headers of the response.
     pub headers: HeaderMap,
-    /// The body.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole response.
 ///
 /// # Errors
-/// There was no answer; the text says why.
+/// If there is no response. The text is the reason.
 pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: Body) -> Result<Answer, String> {
     let mut request = CLIENT.request(method.parse().expect("a method"), url);
     for (name, value) in headers {
@@ -77,14 +78,15 @@ pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: Body) -
 }
 
 impl Answer {
-    /// Asserts the status.
+    /// Asserts the status code.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
-    /// Asserts the status and the form of an error, its code, and that its message holds each of the parts.
+    /// Asserts the status and the form of an error, its code, and that its message contains each of
+    /// the parts.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str, parts: &[&str]) -> Self {
         let answer = self.expect(status);
@@ -100,20 +102,20 @@ impl Answer {
         answer
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON: {error}: {}", self.text()))
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A header.
+    /// Returns the value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

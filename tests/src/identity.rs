@@ -1,8 +1,9 @@
-//! What gives tokens of Microsoft Entra ID on Azure's platforms: the app's own identity service, and the token service that
-//! a Kubernetes workload asks.
+//! A fake source of Microsoft Entra ID tokens on Azure's platforms.
 //!
-//! Owns their documented rules: who may ask, in what form, and that the same token is given until shortly before its end.
-//! The tokens are real in form and signed by nobody. Must not know what they are used for.
+//! It is the app's own identity service, or the token service that a Kubernetes workload asks. Owns
+//! their documented rules: which requests are allowed, in what form, and that one token is returned
+//! until shortly before its end. The tokens are real in form, but they are not signed. Must not
+//! know what they are used for.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -14,28 +15,28 @@ use serde_json::json;
 
 use crate::double::wire::{Answer, Connection, Request};
 
-/// What shows that a question comes from the app; it must never be seen in a log.
+/// Secret that proves that a request comes from the app. It must never be seen in a log.
 pub const HEADER: &str = "identity-header-secret";
 
-/// What the cluster gives a workload; neither must this.
+/// Assertion that the cluster gives a workload. It must never be seen in a log.
 pub const ASSERTION: &str = "federated.assertion.secret";
 
-/// The object that the tokens are for.
+/// Object id of the identity in the tokens.
 pub const OBJECT_ID: &str = "6f1c2b7e-0d3a-4c57-9a51-1b1f3f8f2c11";
 
-/// Of an identity that is not the only one.
+/// Client id of a user-assigned identity, for an app that has several identities.
 pub const CLIENT_ID: &str = "0a8b3c5d-client";
 
-/// Which service is asked.
+/// The kind of service that is asked for tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `IDENTITY_ENDPOINT` of App Service, Functions and Container Apps.
+    /// The service at `IDENTITY_ENDPOINT` of App Service, Functions and Container Apps.
     AppService,
-    /// The token service of the tenant, with a workload's assertion.
+    /// The token service of the tenant, which takes a workload's assertion.
     Workload,
 }
 
-/// A running service; it ends with the process.
+/// A running service for tokens. It ends with the process.
 pub struct Identity {
     kind: Kind,
     port: u16,
@@ -45,14 +46,14 @@ pub struct Identity {
 
 struct Shared {
     lifetime: Duration,
-    /// All that were given, the current one last, and its end.
+    /// All tokens so far with their ends, the current one last.
     tokens: Vec<(String, SystemTime)>,
     refused: Vec<String>,
     is_down: bool,
 }
 
 impl Identity {
-    /// Starts a service whose tokens live so long.
+    /// Starts a service whose tokens have this lifetime.
     #[must_use]
     pub fn start(kind: Kind, lifetime: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
@@ -79,7 +80,7 @@ impl Identity {
         Self { kind, port, shared, dir }
     }
 
-    /// The variables by which a host finds it.
+    /// Returns the variables by which a host finds the service.
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
         let base = format!("http://127.0.0.1:{}", self.port);
@@ -97,19 +98,19 @@ impl Identity {
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The tokens that were given, the newest last.
+    /// Returns the tokens that were issued, the newest last.
     #[must_use]
     pub fn tokens(&self) -> Vec<String> {
         self.lock().tokens.iter().map(|(token, _)| token.clone()).collect()
     }
 
-    /// Questions that broke the rules.
+    /// Returns the reasons for which requests were refused.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {
         self.lock().refused.clone()
     }
 
-    /// Answers no more, or again.
+    /// Lets the service fail with 503, or work again.
     pub fn fail(&self, is_down: bool) {
         self.lock().is_down = is_down;
     }
@@ -153,7 +154,7 @@ impl Shared {
     }
 }
 
-/// The rules of the two services.
+/// Checks the rules of the two services. The error is the broken rule.
 fn check(kind: Kind, request: &Request) -> Result<(), &'static str> {
     let must = |held: bool, why: &'static str| if held { Ok(()) } else { Err(why) };
     match kind {

@@ -1,7 +1,8 @@
-//! The harness of the whole-system tests: real programs, started with an empty environment, on ports of their own.
+//! The harness of the whole-system tests: real programs, started with an empty environment, on
+//! ports of their own.
 //!
-//! Owns what several tests need. Must not know what any test proves, and waits for conditions, never for time: see
-//! [`wait`]. The tests themselves stand in `tests/*.rs`, one file for each topic.
+//! Owns what several tests need. Must not know what any test proves, and waits for conditions,
+//! never for time: see [`wait`]. The tests themselves are in `tests/*.rs`, one file for each topic.
 
 pub mod app;
 pub mod cable;

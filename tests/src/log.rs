@@ -1,6 +1,7 @@
-//! What a running program writes, line by line, while it writes it.
+//! The output of a running program, collected line by line while the program writes it.
 //!
-//! Owns the collecting and the search. A line of the host is a JSON object; one that is not is kept as text.
+//! Owns the collection and the search. Must not know what a line means. A line of the host is a
+//! JSON object; any other line is kept as text.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::wait;
 
-/// The lines so far.
+/// The lines that a program has written so far.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -28,19 +29,19 @@ impl Log {
         log
     }
 
-    /// All lines so far.
+    /// Returns all lines so far.
     #[must_use]
     pub fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// All lines so far that are JSON.
+    /// Returns all lines so far that are JSON.
     #[must_use]
     pub fn entries(&self) -> Vec<Value> {
         self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Waits for a line that fits.
+    /// Waits for a line for which `fits` returns true.
     #[track_caller]
     pub fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let found = wait::within(wait::LIMIT, || self.entries().into_iter().find(&fits));
@@ -53,7 +54,7 @@ impl Log {
         self.wait_for(message, |line| line["message"] == message)
     }
 
-    /// Waits for the line that a failed call leaves.
+    /// Waits for the log line of a failed invocation.
     #[track_caller]
     pub fn wait_for_failure(&self, invocation: &str) -> Value {
         self.wait_for("the call's failure", |line| {

@@ -1,4 +1,5 @@
-//! Models that are trained while the tests run, with what their libraries say of rows that they have not seen.
+//! Models that are trained while the tests run, with their libraries' predictions for rows that
+//! were not in the training data.
 //!
 //! Owns the training and the comparison of answers. Must not know how a model gets to a host.
 
@@ -11,37 +12,38 @@ use tempfile::TempDir;
 
 use crate::{place, run};
 
-/// How far a number may be from the library's.
+/// Largest difference between a number and the library's.
 pub const TOLERANCE: f64 = 1e-4;
 
-/// Installing the libraries takes a while on a slow line, training on a busy machine.
+/// Timeout for the installation of the libraries, which is slow on a slow network, and for the
+/// training.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// All trained models.
+/// All trained models, in a folder.
 pub struct Models(TempDir);
 
-/// One model with its rows and answers.
+/// One trained model with its rows and the library's answers.
 pub struct Case {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
-    /// What a host is asked.
+    /// Request body that a host is sent.
     pub call: Value,
-    /// Rows as a file, for some.
+    /// Rows in a file, for some of the models.
     pub sample: Option<PathBuf>,
     answers: Value,
 }
 
 impl Models {
-    /// Trains them with the libraries of `cargo xtask convert`.
+    /// Trains the models with the libraries of `cargo xtask convert`.
     ///
     /// # Errors
-    /// Why these libraries are not there.
+    /// If these libraries cannot be installed. The text is the reason.
     ///
     /// # Panics
-    /// Training fails.
+    /// If the training fails.
     pub fn train() -> Result<Self, String> {
         let mut setup = Command::new(place::xtask());
-        // pip's own configuration may stand in the environment.
+        // The environment is kept, because pip's own configuration may be in it.
         let setup = run::finish_within(LIMIT, setup.args(["setup", "--convert"]), b"");
         let found = setup.stdout.lines().find_map(|line| line.strip_prefix("ok       libraries for convert "));
         let Some(libraries) = found else {
@@ -55,20 +57,20 @@ impl Models {
         Ok(Self(folder))
     }
 
-    /// The file of a model.
+    /// Returns the file of a model.
     ///
     /// # Panics
-    /// There is none of this name.
+    /// If there is no model with this name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         let files = ["pkl", "joblib"].map(|extension| self.0.path().join(format!("{name}.{extension}")));
         files.into_iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("no model {name}"))
     }
 
-    /// The models that are to be converted, by name.
+    /// Returns the models that are to be converted, sorted by name.
     ///
     /// # Panics
-    /// A case has another form than the training script says.
+    /// If a case does not have the form that the training script writes.
     #[must_use]
     pub fn cases(&self) -> Vec<Case> {
         let entries = std::fs::read_dir(self.0.path()).expect("the folder can be listed").flatten();
@@ -79,10 +81,11 @@ impl Models {
         names.into_iter().map(|name| self.case(&name)).collect()
     }
 
-    /// One of them.
+    /// Returns the case of one model.
     ///
     /// # Panics
-    /// As [`Models::cases`].
+    /// If there is no case with this name, or it does not have the form that the training script
+    /// writes.
     #[must_use]
     pub fn case(&self, name: &str) -> Case {
         let text = std::fs::read(self.0.path().join(format!("{name}.case.json"))).expect("the case is there");
@@ -91,7 +94,7 @@ impl Models {
         Case { name: name.to_owned(), call: case["call"].take(), answers: case["answers"].take(), sample }
     }
 
-    /// The folder that holds them.
+    /// Returns the folder of the models.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
@@ -99,7 +102,8 @@ impl Models {
 }
 
 impl Case {
-    /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers within [`TOLERANCE`].
+    /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers
+    /// within [`TOLERANCE`].
     #[track_caller]
     pub fn check(&self, answer: &Value) {
         let answers = self.answers.as_object().expect("answers by output");
@@ -111,7 +115,8 @@ impl Case {
             for (row, (given, expected)) in given.iter().zip(&expected).enumerate() {
                 let place = format!("{}: {output} of row {row}", self.name);
                 let same = match (given.as_slice(), expected.as_slice()) {
-                    // A decision between two classes is one number in the library, and one for each class in the graph.
+                    // A decision between two classes is one number in the library, and one for each
+                    // class in the graph.
                     ([first, second], [one]) => {
                         let one = one.as_f64().expect("a number");
                         near(first, &Value::from(-one)) && near(second, &Value::from(one))
@@ -130,7 +135,7 @@ impl Case {
     }
 }
 
-/// Each row as a list.
+/// Returns each row as a list.
 fn rows(value: &Value) -> Vec<Vec<Value>> {
     let rows = value.as_array().unwrap_or_else(|| panic!("no rows: {value}"));
     rows.iter().map(|row| row.as_array().cloned().unwrap_or_else(|| vec![row.clone()])).collect()

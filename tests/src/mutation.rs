@@ -1,23 +1,24 @@
-//! Files as chance, a bad disk or somebody with intent leaves them.
+//! Files that are damaged by chance, by a bad disk or on purpose.
 //!
-//! Owns the ways in which bytes are changed; the same seed changes them in the same way. Must not know what they mean.
+//! Owns the ways in which bytes are changed. Equal seeds give equal changes. Must not know what the
+//! bytes mean.
 
 use std::ops::Range;
 
-/// A sequence of numbers that looks random and is not: xorshift64*.
+/// A pseudorandom sequence of numbers: xorshift64*.
 pub struct Chance(u64);
 
 impl Chance {
-    /// The sequence of a seed.
+    /// Creates the sequence of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// The next number, below this one.
+    /// Returns the next number below `end`.
     ///
     /// # Panics
-    /// There is none.
+    /// If `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -30,7 +31,7 @@ impl Chance {
     }
 }
 
-/// What a file may be told of its lengths and counts: as a varint of protocol buffers, and as a number of eight bytes.
+/// Huge lengths and counts for a file: varints of protocol buffers, and numbers of eight bytes.
 const HUGE: [&[u8]; 6] = [
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
     b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
@@ -40,11 +41,12 @@ const HUGE: [&[u8]; 6] = [
     b"\x00\x00\x00\x00\x00\x00\x00\x80",
 ];
 
-/// Changes a file; `structure` is where its lengths, names and types stand, and where most of the changes are made. Says what
-/// was done.
+/// Changes a file, and returns a description of the change with the new bytes.
+///
+/// `structure` are the ranges with lengths, names and types. Most of the changes are made there.
 ///
 /// # Panics
-/// The file is empty.
+/// If the file is empty.
 #[must_use]
 pub fn mutated(whole: &[u8], structure: &[Range<usize>], chance: &mut Chance) -> (String, Vec<u8>) {
     let mut bytes = whole.to_vec();

@@ -1,21 +1,22 @@
-//! NumPy's files: those that NumPy made, and small ones that are written here.
+//! Files of NumPy: files that NumPy wrote, and small ones that tests write.
 //!
-//! Owns where they are, and as much of the format as these need. Must not know who reads them.
+//! Owns their location, and the part of the format that they need. Must not know which program
+//! reads them.
 
 use std::path::PathBuf;
 
 use crate::place;
 
-/// A file that NumPy made.
+/// Returns the path of a file that NumPy wrote.
 #[must_use]
 pub fn made(name: &str) -> PathBuf {
     place::workspace().join("tests/data/numpy").join(name)
 }
 
-/// The bytes of an `.npy` file of version 1.0 that says so of these data.
+/// Returns the bytes of an `.npy` file of version 1.0 with these fields in its header.
 ///
 /// # Panics
-/// The header is longer than any.
+/// If the header is longer than 65,535 bytes.
 #[must_use]
 pub fn file(descr: &str, shape: &str, is_fortran: bool, data: &[u8]) -> Vec<u8> {
     let order = if is_fortran { "True" } else { "False" };

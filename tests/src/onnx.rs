@@ -1,15 +1,16 @@
-//! ONNX files: those that were trained, and tiny ones that are written here.
+//! ONNX files: models that were trained, and tiny ones that tests write.
 //!
-//! Owns as much of the format (protocol buffers of `onnx.proto`) as these need. Must not know what runs them.
+//! Owns the part of the format (protocol buffers of `onnx.proto`) that they need. Must not know
+//! which program runs them.
 
 use std::io::Read as _;
 
 use crate::place;
 
-/// A trained model's file, by the name under which the sample of digits has its answers.
+/// Returns a trained model's file. The sample of digits has its answers under the same name.
 ///
 /// # Panics
-/// There is none.
+/// If there is no model with this name.
 #[must_use]
 pub fn trained(name: &str) -> Vec<u8> {
     let workspace = place::workspace();
@@ -25,24 +26,24 @@ pub fn trained(name: &str) -> Vec<u8> {
     }
 }
 
-/// Numbers of element types.
+/// Numbers of ONNX element types.
 pub mod element {
-    /// f32.
+    /// Element type of `f32`.
     pub const FLOAT: u64 = 1;
-    /// i64.
+    /// Element type of `i64`.
     pub const INT64: u64 = 7;
-    /// Text.
+    /// Element type of text.
     pub const STRING: u64 = 8;
-    /// One byte.
+    /// Element type of truth values, one byte each.
     pub const BOOL: u64 = 9;
 }
 
-/// A field with a number.
+/// Encodes a field with a number.
 pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
-/// A field with bytes, a text or a message.
+/// Encodes a field with bytes, a text or a message.
 pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
@@ -58,7 +59,7 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     written
 }
 
-/// An input or output: its name, its type, and its dimensions, `None` where open.
+/// Encodes an input or output: its name, its type, and its dimensions. `None` is an open dimension.
 pub(crate) fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
     let dimension = |size: &Option<u64>| bytes(1, size.map_or_else(|| bytes(2, "N"), |size| number(1, size)));
     let shape: Vec<u8> = shape.iter().flat_map(dimension).collect();
@@ -82,7 +83,7 @@ pub(crate) fn model(graph: Vec<u8>) -> Vec<u8> {
     [number(1, 8), bytes(2, "scorebox-tests"), bytes(7, graph), bytes(8, number(2, 15))].concat()
 }
 
-/// Gives `x`, of N × 2, back as `y`.
+/// Returns a graph that gives its input `x`, of N × 2, back as `y`.
 #[must_use]
 pub fn identity(element: u64) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
@@ -91,7 +92,9 @@ pub fn identity(element: u64) -> Vec<u8> {
     model(graph("identity", &parts))
 }
 
-/// Says of `x`, of N × 2, whether each number is itself, as `same`; with `echo`, gives it back too, as `y`.
+/// Returns a graph that compares each number of `x`, of N × 2, with itself and gives `same`.
+///
+/// With `echo`, the graph gives the input back too, as `y`.
 #[must_use]
 pub fn judging(echo: bool) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
@@ -103,7 +106,7 @@ pub fn judging(echo: bool) -> Vec<u8> {
     model(graph("judging", &parts))
 }
 
-/// Adds `x`, of one number, to itself `n` times, in as many steps.
+/// Returns a graph that adds `x`, one number, to itself `n` times, in `n` steps.
 #[must_use]
 pub fn counting() -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
@@ -129,7 +132,7 @@ pub fn counting() -> Vec<u8> {
     model(graph("counting", &parts))
 }
 
-/// Zeros, as many as `n` says.
+/// Returns a graph that gives `n` zeros.
 #[must_use]
 pub fn zeros() -> Vec<u8> {
     let parts = [

@@ -1,20 +1,20 @@
-//! ONNX files that somebody made on purpose: each asks for what no model needs.
+//! Hostile ONNX files: each asks for something that no model needs.
 //!
-//! Owns those files. Must not know what runs them.
+//! Owns those files. Must not know which program runs them.
 
 use crate::onnx::{bytes, element, graph, model, node, number, port, varint};
 
-/// A file, its name for messages, and its end.
+/// A hostile file, with its name for messages and the expected refusal.
 pub struct Hostile {
-    /// What it does.
+    /// Name of the attack, for messages.
     pub name: &'static str,
-    /// The file.
+    /// Bytes of the file.
     pub file: Vec<u8>,
-    /// What the refusal says; `None`: it only looks hostile, and loads.
+    /// Expected part of the refusal. `None` if the file only looks hostile, and loads.
     pub said: Option<&'static str>,
 }
 
-/// All of them but those that read other files.
+/// Returns all hostile files except those that read other files.
 #[must_use]
 pub fn all() -> Vec<Hostile> {
     let (branch, leaf) = ("BRANCH_LEQ", "LEAF");
@@ -44,7 +44,7 @@ pub fn all() -> Vec<Hostile> {
     ]
 }
 
-/// A graph of `y = x + w`, whose weights, four floats, lie in another file.
+/// Returns a graph of `y = x + w`, whose weights, four floats, are in another file.
 #[must_use]
 pub fn external(location: &str) -> Vec<u8> {
     let entry = |key: &str, value: &str| bytes(13, [bytes(1, key), bytes(2, value)].concat());
@@ -71,14 +71,14 @@ fn adding(initializer: Vec<u8>) -> Vec<u8> {
     model(graph("adding", &parts))
 }
 
-/// Weights of these dimensions, with so many bytes.
+/// Returns a graph with weights of these dimensions, but only `count` bytes of data.
 fn weights(dimensions: &[u64], count: usize) -> Vec<u8> {
     let dimensions: Vec<u8> = dimensions.iter().flat_map(|size| number(1, *size)).collect();
     let raw = bytes(9, vec![0; count]);
     adding(bytes(5, [dimensions, number(2, element::FLOAT), bytes(8, "w"), raw].concat()))
 }
 
-/// A whole number as an initializer of one element, or of none but itself.
+/// Encodes a whole number as an initializer: a scalar, or a list of one element.
 fn integer(name: &str, value: u64, is_scalar: bool) -> Vec<u8> {
     let dimension = if is_scalar { Vec::new() } else { number(1, 1) };
     let raw = bytes(9, value.to_le_bytes());
@@ -97,7 +97,7 @@ fn constant_of(elements: u64) -> Vec<u8> {
     model(graph("constant", &parts))
 }
 
-/// Adds a number to itself for longer than anybody waits.
+/// Returns a graph that adds a number to itself practically without end.
 #[must_use]
 pub fn endless() -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
@@ -136,7 +136,7 @@ fn circle() -> Vec<u8> {
     model(graph("circle", &parts))
 }
 
-/// An `If` in each branch of an `If`, so deep.
+/// Returns a graph with an `If` in each branch of an `If`, nested `depth` times.
 fn nested(depth: usize) -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
     let mut branch = graph("leaf", &[node("Identity", &["x"], &["z"], &[]), port(12, ("z", element::FLOAT, one))]);
@@ -154,7 +154,7 @@ fn nested(depth: usize) -> Vec<u8> {
     model(graph("nested", &parts))
 }
 
-/// A tree of three nodes: what each is, and its children.
+/// Returns a graph of a tree of three nodes, with the kind and the children of each.
 fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
     let integers = |name: &str, values: &[u64]| {
         let values: Vec<u8> = values.iter().flat_map(|value| number(8, *value)).collect();
@@ -185,7 +185,7 @@ fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
     ];
     let domain = bytes(7, "ai.onnx.ml");
     let node = node("TreeEnsembleRegressor", &["x"], &["y"], &attributes);
-    // The domain belongs into the node's message.
+    // The domain belongs inside the node's message.
     let (_, inner) = node.split_at(node.len() - content_bytes(&node));
     let node = bytes(1, [inner, &domain].concat());
     let parts =
@@ -194,7 +194,7 @@ fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
     [model(graph("tree", &parts)), second].concat()
 }
 
-/// The length of the message in a field that is nothing else: what follows its tag and its length.
+/// Returns the length of the message in a single encoded field, without its tag and its length.
 fn content_bytes(field: &[u8]) -> usize {
     let length = field.iter().skip(1).take_while(|byte| **byte > 127).count() + 1;
     field.len() - 1 - length

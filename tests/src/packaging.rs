@@ -1,6 +1,7 @@
-//! Calls of `cargo xtask package`, and what they leave behind.
+//! Calls of `cargo xtask package`, and the layouts that they write.
 //!
-//! Owns the project that is packaged and the reading of layouts. Must not know what an image has to be.
+//! Owns the project that is packaged and the reading of layouts. Must not know what an image has to
+//! be.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use crate::app::copy;
 use crate::{place, run};
 
-/// A project with a component that is built already.
+/// Returns a project with a component that is built already.
 #[must_use]
 pub fn project() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder can be made");
@@ -20,13 +21,13 @@ pub fn project() -> TempDir {
     dir
 }
 
-/// A call of `package` with nothing else in the environment.
+/// Returns a call of `package` with nothing else in the environment.
 #[must_use]
 pub fn package(project: &Path, output: &Path) -> Command {
     package_by(project, output, &place::image_host())
 }
 
-/// The same with a host and an engine for graphs.
+/// Returns a call of `package` with a host and an engine for graphs.
 #[must_use]
 pub fn package_with_engine(project: &Path, output: &Path) -> Command {
     let mut command = package_by(project, output, &place::image_host_with_graphs());
@@ -42,29 +43,29 @@ fn package_by(project: &Path, output: &Path, host: &Path) -> Command {
     command
 }
 
-/// Runs a call of `package`; returns what it says as JSON.
+/// Runs a call of `package` and returns its standard output as JSON.
 ///
 /// # Panics
-/// It fails.
+/// If the call fails.
 #[track_caller]
 pub fn packaged(command: &mut Command) -> Value {
     run::finish(command.args(["--output", "json"]), b"").ended(0).json()
 }
 
-/// The bytes of a blob of a layout.
+/// Returns the bytes of a blob of a layout.
 ///
 /// # Panics
-/// It is not there.
+/// If there is no blob with this digest.
 #[must_use]
 pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
     let hex = digest.as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
     std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
 }
 
-/// A file in one of the compressed layers of a layout's one image.
+/// Returns a file in one of the compressed layers of a layout's only image.
 ///
 /// # Panics
-/// It is in none.
+/// If no layer has the file.
 #[must_use]
 pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     let (manifest, _) = documents(layout);
@@ -85,10 +86,11 @@ pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     panic!("no layer holds {path}")
 }
 
-/// Unpacks what a layout's one image holds below a folder, which is named as in the layers, without `/` at its ends.
+/// Unpacks the files below a folder of a layout's only image. The folder is named as in the layers,
+/// without `/` at its ends.
 ///
 /// # Panics
-/// A layer cannot be read.
+/// If a layer cannot be read.
 pub fn unpack(layout: &Path, folder: &str, to: &Path) {
     let (manifest, _) = documents(layout);
     for layer in manifest["layers"].as_array().expect("an image has layers") {
@@ -110,19 +112,19 @@ pub fn unpack(layout: &Path, folder: &str, to: &Path) {
     }
 }
 
-/// Bytes as JSON.
+/// Parses bytes as JSON.
 ///
 /// # Panics
-/// They are not.
+/// If they are not JSON.
 #[must_use]
 pub fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("JSON")
 }
 
-/// The manifest of a layout's one image, and its configuration.
+/// Returns the manifest of a layout's only image, and its configuration.
 ///
 /// # Panics
-/// They are not there.
+/// If they do not exist.
 #[must_use]
 pub fn documents(layout: &Path) -> (Value, Value) {
     let index = json(&std::fs::read(layout.join("index.json")).expect("it is a layout"));

@@ -1,40 +1,41 @@
-//! Where the programs, components and files of the tests are.
+//! Paths of the programs, components and files of the tests.
 //!
-//! Owns the variables by which `cargo xtask test` says so, and where to look without it.
+//! Owns the variables by which `cargo xtask test` passes them, and the defaults without it. Must
+//! not know their use.
 
 use std::path::{Path, PathBuf};
 
-/// The host program.
+/// Returns the path of the host program.
 #[must_use]
 pub fn host() -> PathBuf {
     existing("SCOREBOX_HOST_PROGRAM", || beside_tests("scorebox"))
 }
 
-/// The host program that images hold.
+/// Returns the path of the host program for images.
 #[must_use]
 pub fn image_host() -> PathBuf {
     existing("SCOREBOX_IMAGE_HOST_PROGRAM", || workspace().join("target/hosts/image/scorebox"))
 }
 
-/// The host program of images with a graph.
+/// Returns the path of the host program for images with a graph.
 #[must_use]
 pub fn image_host_with_graphs() -> PathBuf {
     existing("SCOREBOX_GRAPHS_HOST_PROGRAM", || workspace().join("target/hosts/image-with-graphs/scorebox"))
 }
 
-/// The library that runs graphs.
+/// Returns the path of the library that runs graphs.
 #[must_use]
 pub fn engine_library() -> PathBuf {
     existing("SCOREBOX_ENGINE_LIBRARY", || workspace().join("target/engine").join(scorebox_host::graph::LIBRARY))
 }
 
-/// The program behind `cargo xtask`.
+/// Returns the path of the program behind `cargo xtask`.
 #[must_use]
 pub fn xtask() -> PathBuf {
     existing("SCOREBOX_XTASK", || beside_tests("xtask"))
 }
 
-/// The component of a test program.
+/// Returns the path of a test program's component.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let folder = existing("SCOREBOX_PROGRAMS", || workspace().join("target/wasm32-wasip2/release/examples"));
@@ -43,7 +44,7 @@ pub fn program(name: &str) -> PathBuf {
     file
 }
 
-/// The app folder of an example.
+/// Returns the app folder of an example.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
     let folder = existing("SCOREBOX_APPS", || workspace().join("target/apps")).join(name);
@@ -51,13 +52,14 @@ pub fn example(name: &str) -> PathBuf {
     folder
 }
 
-/// The root of the workspace.
+/// Returns the root folder of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
     existing("SCOREBOX_WORKSPACE", || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
 }
 
-/// A program of this machine, as a shell would find it, and in the folders for the administrator's programs.
+/// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
+/// programs.
 #[must_use]
 pub fn tool(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -71,7 +73,7 @@ fn existing(variable: &str, default: impl FnOnce() -> PathBuf) -> PathBuf {
     path
 }
 
-/// `target/…/release/<name>`, from `target/…/release/deps/<test>`.
+/// Returns `target/…/release/<name>`, starting from `target/…/release/deps/<test>`.
 fn beside_tests(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a file");
     test.ancestors().nth(2).expect("a test lies in target/…/deps").join(name)

@@ -1,4 +1,4 @@
-//! A real Redis server of a test's own: plain, with a password, or with TLS.
+//! A real Redis server for one test: plain, with a password, or with TLS.
 //!
 //! Owns the process, its folder and its certificates. Must not know what the host keeps in it.
 
@@ -11,29 +11,30 @@ use tempfile::TempDir;
 
 use crate::{run, wait};
 
-/// What a password in a test looks like; it must never be seen in a log.
+/// Password of the test servers. It must never be seen in a log.
 pub const PASSWORD: &str = "correct-horse-battery-staple";
 
-/// A user of a server's access list.
+/// User of a server's access list.
 pub const USER: &str = "scorer-one";
 
-/// How a server is reached.
+/// The way in which clients connect to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As anybody.
+    /// A server without a password.
     Plain,
-    /// With [`PASSWORD`], in database 3.
+    /// A server with [`PASSWORD`], whose database 3 is used.
     Password,
-    /// Over TLS, with a certificate of [`Redis::authority`], as [`USER`], who may touch nothing but keys.
+    /// A server over TLS, with a certificate of [`Redis::authority`]. Its user is [`USER`], with
+    /// access to keys only.
     Tls,
 }
 
-/// A running server; it is killed, and its folder removed, when this is dropped.
+/// A running Redis server. It is killed, and its folder removed, when this value is dropped.
 pub struct Redis {
     child: Option<Child>,
     kind: Kind,
     port: u16,
-    /// Where TLS is spoken, if it is.
+    /// Port for TLS. It is unused if the server has no TLS.
     tls_port: u16,
     dir: TempDir,
 }
@@ -74,7 +75,7 @@ impl Redis {
         wait::until("redis-server", || self.try_connection().ok());
     }
 
-    /// Ends the server; what it held is lost.
+    /// Kills the server. Its contents are lost.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             drop(child.kill());
@@ -82,28 +83,28 @@ impl Redis {
         }
     }
 
-    /// Starts it again, empty, where it was.
+    /// Starts the server again, empty, on its old ports.
     pub fn restart(&mut self) {
         self.stop();
         self.run();
     }
 
-    /// The port that is not TLS.
+    /// Returns the port without TLS.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The port that is TLS.
+    /// Returns the port with TLS.
     #[must_use]
     pub fn tls_port(&self) -> u16 {
         self.tls_port
     }
 
-    /// Stops the process from answering, without closing anything, or lets it go on.
+    /// Pauses the process, without closing its connections, or lets it continue.
     ///
     /// # Panics
-    /// It does not run.
+    /// If the server does not run.
     pub fn pause(&self, pause: bool) {
         let child = self.child.as_ref().expect("the server runs");
         let pid = rustix::process::Pid::from_child(child);
@@ -111,7 +112,7 @@ impl Redis {
         rustix::process::kill_process(pid, signal).expect("a child can be signalled");
     }
 
-    /// The URL as an operator would write it.
+    /// Returns the URL as an operator would write it.
     #[must_use]
     pub fn url(&self) -> String {
         match self.kind {
@@ -121,13 +122,13 @@ impl Redis {
         }
     }
 
-    /// The certificate that a client has to trust, for `SSL_CERT_FILE`.
+    /// Returns the certificate that a client has to trust, for `SSL_CERT_FILE`.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.dir.path().join("ca.crt")
     }
 
-    /// The variables by which a host finds and trusts this server.
+    /// Returns the variables by which a host finds and trusts this server.
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
         let mut variables = vec![("SCOREBOX_REDIS_URL".to_owned(), self.url())];
@@ -137,7 +138,7 @@ impl Redis {
         variables
     }
 
-    /// Executes a command beside the host, in the database that the host uses.
+    /// Executes a command directly, in the database that the host uses.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::Cmd::new();
@@ -147,7 +148,8 @@ impl Redis {
 
     fn try_connection(&self) -> redis::RedisResult<Connection> {
         let url = match self.kind {
-            // The same server without TLS: this is not what a test of TLS is about.
+            // The port without TLS is used here, because this connection is not what a test of TLS
+            // is about.
             Kind::Tls => format!("redis://127.0.0.1:{}", self.port),
             Kind::Plain | Kind::Password => self.url(),
         };
@@ -165,14 +167,15 @@ impl Drop for Redis {
     }
 }
 
-/// A port that nobody listens on now.
+/// Returns a port that is free at the moment.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
     listener.local_addr().expect("it is bound").port()
 }
 
-/// An authority, and a certificate of it for 127.0.0.1: an authority's own is not accepted as a server's.
+/// Creates an authority, and a certificate of it for 127.0.0.1. An authority's own certificate is
+/// not accepted for a server.
 fn make_certificates(dir: &Path) {
     std::fs::write(dir.join("extensions"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
         .expect("a file can be written");

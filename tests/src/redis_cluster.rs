@@ -1,6 +1,7 @@
-//! A real Redis Cluster of a test's own: three masters, each with a replica.
+//! A real Redis Cluster for one test: three masters, each with a replica.
 //!
-//! Owns the processes, who has which slots, and moving them. Must not know what the host keeps in it.
+//! Owns the processes, the distribution of the slots, and moving them. Must not know what the host
+//! keeps in it.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +13,18 @@ use tempfile::TempDir;
 use crate::redis::free_port;
 use crate::{run, wait};
 
-/// Masters; their slots are thirds.
+/// Number of masters. Each has a third of the slots.
 pub const MASTERS: usize = 3;
 
-/// Slots of a cluster.
+/// Number of slots in a cluster.
 pub const SLOTS: u16 = 16384;
 
-/// After which a silent node counts as failed: longer than the pauses that a busy machine makes.
+/// Time after which a silent node counts as failed. It is longer than the pauses of a busy machine.
 const NODE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running cluster; it is killed when this is dropped. Nodes are numbered: masters first, then their replicas.
+/// A running cluster. It is killed when this value is dropped.
+///
+/// Nodes are numbered: masters first, then their replicas.
 pub struct Cluster {
     nodes: Vec<Node>,
 }
@@ -35,17 +38,17 @@ struct Node {
 }
 
 impl Cluster {
-    /// Starts the nodes and joins them.
+    /// Starts the nodes and joins them to a cluster.
     #[must_use]
     pub fn start() -> Self {
         Self::with_node_timeout(NODE_TIMEOUT)
     }
 
-    /// The same, where a silent node counts as failed after this time.
+    /// Starts a cluster in which a silent node counts as failed after this time.
     #[must_use]
     pub fn with_node_timeout(node_timeout: Duration) -> Self {
         let cluster = Self { nodes: (0..2 * MASTERS).map(|_| Node::start(node_timeout)).collect() };
-        // Before anybody knows anybody: later a node refuses it.
+        // This must happen before the nodes meet. Later a node refuses it.
         for number in 1..cluster.nodes.len() {
             cluster.command::<String>(number, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
         }
@@ -68,14 +71,15 @@ impl Cluster {
         cluster
     }
 
-    /// First and last slot that a master has at the start.
+    /// Returns the first and the last slot that a master has at the start.
     #[must_use]
     pub fn third(master: usize) -> (u16, u16) {
         let start = |master: usize| u16::try_from(usize::from(SLOTS) * master / MASTERS).expect("a slot");
         (start(master), start(master + 1) - 1)
     }
 
-    /// Waits until every node says that all is well, and all masters have replicas that are in step.
+    /// Waits until every node reports a healthy cluster, and all masters have replicas that are in
+    /// step.
     pub fn wait_until_whole(&self) {
         let replicas = |number: usize| {
             let role: Vec<redis::Value> = self.try_command(number, &["ROLE"]).ok()?;
@@ -100,7 +104,7 @@ impl Cluster {
         );
     }
 
-    /// The URLs of two nodes, as an operator would write them.
+    /// Returns the URLs of two nodes, as an operator would write them.
     #[must_use]
     pub fn url(&self) -> String {
         let url = |node: &Node| format!("redis://127.0.0.1:{}", node.port);
@@ -123,8 +127,10 @@ impl Cluster {
         self.command(node, &["CLUSTER", "MYID"])
     }
 
-    /// Lets the first third of the slots go round the masters, a few at a time, until it is told to stop; says how often they
-    /// all moved.
+    /// Moves the first third of the slots from master to master, a few at a time, until `stop` is
+    /// set.
+    ///
+    /// Returns how many times all of them moved.
     pub fn keep_moving(&self, stop: &AtomicBool) -> usize {
         let (mut from, mut moves) = (0, 0);
         let (first, last) = Self::third(0);
@@ -141,7 +147,8 @@ impl Cluster {
         moves
     }
 
-    /// Declares slots as on their way from one master to another: keys that are there stay, new ones go to the other.
+    /// Declares slots as moving from one master to another. Existing keys stay, and new ones go to
+    /// the other master.
     pub fn begin_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
         let (source, destination) = (self.id(from), self.id(to));
         let (mut importing, mut migrating) = (Pipeline::new(), Pipeline::new());
@@ -153,7 +160,7 @@ impl Cluster {
         migrating.query::<()>(&mut self.nodes[from].connection().expect("a node")).expect("slots can be migrated");
     }
 
-    /// Moves the keys of slots that are on their way, and then the slots.
+    /// Moves the keys of moving slots, and then the slots themselves.
     pub fn finish_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
         let destination = self.id(to);
         let mut source = self.nodes[from].connection().expect("a node");
@@ -180,17 +187,17 @@ impl Cluster {
         }
     }
 
-    /// Ends a node at once; what it held is lost there.
+    /// Kills a node. Its contents are lost there.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].stop();
     }
 
-    /// Starts it again where it was.
+    /// Starts a killed node again on its old ports.
     pub fn restart(&mut self, node: usize) {
         self.nodes[node].run();
     }
 
-    /// The id of the process of a node.
+    /// Returns the id of a node's process. `None` if the node does not run.
     #[must_use]
     pub fn pid(&self, node: usize) -> Option<u32> {
         self.nodes[node].child.as_ref().map(Child::id)
@@ -198,7 +205,8 @@ impl Cluster {
 }
 
 impl Node {
-    /// On ports that were free a moment ago; others where somebody was quicker.
+    /// Starts a node on ports that were free a moment ago. If another process took one, it tries
+    /// others.
     fn start(node_timeout: Duration) -> Self {
         let made = (0..5).find_map(|_| {
             let mut node = Self {
@@ -217,13 +225,13 @@ impl Node {
         assert!(self.try_to_run(), "the node ended at once");
     }
 
-    /// False if it ended.
+    /// Starts the node's process and waits until it answers. Returns false if the process ended.
     fn try_to_run(&mut self) -> bool {
         let mut command: Command = run::tool("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
         command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
         command.args(["--cluster-port", &self.bus_port.to_string(), "--cluster-node-timeout", &self.timeout_ms]);
-        // A master that has given all its slots away stays one.
+        // A master that has given all its slots away stays a master.
         command.args(["--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0"]);
         command.args(["--repl-diskless-sync-delay", "0"]);
         command.arg("--dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! A real master with a replica, watched by three real sentinels.
+//! A real Redis master with a replica, watched by three real sentinels.
 //!
 //! Owns the processes. Must not know what the host keeps in them.
 
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use crate::redis::{PASSWORD, free_port};
 use crate::{run, wait};
 
-/// What the sentinels call the master.
+/// Name of the master in the sentinels' configuration.
 pub const MASTER: &str = "scores";
 
-/// Servers and sentinels; they are killed when this is dropped.
+/// Running servers and sentinels. They are killed when this value is dropped.
 pub struct Watched {
-    /// The first is the master at the start.
+    /// Both servers. The first is the master at the start.
     servers: Vec<Process>,
     sentinels: Vec<Process>,
     _dir: TempDir,
@@ -28,7 +28,7 @@ struct Process {
 }
 
 impl Watched {
-    /// Starts all and waits until the sentinels know each other and the replica.
+    /// Starts all processes and waits until the sentinels know each other and the replica.
     #[must_use]
     pub fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -62,7 +62,7 @@ impl Watched {
         watched
     }
 
-    /// The sentinels' URLs, the first of which leads nowhere.
+    /// Returns the sentinels' URLs. The first URL is one on which no sentinel listens.
     #[must_use]
     pub fn url(&self) -> String {
         let more: Vec<String> =
@@ -70,18 +70,18 @@ impl Watched {
         format!("redis://:{PASSWORD}@127.0.0.1:{}?sentinel={MASTER},{}", free_port(), more.join(","))
     }
 
-    /// Asks the master at the start, or the other.
+    /// Executes a command on the first or the second server.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, server: usize, words: &[&str]) -> T {
         ask(self.servers[server].port, Some(PASSWORD), words).expect("the command is right")
     }
 
-    /// Waits until the replica has what the master has.
+    /// Waits until the replica has all the data of the master.
     pub fn wait_until_in_step(&self) {
         wait::until("the replica", || (self.command::<i64>(0, &["WAIT", "1", "100"]) == 1).then_some(()));
     }
 
-    /// Ends the master at the start.
+    /// Kills the server that was the master at the start.
     pub fn kill_master(&mut self) {
         let child = &mut self.servers[0].child;
         drop(child.kill());

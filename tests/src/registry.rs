@@ -12,12 +12,12 @@ use crate::log::Log;
 use crate::redis::free_port;
 use crate::{run, wait};
 
-/// A running registry; it is killed, and its folder removed, when this is dropped.
+/// A running registry. It is killed, and its folder removed, when this value is dropped.
 pub struct Registry {
     child: Child,
-    /// Its name as it stands in references, e.g. `127.0.0.1:41234`.
+    /// Host and port of the registry, as in references, e.g. `127.0.0.1:41234`.
     pub name: String,
-    /// Its log, with a line for every request.
+    /// Log of the registry, with a line for every request.
     pub log: Log,
     dir: TempDir,
 }
@@ -32,7 +32,8 @@ impl Registry {
         })
     }
 
-    /// Starts a registry with more settings, behind those of `http`, and waits until the probe of its name finds something.
+    /// Starts a registry with more settings, after those of `http`, and waits until the probe of
+    /// its name finds something.
     #[must_use]
     pub fn start_with<T>(settings: &str, mut probe: impl FnMut(&str) -> Option<T>) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -52,7 +53,7 @@ impl Registry {
         registry
     }
 
-    /// The file in which it keeps a blob.
+    /// Returns the file in which the registry keeps a blob.
     #[must_use]
     pub fn blob(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
@@ -60,7 +61,7 @@ impl Registry {
         self.dir.path().join(folder)
     }
 
-    /// How many uploads of blobs were begun so far.
+    /// Returns how many uploads of blobs were begun so far.
     #[must_use]
     pub fn uploads(&self) -> usize {
         self.log.text().lines().filter(|line| line.contains("POST /v2/") && line.contains("/blobs/uploads")).count()

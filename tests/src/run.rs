@@ -1,6 +1,6 @@
 //! Programs that end by themselves.
 //!
-//! Owns their outcome, and the bound on how long they may take.
+//! Owns their outcome, and the bound on how long they may take. Must not know any program.
 
 use std::io::{Read, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,26 +11,26 @@ use serde_json::Value;
 
 use crate::wait;
 
-/// What a program left behind.
+/// The outcome of a program that ended.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// How it ended.
+    /// Exit status of the program.
     pub status: ExitStatus,
-    /// Its standard output.
+    /// Standard output of the program.
     pub stdout: String,
-    /// Its standard error.
+    /// Standard error of the program.
     pub stderr: String,
 }
 
 impl Finished {
-    /// Asserts that it ended with this exit code.
+    /// Asserts that the program ended with this exit code.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Asserts that its standard error holds each of the parts.
+    /// Asserts that the program's standard error contains each of the parts.
     #[track_caller]
     pub fn said(self, parts: &[&str]) -> Self {
         for part in parts {
@@ -39,7 +39,7 @@ impl Finished {
         self
     }
 
-    /// Its standard output as JSON.
+    /// Returns the program's standard output as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
@@ -51,16 +51,16 @@ impl Finished {
 /// Runs a program to its end, with this standard input.
 ///
 /// # Panics
-/// It cannot be started, or does not end in time; then it is killed.
+/// If the program cannot be started, or does not end in time. In the latter case it is killed.
 #[track_caller]
 pub fn finish(command: &mut Command, input: &[u8]) -> Finished {
     finish_within(wait::LIMIT * 2, command, input)
 }
 
-/// Runs a program that should end soon.
+/// Runs a program that must end within `limit`, with this standard input.
 ///
 /// # Panics
-/// As [`finish`].
+/// If the program cannot be started, or does not end in time. In the latter case it is killed.
 #[track_caller]
 pub fn finish_within(limit: Duration, command: &mut Command, input: &[u8]) -> Finished {
     let shown = format!("{command:?}");
@@ -74,7 +74,7 @@ pub fn finish_within(limit: Duration, command: &mut Command, input: &[u8]) -> Fi
     let stdout = collect(child.stdout.take().expect("it is piped"));
     let stderr = collect(child.stderr.take().expect("it is piped"));
     let input = input.to_vec();
-    // A program that does not read its input closes it; that is no failure.
+    // A program that does not read its input closes it. That is not a failure.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let status = wait::within(limit, || child.try_wait().expect("a child can be waited for"));
     if status.is_none() {
@@ -95,7 +95,8 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-/// A tool of this machine, which needs `PATH` and a home.
+/// Returns a command for a tool of this machine. Its environment is kept, because it needs `PATH`
+/// and a home.
 #[must_use]
 pub fn tool(program: &str) -> Command {
     let mut command = Command::new(crate::place::tool(program).unwrap_or_else(|| program.into()));

@@ -1,15 +1,15 @@
-//! Models made for a test.
+//! Models in safetensors files, written for a test.
 //!
-//! Owns the writing of safetensors files. Must not know who reads them.
+//! Owns the writing of safetensors files. Must not know which program reads them.
 
 use safetensors::tensor::TensorView;
 
 pub use safetensors::Dtype;
 
-/// A tensor to be written: name, element type, shape, little-endian bytes.
+/// A tensor to write: name, element type, shape, little-endian bytes.
 pub type Tensor<'a> = (&'a str, Dtype, &'a [usize], Vec<u8>);
 
-/// The bytes of a safetensors file.
+/// Returns the bytes of a safetensors file.
 #[must_use]
 pub fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, data)| {
@@ -18,7 +18,7 @@ pub fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     safetensors::serialize(views, None).expect("the tensors can be written")
 }
 
-/// The little-endian bytes of numbers.
+/// Expands to the little-endian bytes of numbers.
 #[macro_export]
 macro_rules! bytes {
     ($type:ty: $($value:expr),* $(,)?) => {{

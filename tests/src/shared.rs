@@ -1,6 +1,7 @@
 //! Servers that several tests of one file use at the same time.
 //!
-//! Owns their lifetime: a server ends with the last test that holds it, since what stands in a static is never dropped.
+//! Owns their lifetime: a server ends with the last test that uses it, since a static value is
+//! never dropped. Must not know the servers.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -8,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
-    /// An empty place.
+    /// Creates an empty place.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Weak::new()))
     }
 
-    /// The server, started if no test holds it.
+    /// Returns the server. If no test uses it, it is started.
     pub fn get(&self, start: impl FnOnce() -> T) -> Arc<T> {
         // A test that panicked while starting leaves the place empty, and the next one tries again.
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);

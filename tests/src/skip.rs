@@ -1,14 +1,14 @@
-//! Tests that cannot run here.
+//! Tests that cannot run on this machine.
 //!
-//! Owns how a missing program is reported: a line in the file that `cargo xtask test` names, or a failure where every
-//! program has to be there.
+//! Owns how a missing program is reported: a line in the file that `cargo xtask test` names, or a
+//! failure in continuous integration, which must have every program. Must not know the tests.
 
 use std::io::Write as _;
 
-/// Names the file to which a test that cannot run appends its reason.
+/// Variable with the path of the file to which a test that cannot run appends its reason.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Leaves the test, with a reason, unless every program is there.
+/// Returns from the test with a reason, unless every program is installed.
 #[macro_export]
 macro_rules! require {
     ($($program:expr),+ $(,)?) => {
@@ -23,7 +23,7 @@ macro_rules! require {
 /// Reports that a test does not run.
 ///
 /// # Panics
-/// In continuous integration, where nothing may be left out.
+/// In continuous integration, where no test may be skipped.
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");

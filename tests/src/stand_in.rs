@@ -1,7 +1,7 @@
-//! A base image made on the spot, as those of Azure Functions are: several layers, Docker's schema 2, two platforms
-//! behind one tag.
+//! A base image like those of Azure Functions, built by the test: several layers, Docker's schema
+//! 2, two platforms behind one tag.
 //!
-//! Owns its making with umoci and skopeo. Must not know what is put on it.
+//! Owns how it is built with umoci and skopeo. Must not know what is put on it.
 
 use std::path::Path;
 
@@ -11,26 +11,26 @@ use crate::http::{Body, try_send};
 use crate::registry::Registry;
 use crate::{packaging, run};
 
-/// More than one chunk of an upload.
+/// Size of the large file in the base, in bytes. It is more than one chunk of an upload.
 const LARGE_BYTES: usize = 20 << 20;
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// A base in a registry.
+/// A base image in a registry.
 #[derive(Debug)]
 pub struct StandIn {
-    /// With its tag, e.g. `127.0.0.1:41234/azure-functions/dotnet:4`.
+    /// Name of the image with its tag, e.g. `127.0.0.1:41234/azure-functions/dotnet:4`.
     pub name: String,
-    /// Its digest for linux/amd64.
+    /// Digest of the image for linux/amd64.
     pub digest: String,
-    /// Its manifest for linux/amd64.
+    /// Manifest of the image for linux/amd64.
     pub manifest: Value,
-    /// Digest of the list behind the tag.
+    /// Digest of the list of platforms behind the tag.
     pub list_digest: String,
 }
 
 impl StandIn {
-    /// The layers' digests, from the bottom up.
+    /// Returns the layers' digests, from the bottom up.
     #[must_use]
     pub fn layers(&self) -> Vec<String> {
         let layers = self.manifest["layers"].as_array().expect("layers");
@@ -38,10 +38,10 @@ impl StandIn {
     }
 }
 
-/// Puts a base with a Functions host of its own into a registry.
+/// Pushes a base with a Functions host of its own to a registry.
 ///
 /// # Panics
-/// umoci, skopeo or the registry refuse.
+/// If umoci, skopeo or the registry fails.
 #[must_use]
 pub fn functions(registry: &Registry) -> StandIn {
     let command = "/azure-functions-host/start.sh";
@@ -50,10 +50,10 @@ pub fn functions(registry: &Registry) -> StandIn {
     push(registry, "azure-functions/dotnet", "4", &[settings.as_slice(), &more].concat())
 }
 
-/// Puts a base with a program of its own into a registry.
+/// Pushes a base with a program of its own to a registry.
 ///
 /// # Panics
-/// As [`functions`].
+/// If umoci, skopeo or the registry fails.
 #[must_use]
 pub fn plain(registry: &Registry) -> StandIn {
     let settings = ["--config.env", "LANG=C", "--config.cmd", "/bin/sh", "--config.user", "1000"];
@@ -69,7 +69,8 @@ fn push(registry: &Registry, repository: &str, tag: &str, settings: &[&str]) -> 
     for (name, size) in [("etc", 100), ("azure-functions-host", LARGE_BYTES)] {
         let folder = dir.path().join(name);
         std::fs::create_dir(&folder).expect("a folder can be made");
-        // The registry's name makes the layers differ from test to test, and from what a cache may hold.
+        // The registry's name makes the layers differ from test to test, and from the contents of a
+        // cache.
         std::fs::write(folder.join("start.sh"), noise(&registry.name, size)).expect("a file can be written");
         insert(&image, &folder, &format!("/{name}"));
     }
@@ -122,7 +123,7 @@ fn get(registry: &Registry, repository: &str, tag: &str) -> (String, Vec<u8>) {
     (answer.header("docker-content-digest").expect("a digest").to_owned(), answer.body)
 }
 
-/// Bytes that do not compress, the same for the same seed.
+/// Returns bytes that do not compress. Equal seeds give equal bytes.
 fn noise(seed: &str, size: usize) -> Vec<u8> {
     let mut state = seed
         .bytes()

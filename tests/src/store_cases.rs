@@ -1,19 +1,22 @@
-//! What a store must do, whatever is behind it: one list, for memory and for every kind of server.
+//! The required behaviour of every store: one list for memory and for every kind of server.
 //!
-//! Owns the list, in the language of the test program `keys`, and the comparison. Must not know how an operation is
-//! performed: that is a closure of the test's.
+//! Owns the list, in the language of the test program `keys`, and the comparison. Must not know how
+//! an operation is performed: that is a closure of the test's.
 
 use serde_json::{Value, json};
 
-/// Operations in order, each with what it must give.
+/// Operations in order, each with its expected answer.
 pub struct Case {
-    /// What is proved.
+    /// Behaviour that the case proves.
     pub name: &'static str,
-    /// An operation of `keys`, and its answer: `{"ok": …}` or `{"error": …}`.
+    /// Operations of `keys` with their expected answers: `{"ok": …}` or `{"error": …}`.
     pub steps: Vec<(Value, Value)>,
 }
 
-/// The whole list. In an answer `{"$between": [low, high]}` stands for a number and `{"$holds": "text"}` for a text.
+/// Returns the whole list of cases.
+///
+/// In an answer `{"$between": [low, high]}` matches a number and `{"$holds": "text"}` matches a
+/// text that contains it.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = plain();
@@ -126,7 +129,7 @@ fn expiry() -> Vec<Case> {
                 (json!({"op": "touch", "key": "none", "ttl_ms": null}), ok(json!(false))),
                 (json!({"op": "set-with", "key": "a", "value": "2", "ttl_ms": 60_000}), ok(json!(true))),
                 (json!({"op": "lifetime", "key": "a"}), ok(minute.clone())),
-                // A plain write takes the expiry away, as SET does.
+                // A plain write removes the expiry, as SET does.
                 (json!({"op": "set", "key": "a", "value": "3"}), nothing()),
                 (json!({"op": "lifetime", "key": "a"}), ok(json!("unlimited"))),
             ],
@@ -224,10 +227,10 @@ fn listings() -> Vec<Case> {
     }]
 }
 
-/// Performs every case's operations and asserts what they give.
+/// Performs the operations of every case and asserts their answers.
 ///
 /// # Panics
-/// An answer is not the expected one; the text has one for each case that fails.
+/// If an answer is not the expected one. The message has one text for each case that fails.
 #[track_caller]
 pub fn check_all(backend: &str, mut perform: impl FnMut(Vec<Value>) -> Vec<Value>) {
     let misfits: Vec<_> = cases().iter().filter_map(|case| misfit(case, &mut perform)).collect();

@@ -1,16 +1,16 @@
 //! The operations of the test program `keys`, on a store in this process.
 //!
-//! Owns what each operation means. Must not know what it should give.
+//! Owns what each operation means. Must not know its expected answer.
 
 use std::time::Duration;
 
 use scorebox_host::redis::{Condition, Credentials, Endpoint, Lifetime, Platform, Server, Store, StoreError};
 use serde_json::{Value, json};
 
-/// The server behind a URL.
+/// Returns the server behind a URL.
 ///
 /// # Panics
-/// The URL is none.
+/// If the URL is invalid.
 #[must_use]
 pub fn server(url: &str, timeout: Duration) -> Server {
     let endpoint = Endpoint::parse(url).expect("a URL");
@@ -18,10 +18,10 @@ pub fn server(url: &str, timeout: Duration) -> Server {
     Server::new(&endpoint, credentials, timeout).expect("certificates")
 }
 
-/// Performs operations on a store; one answer for each.
+/// Performs operations on a store, and returns one answer for each.
 ///
 /// # Panics
-/// An operation is none.
+/// If an operation is unknown.
 pub async fn perform_all(store: &Store, ops: Vec<Value>) -> Vec<Value> {
     let mut answers = Vec::with_capacity(ops.len());
     for op in ops {

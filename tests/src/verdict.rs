@@ -1,6 +1,7 @@
-//! Judging altered images with `cargo xtask inspect`.
+//! Checks of altered images with `cargo xtask inspect`.
 //!
-//! Owns the packaging of the original and the comparison of what has to be said. Must not know what was altered.
+//! Owns the packaging of the original and the comparison with the expected report. Must not know
+//! what was altered.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,17 +14,18 @@ use crate::packaging::{package, packaged, project};
 use crate::place;
 use crate::run::{self, Finished};
 
-/// What `inspect` has to say of an altered image, without a key.
+/// The expected report of `inspect` on an altered image, without a key.
 pub enum Outcome {
-    /// This check is wrong, and this is part of the reason.
+    /// A wrong check, with its name and a part of the reason.
     Wrong(&'static str, &'static str),
-    /// Nothing is wrong, and this check says that only a key tells more. With a key, the image is refused.
+    /// A check, by its name, that only a key can decide. Without a key nothing is wrong, and with
+    /// one the image is refused.
     NeedsKey(&'static str),
-    /// Nothing is wrong: the image is odd, and a runtime makes the same of it as ever.
+    /// A report without faults: the image is odd, but a runtime treats it as before.
     Right,
 }
 
-/// What was altered, how, and what has to be said of it.
+/// The name of an alteration, the alteration itself, and the expected report.
 pub type Case = (&'static str, fn(&mut Forgery), Outcome);
 
 fn inspect(layout: &Path, key: Option<&Path>) -> Finished {
@@ -33,10 +35,10 @@ fn inspect(layout: &Path, key: Option<&Path>) -> Finished {
     run::finish(&mut command, b"")
 }
 
-/// Alters the image of the example in each of these ways, and asserts what `inspect` says of it.
+/// Alters the image of the example in each of these ways, and asserts the report of `inspect`.
 ///
 /// # Panics
-/// It says something else.
+/// If a report is not the expected one.
 pub fn judge(cases: &[Case]) {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let (original, key) = (dir.path().join("original"), dir.path().join("key"));

@@ -1,26 +1,26 @@
-//! Waiting for a condition, with a bound.
+//! Waiting for a condition, with a timeout.
 //!
-//! Owns the bounds and the pause between two looks. Must not know what is waited for.
+//! Owns the timeouts and the interval of polling. Must not know what is waited for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longer than anything in a test takes on a busy machine; a test that waits this long fails.
+/// Timeout of a test's waits. It is longer than anything in a test takes on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// Between two looks at a condition.
+/// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns what the probe finds, as soon as it finds something.
+/// Returns the result of the probe, as soon as it finds something.
 ///
 /// # Panics
-/// It finds nothing within [`LIMIT`].
+/// If the probe finds nothing within [`LIMIT`].
 #[track_caller]
 pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
     within(LIMIT, probe).unwrap_or_else(|| panic!("waited {LIMIT:?} in vain for {what}"))
 }
 
-/// Returns what the probe finds, or `None` when the time is over.
+/// Returns the result of the probe. `None` if it finds nothing within the time.
 pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
@@ -34,7 +34,7 @@ pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
-/// Tells threads that work until then that it is over, also when a test fails meanwhile.
+/// A guard that sets a flag when it is dropped, so that threads end even if a test fails.
 pub struct AtEnd<'a>(pub &'a AtomicBool);
 
 impl Drop for AtEnd<'_> {

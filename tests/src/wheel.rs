@@ -1,6 +1,7 @@
-//! Files out of packages for Python, which tests fetch themselves.
+//! Python packages that tests download themselves.
 //!
-//! Owns fetching one version of one package with pip, its digest, and where it is kept. Must not know what is in it.
+//! Owns the download of one version of one package with pip, its digest, and where it is kept. Must
+//! not know its contents.
 
 use std::path::Path;
 
@@ -8,24 +9,25 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{place, run};
 
-/// A package, pinned.
+/// A pinned Python package.
 pub struct Wheel {
-    /// As pip names it, e.g. `magika==1.0.3`.
+    /// Requirement in pip's notation, e.g. `magika==1.0.3`.
     pub requirement: &'static str,
-    /// The file.
+    /// File name of the wheel.
     pub name: &'static str,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: &'static str,
 }
 
 impl Wheel {
-    /// Unpacks the package into a folder, fetched if it is not kept from before.
+    /// Unpacks the package into a folder. If it is not kept from before, it is downloaded.
     ///
     /// # Errors
-    /// It cannot be fetched, as a rule for want of a network; what pip says.
+    /// If the package cannot be downloaded, usually because there is no network. The text is pip's
+    /// message.
     ///
     /// # Panics
-    /// It is another than the one that is meant.
+    /// If the file has another digest.
     pub fn unpack(&self, folder: &Path) -> Result<(), String> {
         let kept = place::workspace().join("target/wheels").join(self.name);
         if !kept.is_file() {

@@ -1,28 +1,29 @@
-//! Zip archives made for a test, truthful or not.
+//! Zip archives that tests write, with true or false headers.
 //!
-//! Owns as much of the format as `.npz` files have, each field as the test wants it. Must not know who reads them.
+//! Owns the part of the format that `.npz` files use, with every field as the test wants it. Must
+//! not know which program reads them.
 
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// A member, and what is said of it.
+/// A member of an archive, with the fields of its headers.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its name in both lists.
+    /// Name of the member in both headers.
     pub name: String,
-    /// Its bytes as they lie in the archive.
+    /// Bytes of the member in the archive.
     pub packed: Vec<u8>,
-    /// The number of the method: 0 is stored, 8 deflated.
+    /// Number of the compression method: 0 is stored, 8 is deflated.
     pub method: u16,
-    /// Bit 0: it needs a password.
+    /// Flags of the member. Bit 0 means that it needs a password.
     pub flags: u16,
-    /// What it is said to have unpacked.
+    /// Claimed size of the unpacked member, in bytes.
     pub size: u32,
-    /// Its checksum.
+    /// CRC-32 checksum of the member.
     pub crc: u32,
 }
 
 impl Member {
-    /// A member that is what it says.
+    /// Creates a stored member with true headers.
     #[must_use]
     pub fn stored(name: &str, bytes: &[u8]) -> Self {
         let mut crc = Crc::new();
@@ -31,20 +32,20 @@ impl Member {
         Self { name: name.to_owned(), packed: bytes.to_vec(), method: 0, flags: 0, size, crc: crc.sum() }
     }
 
-    /// The same, deflated.
+    /// Creates a deflated member with true headers.
     #[must_use]
     pub fn deflated(name: &str, bytes: &[u8]) -> Self {
         Self { packed: [flushed(bytes), END.to_vec()].concat(), method: 8, ..Self::stored(name, bytes) }
     }
 }
 
-/// A last, empty block.
+/// The last block of a deflated stream, which is empty.
 pub const END: [u8; 2] = [3, 0];
 
-/// Deflated blocks that stand by themselves, so that they can be repeated.
+/// Returns deflated blocks that are independent, so that they can be repeated.
 ///
 /// # Panics
-/// The compressor fails.
+/// If the compressor fails.
 #[must_use]
 pub fn flushed(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(bytes.len() / 2 + 1024);
@@ -54,10 +55,10 @@ pub fn flushed(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// The archive of these members.
+/// Returns the archive of these members.
 ///
 /// # Panics
-/// It is larger than 4 GiB.
+/// If the archive is larger than 4 GiB.
 #[must_use]
 pub fn archive(members: &[Member]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
@@ -65,7 +66,7 @@ pub fn archive(members: &[Member]) -> Vec<u8> {
         let at = length(file.len());
         file.extend([b"PK\x03\x04".as_slice(), &fields(member), member.name.as_bytes(), &member.packed].concat());
         directory.extend([b"PK\x01\x02".as_slice(), &20_u16.to_le_bytes(), &fields(member)].concat());
-        // No comment, the first disk, no attributes.
+        // The ten zero bytes mean: an empty comment, the first disk and no attributes.
         directory.extend([[0; 10].as_slice(), &at, member.name.as_bytes()].concat());
     }
     let count = u16::try_from(members.len()).expect("a test's archive has few members").to_le_bytes();
@@ -78,7 +79,8 @@ fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).expect("a test's archive is small").to_le_bytes()
 }
 
-/// What both headers say of a member: from the version that it needs to the length of its extra field.
+/// Returns the fields that both headers share: from the required version to the length of the extra
+/// field.
 fn fields(member: &Member) -> Vec<u8> {
     let short = |value: u16| value.to_le_bytes();
     let name = u16::try_from(member.name.len()).expect("a name is short");

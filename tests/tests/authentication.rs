@@ -1,6 +1,7 @@
-//! Logging in to registries: every way, against a double that enforces the rules, and every refusal.
+//! Logins to registries: every way to log in, against a fake registry that enforces the rules, and
+//! every refusal.
 //!
-//! Owns who asks and how. Must not know how credentials are found or shown.
+//! Owns the users, the ways and the refusals. Must not know how credentials are found or shown.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 const PASSWORD: &str = "pa:ss-s3cret";
 const ENTRA: &str = "entra-s3cret";
 
-/// A layout of a small image, packaged once.
+/// OCI layout of a small image, which is packaged once.
 static LAYOUT: LazyLock<TempDir> = LazyLock::new(|| {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     packaged(&mut package(project.path(), &dir.path().join("layout")));
@@ -37,7 +38,7 @@ fn registry() -> Double {
     Double::start(Rules { users: users(), entra, ..Rules::default() })
 }
 
-/// A command with nothing in its environment but these variables.
+/// Returns a command with only these variables in its environment.
 fn xtask(words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().args(words).envs(variables.iter().copied());
@@ -74,7 +75,7 @@ fn is_pushed(double: &Double) {
     assert_eq!(double.violations(), Vec::<String>::new());
 }
 
-/// A folder with Docker's configuration.
+/// Returns a folder with Docker's configuration.
 fn docker(config: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("config.json"), config).expect("a file");
@@ -82,7 +83,8 @@ fn docker(config: &str) -> TempDir {
 }
 
 fn script(dir: &Path, name: &str, text: &str) {
-    // Written by another process: one that is forked meanwhile by another test must not hold the file open for writing.
+    // Another process writes the script. If this process wrote it, a child that another test forks
+    // meanwhile would keep the file open for writing.
     let mut write = Command::new("sh");
     write
         .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
@@ -91,7 +93,8 @@ fn script(dir: &Path, name: &str, text: &str) {
     assert!(write.status().expect("sh runs").success());
 }
 
-/// A folder for `PATH` with such a program, and the tools that scripts need.
+/// Returns a `PATH` with the folder of a fake program, and the folders of the tools that scripts
+/// need.
 fn path_with(dir: &Path) -> String {
     format!("{}:/usr/bin:/bin", dir.display())
 }
@@ -122,7 +125,7 @@ fn dockers_configuration_is_read() {
     for entry in [
         format!(r#"{{"auth":"{auth}"}}"#),
         format!(r#"{{"username":"ci","password":"{PASSWORD}"}}"#),
-        // As `az acr login` writes it.
+        // `az acr login` writes its entries like this.
         format!(
             r#"{{"auth":"{}","identitytoken":"{refresh}"}}"#,
             BASE64_STANDARD.encode("00000000-0000-0000-0000-000000000000:")
@@ -149,7 +152,8 @@ fn credential_helpers_are_asked() {
     let answer = |user: &str, secret: &str| {
         format!(r#"read name; echo "{{\"ServerURL\":\"$name\",\"Username\":\"{user}\",\"Secret\":\"{secret}\"}}""#)
     };
-    // Whoever is started from here sees what stands in arguments, its own and its parent's.
+    // Any process of the machine can read arguments, so the helper records its own and its
+    // parent's.
     let arguments = programs.path().join("arguments");
     let record = format!("tr '\\0' ' ' < /proc/$PPID/cmdline >> {0}; echo \"$@\" >> {0}; ", arguments.display());
     script(programs.path(), "docker-credential-plain", &(record + &answer("ci", PASSWORD)));
@@ -196,7 +200,8 @@ fn entra_token_is_exchanged() {
 #[test]
 fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     let flags = ["--username", "ci", "--password-stdin"];
-    // So short that a push outlives it: each is given up early enough to be never refused.
+    // The tokens live so briefly that the push outlives them. Each must be given up early enough
+    // that it is never refused.
     let double = registry();
     double.token_life(Duration::from_secs(2));
     double.plan(|request| {
@@ -207,7 +212,7 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     is_pushed(&double);
     let tokens = double.seen().iter().filter(|seen| seen.line.contains("/oauth2/token")).count();
     assert!(tokens > 2, "{tokens}");
-    // Ended by the registry in the middle of everything, a chunk included.
+    // Here the registry invalidates the tokens during the push, also between chunks.
     let double = registry();
     let mut pieces = 0;
     double.plan(move |request| {
@@ -218,7 +223,7 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     push(&double, &flags, &[], PASSWORD).ended(0);
     is_pushed(&double);
     assert!(double.seen().iter().any(|seen| seen.line.starts_with("PATCH") && seen.status == 401));
-    // What a login was worth ends while the push goes on.
+    // Here the login itself is revoked during the push.
     let double = registry();
     let config = format!(r#"{{"auths":{{"{}":{{"identitytoken":"{}"}}}}}}"#, double.name, double.refresh_token("ci"));
     let config = docker(&config);
@@ -258,7 +263,7 @@ fn refusals_are_clear() {
     let refused = push(&double, &["--username", "reader", "--password-stdin"], &[], PASSWORD).ended(5);
     refused.said(&["repository:scoring/digits:pull,push", "is denied", "AcrPush"]);
     push(&double, &[], &[], "").ended(5).said(&["wants a login", "docker login"]);
-    // A token from a login that has ended since.
+    // This token is from a login that has ended since.
     let config = docker(&format!(r#"{{"auths":{{"{}":{{"identitytoken":"old-s3cret"}}}}}}"#, double.name));
     let config = config.path().display().to_string();
     push(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(5).said(&["may have expired", "docker login"]);
@@ -279,7 +284,8 @@ fn refusals_are_clear() {
 
 #[test]
 fn nobody_else_hears_of_the_credentials() {
-    // The base's blobs lie in a storage of their own; the registry of the image is another one than that of the base.
+    // The base's blobs are at a storage host of their own, and the image's registry is not the
+    // base's registry.
     let storage = Double::start(Rules::default());
     let theirs = Double::start(Rules { storage: Some(storage.name.clone()), ..Rules::default() });
     let layer = b"not a tar, which nobody looks into here";
@@ -309,10 +315,10 @@ fn nobody_else_hears_of_the_credentials() {
     is_pushed(&ours);
     let seen = storage.seen();
     assert!(seen.iter().any(|seen| seen.line.contains(&layer_digest) && seen.line.contains("sig=right")), "{seen:?}");
-    // Both would have noted credentials that they were shown.
+    // Both would have recorded any credentials that they received.
     assert_eq!((storage.violations(), theirs.violations()), (Vec::new(), Vec::new()));
 
-    // In the same registry the base is mounted, with the right for both repositories in one token.
+    // In the same registry the base is mounted, and one token has the rights for both repositories.
     for bytes in [layer.as_slice(), config.as_bytes()] {
         let _ = ours.put_blob("base/it", bytes);
     }

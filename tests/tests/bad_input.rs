@@ -1,7 +1,7 @@
-//! Requests that cannot be answered: each has its status, its code and a message that says what to do, and the next
-//! good request is answered by the same process.
+//! Requests with bad input: each gets its status, its code and a message that says what to do.
 //!
-//! Owns the list of them for scorers of tensors. Scorers that misbehave stand in `misbehaviour.rs`.
+//! The same process must then answer the next good request. Owns the list of such requests for
+//! scorers of tensors. Must not know scorers that misbehave: those are in `misbehaviour.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{self, sample};
@@ -19,7 +19,7 @@ fn start() -> Host {
     Host::start(&place::example("digits"))
 }
 
-/// A body that is refused with 400, where the pointer points, and parts of the message.
+/// Asserts that a body is refused with 400, with this pointer and these parts of the message.
 #[track_caller]
 fn refused(body: impl Into<Vec<u8>>, pointer: &str, parts: &[&str]) {
     let host = HOST.get(start);
@@ -94,7 +94,7 @@ fn other_media_types_are_refused_with_those_that_would_do() {
         answer.expect_error(415, "unsupported-media-type", &[content_type, "application/json"]);
     }
     is_well(&host);
-    // What callers send by oversight, and what says the same in other words.
+    // Callers send some of these types by mistake. The others are spellings of JSON's own type.
     for content_type in
         ["application/json; charset=utf-8", "APPLICATION/JSON", "text/plain", "application/x-www-form-urlencoded"]
     {

@@ -1,7 +1,7 @@
-//! The host on machines that have less than usual: a root file system with nothing but the image's own files, and no thread to
-//! spare.
+//! The host on machines that lack something: a root file system with only the image's files, or no
+//! free threads.
 //!
-//! Owns what such a machine lacks. Must not know how the host gets by without it.
+//! Owns what such a machine lacks. Must not know how the host works without it.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -11,7 +11,7 @@ use scorebox_tests::digits::{self, sample};
 use scorebox_tests::host::Host;
 use scorebox_tests::{place, require, run, skip};
 
-/// A user of no name, who has no other process.
+/// Id of a user without a name and without other processes.
 const NOBODY: &str = "61234";
 
 fn is_root() -> bool {
@@ -24,7 +24,8 @@ fn calls_are_answered_in_a_root_file_system_without_dev() {
     if !is_root() {
         return skip::skip("changing the root takes root");
     }
-    // All that an image on `scratch` holds: no /dev, no /proc, no C library, no certificates.
+    // An image on `scratch` holds only these files: no /dev, no /proc, no C library, no
+    // certificates.
     let root = tempfile::tempdir().unwrap();
     std::fs::copy(place::image_host(), root.path().join("scorebox")).unwrap();
     app::copy(&place::example("digits"), &root.path().join("app"));
@@ -32,13 +33,13 @@ fn calls_are_answered_in_a_root_file_system_without_dev() {
     chroot.env_clear().arg(root.path()).args(["/scorebox", "serve", "--app", "/app", "--port", "0"]);
     let host = Host::spawn(chroot);
     host.log.wait_for_message("ready");
-    // More calls than threads, so that each thread answers some.
+    // There are more requests than threads, so that each thread answers some.
     for _ in 0..5 {
         std::thread::scope(|scope| {
             for digits in sample().chunks(10).take(8) {
                 scope.spawn(|| {
                     let answer = host.score(&digits::request(digits)).expect(200);
-                    // Without an id of the caller's own, the host draws one.
+                    // If the caller sends no id, the host draws a random one.
                     assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36));
                     digits::check(digits, &answer.json());
                 });

@@ -1,6 +1,8 @@
-//! `cargo xtask package --base`: on an image of another registry, and of the same one.
+//! `cargo xtask package --base`: images on a base from another registry, and from the same
+//! registry.
 //!
-//! Owns what an image on a base must be, seen from outside. Must not know how it is made.
+//! Owns the properties of an image on a base, seen from outside. Must not know how the image is
+//! built.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +23,7 @@ fn push<'a>(command: &'a mut Command, registry: &Registry) -> &'a mut Command {
     command.args(["--push", "--plain-http", "--registry", &registry.name, "--repository", "scoring/digits"])
 }
 
-/// What happened to each blob, by its name.
+/// Returns the outcome of each blob, with the blob's name.
 fn outcomes(image: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let blobs = image["blobs"].as_array().expect("blobs");
@@ -36,7 +38,8 @@ fn requests(registry: &Registry, part: &str) -> usize {
     registry.log.text().lines().filter(|line| line.contains(part)).count()
 }
 
-/// Reads an image back with another program, every digest checked, and returns its manifest and configuration.
+/// Pulls an image with another program, which checks every digest, and returns its manifest and
+/// configuration.
 #[track_caller]
 fn pulled(image: &Value, to: &Path) -> (Value, Value) {
     let name = format!("docker://{}", image["reference"].as_str().expect("a reference"));
@@ -103,7 +106,8 @@ fn base_of_another_registry_is_copied_once() {
     assert_eq!(image["digest"], rehearsed["digest"]);
     let (manifest, config) = pulled(&image, &output.path().join("pulled"));
     check_functions_image(&base, &manifest, &config);
-    // The large layer in two chunks, each of the others in one; list of parts, statement and their configuration.
+    // The large layer takes two chunks. Every other blob takes one, including the list of parts,
+    // the statement and their configuration.
     let chunks = ours.log.text().lines().filter(|line| line.contains("\"PATCH /v2/")).count();
     assert_eq!(chunks, 10, "{}", ours.log.text());
     let index = json(&std::fs::read(layout.join("index.json")).unwrap());
@@ -124,7 +128,7 @@ fn base_of_the_same_registry_is_mounted() {
     let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
     let base = stand_in::functions(&registry);
     let mut command = package(project.path(), &output.path().join("image"));
-    // One registry, spoken to in one way: no flag of its own for the base.
+    // There is one registry, so --plain-http is enough for the base too.
     let image = packaged(push(command.args(["--base", &base.name, "--compression", "zstd"]), &registry));
     let outcomes = outcomes(&image);
     assert_eq!(outcomes[..3], named(&[("base-1", "mounted"), ("base-2", "mounted"), ("host", "sent")]));
@@ -152,7 +156,8 @@ fn layout_on_a_base_is_whole_where_nothing_is_pushed() {
     let names: Vec<_> = outcomes(&image).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["base-1", "base-2", "host", "model", "app", "config"]);
 
-    // What is in the layout need not come from the registry again, and a base in the manifest counts as the flag does.
+    // Blobs in the layout are not read from the registry again. A base in the manifest counts like
+    // one in the flag.
     let reads = requests(&registry, "\"GET /v2/library/plain/blobs");
     let mut text = std::fs::read_to_string(project.path().join("scorebox.toml")).unwrap();
     text.push_str(&format!("\n[package]\nbase = \"{}\"\n", base.name));

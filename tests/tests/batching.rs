@@ -1,6 +1,8 @@
-//! Batching: concurrent calls of a tensor scorer as one, and each answered as if it were alone.
+//! Batching: concurrent requests to a tensor scorer run as one, and each is answered as if it were
+//! alone.
 //!
-//! Owns what is joined and what becomes of a bad call's neighbours. Must not know how rows are joined.
+//! Owns which requests are joined and what a bad request does to the others of its batch. Must not
+//! know how rows are joined.
 
 use std::sync::Barrier;
 use std::thread;
@@ -12,10 +14,10 @@ use scorebox_tests::host::{Host, refused};
 use scorebox_tests::http::Answer;
 use serde_json::{Value, json};
 
-/// Waits so long that calls that are sent together are joined on the slowest machine.
+/// Settings whose wait is long enough to join concurrent requests on the slowest machine.
 const BATCHING: &str = "[batching]\nmax_rows = 8\nmax_wait = \"1s\"\n[limits]\ndeadline = \"12s\"\n";
 
-/// Sends these bodies at once.
+/// Sends these bodies at the same time, and returns their answers.
 fn together(host: &Host, bodies: &[Value]) -> Vec<Answer> {
     let start = Barrier::new(bodies.len());
     thread::scope(|scope| {
@@ -46,12 +48,13 @@ fn calls_that_come_together_run_together_and_part_again() {
         assert_eq!(answer["rows"], json!(vec![6; doubled.len()]), "{answer}");
         assert_eq!(answer["calls"], json!(vec![3; doubled.len()]), "{answer}");
     }
-    // A call alone waits for others, and no longer.
+    // A request alone waits for others, but no longer than the maximum.
     let answer = host.score(&rows(&[7.0])).expect(200).json();
     assert_eq!(answer, json!({ "doubled": [14.0], "rows": [1], "calls": [1] }));
-    // What fills a batch by itself does not wait.
+    // Requests that fill a batch alone do not wait.
     for count in [8, 9] {
-        // The best of some: a busy machine may hold up any one of them for as long.
+        // Only the best of five times counts, because a busy machine may hold up any single
+        // request.
         let times = (0..5).map(|_| {
             let start = Instant::now();
             assert_eq!(host.score(&rows(&vec![1.0; count])).expect(200).json()["rows"][0], count);
@@ -70,7 +73,7 @@ fn a_batch_is_no_larger_than_allowed_and_of_one_shape() {
         assert!(answer["rows"][0].as_u64().is_some_and(|rows| rows <= 8), "{answer}");
         assert_eq!(answer["doubled"], json!(vec![2.0; 5]));
     }
-    // Rows of different lengths make no one tensor.
+    // Rows of different lengths cannot form one tensor.
     let wide = json!({ "x": [[9.0, 0.0, 0.0]] });
     let answers = together(&host, &[rows(&[1.0]), wide, rows(&[2.0])]);
     let doubled: Vec<_> = answers.into_iter().map(|answer| answer.expect(200).json()["doubled"][0].clone()).collect();

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: every figure is there, whatever it says.
+//! `cargo xtask bench`: the output contains every figure, whatever its value.
 //!
-//! Owns the shape of the JSON. Times and ratios are not judged here: a machine that runs tests is no machine to measure
-//! on.
+//! Owns the shape of the JSON. Must not know which times and ratios are good: a machine that runs
+//! tests cannot measure them.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use scorebox_tests::{place, require, run};
 use serde_json::Value;
 
-/// Building the ceiling and the image's host from nothing takes minutes.
+/// Timeout of a benchmark. Building the ceiling and the image's host from nothing takes minutes.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 #[track_caller]
@@ -142,7 +142,8 @@ fn a_quick_run_beside_attacks_has_every_figure() {
             positive(&attack[name], &format!("{name} of {attack}"));
         }
         spread(&attack["p50_ms"], "p50_ms");
-        // 200 calls a second for half a second: none is left out, however long others take.
+        // The rate is 200 requests per second for half a second. No request is left out, however
+        // long the others take.
         assert_eq!(attack["calls"].as_u64(), Some(100), "{attack}");
         positive(&attack["attacker"]["opened"], &format!("connections of {attack}"));
         assert!(attack["killed"].is_boolean(), "{attack}");

@@ -1,6 +1,8 @@
-//! Connections that say nothing, too little or too late: what they cost the others, and when they end.
+//! Connections that send nothing, too little or too late: their cost for other connections, and
+//! their end.
 //!
-//! Owns the bounds on silence and on the number of connections. The end of the host stands in `stops.rs`.
+//! Owns the limits of silence and of the number of connections. Must not know how the host stops:
+//! that is in `stops.rs`.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -13,7 +15,8 @@ use scorebox_tests::host::{Host, scorebox};
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
-/// Shorter than the time after which any silent connection ends by itself, and longer than anything else takes.
+/// Timeout that is shorter than the time after which any silent connection ends by itself, and
+/// longer than anything else takes.
 const SOON: Duration = Duration::from_secs(4);
 
 fn count() -> Value {
@@ -24,7 +27,7 @@ fn host(limits: &str) -> Host {
     Host::start(&App::with("wayward", &format!("[limits]\n{limits}")))
 }
 
-/// Asserts that a caller without a connection is answered, and soon.
+/// Asserts that a caller on a new connection gets an answer soon.
 #[track_caller]
 fn answers_soon(host: &Host) {
     for path in ["/", "/readyz"] {
@@ -47,11 +50,11 @@ fn silent_connections_keep_nobody_out() {
     for _ in 0..20 {
         answers_soon(&host);
     }
-    // Half a head and half a body are no better.
+    // Connections that sent half a head or half a body must not block others either.
     let half = (0..1_100).map(|number| {
         let mut half = Connection::open(&host.address).unwrap();
         let request = scoring(&count());
-        // A write fails if the connection was closed already.
+        // The write fails if the host has already closed the connection.
         drop(half.write(&request[..if number % 2 == 0 { 30 } else { request.len() - 1 }]));
         half
     });
@@ -59,7 +62,7 @@ fn silent_connections_keep_nobody_out() {
     for _ in 0..20 {
         answers_soon(&host);
     }
-    // The sweep says it, once for many.
+    // The host logs this once for many connections.
     host.log.wait_for_message("no place for more connections: closed the ones that were silent longest");
     drop((silent, half));
     answers_soon(&host);
@@ -89,7 +92,7 @@ fn requests_are_answered_on_connections_that_waited_for_longer_than_ten_seconds(
             connection
         })
         .collect();
-    // All around the ten seconds that were once the bound, and beyond them.
+    // The requests are sent around the ten seconds that were once the limit, and beyond them.
     let lost: Vec<_> = thread::scope(|scope| {
         let asking = waiting.into_iter().enumerate().map(|(number, mut connection)| {
             scope.spawn(move || {
@@ -112,7 +115,7 @@ fn the_time_between_two_requests_is_not_the_time_of_a_head() {
     connection.score(&count()).unwrap().expect(200);
     let request = scoring(&count());
     let (start, rest) = request.split_at(20);
-    // The head begins in time and takes longer than `keep_alive`.
+    // The head begins in time, but takes longer than `keep_alive`.
     thread::sleep(Duration::from_millis(500));
     connection.write(start).unwrap();
     thread::sleep(Duration::from_millis(1_500));
@@ -131,7 +134,7 @@ fn a_head_that_does_not_end_ends_its_connection() {
     connection.score(&count()).unwrap().expect(200);
     let start = Instant::now();
     connection.patience(Duration::from_millis(400));
-    // A byte now and then is no progress.
+    // A byte now and then does not count as progress.
     let ended = wait::within(Duration::from_secs(20), || {
         let ended = connection.write(b"a").is_err()
             || !matches!(&connection.ends(), Err(error) if error.kind() == ErrorKind::WouldBlock);
@@ -157,7 +160,7 @@ fn under_pressure_the_connection_that_waits_longest_goes_first_and_a_call_never(
             idle
         })
         .collect();
-    // What was silent for less than this counts as a request on its way.
+    // A connection that was silent for less than this time counts as a request in progress.
     thread::sleep(Duration::from_millis(400));
     let mut kept = Vec::new();
     for victim in &mut idle {
@@ -182,7 +185,8 @@ fn probes_are_answered_while_every_place_is_in_a_call() {
             call
         })
         .collect();
-    // A probe on a further connection is told that there is no place to stay.
+    // A probe on another connection is answered with `connection: close`, because there is no place
+    // for it.
     wait::until("every place to be in a call", || {
         let answer = Connection::open(&host.address).unwrap().get("/readyz").expect("a probe is answered");
         (answer.header("connection") == Some("close")).then_some(())
@@ -214,13 +218,14 @@ fn unread_answers_keep_nobody_out_and_hold_little() {
             connection
                 .write(&scoring(&json!({"do": "wrong-type", "content_type": "text/plain", "body": body})))
                 .unwrap();
-            // Until then the call is computed, which nobody may end.
+            // Until then the request is computed, and connections in that state must not be closed.
             connection.answer_begins().unwrap();
             answers_soon(&host);
             connection
         })
         .collect();
-    // Each answer has seven megabytes, of which the host keeps what the sockets do not take, for eight connections at most.
+    // Each answer has 7 MB. The host keeps the part that the sockets do not take, for at most eight
+    // connections.
     assert!(host.resident_bytes() < 256 << 20, "{} MiB", host.resident_bytes() >> 20);
     drop(unread);
 }
@@ -247,7 +252,7 @@ fn a_host_with_few_file_descriptors_goes_on_accepting() {
     let app = App::of("wayward");
     let mut serve = scorebox("serve", &app);
     serve.args(["--port", "0"]);
-    // Soft and hard: it cannot raise them.
+    // The soft and the hard limit are set, so that the host cannot raise them.
     let mut shell = std::process::Command::new("/bin/sh");
     shell
         .env_clear()
@@ -268,7 +273,7 @@ fn an_answer_that_comes_before_the_end_of_its_body_is_read() {
     let host = host("body = \"1KiB\"\n");
     for _ in 0..10 {
         let mut connection = Connection::open(&host.address).unwrap();
-        // No such route, so nothing of the body is read.
+        // There is no such route, so the host does not read the body.
         let length = 4 << 20;
         connection
             .write(format!("POST /none HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n").as_bytes())

@@ -1,6 +1,8 @@
-//! Images in real containers: as nobody, with a root that is read-only and without capabilities.
+//! Images in real containers: as an unprivileged user, with a read-only root and without
+//! capabilities.
 //!
-//! Owns the whole way: package, push, pull, run, score, stop. Must not know more of podman than the harness lets it.
+//! Owns the whole way: package, push, pull, run, score, stop. Must not know more of podman than the
+//! harness offers.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,13 +15,14 @@ use scorebox_tests::registry::Registry;
 use scorebox_tests::{place, require, run, skip};
 use serde_json::{Value, json};
 
-/// Packages an example's app folder and pushes it; returns the reference on standard output.
+/// Packages an example's app folder and pushes it. Returns the reference from standard output.
 fn push(example: &str, registry: &Registry, output: &Path) -> String {
     let mut package = Command::new(place::xtask());
     package.env_clear().args(["package", "--push", "--plain-http", "--registry", &registry.name]);
     package.arg("--manifest").arg(place::example(example).join("scorebox.toml"));
     package.arg("--layout").arg(output.join(example)).arg("--host").arg(place::image_host());
-    // A repository of this run alone: the container's image is removed by its name.
+    // The repository's name is unique to this run, because the container's image is removed by its
+    // name.
     let repository = format!("scorebox-test-{}/{example}", std::process::id());
     run::finish(package.args(["--repository", &repository]), b"").ended(0).stdout.trim_end().to_owned()
 }
@@ -40,14 +43,15 @@ fn score(container: &Container, body: &Value) -> Answer {
     send(container, "POST", "/score", body).unwrap_or_else(|| panic!("no answer: {}", container.logs()))
 }
 
-/// A line of `/proc/<pid>/status`.
+/// Returns the value of a line in `/proc/<pid>/status`.
 fn status(pid: u32, name: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
     line.trim_start_matches(':').split_whitespace().next().unwrap_or_default().to_owned()
 }
 
-/// The process is nobody, can become nobody else, and cannot write anywhere but to `/tmp`.
+/// Asserts that the process runs as an unprivileged user, cannot gain rights, and can write only to
+/// `/tmp`.
 fn is_locked_down(container: &Container) {
     let pid = container.pid();
     assert_eq!(status(pid, "Uid"), "65532");
@@ -64,7 +68,7 @@ fn is_locked_down(container: &Container) {
 }
 
 fn stops_promptly(container: &Container) {
-    // One that does not stop by itself within 10 s is killed, and has another code.
+    // A container that does not stop by itself within 10 s is killed, and has another exit code.
     let (code, _) = container.stop();
     assert_eq!(code, 0, "{}", container.logs());
 }

@@ -1,6 +1,8 @@
-//! Pickled models, converted, packaged and served: the library's own answers, or a refusal that says why.
+//! Pickled models that are converted, packaged and served: the library's own answers, or a refusal
+//! with a reason.
 //!
-//! Owns the way from a file to an answer over HTTP, and what a damaged or hostile file comes to. Must not know converters.
+//! Owns the way from a file to an answer over HTTP, and the outcome for a damaged or hostile file.
+//! Must not know converters.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,10 +21,11 @@ use tempfile::TempDir;
 
 static MODELS: Shared<Result<Models, String>> = Shared::new();
 
-/// A conversion imports large libraries, and several run at a time.
+/// Timeout of a conversion. It imports large libraries, and several conversions run at a time.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// The models, or `None` where they cannot be trained; then the test has said so.
+/// Returns the trained models. `None` if they cannot be trained; then the test is reported as
+/// skipped.
 fn models() -> Option<Arc<Result<Models, String>>> {
     let models = MODELS.get(Models::train);
     if let Err(reason) = models.as_ref() {
@@ -40,7 +43,7 @@ macro_rules! models {
     };
 }
 
-/// A call of `convert`, with a secret in the environment.
+/// Returns a call of `convert`, with a secret in the environment.
 fn convert(model: &Path, output: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("SECRET", "b3c1");
@@ -57,8 +60,10 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder can be made")
 }
 
-/// Those that answer out of an image: one of each kind. The others are served from the folder that the conversion left, which
-/// takes a third of the time, since every image holds the engine.
+/// Names of the models that are served out of an image, one of each kind.
+///
+/// The other models are served from the conversion's output folder. That takes a third of the time,
+/// since every image holds the engine.
 const IN_IMAGES: [&str; 16] = [
     "bayes",
     "boosting",
@@ -78,7 +83,8 @@ const IN_IMAGES: [&str; 16] = [
     "xgb-regressor",
 ];
 
-/// From the pickle to answers over HTTP.
+/// Converts a pickle, packages it if it is in the list, serves it, and compares the answers over
+/// HTTP.
 fn convert_package_and_serve(models: &Models, case: &Case) {
     let folder = folder();
     let project = folder.path().join("project");
@@ -98,7 +104,7 @@ fn convert_package_and_serve(models: &Models, case: &Case) {
     host.score(&single.into()).expect(200);
 }
 
-/// The app folder out of an image of a project.
+/// Packages a project and returns the app folder out of its image.
 fn from_image(folder: &Path, project: &Path) -> PathBuf {
     let layout = folder.join("image");
     let mut package = Command::new(place::xtask());
@@ -155,7 +161,8 @@ fn what_cannot_be_converted_is_named_with_the_reason() {
     finish(verbose.arg("--verbose")).ended(3).said(&["Traceback", "refusal.Refused"]);
 }
 
-/// A file of these bytes, and its conversion.
+/// Writes these bytes to a file and converts it. Returns the folder and the outcome, which must be
+/// an error.
 fn of_bytes(bytes: &[u8], arguments: &[&str]) -> (TempDir, Finished) {
     let folder = folder();
     let file = folder.path().join("model.pkl");
@@ -194,12 +201,12 @@ fn hostile_files_reach_neither_time_nor_memory_nor_secrets() {
     of_bytes(bytes.as_bytes(), &[]).1.ended(3);
     let environment = std::fs::read_to_string(&file).expect("the file was written");
     assert!(environment.contains("PYTHONHASHSEED=0") && !environment.contains("b3c1"), "{environment}");
-    // What it leaves behind ends with it.
+    // A process that the pickle leaves behind ends with the conversion.
     let left = seen.path().join("left");
     let bytes = format!("cos\nsystem\n(S'sleep 1000 & echo $! > {}'\ntR.", left.display());
     of_bytes(bytes.as_bytes(), &[]).1.ended(3);
     let process = std::fs::read_to_string(&left).expect("the file was written");
-    // Its parent is gone; whoever inherited it may take a moment to notice its end.
+    // Its parent has ended. The process that inherits it may take a moment to notice its end.
     let state = || std::fs::read_to_string(format!("/proc/{}/stat", process.trim())).ok();
     wait::until("the end of what it left", || state().is_none_or(|state| state.contains(") Z ")).then_some(()));
 }
@@ -258,7 +265,7 @@ fn a_conversion_can_be_repeated_and_its_folder_is_not_lost() {
     assert!(graph(&other, "same.onnx").len().abs_diff(first.len()) < 100);
     let manifest = std::fs::read_to_string(other.join("scorebox.toml")).expect("a manifest");
     assert!(manifest.contains("name = \"same\"") && manifest.contains("scikit-learn = \"1."), "{manifest}");
-    // A folder of something else is not replaced.
+    // A folder with other contents is not replaced.
     let strange = folder.path().join("strange");
     std::fs::create_dir(&strange).and_then(|()| std::fs::write(strange.join("thesis.txt"), "")).expect("a file");
     finish(convert(&file, &strange).arg("--force")).ended(1).said(&["holds files, and no report.json"]);

@@ -1,6 +1,6 @@
-//! `cargo xtask deploy`: the commands for Azure, and what they may never hold.
+//! `cargo xtask deploy`: the commands for Azure, and the secrets that they must not contain.
 //!
-//! Owns a double of `az`, which writes down how it was called. Must not know Azure.
+//! Owns a fake `az`, which records its arguments. Must not know Azure.
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +55,8 @@ fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
     deploy
 }
 
-/// A folder with an `az` that writes its arguments down, one call in a line, and fails for one of its commands.
+/// Creates a fake `az` that records its arguments, one call per line, and fails for the command
+/// `failing`. Returns a `PATH` with its folder.
 fn az(project: &Path, failing: &str) -> String {
     let bin = project.join("bin");
     std::fs::create_dir_all(&bin).expect("a folder can be made");
@@ -76,7 +77,7 @@ fn calls(project: &Path) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
 }
 
-/// The value after a flag.
+/// Returns the value after a flag.
 fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
     let at = call.iter().position(|word| word == name)?;
     call.get(at + 1).map(String::as_str)
@@ -97,14 +98,15 @@ fn nothing_is_run_unless_it_is_said() {
 
 #[test]
 fn the_commands_are_those_of_today() {
-    // Flags that the Azure CLI took away or calls deprecated, and a plan that takes no images.
+    // These are flags that the Azure CLI removed or calls deprecated, and a plan that cannot run
+    // images.
     let gone = ["--docker-", "--deployment-container-image-name", "--consumption-plan-location", "--acr-use-identity"];
     let project = project(TRIGGERS);
     for target in ["premium", "dedicated", "container-apps"] {
         for pull in ["identity", "credentials"] {
             let script = run::finish(&mut deploy(project.path(), target, &["--pull", pull]), b"").ended(0).stdout;
             assert!(!gone.iter().any(|flag| script.contains(flag)), "{target} {pull}: {script}");
-            // A shell reads it without a complaint.
+            // A shell parses the script without an error.
             run::finish(Command::new("sh").arg("-n"), script.as_bytes()).ended(0);
         }
     }
@@ -190,7 +192,7 @@ fn secrets_stand_in_no_script_and_no_file() {
             }
             let count = |what: char| bicep.chars().filter(|c| *c == what).count();
             assert_eq!((count('{'), count('[')), (count('}'), count(']')), "{bicep}");
-            // Each parameter is used, and each secret is one.
+            // Each parameter is used, and each secret is a secure parameter.
             let parameters = bicep.lines().filter_map(|line| line.strip_prefix("param ")?.split(' ').next());
             for parameter in parameters {
                 assert!(bicep.matches(parameter).count() > 1, "{parameter}: {bicep}");
@@ -241,7 +243,7 @@ fn a_command_that_fails_ends_the_run() {
 fn what_cannot_be_deployed_is_refused() {
     let scratch = project("");
     run::finish(&mut deploy(scratch.path(), "premium", &[]), b"").ended(3).said(&["scratch", "base = \"functions\""]);
-    // As `package` was told.
+    // The base can be given by a flag, like in `package`.
     run::finish(&mut deploy(scratch.path(), "premium", &["--base", "functions"]), b"").ended(0);
     let project = project(TRIGGERS);
     let mut tagged = Command::new(place::xtask());

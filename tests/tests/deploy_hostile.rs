@@ -1,7 +1,8 @@
-//! `cargo xtask deploy` with hostile values in every field that somebody can fill.
+//! `cargo xtask deploy` with hostile values in every field that a user can fill.
 //!
-//! Owns the values, and two readers of what was written: ShellCheck and a strict reader of Bicep. Must not know Azure, nor
-//! which of the values are refused: a refusal says how to fix it, and whatever is written runs nothing.
+//! Owns the values, and two checks of the output: ShellCheck and a strict parser of Bicep. Must not
+//! know Azure, nor which values are refused: a refusal says how to fix it, and any output runs
+//! nothing.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Flags, and values that fit.
+/// Flags with valid values.
 const FLAGS: [(&str, &str); 9] = [
     ("IMAGE", "contoso.azurecr.io/scoring/risk"),
     ("--group", "scoring"),
@@ -26,7 +27,7 @@ const FLAGS: [(&str, &str); 9] = [
     ("--base", "functions"),
 ];
 
-/// Places in the manifest, and values that fit.
+/// Placeholders in the manifest with valid values.
 const FIELDS: [(&str, &str); 17] = [
     ("NAME", "risk"),
     ("VERSION", "1.0.0"),
@@ -80,7 +81,8 @@ tag = "TAG"
 license = "LICENSE"
 "#;
 
-/// Values that do something where they are not quoted: they make the file `FILE`, or end a literal, a line or a comment.
+/// Values that have an effect if they are not quoted: they create the file `FILE`, or end a
+/// literal, a line or a comment.
 const HOSTILE: [&str; 28] = [
     "$(touch FILE)",
     "`touch FILE`",
@@ -130,7 +132,7 @@ impl Rig {
         let dir = tempfile::tempdir().expect("a folder");
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).expect("a folder");
-        // It answers what is asked, and says how it was called where nobody looks.
+        // This `az` answers queries, and ignores every other call.
         let script =
             "printf '#!/bin/sh\\ncase \"$*\" in *--query*) echo answer;; esac\\n' > \"$1\" && chmod 755 \"$1\"";
         let made = Command::new("sh").args(["-c", script, "sh"]).arg(bin.join("az")).status().expect("sh runs");
@@ -146,13 +148,13 @@ impl Rig {
         self.dir.path().join("made")
     }
 
-    /// A manifest with one field filled otherwise.
+    /// Writes a manifest with another value in one field, and returns its path.
     fn manifest(&self, field: &str, value: &str) -> std::path::PathBuf {
         let mut text = MANIFEST.to_owned();
         for (name, usual) in FIELDS.into_iter().filter(|(name, _)| *name != field) {
             text = text.replace(name, &escaped(usual));
         }
-        // Last, for the value may hold another field's name.
+        // The field is filled last, because the value may contain another field's name.
         if !field.is_empty() {
             text = text.replace(field, &escaped(value));
         }
@@ -161,7 +163,7 @@ impl Rig {
         path
     }
 
-    /// A call with one flag filled otherwise.
+    /// Runs a call with another value for one flag.
     fn deploy(&self, manifest: &Path, target: &str, pull: &str, flag: &str, value: &str) -> Finished {
         let mut deploy = Command::new(place::xtask());
         deploy.env_clear().env("PATH", "/usr/bin:/bin").current_dir(self.dir.path());
@@ -177,7 +179,7 @@ impl Rig {
         run::finish(&mut deploy, b"")
     }
 
-    /// Reads and runs what was written.
+    /// Runs the script that was written, and checks it and the Bicep file.
     #[track_caller]
     fn is_harmless(&self, said: &Finished, what: &str) {
         assert!(!self.file().exists(), "{what}: a command ran while the script was written");
@@ -189,7 +191,8 @@ impl Rig {
         sh.env("SCOREBOX_REGISTRY_USERNAME", "u").env("SCOREBOX_REGISTRY_PASSWORD", "p");
         let ran = run::finish(&mut sh, said.stdout.as_bytes());
         assert!(!self.file().exists(), "{what}: the script ran a command\n{}", said.stdout);
-        // Without the variable that the value would have been nothing is asked.
+        // If the value was accepted as a variable's name, that variable is not set. Then the script
+        // stops with an error about the parameter.
         assert!(ran.stderr.contains("parameter") || ran.stderr.is_empty(), "{what}: {}\n{}", ran.stderr, said.stdout);
         checked(&said.stdout, what);
         let bicep = std::fs::read_to_string(self.dir.path().join("app.bicep")).expect("it was written");
@@ -197,13 +200,13 @@ impl Rig {
     }
 }
 
-/// As TOML writes it between double quotes.
+/// Escapes a text for a TOML string in double quotes.
 fn escaped(text: &str) -> String {
     let plain = |c: char| c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\';
     text.chars().map(|c| if plain(c) { c.to_string() } else { format!("\\U{:08x}", u32::from(c)) }).collect()
 }
 
-/// ShellCheck, where it is installed.
+/// Checks a script with ShellCheck, if it is installed.
 #[track_caller]
 fn checked(script: &str, what: &str) {
     if place::tool("shellcheck").is_none() {
@@ -213,7 +216,8 @@ fn checked(script: &str, what: &str) {
     assert_eq!(said.stdout, "", "{what}: {script}");
 }
 
-/// A refusal of the project or of the command line, on few lines, that says what to do and repeats nothing raw.
+/// Asserts that the outcome is a refusal of the project or the command line: few lines, with a fix,
+/// and nothing unescaped.
 #[track_caller]
 fn is_a_refusal(said: &Finished, what: &str) {
     let is_usage = said.status.code() == Some(2);
@@ -250,7 +254,7 @@ fn no_value_of_the_manifest_runs_anything() {
                 Some(0) => rig.is_harmless(&said, &what),
                 _ => is_a_refusal(&said, &what),
             }
-            // Names of variables, settings, functions and containers are words.
+            // Names of variables, settings, functions and containers must be words.
             if ["VARIABLE", "CONNECTION", "FUNCTION", "CONTAINER"].contains(&field) && !value.is_empty() {
                 assert_eq!(said.status.code(), Some(3), "{what}: {}", said.stdout);
             }
@@ -276,7 +280,7 @@ fn no_flag_runs_anything() {
             }
         }
     }
-    // What is no text at all is no name either.
+    // A value that is not valid text cannot be a name either.
     let mut deploy = Command::new(place::xtask());
     deploy.env_clear().args(["deploy", "x", "--target", "premium", "--group"]);
     deploy.arg(std::ffi::OsStr::from_bytes(b"\xff$(id)")).args(["--location", "x", "--name", "x", "--manifest", "x"]);
@@ -296,7 +300,8 @@ fn a_variable_of_the_script_or_the_shell_is_no_setting() {
 #[test]
 fn no_two_settings_share_a_secret_or_a_parameter() {
     let rig = Rig::new();
-    // The same first 20 characters, the same letters, and the name of another parameter.
+    // These names share their first 20 characters or their letters with another setting, or equal a
+    // parameter's name.
     for name in ["SCORING_REDIS_URL_2", "ScoringRedisUrl", "NAME", "Image", "STORAGE", "storage"] {
         for target in ["premium", "container-apps"] {
             let manifest = rig.manifest("VARIABLE", name);
@@ -322,11 +327,11 @@ fn no_two_settings_share_a_secret_or_a_parameter() {
     }
 }
 
-/// A strict reader of what is used of Bicep.
+/// A strict parser of the parts of Bicep that `deploy` uses.
 mod bicep {
     use std::collections::BTreeSet;
 
-    /// Checks literals, comments, brackets and names; returns the names that are declared.
+    /// Checks literals, comments, brackets and names. Returns the names that are declared.
     pub fn read(text: &str) -> Result<BTreeSet<String>, String> {
         if let Some(c) =
             text.chars().find(|c| (c.is_control() && *c != '\n') || "\u{2028}\u{2029}\u{feff}".contains(*c))
@@ -348,7 +353,8 @@ mod bicep {
         Ok(declared)
     }
 
-    /// The text without comments, and with `''` for every literal; expressions within literals are read, too.
+    /// Returns the text without comments, and with `''` for every literal. Expressions within
+    /// literals are checked, too.
     fn code(text: &str) -> Result<String, String> {
         let mut code = String::new();
         let mut open = Vec::new();
@@ -384,7 +390,7 @@ mod bicep {
         if open.is_empty() { Ok(code) } else { Err(format!("{open:?} is not closed")) }
     }
 
-    /// The rest of a literal whose quote was read.
+    /// Reads the rest of a literal whose opening quote was read.
     fn literal(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<(), String> {
         loop {
             match rest.next() {

@@ -1,6 +1,7 @@
-//! The digits' example against scikit-learn, through the server and without it.
+//! The digits' example compared with scikit-learn, through the server and without it.
 //!
-//! Owns the agreement on all 200 digits. Must not know how the host speaks JSON beyond the documented form.
+//! Owns the agreement on all 200 digits. Must not know how the host speaks JSON beyond the
+//! documented form.
 
 use scorebox_tests::digits::{self, sample};
 use scorebox_tests::host::{Host, invoke};
@@ -43,7 +44,7 @@ fn the_trigger_s_route_gives_the_same_answer() {
 #[test]
 fn pixels_by_the_port_s_name_and_as_integers_are_understood() {
     let host = HOST.get(start);
-    // The model's own port has the name that Azure ML's form uses, so both forms are one.
+    // The model's own port has the name that Azure ML's form uses, so both forms are the same.
     let pixels: Vec<u8> = sample()[0].pixels.iter().map(|pixel| u8::from(*pixel > 127)).collect();
     let answer = host.score(&json!({ "data": [pixels] })).expect(200).json();
     assert_eq!(answer["label"].as_array().map(Vec::len), Some(1));

@@ -1,7 +1,8 @@
-//! Texts of 5 MB in every place whose text a host repeats: answers, log lines, lines of an invocation and parked records stay
-//! small, and what was cut is marked.
+//! Texts of 5 MB in every place whose text a host repeats: the output stays small, and a cut is
+//! marked.
 //!
-//! Owns the list of these places. How the log is bounded for a whole call stands in `logs.rs`.
+//! The output is answers, log lines, lines of an invocation and parked records. Owns the list of
+//! these places. Must not know how the log of a whole request is bounded: that is in `logs.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::functions::FunctionsHost;
@@ -17,20 +18,21 @@ static TALKER: Shared<Host> = Shared::new();
 static WAYWARD: Shared<Host> = Shared::new();
 static FUNCTIONS: Shared<(App, FunctionsHost)> = Shared::new();
 
-/// Most of an answer, of a line of the log, and of a record without its message, in bytes.
+/// Largest size of an answer, of a log line, and of a record without its message, in bytes.
 const SMALL: usize = 16 << 10;
 
-/// Lets two long texts into one body.
+/// Settings that let two long texts into one body.
 const ROOM: &str = "[limits]\nbody = \"32MiB\"\n";
 
-/// Stands where a text was cut.
+/// Character at the end of a text that was cut.
 const MARK: char = '…';
 
 fn long() -> String {
     "long".repeat(5 << 18)
 }
 
-/// A request whose answer is small and so is every line of the log since; returns the answer's body.
+/// Asserts that the answer to a request, its headers and its log line are small. Returns the
+/// answer's body.
 #[track_caller]
 fn is_small(host: &Host, path: &str, content_type: &str, body: impl Into<Vec<u8>>, status: u16) -> Value {
     let answer = host.send("POST", path, &[("content-type", content_type)], body);
@@ -55,7 +57,7 @@ fn keys_and_values_of_tensors_come_back_small() {
     let host = DIGITS.get(|| Host::start(&place::example("digits")));
     let score = |body: Value| is_small(&host, "/score", "application/json", body.to_string(), 400);
     is_marked(&score(json!({ long(): [[1]] })));
-    // A key whose characters are escaped in a pointer is longer than it was.
+    // If the characters of a key are escaped in a pointer, they become longer.
     is_marked(&score(json!({ "~/".repeat(5 << 19): [[1]] })));
     score(json!({ "data": [[long()]] }));
     score(json!({ "data": long() }));
@@ -128,9 +130,9 @@ fn what_a_scorer_says_of_a_failure_comes_back_small() {
     }
     score(json!({"do": "panic", "message": long()}), 500);
     score(json!({"do": "wrong-type", "content_type": long(), "body": "x"}), 500);
-    // It is a media type, but no client takes a header of 5 MB.
+    // The text is a media type, but no client accepts a header of 5 MB.
     score(json!({"do": "wrong-type", "content_type": format!("text/{}", long()), "body": "x"}), 500);
-    // The reader of the SDK repeats what it does not know.
+    // The SDK's parser repeats a value that it does not know.
     score(json!({ "do": long() }), 422);
     let said = invoke(
         &App::with("wayward", ROOM),
@@ -153,7 +155,8 @@ fn functions() -> (App, FunctionsHost) {
     (app, host)
 }
 
-/// A message that is parked: its record without the message itself is small, and so is what the invocation says.
+/// Asserts that the record of a parked message is small without the message, and so are the lines
+/// of the invocation.
 #[track_caller]
 fn is_parked_small(deed: &Value, metadata: Value) -> Value {
     let shared = FUNCTIONS.get(functions);

@@ -1,6 +1,8 @@
-//! A hundred thousand calls in each isolation mode, with traps, panics and endless loops among them.
+//! A hundred thousand requests in each isolation mode, with traps, panics and endless loops among
+//! them.
 //!
-//! Owns what must be true afterwards: every good call was right, no instance is lost, and memory is where it was.
+//! Owns what must be true afterwards: every good answer was right, no instance is lost, and memory
+//! has not grown. Must not know how instances are replaced.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,17 +13,21 @@ use scorebox_tests::http;
 use serde_json::Value;
 
 const CALLS: u64 = 100_000;
-/// Callers at a time; more than instances, so that some wait.
+/// Number of callers at a time. There are more than instances, so that some wait.
 const CALLERS: u64 = 8;
-/// Of a caller's calls, one in so many traps, and one panics.
+/// Interval of bad requests: in this many requests of a caller, one traps and one panics.
 const BAD_EVERY: u64 = 97;
-/// Calls that never end by themselves, one after another beside the others.
+/// Number of requests that never end by themselves. They are sent one after another next to the
+/// others.
 const LOOPS: u64 = 10;
-/// Calls before the first look at the memory: until then slots and buffers are used for the first time.
+/// Number of requests before memory is first measured. Until then slots and buffers are used for
+/// the first time.
 const WARM_UP: u64 = 20_000;
 
-/// Resident memory (RSS) in KiB. Not the PSS: of the pages of its program a host is charged half while another runs, and
-/// all of them when that one ends, so its PSS jumps with what its neighbours do.
+/// Returns the resident memory (RSS) of a host, in KiB.
+///
+/// The PSS cannot be used. A host is charged half of its program's pages while another host runs,
+/// and all of them when that host ends. So its PSS jumps with the state of its neighbours.
 fn rss_kib(host: &Host) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", host.pid())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("the kernel tells the RSS");
@@ -35,7 +41,7 @@ async fn post(client: &Client, url: &str, body: &'static str) -> (u16, Value) {
     (status, serde_json::from_slice(&answer.bytes().await.expect("the answer is whole")).expect("JSON"))
 }
 
-/// Makes calls from some callers at a time; `right` looks at each good answer.
+/// Sends requests from several callers at a time. `right` checks each good answer.
 async fn call_many(url: &str, calls: u64, right: fn(&Value) -> bool) -> u64 {
     let good = AtomicU64::new(0);
     let caller = async || {
@@ -65,7 +71,7 @@ fn endures(isolation: &str, right: fn(&Value) -> bool) {
         "wayward",
         &format!("[limits]\ninstances = 4\ndeadline = \"1s\"\n[instances]\nisolation = \"{isolation}\"\n"),
     );
-    // Two thousand backtraces are no use to anyone here.
+    // Two thousand backtraces would not help anyone here, so they are not logged.
     let host = Host::start_with(&app, &[("SCOREBOX_LOG", "info,scorebox_host=off,scorer=off")]);
     let url = host.url("/score");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

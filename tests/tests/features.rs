@@ -1,6 +1,7 @@
-//! The example `features`: a digit by its key, and the answer kept for the next that asks.
+//! The example `features`: a digit by its key, and the answer stored for the next request.
 //!
-//! Owns the tutorial's flow. Must not know more of Redis than what the example stores there.
+//! Owns the tutorial's flow. Must not know more of Redis than the data that the example stores
+//! there.
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{Digit, sample};
@@ -33,7 +34,7 @@ fn on_a_real_server_the_second_answer_is_the_stored_one() {
     let left: i64 = redis.command(&["TTL", "features:digit:7:score"]);
     assert!((3500..=3600).contains(&left), "{left}");
 
-    // Without the pixels only the stored answer can be given.
+    // Without the pixels only the stored answer can be returned.
     assert_eq!(redis.command::<i64>(&["DEL", "features:digit:7"]), 1);
     check(&host, "digit:7", digit, true);
     let stored: String = redis.command(&["GET", "features:digit:7:score"]);
@@ -45,7 +46,7 @@ fn on_a_real_server_the_second_answer_is_the_stored_one() {
     redis.command::<()>(&["SET", "features:digit:8", "[1, 2, 3]"]);
     host.score(&json!({"key": "digit:8"})).expect_error(422, "malformed-features", &["digit:8", "784"]);
 
-    // What another scorer keeps on the same server is not in reach.
+    // Another scorer's data on the same server cannot be read.
     redis.command::<()>(&["SET", "elsewhere:digit:9", &digit.stored()]);
     for key in ["digit:9", "../elsewhere:digit:9", "elsewhere:digit:9"] {
         host.score(&json!({ "key": key })).expect_error(422, "unknown-key", &[]);

@@ -1,4 +1,5 @@
-//! `cargo xtask inspect` on images whose base reaches into the places of the app and the host, or cannot be read.
+//! `cargo xtask inspect` on images whose base writes to the paths of the app or the host, or cannot
+//! be read.
 //!
 //! Owns the alterations of a base. Must not know how they are found.
 
@@ -16,7 +17,7 @@ const BASE: &str = "base leaves the app and the host alone";
 const MODEL: &str = "home/site/wwwroot/model/";
 const EVIL: &[u8] = b"other machine code";
 
-/// Makes the lowest layer a base and puts these layers on it.
+/// Turns the lowest layer into a base's layer and adds these layers to the base.
 fn base(image: &mut Forgery, layers: &[&[Member]]) {
     image.on_base();
     for (number, members) in layers.iter().enumerate() {
@@ -190,7 +191,7 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             Wrong("layer app", "elsewhere"),
         ),
     ]);
-    // The helper reads what it writes.
+    // The helper can read what it writes.
     assert_eq!(members(&tar(&[Member::file("a", b"b")])).len(), 1);
 }
 

@@ -1,7 +1,8 @@
-//! `cargo xtask inspect` on images whose configuration, manifest or lists somebody altered, with every digest made to fit, and
-//! on images whose texts are meant for the terminal.
+//! `cargo xtask inspect` on images with an altered configuration, manifest or index, in which every
+//! digest fits.
 //!
-//! Owns the alterations of documents. Must not know how they are found.
+//! There are also images whose texts try to control the terminal. Owns the alterations of
+//! documents. Must not know how they are found.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 const STARTS: &str = "container starts as `package` writes it";
 const VARIABLES: &str = "variables are those that `package` writes";
 
-/// What was altered, how, the check that has to be wrong, and a part of the reason.
+/// A name, an alteration, the check that must be wrong, and a part of its reason.
 type Case = (&'static str, fn(&mut Forgery), &'static str, &'static str);
 
 fn inspect(layout: &Path, output: &str) -> Finished {
@@ -23,7 +24,7 @@ fn inspect(layout: &Path, output: &str) -> Finished {
     run::finish(command.env_clear().arg("inspect").arg(layout).args(["--output", output]), b"")
 }
 
-/// Packages the example, and hands out altered copies.
+/// Packages the example, and passes a function that makes altered copies.
 fn with_original(work: impl FnOnce(&dyn Fn(&str) -> Forgery)) {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let original = dir.path().join("original");
@@ -136,7 +137,7 @@ fn documents_that_two_readers_read_differently_are_named() {
                 assert_wrong(name, &inspect(&image.layout, "json"), what, part);
             };
         let same = |text: String| text;
-        // Go takes the last of these keys, whatever its case.
+        // Go uses the last of these keys, and ignores their case.
         let second = |key: &'static str, value: &'static str| {
             move |text: String| format!("{},{key}:{value}}}", text.strip_suffix('}').expect("an object"))
         };
@@ -151,7 +152,7 @@ fn documents_that_two_readers_read_differently_are_named() {
 #[test]
 fn lists_that_lead_to_several_images_are_named() {
     with_original(|copy| {
-        // Two images for one platform, and one that says none.
+        // There are two images for one platform, or one image without a platform.
         for (name, platform) in
             [("two platforms", json!({ "os": "linux", "architecture": "x86_64" })), ("no platform", Value::Null)]
         {
@@ -181,7 +182,7 @@ fn lists_that_lead_to_several_images_are_named() {
 fn what_a_layout_states_is_bounded_before_it_is_read() {
     require!("mkfifo", "truncate");
     with_original(|copy| {
-        // Pipes never end, and nobody reads files of 10 TB.
+        // Pipes never end, and files of 8 TiB must not be read.
         for (name, replace) in [("pipe", &["mkfifo"] as &[&str]), ("huge", &["truncate", "--size", "8T"])] {
             for blob in ["config", "layer", "manifest", "list"] {
                 let mut image = copy(&format!("{name} {blob}"));
@@ -216,7 +217,7 @@ fn what_a_layout_states_is_bounded_before_it_is_read() {
     });
 }
 
-/// Where a text of the image stands, and how it is put there.
+/// A place in the image that holds text, and a function that puts text there.
 type Place<'a> = (&'static str, &'a dyn Fn(&mut Forgery));
 
 #[test]

@@ -1,6 +1,7 @@
-//! `cargo xtask inspect` on images whose layers somebody altered, with every digest made to fit.
+//! `cargo xtask inspect` on images with altered layers, in which every digest fits.
 //!
-//! Owns the alterations of our own layers, and what lies on top of them. Must not know how they are found.
+//! Owns the alterations of Scorebox's own layers, and the layers on top of them. Must not know how
+//! they are found.
 
 use scorebox_tests::forgery::{Forgery, Member, digest, tar};
 use scorebox_tests::require;
@@ -14,7 +15,7 @@ const CODE: &str = "home/site/wwwroot/component.cwasm";
 const MODEL: &str = "home/site/wwwroot/model/";
 const EVIL: &[u8] = b"other machine code";
 
-/// Puts a member behind all others of the app layer.
+/// Appends members to the app layer.
 fn add(forgery: &mut Forgery, more: &[Member]) {
     forgery.change("app", |members| members.extend_from_slice(more));
 }
@@ -283,7 +284,7 @@ fn tar_type(kind: u8) -> ::tar::EntryType {
     ::tar::EntryType::new(kind)
 }
 
-/// Gives a file of the app another content.
+/// Replaces the content of a file of the app.
 fn replace(image: &mut Forgery, name: &str, content: &[u8]) {
     image.change("app", |members| {
         for member in members.iter_mut().filter(|member| member.name() == format!("home/site/wwwroot/{name}")) {
@@ -341,7 +342,7 @@ fn what_only_a_signature_can_tell_is_said_to_need_a_key() {
     ]);
 }
 
-/// Changes a model of one file, and says so wherever the image gives the digest to readers.
+/// Changes a model of one file, and updates every place where the image states its digest.
 fn another_model(image: &mut Forgery) {
     let layer = image.layer("model");
     let mut members = image.members(layer);

@@ -1,7 +1,8 @@
-//! A packaged image started as the Functions host starts its handler, in a container, with all three triggers.
+//! A packaged image in a container, started as the Functions host starts its handler, with all
+//! three triggers.
 //!
-//! Owns the way from `[[trigger]]` to an answer through files that only the image holds. Must not know more of podman than
-//! the harness lets it.
+//! Owns the way from `[[trigger]]` to an answer through files that only the image has. Must not
+//! know more of podman than the harness offers.
 
 use std::path::Path;
 use std::process::Command;
@@ -71,7 +72,7 @@ fn packaged(registry: &Registry, project: &Path, layout: &Path) -> String {
     package.arg("--host").arg(place::image_host());
     let repository = format!("scorebox-test-{}/functions", std::process::id());
     let packaged = run::finish(package.args(["--repository", &repository]), b"").ended(0);
-    // Which settings the app must have is said where the image is made.
+    // `package` prints the settings that the app must have.
     let packaged = packaged.said(&["TriggerConnectionString", "FUNCTIONS_WORKER_RUNTIME=custom"]);
     packaged.stdout.trim_end().to_owned()
 }
@@ -84,7 +85,7 @@ fn an_image_serves_all_three_triggers() {
     }
     let (registry, project, layout) = (Registry::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let reference = packaged(&registry, project.path(), layout.path());
-    // What the Functions host reads before it starts anything.
+    // The Functions host reads this file before it starts anything.
     let host_json = json(&file(layout.path(), &format!("{}/host.json", &APP_ROOT[1..])));
     assert_eq!(
         (&host_json["version"], &host_json["extensionBundle"]["version"]),
@@ -126,7 +127,7 @@ fn an_image_serves_all_three_triggers() {
         image.bound("many-scoring", &envelope("message", bodies, json!({"MessageIdArray": wrapped(vec!["a", "b"])})));
     assert_eq!(bound.of("output").len(), 2, "{bound:?}");
 
-    // Requests are sent on as they are.
+    // Requests are forwarded without an envelope.
     let headers = [("Content-Type", "application/json"), ("x-functions-key", "k3y")];
     let answer = wire::forward(image.container.port, "/api/score?code=k3y", &headers, "i", deed.as_bytes());
     let answer = answer.expect("it answers");

@@ -1,6 +1,7 @@
-//! HTTP functions: requests in envelopes, sent on as they came, and by the routes of an app.
+//! HTTP functions: requests in envelopes, forwarded requests, and the routes of an app.
 //!
-//! Owns statuses, headers, bodies and routes under the Functions host. Must not know blobs or messages.
+//! Owns statuses, headers, bodies and routes under the Functions host. Must not know blobs or
+//! messages.
 
 use scorebox_tests::app::App;
 use scorebox_tests::functions::app::{echoing_app, function_app, requests};
@@ -32,7 +33,7 @@ fn a_request_in_an_envelope_is_answered_in_one() {
     let functions = [("score", requests("res", &[])), ("beside", requests("res", &[queue("audit")]))];
     let app = echoing_app("", json!({}), &functions);
     let host = FunctionsHost::start(&app);
-    // A function called `score` too: an envelope is no payload.
+    // There is also a function with the name `score`: its envelope must not be taken for a payload.
     for function in ["score", "beside"] {
         for (body, content_type) in
             [("{\"a\":[1,2]}", "application/json"), ("test", "text/plain"), ("h\u{e9}", "text/plain; charset=utf-8")]
@@ -42,7 +43,8 @@ fn a_request_in_an_envelope_is_answered_in_one() {
             assert_eq!(answer.headers["content-type"], content_type, "{function} {body}");
         }
     }
-    // The host would send nothing but a date in another form; what has a second line is none.
+    // The host would return a bare date in another form. A text with a second line is not taken for
+    // a date.
     let date = response(&host, "score", &[("content-type", "text/plain")], Some(b"2024-05-01T12:34:56.100Z"));
     assert_eq!(String::from_utf8_lossy(&date.body), "2024-05-01T12:34:56.100Z\n");
     let dates = br#"{"at":"2024-05-01T12:34:56.100+00:00","in":["2024-05-01T12:34:56","2024-05-01T12:34:56.120Z"]}"#;
@@ -64,11 +66,11 @@ fn binary_answers_need_the_return_value() {
     let octets = [("content-type", OCTETS)];
     let answer = response(&host, "returned", &octets, Some(b"\xff\x00\x01"));
     assert_eq!((answer.status, answer.body.as_slice()), (200, b"\xff\x00\x01".as_slice()));
-    // Text is not taken for base64 there, though it could be.
+    // Text that could be base64 is not decoded there.
     let answer = response(&host, "returned", &[("content-type", "text/plain")], Some(b"test"));
     assert_eq!((answer.status, answer.body.as_slice()), (200, b"test".as_slice()));
     assert_eq!(answer.headers["content-type"], "text/plain");
-    // Under a name it cannot be done, and the caller is told what can.
+    // A named output cannot return bytes, and the caller gets an error that says what can.
     let answer = response(&host, "named", &octets, Some(b"\xff\x00\x01"));
     let problem: Value = serde_json::from_slice(&answer.body).expect("an error is JSON");
     assert_eq!((answer.status, &problem["code"]), (500, &json!("binary-answer")), "{problem}");
@@ -110,7 +112,7 @@ fn forwarded_requests_are_scored_by_their_own_path() {
     let names: Vec<_> = seen["attributes"].as_array().expect("a list").iter().map(|pair| pair[0].clone()).collect();
     assert!(names.contains(&json!("x-caller")), "{names:?}");
     assert!(!answer.body.windows(3).any(|bytes| bytes == b"k3y"), "a key reaches no scorer: {seen}");
-    // The id of the invocation ties the answer to the platform's own records.
+    // The id of the invocation connects the answer with the platform's own records.
     assert_eq!(answer.header("x-request-id"), Some("11111111-0000-4000-8000-000000000000"));
 
     let routes = |path: &str| {
@@ -123,10 +125,11 @@ fn forwarded_requests_are_scored_by_their_own_path() {
     assert_eq!(routes("/api/models/Digits/7"), json!([["route.model", "Digits"], ["route.version", "7"]]));
     assert_eq!(routes("/api/models/digits"), json!([["route.model", "digits"]]));
     assert_eq!(routes("/api/files/a/b.bin"), json!([["route.rest", "a/b.bin"]]));
-    // Wrapped by its second output, whatever the flag says: there is no such route.
+    // A second output makes the host use envelopes, whatever the flag says. So there is no such
+    // route.
     assert_eq!(send("/api/wrapped", &headers, b"").status, 404);
     assert_eq!(response(&host, "wrapped", &[], Some(b"x")).status, 200);
-    // A stock proxy's headers change nothing.
+    // The headers of a common proxy change nothing.
     let proxied = [("Content-Type", OCTETS), ("X-Forwarded-For", "10.0.0.1"), ("x-ms-invocation-id", "i")];
     assert_eq!(send("/api/plain", &proxied, b"x").status, 200);
 }

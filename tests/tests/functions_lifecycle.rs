@@ -1,6 +1,8 @@
-//! The handler's life under the Functions host: start, waiting, deadlines, kills, ends, and large bodies.
+//! The lifecycle of the handler under the Functions host: start, waiting, deadlines, kills, ends,
+//! and large bodies.
 //!
-//! Owns what the host and its handler owe each other beside invocations. Must not know the forms of values.
+//! Owns the duties of the host and its handler apart from invocations. Must not know the forms of
+//! values.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,13 +28,14 @@ fn app(manifest: &str, host: Value) -> App {
 
 #[test]
 fn it_answers_before_the_scorer_is_ready_and_gives_up_in_time() {
-    // `init` never ends.
+    // In this app `init` never ends.
     let app = app("[limits]\ninit_deadline = \"2s\"\n[config]\ninit = \"loop\"\n", json!({}));
     let host = FunctionsHost::start(&app);
     for _ in 0..20 {
         assert_eq!(wire::ping(host.port()).expect("it answers").status, 200);
     }
-    // Whoever waits gets no answer, or one that is no success; the process ends with a code that brings another.
+    // A waiting invocation gets no answer, or an error. The process ends with a code for which the
+    // host starts another.
     let waiting = host.invoke("one", &message(&json!({"do": "count"})));
     assert!(matches!(waiting, Err(Failed::NoAnswer(_) | Failed::Status(503, _))), "{waiting:?}");
     let code = host.wait_for_exit();
@@ -42,7 +45,8 @@ fn it_answers_before_the_scorer_is_ready_and_gives_up_in_time() {
 
 #[test]
 fn invocations_that_come_early_wait() {
-    // Compiling a component takes a while, and the host sends as soon as it is answered.
+    // The component takes a while to compile, but the host sends invocations as soon as its ping is
+    // answered.
     let app = app("", json!({}));
     let host = FunctionsHost::start(&app);
     let answered = thread::scope(|scope| {
@@ -59,7 +63,8 @@ fn a_killed_handler_is_replaced_on_its_port() {
     let host = FunctionsHost::start(&app);
     for _ in 0..2 {
         host.invoke("one", &message(&json!({"do": "count"}))).expect("it is answered");
-        // In the middle of a call; there is no warning, and nothing to flush.
+        // The handler is killed during an invocation, without a warning, so it cannot flush
+        // anything.
         thread::scope(|scope| {
             let call =
                 scope.spawn(|| host.invoke("one", &message(&json!({"do": "sleep", "ms": 20_000, "idle": true}))));
@@ -82,7 +87,7 @@ fn a_handler_that_is_told_to_stop_asks_for_another() {
 
 #[test]
 fn calls_end_before_the_host_loses_patience() {
-    // Its patience is the shorter one.
+    // The host's timeout is shorter than the deadline.
     let app = app("[limits]\ndeadline = \"40s\"\n", json!({"functionTimeout": "00:00:10"}));
     let host = FunctionsHost::start(&app);
     host.invoke("one", &message(&json!({"do": "count"}))).expect("it is answered");
@@ -101,7 +106,8 @@ fn calls_end_before_the_host_loses_patience() {
                 other => panic!("{other:?}"),
             }
         }
-        // The host would have killed the handler by then, and all other calls with it.
+        // After this time the host would have killed the handler, and all other invocations with
+        // it.
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     });
 }
@@ -145,7 +151,7 @@ fn the_environment_of_the_host_stays_out_of_scorers_and_logs() {
     assert_eq!(host.stderr(), "");
 }
 
-/// The most that a process ever held, in bytes.
+/// Returns the peak memory of a process, in bytes.
 fn peak_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says so");
@@ -161,7 +167,7 @@ fn a_large_blob_is_not_held_twice() {
     let metadata = json!({"blobname": "\"a\"", "Properties": {"ContentType": "application/json"}});
     host.invoke("blob", &blob("blob", br#"{"do": "count"}"#, metadata.clone())).expect("it is answered");
     let before = peak_bytes(host.pid());
-    // The scorer looks at its first byte, and makes no copy of the rest.
+    // The scorer looks only at the first byte, and does not copy the rest.
     let envelope = blob("blob", &vec![b'!'; BODY_BYTES], metadata);
     assert!(envelope.len() >= 100 << 20, "as large as the host lets a request be");
     match host.invoke("blob", &envelope) {
@@ -169,7 +175,8 @@ fn a_large_blob_is_not_held_twice() {
         other => panic!("{other:?}"),
     }
     let held = peak_bytes(host.pid()) - before;
-    // The envelope, in whose buffer its content is decoded, and the scorer's own copy.
+    // Memory is needed for the envelope, in whose buffer its content is decoded, and for the
+    // scorer's own copy.
     let most = (envelope.len() + BODY_BYTES + (24 << 20)) as u64;
     assert!(held < most, "{} MiB, {} allowed", held >> 20, most >> 20);
 }
@@ -179,7 +186,7 @@ fn bodies_over_the_limit_are_settled_not_lost() {
     let functions = [("blob", blobs(None, &[])), ("request", requests("res", &[]))];
     let app = function_app("wayward", "[limits]\nbody = \"1KiB\"\n", json!({}), &functions);
     let host = FunctionsHost::start(&app);
-    // Over the limit as a payload, and over all that an envelope may be.
+    // One body is over the limit of a payload, the other over the limit of an envelope.
     for bytes in [2 << 10, 4 << 20] {
         match host.invoke("blob", &blob("blob", &vec![b'x'; bytes], json!({}))) {
             Err(Failed::Status(413, _)) => {}

@@ -1,6 +1,8 @@
-//! Ten thousand invocations of every kind at once, good and bad: each has its own answer and its own lines.
+//! Ten thousand invocations of every kind at once, good and bad: each has its own answer and its
+//! own lines.
 //!
-//! Owns the mixture and what each part of it must come to. Must not know how the host keeps them apart.
+//! Owns the mixture and the expected outcome of each part. Must not know how the host keeps
+//! invocations apart.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,10 +15,10 @@ use serde_json::{Value, json};
 
 const INVOCATIONS: usize = 10_000;
 
-/// How many are under way at a time, as the Functions host has it.
+/// Number of concurrent invocations, as in the Functions host.
 const PARALLEL: usize = 16;
 
-/// What an invocation asks for.
+/// The behaviour that an invocation asks the scorer for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Deed {
     Log,
@@ -26,14 +28,14 @@ enum Deed {
     Fail,
     Panic,
     Trap,
-    /// Computes without an end.
+    /// A computation without an end.
     Loop,
-    /// Waits without an end.
+    /// A wait without an end.
     Wait,
 }
 
 impl Deed {
-    /// Most are good; those that take their whole deadline are few.
+    /// Returns the deed for a number. Most deeds are good, and few take the whole deadline.
     fn of(number: usize) -> Self {
         match number % 1000 {
             0 => Self::Loop,
@@ -63,7 +65,8 @@ impl Deed {
         }
     }
 
-    /// Its status and code, and whether its message is parked; of a good one, nothing.
+    /// Returns the status and code of a failure, and true if its message is parked. `None` for a
+    /// good deed.
     fn failure(self) -> Option<(u16, &'static str, bool)> {
         match self {
             Self::Log | Self::Print => None,
@@ -75,7 +78,7 @@ impl Deed {
         }
     }
 
-    /// Asserts that these are its lines, each with something before it.
+    /// Asserts that the lines are those of this deed, each with the prefix `before`.
     fn check_lines(self, lines: &[String], before: &str, mark: &str) {
         let expected: Vec<String> = match self {
             Self::Log => vec![format!("INFO c: {mark}")],
@@ -95,7 +98,7 @@ impl Deed {
     }
 }
 
-/// Invocations whose numbers lie beside each other have nothing in common.
+/// Returns a scattered number, so that neighbouring invocations have nothing in common.
 fn scattered(number: usize) -> usize {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24
 }

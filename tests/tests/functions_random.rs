@@ -1,8 +1,8 @@
-//! Invocations that nobody thought of: what is random in content arrives as it is, and what is damaged gets no success that
-//! it does not deserve.
+//! Random and damaged invocations: random content arrives unchanged, and damaged content gets no
+//! undeserved success.
 //!
-//! Owns what is generated. A second reader, in `tests/fuzz`, says what an invocation deserves. Must not know how the host
-//! reads.
+//! Owns the generated invocations. Must not know how the host parses them. A second parser, in
+//! `tests/fuzz`, decides which result an invocation deserves.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn mirror() -> (App, FunctionsHost) {
     (app, host)
 }
 
-/// Runs a property on many cases, the same in each run.
+/// Checks a property on many cases. Every run has the same cases.
 #[track_caller]
 fn hold<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let persistence = Box::new(FileFailurePersistence::Off);
@@ -55,7 +55,7 @@ fn hold<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> Re
     }
 }
 
-/// The payloads that reached the scorer, by what it gave back.
+/// Returns the payloads that reached the scorer, which it repeats in its answers.
 fn payloads(bound: &Bound) -> Vec<Vec<u8>> {
     let answers: Vec<Vec<u8>> = match &bound.response {
         Some(response) => vec![response.body.clone()],
@@ -76,7 +76,7 @@ fn arrived(function: &str, body: &[u8]) -> Result<Vec<Vec<u8>>, TestCaseError> {
     bound.map(|bound| payloads(&bound)).map_err(|failed| TestCaseError::fail(format!("{failed:?}")))
 }
 
-/// Texts that are JSON now and then, or look like base64, or like metadata.
+/// Generates texts that are sometimes JSON, or look like base64, or like metadata.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -133,7 +133,7 @@ fn any_batch_arrives_in_its_order() {
     });
 }
 
-/// What happens to an envelope on its way here.
+/// A change to an envelope on its way to the host.
 #[derive(Debug, Clone)]
 enum Damage {
     Cut(Index),

@@ -1,6 +1,8 @@
-//! What becomes of blobs and messages whose calls fail: parked, delivered again, and what goes with them.
+//! The settlement of blobs and messages whose invocations fail: parked or delivered again, with
+//! their records.
 //!
-//! Owns settlement, parking, batches and the lines of an invocation. Must not know the forms of values.
+//! Owns settlement, parking, batches and the lines of an invocation. Must not know the forms of
+//! values.
 
 use std::sync::Arc;
 
@@ -72,7 +74,8 @@ fn comes_again(function: &str, body: &[u8], status: u16, code: &str) {
     }
 }
 
-/// Every way in which a call fails: what to ask for, the status and code of the table, and whether it can never be scored.
+/// Returns every way in which a request fails: the body, the status and code, and true if it can
+/// never be scored.
 fn failures() -> Vec<(Value, u16, &'static str, bool)> {
     let fault = |what: &str| json!({"do": what, "code": "told", "message": "as told"});
     vec![
@@ -113,16 +116,16 @@ fn the_last_delivery_parks_whatever_was_wrong() {
     }
     let deed = br#"{"do": "trap"}"#;
     comes_again("parks", &message(deed, 9), 500, "trapped");
-    // What the manifest says of the queue counts.
+    // The delivery count in the manifest's entry for the queue is used.
     comes_again("thrice", &message(deed, 2), 500, "trapped");
     assert_eq!(bound("thrice", &message(deed, 3)).json("park")["attempt"], 3);
-    // Without a place to park, Service Bus keeps it where dead letters go.
+    // Without an output for parked messages, Service Bus dead-letters the message.
     comes_again("bare", &message(deed, 10), 500, "trapped");
 }
 
 #[test]
 fn a_parked_message_says_what_was_wrong_with_what() {
-    // The log is this host's.
+    // The log must be that of this test's host.
     let shared = host();
     let deed = r#"{"do": "reject", "code": "too-young", "message": "applicants are 18", "detail": "for the log"}"#;
     let bound = bound("parks", &message(deed.as_bytes(), 2));
@@ -143,7 +146,7 @@ fn a_parked_message_says_what_was_wrong_with_what() {
     assert_eq!(record, expected);
     assert!(bound.of("output").is_empty());
     assert_eq!(bound.logs, ["too-young applicants are 18"]);
-    // What only an operator may see stands in the log.
+    // Details for operators are only in the log.
     shared.1.wait_for_log("for the log");
 }
 
@@ -164,7 +167,7 @@ fn the_attempt_reaches_the_scorer_and_cannot_be_forged() {
     let seen = bound("parks", &message(deed, 4)).json("output");
     assert_eq!((&seen["attempt"], &seen["source"]), (&json!(4), &json!("service-bus")), "{seen}");
     assert!(seen["deadline_ms"].as_u64().is_some_and(|ms| (1..=600).contains(&ms)), "{seen}");
-    // A sender who says that this is the last delivery does not get its message parked.
+    // A sender that claims the last delivery does not get its message parked.
     let forged = r#"{"do": "trap", "DeliveryCount": 10}"#;
     comes_again("text", &text_message("msg", forged, message_metadata("m-1", 1)), 500, "trapped");
 }
@@ -203,9 +206,9 @@ fn one_message_that_must_come_again_brings_its_batch_with_it() {
     let unavailable = json!({"do": "unavailable", "code": "later", "message": "later"});
     let deeds = [said("a"), unavailable, json!({"do": "reject", "code": "no", "message": "no"})];
     comes_again("batch", &batch(&deeds, &[1, 1, 1]), 503, "later");
-    // Nor can a message without a place to park be left behind.
+    // A message without an output for parked messages must not be left behind either.
     comes_again("bare-batch", &batch(&[said("a"), json!({"do": "nothing known"})], &[1, 1]), 422, "invalid-json");
-    // The last delivery of one is everybody's last chance.
+    // If one message is at its last delivery, the whole batch is settled.
     let bound = bound("batch", &batch(&deeds, &[10, 1, 1]));
     assert_eq!((bound.of("output").len(), bound.of("park").len()), (1, 2), "{bound:?}");
 }
@@ -224,7 +227,7 @@ fn a_blob_is_tried_again_unless_there_is_a_place_for_its_problem() {
     let found = bound("blobs", &blob("blob", reject, metadata.clone()));
     let mut record = found.json("park");
     record["id"].take();
-    // The blob itself stays where it is.
+    // The blob itself stays in its container.
     let expected = json!({
         "problem": {"code": "no", "message": "not this one"}, "id": null, "function": "blobs", "attempt": 1,
         "attributes": {"uri": "https://acct.blob.core.windows.net/in/a.json", "path.blobname": "a"},
@@ -239,10 +242,10 @@ fn an_invocation_carries_its_own_lines_and_no_more_than_an_answer_holds() {
     let printed = json!({"do": "print", "stdout": ["out", "two"], "stderr": ["err"]});
     let logs = bound("parks", &message(printed.to_string().as_bytes(), 1)).logs;
     assert_eq!(logs, ["INFO stdout: out", "INFO stdout: two", "INFO stderr: err"]);
-    // Below the level of the log there is nothing.
+    // Lines below the level of the log are not returned.
     let quiet = json!({"do": "log", "level": "debug", "message": "quiet"});
     assert!(bound("parks", &message(quiet.to_string().as_bytes(), 1)).logs.is_empty());
-    // A panic is a line of its own call.
+    // A panic is a line of its own invocation.
     let panic = json!({"do": "panic", "message": "marked"});
     let logs = bound("parks", &message(panic.to_string().as_bytes(), 10)).logs;
     assert!(logs.iter().any(|line| line.contains("marked")), "{logs:?}");
@@ -292,7 +295,8 @@ fn nothing_is_lost_whatever_happens_to_it() {
     assert_eq!((attempt, bound.of("park").len()), (1, 1));
     assert!(matches!(host.deliver_message("bare", &reject), Delivered::Kept(10)));
 
-    // The good ones of a batch come as often as the bad one, and their answers go out once.
+    // The good messages of a batch are delivered as often as the bad one, but their answers are
+    // sent once.
     let (attempt, bound) = host.deliver_batch("batch", &[good.clone(), trap.clone(), good.clone()]).completed();
     assert_eq!((attempt, bound.of("output").len(), bound.of("park").len()), (10, 2, 1));
     let (attempt, bound) = host.deliver_batch("batch", &[good.clone(), reject.clone()]).completed();

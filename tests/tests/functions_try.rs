@@ -1,6 +1,8 @@
-//! `scorebox invoke --trigger`: the invocation that the Functions host would send, tried without it.
+//! `scorebox invoke --trigger`: the invocation that the Functions host would send, without that
+//! host.
 //!
-//! Owns the agreement of what the command writes with what the host's double writes. Must not know sockets.
+//! Owns the agreement between the command's envelopes and those of the fake Functions host. Must
+//! not know sockets.
 
 use std::path::Path;
 
@@ -34,7 +36,7 @@ fn app(program: &str, host: Value) -> App {
     app
 }
 
-/// Runs in the app's folder, as a user would.
+/// Runs `scorebox invoke` in the app's folder, as a user would.
 fn invoke(app: &Path, arguments: &[&str]) -> Finished {
     run::finish(scorebox("invoke", app).current_dir(app).args(arguments), b"")
 }
@@ -66,7 +68,7 @@ fn blobs_messages_and_requests_are_tried() {
 
     let wrapped = invoke(&app, &["--trigger", "http", "--function", "wrapped", "in/bad.json"]).ended(0).json();
     assert_eq!(wrapped["Outputs"]["res"]["statusCode"], 422, "{wrapped}");
-    // Sent on as it is: no envelope, and the status is the answer's own.
+    // The request is forwarded without an envelope, so the status is the answer's own.
     let plain = invoke(&app, &["--trigger", "http", "--function", "plain", "in/a.json"]).ended(0).json();
     assert_eq!(plain["source"], "http", "{plain}");
     invoke(&app, &["--trigger", "http", "--function", "plain", "in/bad.json"]).ended(20);
@@ -89,7 +91,7 @@ fn a_printed_envelope_is_one_that_the_handler_takes() {
         let bound = bound.unwrap_or_else(|failed| panic!("{function}: {failed:?}: {envelope}"));
         assert!(bound.response.is_none_or(|response| response.status == 200), "{function}: {envelope}");
     }
-    // Text messages write over their metadata, here as there.
+    // Text messages overwrite their metadata here, too.
     let printed =
         invoke(&app, &["--trigger", "service-bus", "--function", "text", "--print-envelope", "in/forged.json"]);
     assert_eq!(printed.ended(0).json()["Metadata"]["MessageId"], "\"forged\"");

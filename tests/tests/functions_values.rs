@@ -1,7 +1,8 @@
-//! The envelopes of the Functions host, byte by byte: what each hands to the scorer, and how it is answered.
+//! The envelopes of the Functions host, byte by byte: the scorer's input for each, and the answer.
 //!
-//! Owns the golden envelopes in `tests/data/envelopes`, one for each row of what the host's source writes: the forms of
-//! values, requests, blobs, messages, batches and their metadata. Must not know what becomes of failures.
+//! Owns the golden envelopes in `tests/data/envelopes`, one for each row of what the host's source
+//! writes: the forms of values, requests, blobs, messages, batches and their metadata. Must not
+//! know how failures are settled.
 
 use scorebox_tests::app::App;
 use scorebox_tests::functions::FunctionsHost;
@@ -50,7 +51,7 @@ fn invoke(function: &str, name: &str) -> Bound {
     shared.1.invoke(function, &golden(name)).unwrap_or_else(|failed| panic!("{name}: {failed:?}\n{}", shared.1.log()))
 }
 
-/// What the scorer says that it was given.
+/// Returns the answer in which the scorer repeats this input.
 fn seen(source: &str, content_type: &str, body: &[u8], attempt: u32, attributes: &[(&str, &str)]) -> Value {
     json!({
         "body": body, "content_type": content_type, "source": source, "attempt": attempt, "attributes": attributes,
@@ -79,7 +80,7 @@ fn check_message(
     assert_eq!(bound.logs.len(), 0, "{name}");
 }
 
-/// The unlabelled is bytes, as over HTTP.
+/// Content type of content without a label, as over HTTP.
 const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 
@@ -119,7 +120,7 @@ fn text_messages_are_unwrapped_once() {
         check_message(function, "message-number", OCTETS, b"42", 1, &[]);
         check_message(function, "message-like-base64", OCTETS, b"dGVzdA==", 1, &[]);
         check_message(function, "message-replaced", OCTETS, "caf\u{fffd}".as_bytes(), 1, &[]);
-        // As the documentation of the host shows them.
+        // The documentation of the host shows values in this form.
         check_message(function, "message-unwrapped", OCTETS, b"hello", 1, &[]);
         check_message(function, "message-unwrapped-object", OCTETS, b"{\"a\":1}", 1, &[]);
     }
@@ -189,7 +190,8 @@ fn batches_are_told_apart_with_their_metadata() {
     let bodies: [&[u8]; 3] = [b"{\"a\":1}", b"text", b"42"];
     check_batch("many", "batch-json", &bodies.map(|body| message(OCTETS, body, 1, &[])));
 
-    // Arrays of another length would give a message the metadata of its neighbour.
+    // Metadata arrays of another length are ignored, because they would give a message the metadata
+    // of its neighbour.
     let bodies: [&[u8]; 2] = [b"a", b"b"];
     check_batch("many-text", "batch-short-arrays", &bodies.map(|body| message(OCTETS, body, 1, &[])));
 }
@@ -237,7 +239,7 @@ fn ids_of_a_request_come_back() {
     let headers = invoke("request", "request-ids").response.expect("it is an HTTP function").headers;
     assert_eq!((&headers["x-request-id"], &headers["x-ms-client-request-id"]), (&json!("r-1"), &json!("c-1")));
     let headers = invoke("request", "request").response.expect("it is an HTTP function").headers;
-    // The invocation's own.
+    // This is the id of the invocation.
     let id = headers["x-request-id"].as_str().unwrap_or_default();
     assert!(id.starts_with("00000000-0000-4000-8000-"), "{headers:?}");
 }
@@ -311,7 +313,8 @@ fn what_is_no_invocation_fails_and_says_why_in_the_log() {
         other => panic!("{other:?}"),
     }
     host.wait_for_log("`Data` has no `blob`, the trigger of blob");
-    // Whatever came, it still works, and nothing of it is an error of the handler's own.
+    // After every one of these bodies the handler still works, and none of them counts as an error
+    // of the handler.
     invoke("blob", "blob");
     assert_eq!(host.stderr(), "");
 }

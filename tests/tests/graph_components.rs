@@ -1,6 +1,7 @@
-//! Components that call graphs: by wasi:nn, by the contract's `graphs`, and out of an image.
+//! Components that call graphs: through wasi:nn, through the contract's `graphs`, and out of an
+//! image.
 //!
-//! Owns what such a component gets, and each refusal. Must not know how an engine computes.
+//! Owns the results of such calls, and each refusal. Must not know how an engine computes.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +15,7 @@ use scorebox_tests::packaging::{documents, package, package_with_engine, package
 use scorebox_tests::{onnx, place, run};
 use serde_json::{Value, json};
 
-/// The models of digits, with the names of what each gives.
+/// Models of digits, with their files and the names of their outputs.
 const MODELS: [(&str, &str, [&str; 2]); 5] = [
     ("logreg", "logreg", ["label", "probabilities"]),
     ("logreg-ovr", "logreg-ovr", ["label", "probabilities"]),
@@ -23,7 +24,7 @@ const MODELS: [(&str, &str, [&str; 2]); 5] = [
     ("mlp", "mlp", ["label", "probabilities"]),
 ];
 
-/// A program's app whose model is these graphs.
+/// Returns an app of a program whose model is these graphs.
 fn app(program: &str, graphs: &[(&str, Vec<u8>)], manifest: &str) -> App {
     let app = App::with(program, &format!("model = \"model\"\n{manifest}"));
     for (name, bytes) in graphs {
@@ -90,7 +91,8 @@ fn a_picture_is_read_by_a_component_around_a_graph() {
     }
 }
 
-/// A host of the program `grapher`, with every graph that these tests use, and its folder.
+/// Starts a host of the program `grapher`, with every graph that these tests use. Returns the host
+/// and its app.
 fn grapher(manifest: &str) -> (Host, App) {
     let graphs = [
         ("counting", onnx::counting()),
@@ -106,13 +108,13 @@ fn grapher(manifest: &str) -> (Host, App) {
     (Host::start(&app), app)
 }
 
-/// Sends one operation.
+/// Sends one operation and returns the response.
 #[track_caller]
 fn send(host: &Host, op: Value) -> Answer {
     host.score(&json!({ "ops": [op] }))
 }
 
-/// What it gives.
+/// Sends one operation and returns its result.
 #[track_caller]
 fn op(host: &Host, op: Value) -> Value {
     send(host, op).expect(200).json()[0].take()
@@ -158,7 +160,7 @@ fn every_type_passes_by_graphs_and_what_wasi_nn_carries_by_it() {
     let x = json!({ "name": "x", "dimensions": [1, 2], "ty": "fp32", "floats": [1.5, -2.0] });
     let judged = infer("judging", json!([x]));
     assert_eq!(judged["ok"], json!([["y", [[1, 2], "TensorType::Fp32", [1.5, -2.0]]]]), "what has no type is left out");
-    // A single value is `[1]` there.
+    // A single value has the dimensions `[1]` in wasi:nn.
     let n = json!({ "name": "n", "dimensions": [1], "ty": "i64", "bytes": [2, 0, 0, 0, 0, 0, 0, 0] });
     let one = json!({ "name": "x", "dimensions": [1], "ty": "fp32", "floats": [1.0] });
     assert_eq!(infer("counting", json!([one, n]))["ok"], json!([["y", [[1], "TensorType::Fp32", [3.0]]]]));
@@ -230,7 +232,7 @@ fn misuse_is_answered() {
     check(n(-1), "failed", "");
     check(n(5 << 20), "too-large", "16777216");
 
-    // The instance is as good as before; then as a new one.
+    // The instance works as before. After the second error there is a new instance.
     assert_eq!(op(&host, n(2))["ok"], json!([["y", [2], [0.0, 0.0]]]));
     assert_eq!(op(&host, json!({ "op": "nn-make", "count": 20, "bytes": 4 << 20 })), json!({ "ok": 20 }));
     send(&host, json!({ "op": "nn-hold", "count": 5, "bytes": 4 << 20 })).expect_error(
@@ -261,7 +263,7 @@ fn a_run_ends_at_the_deadline_of_its_call_and_gives_its_place_back() {
         let started = Instant::now();
         send(&host, endless).expect_error(504, "timed-out", &["500 ms"]);
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-        // There is one place: the engine has heard that it is to stop.
+        // There is one place for runs. It is free only because the engine stopped.
         assert_eq!(op(&host, steps(3))["ok"], json!([["y", [1], [4.0]]]));
     }
 }
@@ -293,7 +295,8 @@ fn init_calls_no_graph_where_an_image_is_built_and_may_at_each_start() {
 
 #[test]
 fn graphs_are_loaded_for_who_calls_them_and_refused_where_nothing_runs_them() {
-    // Side files, to a component that calls none: a host without an engine serves it, whatever they hold.
+    // These files belong to a component that calls no graphs. A host without an engine serves it,
+    // whatever the files contain.
     let output = tempfile::tempdir().unwrap();
     let place = output.path().join("app");
     build(app("weights", &[("broken", b"no graph".to_vec())], "").path(), &place).ended(0);

@@ -1,6 +1,6 @@
-//! Graphs that are served themselves, without any code: through the server, without it, and out of an image.
+//! Graphs that are served without any code: through the server, without it, and out of an image.
 //!
-//! Owns what such a scorer answers, and each refusal. Must not know how an engine computes.
+//! Owns the answers of such a scorer, and each refusal. Must not know how an engine computes.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ use scorebox_tests::registry::Registry;
 use scorebox_tests::{onnx, place, require, run, skip};
 use serde_json::{Value, json};
 
-/// Digits by `model`, in one call, with the names of its outputs.
+/// Asserts that the answer has the predictions of `model` for all digits, in these outputs.
 #[track_caller]
 fn check(model: &str, answer: &Value, [label, probabilities]: [&str; 2]) {
     let list = |name: &str| answer[name].as_array().unwrap_or_else(|| panic!("no {name} in {answer}"));
@@ -36,7 +36,7 @@ fn scores_as_scikit_learn(model: &str, file: &str, outputs: [&str; 2]) {
     let host = Host::start(&app);
     check(model, &host.score(&all_digits()).expect(200).json(), outputs);
     for digit in sample() {
-        // The usual name of a single input does too.
+        // The usual name of a single input works, too.
         let answer = host.score(&json!({ "data": [digit.row()] })).expect(200).json();
         digit.check_by(model, &answer[outputs[0]][0], &answer[outputs[1]][0]);
     }
@@ -109,7 +109,8 @@ fn texts_and_booleans_pass() {
     flagging.score(&json!({ "x": [[1, 0]] })).expect_error(400, "not-conforming", &["bool"]);
 }
 
-/// Element types by their numbers in the format, their datatypes in the protocol, and two elements each.
+/// Checks that two numbers of each element type pass. Each case has the type's number in ONNX and
+/// its name in the protocol.
 #[test]
 fn every_number_passes_unchanged() {
     let cases: [(u64, &str, Value); 11] = [
@@ -144,7 +145,7 @@ fn a_run_ends_at_its_deadline_and_gives_its_place_back() {
     let started = Instant::now();
     steps(1 << 40).expect_error(504, "timed-out", &["500 ms"]);
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    // There is one place: the engine has heard that it is to stop.
+    // There is one place for runs. It is free only because the engine stopped.
     assert_eq!(steps(4).expect(200).json(), json!([5.0]));
 }
 
@@ -202,7 +203,7 @@ fn what_cannot_be_served_is_refused_with_its_fix() {
     let neither = served("");
     neither.write("scorebox.toml", b"[scorer]\nname = \"x\"\n");
     check(&neither, 3, &["neither `scorer.component` nor `scorer.model`", "model = "]);
-    // A host without an engine says so.
+    // A host without an engine reports that.
     let mut command = Command::new(place::image_host());
     command.env_clear().args(["check", "--app"]).arg(app.path());
     run::finish(&mut command, b"").ended(5).said(&["no engine for graphs", "fix:"]);
@@ -222,7 +223,7 @@ fn damaged_files_end_in_an_error_or_answer_all_the_same() {
     for part in 1..12 {
         check(&whole[..whole.len() * part / 12]).ended(5).said(&["m.onnx", "fix:"]);
     }
-    // Nearly all of the file is weights, whose bits may be any; its structure is at both ends.
+    // Nearly all of the file is weights, in which any bit is valid. Its structure is at both ends.
     let ends = (0..300).step_by(6).chain(whole.len() - 300..whole.len());
     for (index, place) in ends.step_by(5).enumerate() {
         let mut changed = whole.clone();

@@ -1,7 +1,8 @@
-//! Calls of host functions with millions of items or bytes: refused at the entrance, with the bound, and cheap for the host.
+//! Host functions that are called with millions of items or bytes: refused at once, with the limit,
+//! at little cost.
 //!
-//! Owns what a scorer may bring to one host function. What a command may ask of a Redis server stands in
-//! `redis_bounds.rs`.
+//! Owns the limits of a single host function. Must not know the limits of commands to a Redis
+//! server: those are in `redis_bounds.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use serde_json::json;
 
 static FLOODER: Shared<Host> = Shared::new();
 
-/// Enough for what the scorer builds in its own memory.
+/// Settings with enough memory for the data that the scorer builds itself.
 const MANIFEST: &str = "[stores.default]\ncommands = [\"@all\"]\n[limits]\ndeadline = \"60s\"\nmemory = \"1GiB\"\n\
                         instances = 1\n";
 
@@ -20,7 +21,7 @@ fn flooder() -> Host {
     Host::start(&App::with("flooder", MANIFEST))
 }
 
-/// What a deed is answered with.
+/// Returns the error text of a deed, or an empty text.
 #[track_caller]
 fn told(deed: &str, count: usize) -> String {
     let host = FLOODER.get(flooder);
@@ -28,7 +29,7 @@ fn told(deed: &str, count: usize) -> String {
     answer["error"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A deed that ends the instance; the next call has another one.
+/// Asserts that a deed ends the instance, and that the next request gets another instance.
 #[track_caller]
 fn traps(deed: &str, count: usize, part: &str) {
     let host = FLOODER.get(flooder);
@@ -55,7 +56,8 @@ fn five_million_keys_take_neither_the_host_s_memory_nor_its_time() {
     let flood = || host.score(&json!({"do": "delete-many", "count": 5_000_000}));
     let text = flood().expect(200).text();
     assert!(text.contains("at most 4096 items"), "{text}");
-    // The scorer's own list is in its memory by now, so what the second call adds is the host's.
+    // The scorer's own list is in its memory by now, so any growth in the second request is the
+    // host's.
     let before = peak_bytes(host.pid());
     let start = Instant::now();
     flood().expect(200);
@@ -105,7 +107,7 @@ fn arguments_of_more_than_128_mib_end_the_scorer_with_the_reason() {
     traps("set-many", 5_000_000, "134217728 bytes to one host function");
 }
 
-/// The most that a process ever held, in bytes.
+/// Returns the peak memory of a process, in bytes.
 fn peak_bytes(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says so");

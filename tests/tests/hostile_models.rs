@@ -1,9 +1,10 @@
-//! A thousand damaged models: each is refused in words, or proven to answer as before.
+//! A thousand damaged models: each is refused with a message, or proven to give the right answers.
 //!
-//! Owns how many there are of each form, and what may become of one: never a crash of the program that a packager waits for,
-//! never more time than it was given. ONNX files pass through what `package` runs, a host's `check` with the scorer's sample,
-//! which tries them in a process of its own; safetensors files through the same `check` of a component that reads them;
-//! NumPy's through `convert`. Must not know how a form is read.
+//! Owns the number of files of each form, and the allowed outcomes: no crash of the program that a
+//! packager waits for, and no overrun of the time limit. ONNX files are checked as in `package`: by
+//! a host's `check` with the scorer's sample, which tries them in a process of its own. Safetensors
+//! files go through the same `check` of a component that reads them. NumPy's files go through
+//! `convert`. Must not know how a form is read.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +25,8 @@ use scorebox_tests::zip_file::{self, Member};
 use scorebox_tests::{bytes, numpy, onnx, place, safetensors, wait};
 use serde_json::{Value, json};
 
-/// How many files of each form are damaged; with those made on purpose they are more than a thousand.
+/// Number of damaged files of each form. Together with the files made on purpose they are more than
+/// a thousand.
 const FILES: [(&str, usize); 11] = [
     ("logreg", 140),
     ("logreg-ovr", 70),
@@ -39,12 +41,12 @@ const FILES: [(&str, usize); 11] = [
     ("npy", 120),
 ];
 
-/// What a graph is given; a network takes some hundredths of it.
+/// Time limit for loading a graph. A network needs some hundredths of it.
 const INIT_DEADLINE: Duration = Duration::from_secs(8);
-/// What starting two processes takes beside it on a busy machine.
+/// Additional time for starting two processes on a busy machine.
 const STARTING: Duration = Duration::from_secs(60);
 
-/// What became of the files of one form.
+/// Numbers of outcomes for the files of one form.
 #[derive(Debug, Default)]
 struct Ends(Mutex<BTreeMap<&'static str, usize>>);
 
@@ -54,10 +56,10 @@ impl Ends {
     }
 }
 
-/// Whose files are tried: tests run side by side, and what is measured here is time.
+/// Lock that lets one form at a time be tried: tests run in parallel, and these tests measure time.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Tries so many files, two at a time; `one` is given the number of each.
+/// Tries the listed number of files of a form, two at a time. `one` gets the number of each file.
 fn each(form: &str, one: impl Fn(usize, &Ends) + Sync) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, count) = FILES.into_iter().find(|(name, _)| *name == form).expect("the form is listed");
@@ -81,7 +83,8 @@ fn they_are_a_thousand() {
     assert!(FILES.iter().map(|(_, count)| count).sum::<usize>() >= 1000);
 }
 
-/// Where the lengths, names and types of a file stand. Nearly all of a large one is weights; of a forest, it is trees.
+/// Returns the ranges with lengths, names and types. Nearly all of a large file is weights, or
+/// trees for a forest.
 fn structure(form: &str, whole: &[u8]) -> Vec<Range<usize>> {
     let all = 0..whole.len();
     match form {
@@ -91,7 +94,7 @@ fn structure(form: &str, whole: &[u8]) -> Vec<Range<usize>> {
     }
 }
 
-/// An app whose model is a graph, and a sample with what the graph answers while it is whole.
+/// Returns an app whose model is a graph, with a sample of the whole graph's answers.
 fn graph_app(whole: &[u8], inputs: &Value) -> App {
     let limits =
         format!("[limits]\ninit_deadline = \"{}s\"\n[package]\nsample = \"sample.json\"\n", INIT_DEADLINE.as_secs());
@@ -101,7 +104,7 @@ fn graph_app(whole: &[u8], inputs: &Value) -> App {
     app
 }
 
-/// What `package` runs on its staged folder.
+/// Runs the check that `package` runs on its staged folder.
 fn check(app: &App) -> Finished {
     let started = Instant::now();
     let sample = app.path().join("sample.json");
@@ -115,7 +118,7 @@ fn check(app: &App) -> Finished {
     finished
 }
 
-/// Which of its ends a refusal tells of, in words that name the file and say what to do.
+/// Returns the outcome that a refusal reports. The message must name the file and contain a fix.
 #[track_caller]
 fn refusal(finished: &Finished, file: &str, what: &str) -> &'static str {
     let said = &finished.stderr;
@@ -129,9 +132,9 @@ fn refusal(finished: &Finished, file: &str, what: &str) -> &'static str {
     ends.iter().find(|(part, _)| said.contains(part)).map_or("refused", |(_, end)| end)
 }
 
-/// Damages a graph so often as is listed.
+/// Damages a graph as often as is listed, and checks the outcomes.
 fn damage_graph(form: &str, whole: &[u8], inputs: &Value) {
-    // Each of the two that work at a time has a folder of its own.
+    // Each of the two threads has an app folder of its own.
     let apps = [graph_app(whole, inputs), graph_app(whole, inputs)].map(Mutex::new);
     check(&apps[0].lock().unwrap()).ended(0);
     let expected: Value =
@@ -149,7 +152,7 @@ fn damage_graph(form: &str, whole: &[u8], inputs: &Value) {
             Some(0) if bytes == whole => ends.count("unchanged"),
             Some(0) => {
                 ends.count("proven equal");
-                // By another way than the sample's own.
+                // Some files are also checked in another way than by the sample.
                 if index % 8 == 0 {
                     let answer = invoke(&app, "application/json", inputs.to_string().as_bytes()).ended(0).json();
                     is_near(&answer, &expected["outputs"], &what);
@@ -241,7 +244,7 @@ fn weights_outside_of_the_models_folder_are_not_read() {
     }
 }
 
-/// The packager's own words and exit code for each end that a graph's trial has.
+/// Checks the packager's own message and exit code for each outcome of a trial.
 #[test]
 fn the_packager_tells_how_a_trial_ended_and_stays_alive() {
     let package = |app: &App| {
@@ -278,7 +281,7 @@ fn the_packager_tells_how_a_trial_ended_and_stays_alive() {
     }
 }
 
-/// The process that tries a file, for the `check` that started it.
+/// Returns the process that tries a file, started by this `check`.
 fn trial_of(check: &Child) -> Pid {
     let path = format!("/proc/{0}/task/{0}/children", check.id());
     wait::until("a trial", || {
@@ -294,7 +297,8 @@ fn a_crash_is_told_and_no_trial_outlives_the_one_who_waits() {
     for signal in [Signal::SEGV, Signal::ABORT] {
         let mut check = start();
         let trial = rustix::process::pidfd_open(trial_of(&check), PidfdFlags::empty()).unwrap();
-        // Rust's own handler takes the first SEGV that no fault repeats for a full stack that was not, and lets it pass.
+        // Rust's own SEGV handler returns from the first signal, because a real fault would repeat.
+        // A signal that was sent does not repeat, so it is sent again.
         wait::until("the end", || {
             let _ = rustix::process::pidfd_send_signal(&trial, signal);
             check.try_wait().unwrap()
@@ -310,13 +314,14 @@ fn a_crash_is_told_and_no_trial_outlives_the_one_who_waits() {
     let trial = trial_of(&check);
     check.kill().unwrap();
     check.wait().unwrap();
-    // Whoever inherits it may take its time to notice.
+    // The process that inherits the trial may take a moment to notice its end.
     let stat = format!("/proc/{}/stat", trial.as_raw_nonzero());
     let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
     wait::until("the trial's end", || (!runs()).then_some(()));
 }
 
-/// The program `weights` with a model of several types, and a sample that reads all of it.
+/// Returns an app of the program `weights` with a model of several types, and a sample that reads
+/// all of it.
 fn reading(model: &str, bytes: &[u8]) -> App {
     let app = App::with("weights", "model = \"model\"\nsnapshot = false\n[package]\nsample = \"sample.json\"\n");
     app.write(model, bytes);
@@ -361,7 +366,7 @@ fn damaged_tensors() {
     });
 }
 
-/// Converts a file in little address space, and gives the written file where there is one.
+/// Converts a file in little address space. Returns the written file too, if there is one.
 fn convert(file: &Path, output: &Path) -> (Finished, Option<Vec<u8>>) {
     let started = Instant::now();
     let mut command = Command::new("sh");
@@ -397,7 +402,7 @@ fn damaged_archives_of_arrays() {
         let file = folder.path().join(format!("damaged-{index}.npz"));
         std::fs::write(&file, &damaged).unwrap();
         match convert(&file, &folder.path().join(index.to_string())) {
-            // An archive has checksums: what passes is what it was.
+            // An archive has checksums, so a file that passes is unchanged.
             (_, Some(written)) => {
                 assert!(written == expected[index % 2], "{index}, {what}: other tensors");
                 ends.count("proven equal");
@@ -427,13 +432,14 @@ fn damaged_arrays() {
         std::fs::write(&file, &damaged).unwrap();
         match convert(&file, &folder.path().join(index.to_string())) {
             (_, Some(written)) if written == expected => ends.count("proven equal"),
-            // An array has no checksum, and other numbers are numbers: the scorer's sample tells them.
+            // An array has no checksum, and other numbers are valid numbers. Only the scorer's
+            // sample finds the difference.
             (_, Some(written)) => {
                 let app = app.lock().unwrap();
                 app.write("model/m.safetensors", &written);
                 let finished = check(&app);
                 match finished.status.code() {
-                    // A bit of a double that no float shows.
+                    // The changed bit of a double does not show in a float.
                     Some(0) => ends.count("proven equal"),
                     Some(4) => ends.count(refusal(&finished, "sample.json", &what)),
                     _ => panic!("{index}, {what}: {finished:?}"),

@@ -1,6 +1,7 @@
-//! `cargo xtask inspect`: what is attached to an image, and that nothing of it can be altered unseen.
+//! `cargo xtask inspect`: the documents that are attached to an image, and the detection of every
+//! alteration.
 //!
-//! Owns what is altered. Must not know how it is found.
+//! Owns the alterations. Must not know how they are found.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,7 @@ use scorebox_tests::{place, require};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// A key pair made for one test: the files of the private and the public key.
+/// Creates a key pair for one test, and returns the files of the private and the public key.
 fn keys(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (private, public) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.pub")));
     let mut make = run::tool("openssl");
@@ -32,7 +33,7 @@ fn inspect(image: &str, key: Option<&Path>) -> Finished {
     run::finish(&mut command, b"")
 }
 
-/// What was found wrong.
+/// Returns the names of the checks that are wrong.
 fn wrong(report: &Value) -> Vec<&str> {
     let checks = report["checks"].as_array().expect("checks").iter();
     checks.filter(|check| check["verdict"] == "wrong").filter_map(|check| check["what"].as_str()).collect()
@@ -65,11 +66,11 @@ fn an_image_carries_its_parts_its_making_and_a_signature() {
     for what in ["sbom agrees with the files", "provenance names the sbom", "signature of the image"] {
         assert!(checks.iter().any(|check| check["what"] == what), "{what}");
     }
-    // By tag, and without the key, it is found and read as well.
+    // The image is also found by its tag, and read without the key.
     let tagged = format!("{}/digits:1.0.0", registry.name);
     assert_eq!(inspect(&tagged, None).ended(0).json()["digest"], image["digest"]);
 
-    // The same once more changes nothing and sends nothing: only questions.
+    // A repeated push changes nothing and sends nothing. It only asks which blobs exist.
     let before = registry.log.text().lines().count();
     let again = packaged(push(&mut package(project.path(), &layout), &registry, &private));
     assert_eq!(again["attachments"], image["attachments"]);
@@ -89,7 +90,7 @@ fn signatures_of_two_keys_stand_beside_each_other() {
     let layout = dir.path().join("layout");
     let keys = ["one", "two"].map(|name| keys(dir.path(), name));
     let mut reference = String::new();
-    // The first once more, too: it is there, and nothing is added.
+    // The first key signs twice. Its signature exists already, so nothing is added.
     for (private, _) in keys.iter().chain(&keys[..1]) {
         let image = packaged(push(&mut package(project.path(), &layout), &registry, private));
         reference = image["reference"].as_str().expect("a reference").to_owned();
@@ -209,13 +210,15 @@ fn a_flipped_byte_is_named_wherever_it_is() {
             let report = refused.json();
             let wrong = wrong(&report);
             assert!(wrong.contains(&name.as_str()), "{name}: {}", refused.stdout);
-            // A layer is named alone; without the configuration nothing says any more what labels and layers are.
+            // For a damaged layer only that layer is reported. Without the configuration, labels
+            // and layers cannot be checked.
             assert!(wrong.len() == 1 || name == "config", "{name}: {wrong:?}");
         }
         std::fs::write(&path, &good).expect("a file");
         seen += 1;
     }
-    // Layers, configuration, manifest; of each of three artifacts manifest and content, and two configurations.
+    // There are the layers, the configuration and the manifest. Three artifacts add a manifest and
+    // a content each, and two configurations.
     assert_eq!(seen, 5 + 1 + 6 + 2);
     inspect(&layout.display().to_string(), Some(&public)).ended(0);
 }
@@ -285,7 +288,7 @@ fn a_label_that_lies_is_named_though_every_digest_fits() {
         let report = refused.json();
         let wrong = wrong(&report);
         assert!(wrong.contains(&format!("label {label}").as_str()), "{label}: {}", refused.stdout);
-        // What was attached is about another image, and nobody vouches for this one.
+        // The attached documents are about another image, and this one has no signature.
         assert!(wrong.contains(&"sbom refers to the image") && wrong.contains(&"signature"), "{wrong:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! The host's life: while it loads, under load, and when it is told to stop; and the life of an instance.
+//! The lifecycle of the host: while it loads, under load, and when it stops; and the lifecycle of
+//! an instance.
 //!
 //! Owns readiness, saturation, draining, warm state and request ids. Must not know any model.
 
@@ -13,21 +14,23 @@ use scorebox_tests::redis::free_port;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
-/// One call at a time, and none that waits.
+/// Starts a host that runs one request at a time, without a queue.
 fn single() -> Host {
     Host::start(&App::with("wayward", "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\nlame_duck = \"0\"\n"))
 }
 
-/// Calls until there is a place.
+/// Sends a request until there is a place for it.
 #[track_caller]
 fn score(host: &Host, deed: &Value) -> Answer {
     wait::until("a place", || Some(host.score(deed)).filter(|answer| answer.status != 503))
 }
 
-/// Runs a call of this length, and something else as soon as it runs. Nobody else may use the host.
+/// Sends a request of this length, and runs `other` as soon as it is computed. The host must not be
+/// used by other threads.
 fn during<T>(host: &Host, ms: u64, other: impl FnOnce() -> T) -> (Answer, T) {
     thread::scope(|scope| {
-        // The look below may take the one place just when the call comes.
+        // The probe below may take the only place just when the request arrives, so the request is
+        // repeated.
         let call = scope.spawn(|| score(host, &json!({"do": "sleep", "ms": ms})));
         wait::until("the call to run", || {
             (host.score(&json!({"do": "config", "name": "x"})).status == 503).then_some(())
@@ -46,7 +49,7 @@ fn it_answers_while_the_scorer_loads() {
         assert_eq!(live.text(), "Healthy");
         assert_eq!(host.get("/readyz").status, 503);
     }
-    // Told to stop meanwhile, it does, and does not wait for `init`.
+    // A stop at this time must not wait for `init`.
     let start = Instant::now();
     host.terminate();
     assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
@@ -55,7 +58,7 @@ fn it_answers_while_the_scorer_loads() {
 
 #[test]
 fn it_becomes_ready_and_early_calls_wait_for_that() {
-    // It listens before it has read the folder, which must not be gone by then.
+    // The host listens before it reads the folder, so the folder must exist until it is ready.
     let app = App::of("wayward");
     let host = Host::launch(&app, &["--port", "0"], &[]);
     host.score(&json!({"do": "count"})).expect(200);
@@ -87,7 +90,7 @@ fn a_stop_does_not_wait_for_ever() {
     let body = r#"{"do": "loop"}"#;
     let head = format!("POST /score HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     std::io::Write::write_all(&mut call, head.as_bytes()).unwrap();
-    // An idle connection must not hold it up either.
+    // An idle connection must not delay the end either.
     let _idle = TcpStream::connect(&host.address).unwrap();
     host.get("/").expect(200);
     let start = Instant::now();
@@ -114,7 +117,8 @@ fn the_functions_host_chooses_the_port() {
 fn one_call_too_many_is_told_to_come_back() {
     let host = single();
     let (answer, refused) = during(&host, 4000, || host.score(&json!({"do": "count"})));
-    // `during` saw a refusal before; this one shows its form, unless the call is over by now.
+    // `during` saw a refusal before. This request shows its form, unless the first request has
+    // ended by now.
     refused.expect_error(503, "saturated", &["busy"]);
     answer.expect(200);
     score(&host, &json!({"do": "count"})).expect(200);
@@ -129,7 +133,7 @@ fn calls_that_may_wait_do_and_the_deadline_counts_that() {
         calls.into_iter().map(|call| call.join().expect("the call returns")).collect::<Vec<_>>()
     });
     statuses.sort_unstable();
-    // One runs, two wait of which none is done in time, one is refused.
+    // One request runs, two wait and are not done in time, and one is refused.
     assert_eq!(statuses, [200, 503, 504, 504]);
     score(&host, &json!({"do": "count"})).expect(200);
 }
@@ -152,7 +156,7 @@ fn state_survives_on_a_warm_instance_and_ends_with_it() {
     let first = count();
     assert_eq!(first, 1);
     assert_eq!(count(), 2);
-    // What a scorer answers in good order does not end it, whatever it says.
+    // Any orderly answer keeps the instance alive, errors included.
     let reject = json!({"do": "reject", "code": "no", "message": "no"});
     host.score(&reject).expect(422);
     host.post("application/json", "no deed").expect(422);

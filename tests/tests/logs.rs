@@ -1,8 +1,7 @@
-//! The log as its readers have it: whole lines of bounded length, whatever a scorer or a caller writes, and no reader of it
-//! can stop the host.
+//! The log as its readers get it: whole lines of bounded length, and no reader can stop the host.
 //!
-//! Owns the bounds of one call's lines, what is escaped, and what becomes of lines that nobody takes. What callers are told
-//! stands in `echoes.rs`.
+//! Owns the limits of one request's lines, the escaping, and the dropping of lines that are not
+//! read. Must not know the texts of responses: those are in `echoes.rs`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Stdio};
@@ -17,16 +16,16 @@ use scorebox_tests::http::{self, Body};
 use scorebox_tests::{run, wait};
 use serde_json::{Value, json};
 
-/// What one call may write: the bound, and the lines of the host around it.
+/// Largest size of the lines of one request, in bytes: the limit, and the lines that the host adds.
 const CALL_BYTES: usize = (1 << 20) + (16 << 10);
 
-/// What a server that is told to stop may take where nothing is in flight, on a busy machine.
+/// Time for the end of a server without requests, on a busy machine.
 const END: Duration = Duration::from_secs(20);
 
-/// Characters that act on a terminal, end a line, or hide others.
+/// Characters that control a terminal, end a line, or hide other characters.
 const EVIL: &str = "a\nWARN forged: b\r\u{1b}[2J\u{9b}31m\u{85}\u{2028}\u{202e}\u{feff}c";
 
-/// True for what must not reach a terminal.
+/// Returns true for characters that must not reach a terminal.
 fn is_evil(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{202e}' | '\u{feff}')
 }
@@ -35,10 +34,10 @@ fn talk(way: &str, times: u32, text: &str, length: usize) -> Value {
     json!({"way": way, "times": times, "text": text, "length": length})
 }
 
-/// A host whose standard output is read by the test alone.
+/// A host whose standard output is read only by the test.
 struct Unread {
     child: Child,
-    /// None: it was closed.
+    /// Standard output of the host. `None` after it was closed.
     stdout: Option<BufReader<ChildStdout>>,
     address: String,
 }
@@ -74,7 +73,7 @@ impl Unread {
         answer.expect("it answers").expect(200);
     }
 
-    /// Asks the host to end, and returns how it did.
+    /// Sends SIGTERM to the host, and returns its exit code.
     fn stop(&mut self) -> Option<i32> {
         let asked = Instant::now();
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -94,12 +93,12 @@ impl Drop for Unread {
 #[test]
 fn a_host_whose_log_nobody_reads_answers_every_call_and_ends_when_told() {
     let mut host = Unread::start(&App::of("wayward"), "debug");
-    // Ten times as many lines as a pipe holds.
+    // This is ten times as many lines as a pipe holds.
     for _ in 0..3000 {
         host.score(&json!({"do": "count"}));
     }
     assert_eq!(host.stop(), Some(0));
-    // What was in the pipe is whole.
+    // The lines that were in the pipe are whole.
     let mut rest = String::new();
     host.stdout.as_mut().expect("it is open").read_to_string(&mut rest).expect("lines are text");
     assert!(rest.ends_with('\n') && rest.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
@@ -112,7 +111,8 @@ fn lines_that_nobody_takes_are_dropped_and_counted_and_the_count_is_said() {
     for _ in 0..calls {
         host.score(&talk("log", lines, "x", 800));
     }
-    // A reader that comes late finds whole lines, the count of those that it missed, and what is logged from then on.
+    // A late reader finds whole lines, the count of the lines that it missed, and the lines that
+    // are logged from then on.
     let (mut found, mut dropped) = (0, 0);
     while found + dropped < u64::from(calls * lines) {
         let line = host.line();
@@ -144,7 +144,7 @@ fn a_reader_of_the_log_that_goes_away_ends_nothing() {
     assert_eq!(host.stop(), Some(0));
 }
 
-/// What the calls of a host leave in its log, in this format; each call is waited for.
+/// Returns the log of a host after these requests, in this format. Each request is waited for.
 fn logged(format: &str, calls: &[Value]) -> String {
     let app = App::of("talker");
     let mut command = scorebox("serve", &app);
@@ -206,7 +206,7 @@ fn what_one_call_writes_is_bounded_however_it_is_written_and_escaped() {
             let longest = log.lines().map(str::len).max().unwrap_or_default();
             assert!(longest < 40 << 10, "{format} {way} {text:?}: {longest}");
         }
-        // Errors have as much again, and no more.
+        // Errors have a second limit of the same size.
         let log = logged(format, &[talk("errors", 3000, "\u{1}", 16 << 10)]);
         assert!(log.len() < 2 * CALL_BYTES, "{format}: {}", log.len());
     }
@@ -226,7 +226,7 @@ fn a_text_of_a_scorer_forges_no_line_and_moves_no_cursor() {
         for way in ["log", "errors", "context", "metrics", "metric-names"] {
             let log = logged(format, &[talk(way, 1, EVIL, 0)]);
             let lines: Vec<&str> = log.split_terminator('\n').collect();
-            // One of the call, and one that says that the host stops.
+            // One line is from the request, and the other says that the host stops.
             assert_eq!(lines.len(), 2, "{format} {way}: {log:?}");
             assert!(!lines.iter().any(|line| line.chars().any(is_evil)), "{format} {way}: {log:?}");
             if format == "json" && way == "log" {
@@ -243,11 +243,11 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
     let deed = json!({"do": "reject", "code": "no", "message": EVIL, "detail": EVIL});
     let refused = invoke(&app, "application/json", deed.to_string().as_bytes()).ended(20);
     is_plain(&refused.stderr);
-    // The scorer's own line in the log, on standard error.
+    // The scorer's own log line is on standard error.
     let deed = json!({"do": "log", "level": "warn", "context": EVIL, "message": EVIL});
     let said = invoke(&app, "application/json", deed.to_string().as_bytes()).ended(0);
     is_plain(&said.stderr);
-    // A manifest of somebody else.
+    // This manifest comes from an attacker.
     let key = App::of("wayward");
     key.write("scorebox.toml", b"[scorer]\nname = \"a\"\n\"a\\n  fix: run this\\u001b[2J\" = 1\n");
     let refused = run::finish(&mut scorebox("check", &key), b"").ended(3);
@@ -256,7 +256,7 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
     // A version is one line.
     let version = App::with("wayward", "version = \"1\\u001b[2J\\nscorer ok\\u202e\"\n");
     is_plain(&run::finish(&mut scorebox("check", &version), b"").ended(3).stderr);
-    // What a scorer is configured with may be any text.
+    // A scorer's configuration may be any text.
     let version = App::with("wayward", "[config]\nevil = \"1\\u001b[2J\\nscorer ok\\u202e\"\n");
     for output in ["text", "json"] {
         let checked = run::finish(scorebox("check", &version).args(["--explain", "--output", output]), b"").ended(0);
@@ -287,7 +287,7 @@ fn the_lines_that_an_invocation_brings_back_are_bounded_and_each_is_one_line() {
     let logs = one(&flood);
     assert!(json!(logs).to_string().len() < CALL_BYTES, "{}", json!(logs).to_string().len());
     assert_eq!(logs.last().map(String::as_str), Some("too-much it was too much"));
-    // A batch is one invocation.
+    // A batch counts as one invocation.
     let bodies = vec![base64(flood.to_string()); 20];
     let batch = host.invoke("many", &envelope("msgs", wrapped(bodies), json!({}))).expect("it is taken");
     let bytes = json!(batch.logs).to_string().len();

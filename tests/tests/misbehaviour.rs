@@ -1,6 +1,8 @@
-//! Scorers that loop, grow, panic, trap, recurse or answer nonsense: each ends its own call only.
+//! Scorers that loop, grow, panic, trap, recurse or return nonsense: each fails only its own
+//! request.
 //!
-//! Owns the statuses and what the log keeps. Inputs that are wrong by themselves stand in `bad_input.rs`.
+//! Owns the statuses and the log lines. Must not know inputs that are wrong by themselves: those
+//! are in `bad_input.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ fn wayward() -> Host {
     Host::start(&App::with("wayward", LIMITS))
 }
 
-/// A deed that ends with a failure; returns the log's line of it.
+/// Asserts that a deed fails, and returns its line in the log.
 #[track_caller]
 fn fails(deed: &Value, status: u16, code: &str, parts: &[&str]) -> Value {
     let host = WAYWARD.get(wayward);
@@ -54,7 +56,7 @@ fn waiting_ends_at_the_deadline_too() {
 #[test]
 fn memory_has_a_limit_and_a_reason() {
     fails(&json!({"do": "grow"}), 500, "out-of-memory", &["33554432", "limits.memory"]);
-    // A scorer that can live with a refusal is left alone.
+    // A scorer that can handle a refused allocation continues.
     let host = WAYWARD.get(wayward);
     let answer = host.score(&json!({"do": "grow", "gently": true})).expect(200).json();
     let granted = answer["granted_bytes"].as_u64().expect("a number");

@@ -1,6 +1,7 @@
-//! What a scorer reads of its model, through the test program `weights`.
+//! The reads of a scorer from its model, through the test program `weights`.
 //!
-//! Owns every function of the contract's `model`, with its errors. Must not know how models are mapped.
+//! Owns every function of the contract's `model`, with its errors. Must not know how models are
+//! mapped.
 
 use half::{bf16, f16};
 use scorebox_tests::app::App;
@@ -15,7 +16,7 @@ static HOST: Shared<Host> = Shared::new();
 const MANIFEST: &str =
     "version = \"2.1\"\nmodel = \"model\"\n[scorer.labels]\nrun = \"42\"\n[limits]\nmemory = \"512MiB\"\n";
 
-/// More floats than one read gives.
+/// Number of floats that is one more than a read can return.
 const MANY: usize = (64 << 20) / 4 + 1;
 
 fn app() -> App {

@@ -1,7 +1,7 @@
-//! Tensors of every element type, as a scorer reads them: parts, rows, limits.
+//! Tensors of every element type, read by a scorer: parts, rows, limits.
 //!
-//! Owns what each of the contract's reads gives for each type, and where it ends. The conversions themselves are tested
-//! beside their code. Must not know how models are mapped.
+//! Owns the result of each of the contract's reads for each type, and its limits. The conversions
+//! themselves are tested next to their code. Must not know how models are mapped.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 static HOST: Shared<Host> = Shared::new();
 
-/// Columns of `wide`: sixteen of its rows are all that one read gives.
+/// Number of columns of `wide`. One read can return sixteen of its rows.
 const COLUMNS: usize = 1 << 20;
 
-/// Six elements of each type, three rows of two, and what they are as `f32`.
+/// Returns six elements of each type, in three rows of two, with their values as `f32`.
 fn every() -> [(&'static str, Dtype, Vec<u8>, [f32; 6]); 13] {
     let small = [0.0, 1.0, 2.0, 3.0, 100.0, 127.0];
     let flags = [0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
@@ -68,7 +68,7 @@ fn app() -> App {
     app
 }
 
-/// The host that reads; it lives as long as a test holds it.
+/// Returns the shared host. It runs as long as a test uses it.
 fn host() -> Arc<Host> {
     HOST.get(|| Host::start(&app()))
 }
@@ -150,7 +150,7 @@ fn scalars_and_empty_tensors_have_their_one_element_or_none() {
         check(json!({"read": "whole-numbers", "name": name}), ok(json!([])));
     }
     check(rows("none", [0]), error("out-of-range"));
-    // It has rows, and nothing in them.
+    // The tensor has rows, but they are empty.
     check(rows("hollow", [2, 0, 2]), ok(json!([])));
     check(rows("hollow", [3]), error("out-of-range"));
     check(rows("cube", [1, 1]), ok(json!([4.0, 5.0, 6.0, 7.0, 4.0, 5.0, 6.0, 7.0])));
@@ -162,7 +162,7 @@ fn no_read_gives_more_than_the_limit() {
     let limit: u64 = 64 << 20;
     let too_large = || error(json!({ "too-large": limit }));
     check(part("bytes", "wide", 0, 2 * COLUMNS as u64), ok(json!({ "length": 8 * COLUMNS })));
-    // As many rows as fit, in any order and as often as asked for; one more is one too many.
+    // As many rows as fit can be read, in any order and repeatedly. One more row is refused.
     let many: Vec<u64> = (0..16).map(|row| row % 2).collect();
     check(rows("wide", many.clone()), ok(json!({ "length": 16 * COLUMNS })));
     check(rows("wide", [many, vec![0]].concat()), too_large());

@@ -1,7 +1,7 @@
-//! NumPy's files as safetensors, by `cargo xtask convert`.
+//! Conversion of NumPy's files to safetensors by `cargo xtask convert`.
 //!
-//! Owns what becomes of every type, order and version of the format, against bytes that NumPy wrote; and each refusal. Must
-//! not know how a file is read.
+//! Owns the result for every type, order and version of the format, compared with bytes that NumPy
+//! wrote, and each refusal. Must not know how a file is read.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,14 +15,14 @@ use scorebox_tests::zip_file::{self, Member};
 use scorebox_tests::{numpy, place};
 use serde_json::{Value, json};
 
-/// Runs the command; all that it may take of memory is half a gigabyte of address space.
+/// Runs `convert` with half a gigabyte of address space, which limits its memory.
 fn convert(file: &Path, output: &Path, more: &[&str]) -> Finished {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v 524288 && exec \"$0\" convert \"$@\""]).arg(place::xtask());
     run::finish(command.arg(file).arg("--output").arg(output).args(more), b"")
 }
 
-/// The bytes that became of a file.
+/// Converts a file and returns the bytes of the result.
 #[track_caller]
 fn converted(file: &Path, more: &[&str]) -> Vec<u8> {
     let output = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ fn every_type_and_order_is_as_numpy_has_it() {
     is_expected(&stored);
     let deflated = converted(&numpy::made("deflated.npz"), &["--name", "m"]);
     assert!(stored == deflated, "the same arrays give the same bytes");
-    // Files that NumPy did not write are read as well.
+    // Files that NumPy did not write can be read, too.
     let numbers = numpy::file("<f4", "(2, 2)", false, &[1.0_f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.npz");
@@ -115,7 +115,7 @@ fn a_scorer_reads_what_was_converted() {
     ]);
     let answer = invoke(&app, "application/json", reads.to_string().as_bytes()).ended(0).json();
     let answers: Vec<&Value> = answer.as_array().unwrap().iter().map(|answer| &answer["ok"]).collect();
-    // JSON has no infinity: what was not finite is null.
+    // JSON has no infinity, so values that are not finite are null.
     assert_eq!(*answers[0], json!([0.1_f32, -0.0, null, 0.0, null, 2.5]));
     assert_eq!(*answers[1], json!([f32::from_bits(1), null, 2.5, 0.1_f32, -0.0, f32::MAX]));
     assert_eq!(*answers[2], json!([0, 1, 2, i64::MAX - 1, i64::MIN, i64::MAX]));
@@ -168,7 +168,7 @@ fn damaged_arrays_are_refused() {
     refused(&short, "a.npy", &["holds 15 bytes of data, and its header says 16"]);
     refused(&numpy::file("<f4", "(2, 2)", true, &[0; 15]), "a.npy", &["holds 15 bytes"]);
     refused(&numpy::file("<f4", "(2, 2)", false, &[0; 17]), "a.npy", &["holds more than the 16 bytes"]);
-    // Nothing is allocated because a header says so.
+    // Memory is not allocated just because a header states a size.
     refused(&numpy::file("<f8", "(400000000,)", true, &[0; 64]), "a.npy", &["holds 64 bytes of data"]);
     refused(&numpy::file("<f8", "(20000, 20000)", true, &[0; 64]), "a.npy", &["holds 64 bytes of data"]);
     refused(&numpy::file("<f8", "(4000000000,)", false, &[0; 64]), "a.npy", &["32000000000 bytes", "--limit"]);
@@ -196,7 +196,7 @@ fn archives_that_numpy_would_not_write_are_refused() {
     check(&[Member { crc: 7, ..whole() }], &["`a` cannot be read", "checksum"]);
     check(&[Member { crc: 7, ..Member::deflated("a.npy", &array) }], &["`a` cannot be read", "checksum"]);
     check(&[Member { method: 8, ..whole() }], &["cannot be read"]);
-    // Two members that are one.
+    // These are two members at the same bytes.
     let mut shared = zip_file::archive(&[whole(), Member { name: "b.npy".to_owned(), ..whole() }]);
     let second = shared.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
     shared[second + 42..second + 46].copy_from_slice(&0_u32.to_le_bytes());
@@ -210,7 +210,7 @@ fn sizes_that_lie_are_found_before_anything_is_unpacked() {
         refused(&zip_file::archive(members), "a.npz", parts);
         assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     };
-    // 10 MB that would be 10 GB.
+    // These 10 MB would unpack to 10 GB.
     let zeros = zip_file::flushed(&vec![0; 16 << 20]);
     let bomb = |header: &[u8], size: u32| Member {
         packed: [zip_file::flushed(header), zeros.repeat(640), zip_file::END.to_vec()].concat(),
@@ -224,12 +224,12 @@ fn sizes_that_lie_are_found_before_anything_is_unpacked() {
     check(&[bomb(&small, small_bytes)], &["`a` "]);
     check(&[bomb(&small, u32::MAX - 1)], &["by the archive, and by its own header 16 of data"]);
     check(&[bomb(&large, small_bytes)], &["by the archive, and by its own header 10737418240 of data"]);
-    // What it says is true, and more than anybody wants.
+    // The stated size is true, but larger than the limit.
     let honest = header(3 << 30);
     let honest_bytes = u32::try_from(honest.len() as u64 + (3 << 30)).unwrap();
     let two = [bomb(&honest, honest_bytes), Member { name: "b.npy".to_owned(), ..bomb(&honest, honest_bytes) }];
     check(&two, &["6442450944 bytes, more than the limit", "--limit"]);
-    // And less: a member that holds less than it says.
+    // This member holds less than it states.
     let array = numpy::file("<f4", "(3,)", false, &[1; 12]);
     let member = Member::deflated("a.npy", &array);
     check(

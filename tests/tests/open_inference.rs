@@ -1,7 +1,8 @@
-//! The Open Inference Protocol and bare bytes, through the real server: the digits' example, and the test program
-//! `dtypes` with a port for each element type.
+//! The Open Inference Protocol and bare bytes, through the real server.
 //!
-//! Owns what a client of KServe or Triton sees. Azure ML's form stands in `tensors.rs` and `bad_input.rs`.
+//! The scorers are the digits' example, and the test program `dtypes` with a port for each element
+//! type. Owns what a client of KServe or Triton sees. Must not know Azure ML's form: that is in
+//! `tensors.rs` and `bad_input.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{self, Digit, sample};
@@ -19,7 +20,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
 const LENGTH: &str = "inference-header-content-length";
 
-/// The test program's ports, with the protocol's names of their types, and a binary element of each that is no zero.
+/// Ports of the test program, with the protocol's names of their types, and a binary element of
+/// each that is not zero.
 const PORTS: [(&str, &str, &[u8]); 13] = [
     ("bool", "BOOL", &[1]),
     ("u8", "UINT8", &[255]),
@@ -60,7 +62,7 @@ fn request(digits: &[Digit]) -> Value {
     })
 }
 
-/// Asserts that an answer in the protocol's form is scikit-learn's of these digits.
+/// Asserts that an answer in the protocol's form has scikit-learn's predictions for these digits.
 #[track_caller]
 fn check(digits: &[Digit], answer: &Value) {
     assert_eq!((&answer["model_name"], &answer["model_version"]), (&json!("digits"), &json!("1.0.0")), "{answer}");
@@ -83,9 +85,9 @@ fn digits_are_scored_on_every_route() {
         assert_eq!(answer.json()["id"], "seven");
         check(digits, &answer.json());
     }
-    // The label means nothing on the protocol's own routes.
+    // The content type is ignored on the protocol's own routes.
     check(digits, &host.send("POST", INFER, &[("content-type", "text/csv")], request(digits).to_string()).json());
-    // Nested, and nothing but what was asked for.
+    // The data is nested, and only one output is requested.
     let rows: Vec<_> = digits.iter().map(Digit::row).collect();
     let mut nested = request(digits);
     nested["inputs"][0]["data"] = json!(rows);
@@ -137,7 +139,7 @@ fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
     let digits = &sample()[..3];
     let answer = host.send("POST", "/score", &[BYTES], bytes(digits)).expect(200);
     digits::check(digits, &answer.json());
-    // Two outputs have no common form as bytes.
+    // Two outputs do not have a common form as bytes.
     let accept = ("accept", "application/octet-stream");
     let answer = host.send("POST", "/score", &[BYTES, accept], bytes(digits)).expect(200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -145,7 +147,7 @@ fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
     short.pop();
     let parts = ["9407 bytes", "a multiple of 3136"];
     host.send("POST", "/score", &[BYTES], short).expect_error(400, "not-conforming", &parts);
-    // JSON that is called bytes is taken at its word; without any label it is JSON.
+    // JSON that is labelled as bytes is read as bytes. JSON without a label is read as JSON.
     let json = digits::request(digits).to_string();
     host.send("POST", "/score", &[BYTES], json.clone()).expect_error(400, "not-conforming", &["a multiple of"]);
     digits::check(digits, &host.send("POST", "/score", &[], json).expect(200).json());
@@ -158,13 +160,14 @@ fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
         let answer = host.send("POST", "/score", &[label, accept], body).expect(200);
         assert_eq!((answer.header("content-type"), &answer.body), (Some("application/octet-stream"), &sums));
     }
-    // Thirteen inputs are too many for bytes alone.
+    // Bare bytes cannot be divided among thirteen inputs.
     let many = DTYPES.get(dtypes_host);
     let parts = ["application/json", "inference-header-content-length"];
     many.send("POST", "/score", &[BYTES], "").expect_error(415, "unsupported-media-type", &parts);
 }
 
-/// A request that sends one element to each port of the test program, as it says how.
+/// Returns a request with one element for each port of the test program. `input` gives the fields
+/// of each.
 fn to_each_port(input: impl Fn(&str, &[u8]) -> Value) -> String {
     let inputs: Vec<_> = PORTS
         .iter()
@@ -195,7 +198,7 @@ fn every_type_there_and_back() {
     let body = [binary.as_bytes(), &elements].concat();
     let length = binary.len().to_string();
     let answer = host.send("POST", "/score", &[BYTES, (LENGTH, &length)], body).expect(200);
-    // NaN among them: no other form keeps it.
+    // NaN is among the elements, and no other form keeps it.
     assert!(answer.body.ends_with(&elements) && answer.body[answer.body.len() - elements.len() - 1] == b'}');
 }
 
@@ -275,7 +278,7 @@ fn errors_are_the_protocol_s_too() {
     is_error(payloads.send("POST", "/v2/models/echo/infer", &[JSON], "{}"), 404, "no-tensors", "/score");
     let metadata = payloads.get("/v2/models/echo").expect(200).json();
     assert_eq!((&metadata["inputs"], &metadata["outputs"]), (&json!([]), &json!([])));
-    // What has no label is bytes to a scorer of payloads, as before.
+    // For a scorer of payloads, content without a label is still bytes.
     let answer = payloads.send("POST", "/score", &[], "bytes").expect(200);
     assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
 }

@@ -1,6 +1,7 @@
-//! `/swagger.json`, judged by somebody else's validator, and its examples, posted.
+//! The document `/swagger.json`, checked by a third-party validator, and its examples, which are
+//! posted.
 //!
-//! Owns the validator's installation. Must not know how the document is made.
+//! Owns the validator's installation. Must not know how the document is built.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,10 +14,10 @@ use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::{place, require, run, skip};
 use serde_json::Value;
 
-/// The package of PyPI, with its version: another one may judge otherwise.
+/// PyPI package of the validator, with its version, because another version may decide otherwise.
 const VALIDATOR: &str = "openapi-spec-validator==0.7.2";
 
-/// The validator's Python, installed once and kept.
+/// Python interpreter with the validator. It is installed once and kept.
 static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     let folder = place::workspace().join("target/test-tools/openapi");
     let python = folder.join("bin/python");
@@ -33,7 +34,8 @@ static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     if installed.status.success() { Ok(python) } else { Err(format!("pip failed: {}", installed.stderr)) }
 });
 
-/// Has a host's document judged, posts the first example of each operation, and returns how many there were.
+/// Validates a host's document and posts the first example of each operation. Returns the number of
+/// posted examples.
 #[track_caller]
 fn check(host: &Host, python: &PathBuf) -> usize {
     let answer = host.get("/swagger.json").expect(200);
@@ -63,7 +65,7 @@ fn check(host: &Host, python: &PathBuf) -> usize {
     posted
 }
 
-/// The validator, or a reason why the test does not run.
+/// Expands to the validator's Python, or skips the test with a reason.
 macro_rules! python {
     () => {{
         require!("python3");

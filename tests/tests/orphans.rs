@@ -1,6 +1,7 @@
-//! Processes that others wait for: none of them outlives whoever waits, or its own time.
+//! Processes that another process waits for: they end when that process ends, or when their own
+//! time is over.
 //!
-//! Owns the cases in which no signal comes. Must not know what the processes compute.
+//! Owns the cases in which no signal arrives. Must not know what the processes compute.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -10,7 +11,7 @@ use scorebox_tests::host::scorebox_alone;
 use scorebox_tests::{onnx_hostile, place, require, run};
 use serde_json::json;
 
-/// A process that is there for ever, and did not start those of this test.
+/// Id of a process that runs for ever and is not the parent of this test's processes.
 const OTHER: &str = "1";
 
 #[test]

@@ -1,6 +1,8 @@
-//! More than the host can do: bodies that never end, floods of large ones, memory that is gone.
+//! Load beyond the host's capacity: bodies that never end, floods of large bodies, exhausted
+//! memory.
 //!
-//! Owns what is refused, when, and what it may cost. Single bad requests are in `bad_input.rs`, guests in `misbehaviour.rs`.
+//! Owns which requests are refused, when, and at which cost. Must not know single bad requests,
+//! which are in `bad_input.rs`, nor bad scorers, which are in `misbehaviour.rs`.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 
 const MIB: u64 = 1 << 20;
 
-/// Asserts that small calls and probes are answered.
+/// Asserts that small requests and probes are answered.
 #[track_caller]
 fn is_well(host: &Host) {
     let digit = &digits::sample()[..1];
@@ -24,7 +26,7 @@ fn is_well(host: &Host) {
     host.get("/readyz").expect(200);
 }
 
-/// All digits several times over: some `bytes` of JSON.
+/// Returns a request for all digits several times over, of about `bytes` bytes of JSON.
 fn large_body(bytes: usize) -> Vec<u8> {
     let rows = digits::request(digits::sample())["data"].to_string();
     let rows = rows.trim_matches(['[', ']']);
@@ -32,7 +34,7 @@ fn large_body(bytes: usize) -> Vec<u8> {
     format!("{{\"data\": [[{}]]}}", vec![rows; count].join("],[")).into_bytes()
 }
 
-/// Sends one body as often as asked, all at once, each on a connection of its own.
+/// Sends one body `count` times at once, each on a connection of its own.
 fn flood(host: &Host, body: &[u8], count: usize) -> Vec<(Answer, Duration)> {
     let url = host.url("/score");
     let body = bytes(body);
@@ -56,7 +58,7 @@ fn bytes(body: &[u8]) -> &'static [u8] {
     Box::leak(body.to_vec().into_boxed_slice())
 }
 
-/// Connections that have sent all of a body but its last hundred kilobytes.
+/// Opens connections that have sent all of a body except its last hundred kilobytes.
 fn half_read(host: &Host, count: usize) -> Vec<TcpStream> {
     let head = format!(
         "POST /score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -69,7 +71,8 @@ fn half_read(host: &Host, count: usize) -> Vec<TcpStream> {
         let sent = [head.as_bytes(), &body].concat();
         let mut rest = sent.as_slice();
         let end = Instant::now() + Duration::from_millis(20);
-        // The host reads on only where it has memory for the body: what does not fit into the sockets stays here.
+        // The host reads a body only if it has memory for it. Bytes that do not fit into the
+        // sockets are not sent.
         while !rest.is_empty() && Instant::now() < end {
             match stream.write(rest) {
                 Ok(count) => rest = &rest[count..],
@@ -109,7 +112,7 @@ fn a_body_that_stands_still_makes_room_for_others() {
     let stream = &mut open[0];
     stream.set_nonblocking(false).expect("a socket can be set up");
     stream.set_read_timeout(Some(wait::LIMIT)).expect("a socket can be set up");
-    // What was not read of the body may end the connection before its end.
+    // Unread bytes of the body may end the connection early, so the result is ignored.
     drop(stream.read_to_string(&mut text));
     assert!(text.starts_with("HTTP/1.1 408") && text.contains("body-too-slow"), "{text}");
 }
@@ -149,7 +152,7 @@ fn a_flood_of_large_bodies_is_answered_as_far_as_there_is_time_and_refused_beyon
         let count = |status: u16| answers.iter().filter(|(answer, _)| answer.status == status).count();
         let statuses: Vec<_> = answers.iter().map(|(answer, time)| (answer.status, time.as_millis())).collect();
         assert!(count(200) >= 2, "{statuses:?}");
-        // Not one is worked on until it is too late.
+        // A request is either answered or refused. None is computed in vain until its deadline.
         assert_eq!(count(200) + count(503), 72, "{statuses:?}");
         for (answer, _) in answers {
             match answer.status {
@@ -158,7 +161,7 @@ fn a_flood_of_large_bodies_is_answered_as_far_as_there_is_time_and_refused_beyon
             }
         }
         is_well(&host);
-        // The rate is known now: what comes too late is refused before it is read.
+        // The rate is known now, so requests that would be late are refused before they are read.
         let (answer, _) = flood(&host, &body, 1).remove(0);
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -200,10 +203,11 @@ fn a_scorer_that_takes_all_memory_leaves_the_others_theirs() {
     let limits = "[limits]\nmemory = \"256MiB\"\ntotal_memory = \"256MiB\"\ninstances = 4\n";
     let host = Host::start(&App::with("wayward", limits));
     let grown = |answer: Answer| answer.json()["granted_bytes"].as_u64().expect("a number");
-    // Half of all is shared out equally, half is for those that need more: 32 MiB and 128 MiB.
+    // Half of the memory is divided equally, and half is for instances that need more: 32 MiB and
+    // 128 MiB.
     let one = grown(host.score(&json!({"do": "grow", "gently": true})).expect(200));
     assert!((100 * MIB..160 * MIB).contains(&one), "{} MiB", one / MIB);
-    // One that dies of it is to be asked again later, for it is not its own limit.
+    // If an instance ends because of the shared limit, its request can be retried later.
     let deaths = flood(&host, json!({"do": "grow"}).to_string().as_bytes(), 2);
     for (answer, _) in deaths {
         answer.expect_error(503, "saturated", &[]);

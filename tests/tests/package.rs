@@ -1,6 +1,7 @@
-//! `cargo xtask package`: the same bytes from the same inputs, read by other programs, pushed to a real registry.
+//! `cargo xtask package`: the same bytes from the same inputs, read by other programs, pushed to a
+//! real registry.
 //!
-//! Owns what an image must be, seen from outside. Must not know how it is made.
+//! Owns the properties of an image, seen from outside. Must not know how an image is built.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ fn two_builds_at_two_places_and_times_give_one_digest() {
     let image = packaged(&mut command);
     assert_eq!(image["digest"], expected.as_str());
 
-    // As another user, who may do little.
+    // The build also runs as another user with few rights.
     if rustix::process::geteuid().is_root() && place::tool("setpriv").is_some() {
         let open = |path: &Path| {
             let mut change = Command::new("chmod");
@@ -77,7 +78,7 @@ fn every_input_changes_the_digest() {
         digest(project.path())
     };
     changed("the model", change("model/logreg.safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 1));
-    // An empty custom section of the name `x`: another component that does the same.
+    // An empty custom section with the name `x` makes another component with the same behaviour.
     changed("the component", change("component.wasm", &|bytes| bytes.extend([0, 2, 1, b'x'])));
     changed("the manifest", change("scorebox.toml", &|bytes| bytes.extend(b"\n[config]\na = \"b\"\n")));
 
@@ -231,11 +232,12 @@ fn a_push_sends_what_is_new_and_nothing_else() {
     let name = format!("docker://{}", first["reference"].as_str().expect("a reference"));
     let seen = run::finish(run::tool("skopeo").args(["inspect", "--tls-verify=false", &name]), b"").ended(0).json();
     assert_eq!(seen["Digest"], first["digest"]);
-    // The other is the list of what belongs to the image, which this registry does not keep by itself.
+    // The other tag is the list of the image's attachments. This registry does not keep such lists
+    // by itself.
     let list = first["digest"].as_str().expect("a digest").replace(':', "-");
     assert_eq!(seen["RepoTags"], serde_json::json!(["1.0.0", list]));
 
-    // Another component: what it is in, and what names it.
+    // Another component changes only its layer and the documents that name it.
     let component = project.path().join("component.wasm");
     let mut bytes = std::fs::read(&component).unwrap();
     bytes.extend([0, 2, 1, b'x']);

@@ -1,7 +1,7 @@
 //! Files that changed since the app was packaged: none is served, and each refusal says what to do.
 //!
-//! Owns the ways in which a file can be replaced, and what a start may cost where nothing was. Must not know how a host
-//! tells a change.
+//! Owns the ways in which a file can be replaced, and the cost of a start without changes. Must not
+//! know how a host detects a change.
 
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ const MODEL: i32 = 5;
 
 const WEIGHTS: &str = "model/logreg.safetensors";
 
-/// A file of the model that makes it too large to be read at each start.
+/// File of the model that makes it too large to be read at each start.
 const PAD: &str = "model/pad.bin";
 const PAD_BYTES: usize = 32 << 20;
 
-/// A project whose `init` keeps the sum of the weights.
+/// Returns a project whose `init` keeps the sum of the weights.
 fn project(manifest: &str) -> App {
     let app = App::with("keeper", &format!("model = \"model\"\n{manifest}\n[stores.default]\n"));
     app.write_digits_model();
@@ -39,11 +39,11 @@ fn xtask() -> Command {
     command
 }
 
-/// An app folder that is removed when this is dropped.
+/// A built app folder that is removed when this value is dropped.
 struct Folder(TempDir);
 
 impl Folder {
-    /// Builds a project.
+    /// Builds a project into a new folder.
     #[track_caller]
     fn built(project: &Path) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
@@ -53,7 +53,8 @@ impl Folder {
         folder
     }
 
-    /// Packages a project and unpacks the app of its image, with the times that entries of an image have.
+    /// Packages a project and unpacks the app of its image. The files get the times of the image's
+    /// entries.
     #[track_caller]
     fn unpacked(package: impl FnOnce(&Path) -> Command) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
@@ -75,7 +76,7 @@ impl Folder {
         std::fs::read(self.file(name)).expect("the file is there")
     }
 
-    /// Replaces a file by another that gets the times of the old one, as `touch -r` and `mv` do.
+    /// Replaces a file by a new file with the old one's times, as `touch -r` and `mv` do.
     fn replace(&self, name: &str, bytes: &[u8]) {
         let (file, new) = (self.file(name), self.0.path().join("new"));
         let old = std::fs::metadata(&file).unwrap();
@@ -85,7 +86,7 @@ impl Folder {
         std::fs::rename(&new, &file).unwrap();
     }
 
-    /// Writes to a file in place and gives it its old times.
+    /// Overwrites a file in place and restores its old times.
     fn overwrite(&self, name: &str, bytes: &[u8]) {
         let file = self.file(name);
         let old = std::fs::metadata(&file).unwrap().modified().unwrap();
@@ -93,7 +94,7 @@ impl Folder {
         File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
     }
 
-    /// Asserts that neither `serve` nor `check` takes the app.
+    /// Asserts that `serve` and `check` refuse the app.
     #[track_caller]
     fn is_refused(&self, code: i32, parts: &[&str]) -> Finished {
         let parts = [parts, &["changed since it was packaged", "cargo xtask build --manifest"]].concat();
@@ -108,7 +109,7 @@ impl Folder {
     }
 }
 
-/// The weights' file with its last number changed: same size, same tensors.
+/// Returns the weights' file with another last number: the size and the tensors stay the same.
 fn other_weights(bytes: &[u8]) -> Vec<u8> {
     let (head, last) = bytes.split_at(bytes.len() - 4);
     let last = f32::from_le_bytes(last.try_into().unwrap());
@@ -120,7 +121,7 @@ fn sum(host: &Host) -> f64 {
     host.score(&json!({})).expect(200).json()["kept"]["sum"].as_f64().expect("a sum")
 }
 
-/// Bytes that a host has read from files, mapped ones aside.
+/// Returns the number of bytes that a host has read from files, without mapped files.
 fn read_bytes(host: &Host) -> usize {
     let io = std::fs::read_to_string(format!("/proc/{}/io", host.pid())).expect("the host runs");
     let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a figure");
@@ -140,7 +141,7 @@ fn a_replaced_model_is_refused_until_the_app_is_built_again() {
     let changed: Vec<u8> = head.iter().copied().chain(numbers.iter().map(|byte| byte ^ 1)).collect();
     std::fs::write(folder.file(WEIGHTS), &changed).unwrap();
     let refused = folder.is_refused(MODEL, &[WEIGHTS, "its digest is sha256:", "cargo xtask package"]);
-    // The instruction, as it stands there.
+    // The refusal contains this command, which must work as it is.
     let command =
         refused.stderr.split('`').nth(1).and_then(|text| text.strip_prefix("cargo xtask ")).expect("a command");
     run::finish(xtask().args(command.split(' ')), b"").ended(0);
@@ -186,7 +187,7 @@ fn files_that_are_added_or_gone_or_of_another_size_are_refused() {
 
 #[test]
 fn a_component_of_the_same_kind_is_refused() {
-    // A custom section, which changes nothing but the digest.
+    // A custom section changes only the digest.
     let with = |letter: u8| {
         let app = project("");
         let component = std::fs::read(place::program("keeper")).unwrap();
@@ -217,11 +218,11 @@ fn a_large_model_is_read_only_where_its_files_leave_a_doubt() {
         read_bytes(&host)
     };
     assert!(read(&folder.app()) < PAD_BYTES);
-    // A folder that was moved.
+    // This folder was moved.
     let moved = folder.0.path().join("moved");
     std::fs::rename(folder.app(), &moved).unwrap();
     assert!(read(&moved) < PAD_BYTES);
-    // One that was copied without times.
+    // This folder was copied without the files' times.
     let copied = folder.0.path().join("copied");
     copy(&moved, &copied);
     assert!(read(&copied) > PAD_BYTES);
@@ -239,7 +240,7 @@ fn an_image_starts_without_reading_a_large_model_and_refuses_another() {
     let weights = folder.read(WEIGHTS);
     folder.replace(WEIGHTS, &other_weights(&weights));
     folder.is_refused(MODEL, &[WEIGHTS]);
-    // Another setting, written later, does not hide it.
+    // A later change of the manifest does not hide the change of the model.
     let manifest = std::fs::read_to_string(folder.file("scorebox.toml")).unwrap();
     std::fs::write(folder.file("scorebox.toml"), format!("{manifest}\n[config]\na = \"b\"\n")).unwrap();
     folder.is_refused(MODEL, &[WEIGHTS]);

@@ -1,6 +1,8 @@
-//! Machine code: made by the packager, run by the image's host, and refused wherever the two disagree.
+//! Machine code: compiled by the packager, run by the image's host, and refused if the two do not
+//! match.
 //!
-//! Owns each refusal and its text, and what the image's host is not. Must not know how code is made.
+//! Owns each refusal and its text, and the parts that the image's host lacks. Must not know how
+//! code is compiled.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Config, Engine};
 
-/// A call of the image's host, with an empty environment.
+/// Returns a call of the image's host, with an empty environment.
 fn image_host(command: &str, app: &Path) -> Command {
     let mut host = Command::new(place::image_host());
     host.env_clear().arg(command).arg("--app").arg(app);
@@ -29,7 +31,7 @@ fn check(app: &Path) -> Finished {
     run::finish(image_host("check", app).args(["--output", "json"]), b"")
 }
 
-/// `digits`, with its manifest changed.
+/// Returns the app `digits` with a changed manifest.
 fn edited(edit: impl Fn(&mut toml::Table)) -> App {
     let app = App::example("digits", "");
     edit_manifest(&app, |manifest| {
@@ -68,7 +70,7 @@ fn the_images_host_runs_what_the_packager_compiled() {
 
 #[test]
 fn the_images_host_has_no_compiler() {
-    // Both for the same reason: the compiler's code names its crate in panics and errors.
+    // Either text shows that the compiler is inside: its code names its crate in panics and errors.
     let names_the_compiler = |program: &Path| {
         let bytes = std::fs::read(program).unwrap();
         bytes.windows(18).any(|window| window == b"cranelift-codegen-" || window == b"cranelift_codegen:")
@@ -81,7 +83,10 @@ fn the_images_host_has_no_compiler() {
     refused.said(&["component.wasm: is not compiled, and this host has no compiler", "cargo xtask build"]);
 }
 
-/// C's `__DATE__` is `Nov 23 2026`: a host that holds one has another digest each day.
+/// Checks that the host does not contain a compilation date, which would change its digest each
+/// day.
+///
+/// C's `__DATE__` has the form `Nov 23 2026`.
 #[test]
 fn the_images_host_does_not_tell_when_it_was_compiled() {
     const MONTHS: [&[u8]; 12] =
@@ -106,14 +111,15 @@ fn tampered_code_is_refused() {
     code[middle] ^= 1;
     app.write("component.cwasm", &code);
     check(&app).ended(4).said(&["component.cwasm: was changed", "the manifest names sha256:", "do not run this app"]);
-    // Shorter, empty, gone.
+    // Now the code is shorter, then empty, then missing.
     app.write("component.cwasm", &code[..middle]);
     check(&app).ended(4).said(&["was changed"]);
     app.write("component.cwasm", b"");
     check(&app).ended(4).said(&["was changed"]);
     app.remove("component.cwasm");
     check(&app).ended(4).said(&["component.cwasm: cannot be read"]);
-    // With a digest to match, it is still no code: the digest says who made it, not that it is any good.
+    // Even with a matching digest these bytes are not code. The digest only says that the file is
+    // the packager's.
     app.write("component.cwasm", b"\x7fELF");
     edit_manifest(&app, |manifest| {
         manifest["precompiled"]["digest"] = sha256(b"\x7fELF").into();
@@ -128,7 +134,7 @@ fn code_for_another_engine_is_refused() {
         "component.cwasm: was compiled for another engine: `wasmtime 1.0.0, scorebox 0`, and this host has `wasmtime ",
         "build the app again",
     ]);
-    // The same version with other settings: code that nothing could interrupt.
+    // The version is right, but the settings are other ones: nothing could interrupt this code.
     let app = App::example("digits", "");
     let engine = Engine::new(Config::new().target("x86_64-unknown-linux-gnu").unwrap()).unwrap();
     let component = std::fs::read(app.path().join("component.wasm")).unwrap();
@@ -144,7 +150,8 @@ fn code_for_another_engine_is_refused() {
 fn code_for_another_cpu_is_refused() {
     require!("qemu-x86_64-static");
     let qemu = place::tool("qemu-x86_64-static").unwrap();
-    // A CPU of 2008: SSE4.2, no AVX. What is built by default runs on it; what is built for a newer one is refused.
+    // This is a CPU of 2008, with SSE4.2 and without AVX. Default builds run on it, and builds for
+    // a newer CPU are refused.
     let on_nehalem = |app: &Path| {
         let mut command = Command::new(&qemu);
         command.env_clear().args(["-cpu", "Nehalem"]).arg(place::image_host()).args(["check", "--app"]).arg(app);
@@ -157,7 +164,8 @@ fn code_for_another_cpu_is_refused() {
         "component.cwasm: was compiled for another CPU: for x86-64-v3, and this machine lacks avx",
         "--cpu x86-64",
     ]);
-    // A manifest that claims less than the code needs does not get it in: the code itself says what it needs.
+    // If a manifest claims less than the code needs, the code is still refused, because it states
+    // its needs itself.
     let path = newer.path().join("app/scorebox.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("x86-64-v3", "x86-64")).unwrap();

@@ -1,6 +1,8 @@
-//! The prediction cache: the same question costs one round trip and no guest, and a store that fails costs nothing.
+//! The prediction cache: a repeated request costs one round trip and no scorer run, and a failing
+//! store costs nothing.
 //!
-//! Owns what callers, other instances and the store see of it.
+//! Owns what callers, other instances and the store see of the cache. Must not know how an entry is
+//! built.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -18,8 +20,9 @@ use serde_json::{Value, json};
 
 const STORE: &str = "[stores.default]\nprefix = \"p\"\n";
 
-/// Without a memory of its own, so that each answer shows what the store holds. A store that is there is waited for, since a
-/// busy machine may take longer than the default.
+/// Settings without memory next to the store, so that each answer shows what the store holds.
+///
+/// The timeout is longer than the default, because a busy machine may be slow.
 const FAR: &str =
     "[stores.default]\nprefix = \"p\"\n[prediction_cache]\nmemory = \"0\"\nttl = \"1h\"\ntimeout = \"5s\"\n";
 
@@ -27,12 +30,12 @@ fn app(manifest: &str) -> App {
     App::with("repeater", manifest)
 }
 
-/// How often the guest has run.
+/// Returns how often the scorer has run.
 fn runs(host: &Host) -> usize {
     host.log.text().lines().filter(|line| line.contains("ran for ")).count()
 }
 
-/// The log is read a little after it is written.
+/// Waits until the scorer has run this often. The log is read a little after it is written.
 #[track_caller]
 fn have_run(hosts: &[&Host], times: usize) {
     let total = || hosts.iter().map(|host| runs(host)).sum::<usize>();
@@ -49,7 +52,8 @@ fn check(answer: &Answer, squared: i64, status: &str) {
 const HIT: &str = "scorebox; hit";
 const MISS: &str = "scorebox; fwd=miss";
 
-/// Entries are written after the caller has its answer.
+/// Waits for this number of entries and returns their keys. Entries are written after the caller
+/// has its answer.
 fn entries(redis: &Redis, count: usize) -> Vec<String> {
     wait::until("the entries to be written", || {
         let keys: Vec<String> = redis.command(&["KEYS", "p//predictions:*"]);
@@ -70,13 +74,13 @@ fn the_second_answer_is_the_stored_one_on_every_instance() {
     check(&first.score(&json!({"number": 3})), 9, HIT);
     check(&second.score(&json!({"number": 3})), 9, HIT);
     check(&second.score(&json!({"number": 4})), 16, MISS);
-    // The scorer sees bytes, and other bytes are another question.
+    // The scorer gets bytes, so other bytes are another request.
     check(&second.score(&json!({"number": 3, "ms": 0})), 9, MISS);
     have_run(&[&first], 1);
     have_run(&[&second], 2);
     let left: i64 = redis.command(&["TTL", &keys[0]]);
     assert!((3500..=3600).contains(&left), "{left}");
-    // What fails is no answer, and is not kept.
+    // Failures are not stored.
     for _ in 0..2 {
         first.score(&json!({"number": -1})).expect_error(422, "negative", &[]);
     }
@@ -127,7 +131,7 @@ fn an_entry_that_is_damaged_is_computed_again() {
     for how in ["cut", "emptied", "another's", "no string"] {
         poison(how);
         check(&host.score(&json!({"number": 3})), 9, MISS);
-        // And repaired.
+        // The entry is also repaired.
         wait::until("the entry to be whole", || {
             let now: Vec<u8> = redis.command(&["GET", &key]);
             (now == whole).then_some(())
@@ -136,7 +140,8 @@ fn an_entry_that_is_damaged_is_computed_again() {
     }
 }
 
-/// Puts another answer in an entry's place, with the checksum that it needs: whoever can write to the Redis can do that.
+/// Replaces an entry's answer, with a valid checksum. Any client that can write to the Redis server
+/// can do that.
 fn forge(redis: &Redis, name: &str, answer: &Output) {
     let mut key = [0; 32];
     hex::decode_to_slice(name.rsplit(':').next().expect("a prefix"), &mut key).expect("a digest");
@@ -149,14 +154,14 @@ fn set(redis: &Redis, name: &str, value: &[u8]) {
     redis::cmd("SET").arg(name).arg(value).exec(&mut connection).expect("it can be set");
 }
 
-/// The most memory that a host has had.
+/// Returns the peak memory of a host, in bytes.
 fn peak_bytes(host: &Host) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).expect("the host runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a figure");
     1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
 }
 
-/// Lines about refused entries, once there are so many; a moment later there are no more.
+/// Waits for this number of log lines about refused entries, and asserts that there are no more.
 #[track_caller]
 fn have_been_refused(host: &Host, times: usize) {
     let refused = || {
@@ -217,7 +222,7 @@ fn forged_tensors_are_checked_like_those_of_the_scorer() {
         wait::until("the entry to be whole", || (redis.command::<Vec<u8>>(&["GET", &name]) == whole).then_some(()));
         assert_eq!(host.score(&input).header("cache-status"), Some(HIT));
     }
-    // An entry of any length costs no more than the longest that is kept.
+    // A huge entry costs no more memory than the longest entry that is stored.
     let before = peak_bytes(&host);
     set(&redis, &name, &vec![b'x'; 200 << 20]);
     let answer = host.score(&input).expect(200);
@@ -232,7 +237,7 @@ fn forged_payloads_are_checked_like_those_of_the_scorer() {
     let redis = Redis::start(Kind::Plain);
     let host = Host::start_with(&app(&format!("{FAR}claim = \"2s\"\n")), &[("SCOREBOX_REDIS_URL", &redis.url())]);
     check(&host.score(&json!({"number": 3})), 9, MISS);
-    // A claim lies beside its entry for a moment.
+    // A claim has a key of its own for a moment.
     let name = wait::until("the entry", || {
         redis.command::<Vec<String>>(&["KEYS", "p//predictions:*"]).into_iter().find(|name| !name.ends_with("/claim"))
     });
@@ -252,12 +257,13 @@ fn forged_payloads_are_checked_like_those_of_the_scorer() {
     for (index, forged) in forgeries.iter().enumerate() {
         forge(&redis, &name, forged);
         check(&host.score(&json!({"number": 3})), 9, MISS);
-        // Once, though a claim makes the host look twice.
+        // The refusal is logged once, although a claim makes the host look twice.
         have_been_refused(&host, index + 1);
         wait::until("the entry to be whole", || (redis.command::<Vec<u8>>(&["GET", &name]) == whole).then_some(()));
         check(&host.score(&json!({"number": 3})), 9, HIT);
     }
-    // What the scorer could have said is not told apart: nothing but the store's access list can do that.
+    // A forged answer that the scorer could have given is not detected. Only the store's access
+    // list can prevent that.
     forge(&redis, &name, &Output::Payload(Payload { content_type: "application/json".into(), body: "{}".into() }));
     assert_eq!(host.score(&json!({"number": 3})).json(), json!({}));
 }
@@ -336,7 +342,8 @@ fn equal_calls_on_two_instances_run_one_guest_where_one_may_claim_an_answer() {
         assert_eq!((answer.status, answer.json()), (200, json!({"squared": 121})));
     }
     have_run(&[&hosts[0], &hosts[1]], 1);
-    // A claim whose owner fails is given back at once; one whose owner is gone ends by itself.
+    // If the owner of a claim fails, the claim is released at once. If the owner has ended, the
+    // claim expires by itself.
     for answer in all(json!({"number": -1, "ms": 100})) {
         answer.expect_error(422, "negative", &[]);
     }
@@ -347,7 +354,7 @@ fn equal_calls_on_two_instances_run_one_guest_where_one_may_claim_an_answer() {
     redis.command::<()>(&["SET", &format!("{key}/claim"), "1", "PX", "400"]);
     check(&hosts[0].score(&json!({"number": 11, "ms": 300})), 121, MISS);
     assert!(started.elapsed() >= Duration::from_millis(400), "{:?}", started.elapsed());
-    // How answers came about is told when the host ends.
+    // The counts of answers are logged when the host ends.
     hosts[0].terminate();
     assert!(hosts[0].wait_for_exit().success());
     let told = hosts[0]
@@ -394,7 +401,7 @@ fn tensors_are_the_same_question_in_whatever_form() {
     let pretty = serde_json::to_vec_pretty(&json!({"data": [floats]})).unwrap();
     let second = host.post("application/json", pretty).expect(200);
     assert_eq!((second.header("cache-status"), second.json()), (Some(HIT), first.json()));
-    // The Open Inference Protocol's form of it is answered in that form, with its own id.
+    // The request in the Open Inference Protocol's form is answered in that form, with its own id.
     let body =
         json!({"id": "mine", "inputs": [{"name": "data", "datatype": "FP32", "shape": [1, 784], "data": floats}]});
     let third = host.send("POST", "/v2/models/digits/infer", &[], body.to_string()).expect(200);
@@ -416,7 +423,8 @@ fn a_store_that_is_away_costs_next_to_nothing() {
             started.elapsed()
         })
         .collect();
-    // 50 ms each until it is known, at most for the second that a probe of the store takes. A call alone takes a hundredth.
+    // A request waits 50 ms until the failure is known, at most for the second that a probe of the
+    // store takes. A request alone takes a hundredth of that.
     let known = &mut times[100..];
     known.sort_unstable();
     assert!(known[known.len() / 2] < Duration::from_millis(50), "{known:?}");

@@ -1,7 +1,9 @@
-//! A model that others trained and published, served as it is: Magika, which tells kinds of files.
+//! A published model from another project, served without changes: Magika, which recognises kinds
+//! of files.
 //!
-//! Owns the steps before it, as its own program takes them, and files of known kinds. The model (Apache-2.0) is fetched for
-//! the test and is no part of this repository.
+//! Owns the steps before the model, as in its own program, and files of known kinds. Must not know
+//! the graph inside. The model (Apache-2.0) is downloaded for the test and is not part of this
+//! repository.
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
@@ -15,16 +17,18 @@ const MAGIKA: Wheel = Wheel {
     digest: "3e9b49134e8116ee40b431664dcbed9e199413efddcce1a173c734b4e0521529",
 };
 
-/// Where the package has the model.
+/// Folder of the model inside the package.
 const FOLDER: &str = "magika/models/standard_v3_3";
 
-/// What is looked at, of each end of a file, and how much of that the model sees.
+/// Number of bytes that are read at each end of a file. The model sees the first or last `SEEN`
+/// bytes of them.
 const BLOCK: usize = 4096;
 const SEEN: usize = 1024;
-/// Stands where a file has no byte.
+/// Value for positions after the end of a file.
 const PADDING: u16 = 256;
 
-/// The first and the last bytes of a file without white space around it.
+/// Returns the model's input: the first and the last bytes of a file, without white space around
+/// it.
 fn features(file: &[u8]) -> Vec<u16> {
     let padded =
         |bytes: &[u8]| (vec![PADDING; SEEN - bytes.len()], bytes.iter().map(|byte| u16::from(*byte)).collect());

@@ -1,6 +1,7 @@
-//! Pushes to a registry that goes wrong: what is recovered from, what is said otherwise, and what must never be.
+//! Pushes to a registry with faults: recovery, errors in the other cases, and the states that must
+//! never occur.
 //!
-//! Owns the faults. Must not know how a push tries again.
+//! Owns the faults. Must not know how a push retries.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,14 +15,14 @@ use scorebox_tests::run::{self, Finished};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A layout of a small image and what `package` said of it, made once.
+/// OCI layout of a small image and the output of `package`, built once.
 static IMAGE: LazyLock<(TempDir, Value)> = LazyLock::new(|| {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let image = packaged(&mut package(project.path(), &dir.path().join("layout")));
     (dir, image)
 });
 
-/// Whose credentials the registry knows, where it wants some.
+/// User name and password for registries that require a login.
 const USER: (&str, &str) = ("ci", "s3cret");
 
 fn push_of(layout: &Path, double: &Double) -> Command {
@@ -46,7 +47,7 @@ fn is_pushed(double: &Double) {
     assert_eq!(double.violations(), Vec::<String>::new());
 }
 
-/// The fault for the first requests of this kind, so many times.
+/// Returns a plan that injects a fault into the first `times` requests of this kind.
 fn first(
     method: &'static str,
     part: &'static str,
@@ -71,9 +72,9 @@ fn strict_registry_takes_an_image_and_a_second_push_only_asks() {
     double.forget_seen();
     push(&double).ended(0);
     let other: Vec<_> = double.seen().into_iter().filter(|seen| !seen.line.starts_with("HEAD ")).collect();
-    // The list of referrers has no HEAD.
+    // The list of referrers does not support HEAD.
     assert!(other.iter().all(|seen| seen.line.starts_with("GET /v2/d/referrers/")), "{other:?}");
-    // A registry without such a list has it under a tag.
+    // A registry without such lists gets the list under a tag.
     let double = Double::start(Rules { lists_referrers: false, ..Rules::default() });
     push(&double).ended(0);
     is_pushed(&double);
@@ -95,7 +96,8 @@ fn large_layers_go_in_chunks_that_the_registry_takes() {
     let layout = dir.path().join("layout");
     let image = packaged(&mut package(project.path(), &layout));
     for least in [None, Some(18 << 20)] {
-        // It takes no request of more than 20 MB, and with `least` no chunk below that but the last.
+        // The registry refuses requests of more than 20 MB, and with `least` also smaller chunks,
+        // except for the last one.
         let double = Double::start(Rules { least_chunk_bytes: least, ..Rules::default() });
         run::finish(&mut push_of(&layout, &double), b"").ended(0);
         let digest = double.tag("d", "1.0.0").expect("the tag is there");
@@ -162,7 +164,7 @@ fn what_lasts_is_said_in_the_registrys_own_words() {
         double.plan(first(method, part, u32::MAX, fault));
         let Fault::Status(status) = fault else { continue };
         let refused = push(&double).ended(5).said(&[&status.to_string(), "fix:"]);
-        // A HEAD has no body to speak with.
+        // The answer to a HEAD request has no body with a message.
         assert!(
             method == "HEAD" || refused.stderr.contains("INJECTED this one goes wrong on purpose"),
             "{}",
@@ -171,7 +173,7 @@ fn what_lasts_is_said_in_the_registrys_own_words() {
         assert!(double.tag("d", "1.0.0").is_none());
         assert_eq!(double.violations(), Vec::<String>::new());
     }
-    // One that takes no request of a chunk's size says so by itself.
+    // If a registry refuses chunks of the usual size, its error says so.
     let double = Double::start(Rules { largest_body_bytes: 100_000, ..Rules::default() });
     push(&double).ended(5).said(&["413", "SIZE_INVALID", "larger than this registry takes", "16 MiB"]);
     let cut = Double::start(Rules::default());
@@ -180,7 +182,7 @@ fn what_lasts_is_said_in_the_registrys_own_words() {
     assert!(cut.tag("d", "1.0.0").is_none());
 }
 
-/// A generator of numbers that are as good as random, the same for the same seed (xorshift64*).
+/// A pseudorandom generator of numbers (xorshift64*). Equal seeds give equal numbers.
 struct Random(u64);
 
 impl Random {
@@ -192,8 +194,10 @@ impl Random {
     }
 }
 
-/// Whatever goes wrong in whatever order: a tag never leads to what is missing, success means that all is there, and
-/// failure says why. The double takes every manifest, so that nothing but the order of the push keeps the promise.
+/// Checks random sequences of faults: a tag never leads to missing content, success means that
+/// everything was pushed, and a failure has a reason.
+///
+/// The fake registry accepts every manifest, so that only the order of the push keeps tags valid.
 #[test]
 fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
     const SEQUENCES: u64 = 160;
@@ -209,7 +213,7 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
             ..Rules::default()
         });
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        // Some sequences hardly disturb, others hardly let anything pass.
+        // Some sequences have few faults, and others have many.
         let percent = [3, 10, 25, 60][usize::try_from(seed % 4).unwrap_or(0)];
         double.plan(move |_| {
             if random.below(100) >= percent {
@@ -235,7 +239,7 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
             Some(5 | 6) => assert!(outcome.stderr.contains("fix:"), "seed {seed}: {}", outcome.stderr),
             other => panic!("seed {seed}: {other:?}: {}", outcome.stderr),
         }
-        // Once nothing goes wrong any more, the same command finishes the work.
+        // Without faults, the same command completes the push.
         double.plan(|_| None);
         push(&double).ended(0);
         is_pushed(&double);
@@ -247,6 +251,6 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
         let workers: Vec<_> = workers.collect();
         workers.into_iter().map(|worker| worker.join().expect("no sequence fails")).sum::<usize>()
     });
-    // Neither always nor never: otherwise the sequences would show nothing.
+    // If all sequences or none succeeded, they would prove nothing.
     assert!((20..=140).contains(&succeeded), "{succeeded} of {SEQUENCES} succeeded");
 }

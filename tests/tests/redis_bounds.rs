@@ -1,8 +1,8 @@
-//! What a scorer may ask of a Redis server: arguments by which a short command makes long work are refused, and the server
-//! stays there for others.
+//! Limits for a scorer's Redis commands: arguments that cause long work are refused, and the server
+//! stays available.
 //!
-//! Owns the server's side of each bound: nothing was stored, and nobody waited. Every rule has its cases beside it, in
-//! `redis/raw/bounds.rs`.
+//! Owns the server's side of each limit: no data was stored, and no other client waited. Must not
+//! know the single rules, whose cases are in `redis/raw/bounds.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
@@ -34,7 +34,7 @@ fn arguments_that_make_long_work_are_denied_and_not_sent() {
     let many: Vec<String> = (0..65).map(|_| "set".to_owned()).collect();
     denied(&format!("SUNION {}", many.join(" ")), "more than twice");
     assert_eq!(redis.command::<i64>(&["EXISTS", "p:k"]), 0);
-    // One command of a pipeline fails alone, and what the others may ask for is counted together.
+    // One command of a pipeline fails alone. The sizes of all its commands are added up.
     let offsets: Value = (0..4).map(|index| json!(["SETRANGE", format!("k{index}"), "30000000", "x"])).collect();
     let answer = ask(json!([{ "weigh": offsets }]));
     let replies = answer[0]["ok"].as_array().expect("replies");
@@ -42,7 +42,7 @@ fn arguments_that_make_long_work_are_denied_and_not_sent() {
     let is_denied = |reply: &Value| reply["error"]["denied"].as_str().is_some_and(|text| text.contains("67108864"));
     assert!(replies[2..].iter().all(is_denied), "{answer}");
     assert_eq!(redis.command::<i64>(&["EXISTS", "p:k0", "p:k1", "p:k2", "p:k3"]), 2);
-    // What is usual goes through.
+    // Usual commands are allowed.
     let usual = ["LRANGE l 0 -1", "HSCAN h 0 COUNT 1000", "SETRANGE s 10 x", "SETBIT b 1000 1", "SRANDMEMBER set -5"];
     for words in usual {
         let words: Vec<&str> = words.split(' ').collect();
@@ -70,7 +70,7 @@ fn a_value_that_is_asked_for_many_times_in_a_batch_is_sent_once() {
     assert!(text.contains("at most 67108864 bytes"), "{text}");
     let bytes = sent() - before;
     assert!(bytes < 40_000_000, "{bytes} bytes");
-    // Few of them are given as often as they were named.
+    // If the reply is small, values are returned as often as their keys are named.
     redis.command::<()>(&["SET", "p:small", "v"]);
     let answer =
         host.score(&json!({"ops": [{"op": "get-many", "keys": ["small", "none", "small"]}]})).expect(200).json();
@@ -92,11 +92,11 @@ fn replies_that_are_too_large_together_are_not_kept_until_the_last_one() {
     assert!(replies.iter().all(|reply| *reply == json!({"error": {"too-large": 268_435_456}})), "{answer}");
     let grown = peak_bytes(host.pid()) - before;
     assert!(grown < 700 << 20, "{grown} bytes");
-    // The connection is made anew.
+    // The connection is opened again.
     wait::until("the store to be there again", || (weigh(1)[0]["ok"] == json!([{"ok": null}])).then_some(()));
 }
 
-/// The most that a process ever held, in bytes.
+/// Returns the peak memory of a process, in bytes.
 fn peak_bytes(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says so");

@@ -1,6 +1,7 @@
-//! Stores on a real Redis Cluster: while all is well, while slots move, and when a node is gone.
+//! Stores on a real Redis Cluster: in normal operation, while slots move, and when a node is gone.
 //!
-//! Owns what only a cluster shows. The list of what a store must do is the harness's.
+//! Owns the behaviour that only a cluster shows. Must not know the list of a store's cases: that is
+//! in the harness.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,7 @@ fn store(cluster: &Cluster, prefix: &str, timeout: Duration) -> Store {
     Store::new(Arc::new(server(&cluster.url(), timeout)), prefix, None)
 }
 
-/// Runs the one list, each case under a prefix of its own.
+/// Runs the harness's list of cases, each case with a prefix of its own.
 #[track_caller]
 fn list(cluster: &Cluster, when: &str) {
     let mut number = 0;
@@ -32,7 +33,7 @@ fn list(cluster: &Cluster, when: &str) {
         number += 1;
         let fresh = store(cluster, &format!("{when}-{number}"), TIMEOUT);
         let answers = block_on(perform_all(&fresh, ops.clone()));
-        // A client that has known the cluster for long must give the same.
+        // A client that has used the cluster for a long time must give equal answers.
         let is_listing = ops.iter().any(|op| op["op"] == "all-keys");
         if !is_listing {
             let keys: Vec<_> = ops.iter().filter_map(|op| op["key"].as_str().map(str::to_owned)).collect();
@@ -49,7 +50,8 @@ fn the_list_holds_before_during_and_after_slots_move() {
     list(&cluster, "before");
     let (first, last) = Cluster::third(0);
     cluster.begin_moving(first..=last, 0, 1);
-    // Each key of the first third is now asked for where it is and made where it goes.
+    // Each key of the first third is now read from its old node, and new keys are created on the
+    // new node.
     list(&cluster, "during");
     cluster.finish_moving(first..=last, 0, 1);
     list(&cluster, "after");
@@ -72,7 +74,8 @@ fn nothing_is_counted_twice_or_lost_while_slots_move() {
                 let end = Instant::now() + Duration::from_secs(4);
                 while Instant::now() < end {
                     rounds += 1;
-                    // Many keys, so that each move has some under way; one that all write.
+                    // There are many keys, so that some are moving at any time, and one key that
+                    // all tasks write.
                     let own = format!("own-{task}-{}", rounds % 50);
                     store.increment(&own, 1, None).await.expect("a count");
                     store.increment("all", 1, None).await.expect("a count");
@@ -118,7 +121,7 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
         let entries = keys.iter().map(|key| (key.clone(), key.clone().into())).collect();
         store.set_many(entries, None).await.expect("a write");
     });
-    // What a replica has not yet heard would be lost with its master.
+    // Data that a replica does not have yet would be lost with its master.
     cluster.wait_until_whole();
     std::thread::sleep(Duration::from_millis(200));
     cluster.kill(0);
@@ -135,10 +138,11 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
                 Err(other) => panic!("{key}: {other}"),
             }
         }
-        // A third of the keys has no node now. Waiting for each would take a hundred times the time limit.
+        // A third of the keys has no node now. Waiting for each key would take a hundred times the
+        // timeout.
         assert!(answered > 150, "{answered} answered, {failed} failed");
         assert!(started.elapsed() < Duration::from_secs(60), "{failed} failures took {:?}", started.elapsed());
-        // The replica's election takes the nodes' timeout and some.
+        // The replica's election takes a little longer than the nodes' timeout.
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let read = store.get_many(&keys).await;
@@ -174,7 +178,8 @@ fn stores_keep_apart_on_a_cluster() {
             assert_eq!(mine.exists(key).await, Ok(false), "{key}");
             assert_eq!(mine.delete(&[key.to_owned()]).await, Ok(()), "{key}");
         }
-        // Cursors of one are of no use for the other's keys, nor are made-up ones.
+        // Cursors of one store do not work for the other's keys, and invented cursors do not work
+        // either.
         let entries = (0..2000).map(|number| (format!("{number}"), b"x".to_vec())).collect();
         theirs.set_many(entries, None).await.expect("a write");
         let page = theirs.keys(None).await.expect("a page");
@@ -206,7 +211,7 @@ fn a_scorer_is_served_by_a_cluster() {
         ops(json!([{"op": "delete-many", "keys": keys[0]["ok"]}]));
         serde_json::from_value(ops(json!(steps))).expect("a list")
     });
-    // Everything that it wrote lies under its prefix, on all three.
+    // All keys of the scorer have its prefix, on all three masters.
     ops(json!([{"op": "set-many", "entries": (0..100).map(|n| json!([format!("{n}"), "x"])).collect::<Vec<_>>()}]));
     for master in 0..3 {
         let keys: Vec<String> = cluster.command(master, &["KEYS", "*"]);

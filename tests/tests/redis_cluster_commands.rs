@@ -1,6 +1,8 @@
-//! Raw commands on a real Redis Cluster: slots, transactions and pipelines while slots move, and what a break leaves.
+//! Raw commands on a real Redis Cluster: slots, transactions and pipelines while slots move, and
+//! broken connections.
 //!
-//! Owns what only several nodes, or a connection that breaks, show.
+//! Owns the behaviour that only several nodes, or a connection that breaks, show. Must not know the
+//! command table.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -33,7 +35,7 @@ fn commands(lines: &[&str]) -> Vec<Command> {
     lines.iter().map(|line| command(line)).collect()
 }
 
-/// A whole number, as such or in a string.
+/// Returns a whole number from a reply that is a number or a string.
 #[track_caller]
 fn number(reply: &Reply) -> i64 {
     match &reply.nodes[reply.root as usize] {
@@ -66,7 +68,7 @@ fn keys_of_one_command_or_transaction_share_a_slot() {
     check("transaction", &["INCR a", "INCR b"], apart.clone());
     check("transaction", &["PING", "INCR {t}n", "MGET {t}a {t}b"], json!({"ok": [{"text": "PONG"}, 1, ["1", "2"]]}));
     check("transaction", &["TIME", "INCR a", "MGET {t}a a"], apart.clone());
-    // Each alone, wherever its keys are.
+    // The commands of a pipeline are executed separately, so their keys may be on any node.
     check(
         "pipeline",
         &["SET a 1", "MGET a b", "GET a", "INCR b"],
@@ -78,7 +80,8 @@ fn keys_of_one_command_or_transaction_share_a_slot() {
     check("pipeline", &many, json!({ "ok": expected }));
     let sizes: Vec<i64> = (0..3).map(|node| cluster.command(node, &["DBSIZE"])).collect();
     assert!(sizes.iter().all(|size| *size > 50), "{sizes:?}");
-    // The same tag brings two scorers to one slot, and no nearer.
+    // The same tag puts two scorers' keys into one slot, but they still cannot read each other's
+    // keys.
     let other = connection(&cluster.url(), "q");
     block_on(async {
         let found = other.execute(command("MGET {t}a {t}b")).await.expect("a reply");
@@ -104,7 +107,7 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
                 let end = Instant::now() + Duration::from_secs(4);
                 while Instant::now() < end {
                     round += 1;
-                    // Many tags, so that each move has some under way.
+                    // There are many tags, so that some are moving at any time.
                     let tag = round % rounds.len();
                     let own = format!("{{{task}-{tag}}}");
                     let both =
@@ -115,7 +118,7 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
                             let found: Vec<i64> = replies.iter().map(number).collect();
                             assert_eq!(found, [rounds[tag]; 3], "of {own}");
                         }
-                        // Its keys were on their way for too long; nothing was executed.
+                        // The keys were moving for too long, and no command was executed.
                         Err(CommandError::Disconnected(why)) if why.contains("not ready") => refused += 1,
                         Err(other) => panic!("{own}: {other}"),
                     }
@@ -167,7 +170,7 @@ fn a_transaction_waits_for_keys_that_are_on_their_way() {
     let cluster = Cluster::start();
     let connection = connection(&cluster.url(), "p");
     let (first, last) = Cluster::third(0);
-    // A tag whose slot the first node has.
+    // This tag's slot is on the first node.
     let tag = (0..).map(|number| format!("{{{number}}}")).find(|tag| {
         let slot: u16 = cluster.command(0, &["CLUSTER", "KEYSLOT", &format!("p:{tag}")]);
         (first..=last).contains(&slot)
@@ -179,14 +182,15 @@ fn a_transaction_waits_for_keys_that_are_on_their_way() {
     block_on(connection.execute(command(&format!("INCR {tag}a")))).expect("a reply");
     cluster.begin_moving([slot], 0, 1);
     std::thread::scope(|scope| {
-        // One is here, the other would be made there: neither node can execute both.
+        // One key exists on the first node, and the other would be created on the second. So
+        // neither node can execute both.
         let waiting = scope.spawn(|| block_on(connection.transaction(both())).map(counted));
         std::thread::sleep(Duration::from_millis(300));
         assert!(!waiting.is_finished());
         cluster.finish_moving([slot], 0, 1);
         assert_eq!(waiting.join().expect("no panic"), Ok(vec![2, 1]));
     });
-    // One that waits in vain says so, and nothing was executed.
+    // A transaction that waits in vain returns an error, and no command was executed.
     cluster.begin_moving([slot], 1, 2);
     let new = commands(&[&format!("INCR {tag}a"), &format!("INCR {tag}c")]);
     let split = block_on(connection.transaction(new));

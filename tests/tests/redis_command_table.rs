@@ -1,6 +1,7 @@
-//! The host's table of raw commands against what a real server says of itself.
+//! The host's table of raw commands, compared with a real server's description of its commands.
 //!
-//! Owns the comparison, of every row and of every command that a server knows.
+//! Owns the comparison, of every row and of every command that a server knows. Must not know what a
+//! command does.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,13 @@ use scorebox_host::redis::raw::{Again, COMMANDS, Command, Keys, REFUSED, Row, po
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::require;
 
-/// Rows whose server has them in no category.
+/// Rows that are in no category on a server.
 const WITHOUT_CATEGORY: &[&str] = &["MEMORY|USAGE", "TIME"];
 
-/// Rows that may be repeated although they do not only read: what they write and say is the same each time.
+/// Rows that may be retried although they write: their effect and their reply are equal each time.
 const SAME_EACH_TIME: &[&str] = &["HMSET", "LSET", "MSET", "PFMERGE", "PING", "PSETEX", "SETEX", "SETRANGE", "TIME"];
 
-/// Commands whose keys stand where their arguments say.
+/// Commands in which arguments determine the positions of the keys.
 const MOVABLE: &[&str] = &[
     "SINTERCARD 2 a b LIMIT 1",
     "ZDIFF 2 a b WITHSCORES",
@@ -47,7 +48,7 @@ fn info(redis: &Redis, row: &Row) -> Option<Info> {
     Some(Info { arity, flags: texts(2), categories: texts(6) })
 }
 
-/// What the server takes for the keys of a command.
+/// Returns the keys of a command according to the server.
 fn server_keys(redis: &Redis, words: &[String]) -> Vec<String> {
     let words: Vec<&str> = ["COMMAND", "GETKEYS"].into_iter().chain(words.iter().map(String::as_str)).collect();
     redis.command(&words)
@@ -76,16 +77,16 @@ fn every_row_is_what_a_server_says() {
         for never in ["admin", "noscript", "pubsub", "no_multi"] {
             assert!(!has(&info.flags, never), "{} is {never}", row.name);
         }
-        // With BLOCK, which is refused.
+        // Only `XREAD` and `XREADGROUP` can block, with BLOCK, which is refused.
         assert!(!has(&info.flags, "blocking") || row.keys == Keys::Streams, "{} blocks", row.name);
         let repeats = row.again == Again::Harmless;
         assert!(!repeats || has(&info.flags, "readonly") || SAME_EACH_TIME.contains(&row.name), "{}", row.name);
         if !matches!(row.keys, Keys::Range(..)) {
             continue;
         }
-        // With the fewest arguments, and with more.
+        // Each row is checked with the fewest arguments, and with more.
         let least = usize::try_from(info.arity.unsigned_abs()).expect("a small number");
-        // Without a source, which it may be, the server finds no key at all.
+        // The sources of PFMERGE are optional. Without one the server reports no key.
         let least = if row.name == "PFMERGE" { least + 1 } else { least };
         let counts = if info.arity > 0 { least..=least } else { least..=least + 5 };
         for count in counts {
@@ -125,7 +126,7 @@ fn every_command_of_a_server_is_a_row_or_refused() {
     let redis = Redis::start(Kind::Plain);
     let version: String = redis.command(&["INFO", "server"]);
     let names: Vec<String> = redis.command(&["COMMAND", "LIST"]);
-    // A newer one has commands that nobody has decided on; they are unknown, and so not sent.
+    // A newer server has commands that are unknown to the table. Unknown commands are not sent.
     let is_known_version = ["redis_version:6.", "redis_version:7.0."].iter().any(|known| version.contains(known));
     for name in names.iter().map(|name| name.to_ascii_uppercase()).filter(|_| is_known_version) {
         let word = name.split('|').next().expect("a word");

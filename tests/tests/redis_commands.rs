@@ -1,6 +1,8 @@
-//! Raw commands through a scorer, on one real server: what comes back, what is refused, and what nobody may reach.
+//! Raw commands through a scorer, on one real server: the replies, the refusals, and the data that
+//! is out of reach.
 //!
-//! Owns what the world of a scorer shows. Where keys stand is the table's; clusters have a file of their own.
+//! Owns the behaviour that a scorer sees. Must not know the positions of keys, which the table has,
+//! nor clusters, which have a file of their own.
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{Host, refused};
@@ -8,7 +10,7 @@ use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::{require, wait};
 use serde_json::{Value, json};
 
-/// Exit code for a component that asks for what it may not have.
+/// Exit code for a component that requests a capability that it must not have.
 const COMPONENT: i32 = 4;
 
 const ALL: &str = "[stores.default]\nprefix = \"p\"\ncommands = [\"@all\"]\n[limits]\ndeadline = \"30s\"\n";
@@ -22,7 +24,7 @@ fn ask(host: &Host, ask: Value) -> Value {
     host.score(&json!({ "ask": ask })).expect(200).json()
 }
 
-/// One command, in words.
+/// Executes one command, given as words.
 #[track_caller]
 fn execute(host: &Host, words: &str) -> Value {
     let words: Vec<&str> = words.split(' ').collect();
@@ -72,11 +74,11 @@ fn every_kind_of_data_goes_there_and_back() {
     check("XGROUP CREATE x g 0", json!({"text": "OK"}));
     check("XREADGROUP GROUP g c STREAMS x >", json!({"map": [["x", [["1-1", ["f", "v"]]]]]}));
     check("XACK x g 1-1", json!(1));
-    // What is no text, and an argument with anything in it.
+    // These are bytes that are not text, and an argument with special characters.
     let bytes = json!({"bytes": [0, 255, 13, 10]});
     let answers = ask(&host, json!([{"execute": ["SET", "p:{b} *", bytes]}, {"execute": ["GET", "p:{b} *"]}]));
     assert_eq!(answers[1], json!({"ok": bytes}));
-    // JSON of the SDK.
+    // The SDK converts replies to JSON.
     let answers = ask(
         &host,
         json!([{"json": ["HGETALL", "h"]}, {"json": ["GET", "none"]}, {"json": ["LRANGE", "l", "0", "-1"]}]),
@@ -92,7 +94,7 @@ fn pipelines_and_transactions() {
     let redis = Redis::start(Kind::Plain);
     let host = host(&redis, ALL);
     let one = |how: &str, lines: &[&str]| ask(&host, json!([{ how: words(lines) }]))[0].clone();
-    // Each alone.
+    // The commands of a pipeline fail or succeed separately.
     let answers = one("pipeline", &["SET s v", "HGET s f", "KEYS *", "GET s", "INCR n", "INCR n"]);
     let answers = answers["ok"].as_array().expect("a list").clone();
     assert_eq!(answers[0], json!({"ok": {"text": "OK"}}));
@@ -109,11 +111,12 @@ fn pipelines_and_transactions() {
     let order: Vec<String> = redis.command(&["LRANGE", "p:many", "0", "-1"]);
     assert!(order.iter().enumerate().all(|(index, value)| *value == index.to_string()));
 
-    // All, and one that fails while it is executed.
+    // In this transaction all commands are executed, and one of them fails.
     let answers = one("transaction", &["INCR n", "HGET s f", "LMPOP 1 many LEFT", "GET n"]);
     let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
     assert_eq!(answers, json!({"ok": [3, {"fault": wrong}, ["many", ["0"]], "3"]}));
-    // None: one that cannot be executed, and one that is not sent.
+    // In these transactions no command is executed: one command is invalid, or is refused before it
+    // is sent.
     let answers = one("transaction", &["INCR n", "HSET h f"]);
     let text = answers["error"]["server"].as_str().expect("an error");
     assert!(text.contains("wrong number of arguments"), "{text}");
@@ -199,7 +202,7 @@ fn what_the_manifest_or_the_host_does_not_allow_is_denied_and_not_sent() {
         check("all", never, &[]);
     }
     assert_eq!(answer("none", "PING"), json!({"error": "no-such-connection"}));
-    // What is allowed still works, and nothing else has reached the server.
+    // Allowed commands still work, and no other command has reached the server.
     assert_eq!(answer("default", "HSET h f v"), json!({"ok": 1}));
     assert_eq!(answer("default", "XREAD STREAMS x 0"), json!({"ok": null}));
     let statistics: String = redis.command(&["INFO", "commandstats"]);
@@ -208,7 +211,7 @@ fn what_the_manifest_or_the_host_does_not_allow_is_denied_and_not_sent() {
             ["hset", "xread", "info", "hello", "client|setinfo", "cluster|slots", "config|resetstat", "ping"];
         assert!(expected.contains(&sent), "{statistics}");
     }
-    // A denial is the scorer's fault, and its words are for the log.
+    // A denial is the scorer's fault. Its details are only in the log.
     let failed = host.score(&json!({"strict": true, "ask": [{"execute": ["KEYS", "*"]}]}));
     failed.expect_error(500, "store-denied", &["may not use its store"]);
 }
@@ -251,7 +254,7 @@ fn two_scorers_on_one_server_cannot_meet() {
             assert!(is_empty, "{read}: {found}");
         }
     }
-    // What writes, renames, moves and removes.
+    // These commands write, rename, move and remove keys.
     for write in [
         "SET s:k x",
         "DEL s:k l z",
@@ -282,13 +285,13 @@ fn two_scorers_on_one_server_cannot_meet() {
     after.retain(|(key, _)| !key.starts_with("s/t:"));
     let others: Vec<_> = before.into_iter().filter(|(key, _)| !key.starts_with("s/t:")).collect();
     assert_eq!(after, others);
-    // An error names keys as the scorer does.
+    // An error shows keys as the scorer wrote them, without the prefix.
     let text =
         execute(&one, "XREADGROUP GROUP g c STREAMS none >")["error"]["server"].as_str().expect("text").to_owned();
     assert!(text.contains("NOGROUP") && text.contains("'none'") && !text.contains("s:"), "{text}");
 }
 
-/// Every key and what it holds.
+/// Returns every key with its value.
 fn contents(redis: &Redis) -> Vec<(String, Vec<u8>)> {
     let mut keys: Vec<String> = redis.command(&["KEYS", "*"]);
     keys.sort();
@@ -312,7 +315,7 @@ fn what_is_too_large_is_refused() {
     assert_eq!(execute(&host, "GET large"), too_large);
     assert_eq!(weigh(&["GET half"]), json!([fits]));
     assert_eq!(weigh(&["MGET half half"]), json!([too_large]));
-    // Together; and the connection is as good as before.
+    // The limit applies to the replies together, and the connection works as before.
     assert_eq!(weigh(&["GET half", "GET half", "STRLEN half"]), json!([fits, too_large, fits]));
     assert_eq!(ask(&host, json!([{"transaction": words(&["GET half", "GET half"])}])), json!([too_large]));
     let denied = |ask_for: Value| {
@@ -347,7 +350,7 @@ fn a_server_that_is_gone_is_unavailable_and_in_the_log() {
     assert!(!line.to_string().contains("127.0.0.1"), "{line}");
     redis.restart();
     wait::until("the store to be back", || (execute(&host, "GET n") == json!({"ok": null})).then_some(()));
-    // Alive, and silent.
+    // The server is alive, but does not respond.
     redis.pause(true);
     assert_eq!(execute(&host, "GET n"), json!({"error": "timeout"}));
     redis.pause(false);
@@ -363,7 +366,7 @@ fn a_store_in_memory_has_no_raw_commands_and_says_which_variable_is_missing() {
     host.log.wait_for("the variable", |line| {
         line["message"].as_str().is_some_and(|text| text.contains("SCOREBOX_REDIS_URL is not set"))
     });
-    // A denial comes first: it holds wherever the scorer runs.
+    // A command that is never allowed is denied first, because that holds for every store.
     assert!(execute(&host, "KEYS *")["error"]["denied"].is_string());
 }
 

@@ -1,7 +1,8 @@
-//! What a Redis that fails does to scoring: nothing to calls that do not need it, a clear error to those that do, and no
-//! wait once it is known to be away.
+//! Faults of Redis under load: requests without the store are not affected, and others get a clear
+//! error.
 //!
-//! Owns the faults. Each is put under load, with calls of both kinds, and taken away again.
+//! Once the store is known to be away, no request waits for it. Owns the faults. Must not know how
+//! the host finds them. Each fault happens under load, with requests of both kinds, and ends again.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,26 +15,27 @@ use scorebox_tests::wait::AtEnd;
 use scorebox_tests::{require, wait};
 use serde_json::{Value, json};
 
-/// Of an operation; the manifest below has the same.
+/// Timeout of a store operation. The manifest below has the same value.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// After the server's return.
+/// Time within which the store must work after the server's return.
 const RECOVERY: Duration = Duration::from_secs(10);
 
 const VALUE: &str = "the only right answer";
 
-/// Calls by four clients for a while.
+/// Results of requests by four clients.
 struct Load {
-    /// That needed no store.
+    /// Number of requests that needed no store.
     plain: usize,
-    /// That got the value.
+    /// Number of requests that got the value.
     found: usize,
-    /// That were told that the store is away.
+    /// Number of requests that got the error that the store is away.
     away: usize,
     longest_plain: Duration,
-    /// The median of the second half, when what is away is known to be.
+    /// Median time of requests without the store in the second half, when the fault is known.
     p50_plain: Duration,
-    /// The same of a host without a Redis, called in turn: what the machine's other work costs, it costs both.
+    /// Median time of requests to a host without Redis, sent in turn. The machine's other work
+    /// slows both hosts.
     p50_control: Duration,
 }
 
@@ -41,7 +43,7 @@ struct Setup {
     host: Host,
     redis: Redis,
     cable: Cable,
-    /// The same app with its store in memory.
+    /// Host of the same app with its store in memory.
     control: Host,
 }
 
@@ -75,7 +77,7 @@ impl Setup {
         self.ops(&json!([{"op": "set", "key": "written", "value": "1"}]))
     }
 
-    /// Four clients call with and without the store until the work is done.
+    /// Lets four clients send requests with and without the store until the work is done.
     fn load(&self, work: impl FnOnce()) -> Load {
         let done = AtomicBool::new(false);
         let [plain, found, away] = [0; 3].map(AtomicUsize::new);
@@ -130,7 +132,7 @@ impl Setup {
         assert_eq!(self.set(), json!([{ "ok": null }]));
     }
 
-    /// No credential in any line, at the finest level.
+    /// Asserts that no log line contains a credential, at the finest level.
     #[track_caller]
     fn keeps_its_secret(&self) {
         let log = self.host.log.text();
@@ -140,7 +142,8 @@ impl Setup {
 }
 
 impl Load {
-    /// A store that is away costs a call its time limit a few times at most, and then next to nothing.
+    /// Asserts that a store that is away costs a request its timeout only a few times, and then
+    /// almost nothing.
     #[track_caller]
     fn is_quick(&self, lasted: Duration) {
         let (fault, normal) = (self.p50_plain, self.p50_control);
@@ -166,7 +169,7 @@ fn killed_and_restarted_empty() {
     setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
     setup.redis.restart();
     let since = Instant::now();
-    // It has lost everything, which is no error.
+    // The server has lost all data, which is not an error.
     wait::until("the store to be back", || (setup.get() == json!([{ "ok": null }])).then_some(()));
     setup.put();
     setup.recovers(since);
@@ -214,10 +217,11 @@ fn cut_in_the_middle_of_an_answer() {
     println!("{} found, {} away", load.found, load.away);
     assert!(load.found > 100, "{} found, {} away", load.found, load.away);
     wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
-    // A count may have been made or not, and the scorer is told that it does not know; never is it made twice.
+    // A count may have been executed or not, and the scorer gets an error that it is unknown. It is
+    // never executed twice.
     let count = json!([{"op": "increment", "key": "count", "delta": 1}]);
     let (mut made, mut unknown) = (1, 0);
-    // The script is known to the server from now on, so that what is cut is the count's own answer.
+    // The server knows the script from now on, so the proxy cuts the reply to the count itself.
     assert_eq!(setup.ops(&count), json!([{ "ok": 1 }]));
     for bytes in 0..12 {
         setup.cable.cut_after(bytes);
@@ -270,7 +274,7 @@ fn full() {
 fn a_password_that_is_refused_for_a_while() {
     require!("redis-server");
     let setup = Setup::new();
-    // A configuration that went wrong: the password is another one, and the connection is gone.
+    // The server's configuration is wrong: it has another password, and the connection is cut.
     setup.redis.command::<()>(&["ACL", "SETUSER", "default", ">another", &format!("<{PASSWORD}")]);
     setup.cable.cut();
     setup.cable.mend();

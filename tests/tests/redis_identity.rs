@@ -1,7 +1,9 @@
-//! Who a host is to its Redis, while that changes: a password in a file, tokens of Microsoft Entra ID.
+//! Changing credentials of a host for its Redis: a password in a file, and tokens of Microsoft
+//! Entra ID.
 //!
-//! Owns what a change may cost (nothing) and what may be seen of a credential (nothing). Times are a test's own clock where
-//! the host's code is called, and short lives of tokens where it runs as a program.
+//! Owns the cost of a change (none) and the visibility of a credential (none). Must not know how
+//! Redis checks a login. The host's code is tested with a clock of the test, and the program with
+//! short-lived tokens.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,10 +23,11 @@ use serde_json::json;
 
 const MANIFEST: &str = "[stores.default]\nprefix = \"p\"\n";
 
-/// A right that a scorer's user has.
+/// Rights of a scorer's user.
 const RIGHTS: [&str; 2] = ["~*", "+@all"];
 
-/// Scores that need the store, until it is told to stop; none may fail.
+/// Sends requests that need the store until the work is done. None of them may fail. Returns their
+/// number.
 fn without_a_failure(host: &Host, work: impl FnOnce()) -> usize {
     let done = AtomicBool::new(false);
     let scores = AtomicUsize::new(0);
@@ -47,13 +50,13 @@ fn get(host: &Host) -> serde_json::Value {
     host.score(&json!({"ops": [{"op": "get", "key": "a"}]})).expect(200).json()
 }
 
-/// Waits for words in the log, which is long at this level.
+/// Waits until these words are in the log this often.
 #[track_caller]
 fn said(host: &Host, words: &str, times: usize) {
     wait::until(words, || (host.log.text().matches(words).count() >= times).then_some(()));
 }
 
-/// Id and user of each client of the host.
+/// Returns the id and the user of each client of the host.
 fn clients(redis: &Redis) -> Vec<(String, String)> {
     let list: String = redis.command(&["CLIENT", "LIST"]);
     let field = |line: &str, name: &str| {
@@ -78,18 +81,18 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
     let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", url.as_str()), ("SCOREBOX_LOG", "trace")]);
     assert_eq!(get(&host), json!([{"ok": "1"}]));
     let scores = without_a_failure(&host, || {
-        // As those who rotate do: the new one is good before the old one goes.
+        // This is the order of a rotation: the new password is valid before the old one is removed.
         redis.command::<()>(&["ACL", "SETUSER", "default", ">the-next-secret"]);
         std::fs::write(&file, "the-next-secret").expect("a file");
         said(&host, "Redis knows the new login", 1);
     });
     assert!(scores > 100, "{scores}");
     redis.command::<()>(&["ACL", "SETUSER", "default", &format!("<{PASSWORD}")]);
-    // A new connection begins with the new one.
+    // A new connection uses the new password from the start.
     cable.cut();
     cable.mend();
     wait::until("the store to be back", || (get(&host) == json!([{"ok": "1"}])).then_some(()));
-    // A file that is gone or empty for a moment changes nothing.
+    // A file that is missing or empty for a moment changes nothing.
     std::fs::write(&file, "").expect("a file");
     said(&host, "is empty", 1);
     assert_eq!(get(&host), json!([{"ok": "1"}]));
@@ -112,7 +115,7 @@ fn tokens_are_renewed(service: Service) {
     let redis = Redis::start(Kind::Tls);
     redis.command::<()>(&["SET", "p:a", "1"]);
     let identity = Identity::start(service, Duration::from_secs(6));
-    // Azure's server knows each token by its signature; this one is told of them as passwords.
+    // Azure's server checks a token by its signature. This server gets the tokens as passwords.
     let known = |token: &str, is_good: bool| {
         let password = format!("{}{token}", if is_good { '>' } else { '<' });
         redis.command::<()>(&["ACL", "SETUSER", OBJECT_ID, "on", &password, RIGHTS[0], RIGHTS[1]]);
@@ -122,7 +125,7 @@ fn tokens_are_renewed(service: Service) {
     variables.extend([("SCOREBOX_REDIS_URL".to_owned(), url), ("SCOREBOX_LOG".to_owned(), "trace".to_owned())]);
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let host = Host::start_with(&App::with("keys", MANIFEST), &variables);
-    // The first question makes the connection; the server does not know the token yet.
+    // The first request opens the connection. The server does not know the token yet.
     let first = get(&host);
     assert!(first[0]["error"]["other"].as_str().unwrap_or_default().contains("credentials"), "{first}");
     let token = |number: usize| wait::until("a token", || identity.tokens().get(number).cloned());
@@ -136,7 +139,7 @@ fn tokens_are_renewed(service: Service) {
             said(&host, "Redis knows the new login", number);
             known(&token(number - 1), false);
         }
-        // A service that is away for a while leaves what it gave.
+        // If the token service fails for a while, its last token stays in use.
         identity.fail(true);
         said(&host, "no new login for Redis", 1);
         identity.fail(false);
@@ -160,7 +163,7 @@ fn a_token_is_never_sent_without_tls() {
         .said(&["SCOREBOX_REDIS_URL", "rediss://"]);
 }
 
-/// A clock that a test moves.
+/// A clock that the test moves forward.
 #[derive(Default)]
 struct Moved {
     now: Mutex<Duration>,
@@ -194,7 +197,7 @@ impl Clock for Moved {
     }
 }
 
-/// Gives users in turn, for an hour each.
+/// A source of one user after another, each for an hour.
 struct Users(Arc<AtomicUsize>);
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -205,7 +208,7 @@ impl TokenSource for Users {
         let asked = self.0.fetch_add(1, Ordering::SeqCst);
         let hour = clock.unix_time().as_secs() / HOUR.as_secs();
         let login = Login { user: Some(format!("user-{hour}")), password: Some(PASSWORD.to_owned().into()) };
-        // Now and then a service fails.
+        // The second request fails, because services fail now and then.
         if asked == 1 { Err("it rains".to_owned()) } else { Ok(Granted { login, ask_again: Some(HOUR) }) }
     }
 }
@@ -240,7 +243,8 @@ fn a_login_changes_on_the_living_connection() {
         clock.by(Duration::from_millis(100));
         is_user("user-1").then_some(())
     });
-    // The server does not know the one after that yet: the old one holds, and it is tried again.
+    // The server does not know the next user yet. The old login stays in use, and the new one is
+    // tried again.
     clock.by(HOUR);
     wait::until("the source to be asked", || (asked.load(Ordering::SeqCst) >= 4).then_some(()));
     assert_eq!(block_on(store.get("a")), Ok(Some(b"1".to_vec())));

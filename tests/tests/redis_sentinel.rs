@@ -1,6 +1,8 @@
-//! A master that sentinels name: found, followed when it changes, and never mistaken.
+//! A Redis master that sentinels name: found, followed when it changes, and never confused with
+//! another server.
 //!
-//! Owns what only sentinels show. The list of what a store must do is the harness's.
+//! Owns the behaviour that only sentinels show. Must not know the list of a store's cases: that is
+//! in the harness.
 
 use std::time::Duration;
 
@@ -36,7 +38,7 @@ fn the_master_is_found_and_followed() {
     assert!(set("first"));
     watched.wait_until_in_step();
     watched.kill_master();
-    // Until a replica is promoted nobody can be asked, and the scorer is told so.
+    // Until a replica is promoted, no server can answer, and the scorer gets an error.
     let away = ops(&host, &json!([{"op": "get", "key": "kept"}]));
     assert!(away[0]["error"]["other"].as_str().unwrap_or_default().contains("cannot be reached"), "{away}");
     let back = wait::within(Duration::from_secs(30), || {
@@ -58,7 +60,8 @@ fn an_orderly_change_loses_no_write() {
     assert_eq!(count(), Some(1));
     watched.wait_until_in_step();
     watched.fail_over();
-    // What the old master took before it became a replica may be lost by Redis itself; what the new one takes is not.
+    // Redis itself may lose writes to the old master just before it becomes a replica. Writes to
+    // the new master must be kept.
     wait::until("the new master", || {
         (watched.command::<Vec<redis::Value>>(1, &["ROLE"]).len() == 3
             && count().is_some()

@@ -1,7 +1,7 @@
-//! Registries that state or send more than anybody can take.
+//! Registries that state or send more data than any client can accept.
 //!
-//! Owns a server of raw responses. Must not know which bound is met first: a command ends soon, says why, and leaves nothing
-//! on the disk.
+//! Owns a server of raw responses. Must not know which limit is reached first: a command ends soon,
+//! gives the reason, and leaves nothing on the disk.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// Long for a command that is to end at once, also on a busy machine.
+/// Timeout for a command that should end at once. It is long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 const TEN_TERABYTES: u64 = 10_000_000_000_000;
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -31,7 +31,7 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// A base with these layers, in a registry; its name.
+/// Puts a base image with these layers into a registry, and returns its name.
 fn base(double: &Double, layers: &[Value]) -> String {
     let diff_ids: Vec<_> = layers.iter().map(|layer| layer["digest"].clone()).collect();
     let config =
@@ -49,14 +49,14 @@ fn layer(double: &Double, bytes: &[u8], size: u64) -> Value {
     json!({ "mediaType": LAYER_TYPE, "digest": double.put_blob("base", bytes), "size": size })
 }
 
-/// Packages on a base, with a place of its own for temporary files.
+/// Packages on a base, with a folder of its own for temporary files.
 fn on(base: &str, dir: &Path, words: &[&str]) -> Finished {
     let mut command = package(PROJECT.path(), &dir.join("layout"));
     command.args(["--base", base, "--base-plain-http", "--base-blobs"]).args(words).env("TMPDIR", dir);
     run::finish_within(SOON, &mut command, b"")
 }
 
-/// Every file below a folder, in bytes.
+/// Returns the total size of the files below a folder, in bytes.
 fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let size = |path: &Path| if path.is_dir() { size_of(path) } else { path.metadata().map_or(0, |file| file.len()) };
@@ -87,12 +87,12 @@ fn sizes_that_no_disk_has_are_refused_before_anything_is_written() {
             assert!(!double.seen().iter().any(|seen| seen.line.contains(&layer)), "{:?}", double.seen());
         }
     }
-    // Many that fit one by one.
+    // Each of these layers is within the limit, but not their sum.
     let layers: Vec<_> = (0..400).map(|n: u32| layer(&double, &n.to_be_bytes(), 1 << 30)).collect();
     let dir = tempfile::tempdir().expect("a folder");
     on(&base(&double, &layers), dir.path(), &[]).ended(5).said(&["--max-download"]);
     assert_eq!(size_of(dir.path()), 0);
-    // The same goes from registry to registry.
+    // The limit also holds for a copy between registries.
     let base = huge(TEN_TERABYTES);
     let target = Double::start(Rules::default());
     let mut push = package(PROJECT.path(), &dir.path().join("layout"));
@@ -165,7 +165,7 @@ fn raw(answer: impl Fn(&str, &str, &mut TcpStream) + Send + Sync + 'static) -> R
     raw
 }
 
-/// A response whose body never ends.
+/// Sends a response whose body never ends.
 fn endless(stream: &mut TcpStream, head: &str) {
     let _ = write!(stream, "HTTP/1.1 {head}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n");
     let piece = format!("{:x}\r\n{}\r\n", 1 << 16, "x".repeat(1 << 16));
@@ -190,7 +190,7 @@ fn bodies_that_never_end_are_cut() {
         let refused = inspect(&raw).ended(5);
         assert!(refused.stderr.len() < 8 << 10, "{} bytes", refused.stderr.len());
     }
-    // A token service.
+    // Here the token service sends the endless body.
     for head in ["200 OK", "403 Forbidden"] {
         let raw = raw(move |name, path, stream| {
             if path.starts_with("/token") {

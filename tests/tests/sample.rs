@@ -1,7 +1,8 @@
-//! Samples: a scorer that answers otherwise than where it was trained is not packaged.
+//! Samples: a scorer that does not give the answers of its training is not packaged.
 //!
-//! Owns who is tried by one: components of both worlds by the packager, and graphs by a host. What counts as the same answer
-//! is tested beside its code, and what a damaged graph answers in `hostile_models`.
+//! Owns which scorers are tried with a sample: components of both worlds by the packager, and
+//! graphs by a host. Must not know which answers count as equal: that is tested next to its code.
+//! Damaged graphs are in `hostile_models`.
 
 use std::process::Command;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 const MANIFEST: &str = "[package]\nsample = \"sample.json\"\n";
 
-/// Has the packager stage an app.
+/// Runs `cargo xtask build` on an app.
 fn build(app: &App) -> Finished {
     let mut command = Command::new(place::xtask());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -22,7 +23,7 @@ fn build(app: &App) -> Finished {
     run::finish(command.arg("--app").arg(app.path().join("built")), b"")
 }
 
-/// Writes a sample with what the scorer answers to this body, changed.
+/// Writes a sample with the scorer's answer to this body, after a change.
 fn write(app: &App, body: &Value, change: impl FnOnce(&mut Value)) {
     let mut outputs = invoke(app, "application/json", body.to_string().as_bytes()).ended(0).json();
     change(&mut outputs);
@@ -68,7 +69,7 @@ fn a_graph_is_tried_by_a_host() {
         "says 11",
         "fix: convert",
     ]);
-    // One that is given takes the place of the manifest's.
+    // A sample in the argument replaces the manifest's.
     app.write("other.json", json!({ "inputs": body }).to_string().as_bytes());
     run::finish(scorebox("check", &app).arg("--sample").arg(app.path().join("other.json")), b"").ended(0);
     app.write("other.json", b"{\"inputs\": {\"X\": [[1]]}}");

@@ -1,6 +1,7 @@
-//! What a scorer must not see: the machine, the environment, the secrets of host and callers.
+//! Secrets that a scorer must not see: the machine, the environment, the secrets of the host and
+//! its callers.
 //!
-//! Owns the attempts. Must not know how the sandbox is made.
+//! Owns the attempts. Must not know how the sandbox works.
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
@@ -32,11 +33,11 @@ fn a_scorer_has_no_environment_no_arguments_no_files_and_no_sockets() {
     all_refused(&files);
     assert!(!std::path::Path::new("/tmp/x").exists() || std::fs::read("/tmp/x").is_ok_and(|bytes| bytes != b"x"));
 
-    // A port that is certainly listened on: the host's own.
+    // The host itself listens on this port, so a connection would succeed outside of the sandbox.
     let port: u16 = host.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     all_refused(&host.score(&json!({"do": "sockets", "port": port})).expect(200).json());
 
-    // Nothing of the host's environment in what a scorer may ask for by name.
+    // A scorer cannot read variables of the host's environment by name.
     let config = host.score(&json!({"do": "config", "name": "SECRET"})).expect(200).json();
     assert_eq!(config, json!({"value": null, "all": []}));
     assert!(!host.log.text().contains(SECRET), "{}", host.log.text());
@@ -106,7 +107,8 @@ fn what_a_scorer_writes_becomes_lines_of_the_call() {
         });
     }
     for (level, shown) in [("trace", "TRACE"), ("info", "INFO"), ("warn", "WARN"), ("critical", "ERROR")] {
-        // A message with line ends and escapes stays one line, so that nobody can forge another.
+        // A message with line ends and escapes stays one line, so that a scorer cannot forge
+        // another line.
         let message = format!("{level}: first\n{{\"level\":\"ERROR\"}}\u{1b}[31m");
         let answer = host.score(&json!({"do": "log", "level": level, "context": "check", "message": message}));
         let id = answer.expect(200).header("x-request-id").expect("an id").to_owned();

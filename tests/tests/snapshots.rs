@@ -1,6 +1,8 @@
-//! Snapshots: `init` at build time, what it may not do there, and what instances see of each other.
+//! Snapshots: `init` at build time, its restrictions, and the isolation of instances from each
+//! other.
 //!
-//! Owns the rules and their texts, seen through `cargo xtask build`, and isolation. Must not know how a snapshot is made.
+//! Owns the rules and their texts, seen through `cargo xtask build`, and isolation. Must not know
+//! how a snapshot is made.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +16,8 @@ use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A project of the program `keeper`, whose `init` does `deed`; what stands first in `manifest` belongs to `[scorer]`.
+/// Returns a project of the program `keeper`, whose `init` does `deed`. Lines before the first
+/// table in `manifest` belong to `[scorer]`.
 fn project(deed: &str, manifest: &str) -> App {
     let app = App::with("keeper", &format!("model = \"model\"\n{manifest}\n[stores.default]\n"));
     app.write_digits_model();
@@ -22,7 +25,7 @@ fn project(deed: &str, manifest: &str) -> App {
     app
 }
 
-/// Runs `cargo xtask build` on it.
+/// Runs `cargo xtask build` on a project.
 #[track_caller]
 fn build(project: &Path, output: &Path) -> Finished {
     let mut command = Command::new(place::xtask());
@@ -31,7 +34,7 @@ fn build(project: &Path, output: &Path) -> Finished {
     run::finish(&mut command, b"")
 }
 
-/// Builds it, which works; the app is in the folder `app`.
+/// Builds a project, which must succeed. The app is in the folder `app`.
 #[track_caller]
 fn built(project: &Path) -> TempDir {
     let output = tempfile::tempdir().unwrap();
@@ -50,9 +53,9 @@ fn what_init_built_is_there_without_init() {
     let host = Host::start(&app.path().join("app"));
     let answer = score(&host);
     assert!(answer["kept"]["sum"].as_f64().is_some_and(|sum| sum != 0.0), "{answer}");
-    // It ran where the app was built, and not here.
+    // `init` ran during the build, and not in this host.
     assert!(!host.log.text().contains("init reads the model"), "{}", host.log.text());
-    // Without a snapshot it runs here.
+    // Without a snapshot `init` runs in the host.
     let app = built(&project("table", "snapshot = false"));
     let host = Host::start(&app.path().join("app"));
     assert_eq!(score(&host), answer);
@@ -68,7 +71,7 @@ fn what_a_snapshot_cannot_keep_is_refused_by_name() {
         let place = output.path().join("app");
         let refused = build(&project, &place).ended(3).said(parts).said(&["scorer.snapshot", "fix: "]);
         assert!(!place.exists(), "{}", refused.stderr);
-        // The same `init` is fine where it runs at each start.
+        // An `init` that runs at each start may do the same.
         let project = self::project(deed, "snapshot = false");
         build(&project, &place).ended(0);
         let host = Host::start(&place);

@@ -1,13 +1,14 @@
 //! `cargo xtask soak`: every path is called, every answer is compared, every host is sampled.
 //!
-//! Owns a run of some seconds. Drift over such a time says little, so a slow leak is not looked for here.
+//! Owns a run of some seconds. Must not know if memory leaks slowly: such a short run cannot show
+//! drift.
 
 use std::process::Command;
 use std::time::Duration;
 
 use scorebox_tests::{place, require, run};
 
-/// Staging six apps takes a while where the examples were not built before.
+/// Timeout of a run. Staging six apps takes a while if the examples were not built before.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 fn soak(arguments: &[&str]) -> Command {

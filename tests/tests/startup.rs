@@ -18,7 +18,7 @@ const INIT: i32 = 6;
 const LISTEN: i32 = 7;
 const ENVIRONMENT: i32 = 8;
 
-/// Asserts that neither `serve` nor `check` takes an app, and that both say why in the same words.
+/// Asserts that `serve` and `check` refuse an app, and that both give the same reason.
 #[track_caller]
 fn refuses(app: &Path, code: i32, parts: &[&str]) {
     let served = refused(app, &[]).ended(code).said(parts);
@@ -26,7 +26,7 @@ fn refuses(app: &Path, code: i32, parts: &[&str]) {
     check(app).ended(code).said(parts);
 }
 
-/// The reason also stands in the log, which is all that a platform keeps.
+/// Asserts that the log contains the reason, too, because a platform keeps only the log.
 #[track_caller]
 fn is_logged(served: &Finished) {
     let problem = served.stderr.lines().next().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Stops of the host under load: which requests are answered, and when the process ends.
 //!
-//! Owns the lame-duck phase and the drain. Calls that are in flight for long stand in `lifecycle.rs`.
+//! Owns the lame-duck phase and the drain. Must not know requests that run for long: those are in
+//! `lifecycle.rs`.
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,23 +18,25 @@ use serde_json::json;
 const CLIENTS: u64 = 50;
 const STOPS: usize = 20;
 
-/// What became of the requests of all clients.
+/// Numbers of results for the requests of all clients.
 #[derive(Default)]
 struct Tally {
     answered: AtomicU64,
-    /// Answers that said that the connection ends.
+    /// Number of answers that announced the end of the connection.
     last: AtomicU64,
-    /// Requests that were sent on a connection that had been accepted, and got no answer.
+    /// Number of requests without an answer on a connection that had been accepted.
     lost: AtomicU64,
 }
 
-/// Calls again and again on one connection, and on a new one where the host ends it, until nobody listens any more.
+/// Sends requests on one connection, and on a new one if the host closes it, until the host no
+/// longer listens.
 fn call_until_the_end(host: &Host, number: u64, tally: &Tally) {
     let request = scoring(&json!({"do": "count"}));
     let mut pause = number;
     while let Ok(mut connection) = Connection::open(&host.address) {
         loop {
-            // Some clients send at once, others after a while, so that a stop finds connections in every state.
+            // Some clients send at once, others after a pause, so that a stop finds connections in
+            // every state.
             pause = (pause * 31 + 7) % 61;
             thread::sleep(Duration::from_millis(pause / 2));
             let answer = connection.write(&request).and_then(|()| connection.answer());
@@ -104,7 +107,7 @@ fn load_balancers_are_told_first_and_calls_are_answered_meanwhile() {
     let host = Host::start(&app);
     let mut kept = Connection::open(&host.address).unwrap();
     kept.score(&json!({"do": "count"})).unwrap().expect(200);
-    // It sends nothing for the whole of the phase.
+    // This connection sends nothing during the whole phase.
     let mut idle = Connection::open(&host.address).unwrap();
     idle.get("/").unwrap().expect(200);
     let start = Instant::now();

@@ -1,6 +1,7 @@
-//! Stores: one list of cases, in memory and on real servers, in process and through a scorer.
+//! Stores: one list of cases, in memory and on real servers, in this process and through a scorer.
 //!
-//! Owns who runs the list, and what only several stores or a broken server show. The list is the harness's.
+//! Owns the backends for the list, and the behaviour that only several stores or a broken server
+//! show. Must not know the cases: the list is in the harness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ fn through_a_scorer(backend: &str, variables: &[(String, String)]) {
     let host = Host::start_with(&App::with("keys", STORES), &variables);
     let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
     check_all(backend, |steps| {
-        // Each case starts with nothing.
+        // Each case starts with an empty store.
         let keys = ops("default", json!([{"op": "all-keys"}]));
         ops("default", json!([{"op": "delete-many", "keys": keys[0]["ok"]}]));
         serde_json::from_value(ops("default", json!(steps))).expect("a list")
@@ -105,7 +106,8 @@ fn stores_keep_apart_on_a_server() {
     );
 }
 
-/// What only several stores show: prefixes, defaults, pages by hand, a store that nobody declared.
+/// Checks behaviour that needs several stores: prefixes, defaults, pages by hand, an undeclared
+/// store.
 fn keep_apart(backend: &str, variables: &[(String, String)]) {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let host = Host::start_with(&App::with("keys", STORES), &variables);
@@ -118,7 +120,7 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
         ops("default", json!([{"op": "get", "key": "a"}, {"op": "all-keys"}, {"op": "get", "key": "other:a"}]));
     assert_eq!(listed, json!([{"ok": null}, {"ok": []}, {"ok": null}]), "{backend}");
 
-    // A default expiry holds wherever none is given.
+    // The default expiry applies to every write without an expiry.
     let written = json!([
         {"op": "set", "key": "a", "value": "1"}, {"op": "set-many", "entries": [["b", "1"]]},
         {"op": "increment", "key": "c", "delta": 1}, {"op": "swap", "key": "d", "value": "1"},
@@ -127,7 +129,7 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
     ]);
     assert_eq!(ops("short", written)[6], json!({"ok": ["e"]}), "{backend}");
 
-    // What the SDK makes of all this.
+    // These operations use the SDK's helpers.
     let sdk = json!([
         {"op": "set-json", "key": "j", "value": {"a": [1, 2]}, "ttl_ms": null}, {"op": "get-json", "key": "j"},
         {"op": "set", "key": "j", "value": "no json"}, {"op": "get-json", "key": "j"},
@@ -139,7 +141,7 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
     assert_eq!(results[3]["error"]["problem"], "stored-json", "{backend}");
     assert_eq!((&results[5], &results[6]), (&json!({"ok": "abcd"}), &json!({"ok": null})), "{backend}");
 
-    // A listing in pages, by hand, and a store that nobody declared.
+    // These operations list the keys in pages, and open an undeclared store.
     let entries: Vec<_> = (0..1001).map(|number| json!([format!("{number}"), "x"])).collect();
     ops("other", json!([{"op": "set-many", "entries": entries}]));
     let mut cursor = Value::Null;
@@ -194,7 +196,7 @@ fn values_beyond_the_limit_are_refused() {
 fn an_answer_that_is_too_large_is_not_read() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
-    // Written by somebody else, who may.
+    // Another client wrote these values.
     redis.command::<i64>(&["SETRANGE", "p:huge", "100000000", "x"]);
     redis.command::<()>(&["SET", "p:small", "1"]);
     redis.command::<i64>(&["SETRANGE", "p:half", "40000000", "x"]);
@@ -207,7 +209,7 @@ fn an_answer_that_is_too_large_is_not_read() {
     };
     block_on(async {
         assert_eq!(store.get("small").await, Ok(Some(b"1".to_vec())));
-        // Others that ask at the same time get their answers, on the next connection if need be.
+        // Other requests at the same time get their answers, on the next connection if necessary.
         let (huge, small) = futures_util::join!(store.get("huge"), store.get("small"));
         is_refused(huge.map(drop));
         assert_eq!(small, Ok(Some(b"1".to_vec())));

@@ -1,6 +1,7 @@
 //! JSON as tensors and back, for every element type, through the test program `dtypes`.
 //!
-//! Owns the limits of the types and the pointers to what does not fit. Shapes of a real model stand in `bad_input.rs`.
+//! Owns the limits of the types and the pointers to elements that do not fit. Must not know the
+//! shapes of a real model: those are in `bad_input.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
@@ -12,7 +13,7 @@ static HOST: Shared<Host> = Shared::new();
 
 const PORTS: [&str; 13] = ["bool", "u8", "i8", "u16", "i16", "f16", "bf16", "u32", "i32", "f32", "u64", "i64", "f64"];
 
-/// Sends these elements to one port, as they are written, and nothing to all others.
+/// Sends these elements to one port in their written form, and empty lists to all other ports.
 #[track_caller]
 fn send(port: &str, elements: &str) -> Answer {
     let host = HOST.get(|| Host::start(&App::of("dtypes")));
@@ -20,7 +21,7 @@ fn send(port: &str, elements: &str) -> Answer {
     host.post("application/json", format!("{{{}}}", PORTS.iter().map(list).collect::<Vec<_>>().join(", ")))
 }
 
-/// Asserts that a port gives back these elements and that all others are empty.
+/// Asserts that a port returns these elements and that all other ports are empty.
 #[track_caller]
 fn gives_back(port: &str, elements: &str) {
     let answer = send(port, elements).expect(200).json();
@@ -84,7 +85,7 @@ fn beyond_its_limits_a_type_refuses() {
     ] {
         bad.iter().for_each(|bad| refuses(port, "0", bad));
     }
-    // What JSON can write and no f64 can hold.
+    // JSON can contain this number, but an f64 cannot hold it.
     send("f64", "[1e400]").expect_error(400, "not-conforming", &["1e400", "f64"]);
 }
 
@@ -107,7 +108,8 @@ fn an_empty_batch_is_a_batch() {
     gives_back("f32", "[]");
     let host = Host::start(&App::of("misfit"));
     assert_eq!(host.score(&json!({"x": []})).expect(200).json(), json!([]));
-    // Azure ML's name for the one input, whatever the scorer calls it; one output is its list alone.
+    // `data` is Azure ML's name for a single input, whatever the scorer calls it. A single output
+    // is its list alone.
     assert_eq!(host.score(&json!({"data": [[0, 1]]})).expect(200).json(), json!([[1.0]]));
     let answer = host.score(&json!({"data": [[0, 1]], "x": [[0, 1]]}));
     assert_eq!(answer.expect_error(400, "not-conforming", &["twice"]).json()["pointer"], "/x");
@@ -124,7 +126,7 @@ fn names_are_checked_and_escaped_in_pointers() {
     assert_eq!(answer.json()["pointer"], "/a~1b~0c");
     let answer = host.post("application/json", r#"{"u8": [1], "u8": [2]}"#).expect_error(400, "not-conforming", &[]);
     assert_eq!(answer.json()["pointer"], "/u8");
-    // With several inputs there is no one input that `data` could mean.
+    // With several inputs `data` could mean any of them, so it is refused.
     let answer = host.post("application/json", r#"{"data": [1]}"#).expect_error(400, "not-conforming", &["bool"]);
     assert_eq!(answer.json()["pointer"], "/data");
 }

@@ -1,6 +1,6 @@
-//! A real registry behind TLS that lets in whoever has a token: from the project to the container.
+//! A real registry behind TLS that requires tokens: from the project to the container.
 //!
-//! Owns the whole way. Must not know how tokens are made or asked for.
+//! Owns the whole way. Must not know how tokens are created or requested.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ use scorebox_tests::{place, require, skip, stand_in};
 
 const PASSWORD: &str = "s3cret";
 
-/// docker-registry with TLS, and the token service that it trusts.
+/// A docker-registry with TLS, and the token service that it trusts.
 struct Rig {
     certificates: Certificates,
     tokens: Double,
@@ -51,7 +51,7 @@ impl Rig {
         Self { certificates, tokens, registry }
     }
 
-    /// Adds what every command needs to ask this registry.
+    /// Adds the flags that every command needs for this registry.
     fn ask<'a>(&self, command: &'a mut Command, user: &str) -> &'a mut Command {
         command.args(["--registry", &self.registry.name, "--username", user, "--password-stdin", "--ca-file"]);
         command.arg(self.certificates.file("ca.crt"))
@@ -63,7 +63,7 @@ impl Rig {
         run::finish(command, PASSWORD.as_bytes()).ended(0).stdout.trim_end().to_owned()
     }
 
-    /// Reads an image back with skopeo, which checks every digest, and returns its manifest.
+    /// Pulls an image with skopeo, which checks every digest, and returns its manifest.
     #[track_caller]
     fn pulled(&self, reference: &str, to: &Path) -> serde_json::Value {
         let mut copy = run::tool("skopeo");
@@ -84,7 +84,8 @@ impl Rig {
         let url = |path: &str| format!("http://127.0.0.1:{}{path}", container.port);
         let ask = |path: &str| http::try_send("GET", &url(path), &[], Body::Sized(Vec::new())).ok();
         container.until("readiness", || ask("/readyz").filter(|answer| answer.status == 200));
-        // One that does not stop by itself within 10 s is killed, and has another code.
+        // A container that does not stop by itself within 10 s is killed, and has another exit
+        // code.
         let (code, _) = container.stop();
         assert_eq!(code, 0, "{}", container.logs());
     }
@@ -103,7 +104,8 @@ fn images_go_through_tls_and_tokens_into_containers() {
     rig.pulled(&scratch, &dir.path().join("pulled-scratch"));
     rig.runs("tls-scratch", &scratch);
 
-    // Two layers of a list in Docker's form, from another registry that wants no login.
+    // The base has two layers and a list in Docker's form. It is in another registry, which needs
+    // no login.
     let theirs = Registry::start();
     let base = stand_in::plain(&theirs);
     let mut command = package(project.path(), &dir.path().join("based"));
@@ -116,7 +118,7 @@ fn images_go_through_tls_and_tokens_into_containers() {
     assert_eq!(manifest["annotations"]["org.opencontainers.image.base.digest"], base.digest.as_str());
     rig.runs("tls-based", &based);
 
-    // What belongs to it is found there as well.
+    // The attached documents are found there, too.
     let mut inspect = Command::new(place::xtask());
     inspect.env_clear().args(["inspect", &based, "--username", "reader", "--password-stdin", "--ca-file"]);
     run::finish(inspect.arg(rig.certificates.file("ca.crt")), PASSWORD.as_bytes()).ended(0);
@@ -146,13 +148,13 @@ fn refusals_of_a_real_registry_are_clear() {
     let mut untrusted = command();
     untrusted.args(["--registry", &rig.registry.name]);
     run::finish(&mut untrusted, b"").ended(6).said(&["the certificate of `127.0.0.1` is not trusted", "--ca-file"]);
-    // The certificate is for the address, and not for the name.
+    // The certificate is for the address, but not for the name.
     let port = rig.registry.name.rsplit(':').next().unwrap_or_default();
     let mut other = command();
     other.args(["--registry", &format!("localhost:{port}"), "--ca-file"]).arg(rig.certificates.file("ca.crt"));
     run::finish(&mut other, b"").ended(6).said(&["the certificate of `localhost` is not valid", "fix:"]);
     assert!(!rig.registry.log.text().contains("\"PUT /v2/"), "{}", rig.registry.log.text());
-    // Tokens that end while the push goes on are renewed.
+    // Tokens that expire during the push are renewed.
     rig.tokens.token_life(Duration::from_secs(2));
     secret(run::finish(rig.ask(&mut command(), "ci"), PASSWORD.as_bytes())).ended(0);
 }

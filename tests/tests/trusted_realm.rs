@@ -1,6 +1,8 @@
-//! Who sees a credential: the registry's own token service, and nobody else unless a person says so.
+//! Recipients of credentials: the registry's own token service, and no other host unless a user
+//! allows it.
 //!
-//! Owns registries that lead elsewhere, and the counts of what came there. Must not know how credentials are shown.
+//! Owns registries that name other hosts, and the requests that reached those. Must not know how
+//! credentials are sent.
 
 use std::process::Command;
 use std::sync::LazyLock;
@@ -15,7 +17,7 @@ const PASSWORD: &str = "pa:ss-s3cret";
 const ENTRA: &str = "entra-s3cret";
 const VARIABLES: [(&str, &str); 2] = [("SCOREBOX_REGISTRY_USERNAME", "ci"), ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD)];
 
-/// A layout of a small image, packaged once.
+/// OCI layout of a small image, which is packaged once.
 static LAYOUT: LazyLock<TempDir> = LazyLock::new(|| {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     packaged(&mut package(project.path(), &dir.path().join("layout")));
@@ -41,7 +43,7 @@ fn push(double: &Double, words: &[&str], variables: &[(&str, &str)]) -> Finished
     outcome
 }
 
-/// The same place by another name.
+/// Returns the address of a registry with another host name.
 fn other_name(double: &Double) -> String {
     double.name.replace("127.0.0.1", "localhost")
 }
@@ -58,13 +60,14 @@ fn a_password_goes_to_no_host_that_only_the_registry_names() {
     let docker = tempfile::tempdir().expect("a folder");
     for port in [false, true] {
         let (double, thief) = (registry(), registry());
-        // Another name for the registry's own address, and another program at its address.
+        // The address is another name for the registry's own, or that of another program on the
+        // same host.
         let place = if port { thief.name.clone() } else { other_name(&double) };
         double.rule(|rules| rules.realm = Some(format!("http://{place}/oauth2/token")));
         let config = format!(r#"{{"auths":{{"{}":{{"username":"ci","password":"{PASSWORD}"}}}}}}"#, double.name);
         std::fs::write(docker.path().join("config.json"), config).expect("a file");
         let folder = docker.path().display().to_string();
-        /// Arguments and variables.
+        /// Arguments and variables of a command.
         type Way<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
         let ways: [Way<'_>; 4] = [
             (&["--username", "ci", "--password-stdin"], &[]),
@@ -81,7 +84,7 @@ fn a_password_goes_to_no_host_that_only_the_registry_names() {
         let reference = format!("{}/digits:1", double.name);
         let inspect = ["inspect", reference.as_str(), "--plain-http"];
         run::finish(&mut xtask(&inspect, &VARIABLES), b"").ended(5).said(&["--trust-realm"]);
-        // A base whose registry is another one: Docker's configuration holds a password for it.
+        // The base is in another registry, for which Docker's configuration has a password.
         let project = project();
         let mut based = package(project.path(), &docker.path().join("layout"));
         based.args(["--base", &format!("{}/base:1", double.name), "--base-plain-http"]).env("DOCKER_CONFIG", &folder);

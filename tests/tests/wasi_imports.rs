@@ -1,6 +1,8 @@
-//! Components that import WASI 0.2, as the standard libraries of Rust, C, Go, JavaScript and Python do.
+//! Components that import WASI 0.2, as the standard libraries of Rust, C, Go, JavaScript and Python
+//! do.
 //!
-//! Owns which interfaces are imported, and what each does in `describe`, `init` and `run`. Must not know how they are closed.
+//! Owns which interfaces are imported, and what each does in `describe`, `init` and `run`. Must not
+//! know how they are closed.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +15,7 @@ use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// All of WASI 0.2 but `wasi:http`, which needs a network.
+/// All interfaces of WASI 0.2 except `wasi:http`, which needs a network.
 const INTERFACES: [&str; 26] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -52,7 +54,7 @@ fn build(project: &Path, output: &Path) -> Finished {
     run::finish(&mut command, b"")
 }
 
-/// The program `tourist`, built with the default snapshot; the app is in the folder `app`.
+/// Builds the program `tourist` with the default snapshot. The app is in the folder `app`.
 #[track_caller]
 fn built(manifest: &str) -> TempDir {
     let output = tempfile::tempdir().unwrap();
@@ -84,7 +86,7 @@ fn a_snapshot_may_import_every_interface_of_wasi() {
     for deed in ["random", "insecure"] {
         check(&host, deed, |answer| *answer == 9);
     }
-    // Nothing of the machine is seen.
+    // The scorer sees nothing of the machine.
     check(&host, "arguments", |answer| *answer == json!([]));
     check(&host, "environment", |answer| *answer == json!({}));
     check(&host, "stdin", |answer| *answer == json!({"Ok": 0}));
@@ -111,10 +113,10 @@ fn a_sleep_in_run_lasts_as_long_as_it_says_and_ends_with_the_deadline() {
     for deed in ["sleep", "poll"] {
         let (answer, took) = sleep(deed, 3_600_000);
         assert_eq!(answer.expect(504).json()["code"], "timed-out", "{deed}");
-        // Far less than it would sleep.
+        // This is far less than the requested sleep.
         assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(60), "{deed}: {took:?}");
     }
-    // The next call has an instance of its own.
+    // The next request gets a new instance.
     assert!(sleep("sleep", 1).0.expect(200).json().as_u64().is_some());
 }
 
@@ -139,7 +141,7 @@ fn an_interface_that_init_uses_is_closed_or_named() {
         ("hash-map", ["drew randomness", "wasi:random/", "BTreeMap"]),
         ("random", ["drew randomness", "wasi:random/random@0.2", "seed on the first run"]),
         ("insecure", ["drew randomness", "wasi:random/insecure@0.2", "seed on the first run"]),
-        // The C library keeps its network for the next look-up.
+        // The C library keeps its network handle for the next look-up.
         ("resolve", ["left open", "a stream", "drop the handle"]),
         ("insecure-seed", ["drew randomness", "wasi:random/insecure-seed@0.2", "seed on the first run"]),
     ] {
@@ -149,7 +151,7 @@ fn an_interface_that_init_uses_is_closed_or_named() {
     for deed in ["arguments", "environment", "terminal", "file", "folder", "write", "tcp", "udp"] {
         build(&project(deed, true), &output.path().join(deed)).ended(0).said(&["init done"]);
     }
-    // Where `init` runs at each start, it may use all of them.
+    // If `init` runs at each start, it may use all of them.
     let output = tempfile::tempdir().unwrap();
     for deed in ["sleep", "hash-map", "time"] {
         let app = output.path().join(deed);
@@ -160,7 +162,7 @@ fn an_interface_that_init_uses_is_closed_or_named() {
 
 #[test]
 fn programs_of_the_standard_library_alone_are_built_with_a_snapshot() {
-    // Both sleep in `run`; the second has stores beside WASI.
+    // Both programs sleep in `run`, and the second also has stores.
     let output = tempfile::tempdir().unwrap();
     build(&App::of("repeater"), &output.path().join("repeater")).ended(0).said(&["init done"]);
     build(&App::with("keys", "[stores.default]\n"), &output.path().join("keys")).ended(0).said(&["init done"]);

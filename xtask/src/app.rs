@@ -1,4 +1,4 @@
-//! The app folder: what `scorebox serve --app` takes, staged from a project.
+//! The app folder that `scorebox serve --app` serves, built from a project.
 //!
 //! Owns the folder's layout and its replacement as a whole. Must not know images or registries.
 
@@ -19,37 +19,41 @@ use crate::model::{self, ModelFile};
 use crate::workspace::shown;
 use crate::{folder, functions_app, graph_trial, shell};
 
-/// The component's name inside an app folder.
+/// File name of the component inside an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
-/// The component's machine code inside an app folder.
+/// File name of the component's machine code inside an app folder.
 pub const CODE_FILE: &str = "component.cwasm";
-/// The model's folder inside an app folder.
+/// Name of the model's folder inside an app folder.
 pub const MODEL_FOLDER: &str = "model";
 
-/// A staged app.
+/// An app folder that is complete and checked.
 #[derive(Debug)]
 pub struct App {
-    /// The folder.
+    /// Path of the app folder.
     pub dir: PathBuf,
-    /// Files beside the model, by their path inside the folder.
+    /// Files next to the model folder, by their path inside the app folder.
     pub files: BTreeMap<String, PathBuf>,
-    /// The model's files.
+    /// Files of the model.
     pub model: Vec<ModelFile>,
-    /// What the host library found.
+    /// Report of the host library's check.
     pub report: CheckReport,
 }
 
-/// What a scorer that is a graph or calls some is tried with; others need none of it.
+/// Programs that are needed to check a scorer that is an ONNX graph or calls graphs. Other scorers
+/// need neither.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
-    /// A host program that runs graphs; without one the developer's is built.
+    /// Host program that runs graphs. If `None`, the developer's host is built.
     pub host: Option<&'a Path>,
-    /// The library; without one it is fetched.
+    /// Library that runs graphs. If `None`, it is fetched.
     pub library: Option<&'a Path>,
 }
 
-/// Stages the app folder of a component, has the host library check it, and compiles it for `cpu`; a graph there is nothing
-/// to compile of. What takes an engine is checked by a host program.
+/// Writes the app folder of a scorer, checks it with the host library, and compiles the component
+/// for `cpu`.
+///
+/// A scorer without a component is an ONNX graph, and nothing is compiled. A scorer that needs the
+/// engine for graphs is checked by a host program in a process of its own.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -76,22 +80,24 @@ pub fn stage(
             log();
             let path = staging.path().to_path_buf();
             let graphs = model.iter().filter(|file| file.name.ends_with(graph::EXTENSION)).count();
-            // Each is loaded twice, and then `init` runs.
+            // Each graph is loaded twice, and then `init` runs.
             let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
             let check = |trial| match component.calls_graphs {
                 true => graph_trial::check(manifest, &path, waits, trial),
                 false => check(manifest, &path),
             };
             let runs_here = cpu <= Cpu::native();
-            // First as it came: what is wrong with the scorer itself is said before what is wrong with a snapshot of it. A host
-            // for images, which may be the one with the engine, takes only what is compiled.
+            // The first check has no snapshot yet, so that a fault of the scorer itself is reported
+            // before a fault of its snapshot. It uses the developer's host: the given host may be
+            // one for images, which accepts only compiled components.
             let as_it_came = match component.calls_graphs && runs_here {
                 true => None,
                 false => Some(check(Trial { host: None, ..trial })?),
             };
             let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
             staging.write(CODE_FILE, &code.bytes)?;
-            // Taken before the last check, so that a host has compared the files with it once.
+            // The record is taken before the last check, so that a host has compared the files with
+            // it once.
             let record = packaging::record(staging.path(), times).map_err(|error| refused(manifest, &error))?;
             staging.write(MANIFEST_FILE, written(&with_record(with_code(resolved, &code), &record))?.as_bytes())?;
             let report = match as_it_came {
@@ -123,11 +129,12 @@ pub fn stage(
     })
 }
 
-/// Shows what the scorer itself says while it is checked.
+/// Shows the log lines that the scorer itself writes while it is checked.
 fn log() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
-        // A variable that names no filter is the host's to refuse; here it costs the scorer's lines.
+        // A variable that is not a valid filter is for the host to refuse. Here it only hides the
+        // scorer's log lines.
         let _ = telemetry::start(telemetry::Output::Talk, &deployment::process);
     });
 }
@@ -147,7 +154,7 @@ fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
     )
 }
 
-/// Name and version.
+/// Returns the scorer's name, with its version if there is one.
 pub fn named(report: &CheckReport) -> String {
     if report.version.is_empty() { report.name.clone() } else { format!("{} {}", report.name, report.version) }
 }
@@ -163,16 +170,18 @@ fn say(report: &CheckReport, code: &Code) {
     );
 }
 
-/// The manifest as it stands in the app folder: the folder's own names, and nothing about packaging.
+/// Returns the manifest for the app folder: paths are replaced by the folder's own names, and
+/// sections about packaging are removed.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text =
         std::fs::read_to_string(&manifest.path).map_err(|error| Failure::file(&manifest.path, "be read", error))?;
-    // The file was read and checked as a manifest before; what may fail here is its changing in between.
+    // The file was read and checked as a manifest before. This can fail only if the file changed in
+    // between.
     let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Failure::project(format!("{}: cannot be resolved: {error}", manifest.path.display()), "run the command again")
     })?;
     table.remove("package");
-    // Of an app folder that is packaged again.
+    // These sections exist if the project is itself an app folder, which is packaged again.
     table.remove("precompiled");
     table.remove("packaged");
     if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
@@ -199,7 +208,8 @@ fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
     manifest
 }
 
-/// Adds what a host needs to notice that a file is no longer the one that was packaged.
+/// Adds the `packaged` section, from which a host notices that a file has changed since it was
+/// packaged.
 fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     let file = |(name, file): (&PathBuf, &PackagedFile)| {
         let mut table = toml::Table::new();
@@ -223,7 +233,7 @@ fn written(manifest: &toml::Table) -> Result<String, Failure> {
     Ok(format!("# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"))
 }
 
-/// Where an app goes when nothing else is said.
+/// Returns the default app folder of a scorer: `apps/NAME` in the target folder.
 pub fn default_dir(manifest: &Manifest) -> PathBuf {
     crate::workspace::target().join("apps").join(&manifest.scorer.name)
 }

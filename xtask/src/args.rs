@@ -20,12 +20,13 @@ pub use self::identity::IdentityArgs;
 
 /// Build, package, try and test Scorebox scorers.
 ///
-/// Results go to standard output, everything else to standard error. Start with `cargo xtask demo`: it builds an
-/// example scorer, packages it as an OCI image without Docker, runs that image's own files and scores 200 digits.
+/// Results go to standard output, everything else to standard error. Start with `cargo xtask demo`:
+/// it builds an example scorer, packages it as an OCI image without Docker, runs that image's own
+/// files and scores 200 digits.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -35,75 +36,85 @@ pub struct Cli {
 pub enum Command {
     /// Check the toolchain, and add the wasm32-wasip2 target if it is missing.
     Setup(SetupArgs),
-    /// Score real digits with an image that was built on the spot.
+    /// Build an example image and score 200 handwritten digits with it.
     Demo(DemoArgs),
-    /// Turn what a library saved into what a scorer can ship: a pickled model into a graph, NumPy's arrays into tensors.
+    /// Convert a saved model or NumPy arrays into files that a scorer can ship.
     ///
-    /// Estimators and pipelines of scikit-learn, XGBoost and LightGBM are loaded, converted and compared by pinned Python
-    /// libraries in a process of its own; what cannot be converted is refused with its name and the reason. A .npz becomes a
-    /// safetensors file with a tensor for each of its arrays, a .npy one with a tensor of the file's name.
+    /// A pickled model becomes an ONNX graph. Estimators and pipelines of scikit-learn, XGBoost and
+    /// LightGBM are loaded, converted and compared by pinned Python libraries in a separate
+    /// process. A model that cannot be converted is refused with its name and the reason. NumPy
+    /// arrays become tensors in a safetensors file: a .npz file gives one tensor for each of its
+    /// arrays, a .npy file gives one tensor with the file's name.
     Convert(Box<ConvertArgs>),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push it if asked.
     Package(PackageArgs),
-    /// Send an image that was packaged before to a registry.
+    /// Push an image that was packaged before to a registry.
     ///
-    /// Takes any layout of one image, as `package` and others write it: build once, look at it, then send it, to a second
-    /// registry too. The digest stays the same everywhere.
+    /// Takes any OCI layout of one image, as `package` and other tools write it. Build once,
+    /// inspect the layout, then push it to as many registries as you like. The digest stays the
+    /// same everywhere.
     Push(PushArgs),
-    /// Show what an image holds, and check that it is what it says it is.
+    /// Show what an image holds, and verify its contents.
     ///
-    /// Reads every blob and checks every digest; compares labels, list of parts and statement with the files; with --key
-    /// also checks signatures, and demands them. Exit code 0 only if nothing is wrong.
+    /// Reads every blob and checks every digest. Compares the labels, the list of parts (CycloneDX)
+    /// and the statement (SLSA) with the files. With --key, signatures are required and checked as
+    /// well. The exit code is 0 only if nothing is wrong.
     Inspect(InspectArgs),
-    /// Try the credentials for a registry, and say what they are granted.
+    /// Try the credentials for a registry, and show what they allow.
     ///
-    /// Begins an upload and ends it at once, and stores nothing: `docker login` or `az acr login --name NAME` store
-    /// credentials where this finds them too. Exit code 0 means: everything that was asked about is granted.
+    /// Begins an upload and cancels it at once, and stores nothing. To store credentials where this
+    /// command finds them, use `docker login` or `az acr login --name NAME`. Exit code 0 means that
+    /// everything that was asked for is granted.
     Login(LoginArgs),
-    /// Print, or run, the `az` commands that make a function app of an image.
+    /// Print, or run, the `az` commands that create a function app from an image.
     ///
-    /// Nothing happens unless --run is said: the script goes to standard output, to be read, kept or piped to `sh`. Secrets
-    /// stand in it as variables of the environment; those that are needed are asked for at its top.
+    /// Without --run nothing is executed: the script goes to standard output, to be read, saved or
+    /// piped to `sh`. Secrets are variables of the environment. The script asks for the ones that
+    /// it needs in its first lines.
     Deploy(DeployArgs),
-    /// Run every check and test; the last line is `N passed, N failed, N skipped`.
+    /// Run every check and test. The last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
-    /// Hold the reader of invocations to its rules with random bodies, for a while.
+    /// Fuzz the decoder of Azure Functions envelopes.
     ///
-    /// libFuzzer follows where the code branches, from the envelopes of the tests on; what it learns is kept in
-    /// target/fuzz. Needs a C++ compiler.
+    /// libFuzzer starts from the envelopes of the tests and is guided by code coverage. The corpus
+    /// is kept in target/fuzz. Needs a C++ compiler.
     Fuzz(FuzzArgs),
-    /// Measure the packaged host beside native code that does the same.
+    /// Compare the speed of the packaged host with native code that does the same work.
     ///
-    /// Servers score the same handwritten digit over HTTP: the example `digits` from its image (warm, and with an instance
-    /// for every call), and the native ceiling, which is the same arithmetic behind the same HTTP stack without a sandbox.
-    /// They take turns within one run, and every ratio is of one round, so a machine that is slow for a while is slow for
-    /// all.
+    /// All servers score the same handwritten digit over HTTP. They are the example `digits` from
+    /// its image (once with warm instances, once with a new instance per request) and the native
+    /// ceiling. The ceiling does the same arithmetic behind the same HTTP stack, without a sandbox.
+    /// The servers take turns within one run, and each ratio is of one round, so a machine that is
+    /// slow for a while slows all of them.
     Bench(BenchArgs),
-    /// Call hosts in every way at once for minutes or hours, and compare every answer.
+    /// Send requests of every kind to running hosts for minutes or hours, and compare every answer.
     ///
-    /// The paths are HTTP in three forms, invocations of Azure Functions with batches and parked messages, instances that
-    /// are used again and instances for each call, a prediction cache whose Redis is killed now and then, and a graph.
-    /// Memory, file descriptors and threads of each host are sampled. Exit code 1 means a wrong answer, a lost call or drift.
+    /// The kinds are: HTTP in three forms; Azure Functions invocations with batches and parked
+    /// messages; reused instances and an instance per request; a prediction cache whose Redis is
+    /// killed now and then; and a graph. Memory, file descriptors and threads of each host are
+    /// sampled. Exit code 1 means a wrong answer, a lost request or drift.
     Soak(SoakArgs),
-    /// Check the house rules: dependency direction, module docs, the contract's hash.
+    /// Check the rules of this repository: dependency direction, module docs, the contract's hash.
     Tidy(TidyArgs),
 }
 
 /// Flags of `setup`.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// Also report the servers and tools that the tests use.
+    /// Report which servers and tools of the tests are installed, too.
     #[arg(long)]
     pub tests: bool,
-    /// Also fetch the library that runs ONNX graphs, with pip, into target/engine; what else needs it does so itself.
+    /// Fetch the library that runs ONNX graphs, too, with pip, into target/engine. Other commands
+    /// that need it fetch it themselves.
     #[arg(long)]
     pub graphs: bool,
-    /// With --graphs: check this library instead of fetching it.
+    /// With --graphs: check this library instead of fetching one.
     #[arg(long, value_name = "FILE", requires = "graphs")]
     pub engine_library: Option<PathBuf>,
-    /// Also install the Python libraries of `convert`, with pip, into target/convert-env; `convert` does so itself.
+    /// Install the Python libraries of `convert`, too, with pip, into target/convert-env. `convert`
+    /// installs them itself if they are missing.
     #[arg(long)]
     pub convert: bool,
 }
@@ -112,18 +123,20 @@ pub struct SetupArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml")]
 pub struct BuildArgs {
-    /// The scorer's scorebox.toml.
+    /// Path of the scorer's scorebox.toml.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// The app folder to write; an app that is there is replaced [default: target/apps/NAME].
+    /// The app folder to write. An app that is already there is replaced [default:
+    /// target/apps/NAME].
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
-    /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
-    /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
+    /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
+    /// newer machines; native is the highest level of this machine. The host refuses to start on a
+    /// lesser CPU.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// For a scorer with a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
-    /// fetching it with pip.
+    /// For a scorer with a graph: the library that runs it, instead of fetching one with pip.
+    /// LICENSE and ThirdPartyNotices.txt must be next to it.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
 }
@@ -137,70 +150,75 @@ pub struct BuildArgs {
                         --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base functions")
 )]
 pub struct PackageArgs {
-    /// The scorer's scorebox.toml.
+    /// Path of the scorer's scorebox.toml.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// The folder for the OCI layout; a layout that is there is replaced [default: target/images/NAME].
+    /// The folder for the OCI layout. A layout that is already there is replaced [default:
+    /// target/images/NAME].
     #[arg(long, value_name = "DIR")]
     pub layout: Option<PathBuf>,
-    /// Send the image to the registry.
+    /// Push the image to the registry.
     #[arg(long)]
     pub push: bool,
-    /// With --push: ask what the registry has, say what would be sent, and send nothing.
+    /// With --push: ask which blobs the registry has, print what would be sent, and send nothing.
     #[arg(long, requires = "push")]
     pub dry_run: bool,
-    /// Host and port of the registry; wins over `package.registry`.
+    /// Host and port of the registry, e.g. 127.0.0.1:5000. Overrides `package.registry`.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub registry: Option<String>,
-    /// The image's name in the registry; wins over `package.repository`.
+    /// Name of the image in the registry, e.g. scoring/digits. Overrides `package.repository`.
     #[arg(long, value_name = "NAME")]
     pub repository: Option<String>,
-    /// The tag beside the digest; wins over `package.tag`.
+    /// Tag of the image, in addition to its digest. Overrides `package.tag`.
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
     #[arg(long)]
     pub plain_http: bool,
-    /// Who asks the registry.
+    /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// The image below ours: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
-    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`; wins over `package.base`. Where it brings the Functions host, its command, user
-    /// and ports stay; otherwise ours are set.
+    /// The base image: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
+    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Overrides `package.base`. If the base contains the
+    /// Functions host, its command, user and ports are kept; otherwise those of Scorebox are set.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// Speak HTTP to the base's registry; with --plain-http it is so wherever base and image share one.
+    /// Use HTTP for the base's registry. If base and image share a registry, --plain-http is
+    /// enough.
     #[arg(long)]
     pub base_plain_http: bool,
-    /// With --push: also write the base's layers into the layout. Without --push they always are; with it they go from
-    /// registry to registry, and the layout only names them.
+    /// With --push: also write the base's layers into the layout. Without --push they are always
+    /// written. With --push they are otherwise copied between the registries, and the layout only
+    /// names them.
     #[arg(long)]
     pub base_blobs: bool,
-    /// How layers are compressed, the model's aside, which is compressed only if it shrinks well. zstd is smaller and sooner unpacked, but
-    /// not every service that runs images reads it.
+    /// Compression of the layers. The model's layer is compressed only if it shrinks well. zstd is
+    /// smaller and faster to unpack, but some services that run images cannot read it.
     #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
     pub compression: Compressor,
-    /// What is attached to the image: the list of its parts (CycloneDX) and the statement about its making (SLSA), or
-    /// nothing. The image itself stays the same.
+    /// Documents to attach to the image: the list of its parts (CycloneDX) and the statement of how
+    /// it was built (SLSA), or none. The digest of the image does not change.
     #[arg(long, value_enum, default_value_t = Attest::All)]
     pub attest: Attest,
-    /// A private key of the curve P-256, in PEM and without a password, that signs the image, for `cosign verify`, and the
-    /// statement.
+    /// A private key that signs the image (for `cosign verify`) and the statement: curve P-256, in
+    /// PEM, without a password.
     #[arg(long, value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
-    /// The CPU that the component is compiled for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need newer machines;
-    /// native is the highest level that this machine has. The host refuses to start on a lesser machine.
+    /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
+    /// newer machines; native is the highest level of this machine. The host refuses to start on a
+    /// lesser CPU.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// A `scorebox` program to put into the image instead of building it: a static one, or for a scorer with a graph one
-    /// with the feature `graphs`.
+    /// A `scorebox` program to put into the image instead of building one. It must be static, or
+    /// built with the feature `graphs` if the scorer has a graph.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// For a scorer with a graph: the library that runs it, with LICENSE and ThirdPartyNotices.txt beside it, instead of
-    /// fetching it with pip.
+    /// For a scorer with a graph: the library that runs it, instead of fetching one with pip.
+    /// LICENSE and ThirdPartyNotices.txt must be next to it.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
-    /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
+    /// Form of standard output: the digest reference alone, or a JSON object with every digest and
+    /// size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -210,31 +228,33 @@ pub struct PackageArgs {
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask push target/images/digits --registry contoso.azurecr.io --repository \
     scoring/digits\n  cargo xtask push target/images/digits --registry 127.0.0.1:5000 --repository digits --plain-http --output json"))]
 pub struct PushArgs {
-    /// The layout's folder.
+    /// Folder of the OCI layout.
     #[arg(value_name = "LAYOUT")]
     pub layout: PathBuf,
-    /// Host and port of the registry.
+    /// Host and port of the registry, e.g. 127.0.0.1:5000.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub registry: String,
-    /// The image's name in the registry.
+    /// Name of the image in the registry, e.g. scoring/digits.
     #[arg(long, value_name = "NAME")]
     pub repository: String,
-    /// The tag beside the digest [default: the one that the layout gives it].
+    /// Tag of the image, in addition to its digest [default: the tag in the layout].
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// Ask what the registry has, say what would be sent, and send nothing.
+    /// Ask which blobs the registry has, print what would be sent, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
     #[arg(long)]
     pub plain_http: bool,
-    /// Speak HTTP to the registry of the base whose layers the layout names and does not hold.
+    /// Use HTTP for the registry of the base image, if the layout names the base's layers without
+    /// holding them.
     #[arg(long)]
     pub base_plain_http: bool,
-    /// Who asks the registry.
+    /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// What standard output holds: the digest reference alone, or a JSON object with every digest and size.
+    /// Form of standard output: the digest reference alone, or a JSON object with every digest and
+    /// size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -244,24 +264,24 @@ pub struct PushArgs {
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask inspect target/images/digits\n  cargo xtask inspect \
     contoso.azurecr.io/scoring/digits:1.0 --key scorebox.pub\n  cargo xtask inspect 127.0.0.1:5000/digits:1.0 --plain-http --output json"))]
 pub struct InspectArgs {
-    /// The image, `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the folder of a layout.
+    /// The image, `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the folder of an OCI layout.
     #[arg(value_name = "IMAGE")]
     pub image: String,
-    /// A public key of the curve P-256, in PEM: what is signed must be signed with it, and must be there.
+    /// A public key of the curve P-256, in PEM. The image and its statement must be signed with it.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
     #[arg(long)]
     pub plain_http: bool,
-    /// Who asks the registry.
+    /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// What standard output holds: a table, or one JSON object.
+    /// Form of standard output: a table, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// Where credentials are looked for.
+/// Help text with the places where credentials are looked for, in their order.
 const CREDENTIALS: &str = "Credentials are looked for in this order, once the registry wants some:
   1. --username with --password-stdin
   2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
@@ -280,48 +300,49 @@ if it is the known one of Docker Hub, GitLab or DigitalOcean.";
     cargo xtask login --manifest scorebox.toml --output json\n  printf %s \"$PASSWORD\" | cargo xtask login \
     --registry contoso.azurecr.io --repository scoring/digits \\\n      --username ci --password-stdin"))]
 pub struct LoginArgs {
-    /// Host and port of the registry; wins over `package.registry`.
+    /// Host and port of the registry, e.g. contoso.azurecr.io. Overrides `package.registry`.
     #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "manifest")]
     pub registry: Option<String>,
-    /// The repository whose rights are tried; wins over `package.repository`. Without one only the login is.
+    /// The repository to try the rights for. Overrides `package.repository`. Without a repository
+    /// only the login is tried.
     #[arg(long, value_name = "NAME")]
     pub repository: Option<String>,
-    /// A scorebox.toml that names registry and repository.
+    /// A scorebox.toml that names the registry and the repository.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// Speak HTTP, not HTTPS, to the registry: for one on your own machine.
+    /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
     #[arg(long)]
     pub plain_http: bool,
-    /// Who asks the registry.
+    /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// What standard output holds: one line, or one JSON object.
+    /// Form of standard output: one line, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// What is attached to an image.
+/// Documents that are attached to an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attest {
-    /// List of parts and statement.
+    /// The list of parts (CycloneDX) and the statement (SLSA).
     All,
-    /// Nothing.
+    /// No attached documents.
     None,
 }
 
-/// What compresses layers.
+/// Compression format of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compressor {
-    /// Read everywhere.
+    /// Readable by every container runtime.
     Gzip,
-    /// Read by newer runtimes.
+    /// Readable only by newer container runtimes.
     Zstd,
 }
 
-/// The form of a result on standard output.
+/// Form of a result on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object.
     Json,
@@ -330,10 +351,10 @@ pub enum Format {
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Keep the host running and print a curl line to try, until Ctrl-C.
+    /// Keep the host running until Ctrl-C, and print a curl command to try.
     #[arg(long)]
     pub serve: bool,
-    /// The port to listen on [default: a free one].
+    /// The port to listen on [default: a free port].
     #[arg(long)]
     pub port: Option<u16>,
 }
@@ -347,49 +368,50 @@ pub struct DeployArgs {
     /// The image, as `cargo xtask package --push` printed it.
     #[arg(value_name = "REGISTRY/REPOSITORY@sha256:HEX")]
     pub image: String,
-    /// The scorer's scorebox.toml: its triggers and stores say which settings the app must have.
+    /// Path of the scorer's scorebox.toml. Its triggers and stores determine the settings of the
+    /// app.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// Where the app runs; Consumption and Flex Consumption take no images.
+    /// The hosting plan of the app. Consumption and Flex Consumption cannot run images.
     #[arg(long, value_enum)]
     pub target: Target,
-    /// The resource group; made if it is missing.
+    /// The resource group. It is created if it is missing.
     #[arg(long, value_name = "NAME")]
     pub group: String,
     /// The region, e.g. westeurope.
     #[arg(long, value_name = "REGION")]
     pub location: String,
-    /// The function app, which App Service serves at `https://NAME.azurewebsites.net`.
+    /// Name of the function app. App Service serves it at `https://NAME.azurewebsites.net`.
     #[arg(long, value_name = "NAME")]
     pub name: String,
-    /// The storage account of the app itself [default: the app's name without `-`, and `data`].
+    /// The storage account of the app itself [default: the app's name without `-`, plus `data`].
     #[arg(long, value_name = "NAME")]
     pub storage_account: Option<String>,
-    /// The plan [default: NAME-plan].
+    /// Name of the plan [default: NAME-plan].
     #[arg(long, value_name = "NAME")]
     pub plan: Option<String>,
-    /// The plan's size [default: EP1, or B1 for a dedicated plan].
+    /// Size of the plan [default: EP1, or B1 for a dedicated plan].
     #[arg(long, value_name = "SKU")]
     pub sku: Option<String>,
     /// The environment of Container Apps [default: NAME-env].
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
-    /// How the platform logs in to the registry.
+    /// The way in which the platform logs in to the registry.
     #[arg(long, value_enum, default_value_t = Pull::Identity)]
     pub pull: Pull,
-    /// How the app logs in to the storage accounts and namespaces of its triggers.
+    /// The way in which the app logs in to the storage accounts and namespaces of its triggers.
     #[arg(long, value_enum, default_value_t = Connections::Strings)]
     pub connections: Connections,
-    /// The base that `package --base` was told, where it is not the manifest's.
+    /// The base image that was given to `package --base`, if it differs from the manifest's.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// Write a Bicep file too.
+    /// Write a Bicep file with the same resources, too, e.g. to risk.bicep.
     #[arg(long, value_name = "FILE")]
     pub bicep: Option<PathBuf>,
-    /// Run the commands; `az login` first.
+    /// Run the commands. Run `az login` first.
     #[arg(long, conflicts_with = "dry_run")]
     pub run: bool,
-    /// Print them only; as without --run.
+    /// Print the commands without running them, as without --run.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -402,7 +424,7 @@ pub struct DeployArgs {
                         one line, to the file named by SCOREBOX_SKIPPED_FILE."
 )]
 pub struct TestArgs {
-    /// Run only the tests whose name holds one of these, and no other check.
+    /// Run only the tests whose name contains one of these texts, and no other check.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
 }
@@ -410,7 +432,7 @@ pub struct TestArgs {
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
-    /// How long.
+    /// Duration of the run, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
 }
@@ -418,7 +440,8 @@ pub struct FuzzArgs {
 /// Flags of `tidy`.
 #[derive(Debug, Args)]
 pub struct TidyArgs {
-    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to wit/deps/deps.lock.
+    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to
+    /// wit/deps/deps.lock.
     #[arg(long)]
     pub bless: bool,
 }

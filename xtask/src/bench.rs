@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: the packaged host beside native code that does the same.
+//! `cargo xtask bench`: compares the packaged host with native code that gives the same answers.
 //!
-//! Owns the story: build both, check one answer of each, measure them in turns, report. Must not know how anything is
-//! measured.
+//! Owns the order of the run: build both programs, check one answer of each, measure them in turns,
+//! report. Must not know how anything is measured.
 
 mod answer;
 mod arguments;
@@ -40,13 +40,14 @@ use crate::args::Format;
 use crate::failure::Failure;
 use crate::setup;
 
-/// Starts of each program, and in a quick run.
+/// Number of starts of each program.
 const SPAWNS: u32 = 20;
+/// Number of starts of each program in a quick run.
 const QUICK_SPAWNS: u32 = 3;
 /// Length of a round of a quick run, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
 
-/// Runs the command.
+/// Runs `cargo xtask bench`, or the benchmark that a subcommand names.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
@@ -56,7 +57,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         None => {}
     }
     setup::toolchain(|line| eprintln!("{line}"))?;
-    // Before a build of minutes.
+    // wrk is looked for first, because the build takes minutes.
     let wrk = if args.steps { None } else { Some(load::find_wrk()?) };
     let stage = stage::prepare()?;
     if !args.no_steps {
@@ -77,7 +78,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let mut progress = Progress::new(memory::STEPS + loads + 1 + rounds);
 
     let pss_bytes = memory::measure(&stage, &question, &load, &mut progress)?;
-    // From here on all are there, and those that are not measured idle.
+    // From here on all servers run. Those that are not measured are idle.
     let servers = start(&stage, &question)?;
     let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
     let awake = {
@@ -111,7 +112,7 @@ fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
     [Some((Kind::Warm, &stage.warm)), call, Some((Kind::Ceiling, &stage.ceiling))].into_iter().flatten().collect()
 }
 
-/// Starts every server and checks an answer of each.
+/// Starts every server and checks one answer of each.
 fn start(stage: &Stage, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
     let mut servers = Vec::new();
     for (kind, program) in programs(stage) {

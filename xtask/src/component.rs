@@ -1,7 +1,8 @@
-//! A scorer's component: built from its source, or found where the manifest says.
+//! The component of a scorer: built from its source, or found at the path in the manifest.
 //!
-//! Owns the way from `scorer.component` to a `.wasm` file, and whether that calls graphs: with an engine an image is another
-//! one. Must not know what the component exports: the host library checks that.
+//! Owns the way from `scorer.component` to a `.wasm` file, and the question if the component calls
+//! graphs, because that changes the image. Must not know what the component exports: the host
+//! library checks that.
 
 use std::path::{Path, PathBuf};
 
@@ -13,16 +14,16 @@ use wit_parser::WorldKey;
 use crate::failure::Failure;
 use crate::workspace::{self, Artifact, GUEST_TARGET, shown};
 
-/// A component that is there.
+/// A component whose file exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// The `.wasm` file.
+    /// Path of the `.wasm` file.
     pub file: PathBuf,
-    /// Whether it imports what takes an engine for graphs.
+    /// True if the component imports an interface that needs the engine for graphs.
     pub calls_graphs: bool,
 }
 
-/// Builds or finds the component; `None` where a graph is the scorer.
+/// Builds or finds the component. `None` if the scorer is an ONNX graph without a component.
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),
@@ -40,7 +41,9 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     Ok(Some(Component { file, calls_graphs }))
 }
 
-/// What is no component calls none; the host library says so.
+/// Returns true if a component imports functions that need the engine for graphs.
+///
+/// Bytes that are not a component count as false. The host library reports them later.
 fn calls_graphs(bytes: &[u8]) -> bool {
     let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else { return false };
     let imports = resolve.worlds.get(world).into_iter().flat_map(|world| world.imports.keys());
@@ -48,7 +51,7 @@ fn calls_graphs(bytes: &[u8]) -> bool {
         WorldKey::Interface(id) => Some((resolve.interfaces.get(*id)?, resolve.id_of(*id)?)),
         WorldKey::Name(_) => None,
     });
-    // One of types alone takes nothing.
+    // An interface that only defines types does not need the engine.
     interfaces.any(|(interface, name)| !interface.functions.is_empty() && grant(&name) == Some(Grant::Graphs))
 }
 
@@ -79,7 +82,7 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The `.wasm` files that a package itself gave; its dependencies may make some too.
+/// Returns the `.wasm` files of a package itself. Its dependencies may build some too.
 fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
     let own = built.iter().filter(|artifact| artifact.manifest == package);
     own.flat_map(|artifact| &artifact.files).filter(|file| file.extension() == Some("wasm".as_ref())).cloned().collect()

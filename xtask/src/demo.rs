@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: one command from nothing to scored digits.
+//! `cargo xtask demo`: one command that builds an example and scores digits with it.
 //!
-//! Owns the story: package an example, unpack its image, run the host from there, score real digits, compare. Must not
-//! know how images or components are made.
+//! Owns the order of the run: package an example, unpack its image, run the host from there, score
+//! real digits, compare. Must not know how images or components are made.
 
 mod running;
 pub mod sample;
@@ -21,12 +21,12 @@ use crate::package::Making;
 use crate::workspace::{self, shown};
 use crate::{component, package, setup};
 
-/// The example that the demo packages, below the workspace.
+/// Folder of the example that the demo packages, below the workspace.
 const EXAMPLE: &str = "guest/examples/digits";
-/// The digits and the answers of scikit-learn, below the workspace.
+/// File with the digits and the answers of scikit-learn, below the workspace.
 pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
-/// Runs the command.
+/// Runs `cargo xtask demo`.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     eprintln!("Scorebox demo: package the example in {EXAMPLE}, run its image, score {SAMPLE}");
     setup::toolchain(|line| eprintln!("{line}"))?;
@@ -39,17 +39,18 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
 }
 
-/// The example as an image, and what that image holds.
+/// The example as an image, and the unpacked content of the image.
 pub struct Unpacked {
-    /// The example's manifest.
+    /// Manifest of the example.
     pub manifest: Manifest,
-    /// The image.
+    /// Image of the example.
     pub image: WrittenImage,
-    /// The folder that it was unpacked to.
+    /// Folder to which the image was unpacked.
     pub root: PathBuf,
 }
 
-/// Packages the example into `image` below a folder, and unpacks that to `root` beside it.
+/// Packages the example into the folder `image` below `folder`, and unpacks the image to `root`
+/// next to it.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;
@@ -119,7 +120,7 @@ async fn score(
     ))
 }
 
-/// Leaves the host running until Ctrl-C, with a request to try.
+/// Leaves the host running until Ctrl-C or SIGTERM, and prints a request to try.
 async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
     let seven: PathBuf = folder.join("seven.json");
     let digit = sample::clearest(digits, 7).or(digits.first());

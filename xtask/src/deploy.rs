@@ -1,6 +1,7 @@
-//! `cargo xtask deploy`: the way of an image into Azure, printed or gone.
+//! `cargo xtask deploy`: brings an image into Azure, or prints the commands that do.
 //!
-//! Owns what a deployment is, and what makes one impossible. Must not know commands (`commands`) nor templates (`bicep`).
+//! Owns the content of a deployment, and the rules that make one impossible. Must not know commands
+//! (`commands`) nor templates (`bicep`).
 
 mod bicep;
 mod commands;
@@ -25,14 +26,16 @@ use crate::tools;
 
 use self::names::{ParameterNames, SecretNames};
 
-/// Where a function app may run with an image of its own; Consumption and Flex Consumption take none.
+/// Place where a function app may run with an image of its own.
+///
+/// Consumption and Flex Consumption do not accept images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Target {
     /// Elastic Premium: warm instances, scales by itself.
     Premium,
-    /// A plan of machines that are always there.
+    /// Dedicated plan: machines that always run.
     Dedicated,
-    /// Container Apps.
+    /// Azure Container Apps.
     ContainerApps,
 }
 
@@ -46,16 +49,16 @@ impl fmt::Display for Target {
     }
 }
 
-/// How the platform logs in to the registry.
+/// Login of the platform to the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
-    /// As the app itself, by the role AcrPull: nothing to keep.
+    /// Pull as the app itself, by the role AcrPull: no password to keep.
     Identity,
-    /// By SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD.
+    /// Pull with SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD.
     Credentials,
 }
 
-/// A function app in the making.
+/// A function app that is to be deployed.
 #[derive(Debug)]
 pub struct Deployment {
     manifest: Manifest,
@@ -68,32 +71,33 @@ pub struct Deployment {
     plan: String,
     sku: String,
     environment: String,
-    /// With its digest.
+    /// Image of the function app, with its digest.
     image: String,
     registry: String,
-    /// Settings that are the same for everybody, the one of the app's own storage aside.
+    /// Settings with fixed values, without the setting of the app's own storage.
     fixed: Vec<(String, &'static str)>,
     secrets: Vec<Secret>,
-    /// Under this name a container app keeps the connection string of its own storage.
+    /// Name under which a container app keeps the connection string of its own storage.
     own_secret: String,
 }
 
-/// A setting whose value only the user has, in the environment variable of the setting's name.
+/// A setting whose value only the user has, in an environment variable with the name of the
+/// setting.
 #[derive(Debug)]
 pub struct Secret {
     variable: Variable,
-    /// What it is, for the user.
+    /// Description of the value, for the user.
     why: &'static str,
-    /// Its name among the secrets of a container app.
+    /// Name of the setting among the secrets of a container app.
     kept_as: String,
-    /// Its name among the parameters of a Bicep file.
+    /// Name of the setting among the parameters of a Bicep file.
     parameter: String,
 }
 
-/// Under this name a container app keeps the password for pulling its image.
+/// Name under which a container app keeps the password for pulling its image.
 const REGISTRY_PASSWORD: &str = "registry-password";
 
-/// Runs the command.
+/// Runs `cargo xtask deploy`.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     if let Some(path) = &args.bicep {
@@ -190,7 +194,7 @@ impl Deployment {
             |error: std::io::Error| Failure::other(format!("sh: {error}"), "run the script by hand: leave --run out");
         let mut shell = Command::new("sh").arg("-s").stdin(Stdio::piped()).spawn().map_err(failed)?;
         if let Some(mut input) = shell.stdin.take() {
-            // A shell that ended early says why by its status.
+            // A shell that ended early reports the reason by its status.
             let _ = input.write_all(script.as_bytes());
         }
         let status = shell.wait().map_err(failed)?;
@@ -204,7 +208,9 @@ impl Deployment {
     }
 }
 
-/// The settings of the app, the one of its own storage aside: those with a value, and those that only the user has.
+/// Returns the settings of the app, without the setting of its own storage.
+///
+/// The first list has settings with a value, the second has settings whose value only the user has.
 fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
     let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
     for setting in functions_app::settings(manifest, args.connections) {
@@ -212,7 +218,7 @@ fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, &'static st
         match setting.value {
             _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
             Some(value) => fixed.push((setting.name, value)),
-            // Two triggers of two kinds may share a name, and a setting has one value.
+            // Two triggers of two kinds may share a name, but a setting has one value.
             None if secret.iter().any(|known| known.name == setting.name) => {}
             None => secret.push(setting),
         }
@@ -220,7 +226,7 @@ fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, &'static st
     (fixed, secret)
 }
 
-/// Gives each setting its names, and refuses those that mean something to the script or the platform.
+/// Gives each setting its names. Refuses names that the script or the platform uses.
 fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
     let mut kept_as = SecretNames::beside(&[own_secret, REGISTRY_PASSWORD]);
     let mut parameters = ParameterNames::of_a_template();
@@ -256,7 +262,10 @@ fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, F
     settings.into_iter().map(secret).collect()
 }
 
-/// A subscription to events needs the container's name, and an app setting is only known inside the app.
+/// Refuses a trigger by events whose container is an app setting.
+///
+/// A subscription to events needs the container's name, and an app setting is only known inside the
+/// app.
 fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     let is_setting = |trigger: &&Trigger| match &trigger.start {
         Start::Blob(blob) => {
@@ -277,7 +286,7 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// A name that needs no quotes anywhere; the platform has further rules of its own.
+/// Checks a name that needs no quotes anywhere. The platform has further rules of its own.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -1,4 +1,4 @@
-//! SHA-256 digests as OCI writes them.
+//! SHA-256 digests in the notation of OCI.
 //!
 //! Owns the newtype, its parser and hashing while bytes pass. Must not know what is hashed.
 
@@ -7,17 +7,17 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest as _, Sha256};
 
-/// `sha256:` and 64 lower-case hex digits.
+/// A SHA-256 digest: `sha256:` and 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
 
 impl Digest {
-    /// Hashes bytes.
+    /// Returns the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(&Sha256::digest(bytes))
     }
 
-    /// Hashes everything that a reader gives, and counts it.
+    /// Returns the digest and the number of all bytes that a reader gives.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hashing = Hashing::new(io::sink());
         io::copy(&mut reader, &mut hashing)?;
@@ -25,14 +25,14 @@ impl Digest {
         Ok((digest, size))
     }
 
-    /// Reads a digest's text; `None` if it is not one of SHA-256.
+    /// Parses the text of a digest. `None` if it is not a SHA-256 digest.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("sha256:")?;
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (hex.len() == 64 && hex.bytes().all(lower_hex)).then(|| Self(text.to_owned()))
     }
 
-    /// The 64 digits alone: a blob's file name.
+    /// Returns the 64 hex digits alone, which are the file name of a blob.
     pub fn hex(&self) -> &str {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A writer that passes bytes on, hashing and counting them.
+/// A writer that hashes and counts bytes while it passes them on.
 pub struct Hashing<W> {
     inner: W,
     hash: Sha256,
@@ -62,7 +62,7 @@ pub struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
-    /// Wraps a writer.
+    /// Wraps a writer, with a count of 0.
     pub fn new(inner: W) -> Self {
         Self { inner, hash: Sha256::new(), size: 0 }
     }

@@ -1,7 +1,8 @@
-//! The library that runs graphs: one version of ONNX Runtime, fetched once, checked, and kept with its licence.
+//! The library that runs graphs: one version of ONNX Runtime, fetched once, checked, and kept with
+//! its licence.
 //!
-//! Owns which one it is and where its bytes come from: a wheel for Python, of which only the C library is taken. Must not
-//! know what runs it, nor images.
+//! Owns the version and the source of its bytes: a wheel for Python, of which only the C library is
+//! taken. Must not know which program loads the library, nor images.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,26 +14,29 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::workspace::{self, shown};
 
-/// As pip names it.
+/// ONNX Runtime with its pinned version, as pip names it.
 const REQUIREMENT: &str = "onnxruntime==1.31.1";
-/// The one for this target; the interpreter's version changes nothing of the library.
+/// File name of the wheel for this target. The version of the Python interpreter does not change
+/// the library.
 const WHEEL: &str = "onnxruntime-1.31.1-cp311-cp311-manylinux_2_28_x86_64.whl";
 const WHEEL_DIGEST: &str = "sha256:5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f";
 const LIBRARY_DIGEST: &str = "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
-/// The licence of the library and those of what it holds. Both travel with it.
+/// File names of the library's licence and of the licences of its parts. Both files are always
+/// copied with the library.
 const TEXTS: [&str; 2] = ["LICENSE", "ThirdPartyNotices.txt"];
 
-/// The library, checked.
+/// The library that runs graphs, after its digest was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineLibrary {
-    /// The file.
+    /// Path of the shared library.
     pub file: PathBuf,
-    /// Licence and notices, beside it.
+    /// Paths of the licence and the notices, in the library's folder.
     pub texts: Vec<PathBuf>,
 }
 
-/// The library that was given, or the one in the target folder, fetched if it is not there.
+/// Returns the given library, or the one in the target folder. If that one is missing, it is
+/// fetched.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {
@@ -54,7 +58,7 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     }
 }
 
-/// The library in a file, if there is one; it must be the one that is meant.
+/// Checks the library in a file. `None` if there is no file; any other version is an error.
 fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     if !file.is_file() {
         return Ok(None);
@@ -98,7 +102,7 @@ fn fetch(dir: &Path) -> Result<(), Failure> {
     let unpacked = folder.path().join("wheel");
     run(python(&["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked), Kind::Toolchain)?;
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, "be made", error))?;
-    // The library last: where it is, the others are.
+    // The library is moved last: if it exists, the licence files exist too.
     for text in TEXTS {
         place(&unpacked.join("onnxruntime").join(text), &dir.join(text))?;
     }

@@ -1,40 +1,41 @@
-//! What can stop a command, grouped by who can mend it.
+//! The errors that can stop a command, grouped by who can fix them.
 //!
-//! Owns the exit codes and the form of every message: what is wrong, then how to mend it. Must not know any command.
+//! Owns the exit codes and the form of every message: what is wrong, then how to fix it. Must not
+//! know any command.
 
 use std::fmt::Display;
 use std::path::Path;
 
-/// Who can mend a [`Failure`].
+/// The party that can fix a [`Failure`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The project: its manifest, model or component.
+    /// A fault of the project: its manifest, model or component.
     Project,
-    /// The tools on this machine.
+    /// A fault of the tools on this machine.
     Toolchain,
-    /// The registry answered, and it said no.
+    /// A refusal that the registry answered.
     Registry,
-    /// The registry, or whatever was asked, did not answer.
+    /// A missing answer from the registry or another server.
     Network,
-    /// Whoever altered an image: it is not what it says it is.
+    /// An image that is not what it says it is: someone altered it.
     Verification,
-    /// Nobody in particular: a full disk, a failed check, a bug.
+    /// A fault of any other kind: a full disk, a failed check, a bug.
     Other,
 }
 
-/// Why a command ended without doing what it was asked.
+/// The reason why a command ended without doing what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}\n  fix: {fix}")]
 pub struct Failure {
-    /// Who can mend it; decides the exit code.
+    /// The party that can fix the failure. Determines the exit code.
     pub kind: Kind,
-    /// What is wrong; names the file, key or address.
+    /// The problem, with the file, key or address.
     pub problem: String,
-    /// What to do or to type next.
+    /// The instruction that fixes the problem.
     pub fix: String,
 }
 
-/// The exit codes, as the root's `--help` prints them.
+/// Help text with the exit codes, as the root's `--help` prints them.
 pub const EXIT_CODES: &str = "Exit codes:
   0  done
   1  anything that no other code names: a failed check or test, a full disk
@@ -46,27 +47,27 @@ pub const EXIT_CODES: &str = "Exit codes:
   7  verification: an image is not what it says it is";
 
 impl Failure {
-    /// Makes a failure of the given kind.
+    /// Creates a failure of the given kind.
     pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { kind, problem: problem.into(), fix: fix.into() }
     }
 
-    /// The project must change.
+    /// Creates a failure of the kind `Kind::Project`.
     pub fn project(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Project, problem, fix)
     }
 
-    /// The machine's tools must change.
+    /// Creates a failure of the kind `Kind::Toolchain`.
     pub fn toolchain(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Toolchain, problem, fix)
     }
 
-    /// None of the other kinds.
+    /// Creates a failure of the kind `Kind::Other`.
     pub fn other(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Other, problem, fix)
     }
 
-    /// A file could not be read, written, made or removed.
+    /// Creates a failure for a file that could not be read, written, made or removed.
     pub fn file(path: &Path, action: &str, error: impl Display) -> Self {
         Self::other(
             format!("{}: cannot {action}: {error}", path.display()),
@@ -74,7 +75,7 @@ impl Failure {
         )
     }
 
-    /// The exit code for this failure.
+    /// Returns the exit code of this failure.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Other => 1,

@@ -1,17 +1,17 @@
 //! Folders that are replaced as a whole.
 //!
-//! Owns the way to a folder that is either the old one or the new one, without stale files. Must not know what lies in
-//! the folders.
+//! Owns the steps after which a folder is either the old one or the new one, without stale files.
+//! Must not know the contents of the folders.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// How often two processes may get into each other's way.
+/// Most attempts to replace a folder while other processes replace it too.
 const SWAPS: u32 = 5;
 
-/// A folder in the making; dropped before [`Replacement::finish`], it disappears.
+/// A folder that is being built. If it is dropped before [`Replacement::finish`], it is removed.
 #[derive(Debug)]
 pub struct Replacement {
     staging: tempfile::TempDir,
@@ -19,7 +19,8 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a folder that will stand at `goal`, and refuses to replace one that holds files but no `mark`.
+    /// Begins a folder that will replace `goal`. A folder that holds files but no `mark` is
+    /// refused.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
             let mut entries = std::fs::read_dir(goal).map_err(|error| Failure::file(goal, "be listed", error))?;
@@ -30,7 +31,8 @@ impl Replacement {
                 ));
             }
         }
-        // Beside the goal, so that the last step is a rename within one file system.
+        // The temporary folder is next to the goal, so that the last step is a rename within one
+        // file system.
         let goal = std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
         let parent = goal.parent().unwrap_or(&goal);
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
@@ -41,18 +43,18 @@ impl Replacement {
         Ok(Self { staging, goal })
     }
 
-    /// The folder while it is made.
+    /// Returns the path of the folder while it is being built.
     pub fn path(&self) -> &Path {
         self.staging.path()
     }
 
-    /// Writes a file, making the folders above it.
+    /// Writes a file, and creates the folders above it.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.place(name)?;
         std::fs::write(&path, bytes).map_err(|error| Failure::file(&path, "be written", error))
     }
 
-    /// Copies a file's bytes, making the folders above it.
+    /// Copies a file's bytes, and creates the folders above the copy.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
         let path = self.place(name)?;
         let copied =
@@ -67,10 +69,10 @@ impl Replacement {
         Ok(path)
     }
 
-    /// Puts the folder in its place; what was there goes.
+    /// Moves the new folder to its goal, and removes the folder that was there.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
-        // Temporary folders are private; this one is a result.
+        // Temporary folders are private, but this one is a result that others read.
         std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
             .map_err(|error| Failure::file(self.path(), "change its mode", error))?;
         let mut attempt = 1;

@@ -1,6 +1,7 @@
-//! The Functions side of an app folder: `host.json`, one `function.json` per trigger, and the app settings they need.
+//! The files of an app folder that the Functions host reads, and the app settings that they need.
 //!
-//! Owns these files' content. Must not know the scorer, nor where the files go.
+//! Owns the content of `host.json` and of one `function.json` per trigger. Must not know the
+//! scorer, nor where the files are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,32 +16,34 @@ use serde_json::{Value, json};
 
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// The name of the output that answers go to.
+/// Name of the output binding for answers.
 const OUTPUT: &str = "output";
 
-/// What the Functions host kills its handler after, at least; as long as its own default of the oldest plan.
+/// Least `functionTimeout`, after which the Functions host kills its handler. 5 min is the
+/// Functions host's own default on its oldest plan.
 const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
 
-/// The line of extension bundles that holds the triggers; the majors before it are deprecated.
+/// Extension bundle with the triggers, and its range of versions. The majors before 4 are
+/// deprecated.
 const BUNDLE: (&str, &str) = ("Microsoft.Azure.Functions.ExtensionBundle", "[4.*, 5.0.0)");
 
-/// The setting with the storage account of the function app itself.
+/// App setting with the storage account of the function app itself.
 pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
 
 /// A setting that the function app must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSetting {
-    /// Its name.
+    /// Name of the setting.
     pub name: String,
-    /// What it is set to, if that is the same for everybody; else only the user has it.
+    /// Value of the setting if it is the same for every app. `None` if only the user knows it.
     pub value: Option<&'static str>,
-    /// What it is for.
+    /// Purpose of the setting.
     pub why: &'static str,
-    /// Whether it means nothing outside App Service.
+    /// True if the setting has no effect outside App Service.
     pub only_app_service: bool,
 }
 
-/// Returns the files by their path inside the app folder.
+/// Returns the contents of the files, by their path inside the app folder.
 pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     let functions = manifest.triggers.iter().map(|trigger| {
         let bindings = match &trigger.start {
@@ -53,16 +56,17 @@ pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     std::iter::once(("host.json".to_owned(), host_json(manifest))).chain(functions).collect()
 }
 
-/// How the Functions host logs in to storage accounts and namespaces.
+/// The way in which the Functions host logs in to storage accounts and namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Connections {
-    /// By connection strings, which are secrets.
+    /// Connection strings, which are secrets.
     Strings,
-    /// As the app itself: settings name the services, and its identity needs roles there.
+    /// The identity of the app itself: settings name the services, and the identity needs roles
+    /// there.
     Identity,
 }
 
-/// Returns what the function app must be told beside the image.
+/// Returns the settings that the function app needs in addition to the image.
 pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
     let setting = |name: &str, value, why| AppSetting { name: name.to_owned(), value, why, only_app_service: false };
     let mut settings = vec![
@@ -86,7 +90,7 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
     settings
 }
 
-/// Says on standard error which settings the function app must have.
+/// Prints the settings that the function app must have to standard error.
 pub fn say_settings(manifest: &Manifest) {
     let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()
@@ -149,7 +153,7 @@ fn blob_bindings(blob: &BlobTrigger) -> Vec<Value> {
     });
     let outputs = [(OUTPUT, &blob.output), (PARK, &blob.park)].into_iter().filter_map(|(name, path)| {
         let path = path.as_ref()?;
-        // Without a `dataType`: what is base64 then becomes bytes.
+        // There is no `dataType`, so that the Functions host decodes base64 to bytes.
         Some(json!({
             "type": "blob", "direction": "out", "name": name, "path": path, "connection": blob.connection,
         }))
@@ -163,7 +167,8 @@ fn service_bus_bindings(service_bus: &ServiceBusTrigger) -> Vec<Value> {
         "direction": "in",
         "name": "message",
         "connection": service_bus.connection,
-        // Bytes reach the scorer as they were sent, and no message can lay its own members over the metadata.
+        // Bytes reach the scorer as they were sent, and no message can overwrite the metadata with
+        // its own members.
         "dataType": "binary",
         "cardinality": if service_bus.many { "many" } else { "one" },
         "isSessionsEnabled": service_bus.sessions,
@@ -199,12 +204,14 @@ fn host_json(manifest: &Manifest) -> String {
                 "defaultExecutablePath": HOST_PROGRAM,
                 "arguments": ["serve", "--app", APP_ROOT],
             },
-            // It holds for functions that are HTTP in and HTTP out; all others come in envelopes.
+            // Forwarding applies to functions with HTTP in and HTTP out. All others receive
+            // envelopes.
             "enableForwardingHttpRequest": manifest.triggers.iter().filter_map(Trigger::http).any(|http| http.forwarding),
         },
     });
-    // HTTP is built into the Functions host. A bundle that the base lacks is downloaded at every cold start, or fails to be
-    // where the network is closed, so it is named only where it is needed.
+    // HTTP is built into the Functions host. A bundle that the base lacks is downloaded at every
+    // cold start, and that fails if the network is closed. So the bundle is named only if a trigger
+    // needs it.
     let needs_bundle = manifest.triggers.iter().any(|trigger| trigger.http().is_none());
     if let Some(host) = host.as_object_mut().filter(|_| needs_bundle) {
         host.insert("extensionBundle".to_owned(), json!({"id": BUNDLE.0, "version": BUNDLE.1}));
@@ -212,7 +219,7 @@ fn host_json(manifest: &Manifest) -> String {
     text(&host)
 }
 
-/// A time as .NET writes it; whole seconds, rounded up.
+/// Formats a duration as .NET's TimeSpan, in whole seconds, rounded up.
 fn time_span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);

@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: random inputs that follow where the code branches, for a bounded time.
+//! `cargo xtask fuzz`: fuzzing guided by code coverage, for a bounded time.
 //!
-//! Owns the build with counters, the corpus and the bounds of a run. Must not know what a target checks.
+//! Owns the build with counters, the corpus and the bounds of a run. Must not know what a target
+//! checks.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,20 +11,21 @@ use crate::args::FuzzArgs;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// The one target, and where its corpus begins.
+/// The only fuzz target. Its corpus begins with the files in `SEEDS`.
 const TARGET: &str = "envelope";
 const SEEDS: [&str; 2] = ["tests/fuzz/corpus/envelope", "tests/data/envelopes"];
 
-/// A single input that takes longer, or needs more memory, is a finding.
+/// Most time for a single input. An input that takes longer, or needs more than `MEMORY_MIB`, is a
+/// finding.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
 const MEMORY_MIB: u32 = 2048;
 
-/// Runs the command.
+/// Runs `cargo xtask fuzz`.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(Duration::from_secs(args.seconds))
 }
 
-/// Builds the target and runs it for a while.
+/// Builds the fuzz target and runs it for the given time.
 pub fn fuzz(time: Duration) -> Result<(), Failure> {
     let root = workspace::root();
     let program = build()?;
@@ -57,7 +59,10 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
     ))
 }
 
-/// With xtask among the packages the dependencies have the features that they were compiled with already.
+/// Builds the fuzz target.
+///
+/// The package xtask is built along with it, so that the dependencies keep the features that they
+/// were compiled with already.
 fn build() -> Result<PathBuf, Failure> {
     eprintln!("building the fuzz target {TARGET}");
     let arguments =

@@ -1,7 +1,8 @@
-//! A scorer that is a graph, or calls some, tried by a host program.
+//! The check of a scorer that is an ONNX graph or calls graphs, in a host process.
 //!
-//! Owns that process, its time, and what its end means: this program is static and cannot load the library, and what a hostile
-//! file does to the library is not to be done to the packager. Must not know images.
+//! Owns that process, its timeout, and the meaning of its exit code. This program is static and
+//! cannot load the library. And if a hostile file crashes the library, the packager must survive.
+//! Must not know images.
 
 use std::io::Read;
 use std::path::Path;
@@ -22,24 +23,28 @@ use crate::workspace::shown;
 
 /// Exit code of a host that cannot load the library.
 const NO_ENGINE: i32 = 11;
-/// What a host takes to start and to read a model, beside what it is given for loading one: it hashes a gigabyte in this.
+/// Time for a host to start and to read a model, added to the time that it has for loading one. A
+/// host hashes a gigabyte in this time.
 const STARTING: Duration = Duration::from_secs(60);
-/// How often its end is looked for.
+/// Interval at which the process is polled.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Has a host check an app folder with graphs, and passes on what the scorer writes meanwhile. It `waits` for so many things
-/// that may take `limits.init_deadline` each: a graph is loaded twice, the first time in a process that the host itself stops.
+/// Lets a host check an app folder with graphs, and passes on the lines that the scorer writes
+/// meanwhile.
+///
+/// The timeout is `waits` times `limits.init_deadline`, plus the start. Each load counts: a graph
+/// is loaded twice, the first time in a process that the host itself stops.
 pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> Result<CheckReport, Failure> {
     let library = engine_library::locate(trial.library)?;
     let host = trial.host.map_or_else(|| host_program::build(Kind::Developer), |host| Ok(host.to_path_buf()))?;
     let library =
         std::path::absolute(&library.file).map_err(|error| Failure::file(&library.file, "be named", error))?;
     let mut command = Command::new(&host);
-    // Nothing else of the environment: a check is the same everywhere.
+    // No other variable is passed on, so that a check is the same everywhere.
     command.env_clear().env(ENGINE_VARIABLE, library).stdin(Stdio::null());
     command.args(["check", "--output", "json", "--app"]).arg(dir);
     if let Some(sample) = &manifest.package.sample {
-        // The staged manifest says nothing of packaging.
+        // The staged manifest does not contain the packaging settings.
         command.arg("--sample").arg(sample);
     }
     let limit = manifest.limits.init_deadline.saturating_mul(waits).saturating_add(STARTING);
@@ -83,7 +88,7 @@ pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> R
     Ok(report)
 }
 
-/// Says what a graph that is the scorer takes and gives.
+/// Prints the inputs and outputs of a graph that is the scorer.
 pub fn say(report: &CheckReport) {
     let digest = report.model_digest.as_deref().unwrap_or("none");
     eprintln!("checked: {} serves {}; model {digest}", named(report), report.code);
@@ -93,7 +98,7 @@ pub fn say(report: &CheckReport) {
     }
 }
 
-/// A port as `X: f32 [N, 784]`.
+/// Formats a port as `X: f32 [N, 784]`.
 fn told(port: &Value) -> String {
     let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
     let dimensions = port.get("shape").and_then(Value::as_array).into_iter().flatten();
@@ -101,11 +106,11 @@ fn told(port: &Value) -> String {
     format!("{}: {} [{}]", text("name").escape_debug(), text("dtype"), dimensions.collect::<Vec<_>>().join(", "))
 }
 
-/// Runs a process to its end and takes in what it says; `None` if it had to be stopped.
+/// Runs a process to its end and collects its output. `None` if it had to be stopped.
 fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
     fn whole(mut pipe: impl Read) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // Of a pipe that breaks, what came before.
+        // If the pipe breaks, the bytes before that are used.
         let _ = pipe.read_to_end(&mut bytes);
         bytes
     }
@@ -119,7 +124,7 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
             Some(status) => break status,
             None if Instant::now() < late => std::thread::sleep(PAUSE),
             None => {
-                // What it started itself ends with it.
+                // The processes that it started itself end with it.
                 child.kill()?;
                 child.wait()?;
                 return Ok(None);

@@ -1,4 +1,4 @@
-//! The host program: built, found, and checked to be static where it must be.
+//! The host program: built, found, and checked to be static if the image needs that.
 //!
 //! Owns the call that builds it and the reading of its ELF header. Must not know images.
 
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use crate::failure::Failure;
 use crate::workspace::{self, shown};
 
-/// The builds of the host.
+/// The builds of the host program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// For a developer: compiles components that were not compiled before, and runs graphs.
+    /// A host for a developer: compiles components that were not compiled before, and runs graphs.
     Developer,
-    /// For an image: without a compiler.
+    /// A host for an image: without a compiler.
     Image,
-    /// For an image with a graph: linked dynamically, since it loads a library.
+    /// A host for an image with a graph: linked dynamically, since it loads a library.
     ImageWithGraphs,
 }
 
@@ -25,10 +25,11 @@ const WITH_GRAPHS: [&str; 9] =
 /// Builds the host program and returns its file.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
-        // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled with, so that nothing
-        // big is compiled twice.
+        // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled
+        // with, so that no large crate is compiled twice.
         Kind::Developer => ("developer", &["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
-        // Alone, since Cargo gives a program every feature that any package beside it asks for.
+        // It is built alone, since Cargo gives a program every feature that any other package of
+        // the build asks for.
         Kind::Image => {
             ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"])
         }
@@ -43,7 +44,8 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
             "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
         ));
     };
-    // Both builds have one file's name in Cargo's folder; each needs a place of its own.
+    // All builds have the same file name in Cargo's folder, so each is copied to a folder of its
+    // own.
     let dir = workspace::target().join("hosts").join(name);
     let place = dir.join("scorebox");
     let fail = |error| Failure::file(&place, "be written", error);
@@ -68,7 +70,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Tries it: a C library that is too old for the form of relocations makes a program that ends at once.
+/// Tries to start a program. If the C library is too old for the form of relocations, the linked
+/// program ends at once.
 fn starts(path: &Path) -> Result<(), Failure> {
     let ended = Command::new(path).arg("--version").env_clear().stdin(Stdio::null()).output();
     match ended {
@@ -85,7 +88,7 @@ const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
 const MACHINE_X86_64: u64 = 62;
 const SEGMENT_INTERPRETER: u64 = 3;
 
-/// Says why a program cannot be the image's host; `None` if it can.
+/// Returns the reason why a program cannot be the image's host. `None` if it can.
 fn problem(elf: &[u8]) -> Option<&'static str> {
     if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
         return Some("not a 64-bit ELF program");

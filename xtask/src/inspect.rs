@@ -1,6 +1,7 @@
-//! `cargo xtask inspect`: what an image holds, and whether it is what it says it is.
+//! `cargo xtask inspect`: shows what an image contains, and checks that it is what it claims to be.
 //!
-//! Owns the order of the checks. Must not know how an image is made: it trusts digests, and a key if it is given one.
+//! Owns the order of the checks. Must not know how an image is built: it trusts digests, and a key
+//! if one is given.
 
 mod attached;
 mod container;
@@ -34,14 +35,14 @@ use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 use crate::workspace;
 
-/// A list may name a list.
+/// Most image indexes that are followed, because an index may point to another index.
 const MOST_LISTS: u32 = 3;
-/// Most layers of an image; no storage driver of a container runtime takes more.
+/// Most layers of an inspected image: Docker's overlay2 storage driver takes no more.
 const MOST_LAYERS: usize = 128;
-/// Most problems that the last message repeats.
+/// Most problems that the final error message repeats.
 const MOST_REPEATED: usize = 20;
 
-/// Runs the command.
+/// Runs the `inspect` command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let target = workspace::target();
@@ -62,7 +63,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         Format::Text => report.table(),
         Format::Json => format!("{}\n", report.json()),
     };
-    // A reader that is gone is no reason to call an image wrong.
+    // If standard output is closed, the image is not wrong because of that.
     let _ = write!(std::io::stdout(), "{text}");
     let wrong: Vec<_> = report.wrong().map(|(what, problem)| format!("{what}: {problem}")).collect();
     if wrong.is_empty() {
@@ -111,15 +112,15 @@ fn examine(store: &Store, place: &str, version: &str, key: Option<&PublicKey>) -
     Ok(report)
 }
 
-/// An image's manifest, and what led there.
+/// Manifest of an image, and the image indexes that led to it.
 struct FoundManifest {
     bytes: Vec<u8>,
     manifest: BaseManifest,
-    /// Lists on the way.
+    /// Image indexes that were followed, the first one first.
     lists: Vec<Vec<u8>>,
 }
 
-/// The manifest for our platform, as bytes and read.
+/// Finds the manifest for linux/amd64, as bytes and parsed.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |problem: String| {
         let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
@@ -145,7 +146,7 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     Err(unfit("is a list of lists".to_owned()))
 }
 
-/// Whether every reader of the lists on the way comes to the same image.
+/// Checks that every reader of the image indexes selects this image.
 fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
     for list in &found.lists {
         let candidates = documents::read(list).map(|list| documents::candidates(&list));
@@ -197,7 +198,7 @@ fn layers(
     names: &[Option<&'static str>],
 ) -> Result<Contents, Failure> {
     let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array).cloned().unwrap_or_default();
-    // A name for each layer; a history that is longer or shorter is found below.
+    // Every layer gets a name. A history with another number of entries is reported below.
     let named: Vec<_> = (0..manifest.layers.len()).map(|index| names.get(index).copied().flatten()).collect();
     let division = form::divide(&named);
     let mut contents = Contents::new(division.start);
@@ -224,7 +225,8 @@ fn layers(
     Ok(contents)
 }
 
-/// Reads one layer into the contents. The second is how a layer of ours differs from what `package` writes.
+/// Reads one layer into the contents. The second value says how a layer of `package` differs from
+/// the expected form.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,
@@ -255,7 +257,7 @@ fn layer_verdict(
     }
 }
 
-/// Whether our layers are on top, and whether what they bring is what a container sees.
+/// Checks that the layers of `package` are on top, and that a container sees the files in them.
 fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
     let mut problems = division.problems.clone();
     if division.end < count {
@@ -276,7 +278,7 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     } else {
         report.check(what, contents.intrusions.is_empty(), || contents.intrusions.join(", "));
     }
-    // A manifest in Docker's form has no annotations.
+    // A manifest in Docker's format has no annotations.
     let said = match &report.base {
         Some((name, _)) => format!("the image says that what lies below is {name}"),
         None => format!("{} layers lie below those of `package`, and no annotation says whose", division.start),
@@ -284,7 +286,7 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     report.needs_key("base is the one that is named", said);
 }
 
-/// A small blob, whole.
+/// Reads a small blob as a whole.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
     if size > LARGEST_DOCUMENT_BYTES {
         return Err(Failure::other(format!("has {size} bytes, more than is read"), ""));

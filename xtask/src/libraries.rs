@@ -1,7 +1,7 @@
-//! Shared libraries: what a dynamic program needs, and whether a base brings it.
+//! The shared libraries that a dynamic program needs, and the check that a base image has them.
 //!
-//! Owns the reading of ELF's version tables, the search through layers, and through this machine where there is no base.
-//! Must not know why a program is dynamic.
+//! Owns the reading of ELF's version tables, the search through layers, and the search on this
+//! machine if there is no base. Must not know why a program is dynamic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
@@ -17,23 +17,23 @@ use crate::image::entries::{Entries, EntryKind};
 use crate::image::layer;
 use crate::workspace::shown;
 
-/// No C library is larger.
+/// Upper bound for the size of a library, in bytes. No C library is larger.
 const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
 
-/// What a dynamic program asks its surroundings for.
+/// The libraries and the loader that a dynamic program needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// The loader's file name.
+    /// File name of the loader.
     loader: String,
-    /// Where the program says that the loader is.
+    /// Path of the loader, as the program states it.
     loader_path: PathBuf,
     libraries: Versions,
 }
 
-/// Versions of symbols, by the library's file name.
+/// Versions of symbols, by the file name of the library.
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads what a program needs; `None`: it is static.
+/// Reads the libraries that a program needs. `None` if the program is static.
 pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
     let (loader_path, libraries) = read(program)?;
     Ok(loader_path.map(|loader_path| Needs {
@@ -44,7 +44,7 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 }
 
 impl Needs {
-    /// Adds what a library needs that the program loads while it runs.
+    /// Adds the needs of a library that the program loads at run time.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);
@@ -60,8 +60,8 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     })
 }
 
-/// The files on this machine that programs and libraries need, with the loader, by the paths at which the loader looks for
-/// them.
+/// Finds the files on this machine that programs and their libraries need, including the loader.
+/// They are returned by the paths at which the loader looks for them.
 pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let loader = &needs.loader_path;
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
@@ -86,18 +86,20 @@ pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, Path
     Ok(found)
 }
 
-/// The paths in the loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for itself.
+/// Returns the paths in the loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for the
+/// loader itself.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     let places = text.lines().filter_map(|line| line.trim().split_once(" (")).map(|(place, _)| place);
     places.map(|place| place.split_once(" => ").map_or(place, |(_, path)| path)).filter(|path| path.starts_with('/'))
 }
 
-/// The file behind links, which do not travel.
+/// Resolves symbolic links, because links are not copied to the image.
 fn resolved(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| Failure::file(path, "be found", error))
 }
 
-/// Checks that the layers of a base, from the bottom up, bring what a program needs.
+/// Checks that the layers of a base, from the bottom up, contain the libraries that a program
+/// needs.
 pub fn check(program: &Path, needs: &Needs, base: &str, layers: &[(PathBuf, String)]) -> Result<(), Failure> {
     let mut found = Found::default();
     for (path, media_type) in layers {
@@ -143,7 +145,7 @@ fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
     Ok((loader, libraries))
 }
 
-/// The versions that a library defines.
+/// Returns the versions of symbols that a library defines.
 fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
     let elf = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = elf.endian()?;
@@ -160,7 +162,8 @@ fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
     Ok(defined)
 }
 
-/// What the layers hold, by file name: libraries with the versions that they define, and links to them.
+/// The libraries in the layers with the versions that they define, and the links to them, by file
+/// name.
 #[derive(Debug, Default)]
 struct Found {
     files: BTreeMap<String, BTreeSet<String>>,
@@ -173,7 +176,7 @@ impl Found {
         let stem = |name: &str| name.split(['.', '-']).next().unwrap_or_default().to_owned();
         let stems: BTreeSet<_> = needs.libraries.keys().map(|name| stem(name)).collect();
         let mut entries = Entries::new(layer::open(path, media_type)?);
-        // Where a layer cannot be read on, what is not found is missing in any case.
+        // If the rest of a layer cannot be read, the libraries in it count as missing.
         while let Ok(Some(entry)) = entries.next() {
             let path = String::from_utf8_lossy(&entry.name).into_owned();
             let name = file_name(&path);
@@ -255,7 +258,7 @@ mod tests {
     fn static_program_needs_nothing_and_a_shell_its_c_library() {
         assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
         assert!(needs(Path::new("/etc/passwd")).is_err());
-        // A shell is there on every machine; where it is static there is nothing to see.
+        // Every machine has a shell. If the shell is static, there is nothing to check.
         if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
             let (name, versions) = needs.libraries.iter().next().unwrap();
             assert!(name.starts_with("libc.") && needs.loader.starts_with("ld-"), "{needs:?} {versions:?}");

@@ -1,6 +1,7 @@
-//! `cargo xtask login`: whether a registry lets in whoever asks, and to what.
+//! `cargo xtask login`: shows if a registry accepts the credentials, and what they allow.
 //!
-//! Owns what is said about it. Must not know how a registry is asked; stores nothing.
+//! Owns the text and the JSON object of the result. Must not know how a registry is asked, and must
+//! not store anything.
 
 use std::io::Write as _;
 
@@ -11,7 +12,7 @@ use crate::args::{Format, LoginArgs};
 use crate::failure::Failure;
 use crate::registry::{self, Grants, Target};
 
-/// Runs the command.
+/// Runs `cargo xtask login`.
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args.manifest.as_deref().map(Manifest::read).transpose()?;
     let package = manifest.as_ref().map(|manifest| &manifest.package);
@@ -23,7 +24,7 @@ pub fn run(args: &LoginArgs) -> Result<(), Failure> {
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
     };
-    // A wrong name is found out before a password is read.
+    // A wrong name is reported before a password is read.
     Target::parse(Some(registry), repository.unwrap_or("any"), "latest")?;
     let access = args.identity.read()?.access(registry, args.plain_http, true);
     let grants = registry::grants(&access, repository)?;
@@ -32,7 +33,7 @@ pub fn run(args: &LoginArgs) -> Result<(), Failure> {
         Format::Text => line(&grants, registry, repository),
         Format::Json => result(&grants, registry, repository).to_string(),
     };
-    // A reader that is gone is no reason to call a login a failure.
+    // If the reader of standard output has gone, the login has still succeeded.
     let _ = writeln!(std::io::stdout(), "{text}");
     [grants.pull, grants.push].into_iter().flatten().collect()
 }

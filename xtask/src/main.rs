@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds, packages, tries, tests and measures Scorebox.
 //!
-//! Owns the dispatch to one file per command and the exit code. Must not know how any command works.
+//! Owns the dispatch to one file per command and the exit code. Must not know how any command
+//! works.
 
 mod app;
 mod args;
@@ -44,7 +45,8 @@ use clap::Parser as _;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    // No HTTP client can be made before; it fails only if a provider was chosen already, which is as good.
+    // HTTP clients need a provider. Installing it fails only if another one is installed already,
+    // and that one works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match Cli::parse().command {
         Command::Setup(args) => setup::run(args),
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Tidy(args) => tidy::run(&args),
-        // Its last line is the sum, so it prints its failures itself.
+        // The last line of `test` is the sum of its results, so it prints its failures itself.
         Command::Test(args) => return test::run(&args),
     };
     match outcome {

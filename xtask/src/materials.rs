@@ -1,6 +1,7 @@
-//! What an image was made from, found out on this machine.
+//! The materials of an image, collected on this machine: crates, compilers, revisions and digests.
 //!
-//! Owns the questions to Cargo, git and the files. Must not know in which form it is told.
+//! Owns the questions to Cargo, git and the files. Must not know in which document the answers are
+//! written.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,8 +16,8 @@ use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 use crate::workspace;
 
-/// What the image's host is built from, with graphs or without: the crates that Cargo compiles for it, and what they are
-/// compiled with.
+/// Collects the crates that Cargo compiles for the image's host, with graphs or without, and the
+/// tools that compile them.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
@@ -30,16 +31,18 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     Ok(HostBuild {
         version: version.unwrap_or_default(),
         crates,
-        // glibc tells its version so; where nothing answers, it is not known. A host with graphs holds none.
+        // `getconf` prints the version of glibc. If it does not answer, the version is unknown. A
+        // host with graphs does not contain a C library.
         libc: if with_graphs { None } else { said(Command::new("getconf").arg("GNU_LIBC_VERSION")) },
         rustc: said(Command::new("rustc").arg("--version")),
         lock: Digest::of(text.as_bytes()),
     })
 }
 
-/// As `cargo tree` prints a package: `NAME vVERSION|LICENCE`, perhaps with a path or a mark behind the version.
+/// Returns the output of `cargo tree`, one package per line: `NAME vVERSION|LICENCE`, with an
+/// optional path or mark behind the version.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
-    // The same package and features as the image's build, see `host_program`.
+    // The package and features are those of the image's build in `host_program`.
     let arguments = ["tree", "-p", "scorebox-host", "--no-default-features", "--edges", "normal,no-proc-macro"];
     let form = ["--target", "x86_64-unknown-linux-gnu", "--prefix", "none", "--format", "{p}|{l}", "--locked"];
     let features: &[&str] = if with_graphs { &["--features", "graphs"] } else { &[] };
@@ -77,7 +80,7 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
             let (package, license) = line.split_once('|')?;
             let mut words = package.split(' ');
             let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
-            // `(*)`: shown before.
+            // `(*)` marks a package that `cargo tree` showed before.
             let license = license.trim_end_matches("(*)").trim();
             let checksum = locked.get(&(name, version)).and_then(|package| package.checksum.clone());
             let license = Some(license.to_owned()).filter(|license| !license.is_empty());
@@ -89,19 +92,20 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
     crates
 }
 
-/// The commit that a folder's project stands at; `None` outside of git.
+/// Returns the git commit of a folder's project. `None` outside of git.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").arg("-C").arg(dir).args(arguments).stdin(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
-    // Of the whole repository, as the commit is: the host may be built from it too. Unknown is no reason to say unchanged.
+    // Changes are looked for in the whole repository, like the commit: the host may be built from
+    // it too. If the status is unknown, the revision counts as changed.
     let is_changed = git(&["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty());
     Some(Revision { commit, is_changed })
 }
 
-/// The digest of what stands in an image.
+/// Returns the digest of a file's content in an image.
 pub fn digest(content: &Content) -> Result<Digest, Failure> {
     match content {
         Content::Bytes(bytes) => Ok(Digest::of(bytes)),
@@ -113,7 +117,7 @@ pub fn digest(content: &Content) -> Result<Digest, Failure> {
     }
 }
 
-/// The first line of what a program says, if it says something and ends well.
+/// Returns the first line of a program's output. `None` if there is no output or the program fails.
 fn said(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -164,7 +168,7 @@ mod tests {
         let build = host_build(false).unwrap();
         let has = |name: &str| build.crates.iter().any(|one| one.name == name);
         assert!(has("wasmtime") && has("sha2") && !has("clap_derive"), "{:?}", build.crates);
-        // The image's host has no compiler.
+        // The image's host does not contain a compiler.
         assert!(!has("cranelift-codegen") && !has("ort"));
         assert!(host_build(true).unwrap().crates.iter().any(|one| one.name == "ort"));
         let licensed = build.crates.iter().filter(|one| one.license.is_some() && one.checksum.is_some()).count();

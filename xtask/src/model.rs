@@ -1,7 +1,7 @@
-//! The model's files: which they are, and which are refused.
+//! The files of a model, and the refusal of files that must not be shipped.
 //!
-//! Owns the walk through the model folder and the search for pickles. Must not know tensors: the host library reads
-//! those when it checks the app.
+//! Owns the walk through the model folder and the search for pickles. Must not know tensors: the
+//! host library reads those when it checks the app.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -16,13 +16,13 @@ use crate::workspace::shown;
 /// One file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
-    /// Its name inside the model, with `/` between folders.
+    /// Name of the file inside the model, with `/` between folders.
     pub name: String,
-    /// Where its bytes are.
+    /// Path of the file on this machine.
     pub path: PathBuf,
 }
 
-/// Lists a model's files by name and refuses what a scorer must not ship.
+/// Lists a model's files, sorted by name. Files that a scorer must not ship are refused.
 pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(
@@ -39,7 +39,8 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
             "name the model's folder or file",
         ));
     } else {
-        // A symbolic link to a single file names it by the link, which is what the author sees.
+        // A symbolic link to a single file is listed under the link's name, because that is the
+        // name that the author sees.
         files.push(ModelFile { name: text(model.file_name().unwrap_or_default(), model)?, path: root });
     }
     if files.is_empty() {
@@ -69,7 +70,8 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
         let entry = entry.map_err(unreadable)?;
         let name = format!("{prefix}{}", text(&entry.file_name(), &entry.path())?);
         let path = entry.path();
-        // `.env`, `.git` and their like hold secrets; `.wh.…` in a layer means that a file below is gone.
+        // Hidden files such as `.env` and `.git` can hold secrets, and `.wh.…` in a layer deletes a
+        // file of the layer below.
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             return Err(Failure::project(
                 format!("{}: a hidden file in the model", shown(&path)),
@@ -119,7 +121,7 @@ const PICKLED: &[&str] =
     &["ckpt", "cloudpickle", "dill", "jbl", "joblib", "p", "pck", "pcl", "pickle", "pkl", "pt", "pth", "sav"];
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
-/// Says what kind of program a file is, or `None` for data.
+/// Returns the kind of program that a file holds. `None` if the file is data.
 fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     if let Some(what) = by_name(&file.name) {
         return Ok(Some(what));
@@ -128,10 +130,13 @@ fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     Ok(by_bytes(&head, &tail).or_else(|| if head.starts_with(ARCHIVE) { in_archive(&file.path) } else { None }))
 }
 
-/// What a zip file begins with.
+/// First bytes of a zip file.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 
-/// Looks into the members of an archive, in which NumPy keeps several arrays. One that cannot be read is data to everybody.
+/// Searches an archive for arrays of Python objects, because NumPy stores several arrays in one
+/// archive.
+///
+/// An archive that cannot be read counts as data, because no library can load it either.
 fn in_archive(path: &Path) -> Option<&'static str> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
     let holds_objects = (0..archive.len()).any(|index| {
@@ -142,12 +147,14 @@ fn in_archive(path: &Path) -> Option<&'static str> {
     holds_objects.then_some("an archive with a NumPy array of Python objects, which is a pickle")
 }
 
-/// Where the type of an array stands, unless it has more fields than anybody's.
+/// Number of bytes in which the type of a NumPy array is found. Only an array with an extreme
+/// number of fields needs more.
 const NUMPY_HEADER: u64 = 4096;
 
-/// NumPy writes an array of objects as a pickle; the type stands in the file's own header.
+/// Returns true for an array of Python objects, which NumPy writes as a pickle. The type is in the
+/// header of the file.
 fn is_of_objects(head: &[u8]) -> bool {
-    // Behind the version and the length, to the end of the line.
+    // The header follows the version and the length, and ends at the end of the line.
     let header = head.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.get(4..)).unwrap_or_default();
     let header = header.split(|byte| *byte == b'\n').next().unwrap_or_default();
     header.windows(3).any(|window| window == b"|O'")
@@ -162,7 +169,7 @@ fn by_name(name: &str) -> Option<&'static str> {
     PICKLED.contains(extensions.last()?).then_some("by its name, a pickle")
 }
 
-/// The file's first and last 64 KiB.
+/// Returns the file's first and last 64 KiB.
 fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     const PART: u64 = 64 << 10;
     let mut file = File::open(path)?;
@@ -176,7 +183,8 @@ fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
 }
 
 fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
-    // The magic number that torch.save wrote before it used zip files, as a pickled integer.
+    // This is the magic number that torch.save wrote before it used zip files, as a pickled
+    // integer.
     const TORCH_LEGACY: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
     if head.starts_with(TORCH_LEGACY) {
         return Some("a PyTorch pickle");
@@ -186,7 +194,7 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     }
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     if head.starts_with(ARCHIVE) {
-        // The names of a zip file's members stand in its directory, at its end.
+        // The names of a zip file's members are in its directory, at its end.
         let member = |name: &[u8]| holds(tail, name) || holds(head, name);
         if member(b".pkl") || member(b".pickle") || member(b".joblib") {
             return Some("an archive that holds a pickle, as PyTorch writes it");
@@ -197,12 +205,12 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     }
     let mut start = Vec::new();
     let inflated = match head {
-        // RFC 1950: deflate, and a header that is a multiple of 31.
+        // RFC 1950: the method is deflate, and the header is a multiple of 31.
         [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0 => {
             flate2::read::ZlibDecoder::new(head).take(64).read_to_end(&mut start).is_ok()
         }
         [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head).take(64).read_to_end(&mut start).is_ok(),
-        // What joblib compresses with and we cannot look into.
+        // joblib uses these compressions, and this program cannot decompress them.
         [b'B', b'Z', b'h', ..]
         | [0xfd, b'7', b'z', b'X', b'Z', ..]
         | [0x5d, 0x00, 0x00, ..]
@@ -215,7 +223,10 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
         .then_some("a compressed joblib file, which is a pickle")
 }
 
-/// Protocols 2 to 5: the number, then an opcode that a pickle begins with. Some weights begin with the first two bytes.
+/// Returns true for a pickle of the protocols 2 to 5: the protocol's number, then an opcode that a
+/// pickle begins with.
+///
+/// The opcode is checked because some weights begin with the first two bytes.
 fn pickle_header(bytes: &[u8]) -> bool {
     match bytes {
         [0x80, 4 | 5, next, ..] => *next == 0x95,
@@ -224,9 +235,11 @@ fn pickle_header(bytes: &[u8]) -> bool {
     }
 }
 
-/// Protocols 0 and 1, which are text: an import of a module and a name, or a container that Python begins with.
+/// Returns true for a pickle of the protocols 0 and 1, which are text: an import of a module and a
+/// name, or a container that Python begins with.
 fn text_pickle(bytes: &[u8]) -> bool {
-    // A list of labels may begin like an import too; a module of a library has a dot, and an opcode follows the name.
+    // A list of labels may begin like an import. But the module of a library has a dot, and an
+    // opcode follows the name.
     let import = |bytes: &[u8]| {
         let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
         let (Some(module), Some(name), Some(rest)) = (lines.next(), lines.next(), lines.next()) else { return false };

@@ -1,6 +1,7 @@
-//! What became of an image: for people, and for scripts.
+//! The result of packaging or pushing an image, as text for people and as JSON for scripts.
 //!
-//! Owns the table, the lines below it and the JSON object. Must not know how the image was made or sent.
+//! Owns the table, the lines below it and the JSON object. Must not know how the image was made or
+//! sent.
 
 use std::io::Write as _;
 
@@ -10,25 +11,25 @@ use crate::args::Format;
 use crate::image::layout::{Place, WrittenImage};
 use crate::registry::Sent;
 
-/// What became of an image.
+/// The result of packaging or pushing an image.
 #[derive(Debug)]
 pub struct Outcome<'a> {
-    /// The image.
+    /// The image that was written or pushed.
     pub image: &'a WrittenImage,
-    /// Host and port of the registry, if one is known.
+    /// Host and port of the registry. `None` if no registry is known.
     pub registry: Option<&'a str>,
-    /// The image's name.
+    /// Repository name of the image.
     pub repository: &'a str,
-    /// Its tag.
+    /// Tag of the image.
     pub tag: &'a str,
-    /// What happened, or would, to each blob; `None`: no registry was asked.
+    /// Result for each blob, or the expected result in a dry run. `None` if no registry was asked.
     pub sent: Option<&'a [Sent]>,
-    /// Whether it only would.
+    /// True if nothing was sent because of `--dry-run`.
     pub dry_run: bool,
 }
 
 impl Outcome<'_> {
-    /// `REGISTRY/REPOSITORY@DIGEST`.
+    /// Returns the digest reference, `REGISTRY/REPOSITORY@DIGEST`.
     pub fn reference(&self) -> String {
         match self.registry {
             Some(registry) => format!("{registry}/{}@{}", self.repository, self.image.digest),
@@ -36,7 +37,8 @@ impl Outcome<'_> {
         }
     }
 
-    /// The line that says where it went, or would go.
+    /// Returns the line that names the registry to which the image went, or would go. `None` if no
+    /// registry was asked.
     pub fn place(&self) -> Option<String> {
         let registry = self.registry?;
         self.sent?;
@@ -47,7 +49,7 @@ impl Outcome<'_> {
         })
     }
 
-    /// Blobs as aligned lines, and sums if a registry was asked.
+    /// Returns the blobs and attachments as aligned lines, with sums if a registry was asked.
     pub fn table(&self) -> String {
         let attached = self.image.attachments.iter().map(|one| format!("{:<10} {} beside it\n", one.name, one.digest));
         table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
@@ -59,7 +61,7 @@ impl Outcome<'_> {
             Format::Text => self.reference(),
             Format::Json => self.json().to_string(),
         };
-        // A reader that is gone is no reason to call a finished push a failure.
+        // If the reader of standard output has gone, the push has still succeeded.
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
@@ -92,7 +94,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Blobs as aligned lines; a dry run has no fates yet.
+/// Returns the blobs as aligned lines. In a dry run the lines say what is to be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {
@@ -122,7 +124,7 @@ pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> Stri
     text
 }
 
-/// What happened to a blob, in the word that standard output has too.
+/// Returns the word for a blob's result, as in the JSON object on standard output.
 fn word(sent: Sent) -> &'static str {
     match sent {
         Sent::Skipped => "skipped",

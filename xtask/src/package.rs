@@ -1,6 +1,6 @@
 //! `cargo xtask package`: from a manifest to an image, on disk and in a registry.
 //!
-//! Owns the order of the steps and what is said about them. Must not know how any step works.
+//! Owns the order of the steps and their messages. Must not know how any step works.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,16 +27,16 @@ use crate::signing::Key;
 use crate::workspace::{self, shown};
 use crate::{functions_app, libraries, materials, shell};
 
-/// The port of the Functions host in its images.
+/// Port of the Functions host in its images.
 const FUNCTIONS_PORT: u16 = 80;
 
-/// Runs the command.
+/// Runs `cargo xtask package`.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
     let registry = args.registry.as_deref().or(manifest.package.registry.as_deref());
     let repository = args.repository.as_deref().unwrap_or(&manifest.package.repository);
     let tag = args.tag.as_deref().unwrap_or(&manifest.package.tag);
-    // Names are checked before anything is built: a build takes minutes.
+    // Names are checked before anything is built, because a build takes minutes.
     let target = Target::parse(registry, repository, tag)?;
     if args.push && target.is_none() {
         return Err(Failure::project(
@@ -56,7 +56,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             Some(BasePlace::beside(base, args.base_plain_http, &identity, registry, args.plain_http)?)
         }
     };
-    // So is the base: a name that leads nowhere should not be found out after the build either.
+    // The base is looked up before the build too: a wrong name should not be found after minutes.
     let base = place.as_ref().map(BasePlace::find).transpose()?;
     let base_blobs = match (&place, &base) {
         (Some(place), Some(base)) => {
@@ -77,7 +77,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     if let (Some(parts), Some((place, base))) = (&parts, beside) {
         libraries_are_there(&parts.host, Some(parts), place, base)?;
     }
-    // A base's Functions host listens where its images do.
+    // On a base with the Functions host, that host listens on the port of its images.
     let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
     let port = if base_is_functions { FUNCTIONS_PORT } else { PORT };
     let making = Making {
@@ -128,7 +128,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Looks whether a base brings what a dynamic host needs; for that its layers have to be here.
+/// Checks that a base has the libraries that a dynamic host needs. For this the base's layers are
+/// fetched.
 fn libraries_are_there(host: &Path, parts: Option<&GraphParts>, place: &BasePlace, base: &Base) -> Result<(), Failure> {
     let Some(mut needs) = libraries::needs(host)? else { return Ok(()) };
     if let Some(parts) = parts {
@@ -141,12 +142,13 @@ fn libraries_are_there(host: &Path, parts: Option<&GraphParts>, place: &BasePlac
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Kept beside what is built: a base is large, and rarely another one.
+/// Returns the folder for base layers, in the target folder. Layers are kept, because a base is
+/// large and rarely changes.
 fn base_folder() -> PathBuf {
     workspace::target().join("base-blobs")
 }
 
-/// The folder with the base's layers, if the layout is to hold them.
+/// Returns the folder with the base's layers. `None` if the layout does not hold them.
 fn base_blobs(args: &PackageArgs, place: &BasePlace, base: &Base) -> Result<Option<PathBuf>, Failure> {
     if args.push && !args.base_blobs {
         return Ok(None);
@@ -156,11 +158,13 @@ fn base_blobs(args: &PackageArgs, place: &BasePlace, base: &Base) -> Result<Opti
     Ok(Some(folder))
 }
 
-/// What an image with a graph holds beside the others: a host that runs it, the library, and what both need.
+/// Additional parts of an image with a graph: a host that runs it, the library, and the shared
+/// libraries that both need.
 pub struct GraphParts {
     host: PathBuf,
     library: EngineLibrary,
-    /// Where there is no base to bring them, by their paths in the image.
+    /// Shared libraries, by their paths in the image. Empty if there is a base, because the base
+    /// has them.
     libraries: BTreeMap<String, PathBuf>,
 }
 
@@ -183,41 +187,41 @@ impl GraphParts {
         Ok(Self { host, library, libraries })
     }
 
-    /// The library and its licences, by their names.
+    /// Returns the library and its licence files, by their names.
     fn engine(&self) -> BTreeMap<String, Content> {
         let files = std::iter::once(&self.library.file).chain(&self.library.texts);
         files.filter_map(|file| Some((file.file_name()?.to_str()?.to_owned(), Content::File(file.clone())))).collect()
     }
 }
 
-/// How an image is made, beside what its manifest says.
+/// Options for building an image, in addition to its manifest.
 pub struct Making<'a> {
-    /// What the component is compiled for.
+    /// CPU that the component is compiled for.
     pub cpu: Cpu,
-    /// A host program that is built already.
+    /// Host program that is built already. If `None`, one is built.
     pub host: Option<&'a Path>,
-    /// For a scorer that is a graph, or calls some.
+    /// Parts for a scorer that is an ONNX graph or calls graphs. `None` for other scorers.
     pub parts: Option<&'a GraphParts>,
-    /// The layout's folder, if not the usual one.
+    /// Folder of the OCI layout. If `None`, it is the default folder.
     pub output: Option<&'a Path>,
-    /// The layout's tag.
+    /// Tag of the image in the layout.
     pub tag: &'a str,
-    /// Of layers that are worth it.
+    /// Compression of the layers, except for the model's layer if it does not shrink.
     pub compression: Compression,
-    /// What lies below.
+    /// Base image below Scorebox's own layers. `None` means `scratch`.
     pub base: Option<Base>,
-    /// The folder with the base's layers.
+    /// Folder with the base's layers. `None` if the layout does not hold them.
     pub base_blobs: Option<&'a Path>,
-    /// The image's name in what is said about it; `None`: nothing is.
+    /// Repository name recorded in the attestations. `None` disables attestations.
     pub attestation: Option<&'a str>,
-    /// The registry that it is for.
+    /// Registry that the image is built for. `None` if no registry is known.
     pub registry: Option<&'a str>,
-    /// What signs it.
+    /// Private key that signs the image and the statement. `None` disables signatures.
     pub key: Option<&'a Key>,
 }
 
 impl<'a> Making<'a> {
-    /// The usual way, on nothing.
+    /// Returns the default options: no base image, gzip layers, no attestations.
     pub fn of(output: &'a Path, tag: &'a str) -> Self {
         Self {
             cpu: Cpu::Baseline,
@@ -235,10 +239,11 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Builds everything and writes the image's layout.
+/// Builds the app and the host, and writes the image's layout.
 pub fn image(manifest: &Manifest, component: Option<&Component>, making: &Making<'_>) -> Result<WrittenImage, Failure> {
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
-    // A folder of its own: two packagings at a time, or a build beside one, must not meet.
+    // The staging folder has a name of its own, so that packagings and builds at the same time do
+    // not meet.
     let target = workspace::target();
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix(".package-").tempdir_in(&target))
@@ -252,7 +257,8 @@ pub fn image(manifest: &Manifest, component: Option<&Component>, making: &Making
         Some(parts) => parts.host.clone(),
         None => making.host.map_or_else(|| host_program::build(Kind::Image), |host| Ok(host.to_path_buf()))?,
     };
-    // What a dynamic one needs of a base was looked for before, and on nothing it is brought along.
+    // The libraries that a dynamic host needs from a base were checked before. Without a base they
+    // are copied to the image.
     if making.parts.is_none() && (making.base.is_none() || libraries::needs(&host)?.is_none()) {
         host_program::check(&host)?;
     }
@@ -273,7 +279,8 @@ pub fn image(manifest: &Manifest, component: Option<&Component>, making: &Making
     })
 }
 
-/// Where the image comes from: what is known here about what goes into it.
+/// Collects the origin of an image: the files, the crates, the base and the revision that went into
+/// it.
 fn origin(manifest: &Manifest, inputs: &Inputs, making: &Making<'_>, repository: &str) -> Result<Origin, Failure> {
     let role = |name: &str| match name {
         app::COMPONENT_FILE => Role::Component,

@@ -1,6 +1,6 @@
-//! `cargo xtask push`: a layout's way into a registry.
+//! `cargo xtask push`: pushes an OCI layout to a registry.
 //!
-//! Owns the order of the steps and what is said about them. Must not know how the image was made.
+//! Owns the order of the steps and their messages. Must not know how the image was made.
 
 use crate::args::PushArgs;
 use crate::failure::Failure;
@@ -9,7 +9,7 @@ use crate::image::reading::{self, FoundImage};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Identity, Target};
 
-/// Runs the command.
+/// Runs `cargo xtask push`.
 pub fn run(args: &PushArgs) -> Result<(), Failure> {
     let found = reading::read(&args.layout)?;
     let tag = args.tag.as_deref().or(found.tag.as_deref()).unwrap_or("latest");
@@ -34,7 +34,8 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the layers are that the layout names and does not hold.
+/// Finds the registry of the base layers that the layout names without holding them. `None` if the
+/// layout holds every blob.
 fn base_place(args: &PushArgs, identity: &Identity, found: &FoundImage) -> Result<Option<BasePlace>, Failure> {
     let missing = found.image.blobs.iter().find(|blob| blob.place == Place::Base);
     let (missing, (name, digest)) = match (missing, &found.base) {

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: is everything there that building and packaging need?
+//! `cargo xtask setup`: checks that everything that building and packaging need is installed.
 //!
 //! Owns the checks of the toolchain and their report. Must not know how anything is built.
 
@@ -11,7 +11,7 @@ use crate::tools::{self, TEST_TOOLS, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{convert, engine_library};
 
-/// Runs the command.
+/// Runs `cargo xtask setup`.
 pub fn run(args: SetupArgs) -> Result<(), Failure> {
     toolchain(|line| println!("{line}"))?;
     if args.graphs {
@@ -28,7 +28,8 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks all that building needs, adds the guests' target if it is missing, and reports each thing in a line.
+/// Checks everything that building needs and reports each item in a line. If the guests' target is
+/// missing, it is added.
 pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for outcome in [compiler("rustc"), compiler("cargo"), guest_target(), linker(), static_libc()] {
@@ -48,7 +49,7 @@ pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     Err(Failure::toolchain(problems.join("; "), format!("{}; then `cargo xtask setup` again", fixes.join("; "))))
 }
 
-/// What is there, or a problem and its fix.
+/// Description of an installed item, or a problem and its fix.
 type Finding = Result<String, (String, String)>;
 
 fn compiler(program: &str) -> Finding {
@@ -65,14 +66,14 @@ fn compiler(program: &str) -> Finding {
     }
 }
 
-/// The version in rust-toolchain.toml.
+/// Returns the version in rust-toolchain.toml.
 fn channel() -> Option<String> {
     let text = std::fs::read_to_string(workspace::root().join("rust-toolchain.toml")).ok()?;
     let table: toml::Table = text.parse().ok()?;
     Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
 }
 
-/// The first three numbers in a text like `rustc 1.95.0 (abc 2026-01-01)`.
+/// Returns the first three numbers in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
 fn version(text: &str) -> Option<[u64; 3]> {
     let word = text.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let mut numbers = word.split(['.', '-', '+']).map(|part| part.parse::<u64>().unwrap_or(0));
@@ -104,17 +105,17 @@ fn linker() -> Finding {
     }
 }
 
-/// The host is linked statically, so the C library must be there as an archive.
+/// Checks that the C library exists as an archive, because the host is linked statically.
 fn static_libc() -> Finding {
     let archive = tools::output("cc", &["-print-file-name=libc.a"]).unwrap_or_default();
-    // Without the file the compiler prints the bare name.
+    // If the file is missing, the compiler prints its bare name.
     if Path::new(&archive).is_absolute() {
         return Ok(format!("static C library {archive}"));
     }
     Err(("no static C library `libc.a`".to_owned(), apt_line(&["gcc", "libc6-dev"])))
 }
 
-/// Reports each tool of the tests in a line; none of them is required.
+/// Reports each tool of the tests in a line. None of them is required.
 fn report_test_tools() {
     for tool in TEST_TOOLS {
         match find(tool.program) {

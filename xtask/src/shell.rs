@@ -1,7 +1,7 @@
-//! A script for `sh`, of parts that cannot be taken for anything but what they are.
+//! A script for `sh`, built of parts that the shell cannot misread.
 //!
-//! Owns quoting: text reaches a script as fixed text of this program (`&'static str`), as a [`Word`], as a comment, or not
-//! at all. Must not know which commands there are.
+//! Owns quoting: text reaches a script as fixed text of this program (`&'static str`), as a
+//! [`Word`], as a comment, or not at all. Must not know which commands there are.
 
 use std::fmt::Write as _;
 
@@ -10,12 +10,12 @@ use scorebox_host::text::{NAME_BYTES, printable, quoted};
 
 use crate::failure::Failure;
 
-/// The name of an environment variable, checked.
+/// A checked name of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Variable(String);
 
 impl Variable {
-    /// Checks a name that somebody else chose.
+    /// Checks a name that comes from outside of this program.
     pub fn new(name: &str) -> Result<Self, Failure> {
         if is_variable(name) {
             return Ok(Self(name.to_owned()));
@@ -26,50 +26,50 @@ impl Variable {
         ))
     }
 
-    /// A name that this program chose.
+    /// Wraps a name that this program chose.
     pub fn fixed(name: &'static str) -> Self {
         debug_assert!(is_variable(name), "{name}");
         Self(name.to_owned())
     }
 
-    /// The name.
+    /// Returns the name of the variable.
     pub fn name(&self) -> &str {
         &self.0
     }
 }
 
-/// One word of a command, quoted where it has to be.
+/// One word of a command, quoted if that is necessary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     script: String,
-    /// True if a program could take it for a flag.
+    /// True if a program could take the word for a flag.
     looks_like_a_flag: bool,
 }
 
 impl Word {
-    /// A word that stands for exactly this text.
+    /// Creates a word that the shell expands to exactly this text.
     pub fn text(text: &str) -> Self {
         Self { script: literal(text), looks_like_a_flag: text.starts_with('-') }
     }
 
-    /// A word that stands for a variable's value.
+    /// Creates a word that the shell expands to a variable's value.
     pub fn value_of(variable: &Variable) -> Self {
         Self { script: format!("\"${}\"", variable.name()), looks_like_a_flag: false }
     }
 
-    /// This word and another one as a single word.
+    /// Joins this word and another one to a single word.
     pub fn and(mut self, other: &Self) -> Self {
         self.script.push_str(&other.script);
         self
     }
 }
 
-/// A command in the making.
+/// A command that is being built.
 #[derive(Debug, Clone)]
 pub struct Command(String);
 
 impl Command {
-    /// Begins with fixed text, e.g. `az group create`.
+    /// Begins a command with fixed text, e.g. `az group create`.
     pub fn new(words: &'static str) -> Self {
         Self(words.to_owned())
     }
@@ -107,18 +107,18 @@ impl Command {
     }
 }
 
-/// A script.
+/// A shell script that is being built.
 #[derive(Debug, Default)]
 pub struct Script(String);
 
 impl Script {
-    /// Adds a line of fixed text; empty for an empty line.
+    /// Adds a line of fixed text. An empty text adds an empty line.
     pub fn line(&mut self, text: &'static str) {
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    /// Adds a comment. Whatever its text holds, it stays one line.
+    /// Adds a comment, which stays one line for any text.
     pub fn comment(&mut self, text: &str) {
         let _ = writeln!(self.0, "# {}", printable(text));
     }
@@ -129,45 +129,49 @@ impl Script {
         self.0.push('\n');
     }
 
-    /// Keeps what a command prints in a variable.
+    /// Adds a command whose output is kept in a variable.
     pub fn keep(&mut self, variable: &Variable, command: Command) {
         let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
     }
 
-    /// Prints `https://` and what a command prints.
+    /// Adds a line that prints `https://` and a command's output.
     pub fn print_address(&mut self, command: Command) {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
     }
 
-    /// Ends the script unless a variable is set; `why` says what it is for.
+    /// Adds a line that ends the script unless a variable is set. `why` is the purpose of the
+    /// variable.
     pub fn demand(&mut self, variable: &Variable, why: &'static str) {
-        // Inside the braces the shell expands; outside it joins quoted parts.
+        // The shell expands inside the braces. Outside of them it joins quoted parts.
         let _ = writeln!(self.0, ": \"${{{}:?{}}}\"", variable.name(), escaped(why));
     }
 
-    /// The whole text.
+    /// Returns the whole text of the script.
     pub fn into_text(self) -> String {
         self.0
     }
 }
 
-/// A text as the shell reads it back. Plain words stay as they are, for whoever reads the script.
+/// Quotes a text so that the shell reads it back. Plain words are not quoted, so that the script is
+/// easy to read.
 pub fn literal(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,%".contains(&b);
-    // `=` alone in front would be a path for some shells; a leading `-` needs no quotes, and they would not help.
+    // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, and they would
+    // not help.
     if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('=') {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A path or name as an argument in a command that is shown to a person, e.g. after `next:`.
+/// Quotes a path or name for a command that is shown to a person, e.g. after `next:`.
 pub fn argument(text: &str) -> String {
-    // A control character would reach the terminal; such a name cannot be copied from there in any case.
+    // A control character would reach the terminal. A name with one cannot be copied from there in
+    // any case.
     literal(&printable(text))
 }
 
-/// Text inside double quotes and braces.
+/// Escapes text for double quotes and braces.
 fn escaped(text: &'static str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -206,7 +210,7 @@ mod tests {
         "#!&|<>(){}",
     ];
 
-    /// What `sh` passes to a program, each argument with its length before it.
+    /// Returns the arguments as `sh` passes them to a program.
     fn read_back(script: &str) -> String {
         let output = Process::new("sh").args(["-euc", script]).env("A_VALUE", "$(id) '").output().unwrap();
         assert!(output.status.success(), "{script}: {output:?}");

@@ -1,7 +1,8 @@
-//! Signatures with a key on this machine, in cosign's forms.
+//! Signatures with a key on this machine, in cosign's formats.
 //!
-//! Owns keys, the payload that cosign signs for an image, and the envelope (DSSE) around statements. Must not know where
-//! signatures are kept. The private key is read from a file and shown nowhere.
+//! Owns keys, the payload that cosign signs for an image, and the envelope (DSSE) around
+//! statements. Must not know where signatures are kept. The private key is read from a file and is
+//! never shown.
 
 use std::path::Path;
 
@@ -18,19 +19,19 @@ use serde_json::json;
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// What an envelope holds: a statement of in-toto.
+/// Media type of the payload in an envelope: an in-toto statement.
 pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
-/// No PEM file of a key is larger.
+/// Upper bound for the size of a key file, in bytes. No PEM file of a key is larger.
 const LARGEST_KEY_BYTES: u64 = 64 << 10;
 
-/// A private key; nothing shows it.
+/// A private key. Its `Debug` output does not show it.
 pub struct Key(SigningKey);
 
-/// A public key.
+/// A public key of the curve P-256.
 #[derive(Debug, Clone)]
 pub struct PublicKey(VerifyingKey);
 
-/// A statement, and who signed it (<https://github.com/secure-systems-lab/dsse>).
+/// A DSSE envelope: a statement and its signatures (<https://github.com/secure-systems-lab/dsse>).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
@@ -62,19 +63,19 @@ impl Key {
             return Err(refused("is encrypted, and only keys without a password can be read"));
         }
         let key = SigningKey::from_pkcs8_pem(text).ok();
-        // openssl writes the curve's name in a block of its own before it.
+        // openssl writes the curve's name in a PEM block of its own before the key.
         let sec1 = text.find("-----BEGIN EC PRIVATE KEY").and_then(|start| text.get(start..)).unwrap_or_default();
         let key = key.or_else(|| SecretKey::from_sec1_pem(sec1).ok().map(SigningKey::from));
         key.map(Self).ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
     }
 
-    /// Signs bytes; the same key and bytes give the same signature (RFC 6979). ASN.1 DER.
+    /// Signs bytes, and returns ASN.1 DER. Equal keys and bytes give equal signatures (RFC 6979).
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: Signature = self.0.sign(bytes);
         signature.to_der().as_bytes().to_vec()
     }
 
-    /// Signs an image: the payload, and its signature as the annotation has it.
+    /// Signs an image. Returns the payload, and its signature in base64 for the annotation.
     pub fn sign_image(&self, reference: &str, digest: &Digest) -> (Vec<u8>, String) {
         let payload = json!({
             "critical": {
@@ -89,7 +90,7 @@ impl Key {
         (payload, signature)
     }
 
-    /// Puts a statement into an envelope.
+    /// Signs a statement and puts both into an envelope.
     pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
         let sig = STANDARD.encode(self.sign(&encoded(STATEMENT_MEDIA_TYPE, statement)));
         let envelope = Envelope {
@@ -97,7 +98,7 @@ impl Key {
             payload: STANDARD.encode(statement),
             signatures: vec![EnvelopeSignature { keyid: String::new(), sig }],
         };
-        // Strings always serialise.
+        // Strings can always be serialised.
         serde_json::to_vec(&envelope).unwrap_or_default()
     }
 }
@@ -109,7 +110,8 @@ impl std::fmt::Debug for Key {
 }
 
 impl PublicKey {
-    /// Reads a P-256 key from PEM, as `cosign generate-key-pair` and `openssl pkey -pubout` write it.
+    /// Reads a P-256 key from PEM, as `cosign generate-key-pair` and `openssl pkey -pubout` write
+    /// it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = read(path)?;
         VerifyingKey::from_public_key_pem(&text).map(Self).map_err(|_| {
@@ -120,7 +122,7 @@ impl PublicKey {
         })
     }
 
-    /// Whether a signature, base64 of DER, is this key's over these bytes.
+    /// Returns true if a signature, base64 of DER, was made with this key over these bytes.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> bool {
         let der = STANDARD.decode(signature).ok();
         let signature = der.and_then(|der| DerSignature::try_from(der.as_slice()).ok());
@@ -128,13 +130,13 @@ impl PublicKey {
     }
 }
 
-/// The digest of the image that a payload of cosign speaks of.
+/// Returns the digest of the image that a cosign payload names.
 pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
     Digest::parse(payload.pointer("/critical/image/docker-manifest-digest")?.as_str()?)
 }
 
-/// The statement in an envelope, and whether it is signed with the key.
+/// Returns the statement in an envelope, and true if it is signed with the key.
 pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool)> {
     let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
     let statement = STANDARD.decode(&envelope.payload).ok()?;
@@ -143,7 +145,8 @@ pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool
     Some((statement, is_signed))
 }
 
-/// What is signed of an envelope: its type too, so that the same bytes mean nothing as something else.
+/// Returns the bytes of an envelope that are signed. They include its type, so that a statement
+/// cannot pass for another type of payload.
 fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()

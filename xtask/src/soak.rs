@@ -1,7 +1,8 @@
-//! `cargo xtask soak`: every kind of call at once, for minutes or hours, with every answer compared.
+//! `cargo xtask soak`: sends every kind of call at once, for minutes or hours, and compares every
+//! answer.
 //!
-//! Owns the story: start the hosts, call them, restart Redis, sample the processes, judge. It must not know what a path
-//! sends or how a process is sampled.
+//! Owns the order of the run: start the hosts, call them, restart Redis, sample the processes,
+//! judge. It must not know what a path sends or how a process is sampled.
 
 mod arguments;
 mod hosts;
@@ -29,15 +30,16 @@ use crate::demo::sample::{self, Digit};
 use crate::failure::Failure;
 use crate::{setup, workspace};
 
-/// Time between two samples of a process, and between two restarts of Redis; shorter in a short run.
+/// Time between two samples of a process; shorter in a short run.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
+/// Time between two restarts of Redis; shorter in a short run.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
-/// Pause of each client between two calls, so that the machine is busy and not full.
+/// Pause of each client between two calls, so that the machine is busy but not full.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How often the main thread looks at the time.
+/// Pause of the main thread between two looks at the time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Runs the command.
+/// Runs `cargo xtask soak`.
 pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     let program = redis::find_server()?;
     setup::toolchain(|line| eprintln!("{line}"))?;
@@ -67,7 +69,7 @@ pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     figures.verdict()
 }
 
-/// Samples the hosts and restarts Redis until the time is over; gives the number of restarts.
+/// Samples the hosts and restarts Redis until the time is over. Returns the number of restarts.
 fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32, Failure> {
     let started = Instant::now();
     let sample_period = SAMPLE_PERIOD.min(time / 20);
@@ -89,15 +91,15 @@ fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32
     Ok(restarts)
 }
 
-/// What happened on one path.
+/// Counters and latencies of one path.
 #[derive(Debug, Default)]
 pub struct Tally {
     calls: AtomicU64,
     wrong: AtomicU64,
     lost: AtomicU64,
-    /// Latencies in microseconds.
+    /// Latency of each answer, in microseconds.
     latencies_us: Mutex<Vec<u32>>,
-    /// What went wrong first.
+    /// Problem of the first call that went wrong.
     first: Mutex<Option<String>>,
 }
 
@@ -111,7 +113,7 @@ impl Tally {
     }
 }
 
-/// Calls one path again and again.
+/// Calls one path again and again until `stop` is set.
 fn call(path: &Path, address: std::net::SocketAddr, digits: &[Digit], tally: &Tally, stop: &AtomicBool) {
     let questions: Vec<Sent<'_>> = paths::groups(digits).map(|group| path.question(group)).collect();
     let mut connection: Option<Connection> = None;

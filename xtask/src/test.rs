@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every check and test, and one line at the end.
+//! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
 //!
-//! Owns the order of the steps, what the tests learn from the environment, and the sum. Must not know single tests:
-//! each starts its own servers.
+//! Owns the order of the steps, the environment variables for the tests, and the sum. Must not know
+//! single tests: each starts its own servers.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -21,27 +21,28 @@ use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{app, component, engine_library, fuzz, setup, tidy, tools};
 
-/// Names the workspace's root to the tests.
+/// Variable with the workspace's root for the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
-/// Names the host program.
+/// Variable with the path of the developer's host program.
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
-/// Names the host program that images hold.
+/// Variable with the path of the host program for images.
 const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
-/// Names the host program that images with a graph hold.
+/// Variable with the path of the host program for images with a graph.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
-/// Names this program.
+/// Variable with the path of this program.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
-/// Names the folder with the compiled test guests.
+/// Variable with the folder of the compiled test guests.
 const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
-/// Names the folder with one app folder per example.
+/// Variable with the folder that has one app folder per example.
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
-/// Names the file to which a test that cannot run appends its reason in a line.
+/// Variable with the file to which a test that cannot run appends its reason, in one line.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Enough to try what the seeds reach some million times; `cargo xtask fuzz` takes longer.
+/// Duration of the fuzzing step. It is enough to try the code behind the seeds some million times;
+/// `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
-/// Runs the command; its last line of standard output is the sum.
+/// Runs `cargo xtask test`. Its last line of standard output is the sum.
 pub fn run(args: &TestArgs) -> ExitCode {
     let mut failed_steps = Vec::new();
     let mut step = |name: &'static str, outcome: Result<(), Failure>| match outcome {
@@ -56,7 +57,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
     let ready = step("setup", setup::toolchain(|line| eprintln!("{line}")));
     if ready {
         install_tools();
-        // Each is linked on one core for minutes, while the others check and compile.
+        // Each host for images is linked on one core for minutes. Meanwhile the other steps check
+        // and compile.
         let images = std::thread::spawn(ImageHosts::build);
         if args.only.is_empty() {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
@@ -76,7 +78,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
                 }
                 Ok((found, success)) => {
                     sum = found;
-                    // A test program that does not compile or crashes leaves no line of its own.
+                    // A test program that does not compile or crashes does not print a result line.
                     if !success && sum.failed == 0 {
                         step("test", Err(Failure::other("cargo test failed", "see what it says above")));
                     }
@@ -100,7 +102,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
     if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Installs what the tests use, where that is possible; a test without its tool says that it was skipped.
+/// Installs the tools of the tests if that is possible. A test without its tool reports that it was
+/// skipped.
 fn install_tools() {
     let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
     if !packages.is_empty()
@@ -122,7 +125,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
     }
 }
 
-/// What was built for the tests.
+/// Programs and folders that were built for the tests.
 struct Places {
     host: PathBuf,
     images: ImageHosts,
@@ -131,7 +134,7 @@ struct Places {
     apps: PathBuf,
 }
 
-/// The host programs that images hold.
+/// The host programs for images.
 struct ImageHosts {
     plain: PathBuf,
     with_graphs: PathBuf,
@@ -177,7 +180,7 @@ fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Fa
     Ok(Places { host, images, engine_library, programs, apps })
 }
 
-/// The manifests of the examples, in the order of their names.
+/// Returns the manifests of the examples, sorted by name.
 pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
@@ -209,14 +212,14 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
     let reasons = std::fs::read_to_string(&skipped_file).unwrap_or_default();
     for reason in reasons.lines().filter(|line| !line.trim().is_empty()) {
         println!("skipped: {}", reason.trim().trim_start_matches("skipped: "));
-        // Such a test returned early, and cargo counted it as passed.
+        // A skipped test returned early, and cargo counted it as passed.
         sum.passed = sum.passed.saturating_sub(1);
         sum.skipped += 1;
     }
     Ok((sum, success))
 }
 
-/// Passes the tests' output on while it comes, and adds up the results in it.
+/// Passes the tests' output on while it arrives, and adds up the results in it.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     let broken = |error: std::io::Error| Failure::other(format!("cargo test: {error}"), "run the command again");
     let mut child = command.spawn().map_err(broken)?;
@@ -233,7 +236,7 @@ fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     Ok((sum, status.success()))
 }
 
-/// Numbers of tests.
+/// Numbers of passed, failed and skipped tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
     passed: u64,
@@ -242,7 +245,8 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s`.
+    /// Adds a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered
+    /// out; finished in 0.01s`.
     fn add(&mut self, line: &str) {
         let Some(numbers) = line.trim().strip_prefix("test result: ") else { return };
         for part in numbers.split([';', '.']) {

@@ -1,24 +1,25 @@
-//! The tools on this machine: which are needed, which are there, how to get the rest.
+//! The tools that the tests use, and their installation on this machine.
 //!
-//! Owns the table of tools and the call of apt-get. Must not know what the tools are used for beyond one line each.
+//! Owns the table of tools and the call of apt-get. Must not know what the tools are used for
+//! beyond one line each.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 
-/// One tool of the tests.
+/// One tool that the tests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// The program.
+    /// Name of the program.
     pub program: &'static str,
-    /// The Debian package that brings it.
+    /// Debian package that contains the program.
     pub package: &'static str,
-    /// What it is for.
+    /// Purpose of the program in the tests.
     pub purpose: &'static str,
 }
 
-/// What the tests start or call.
+/// Programs that the tests start or call.
 pub const TEST_TOOLS: &[Tool] = &[
     tool("redis-server", "redis-server", "the stores' tests start their own"),
     tool("docker-registry", "docker-registry", "the push's tests start their own"),
@@ -39,24 +40,26 @@ const fn tool(program: &'static str, package: &'static str, purpose: &'static st
     Tool { program, package, purpose }
 }
 
-/// Where a program lies, as a shell would find it, and in the folders for the administrator's programs.
+/// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
+/// programs.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// The tools of the tests that are not there.
+/// Returns the tools of the tests that are not installed.
 pub fn missing() -> Vec<Tool> {
     TEST_TOOLS.iter().filter(|tool| find(tool.program).is_none()).copied().collect()
 }
 
-/// The line that installs Debian packages.
+/// Returns the command line that installs Debian packages.
 pub fn apt_line(packages: &[&str]) -> String {
     format!("apt-get install --yes --no-install-recommends {}", packages.join(" "))
 }
 
-/// Installs packages if this is root on a Debian; says so if it is not or fails.
+/// Installs packages if this process is root on a Debian system. Otherwise, or if that fails,
+/// returns a failure with the command.
 pub fn install(packages: &[&str]) -> Result<(), Failure> {
     let line = apt_line(packages);
     let by_hand = || Failure::toolchain(format!("missing: {}", packages.join(", ")), format!("as root: {line}"));
@@ -76,7 +79,7 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a program prints; `None` if it cannot be run or fails.
+/// Returns what a program prints. `None` if it cannot be run or fails.
 pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

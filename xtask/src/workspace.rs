@@ -1,6 +1,7 @@
-//! This workspace on this machine: where it lies, and how its Cargo is called.
+//! This workspace on this machine: its folders, and the calls of its Cargo.
 //!
-//! Owns paths below the root, calls of Cargo and the reading of its JSON messages. Must not know what is built for.
+//! Owns paths below the root, calls of Cargo and the reading of its JSON messages. Must not know
+//! the purpose of a build.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,12 +11,13 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// The target that scorers are compiled for.
+/// Compilation target of scorers.
 pub const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// The workspace's root folder.
+/// Returns the workspace's root folder.
 pub fn root() -> PathBuf {
-    // Cargo names the folder at run time too; the compiled-in one serves a program that is started without Cargo.
+    // Cargo sets the folder at run time too. The compiled-in path is for a program that is started
+    // without Cargo.
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map(PathBuf::from)
         .filter(|dir| dir.ends_with("xtask"))
@@ -23,12 +25,12 @@ pub fn root() -> PathBuf {
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 
-/// The folder for everything that is built.
+/// Returns the folder for everything that is built.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// A path as a reader types it: relative to the current folder where it lies below it.
+/// Formats a path as a reader types it. If the path is below the current folder, it is relative.
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short =
@@ -37,12 +39,13 @@ pub fn shown(path: &Path) -> String {
     short.unwrap_or(path).components().collect::<PathBuf>().display().to_string()
 }
 
-/// A call of the Cargo that runs this program, in a folder.
+/// Returns a command for the Cargo that runs this program, in a folder.
 pub fn cargo(dir: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command.current_dir(dir);
-    // `cargo run` describes the package xtask in the environment; a build script of another package must not see it.
+    // `cargo run` describes the package xtask in the environment. A build script of another package
+    // must not see it.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);
@@ -51,20 +54,21 @@ pub fn cargo(dir: &Path) -> Command {
     command
 }
 
-/// One thing that Cargo built.
+/// One artifact that Cargo built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// The Cargo.toml of its package.
+    /// Path of the Cargo.toml of its package.
     pub manifest: PathBuf,
     /// Name of the library, program or example.
     pub name: String,
-    /// The files.
+    /// Files of the artifact.
     pub files: Vec<PathBuf>,
-    /// The program among them, if it is one.
+    /// Path of the program. `None` if the artifact is not a program.
     pub executable: Option<PathBuf>,
 }
 
-/// Runs `cargo build` with the given arguments and returns what it built; compiler messages go to standard error.
+/// Runs `cargo build` with the given arguments and returns the artifacts. Compiler messages go to
+/// standard error.
 pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
     let output = cargo(dir)

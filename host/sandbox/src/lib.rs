@@ -1,8 +1,11 @@
-//! What every store holds, and WASI joined to it.
+//! Type of the data in every wasmtime store, and WASI linked for it.
 //!
-//! Owns [`Sandbox`], the type that wasmtime's generic code is compiled for. Must not know what is in one, nor whether WASI
-//! is open or closed. A crate of its own since WASI is more than a hundred functions, most of them never called, each
-//! compiled anew for the type of the store. Here they are compiled for size: the image's host is a twentieth smaller.
+//! Owns [`Sandbox`], the type for which wasmtime's generic code is compiled. Must not know what is
+//! in one, nor whether WASI is open or closed.
+//!
+//! This is a separate crate because of its size. WASI has more than a hundred functions, most of
+//! which are never called, and each is compiled anew for the type of the store. Here they are
+//! compiled for size, which makes the image's host a twentieth smaller.
 
 use std::any::Any;
 
@@ -12,29 +15,30 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-/// The state of one instance, as wasmtime sees it.
+/// State of one instance, as wasmtime sees it.
 pub struct Sandbox(Box<dyn Inhabitant>);
 
-/// The state of one instance, as its owner sees it.
+/// State of one instance, as its owner sees it.
 pub trait Inhabitant: Any + Send {
-    /// What WASI works on.
+    /// Returns the WASI state of the instance.
     fn wasi(&mut self) -> WasiCtxView<'_>;
 }
 
 impl Sandbox {
-    /// A sandbox for one instance.
+    /// Creates the sandbox of one instance.
     pub fn new(inhabitant: impl Inhabitant) -> Self {
         Self(Box::new(inhabitant))
     }
 
-    /// Who lives in it; `None` if it was made with another type.
+    /// Returns the state of the instance. `None` if the sandbox was created with another type.
     #[must_use]
     pub fn get<I: Inhabitant>(&self) -> Option<&I> {
         let inhabitant: &dyn Any = &*self.0;
         inhabitant.downcast_ref()
     }
 
-    /// The same, to change it.
+    /// Returns the state of the instance for changes. `None` if the sandbox was created with
+    /// another type.
     pub fn get_mut<I: Inhabitant>(&mut self) -> Option<&mut I> {
         let inhabitant: &mut dyn Any = &mut *self.0;
         inhabitant.downcast_mut()
@@ -47,10 +51,11 @@ impl WasiView for Sandbox {
     }
 }
 
-/// Joins all of WASI 0.2. One call of `poll` takes at most so many handles: they are counted before one is looked at.
+/// Links all of WASI 0.2. One call of `poll` takes at most `most_pollables` handles, which are
+/// counted before any is used.
 ///
 /// # Errors
-/// The linker has some of it already.
+/// Fails if the linker already has a part of WASI.
 pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -73,5 +78,5 @@ pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Re
     Ok(())
 }
 
-/// With the version of the WASI that is joined. A test of the whole host calls it.
+/// Interface of `poll`, with the version of the linked WASI. A test of the whole host calls it.
 const POLL: &str = "wasi:io/poll@0.2.12";

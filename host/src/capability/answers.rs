@@ -1,30 +1,32 @@
-//! A store, as a place for the host's own entries.
+//! A store that the host uses for entries of its own.
 //!
-//! Must not know what an entry is. What a scorer keeps in the same store has another prefix: neither can reach the other's.
+//! Must not know what an entry is. The entries of a scorer in the same store have another prefix,
+//! so neither can access the entries of the other.
 
 use std::time::Duration;
 
 use super::BucketHandle;
 use crate::redis::Condition;
 
-/// Where answers are kept.
+/// Place in a store where answers are kept.
 #[derive(Clone)]
 pub struct Answers(BucketHandle);
 
 impl Answers {
-    /// Beside what scorers keep in a store.
+    /// Returns a place for answers in a store, next to the entries of scorers.
     #[must_use]
     pub fn beside(store: &BucketHandle) -> Self {
         Self(store.beside("predictions"))
     }
 
-    /// Asks to be told of entries that others change or remove; `None`: of all.
+    /// Calls `told` when others change or remove an entry: with its key, or with `None` if that may
+    /// be every entry.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         self.0.watch(told);
     }
 
-    /// The entry of a key, or none if it cannot be had: the store is a help, not a need. Of a longer entry only the first
-    /// `most` bytes are fetched.
+    /// Returns the entry of a key, or `None` if it cannot be read: the store is a help, not a need.
+    /// At most the first `most` bytes of an entry are fetched.
     pub async fn get(&self, key: &str, most: usize) -> Option<Vec<u8>> {
         match self.0.get_start(key, most).await {
             Ok(entry) => entry,
@@ -35,8 +37,11 @@ impl Answers {
         }
     }
 
-    /// Whether this instance is the one that computes a key's entry, until `time` is over or [`Answers::release`]; none if
-    /// nobody can tell.
+    /// Claims the computation of a key's entry for this instance, until `time` is over or
+    /// [`Answers::release`] is called.
+    ///
+    /// Returns `Some(false)` if another instance has the claim, and `None` if the store gives no
+    /// answer.
     pub async fn claim(&self, key: &str, time: Duration) -> Option<bool> {
         match self.0.set(&claim(key), b"1", Some(time), Condition::IfAbsent).await {
             Ok(is_ours) => Some(is_ours),
@@ -47,14 +52,14 @@ impl Answers {
         }
     }
 
-    /// Lets another instance compute a key's entry.
+    /// Gives up the claim on a key's entry, so that another instance can compute the entry.
     pub async fn release(&self, key: &str) {
         if let Err(error) = self.0.delete(&[claim(key)]).await {
             tracing::debug!("a claim on an answer ends by itself: {error}");
         }
     }
 
-    /// Keeps entries by their keys, in one round trip, if that can be done.
+    /// Writes entries under their keys in one round trip. If that fails, it is only logged.
     pub async fn put(&self, entries: Vec<(String, Vec<u8>)>, ttl: Duration) {
         if let Err(error) = self.0.set_many(entries, Some(ttl)).await {
             tracing::debug!("an answer was not kept in the prediction cache: {error}");
@@ -62,7 +67,8 @@ impl Answers {
     }
 }
 
-/// Beside the entry, and like it nowhere that a scorer reaches.
+/// Returns the key of a claim. It is next to the key of the entry, where no scorer can access
+/// either.
 fn claim(key: &str) -> String {
     format!("{key}/claim")
 }

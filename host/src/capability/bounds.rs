@@ -1,10 +1,12 @@
 //! Bounds of one call of each host function: items, bytes and time.
 //!
-//! Owns the table [`BOUNDS`], which has a row for every function that a scorer can import, and the check at a function's
-//! entrance. Must not know what a function does. A test walks the contract and WASI, and fails for a function without a row.
+//! Owns the table [`BOUNDS`], which has a row for every function that a scorer can import, and the
+//! check at the start of a function. Must not know what a function does. A test walks the contract
+//! and WASI, and fails if a function has no row.
 //!
-//! A guest's arguments are copied to the host's memory before a host function runs. [`LIFTED_BYTES`] bounds that copy for
-//! every function. Lists of small items take a multiple of their bytes, so `lists.rs` counts them before the copy.
+//! A guest's arguments are copied to the host's memory before a host function runs.
+//! [`LIFTED_BYTES`] bounds that copy for every function. Lists of small items take a multiple of
+//! their bytes, so `lists.rs` counts them before the copy.
 
 use wasmtime::Trap;
 
@@ -14,55 +16,65 @@ use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 use crate::scorer::lane;
 
-/// Most bytes of the arguments of one call of a host function, in the host's memory. A call beyond it ends the scorer with a
-/// trap. A graph's input tensors are the largest arguments.
+/// Most bytes that the arguments of one call of a host function may take in the host's memory.
+///
+/// A call with more ends the scorer with a trap. The input tensors of a graph are the largest
+/// arguments.
 pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 
-/// Longest key, in bytes.
+/// Longest key of a store, in bytes.
 pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
 
-/// Most random bytes of one call: as many as the Web Crypto API gives at a time. More would hold a thread for longer than one
-/// tick.
+/// Most random bytes of one call: as many as the Web Crypto API gives at a time. More would block a
+/// thread for longer than one tick.
 const RANDOM_BYTES: usize = 64 << 10;
 
 /// Most bytes of one write to standard output or standard error.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Most dimensions that a tensor of `wasi:nn` is made with. Whether they fit a port is looked at where it is used, which can
-/// say so; more end the scorer with a trap.
+/// Most dimensions of a tensor that is created for `wasi:nn`. More of them end the scorer with a
+/// trap.
+///
+/// Whether the dimensions fit a port is checked where the tensor is used, because that function can
+/// return an error.
 const DIMENSIONS: usize = 1 << 20;
 
-/// Most tensors of one run of a graph.
+/// Most tensors that one run of a graph takes.
 const TENSORS: usize = 4096;
 
-/// Most rows of a tensor that one call asks for.
+/// Most rows of a tensor that one call may ask for.
 const ROWS: usize = 1 << 20;
 
-/// Most attributes of a measurement that are looked at; the first 8 are kept.
+/// Most attributes of a measurement that are read. Only the first 8 are kept.
 const ATTRIBUTES: usize = 64;
 
-/// When a host function ends at the latest.
+/// Latest time at which a host function ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// Within a tick: its items and bytes are too few for more.
+    /// The function ends within a tick, because its items and bytes are too few for more.
     Tick,
-    /// At the call's deadline: it copies or converts many bytes, on a scoring thread if there are more than 64 KiB.
+    /// The function ends at the call's deadline. It copies or converts many bytes, on a scoring
+    /// thread if there are more than 64 KiB.
     Copies,
-    /// At the call's deadline: it waits for a store, a graph, a clock or a stream.
+    /// The function ends at the call's deadline. It waits for a store, a graph, a clock or a
+    /// stream.
     Waits,
 }
 
-/// The row of one function.
+/// Bounds of one host function: one row of the table of all bounds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// The interface without its version, `#`, and the name in the component model. `#*` stands for every function of an
-    /// interface that gives nothing to use: there is no folder and no network.
+    /// Name of the function: the interface without its version, `#`, and the name in the component
+    /// model.
+    ///
+    /// `#*` names every function of an interface that gives a scorer nothing to use: there is no
+    /// folder and no network.
     pub(crate) function: &'static str,
-    /// Most items of its lists, or 1 if it takes none.
+    /// Most items of the function's lists, or 1 if it takes none.
     pub(crate) items: usize,
-    /// Most bytes of its arguments or of its answer, whichever is more.
+    /// Most bytes of the function's arguments or of its answer, whichever is more.
     pub(crate) bytes: usize,
-    /// When it ends at the latest.
+    /// Latest time at which the function ends.
     pub(crate) time: Time,
 }
 
@@ -71,15 +83,16 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// Longest text or name, where nothing of it is kept.
+/// Longest text or name of which nothing is kept, in bytes.
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
-/// A cursor may be a key with the store's prefix.
+/// Longest cursor, in bytes. A cursor may be a key with the store's prefix.
 const CURSOR_BYTES: usize = 2 * KEY_BYTES;
-/// The host holds these bytes, and counts them against `limits.memory`.
+/// No bound here: the host holds these bytes for the scorer, and counts them against
+/// `limits.memory`.
 const HELD: usize = usize::MAX;
 
-/// Every function that a scorer can import.
+/// Bounds of every function that a scorer can import.
 #[rustfmt::skip]
 pub(crate) const BOUNDS: &[Bound] = &[
     row("scorebox:scoring/model#info", 1, 0, Tick),
@@ -110,7 +123,7 @@ pub(crate) const BOUNDS: &[Bound] = &[
     row("wasi:nn/tensor#[method]tensor.data", 1, HELD, Copies),
     row("wasi:nn/errors#[method]error.code", 1, 0, Tick),
     row("wasi:nn/errors#[method]error.data", 1, 0, Tick),
-    // It is refused before a byte of the graph is copied.
+    // The call is refused before a byte of the graph is copied.
     row("wasi:nn/graph#load", 0, 0, Tick),
     row("wasi:nn/graph#load-by-name", 1, TEXT_BYTES, Tick),
     row("wasi:nn/graph#[method]graph.init-execution-context", 1, 0, Tick),
@@ -141,14 +154,14 @@ pub(crate) const BOUNDS: &[Bound] = &[
     row("wasi:clocks/wall-clock#resolution", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#now", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#resolution", 1, 0, Tick),
-    // The handles that an instance may hold bound these two.
+    // These two are bounded by the number of handles that an instance may hold.
     row("wasi:clocks/monotonic-clock#subscribe-instant", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#subscribe-duration", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.ready", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.block", 1, 0, Waits),
     row("wasi:io/poll#poll", super::HANDLE_LIMIT, 0, Waits),
     row("wasi:io/error#[method]error.to-debug-string", 1, 0, Tick),
-    // Standard input is closed, and gives nothing.
+    // Standard input is closed, and returns nothing.
     row("wasi:io/streams#[method]input-stream.read", 1, 0, Tick),
     row("wasi:io/streams#[method]input-stream.blocking-read", 1, 0, Waits),
     row("wasi:io/streams#[method]input-stream.skip", 1, 0, Tick),
@@ -193,7 +206,7 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// The row of a function; looked up while the host is compiled.
+/// Returns the row of a function. It is looked up while the host is compiled.
 #[expect(clippy::panic, reason = "a function without a row does not compile")]
 pub(crate) const fn of(function: &str) -> &'static Bound {
     let mut rows = BOUNDS;
@@ -216,22 +229,23 @@ const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
     }
 }
 
-/// Size of the arguments of a call of a host function.
+/// Size of the arguments of one call of a host function.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Size {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
-    /// Bytes of the longest key.
+    /// Length of the longest key, in bytes.
     pub(crate) key: usize,
 }
 
 impl Size {
-    /// A key, and a value of so many bytes.
+    /// Returns the size of a key, and of a value of `value_bytes` bytes.
     pub(crate) fn of_pair(key: &str, value_bytes: usize) -> Self {
         Self { items: 1, bytes: key.len() + value_bytes, key: key.len() }
     }
 
-    /// Keys, and values of so many bytes.
+    /// Returns the size of several keys and values. `pairs` has each key with the size of its
+    /// value, in bytes.
     pub(crate) fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, usize)>) -> Self {
         pairs.fold(Self::default(), |size, (key, value_bytes)| Self {
             items: size.items + 1,
@@ -240,14 +254,14 @@ impl Size {
         })
     }
 
-    /// Bytes alone.
+    /// Returns the size of arguments that are only bytes, without a key.
     pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self { items: 1, bytes, key: 0 }
     }
 }
 
 impl Bound {
-    /// Text for a caller that brings too many items.
+    /// Returns the text of the error if a call brings too many items.
     pub(crate) fn too_many(&self, items: usize) -> Option<String> {
         (items > self.items)
             .then(|| format!("{} takes at most {} items in one call, and here are {items}", self.function, self.items))
@@ -266,8 +280,10 @@ impl Bound {
 }
 
 impl InstanceState {
-    /// The entrance of a host function: refuses what is beyond its row, ends a scorer whose deadline has passed, and moves a
-    /// call with much to copy off a thread that serves sockets.
+    /// Begins a host function: refuses arguments that exceed its row, and ends a scorer whose
+    /// deadline has passed.
+    ///
+    /// A call with much to copy is moved off a thread that serves sockets.
     pub(crate) async fn enter(&mut self, bound: &'static Bound, size: Size) -> wasmtime::Result<Result<(), String>> {
         if let Some(text) = bound.exceeded(size) {
             return Ok(Err(text));

@@ -1,7 +1,8 @@
-//! `graphs`: what the model's graphs take and give, and runs with elements of every type.
+//! The interface `graphs`: the ports of the model's graphs, and runs with elements of every type.
 //!
-//! Owns the way of one run from a scorer's tensors to its answer, for `wasi:nn` too. Must not know how or where a graph
-//! computes; that is `crate::graph`. What the engine refuses is also a line in the log: a scorer may swallow it.
+//! Owns the steps of one run from a scorer's tensors to its answer, for `wasi:nn`, too. Must not
+//! know how or where a graph computes; that is in `crate::graph`. An error of the engine is also a
+//! line in the log, because a scorer may swallow it.
 
 use std::sync::Arc;
 
@@ -17,23 +18,23 @@ use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::{
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
 use crate::text::cut;
 
-/// What a host function gives: the outer error traps, the inner is the scorer's.
+/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Most of a name that is repeated in an error's text.
+/// Most bytes of a name that are repeated in the text of an error.
 pub(super) const NAME_BYTES: usize = 64;
 
-/// Most of the engine's words that a scorer gets.
+/// Most bytes of the engine's error text that a scorer gets.
 const TEXT_BYTES: usize = 4 << 10;
 
 impl InstanceState {
-    /// The graph with this name.
+    /// Returns the graph with this name, if the model has one.
     pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
         self.shared.graphs.as_ref()?.get(name)
     }
 
-    /// Checks a scorer's tensors against a graph's ports, and runs it. A scorer whose deadline passes meanwhile ends here, as
-    /// one that computes by itself does.
+    /// Checks a scorer's tensors against a graph's ports, and runs the graph. If the scorer's
+    /// deadline passes meanwhile, the scorer ends here, like a scorer that computes by itself.
     pub(super) async fn run_graph(&mut self, graph: Arc<Graph>, inputs: Vec<Tensor>) -> Answer<Vec<Tensor>> {
         let size = Size { items: inputs.len(), bytes: inputs.iter().map(|input| input.data.len()).sum(), key: 0 };
         if let Err(text) = self.enter(const { bounds::of("scorebox:scoring/graphs#compute") }, size).await? {
@@ -99,7 +100,7 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     }
 }
 
-/// A scorer's tensor as the host has it; whether it fits a port is not looked at.
+/// Converts a scorer's tensor to the form of the host. Whether it fits a port is not checked here.
 fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),

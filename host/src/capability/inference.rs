@@ -1,7 +1,8 @@
-//! `wasi:nn`: the model's graphs through the standard's interface.
+//! The interface `wasi:nn`: the model's graphs, by the functions of the standard.
 //!
-//! Owns the standard's types and what of a graph they carry. Must not know how a graph computes. Graphs come from the model
-//! alone, by name: a scorer's own bytes would be native code's to parse.
+//! Owns the standard's types, and which parts of a graph they can carry. Must not know how a graph
+//! computes. Graphs come only from the model, by name: if a scorer could bring its own bytes,
+//! native code would have to parse them.
 
 use std::sync::Arc;
 
@@ -20,25 +21,26 @@ use crate::scorer::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
 use crate::tensor::Tensor;
 use crate::text::cut;
 
-/// An open graph.
+/// A graph that a scorer has opened.
 pub struct GraphHandle(Arc<Graph>);
 
-/// A place to run a graph from. Sessions are the host's, so it holds no more than the graph.
+/// A context in which a scorer runs a graph. Sessions belong to the host, so it holds only the
+/// graph.
 pub struct ContextHandle(Arc<Graph>);
 
-/// Most bytes of an error's text: a scorer may hold on to thousands of errors.
+/// Most bytes of an error's text, because a scorer may hold on to thousands of errors.
 const ERROR_BYTES: usize = 1024;
 
-/// Why something was refused, for the scorer.
+/// Reason for a refusal, for the scorer.
 pub struct ErrorHandle {
     code: ErrorCode,
     data: String,
 }
 
-/// What a host function gives: the outer error traps, the inner is the scorer's.
+/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;
 
-/// The standard's type for elements, if it has one.
+/// Returns the standard's type for elements of a type, or `None` if it has none.
 pub(super) fn tensor_type(dtype: Dtype) -> Option<TensorType> {
     Some(match dtype {
         Dtype::Bf16 => TensorType::Bf16,
@@ -64,7 +66,7 @@ fn dtype(ty: TensorType) -> Dtype {
     }
 }
 
-/// Says once, for whoever debugs, which outputs the standard cannot carry.
+/// Logs once, for debugging, which outputs of graphs the standard cannot carry.
 pub(crate) fn note_left_out(graphs: &Graphs) {
     for (graph, found) in graphs.iter() {
         for output in found.ports().outputs.iter().filter(|output| tensor_type(output.dtype).is_none()) {
@@ -78,7 +80,7 @@ fn size(dimensions: &[u32], data: &[u8]) -> Size {
     Size { items: dimensions.len(), bytes: data.len(), key: 0 }
 }
 
-/// Returns the host's memory that a tensor takes, in bytes.
+/// Returns the memory of the host that a tensor takes, in bytes.
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
 }
@@ -89,7 +91,8 @@ impl InstanceState {
         Ok(Err(self.table.push(ErrorHandle { code, data })?))
     }
 
-    /// Keeps tensors for the scorer, in the host's memory; `None` if that would be more than it may have of it.
+    /// Keeps tensors for the scorer in the host's memory. Returns `None` if the scorer would hold
+    /// more than it may.
     fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
         let held = tensors.iter().map(bytes).fold(self.tensor_bytes, u64::saturating_add);
         if held > self.memory_limit_bytes() {
@@ -110,7 +113,8 @@ impl InstanceState {
 impl tensor::Host for InstanceState {}
 
 impl tensor::HostTensor for InstanceState {
-    /// Whether type, dimensions and data agree is looked at where the tensor is used: here the standard has no error.
+    /// Creates a tensor. Whether its type, dimensions and data agree is checked where it is used,
+    /// because the standard has no error here.
     async fn new(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Vec<u8>) -> wasmtime::Result<Resource<Tensor>> {
         if let Err(text) =
             self.enter(const { bounds::of("wasi:nn/tensor#[constructor]tensor") }, size(&dimensions, &data)).await?
@@ -138,7 +142,7 @@ impl tensor::HostTensor for InstanceState {
 
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
         let bytes = self.table.get(&tensor)?.data.len();
-        // It fits: open tensors hold no more than limits.memory.
+        // The size is never refused, because open tensors hold no more than limits.memory.
         let _ = self.enter(const { bounds::of("wasi:nn/tensor#[method]tensor.data") }, Size::of_bytes(bytes)).await?;
         Ok(self.table.get(&tensor)?.data.clone())
     }
@@ -256,10 +260,10 @@ impl inference::HostGraphExecutionContext for InstanceState {
     }
 }
 
-/// The dimensions that the standard gives a single value.
+/// Dimensions that the standard gives a single value.
 const SCALAR: [u64; 1] = [1];
 
-/// What a scorer can do about a type that the standard has not.
+/// Advice for a scorer about a type that the standard does not have.
 const INSTEAD: &str = "that wasi:nn has not: call `compute` of scorebox:scoring/graphs";
 
 impl InstanceState {

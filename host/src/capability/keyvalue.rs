@@ -1,7 +1,7 @@
-//! `wasi:keyvalue` and `cache`: stores by name.
+//! The interfaces `wasi:keyvalue` and `cache`: stores by name.
 //!
-//! Must not know where a store lives. Every error that a store gives is fit for a scorer, and every failure is also a
-//! line in the log: a scorer may swallow it.
+//! Must not know where a store is. Every error of a store may be shown to a scorer. Every failure
+//! is also a line in the log, because a scorer may swallow the error.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::scorer::bindings::capabilities::scorebox::scoring::cache;
 use crate::scorer::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
 use crate::scorer::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 
-/// A key, and the value it had when it was read.
+/// A key, with the value that it had when it was read.
 pub struct CasHandle {
     store: Store,
     key: String,
@@ -22,19 +22,20 @@ pub struct CasHandle {
 }
 
 impl CasHandle {
-    /// Returns the host's memory that the handle takes, in bytes.
+    /// Returns the memory of the host that the handle takes, in bytes.
     fn bytes(&self) -> usize {
         self.key.len() + self.current.as_ref().map_or(0, Vec::len)
     }
 }
 
-/// Most bytes that the keys and values in [`CasHandle`]s of one instance hold of the host's memory.
+/// Most bytes of the host's memory that the keys and values in [`CasHandle`]s of one instance take.
 const HELD_BYTES: usize = 64 << 20;
 
-/// What a host function gives: the outer error traps, the inner is the scorer's.
+/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Ends a host function with the scorer's error if what it brings is beyond its row in the table of bounds.
+/// Ends a host function with the scorer's error if its arguments exceed the function's row in the
+/// table of bounds.
 macro_rules! enter {
     ($state:expr, $function:literal, $size:expr) => {
         let size = $size;
@@ -45,12 +46,13 @@ macro_rules! enter {
 }
 
 impl InstanceState {
-    /// A clone, so that the table is free while the store is waited for. It shares the connection.
+    /// Returns a clone of a store, so that the table is free while the call waits. The clone shares
+    /// the connection.
     fn store(&self, bucket: &Resource<Store>) -> wasmtime::Result<Store> {
         Ok(self.table.get(bucket)?.clone())
     }
 
-    /// Keeps a value that was read for a swap.
+    /// Keeps a value that was read for a later swap.
     fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
         let bytes = handle.bytes();
         if self.held_bytes + bytes > HELD_BYTES {

@@ -1,8 +1,10 @@
-//! Functions that take lists of many small items: counted where they lie, before one of them is copied to the host.
+//! Functions that take lists of many small items. The items are counted in the guest's memory,
+//! before one of them is copied to the host.
 //!
-//! Owns the linking of these functions. Must not know what a function does; that is the generated trait's implementation.
-//! An item takes some 50 bytes of the host's memory and 100 ns, whatever few bytes it has in the guest's: five million keys
-//! would hold a thread for half a second before a host function could refuse them.
+//! Owns the linking of these functions. Must not know what a function does; that is in the
+//! implementation of the generated trait. An item takes some 50 bytes of the host's memory and 100
+//! ns, even if it has few bytes in the guest's memory. Five million keys would block a thread for
+//! half a second before a host function could refuse them.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Lift, Linker, Resource, WasmList};
@@ -24,10 +26,11 @@ use {
 };
 
 type Store<'a> = StoreContextMut<'a, Sandbox>;
-/// An outer error traps, and the inner one is the scorer's.
+/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
-/// Joins `wasi:keyvalue/batch`, and replaces the functions of `cache`, `redis` and `metrics` that take such lists.
+/// Links `wasi:keyvalue/batch`, and replaces the functions of `cache`, `redis`, `metrics` and
+/// `model` that take lists of small items.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;
@@ -163,7 +166,8 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     })
 }
 
-/// The functions of `graphs` and `wasi:nn` that take lists of tensors, and `load`, which copies nothing: it is refused.
+/// Links the functions of `graphs` and `wasi:nn` that take lists of tensors. Also links `load`,
+/// which is refused and so copies nothing.
 #[cfg(feature = "graphs")]
 pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
@@ -202,7 +206,7 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// `rows` of a tensor; where an image is built, too.
+/// Links `rows` of the model's tensors. It is available when an image is built, too.
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.instance("scorebox:scoring/model@0.1.0")?.func_wrap_async(
         "[method]tensor.rows",
@@ -227,7 +231,7 @@ fn refused<T>(text: String) -> Answer<T, store::Error> {
     Ok((Err(store::Error::Other(text)),))
 }
 
-/// The items of a list, or what is said of too many.
+/// Returns the items of a list, or the text of the error if there are too many.
 fn items<T: Lift>(
     store: &mut Store<'_>,
     list: &WasmList<T>,
@@ -243,7 +247,7 @@ fn pairs(entries: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(String, Vec<u8>)> {
     entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-/// Several commands; how many is looked at before their arguments are.
+/// Returns several commands. Their number is checked before their arguments are.
 fn several(
     store: &mut Store<'_>,
     list: &WasmList<WasmList<WasmList<u8>>>,
@@ -256,7 +260,8 @@ fn several(
     commands(store, lists, bound)
 }
 
-/// Commands as bytes. One place of the guest's memory may stand for many arguments, so their sizes are added up first.
+/// Returns commands as bytes. Many arguments may refer to one place of the guest's memory, so their
+/// sizes are added up first.
 fn commands(
     store: &mut Store<'_>,
     lists: Vec<WasmList<WasmList<u8>>>,

@@ -1,6 +1,7 @@
-//! Linear memory of instances: how much one may have, and all of them together.
+//! Linear memory of instances: how much one instance may have, and how much all of them together.
 //!
-//! Owns the two bounds and what was asked for beyond them. Must not know what an instance does with its memory.
+//! Owns the two bounds, and which bound was exceeded. Must not know what an instance does with its
+//! memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,18 +10,21 @@ use wasmtime::ResourceLimiter;
 
 use crate::engine::TABLE_ELEMENTS;
 
-/// Linear memory of all instances of one host. Without it, as many instances as may run at a time could each grow to
-/// `limits.memory`, and a container would be killed for what one scorer does.
+/// Linear memory of all instances of one host.
+///
+/// Without it, each of the instances that may run at a time could grow to `limits.memory`, and a
+/// container would be killed because of one scorer.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// Memory that every instance may have whatever the others do, in bytes.
+    /// Memory that every instance may have, no matter what the others have, in bytes.
     share_bytes: u64,
     /// Memory that is left for instances that need more than their share, in bytes.
     free_bytes: AtomicU64,
 }
 
 impl SharedMemory {
-    /// Divides `total_bytes` among `instances`: half of it in equal shares, half for those that need more.
+    /// Divides `total_bytes` among `instances` instances: half of it in equal shares, and half for
+    /// instances that need more.
     #[must_use]
     pub fn new(total_bytes: u64, instances: usize) -> Self {
         let half = total_bytes / 2;
@@ -40,7 +44,7 @@ impl SharedMemory {
     }
 }
 
-/// Which bound refused memory.
+/// Bound that refused memory to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The instance has as much as one may have.
@@ -49,14 +53,16 @@ pub(crate) enum Refusal {
     Shared,
 }
 
-/// The memory of one instance. A refused growth reaches the guest as a failed allocation, which most end with a bare trap, so
-/// the reason is remembered here.
+/// Memory of one instance, and the reason of the last refusal.
+///
+/// A guest sees a refused growth as a failed allocation, and most guests then end with a bare trap.
+/// So the reason is remembered here.
 pub(super) struct MemoryLimit {
     shared: Arc<SharedMemory>,
     limit_bytes: u64,
     /// Size of all memories of the instance, in bytes: a component may have several.
     used_bytes: u64,
-    /// Granted last; taken back if the system does not have it.
+    /// Bytes that were granted last. They are taken back if the system does not have them.
     pending_bytes: u64,
     refusal: Option<Refusal>,
 }
@@ -74,7 +80,7 @@ impl MemoryLimit {
         self.refusal
     }
 
-    /// Notes that a capability refused memory which counts like the instance's own.
+    /// Notes that a capability refused memory that counts like the instance's own.
     pub(super) fn refuse_own(&mut self) {
         self.refusal = Some(Refusal::Own);
     }
@@ -83,7 +89,8 @@ impl MemoryLimit {
         self.refusal = None;
     }
 
-    /// Returns what `used_bytes` takes of the memory that instances share.
+    /// Returns how many of `used_bytes` bytes are beyond the instance's share, and so from the
+    /// shared memory.
     fn beyond_share(&self, used_bytes: u64) -> u64 {
         used_bytes.saturating_sub(self.shared.share_bytes)
     }
@@ -147,7 +154,7 @@ mod tests {
 
     #[test]
     fn one_instance_cannot_take_the_shares_of_the_others() {
-        // 16 MiB for each of eight, 128 MiB for those that need more.
+        // Each of the eight instances has 16 MiB, and 128 MiB are for those that need more.
         let shared = Arc::new(SharedMemory::new(256 * MIB, 8));
         let instance = || MemoryLimit::new(Arc::clone(&shared), 256 * MIB);
         let mut hog = instance();

@@ -1,8 +1,8 @@
-//! What the host lends to a scorer, and the state of one instance.
+//! Capabilities: what the host provides to a scorer, and the state of one instance.
 //!
-//! Owns [`Capabilities`] (shared by all instances), [`InstanceState`] (one for each), and [`link`], the one function
-//! that joins them to a linker. Must not know which world a component exports, nor HTTP. The files below adapt one
-//! interface each and hold no state.
+//! Owns [`Capabilities`] (shared by all instances), [`InstanceState`] (one for each instance), and
+//! [`link`], the function that adds all capabilities to a linker. Must not know which world a
+//! component exports, or HTTP. The files below adapt one interface each and hold no state.
 
 mod answers;
 pub(crate) mod bounds;
@@ -48,48 +48,50 @@ use crate::model::Model;
 use crate::redis::Store;
 use crate::scorer::bindings::capabilities::{scorebox, wasi};
 
-/// What all instances of a scorer share.
+/// Everything that all instances of a scorer share.
 pub struct Capabilities {
-    /// The scorer's name, for logs.
+    /// Name of the scorer, for logs.
     pub scorer: Arc<str>,
-    /// What the manifest says of the model beside its files.
+    /// Version of the scorer in the manifest, which `model.info` returns.
     pub model_version: String,
-    /// What `model.info` tells the scorer.
+    /// Labels of the scorer in the manifest, which `model.info` returns.
     pub model_labels: BTreeMap<String, String>,
-    /// The model, mapped.
+    /// The model, mapped into memory.
     pub model: Arc<Model>,
-    /// The model's graphs, loaded, where the component imports an interface that needs them.
+    /// Graphs of the model, loaded. `None` if the component imports no interface that needs them.
     pub graphs: Option<Graphs>,
-    /// Stores by the name that a scorer opens them by.
+    /// Stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, Store>,
-    /// What `wasi:config` gives.
+    /// Settings that `wasi:config` returns.
     pub config: BTreeMap<String, String>,
-    /// Linear memory of all instances.
+    /// Linear memory of all instances, with its bound.
     pub memory: Arc<SharedMemory>,
 }
 
-/// Most resource handles that one instance may hold open. A leak in a scorer ends as its error, not as the host's memory.
+/// Most resource handles that one instance may hold open. So a scorer that leaks handles gets an
+/// error, and does not use up the host's memory.
 pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
-/// The state of one instance: its handles, its bounds, and the call it is in.
+/// State of one instance: its handles, its bounds, and its current call.
 pub struct InstanceState {
     pub(crate) shared: Arc<Capabilities>,
     pub(crate) table: ResourceTable,
     pub(crate) log: LogSink,
-    /// When the call in progress is interrupted.
+    /// Time at which the current call is interrupted.
     pub(crate) deadline: Instant,
-    /// Bytes of values that handles hold for the scorer, in the host's memory.
+    /// Bytes of values in the host's memory that handles hold for the scorer.
     pub(crate) held_bytes: usize,
-    /// The same of open tensors of `wasi:nn`: as many as the instance's own memory may have.
+    /// Bytes in the host's memory that open tensors of `wasi:nn` hold. They may be as many as the
+    /// instance's own memory may have.
     pub(crate) tensor_bytes: u64,
     memory: MemoryLimit,
-    /// Made when it is first asked for: most calls of a scorer need no WASI, and seeding its random numbers takes longer
-    /// than the rest of this state together.
+    /// WASI context, which is created when it is first needed. Most calls of a scorer need no WASI,
+    /// and seeding its random numbers takes longer than the rest of this state together.
     wasi: Option<Box<WasiCtx>>,
 }
 
 impl InstanceState {
-    /// The state of a new instance.
+    /// Creates the state of a new instance.
     #[must_use]
     pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
         let log = LogSink::new(Arc::clone(&shared.scorer));
@@ -99,26 +101,26 @@ impl InstanceState {
         Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, tensor_bytes: 0, memory, wasi: None }
     }
 
-    /// The state of the instance in a sandbox.
+    /// Returns the state of the instance in a sandbox.
     #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
     pub(crate) fn of(sandbox: &Sandbox) -> &Self {
         sandbox.get().expect("a sandbox holds an instance's state")
     }
 
-    /// The same, to change it.
+    /// Returns the state of the instance in a sandbox, to change it.
     #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
     pub(crate) fn of_mut(sandbox: &mut Sandbox) -> &mut Self {
         sandbox.get_mut().expect("a sandbox holds an instance's state")
     }
 
-    /// Bounds what follows and names it in the log.
+    /// Begins a call: sets its deadline, and the name and the collector of its log lines.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.forget_refusal();
         self.log.begin(invocation, lines);
     }
 
-    /// Ends a call: a line without its end is written all the same.
+    /// Ends a call. If a printed line has no line end, it is written now.
     pub(crate) fn end(&mut self) {
         self.log.end();
     }
@@ -129,12 +131,13 @@ impl InstanceState {
         self.memory.refusal().is_some()
     }
 
-    /// Returns why the instance got no more memory in this call, if it asked for more than it may have.
+    /// Returns why the instance got no more memory in this call, if it asked for more than it may
+    /// have.
     pub(crate) fn memory_refusal(&self) -> Option<Refusal> {
         self.memory.refusal()
     }
 
-    /// What the handles that are open stand for.
+    /// Returns a description of each open handle.
     #[cfg(feature = "compiler")]
     pub(crate) fn open_handles(&mut self) -> Vec<String> {
         let name = |entry: &mut (dyn std::any::Any + Send)| {
@@ -143,17 +146,17 @@ impl InstanceState {
         self.table.iter_mut().map(name).collect()
     }
 
-    /// What the instance may have.
+    /// Returns the memory that the instance may have, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
         self.memory.limit_bytes()
     }
 
-    /// The limiter that the store asks.
+    /// Returns the limiter that the store asks before a memory or a table grows.
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
     }
 
-    /// Time that is left of the call.
+    /// Returns the time that is left of the current call.
     pub(crate) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -166,12 +169,14 @@ impl Inhabitant for InstanceState {
     }
 }
 
-/// WASI with no files, sockets, environment or arguments; what is printed becomes log lines of the invocation.
+/// Creates a WASI context without files, sockets, environment or arguments. What is printed becomes
+/// log lines of the invocation.
 fn closed_wasi(log: &LogSink) -> WasiCtx {
     WasiCtx::builder()
         .stdout(GuestOutput::new(log.clone(), "stdout"))
         .stderr(GuestOutput::new(log.clone(), "stderr"))
-        // Nothing is preopened and no address is allowed; this only says it where the next reader looks.
+        // Nothing is preopened and no address is allowed by default. This only says so to the next
+        // reader.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -179,20 +184,21 @@ fn closed_wasi(log: &LogSink) -> WasiCtx {
         .build()
 }
 
-/// Which capabilities an interface's import needs from the manifest.
+/// Condition under which a scorer may import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Every scorer has it.
+    /// No condition: every scorer may import the interface.
     Always,
     /// A graph in the model, and an engine for it.
     Graphs,
-    /// At least one `[stores.<name>]`.
+    /// At least one `[stores.<name>]` in the manifest.
     Stores,
-    /// At least one with `commands`.
+    /// At least one `[stores.<name>]` with `commands` in the manifest.
     Commands,
 }
 
-/// What an imported interface needs, or `None` if the host has no such interface.
+/// Returns the condition for an import of an interface, or `None` if the host has no such
+/// interface.
 #[must_use]
 pub fn grant(interface: &str) -> Option<Grant> {
     let (name, version) = interface.split_once('@')?;
@@ -214,7 +220,8 @@ pub fn grant(interface: &str) -> Option<Grant> {
     }
 }
 
-/// True for an interface that the standard libraries of toolchains import on their own. The host has all of it, closed.
+/// True for an interface that the standard libraries of toolchains import on their own. The host
+/// has all of these interfaces, but closed.
 #[must_use]
 pub(crate) fn is_closed_wasi(interface: &str) -> bool {
     let Some((name, version)) = interface.split_once('@') else { return false };
@@ -224,10 +231,11 @@ pub(crate) fn is_closed_wasi(interface: &str) -> bool {
             .any(|package| name.starts_with(package))
 }
 
-/// Joins every capability to a linker; those that need graphs, only in a host that runs some.
+/// Adds every capability to a linker. Capabilities that need graphs are added only in a host that
+/// runs graphs.
 ///
 /// # Errors
-/// Two of them have one name, which would be a mistake in this file.
+/// Two capabilities have one name, which would be a mistake in this file.
 pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
@@ -252,11 +260,11 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Joins what `init` may use where an image is built: the model, the log, and closed WASI. What [`lends_at_build`] denies
-/// of it must be shadowed.
+/// Adds what `init` may use when an image is built: the model, the log, and closed WASI. Interfaces
+/// of closed WASI that [`lends_at_build`] denies must be shadowed.
 ///
 /// # Errors
-/// As [`link`].
+/// Two capabilities have one name, as with [`link`].
 #[cfg(feature = "compiler")]
 pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
@@ -269,7 +277,8 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// True if an interface may be used where an image is built: nothing of it depends on when or where that is.
+/// True if an interface may be used when an image is built, because nothing in it depends on when
+/// or where that is.
 #[cfg(feature = "compiler")]
 pub(crate) fn lends_at_build(interface: &str) -> bool {
     let name = interface.split_once('@').map_or(interface, |(name, _)| name);
@@ -281,10 +290,10 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     }
 }
 
-/// Joins only what a standard library needs to start: what `describe` runs with.
+/// Adds only closed WASI, which a standard library needs to start. `describe` runs with it.
 ///
 /// # Errors
-/// As [`link`].
+/// Two capabilities have one name, as with [`link`].
 pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
 }

@@ -1,6 +1,6 @@
-//! `model`: the scorer's view of tensors and files.
+//! The interface `model`: a scorer's access to tensors and files.
 //!
-//! Must not know how they are mapped or sliced; that is `crate::model`.
+//! Must not know how they are mapped or sliced; that is in `crate::model`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::scorer::bindings::capabilities::scorebox::scoring::model::{
 use crate::scorer::lane;
 use crate::text::cut;
 
-/// An open tensor.
+/// A tensor that a scorer has opened.
 pub struct TensorHandle(TensorInfo);
 
 impl From<Dtype> for wit::Dtype {
@@ -29,7 +29,8 @@ impl From<Dtype> for wit::Dtype {
             Dtype::I32 => Self::I32,
             Dtype::I64 => Self::I64,
             Dtype::I8 => Self::I8,
-            // Of no component's port and no weight: the contract has no such type. As bytes it would be these.
+            // No port of a component and no weight has this type, because the contract does not
+            // have it. Its bytes would be of this one.
             Dtype::Text => Self::U8,
             Dtype::U16 => Self::U16,
             Dtype::U32 => Self::U32,
@@ -69,17 +70,17 @@ impl From<SliceError> for Error {
     }
 }
 
-/// Most of a name that is repeated in an error.
+/// Most bytes of a name that are repeated in an error.
 const NAME_BYTES: usize = 1024;
 
-/// Elements that a call of a host function converts on a scoring thread if there are more.
+/// Number of elements above which a host function converts them on a scoring thread.
 const LONG_ELEMENTS: u64 = (lane::LONG_BYTES / 4) as u64;
 
 fn not_found(name: &str) -> Error {
     Error::NotFound(cut(name, NAME_BYTES).into_owned())
 }
 
-/// A copy for the scorer; many bytes are copied on a scoring thread.
+/// Copies bytes for the scorer. Many bytes are copied on a scoring thread.
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
     if bytes.as_ref().is_ok_and(|bytes| bytes.len() > lane::LONG_BYTES) {
         lane::go_long().await;

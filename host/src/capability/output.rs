@@ -1,6 +1,6 @@
-//! A scorer's standard output and standard error, as log lines of the invocation.
+//! Standard output and standard error of a scorer, as log lines of the invocation.
 //!
-//! Owns the two stream traits that WASI asks for. Must not know what becomes of a line.
+//! Owns the two stream traits that WASI requires. Must not know what becomes of a line.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,10 +13,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::telemetry::LogSink;
 
-/// How much a scorer may write before it asks again.
+/// Bytes that a scorer may write before it asks again.
 const PERMIT_BYTES: usize = 64 << 10;
 
-/// One of the two streams.
+/// One of a scorer's two output streams.
 #[derive(Clone)]
 pub(super) struct GuestOutput {
     log: LogSink,

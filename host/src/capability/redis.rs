@@ -1,7 +1,8 @@
-//! `redis`: raw commands on a store's connection.
+//! The interface `redis`: raw commands on a store's connection.
 //!
-//! Must not know which commands there are, nor where keys stand in them; that is `crate::redis::raw`. A failure to reach
-//! the server is also a line in the log: a scorer may swallow it.
+//! Must not know which commands there are, or where keys are in them; that is in
+//! `crate::redis::raw`. If the server cannot be reached, that is also a line in the log, because a
+//! scorer may swallow the error.
 
 use wasmtime::component::Resource;
 
@@ -9,16 +10,17 @@ use super::InstanceState;
 use crate::redis::raw::{CommandError, Connection, Node, Reply};
 use crate::scorer::bindings::capabilities::scorebox::scoring::redis::{self as wit, Command, Error};
 
-/// What a host function gives: the outer error traps, the inner is the scorer's.
+/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl InstanceState {
-    /// A clone, so that the table is free while the server is waited for.
+    /// Returns a clone of a connection, so that the table is free while the call waits for the
+    /// server.
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
         Ok(self.table.get(connection)?.clone())
     }
 
-    /// Writes a failure to reach the server to the log, once for each time that the scorer asked.
+    /// Logs a failure to reach the server, once for each time that the scorer asked.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
         let is_away = |error: &&CommandError| matches!(error, CommandError::Timeout | CommandError::Disconnected(_));
         if let Some(error) = errors.into_iter().find(is_away) {

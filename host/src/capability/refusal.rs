@@ -1,14 +1,14 @@
-//! Imports that a guest may have but not call in one phase of its life.
+//! Imports that a guest may have, but may not call in one phase of its life.
 //!
-//! Owns their definitions: each function ends the guest with a mark and the import's name. Must not know which phase it is, nor
-//! why the phase refuses an import.
+//! Owns their definitions: each function ends the guest with a mark and the import's name. Must not
+//! know which phase it is, or why the phase refuses an import.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
 
-/// Defines every import of `component` that `lends` does not name. A function of such an import fails with `mark`, then the
-/// interface and the function, then a backtick.
+/// Defines every import of `component` for which `lends` is false. A function of such an import
+/// fails with `mark`, then the interface and the function, then a backtick.
 ///
 /// # Errors
 /// The linker has something else under an interface's name, which would be a mistake in this crate.
@@ -19,8 +19,9 @@ pub(crate) fn refuse(
     mark: &'static str,
 ) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
-    // An interface that uses a resource of another one exports it again, e.g. `wasi:clocks/monotonic-clock` the `pollable` of
-    // `wasi:io/poll`. It stays the resource of its first interface: a definition here would be of another type.
+    // An interface that uses a resource of another interface exports it again. For example,
+    // `wasi:clocks/monotonic-clock` exports the `pollable` of `wasi:io/poll`. It stays the resource
+    // of its first interface, because a definition here would be of another type.
     let mut known: Vec<ResourceType> = Vec::new();
     linker.allow_shadowing(true);
     for (interface, item) in component.component_type().imports(&engine) {
@@ -32,7 +33,7 @@ pub(crate) fn refuse(
                 (ComponentItem::Resource(resource), refused) if !known.contains(&resource) => {
                     known.push(resource);
                     if let Some(refused) = refused {
-                        // No guest can have one: each function that would give it fails.
+                        // No guest can have one, because each function that would return it fails.
                         refused.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
                     }
                 }
@@ -48,7 +49,8 @@ pub(crate) fn refuse(
     Ok(())
 }
 
-/// The import that ended a guest, from the text of its end; `None` if it ended otherwise.
+/// Returns the import that ended a guest, from the text of the guest's error. `None` if the guest
+/// ended for another reason.
 pub(crate) fn refused<'text>(text: &'text str, mark: &str) -> Option<&'text str> {
     text.split(mark).nth(1).and_then(|rest| rest.split('`').next())
 }

@@ -1,4 +1,4 @@
-//! `wasi:config`: the settings that the manifest gives the scorer.
+//! The interface `wasi:config`: the settings that the manifest gives the scorer.
 //!
 //! Must not know the environment: nothing of it is visible here.
 

@@ -1,4 +1,5 @@
-//! `wasi:logging` and `metrics`: what a scorer says becomes structured log events of its invocation.
+//! The interfaces `wasi:logging` and `metrics`: what a scorer writes becomes structured log events
+//! of its invocation.
 //!
 //! Owns the bounds on what one call may write. Must not know where the log goes.
 
@@ -16,23 +17,30 @@ use crate::scorer::bindings::capabilities::scorebox::scoring::metrics;
 use crate::scorer::bindings::capabilities::wasi::logging::logging::{self, Level};
 use crate::text::{NAME_BYTES, cut, escaped_bytes};
 
-/// Most lines of one call. A scorer that writes more has a loop in its logging, and a log costs money.
+/// Most lines that one call may write. A scorer that writes more has a loop in its logging, and a
+/// log costs money.
 const LINES_PER_CALL: usize = 1000;
 
-/// Most bytes of one call in the log, as they are written: escaped, and with what the host adds to each line. It is a fourth
-/// of what may wait for the reader of standard output, so that one call cannot displace the lines of all others.
+/// Most bytes that one call may write to the log, counted as they are written: escaped, and with
+/// what the host adds to each line.
+///
+/// It is a fourth of what may wait for the reader of standard output, so that one call cannot
+/// displace the lines of all others.
 const BYTES_PER_CALL: usize = 1 << 20;
 
-/// Factor by which errors may take more than other lines: the error that ends a call is worth more than the lines of a loop.
+/// Factor by which errors may exceed the bounds of other lines. The error that ends a call is worth
+/// more than the lines of a loop.
 const ERRORS_FACTOR: usize = 2;
 
-/// Longest line, in bytes; the rest is cut.
+/// Longest line, in bytes; the rest is cut off.
 const LINE_BYTES: usize = 16 << 10;
 
-/// Bytes that the host adds to a line without the names of scorer and invocation: time, level, names of fields.
+/// Bytes that the host adds to a line, without the names of scorer and invocation: time, level and
+/// names of fields.
 const FRAME_BYTES: usize = 224;
 
-/// Longest id of a call in a line, in bytes. One id has a hundred characters at most, but joined calls have several.
+/// Longest id of a call in a line, in bytes. One id has at most a hundred characters, but joined
+/// calls have several ids.
 const ID_BYTES: usize = 512;
 
 /// Longest name of a metric, in bytes.
@@ -41,22 +49,22 @@ const METRIC_NAME_BYTES: usize = 64;
 /// Most attributes of a measurement that are kept.
 const METRIC_ATTRIBUTES: usize = 8;
 
-/// Writes the lines of one instance's calls. Clones write to the same call.
+/// Log of the calls of one instance. Clones write to the same log.
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
 struct Call {
     scorer: Arc<str>,
     invocation: String,
-    /// Where lines are collected beside the log.
+    /// Collector of the call's lines, if they are wanted in addition to the log.
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,
-    /// A line found no room, and the log says so.
+    /// True if a line did not fit, and the log says so.
     overflowed: bool,
-    /// What was printed since the last end of line, by stream.
+    /// Bytes that were printed since the last line end, by stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
-    /// A name of a metric was bad; said once for each instance.
+    /// True if a bad name of a metric was logged, which is done once for each instance.
     bad_metric_said: bool,
 }
 
@@ -64,7 +72,7 @@ impl LogSink {
     pub(crate) fn new(scorer: Arc<str>) -> Self {
         let call = Call {
             scorer,
-            // An id has 36 characters as a rule.
+            // Most ids have 36 characters.
             invocation: String::with_capacity(40),
             collected: None,
             lines: 0,
@@ -86,7 +94,7 @@ impl LogSink {
         call.overflowed = false;
     }
 
-    /// Writes what was printed without an end of line.
+    /// Ends a call: writes what was printed without a line end.
     pub(crate) fn end(&self) {
         let mut call = self.lock();
         for (stream, bytes) in std::mem::take(&mut call.partial) {
@@ -95,7 +103,7 @@ impl LogSink {
         call.collected = None;
     }
 
-    /// Takes what a scorer prints; whole lines are written at once.
+    /// Takes bytes that a scorer prints. Whole lines are written at once.
     pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
         let mut call = self.lock();
         let mut pending = call.partial.remove(stream).unwrap_or_default();
@@ -111,7 +119,7 @@ impl LogSink {
         }
     }
 
-    /// A line of the host's own about this call, e.g. that a store cannot be reached.
+    /// Writes a line of the host about this call, e.g. that a store cannot be reached.
     pub(super) fn warn(&self, context: &str, message: &str) {
         self.line(LogLevel::WARN, context, message);
     }
@@ -120,14 +128,15 @@ impl LogSink {
         self.lock().write(level, context, message);
     }
 
-    /// The state is whole after every line, so a poisoned lock still guards a good one.
+    /// Locks the state of the call. It is consistent after every line, so it is usable even if the
+    /// lock is poisoned.
     fn lock(&self) -> MutexGuard<'_, Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Call {
-    /// True if the call may write a line more; these are its texts.
+    /// True if the call may write one more line, which has these texts. The line is counted.
     fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
         if self.overflowed && level != LogLevel::ERROR {
             return false;
@@ -163,7 +172,8 @@ impl Call {
         if let Some(collected) = self.collected.as_ref().filter(|_| level <= LogLevel::INFO) {
             collected.add(level, context, &message);
         }
-        // The level of an event is part of its static description, hence one macro for each.
+        // The level of an event is part of its static description, so there is one macro for each
+        // level.
         match level {
             LogLevel::TRACE => tracing::trace!(target: "scorer", scorer, invocation, context, "{message}"),
             LogLevel::DEBUG => tracing::debug!(target: "scorer", scorer, invocation, context, "{message}"),
@@ -173,7 +183,8 @@ impl Call {
         }
     }
 
-    /// The attributes of a measurement, if it may be written: its name is good and the call has room left.
+    /// Returns the attributes of a measurement as text. `None` if its name is bad or the call has
+    /// no room left.
     fn measured(&mut self, name: &str, attributes: metrics::Attributes) -> Option<String> {
         let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -232,7 +243,7 @@ impl metrics::Host for InstanceState {
     }
 }
 
-/// `name=value` pairs, in the scorer's order.
+/// Returns attributes as `name=value` pairs, in the scorer's order.
 fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()

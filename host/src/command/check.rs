@@ -1,6 +1,6 @@
-//! `scorebox check`.
+//! `scorebox check`: prints a report about an app and its settings.
 //!
-//! Owns how a report and the settings are printed. Must not know how an app is loaded.
+//! Owns how the report and the settings are printed. Must not know how an app is loaded.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ pub fn run(arguments: Check) -> ExitCode {
                 Format::Json => printable_json(&as_json(&report, &stores, written)).into_owned(),
                 Format::Text => as_text(&report, &stores, written),
             };
-            // A reader that has seen enough, e.g. `head`, is no error.
+            // A reader that stops early, such as `head`, is not an error.
             let _ = writeln!(std::io::stdout(), "{text}");
             let unreached = stores.iter().any(|store| store.problem.is_some());
             if unreached { ExitCode::from(UNREACHED_EXIT_CODE) } else { ExitCode::SUCCESS }
@@ -41,8 +41,10 @@ pub fn run(arguments: Check) -> ExitCode {
     }
 }
 
-/// What the app is. Its graphs are tried where they can do no harm, before they are loaded here; one that is the scorer answers
-/// the sample there.
+/// Returns the report about the app.
+///
+/// Each graph is tried in another process before it is loaded here, so that it can do no harm. If
+/// the graph is the scorer itself, it answers the sample there.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
@@ -62,13 +64,13 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     }
 }
 
-/// What the app is.
+/// Returns the report about the app.
 #[cfg(not(any(feature = "compiler", feature = "graphs")))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     check(&arguments.app.app, &untried)
 }
 
-/// The manifest as it is written, for showing which settings it sets.
+/// Reads the manifest as it is written, to show which settings it sets.
 fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let unreadable = |error: &dyn std::fmt::Display| StartupError::Host(format!("{MANIFEST_FILE}: {error}"));
@@ -136,12 +138,14 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
             lines.extend([setting.form, setting.why].map(|text| format!("    {text}")));
         }
     }
-    // A line holds what author, model, server and environment say.
+    // The lines contain text from the author, the model, a server and the environment, so they are
+    // escaped.
     let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n")
 }
 
-/// What the manifest writes for a key; several where the key stands for many (`<name>`, `[[trigger]]`).
+/// Returns the values that the manifest sets for a key. A key that covers many entries (`<name>`,
+/// `[[trigger]]`) may have several.
 fn values(written: &toml::Table, key: &str) -> Vec<String> {
     let start = toml::Value::Table(written.clone());
     let mut found = vec![(String::new(), &start)];

@@ -1,7 +1,7 @@
-//! `scorebox graph`: one ONNX file, in a process that it may take down.
+//! `scorebox graph`: tries one ONNX file in a process that the file may crash.
 //!
-//! Owns what bounds that process, and what it says of the file. Must not know how a file is loaded, nor what its end means to
-//! whoever started it (that is `trial`).
+//! Owns the limits of that process, and its report about the file. Must not know how a file is
+//! loaded, nor what the end of the process means to the process that started it (that is `trial`).
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,33 +22,35 @@ use serde_json::{Value, json};
 
 use super::exit;
 
-/// Address space beside the file's own share: the library, its arenas, a first run.
+/// Address space that is allowed on top of the file's share: for the library, its arenas and a
+/// first run.
 const MEMORY_BYTES: u64 = 4 << 30;
-/// Copies of the file that loading holds at a time, at most: as read, parsed, and laid out anew for the processor.
+/// Most copies of the file that exist at a time during loading: as read, as parsed, and as laid out
+/// for the processor.
 const COPIES: u64 = 4;
-/// What a run on zeros or on the sample may give.
+/// Most bytes that a run on zeros or on the sample may return.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
-/// Exit code of a process whose parent is gone. Nobody reads it.
+/// Exit code of a process whose parent has ended, so that no process reads it.
 const ABANDONED: i32 = 1;
 
-/// The process that waits for this one, and its patience.
+/// Process that waits for this one, and how long it waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
-    /// The process that started this one. None if a person did.
+    /// Id of the process that started this one. `None` if a person did.
     pub parent: Option<u32>,
-    /// How long the process may run. None is for a person, who can stop it.
+    /// Longest time for which this process may run. `None` if a person started it, who can stop it.
     pub limit: Option<Duration>,
 }
 
-/// Runs the command.
+/// Runs `scorebox graph` and returns its exit code.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     let bounded = tied(waiting).map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")));
     let loaded =
         bounded.and_then(|()| telemetry::start(Output::Talk, &deployment::process)).and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
-            // A reader that has seen enough is no error.
+            // A reader that stops early is not an error.
             let _ = writeln!(std::io::stdout(), "{}", printable_json(&report.to_string()));
             ExitCode::SUCCESS
         }
@@ -56,8 +58,10 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     }
 }
 
-/// Runs a graph on zeros. They are no input that every graph takes, so other errors are none here; but none should ask for
-/// more than there is.
+/// Runs a graph on zeros, and fails only if it needs too much memory.
+///
+/// Not every graph accepts zeros as input, so other errors are ignored. But no graph should need
+/// more memory than there is.
 fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
@@ -68,8 +72,10 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     }
 }
 
-/// What the engine, the C++ library under it, or this program says when it gets no more memory, or wants more than can be
-/// counted.
+/// Phrases in error messages about memory, from the engine, the C++ library below it, or this
+/// program.
+///
+/// They mean that no more memory was available, or that more was asked for than can be counted.
 const NO_MEMORY: [&str; 8] = [
     "bad_alloc",
     "bad allocation",
@@ -81,12 +87,12 @@ const NO_MEMORY: [&str; 8] = [
     "storage size overflowed",
 ];
 
-/// Whether words are of a process that got no more memory.
+/// True if a message comes from a process that ran out of memory.
 pub fn is_out_of_memory(said: &str) -> bool {
     NO_MEMORY.iter().any(|sign| said.contains(sign))
 }
 
-/// The address space that trying a file of so many bytes may take.
+/// Returns the address space that trying a file of `file_bytes` bytes may take.
 pub fn memory_bytes(file_bytes: u64) -> u64 {
     MEMORY_BYTES.saturating_add(file_bytes.saturating_mul(COPIES))
 }
@@ -119,10 +125,11 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     Ok(json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}))
 }
 
-/// Ends this process with the one that waits for it, and after its time.
+/// Makes this process end with the process that waits for it, and after its time limit.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
-        // A thread, since native code that never returns leaves no other way; and a signal, since an exit would wait for that code.
+        // A thread is needed because native code that never returns leaves no other way, and a
+        // signal because an exit would wait for that code.
         std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
             std::thread::sleep(limit);
             let _ = kill_process(getpid(), Signal::KILL);
@@ -130,7 +137,8 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     }
     if let Some(parent) = waiting.parent {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // A parent that ended before that call sends no signal; then another process has inherited this one.
+        // If the parent ended before the call above, no signal comes. This process then has another
+        // parent.
         if getppid().is_none_or(|found| found.as_raw_nonzero().get().unsigned_abs() != parent) {
             std::process::exit(ABANDONED);
         }
@@ -138,7 +146,7 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Bounds this process: its memory, and what a crash leaves behind.
+/// Limits the memory of this process, and disables core dumps.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;

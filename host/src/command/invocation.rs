@@ -1,6 +1,8 @@
-//! `scorebox invoke --trigger`: what the Functions host would send, and what it would get.
+//! `scorebox invoke --trigger`: sends what the Functions host would send, and prints what it would
+//! get.
 //!
-//! Owns the choice of the function, its samples and the exit code. Must not know the form of an envelope.
+//! Owns the choice of the function, its samples and the exit code. Must not know the form of an
+//! envelope.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +33,7 @@ pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
     }
 }
 
-/// What is sent: an envelope, or a request as it is.
+/// Request to the service: an envelope, or a request that the Functions host forwards unchanged.
 struct Sent {
     path: String,
     content_type: String,
@@ -63,7 +65,7 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         service.set_ready(app);
         let mut code = 0;
         for request in requests {
-            // The first failure decides; what comes after it is answered all the same.
+            // The first failure determines the exit code. The requests after it are still answered.
             let ended = answered(&service, request).await?;
             code = if code == 0 { ended } else { code };
         }
@@ -121,7 +123,8 @@ fn enveloped(function: &Function, samples: &[Sample], attempt: u32) -> Result<Ve
     Ok(envelopes(function, samples, attempt).map_err(input)?.into_iter().map(sent).collect())
 }
 
-/// The Functions host makes no envelope of a request that it sends on.
+/// Returns the requests for a function whose requests the Functions host forwards without an
+/// envelope.
 fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupError> {
     let path = route.template();
     if path.contains('{') {

@@ -1,6 +1,6 @@
-//! `scorebox invoke`.
+//! `scorebox invoke`: scores one input.
 //!
-//! Owns where an input comes from and where an answer goes. Must not know how a call is made.
+//! Owns where the input comes from and where the result goes. Must not know how a call is made.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -61,7 +61,8 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
     })
 }
 
-/// Writes a result to standard output: as it is to a program, and in characters that do nothing but show to a person.
+/// Writes a result to standard output. A terminal gets only printable characters; any other reader
+/// gets the result unchanged.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
     if output.is_terminal() {
@@ -70,7 +71,8 @@ pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     output.write_all(result)
 }
 
-/// Reads one byte more than allowed, and no more: enough to know that it is too much.
+/// Reads an input, but at most one byte more than allowed. That is enough to see that it is too
+/// large.
 pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);

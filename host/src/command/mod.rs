@@ -1,4 +1,5 @@
-//! The commands, one file each, and what they share: threads, and how an error ends the program.
+//! Commands of the program, one file each, and their shared parts: threads, and the exit after an
+//! error.
 //!
 //! Must not know how calls are made or answered.
 
@@ -19,23 +20,27 @@ use rustix::process::nice;
 use scorebox_host::StartupError;
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that serve sockets, and score what is short.
+/// Starts the threads that serve sockets and score short calls.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
     build(Builder::new_multi_thread().thread_name("serving"), threads)
 }
 
-/// Threads for long calls and for `init`, below the others in priority.
+/// Starts the threads for long calls and for `init`, with a lower priority than the serving
+/// threads.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
-    // A lower priority needs no permission. Where it fails all the same, long calls are a little less polite.
+    // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
+    // with the other threads.
     let yielding = || {
         let _ = nice(SCORING_NICE);
     };
     let mut builder = Builder::new_multi_thread();
-    // A call that has just come is taken before the next slice of one that has run for a while.
+    // A call that has just arrived is taken before the next slice of a call that has run for a
+    // while.
     build(builder.thread_name("scoring").on_thread_start(yielding).global_queue_interval(1), threads)
 }
 
-/// With ten steps down a thread gets about a tenth of a core that others want too, and all of one that nobody wants.
+/// Niceness of the scoring threads. At ten, a thread gets about a tenth of a core that other
+/// threads want, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
 
 fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
@@ -46,7 +51,7 @@ fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError>
         .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
 }
 
-/// Says on standard error why the program does not start, and ends it with the error's code.
+/// Prints to standard error why the program does not start, and returns the exit code of the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())

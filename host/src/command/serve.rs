@@ -1,7 +1,7 @@
-//! `scorebox serve`.
+//! `scorebox serve`: starts the server, and stops it in order.
 //!
-//! Owns the order of start and stop: listen first, load behind it, stop on SIGTERM, and at once on a second signal. Must not
-//! know routes or guests.
+//! Owns the order of start and stop: listen first, load in the background, stop on SIGTERM, and
+//! stop at once on a second signal. Must not know routes or guests.
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -23,12 +23,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{exit, scoring_threads, serving_threads};
 use crate::Serve;
 
-/// The port of containers that serve HTTP as nobody; below 1024 would need a capability.
+/// Default port. Containers that serve HTTP without root use it, because a port below 1024 would
+/// need a capability.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Threads for each core: one that serves and one that scores.
+/// Number of threads per core: one that serves and one that scores.
 const THREADS_PER_CORE: usize = 2;
-/// Threads beside those: the ticker of the engine, the writer of the log, and what the runtimes start when they first need it.
+/// Number of further threads: the ticker of the engine, the writer of the log, and those that the
+/// runtimes start on first use.
 const MORE_THREADS: usize = 4;
 
 pub fn run(serve: Serve) -> ExitCode {
@@ -44,12 +46,13 @@ pub fn run(serve: Serve) -> ExitCode {
         let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);
         let service = Service::new(&manifest, functions, given.is_some());
         let lame_duck = manifest.limits.lame_duck(given.is_some());
-        // As many of each as there are cores: either kind alone must be able to use the machine.
+        // There are as many threads of each kind as cores, because either kind alone must be able
+        // to use the machine.
         let scoring = scoring_threads(deployment::cores())?;
         let serving = serving_threads(deployment::cores())?;
         let address = (serve.address, port).into();
         let outcome = serving.block_on(start(address, service, manifest, scoring.handle().clone(), lame_duck));
-        // A guest that is still running is not waited for: the drain is over.
+        // A guest that still runs is not waited for, because the drain is over.
         serving.shutdown_background();
         scoring.shutdown_background();
         outcome
@@ -72,7 +75,8 @@ async fn start(
 ) -> Result<(), StartupError> {
     let failed =
         |error: std::io::Error| StartupError::Listen { address: wanted.to_string(), problem: error.to_string() };
-    // Handlers before anything else: as the first process of a container, SIGTERM is ignored without one.
+    // The signal handlers come first: in the first process of a container, SIGTERM is ignored
+    // without one.
     let no_signal = |error| StartupError::Host(format!("signals cannot be handled: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
@@ -80,12 +84,13 @@ async fn start(
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
 
-    // In a task of its own on the serving threads: compiling takes a while, and `GET /` is answered meanwhile.
+    // Loading has a task of its own on the serving threads: compiling takes a while, and `GET /` is
+    // answered meanwhile.
     let loading = tokio::spawn(load(Arc::clone(&service), manifest, scoring));
     let (ended, end) = tokio::sync::oneshot::channel();
     let served = Arc::clone(&service);
     let mut serving = tokio::spawn(async move {
-        // A sender that is dropped means that the process ends.
+        // If the sender was dropped, the process is about to end.
         let stop_serving = async { end.await.unwrap_or_default() };
         server::serve(listener, served, stop_serving).await
     });
@@ -98,14 +103,17 @@ async fn start(
     };
     let stopped = tokio::select! {
         stopped = stop(&mut terminate, &mut interrupt) => stopped,
-        // It ends on its own only by a fault of ours; a process that listens to nobody must not stay.
+        // The server ends by itself only because of a fault in the host. A process that does not
+        // listen must not stay.
         outcome = &mut serving => return joined(outcome),
-        // Without a scorer there is nothing to drain: whoever waits gets a closed connection, and the platform a code.
+        // Without a scorer there is nothing to drain: waiting callers get a closed connection, and
+        // the platform gets an exit code.
         error = loaded => return Err(error),
     };
-    // Nobody sends calls to a host because it was ready, if it never was.
+    // If the host was never ready, no platform sends calls to it, so the lame-duck phase is not
+    // needed.
     let lame_duck = if stopped == Stop::AtTerminal || !service.is_ready() { Duration::ZERO } else { lame_duck };
-    // A server that has ended has nothing to be told.
+    // If the server has ended, the message is not needed.
     let _ = ended.send(lame_duck);
     tokio::select! {
         outcome = &mut serving => joined(outcome),
@@ -116,12 +124,12 @@ async fn start(
     }
 }
 
-/// How a stop is asked for.
+/// Kind of request to stop the server.
 #[derive(PartialEq, Eq)]
 enum Stop {
-    /// By a platform.
+    /// A stop by a platform.
     Orderly,
-    /// By a person at a terminal, who waits.
+    /// A stop by a person at a terminal, who waits for the end.
     AtTerminal,
 }
 
@@ -138,7 +146,8 @@ fn joined(outcome: Result<Result<(), StartupError>, tokio::task::JoinError>) -> 
 
 async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
     let started = std::time::Instant::now();
-    // On the scoring threads: compiling, and reading a model for its digest, is work for a core.
+    // The scoring threads do this, because compiling, and reading a model for its digest, is work
+    // for a core.
     let handle = scoring.clone();
     let loaded = scoring.spawn(async move {
         let app = App::load(manifest, &deployment::process, handle).await?;

@@ -1,7 +1,8 @@
-//! Trying a graph's file by `scorebox graph`, before it is loaded here.
+//! Trial of a graph file by the command `scorebox graph`, before this process loads the file.
 //!
-//! Owns the time that it may take, and what its end means: the file was refused, took too long or too much memory, or crashed
-//! the process. Must not know what is done with the file there (that is `graph`).
+//! Owns the time limit of the trial, and what its end means: the file was refused, took too long or
+//! too much memory, or crashed the process. Must not know what the trial does with the file (that
+//! is `graph`).
 
 use std::io::Read;
 use std::path::Path;
@@ -12,19 +13,23 @@ use scorebox_host::{StartupError, deployment};
 
 use super::graph::{is_out_of_memory, memory_bytes};
 
-/// How often the end of the process is looked for.
+/// Pause between two checks whether the process has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How much longer the process may run by its own clock. It ends itself where this one was stopped, and so cannot end it.
+/// Time for which the process may run longer by its own clock. It ends itself if this process was
+/// stopped and cannot end it.
 const OWN_TIME: Duration = Duration::from_secs(5);
-/// Most of what it says that is kept: the end, which says why it ended.
+/// Most bytes of the process's messages that are kept. The last ones are kept, because they give
+/// the reason of its end.
 const TEXT_BYTES: usize = 16 << 10;
-/// Most of it that is repeated where it does not say itself what is wrong.
+/// Most characters of the messages that are repeated if the process does not report a problem
+/// itself.
 const SHOWN_CHARS: usize = 400;
 
-/// Has a file tried by a process of its own, which may take so long: it is loaded, and run on zeros and on the sample.
+/// Tries a file in a process of its own for at most `limit`: the file is loaded, and run on the
+/// sample or else on zeros.
 ///
 /// # Errors
-/// The file is no graph that can be served, or there is no engine.
+/// Fails if the file is not a graph that can be served, or if there is no engine.
 pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<(), StartupError> {
     let host = |error: std::io::Error| StartupError::Host(format!("`scorebox graph` cannot be run: {error}"));
     let program = std::env::current_exe().map_err(host)?;
@@ -36,7 +41,7 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     command.arg("--parent").arg(std::process::id().to_string());
     command.arg("--limit-ms").arg((limit + OWN_TIME).as_millis().to_string());
     let mut child = command.spawn().map_err(host)?;
-    // Taken in while it runs: a process that nobody listens to stops at a full pipe.
+    // The messages are read while the process runs, because a process blocks if its pipe is full.
     let listening = child.stderr.take().map(|stderr| std::thread::spawn(move || heard(stderr)));
     let late = Instant::now() + limit;
     let ended = loop {
@@ -54,7 +59,7 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     judged(file, ended, limit, String::from_utf8_lossy(&said).trim())
 }
 
-/// The last of what a process says.
+/// Reads all messages of a process, and returns the last ones.
 fn heard(mut stderr: impl Read) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -80,7 +85,7 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
     if status.success() {
         return Ok(());
     }
-    // The last line of this kind: those before it may be in the log.
+    // The last line of this kind counts, because those before it may come from the log.
     let own = said.strip_prefix("error: ").or_else(|| said.rsplit_once("\nerror: ").map(|(_, text)| text));
     let named = format!("model {}: ", file.display());
     let own =
@@ -103,7 +108,7 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
         );
     }
     match (status.code(), own) {
-        // It says itself what is wrong, in the words of the same errors.
+        // The process reported the problem itself, in the form of this program's errors.
         (Some(_), Some((problem, fix))) => fail(problem.to_owned(), fix),
         _ => fail(format!("crashed the process that tried it ({status}): {words}"), again),
     }
@@ -113,7 +118,7 @@ fn engine_error(problem: String, fix: String) -> StartupError {
     StartupError::Engine { library: deployment::engine_library(&deployment::process), problem, fix }
 }
 
-/// The end of a text that may be long.
+/// Returns the end of a text that may be long.
 fn last(text: &str) -> &str {
     let start = text.char_indices().rev().nth(SHOWN_CHARS - 1).map_or(0, |(start, _)| start);
     text.get(start..).unwrap_or(text)

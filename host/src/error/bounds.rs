@@ -1,8 +1,8 @@
-//! Bounds on what a failure says.
+//! Limits on the length of a failure's texts.
 //!
-//! Owns the greatest length of each text of a [`Disposition`]. Answers, log lines, lines of an invocation and parked records
-//! are all made of it, and many of its texts come from callers and scorers: one of 5 MB would come back in each of them. Must
-//! not know where a text came from.
+//! Owns the greatest length of each text of a [`Disposition`]. Responses, log lines, lines of an
+//! invocation and parked records are all made of it. Many of its texts come from callers and
+//! scorers: a text of 5 MB would come back in each of them. Must not know where a text came from.
 
 use super::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, bounded};
@@ -10,11 +10,11 @@ use crate::text::{NAME_BYTES, REASON_BYTES, bounded};
 /// Longest JSON pointer, in bytes.
 const POINTER_BYTES: usize = 1024;
 
-/// Longest detail, in bytes: a backtrace of usual depth.
+/// Longest detail, in bytes: enough for a backtrace of usual depth.
 const DETAIL_BYTES: usize = 8 << 10;
 
 impl Disposition {
-    /// Cuts every text at its bound.
+    /// Cuts every text to its greatest length.
     pub(super) fn bounded(self) -> Self {
         Self {
             code: bounded(self.code, NAME_BYTES),

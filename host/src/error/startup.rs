@@ -1,115 +1,124 @@
-//! Why the host does not start, or ends, as exit codes.
+//! Errors that keep the host from starting, and the exit codes of the program.
 //!
-//! Owns [`StartupError`] and each exit code of the program but those of `invoke`. Must not know calls.
+//! Owns [`StartupError`] and each exit code of the program except those of `invoke`. Must not know
+//! calls.
 
 use std::path::PathBuf;
 
 use crate::manifest::ManifestError;
 use crate::text::inset;
 
-/// The exit code of a server that was told to stop. The Functions host never starts a handler again that ended with 0, and
-/// counts every other code as an error but 200 (`WorkerConstants.IntentionalRestartExitCode`).
+/// Returns the exit code of a server that was asked to stop.
+///
+/// The Functions host never restarts a handler that ended with 0. It counts every other code except
+/// 200 as an error (`WorkerConstants.IntentionalRestartExitCode`).
 #[must_use]
 pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
     if is_started_by_functions_host { 200 } else { 0 }
 }
 
-/// The exit code of `check --connect` where a store does not answer.
+/// Exit code of `check --connect` if a store does not answer.
 pub const UNREACHED_EXIT_CODE: u8 = 10;
 
-/// Why the host does not start. Each variant is somebody's to mend; the texts say how.
+/// An error that keeps the host from starting.
+///
+/// Each variant is for a certain person to fix: the author, the operator or the caller. The texts
+/// say how.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartupError {
-    /// The author's: the component is not a scorer of a world this host knows.
+    /// A component that this host cannot run as a scorer, for the author to fix.
     #[error("component {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Component {
-        /// The `.wasm` file.
+        /// Path of the `.wasm` file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The operator's: the library of the engine for graphs.
+    /// A library of the engine for graphs that cannot be used, for the operator to fix.
     #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
-        /// The library's file.
+        /// Path of the library's file.
         library: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The operator's: an environment variable holds something unusable. Its value is never shown.
+    /// An environment variable with an unusable value, for the operator to fix. The value is never
+    /// shown.
     #[error("environment variable {}: {}\n  fix: {}", inset(variable), inset(problem), inset(fix))]
     Environment {
-        /// Its name.
+        /// Name of the environment variable.
         variable: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The author's or the operator's: `host.json` or a `function.json`.
+    /// A problem in `host.json` or a `function.json`, for the author or the operator to fix.
     #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Functions {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// Ours or the machine's.
+    /// A fault of the host itself or of the machine.
     #[error("{}", inset(.0))]
     Host(String),
-    /// The author's: `init` did not succeed.
+    /// A scorer whose `init` did not succeed, for the author to fix.
     #[error("init of {}: {}\n  fix: {}", inset(scorer), inset(problem), inset(fix))]
     Init {
-        /// The scorer's name.
+        /// Name of the scorer.
         scorer: String,
-        /// What happened.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The caller's: the input of `invoke` is none.
+    /// A text that is not an input of `invoke`, for the caller to fix.
     #[error("{}: {}\n  fix: {}", inset(name), inset(problem), inset(fix))]
     Input {
-        /// The file, or standard input.
+        /// Name of the input: a file, or standard input.
         name: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The operator's: the port cannot be listened on.
+    /// A port that cannot be listened on, for the operator to fix.
     #[error("cannot listen on {address}: {problem}\n  fix: choose another with --port or --address")]
     Listen {
-        /// Address and port.
+        /// Address and port to listen on.
         address: String,
-        /// The system's words.
+        /// Description of the problem by the operating system.
         problem: String,
     },
-    /// The author's: `scorebox.toml`.
+    /// A problem in `scorebox.toml`, for the author to fix.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The author's: the model's files.
+    /// A problem with the model's files, for the author to fix.
     #[error("model {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Model {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Instruction that fixes the problem.
         fix: String,
     },
 }
 
 impl StartupError {
-    /// The exit code, one for each kind. Never 0: the Functions host does not restart a handler that exits with 0; and
-    /// never 2, which is the command line's own.
+    /// Returns the exit code, one for each kind of error.
+    ///
+    /// It is never 0, because the Functions host does not restart a handler that exits with 0. It
+    /// is never 2, which is the exit code of errors in the command line.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,9 +1,10 @@
-//! From outcomes to an answer that the Functions host takes.
+//! Answers to invocations, in the form that the Functions host accepts.
 //!
-//! Owns what goes into `Outputs`, `Logs` and `ReturnValue`, in the forms that the host passes on unharmed: it decodes a text
-//! that happens to be base64, sends a list as many messages, reads whatever looks like a date as one and writes it in a form
-//! of its own, and never ends an invocation whose answer is empty. Must not know how a call is made, nor choose what becomes
-//! of a message.
+//! Owns the contents of `Outputs`, `Logs` and `ReturnValue`, in forms that the Functions host
+//! passes on unchanged. That host decodes a text that happens to be base64, and sends a list as
+//! several messages. It parses text that looks like a date and writes it in its own form. It never
+//! ends an invocation whose answer is empty. Must not know how a call is made, nor choose what
+//! happens to a message.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ use crate::scorer::signature::is_json;
 use crate::scorer::{LOGS_BYTES, Payload};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
-/// An answer in the making.
+/// Answer to one invocation, built step by step.
 #[derive(Debug, Default)]
 pub struct Answer {
     outputs: Map<String, Value>,
@@ -28,25 +29,30 @@ pub struct Answer {
     logged_bytes: usize,
 }
 
-/// Most that an answer carries of an invocation's lines, in bytes as JSON has them: what its scorers may write, and as much
-/// again for what the host says of its failures. The log has more.
+/// Most bytes of log lines that an answer carries, counted as JSON writes them. The log has all
+/// lines.
+///
+/// This is what the scorers of an invocation may write, and the same amount again for what the host
+/// reports about their failures.
 const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 
-/// Bytes that a line adds to its text: quotation marks and a comma.
+/// Bytes that JSON adds to the text of a line: quotation marks and a comma.
 const LINE_BYTES: usize = 3;
 
 /// Longest value of an attribute in a parked record, in bytes.
 const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 
-/// Most bytes of the attributes of a parked record. A message of Service Bus has 64 KB of them at most.
+/// Most bytes of all attributes in a parked record. A Service Bus message has at most 64 KB of
+/// them.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
-/// A binary answer, which a named HTTP output cannot carry.
+/// Error for a binary response, which a named HTTP output cannot carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binary;
 
 impl Answer {
-    /// Adds lines of the invocation, as many as an answer carries.
+    /// Adds log lines of the invocation, up to the limit of an answer. A last line points to the
+    /// log of the host if some do not fit.
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;
@@ -63,22 +69,23 @@ impl Answer {
     /// Sends one payload to an output.
     pub fn put(&mut self, output: &OutputBinding, payload: &Payload) {
         let value = match output.kind {
-            // Always decoded, so always safe.
+            // The Functions host always decodes this base64, so the bytes arrive unchanged.
             OutputKind::Blob => BASE64.encode(&payload.body).into(),
             OutputKind::Message => match object(payload) {
-                // It would be parsed and written anew; the elements of a list are sent as they are.
+                // The Functions host would parse this object and write it anew. It sends the
+                // elements of a list unchanged.
                 object if is_rewritten(&object) => json!([object.to_string()]),
-                // Begins with a brace, so it is never taken for base64 nor for a list.
+                // The text starts with a brace, so it is never taken for base64 or for a list.
                 object => object.to_string().into(),
             },
         };
         self.set(&output.name, value);
     }
 
-    /// Sends the payloads of a batch to an output, each as a message of its own.
+    /// Sends the payloads of a batch to an output, each as its own message.
     pub fn put_all(&mut self, output: &OutputBinding, payloads: &[Payload]) {
         match output.kind {
-            // A blob is one, however many messages there were.
+            // A blob output takes one blob, however many messages there were.
             OutputKind::Blob => {
                 let all = Value::from_iter(payloads.iter().map(object)).to_string();
                 self.set(&output.name, BASE64.encode(all).into());
@@ -93,17 +100,20 @@ impl Answer {
     /// Answers a request through the function's HTTP output.
     ///
     /// # Errors
-    /// The body is binary, and the output has a name: the Functions host would send base64.
+    /// Fails if the body is binary and the output has a name, because the Functions host would send
+    /// base64.
     pub fn respond(&mut self, output: &str, response: &Response<Bytes>) -> Result<(), Binary> {
         let Ok(body) = std::str::from_utf8(response.body()) else {
             if output == RETURN && response.status().is_success() {
-                // The one way of bytes through an envelope; it has no room for headers.
+                // The return value is the only way to send bytes through an envelope. It has no
+                // room for headers.
                 self.return_value = BASE64.encode(response.body()).into();
                 return Ok(());
             }
             return Err(Binary);
         };
-        // A text that is nothing but a date would go out in another form; as two lines it is none.
+        // The Functions host would rewrite a text that is only a date. With a second line it is not
+        // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
         let headers = response.headers().iter();
@@ -129,7 +139,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// A payload as a JSON object: itself if it is one, else in a field that says what it is.
+/// Returns a payload as a JSON object. If it is not one, it becomes a field of an object that
+/// describes it.
 fn object(payload: &Payload) -> Value {
     if is_json(&payload.content_type) || payload.content_type.is_empty() {
         match serde_json::from_slice(&payload.body) {
@@ -144,8 +155,10 @@ fn object(payload: &Payload) -> Value {
     }
 }
 
-/// Whether a document comes out otherwise than it went into the Functions host's reader of JSON (Newtonsoft's, as it is set
-/// by default): that takes texts for dates, and writes them in one form, the fraction without zeros at its end.
+/// True if the Functions host would change a JSON document on its way.
+///
+/// Its JSON reader (Newtonsoft's, with default settings) takes texts for dates and writes them in
+/// one form, with the fraction without trailing zeros.
 fn is_rewritten(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(is_rewritten),
@@ -155,14 +168,16 @@ fn is_rewritten(value: &Value) -> bool {
     }
 }
 
-/// `2024-05-01T12:34:56` with more or less after it, or `/Date(…)/`; some texts that are no dates among them.
+/// True for `2024-05-01T12:34:56`, with more or less after it, and for `/Date(…)/`. Also true for
+/// some texts that are not dates.
 fn is_like_a_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_iso = bytes.first().is_some_and(u8::is_ascii_digit) && bytes.get(10) == Some(&b'T') && bytes.len() <= 40;
     is_iso || text.starts_with("/Date(")
 }
 
-/// A date in the one form: universal time or none in particular, and no zero at the end of its fraction.
+/// True for a date in the form that the Functions host writes: UTC or no time zone, and no zero at
+/// the end of its fraction.
 fn is_plain_date(text: &str) -> bool {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "1"));
@@ -170,8 +185,11 @@ fn is_plain_date(text: &str) -> bool {
     seconds.len() == 19 && is_number(fraction) && (1..=7).contains(&fraction.len()) && !fraction.ends_with('0')
 }
 
-/// The record of what can never be scored: what was wrong, with what, and the message itself. A blob stays where it is. The
-/// message is whole; what is said about it is cut at a bound, since it can be as long as its sender likes.
+/// Returns the record of a call that can never be scored: the problem, the call's attributes, and
+/// the message itself.
+///
+/// The content of a blob is not in the record, because the blob stays where it is. The message is
+/// whole. Other texts are cut at a limit, since they can be as long as their sender likes.
 #[must_use]
 pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition: &Disposition) -> Payload {
     let mut attribute_bytes = 0;
@@ -205,13 +223,13 @@ pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition:
     Payload { content_type: "application/json".to_owned(), body: record.to_string().into() }
 }
 
-/// What is parked.
+/// Call that is parked because it can never be scored.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
-    /// What the platform said about it.
+    /// Attributes of the call, as the platform reported them.
     pub attributes: &'a [(String, String)],
-    /// Its delivery.
+    /// Number of the delivery, from 1.
     pub attempt: u32,
-    /// The message; none of a blob.
+    /// Content of the message. `None` for a blob.
     pub body: Option<&'a Payload>,
 }

@@ -1,7 +1,9 @@
-//! `host.json` and each `<function>/function.json`: what the Functions host reads too.
+//! Bindings of a function app, from `host.json` and each `<function>/function.json`, which the
+//! Functions host reads, too.
 //!
-//! Owns which functions there are, what starts each, and the names of their outputs. An app laid out by hand is read as one
-//! that the packager made; without `host.json` there are the manifest's HTTP routes alone. Must not know envelopes.
+//! Owns which functions there are, what starts each, and the names of their outputs. An app that
+//! was laid out by hand is read like one that the packager made. Without `host.json` there are only
+//! the HTTP routes of the manifest. Must not know envelopes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,100 +15,105 @@ use crate::error::StartupError;
 use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};
 use crate::manifest::{Manifest, Trigger};
 
-/// The name of an output binding that parks: what can never be scored goes there, and nothing else.
+/// Name of an output binding that receives only calls that can never be scored.
 pub const PARK: &str = "park";
 
-/// The name of a binding whose value is the function's return value.
+/// Name of a binding whose value is the function's return value.
 pub const RETURN: &str = "$return";
 
-/// A function app.
+/// Function app: its functions, its HTTP routes and its timeout.
 #[derive(Debug, Clone, Default)]
 pub struct FunctionApp {
-    /// In the order of their names.
+    /// Functions of the app, in the order of their names; those from `customHandler.http.routes`
+    /// come first.
     pub functions: Vec<Function>,
-    /// Where HTTP calls come as they were sent, and the verbs that score there.
+    /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
+    /// score there.
     pub routes: Vec<(Route, Vec<String>)>,
-    /// After which the Functions host kills its handler, with all calls that are under way.
+    /// Time after which the Functions host kills its handler with all calls in flight. `None`
+    /// without a limit.
     pub timeout: Option<Duration>,
 }
 
-/// A function.
+/// One function of a function app, with its bindings.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// The folder's name.
+    /// Name of the function, which is the name of its folder.
     pub name: String,
-    /// The trigger's name in `Data`.
+    /// Name of the trigger in `Data`.
     pub trigger_name: String,
-    /// What starts it.
+    /// Trigger that starts the function.
     pub trigger: TriggerBinding,
-    /// Input bindings.
+    /// Input bindings of the function.
     pub inputs: Vec<InputBinding>,
-    /// The name of its HTTP output.
+    /// Name of the function's HTTP output. `None` if it has no such output.
     pub http: Option<String>,
-    /// Where answers go.
+    /// Outputs that receive the results.
     pub outputs: Vec<OutputBinding>,
-    /// Where what can never be scored goes.
+    /// Output that receives calls that can never be scored. `None` if they are not parked.
     pub park: Option<OutputBinding>,
-    /// Deliveries after which the platform gives a message up.
+    /// Number of deliveries after which the platform gives up on a message.
     pub max_delivery_count: u32,
-    /// Where the Functions host sends its requests on to as they came; none where it wraps them.
+    /// Route to which the Functions host forwards requests unchanged. `None` if it wraps them in
+    /// envelopes.
     pub route: Option<Route>,
 }
 
-/// What starts a function, with what fixes the form of its value.
+/// Trigger of a function, with the settings that determine the form of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
-    /// Base64, whatever `dataType` says.
+    /// A blob. Its value is base64, whatever `dataType` says.
     Blob {
-        /// Container and name, with `{names}`.
+        /// Path of container and blob name, with placeholders such as `{name}`.
         path: String,
     },
-    /// An object.
+    /// An HTTP request. Its value is an object.
     Http,
-    /// Messages.
+    /// A Service Bus message, or a batch of them.
     ServiceBus {
-        /// `cardinality`.
+        /// True if `cardinality` is `many`, so that messages come in batches.
         many: bool,
-        /// `dataType`.
+        /// Value of `dataType`.
         data_type: DataType,
     },
-    /// The platform's own call of a new instance.
+    /// A call of the platform that warms up a new instance.
     WarmUp,
 }
 
-/// `dataType`, where the form of a value depends on it.
+/// Value of `dataType`, on which the form of a message depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataType {
-    /// Base64.
+    /// The value is base64.
     Binary,
-    /// Text in a JSON string in a JSON string.
+    /// The value is a JSON string that holds the text as another JSON string.
     Text,
-    /// As text; but many messages are whatever JSON they are.
+    /// No `dataType`. A single message comes as text; a message of a batch is the JSON value that
+    /// it holds.
     Unspecified,
 }
 
-/// An input binding beside the trigger.
+/// Input binding other than the trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputBinding {
-    /// Its name in `Data`.
+    /// Name of the input in `Data`.
     pub name: String,
 }
 
-/// An output binding other than HTTP.
+/// Output binding other than the HTTP output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputBinding {
-    /// Its name in `Outputs`, or `$return`.
+    /// Name of the output in `Outputs`, or `$return`.
     pub name: String,
-    /// What it takes.
+    /// Kind of data that the output accepts.
     pub kind: OutputKind,
 }
 
-/// What an output takes safely.
+/// Kind of data that an output passes on unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
-    /// Bytes, as base64.
+    /// Bytes, sent as base64.
     Blob,
-    /// The text of a JSON object.
+    /// Text of a JSON object.
     Message,
 }
 
@@ -170,17 +177,18 @@ struct RawBinding {
     methods: Option<Vec<String>>,
 }
 
-/// The prefix of HTTP routes, if `host.json` names none.
+/// Prefix of HTTP routes if `host.json` does not set one.
 const ROUTE_PREFIX: &str = "api";
 
-/// The verbs of `customHandler.http.routes`, and of a trigger that names none.
+/// HTTP methods of `customHandler.http.routes`, and of a trigger that lists none.
 const ALL_METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 
 impl FunctionApp {
     /// Reads the function app in the folder of a manifest.
     ///
     /// # Errors
-    /// A file cannot be read, is not what the Functions host takes, or asks for a binding that Scorebox does not serve.
+    /// Fails if a file cannot be read, if the Functions host would not accept it, or if it asks for
+    /// a binding that Scorebox does not serve.
     pub fn read(manifest: &Manifest) -> Result<Self, StartupError> {
         let root = manifest.dir();
         let mut app = Self::default();
@@ -199,7 +207,7 @@ impl FunctionApp {
         Ok(app)
     }
 
-    /// The function of a name, in the case of its folder.
+    /// Returns the function of a name, compared in the case of its folder.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
@@ -261,7 +269,8 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> 
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| failed(format!("{error}")))
 }
 
-/// A function and the verbs of its HTTP trigger; there is a prefix if requests may be sent on as they came.
+/// Returns a function and the HTTP methods of its trigger. `prefix` is the route prefix, and `None`
+/// if the Functions host forwards no requests.
 fn function(
     name: String,
     file: FunctionFile,
@@ -307,7 +316,7 @@ fn function(
         } else if kind == "http" {
             http = Some(name);
         } else if data_type(other) == DataType::Binary {
-            // Its source and its maintainers contradict each other.
+            // The source code of the Functions host and its maintainers contradict each other here.
             return Err((
                 format!("the output {name} has a `dataType`: what the Functions host then writes is not sure"),
                 "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
@@ -327,7 +336,8 @@ fn function(
             "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}".to_owned(),
         ));
     }
-    // A binding more, and it is wrapped all the same.
+    // With any further binding, the Functions host wraps the request in an envelope even if
+    // forwarding is enabled.
     let prefix = prefix.filter(|_| binding == TriggerBinding::Http && file.bindings.len() == 2);
     let route = prefix.map(|prefix| Route::new(prefix, trigger.route.as_deref().unwrap_or(&name)));
     let methods = trigger.methods.clone().unwrap_or_else(|| ALL_METHODS.map(str::to_owned).to_vec());
@@ -351,7 +361,8 @@ fn data_type(binding: &RawBinding) -> DataType {
     }
 }
 
-/// A .NET time span, `[d.]hh:mm:ss[.fraction]`; none for one without end, or that is none.
+/// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite one and for
+/// any other text.
 fn time_span(text: &str) -> Option<Duration> {
     let mut parts = text.trim().rsplitn(3, ':');
     let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,8 +1,8 @@
-//! From the body of an invocation to what is to be scored.
+//! Decoder of envelopes: from the body of an invocation to the calls that are to be scored.
 //!
-//! Owns the three forms of a value (object, base64, JSON text within a JSON string) and which of them a binding's type
-//! prescribes. The value is never looked at for that: a blob of three bytes may arrive as `null` or `1234`. Must not know
-//! how a call ends.
+//! Owns the three forms of a value (object, base64, JSON text within a JSON string), and which of
+//! them the type of a binding prescribes. The value itself is never used to find its form: a blob
+//! of three bytes may arrive as `null` or `1234`. Must not know how a call ends.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,52 +22,54 @@ use crate::scorer::{Payload, Source};
 use crate::text::{REASON_BYTES, displayed};
 use crate::trigger::http::is_credential;
 
-/// What an invocation asks for.
+/// Content of an invocation: calls, an HTTP request, or a warm-up.
 #[derive(Debug)]
 pub enum Event {
-    /// Calls that nobody waits for: a blob, a message, or a batch of messages, which may be empty.
+    /// Calls without a waiting caller: a blob, a message, or a batch of messages, which may be
+    /// empty.
     Calls(Vec<Call>),
-    /// A request that somebody waits for.
+    /// An HTTP request whose caller waits for the response.
     Http(HttpCall),
-    /// The platform prepares a new instance.
+    /// A call of the platform that warms up a new instance.
     WarmUp,
 }
 
-/// A request in an envelope.
+/// HTTP request from an envelope.
 #[derive(Debug)]
 pub struct HttpCall {
-    /// As they were sent to the Functions host.
+    /// Headers as they were sent to the Functions host.
     pub headers: HeaderMap,
-    /// As far as the envelope keeps it.
+    /// Body of the request, as far as the envelope keeps it.
     pub body: Bytes,
     /// Values of the route and of input bindings.
     pub attributes: Vec<(String, String)>,
 }
 
-/// A blob or a message.
+/// Blob or message that is to be scored.
 #[derive(Debug)]
 pub struct Call {
-    /// Which of the two.
+    /// Kind of the call: a blob or a Service Bus message.
     pub source: Source,
-    /// Its content.
+    /// Content of the blob or message, with its media type.
     pub payload: Payload,
-    /// What the platform says about it; names lower-case.
+    /// Attributes that the platform reported, with lower-case names.
     pub attributes: Vec<(String, String)>,
-    /// 1 for the first delivery, also where the platform does not say.
+    /// Number of the delivery. It is 1 for the first one, and if the platform does not report it.
     pub attempt: u32,
 }
 
-/// Why a body is no invocation; the text is for the log.
+/// Reason why a body is not an invocation. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
-/// The memory that an envelope was read into. A large blob is decoded where it is, and becomes the payload.
+/// Memory that holds an envelope. A large blob is decoded in place, so that the memory becomes the
+/// payload.
 pub trait Buffer: AsRef<[u8]> {
-    /// Returns the bytes, to be changed.
+    /// Returns the bytes, for changes in place.
     fn as_mut(&mut self) -> &mut [u8];
     /// Drops all bytes but the first `length`.
     fn truncate(&mut self, length: usize);
-    /// Makes a payload's body of the bytes, without a copy.
+    /// Turns the bytes into the body of a payload, without a copy.
     fn into_bytes(self) -> Bytes;
 }
 
@@ -104,7 +106,8 @@ struct Request<'a> {
     body: Option<&'a RawValue>,
 }
 
-/// Members of an SDK's message that a scorer sees, and what they are called for it. `LockToken` is a credential.
+/// Fields of an SDK message that a scorer sees, each with the name of its attribute. `LockToken` is
+/// missing because it is a credential.
 const MESSAGE_FIELDS: [(&str, &str); 11] = [
     ("MessageId", "message-id"),
     ("CorrelationId", "correlation-id"),
@@ -121,25 +124,26 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
 
 const ENQUEUED_TIME: &str = "enqueued-time";
 
-/// What the Functions host itself puts beside the names of a blob's path.
+/// Metadata fields that the Functions host itself adds next to the names from a blob's path.
 const BLOB_FIELDS: [&str; 6] = ["Uri", "Properties", "Metadata", "sys", "RetryContext", "BlobTrigger"];
 
-/// Whoever leaves the padding out, or writes it, is understood.
+/// Base64 decoder that accepts text with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Reads an invocation of a function.
+/// Decodes an invocation of a function.
 ///
 /// # Errors
-/// The body is not what the Functions host sends for this function's bindings.
+/// Fails if the body is not what the Functions host sends for this function's bindings.
 pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malformed> {
     if function.trigger == TriggerBinding::WarmUp {
         return Ok(Event::WarmUp);
     }
     let (mut event, encoded) = read(function, body.as_ref())?;
-    // The buffer of a large blob is used again for its bytes: both together would be more than twice the blob.
+    // The buffer of a large blob is reused for its decoded bytes. Both together would take more
+    // than twice the blob's size.
     if let (Event::Calls(calls), Some(range)) = (&mut event, encoded)
         && let [call] = calls.as_mut_slice()
     {
@@ -150,7 +154,8 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
     Ok(event)
 }
 
-/// Everything but a value in base64 that can be decoded where it stands; of that, its place.
+/// Reads all of an invocation but a base64 value that can be decoded in place. Returns the position
+/// of that value.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
     let envelope: Envelope<'_> = serde_json::from_slice(body)
         .map_err(|error| Malformed(format!("it is no invocation: {}", displayed(&error, REASON_BYTES))))?;
@@ -196,7 +201,7 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
     }
 }
 
-/// The bytes of a value in base64, or where it stands if it can be decoded there.
+/// Decodes a base64 value, or returns its position if it can be decoded in place.
 fn binary(function: &Function, raw: &RawValue, body: &[u8]) -> Result<(Bytes, Option<Range<usize>>), Malformed> {
     let quoted = raw.get();
     let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(|| not_base64(function))?;
@@ -205,7 +210,7 @@ fn binary(function: &Function, raw: &RawValue, body: &[u8]) -> Result<(Bytes, Op
         let bytes = BASE64.decode(text).map_err(|_| not_base64(function))?;
         return Ok((bytes.into(), None));
     }
-    // It is borrowed from the body, so the distance of their addresses is its place.
+    // The text is borrowed from the body, so the distance of their addresses is its position.
     let start = (inner.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
     Ok((Bytes::new(), Some(start..start + inner.len())))
 }
@@ -214,7 +219,8 @@ fn not_base64(function: &Function) -> Malformed {
     Malformed(format!("`Data.{}` is not base64, as its binding wants it", function.trigger_name))
 }
 
-/// Decodes a part of a buffer into its beginning, and returns how many bytes that are.
+/// Decodes a part of a buffer into the beginning of the buffer, and returns the number of decoded
+/// bytes. `None` if the part is not base64.
 fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
     const CHARACTERS: usize = 4 << 10;
     let (mut read, mut written) = (range.start, 0);
@@ -224,19 +230,21 @@ fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
         let end = range.end.min(read + CHARACTERS);
         let piece = characters.get_mut(..end - read)?;
         piece.copy_from_slice(buffer.get(read..end)?);
-        // Padding ends a text; each piece but the last has none.
+        // Padding may only end the text, so no piece but the last may have it.
         if end < range.end && piece.contains(&b'=') {
             return None;
         }
         let count = BASE64.decode_slice(&*piece, &mut bytes).ok()?;
-        // What is written is shorter than what was read, so it never meets what is still to be read.
+        // The decoded bytes are shorter than the text read so far, so they never overwrite unread
+        // text.
         buffer.get_mut(written..written + count)?.copy_from_slice(bytes.get(..count)?);
         (read, written) = (end, written + count);
     }
     Some(written)
 }
 
-/// A text that was written as JSON within a JSON string. Whatever is not so is taken as it is.
+/// Unwraps text that was written as JSON within a JSON string. Any other value is returned as it
+/// is.
 fn once_wrapped(raw: &RawValue) -> String {
     match serde_json::from_str::<String>(raw.get()) {
         Ok(text) if text.starts_with('"') => serde_json::from_str(&text).unwrap_or(text),
@@ -245,7 +253,7 @@ fn once_wrapped(raw: &RawValue) -> String {
     }
 }
 
-/// The messages of a batch.
+/// Returns the messages of a batch.
 fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Vec<Bytes>, Malformed> {
     let wrong =
         || Malformed(format!("`Data.{}` is not a list of messages, as its binding wants it", function.trigger_name));
@@ -261,7 +269,7 @@ fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Ve
         (DataType::Binary, Ok(text)) => BASE64.decode(text).map(Bytes::from).map_err(|_| not_base64(function)),
         (DataType::Binary, Err(_)) => Err(not_base64(function)),
         (DataType::Text | DataType::Unspecified, Ok(text)) => Ok(text.into()),
-        // Without a `dataType` the Functions host hands over what the message's JSON means.
+        // Without a `dataType`, the Functions host sends the JSON value that the message holds.
         (DataType::Text | DataType::Unspecified, Err(_)) => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
     };
     elements.into_iter().map(element).collect()
@@ -292,14 +300,14 @@ fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
                 .map_err(|_| Malformed("`Body` is not base64, as its content type wants it".to_owned()))?
                 .into(),
             Ok(Some(text)) => text.into(),
-            // Old documentation shows JSON that is not wrapped.
+            // Old documentation shows JSON that is not wrapped in a string.
             Err(_) => Bytes::copy_from_slice(raw.get().as_bytes()),
         },
     };
     Ok(HttpCall { headers, body, attributes })
 }
 
-/// The attribute for a value of a route.
+/// Returns the name of the attribute for a value of a route.
 #[must_use]
 pub fn route_attribute(name: &str) -> String {
     format!("route.{}", name.to_ascii_lowercase())
@@ -313,13 +321,13 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
-    // A query would hold a signature.
+    // The query of the URI would hold a signature, which is a credential.
     let uri = metadata.text("Uri").map(|uri| uri.split('?').next().unwrap_or_default().to_owned());
     let properties = metadata.object("Properties");
     let property = |name: &str| properties.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v);
     let is_json = uri.as_deref().is_some_and(|uri| uri.to_ascii_lowercase().ends_with(".json"));
     let content_type = match property("ContentType").map(String::as_str) {
-        // What every upload is called that says nothing of itself.
+        // Storage gives this type to every upload without a content type.
         None | Some("" | "application/octet-stream") if is_json => "application/json",
         Some(content_type) => content_type,
         None => "",
@@ -362,7 +370,7 @@ fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// The platform writes universal time with a mark or without.
+/// Marks the time of a message as UTC. The platform writes it with or without a mark.
 fn utc(attribute: &str, mut text: String) -> String {
     if attribute == ENQUEUED_TIME && !text.ends_with('Z') && !text.contains('+') {
         text.push('Z');
@@ -370,7 +378,8 @@ fn utc(attribute: &str, mut text: String) -> String {
     text
 }
 
-/// What a sender may name as it likes: apart from the platform's own names, and without credentials.
+/// Returns the pairs that a sender may name freely, under a prefix that separates them from the
+/// platform's names. Credentials are left out.
 fn named(kind: &str, pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
     let lower = pairs.into_iter().map(|(name, value)| (name.to_lowercase(), value));
     lower.filter(|(name, _)| !is_credential(name)).map(move |(name, value)| (format!("{kind}.{name}"), value))

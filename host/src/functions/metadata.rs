@@ -1,22 +1,23 @@
-//! What the platform says about a call, beside its value.
+//! Metadata of a call: the information that the platform sends next to the value.
 //!
-//! Owns the forms that metadata have, and which of them a message cannot forge: the Functions host lays the members of a
-//! text message that looks like a JSON object over its own metadata, names compared without case
-//! (`Utility.ApplyBindingData`). Must not know bindings or payloads.
+//! Owns the forms of metadata, and which fields a message cannot forge. If a text message looks
+//! like a JSON object, the Functions host writes the members of the message over its own metadata,
+//! and compares names without case (`Utility.ApplyBindingData`). Must not know bindings or
+//! payloads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The metadata of one invocation, read as far as they are asked for.
+/// Metadata of one invocation. A field is parsed when it is asked for.
 #[derive(Debug, Default)]
 pub struct Metadata<'a> {
     fields: BTreeMap<String, &'a RawValue>,
     forged: Forged,
 }
 
-/// Which fields the sender of a message may have written.
+/// Fields that the sender of a message may have written.
 #[derive(Debug, Default)]
 enum Forged {
     All,
@@ -26,20 +27,21 @@ enum Forged {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads the fields; metadata that are no object have none.
+    /// Reads the fields of the metadata. Metadata that are not an object have no fields.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
         let fields = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         Self { fields, forged: Forged::None }
     }
 
-    /// Distrusts what a text message may have laid over the fields.
+    /// Marks the fields that a text message may have overwritten as forged.
     #[must_use]
     pub fn under(self, message: &str) -> Self {
         let forged = if !message.trim_start().starts_with('{') {
             Forged::None
         } else {
-            // What this reader takes for no object, the host's more lenient one may.
+            // The more lenient JSON reader of the Functions host may accept an object that this
+            // reader refuses.
             match serde_json::from_str::<BTreeMap<String, &RawValue>>(message) {
                 Ok(members) => Forged::Named(members.into_keys().map(|name| name.to_lowercase()).collect()),
                 Err(_) => Forged::All,
@@ -56,26 +58,27 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// A field as text.
+    /// Returns a field as text. `None` if it is missing, forged or not text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         self.field(name).and_then(text)
     }
 
-    /// All fields that are text, but for some.
+    /// Returns all fields that are text, except those with the given names.
     pub fn texts_except(&self, names: &[&str]) -> impl Iterator<Item = (String, String)> {
         let others = self.fields.keys().filter(|name| !names.contains(&name.as_str()));
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// A field that is an object, its values as text.
+    /// Returns the members of a field that is an object, with their values as text.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<(String, String)> {
         let object = self.field(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
         object.as_ref().map(pairs).unwrap_or_default()
     }
 
-    /// A field of a batch, `<name>Array`: one value for each message, or nothing if their number is another.
+    /// Returns the field `<name>Array` of a batch, which has one value per message. Empty if the
+    /// number of values differs.
     #[must_use]
     pub fn array(&self, name: &str, messages: usize) -> Vec<Value> {
         let raw = self.field(&format!("{name}Array"));
@@ -91,8 +94,8 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// A value that was written as text, once wrapped or not at all: old documentation shows the latter. Numbers keep all of
-/// their digits.
+/// Returns a value that was written as text, wrapped once or not at all. Old documentation shows
+/// values that are not wrapped. Numbers keep all of their digits.
 #[must_use]
 pub fn text(raw: &RawValue) -> Option<String> {
     let raw = raw.get();
@@ -107,14 +110,14 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// The members of an object whose values are text, numbers or truth values.
+/// Returns the members of an object whose values are text, numbers or booleans.
 #[must_use]
 pub fn pairs(object: &Value) -> Vec<(String, String)> {
     let members = object.as_object().into_iter().flatten();
     members.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect()
 }
 
-/// A value as text, if it is a single one.
+/// Returns a text, number or boolean as text. `None` for any other value.
 #[must_use]
 pub fn scalar(value: &Value) -> Option<String> {
     match value {

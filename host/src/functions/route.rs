@@ -1,9 +1,10 @@
 //! Routes of HTTP functions: `score`, `score/{model}`, `{id:int}`, `{id?}`, `{*rest}`.
 //!
-//! Owns whether a path is one of a route's, and the values in it. Constraints such as `:int` are the Functions host's to
-//! check: it has done so before a request comes here. Must not know verbs or functions.
+//! Owns whether a path belongs to a route, and the values in the path. Constraints such as `:int`
+//! are checked by the Functions host before a request comes here. Must not know HTTP methods or
+//! functions.
 
-/// A route, with its prefix.
+/// Route of an HTTP function, with its prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     template: String,
@@ -18,7 +19,7 @@ enum Segment {
 }
 
 impl Route {
-    /// The route of a template below a prefix, which may be empty.
+    /// Creates the route of a template below a prefix, which may be empty.
     #[must_use]
     pub fn new(prefix: &str, template: &str) -> Self {
         let whole = [prefix.trim_matches('/'), template.trim_matches('/')];
@@ -27,14 +28,14 @@ impl Route {
         Self { template: format!("/{whole}"), segments }
     }
 
-    /// As it was written, with a leading slash.
+    /// Returns the template as it was written, with its prefix and a leading slash.
     #[must_use]
     pub fn template(&self) -> &str {
         &self.template
     }
 
-    /// The values of a path, by lower-case name; `None` if the path is not of this route. Literals are compared without
-    /// case, as the Functions host does.
+    /// Returns the values in a path, by lower-case name. `None` if the path does not belong to this
+    /// route. Literals are compared without case, as the Functions host does.
     #[must_use]
     pub fn values(&self, path: &str) -> Option<Vec<(String, String)>> {
         let mut parts = path.trim_start_matches('/').split('/').filter(|part| !part.is_empty());

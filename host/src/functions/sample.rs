@@ -1,7 +1,8 @@
-//! Envelopes for a try on one's own machine, in the form that the Functions host gives them.
+//! Sample envelopes for a trial on a local machine, in the form that the Functions host sends.
 //!
-//! Owns the host's side of the wire: each value written by its binding's type, with the metadata that come with it. Must
-//! not know files, nor what becomes of an envelope.
+//! Owns the Functions host's side of the protocol: each value is written by the type of its
+//! binding, with the metadata that come with it. Must not know files, nor what happens to an
+//! envelope.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,21 +10,21 @@ use serde_json::{Map, Value, json};
 
 use super::bindings::{DataType, Function, TriggerBinding};
 
-/// What an invocation is to be about.
+/// Sample input for one invocation: a blob, a message, or the body of a request.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// With the folders above it, e.g. `incoming/a.json`.
+    /// Name of the sample with the folders above it, such as `incoming/a.json`.
     pub name: String,
-    /// A media type; empty for none.
+    /// Media type of the sample. Empty if it has none.
     pub content_type: String,
-    /// The bytes.
+    /// Content of the sample.
     pub body: Vec<u8>,
 }
 
-/// The envelopes of a function for these samples: one for each, or one for all where a batch is handed over at once.
+/// Returns the envelopes for samples: one per sample, or one for all if the function takes batches.
 ///
 /// # Errors
-/// The Functions host would send none; the text says why.
+/// Fails with the reason if the Functions host would not send an envelope.
 pub fn envelopes(function: &Function, samples: &[Sample], attempt: u32) -> Result<Vec<String>, String> {
     if let TriggerBinding::ServiceBus { many: true, data_type } = &function.trigger {
         return Ok(vec![batch(function, samples, *data_type, attempt)?]);
@@ -61,21 +62,23 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Stri
     Ok((BASE64.encode(&sample.body).into(), metadata))
 }
 
-/// A name's last parts: as many as the path has below its container.
+/// Returns the last parts of a name, as many as the path has below its container.
 fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     let parts = path.matches('/').count();
     let start = name.rmatch_indices('/').nth(parts.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
     name.get(start..).unwrap_or(name)
 }
 
-/// What the `{names}` of a path stand for in a name; each takes as much as it can.
+/// Returns the values of a path's placeholders such as `{name}` for a blob name. Each placeholder
+/// takes as much text as it can.
 fn names(path: &str, name: &str) -> Option<Vec<(String, String)>> {
     let pattern = path.split_once('/')?.1;
     let mut found = Vec::new();
     fits(pattern, tail(path, name), &mut found).then(|| found.into_iter().rev().collect())
 }
 
-/// Whether a text fits a pattern; its names come last first.
+/// True if a text fits a pattern. Adds the values of the placeholders to `found`, the last one
+/// first.
 fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
     let Some((literal, rest)) = pattern.split_once('{') else { return pattern == text };
     let (Some(text), Some((name, rest))) = (text.strip_prefix(literal), rest.split_once('}')) else { return false };
@@ -115,7 +118,8 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
     (value, metadata)
 }
 
-/// Lays the members of a text that is a JSON object over its metadata.
+/// Writes the members of a text that is a JSON object over its metadata, as the Functions host
+/// does.
 fn overlay(text: &str, metadata: &mut Map<String, Value>) {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else { return };
     for (name, value) in members {
@@ -179,12 +183,12 @@ fn request(function: &Function, sample: &Sample) -> Value {
     request
 }
 
-/// The JSON text of a value, in a JSON string.
+/// Returns the JSON text of a value as a JSON string.
 fn wrapped(value: impl Into<Value>) -> Value {
     value.into().to_string().into()
 }
 
-/// Universal time, in whole seconds.
+/// Returns the current time in UTC, in whole seconds.
 fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

@@ -1,6 +1,7 @@
-//! An engine for tests: one input and one output of numbers, and nothing loaded.
+//! An engine for tests: one input and one output of numbers, and no file.
 //!
-//! Must not know any real engine.
+//! Owns a graph that doubles its input, and the failures that tests ask for. Must not know any real
+//! engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,18 +10,18 @@ use super::{Engine, GraphError, Outputs, Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// Doubles what it is given, or fails.
+/// An engine, and its session, that doubles its input or fails.
 #[derive(Clone)]
 pub(crate) struct Mock {
     ports: Ports,
-    /// What the output's columns are called, run by run; the last one again and again.
+    /// Names of the output's columns, one list per run. The last list is used for all further runs.
     classes: Vec<Vec<String>>,
     fails: bool,
     runs: Arc<AtomicUsize>,
     made: Made,
 }
 
-/// How many sessions were made.
+/// A counter of the sessions that were created.
 #[derive(Clone, Default)]
 pub(crate) struct Made(Arc<AtomicUsize>);
 
@@ -51,13 +52,13 @@ impl Mock {
         Self { classes, ..Self::doubling() }
     }
 
-    /// The same with another shape of the output in its file.
+    /// Sets the shape that the graph's file states for its output.
     pub(crate) fn stating(mut self, shape: &[Option<u64>]) -> Self {
         self.ports.outputs[0].shape = shape.to_vec();
         self
     }
 
-    /// The same with none.
+    /// Makes the graph's file state no number of dimensions for its output.
     pub(crate) fn unranked(mut self) -> Self {
         self.ports.unranked = vec![true];
         self

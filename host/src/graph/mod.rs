@@ -1,8 +1,8 @@
-//! Graphs: models that compute by themselves, and whoever runs them.
+//! Graphs: models that contain their own computation, and the engine that runs them.
 //!
-//! Owns what a graph is to the rest of the host: ports, a run that can be stopped, and why there is no answer. One engine
-//! runs them, ONNX Runtime (`onnx`, with the feature `graphs`); tests have a mock. Must not know WebAssembly, scorers, or
-//! how a call came.
+//! Owns what a graph is to the rest of the host: ports, a run that can be stopped, and the errors
+//! of a run. The only engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a
+//! mock. Must not know WebAssembly, scorers, or how a call came in.
 
 #[cfg(test)]
 pub(crate) mod mock;
@@ -28,100 +28,110 @@ pub use self::stop::Stop;
 use crate::error::StartupError;
 use crate::tensor::{Port, Tensor};
 
-/// What a graph's file is called by.
+/// File name extension of a graph.
 pub const EXTENSION: &str = ".onnx";
 
-/// The engine's library, as its own build calls it. The packager fetches this one, and no other is tried.
+/// File name of the engine's library, as the engine's own build names it.
+///
+/// The packager fetches this file, and the host tries no other.
 pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 
-/// The engine and its version, for reports and for keys of answers.
+/// Name and version of the engine, for reports and for the keys of cached answers.
 pub const ENGINE: &str = "ONNX Runtime 1.31.1";
 
-/// What goes into a graph and what comes out of it.
+/// Inputs and outputs of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
-    /// In the order of the file.
+    /// Input ports, in the order of the file.
     pub inputs: Vec<Port>,
-    /// The same.
+    /// Output ports, in the order of the file.
     pub outputs: Vec<Port>,
-    /// Of an output that is a list of maps (what scikit-learn's converter calls ZipMap), in the order of `outputs`: the
-    /// names of its columns, once a run has shown them. Empty for a plain tensor.
+    /// Names of the columns of each output, in the order of `outputs`.
+    ///
+    /// They are known once a run has shown them, and only for an output that is a list of maps.
+    /// Scikit-learn's converter calls such an output ZipMap. The list is empty for a plain tensor.
     pub classes: Vec<Vec<String>>,
-    /// Outputs whose number of dimensions the file does not say.
+    /// True for each output whose number of dimensions the file does not say.
     pub unranked: Vec<bool>,
 }
 
-/// One run at a time of one graph.
+/// A loaded copy of a graph, which runs one call at a time.
 pub trait Session: Send {
-    /// What goes in and out, as the file says.
+    /// Returns the inputs and outputs, as the file states them.
     fn ports(&self) -> &Ports;
 
-    /// Runs the graph. The inputs fit the ports; the outputs are of the ports' names and types, in their order.
+    /// Runs the graph. The inputs must fit the ports.
+    ///
+    /// The outputs have the names, the types and the order of the output ports.
     ///
     /// # Errors
-    /// There is no answer.
+    /// The run fails or is stopped, or the outputs are too large.
     fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError>;
 }
 
-/// What a run gave.
+/// Outputs of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
-    /// One for each output port.
+    /// Tensors, one for each output port.
     pub tensors: Vec<Tensor>,
-    /// As [`Ports::classes`].
+    /// Names of the columns of each output, as in [`Ports::classes`].
     pub classes: Vec<Vec<String>>,
 }
 
-/// Makes sessions of one file.
+/// An engine that creates sessions of one file.
 pub trait Engine: Send + Sync {
-    /// Loads the file once more.
+    /// Loads the file into a new session.
     ///
     /// # Errors
-    /// It is no graph that this engine runs.
+    /// The file is not a graph that this engine runs.
     fn session(&self) -> Result<Box<dyn Session>, GraphError>;
 
-    /// Whether how long a run takes depends on the sizes of its inputs alone: nothing in the file repeats, or gives, as
-    /// much as a value says.
+    /// Returns true if the duration of a run depends only on the sizes of its inputs.
+    ///
+    /// This holds if no operator in the file repeats work, or makes output, as much as a value
+    /// says.
     fn is_even(&self) -> bool;
 }
 
-/// Why there is no session or no answer.
+/// A reason that a session cannot be created, or that a run has no outputs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
-    /// The engine's own words.
+    /// A failure of the engine or of the graph, in words for the log.
     #[error("{0}")]
     Failed(String),
-    /// The host's own fault: the run's thread ended without an answer.
+    /// A fault of the host: the run's thread ended without an answer.
     #[error("a run of the graph ended: {0}")]
     Lost(String),
-    /// It was told to stop.
+    /// A run that was stopped.
     #[error("the run was stopped")]
     Stopped,
-    /// The outputs are larger than they may be.
+    /// Outputs that are larger than allowed.
     #[error("the outputs are larger than {limit_bytes} bytes")]
     TooLarge {
-        /// What they may be.
+        /// Largest size that was allowed, in bytes.
         limit_bytes: u64,
     },
 }
 
-/// What to do about a program that runs no graphs.
+/// Fix for a program that has no engine for graphs.
 pub const NO_ENGINE: &str = "use the host of `cargo build --release -p xtask -p scorebox-host --bin scorebox`, or the one that \
                              `cargo xtask package` puts into an image with a graph";
 
-/// Whether this program may load a library.
+/// True if this program may load a library.
 static LOADS: AtomicBool = AtomicBool::new(false);
 
-/// Says that this program is linked dynamically, so that it can load the engine's library: only the program itself knows.
-/// In one with a C library of its own inside, loading another would go wrong in ways that no check finds.
+/// Declares that this program is linked dynamically, so that it can load the engine's library.
+///
+/// Only the program itself knows this. A program that is linked statically contains a C library of
+/// its own. Loading another one would then go wrong in ways that no check finds.
 pub fn allow_loading() {
     LOADS.store(true, Ordering::Relaxed);
 }
 
-/// The engine for a file, with its library; what a run gives may have `limit_bytes`.
+/// Returns the engine for a file, with its library. The outputs of a run may have `limit_bytes`.
 ///
 /// # Errors
-/// This host has none, or its library cannot be loaded.
+/// This host has no engine, or the library cannot be loaded.
 pub fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn Engine>, StartupError> {
     #[cfg(feature = "graphs")]
     if LOADS.load(Ordering::Relaxed) {
@@ -135,11 +145,13 @@ pub fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn E
     })
 }
 
-/// The one file among a model's that is the scorer: the one that is named, with or without its extension, else the only
-/// graph there is.
+/// Returns the one file of a model that is served as the scorer.
+///
+/// This is the file that `named` names, with or without its extension. If `named` is `None`, it is
+/// the only graph that the model has.
 ///
 /// # Errors
-/// There is no such file, or several could be meant.
+/// The model does not have the file, or several could be meant.
 pub fn choose<'a>(files: impl Iterator<Item = &'a str>, named: Option<&str>) -> Result<&'a str, (String, String)> {
     let graphs: Vec<&str> = files.filter(|name| name.ends_with(EXTENSION)).collect();
     let listed = || graphs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -1,6 +1,7 @@
 //! The graphs of a model, by name, for a component that calls them.
 //!
-//! Owns their names and how many run at a time. Must not know who calls, nor through which interface.
+//! Owns the names of the graphs and the number of runs at a time. Must not know who calls, or
+//! through which interface.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,18 +19,22 @@ use crate::{deployment, timer};
 
 /// A model's graphs, ready to run.
 pub struct Graphs {
-    /// In byte order.
+    /// Graphs by name, in byte order of the names.
     graphs: BTreeMap<String, Arc<Graph>>,
-    /// One permit for each run at a time: a run takes a core, whichever graph it is of.
+    /// Permits for runs, one for each run at a time. All graphs share them, because every run takes
+    /// a core.
     places: Arc<Semaphore>,
     runtime: Handle,
 }
 
 impl Graphs {
-    /// Loads graphs from their files, by the names of these in the model; each has `prepared` sessions at once.
+    /// Loads the graphs of a model from their files, and creates `prepared` sessions of each.
+    ///
+    /// `files` holds the name of each file in the model, and its path.
     ///
     /// # Errors
-    /// There is no engine, or a file is no graph that it runs, in time.
+    /// This host has no engine, a file is not a graph that the engine runs, or loading takes too
+    /// long.
     pub async fn load(
         files: Vec<(String, PathBuf)>,
         library: &Path,
@@ -50,21 +55,23 @@ impl Graphs {
         Self { graphs, places: Arc::new(Semaphore::new(most)), runtime }
     }
 
-    /// All of them, by name in byte order.
+    /// Returns all graphs with their names, in byte order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Graph)> {
         self.graphs.iter().map(|(name, graph)| (name.as_str(), graph.as_ref()))
     }
 
-    /// The graph with this name.
+    /// Returns the graph with this name, or `None` if the model does not have it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Graph>> {
         self.graphs.get(name).cloned()
     }
 
-    /// Waits for its turn, in order of arrival, and runs a graph until the deadline. The inputs fit the ports.
+    /// Waits for a permit, in order of arrival, and runs a graph until the deadline.
+    ///
+    /// The inputs must fit the ports.
     ///
     /// # Errors
-    /// There is no answer.
+    /// The run fails, or does not end before the deadline.
     pub async fn run(
         &self,
         graph: Arc<Graph>,

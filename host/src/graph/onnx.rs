@@ -1,8 +1,9 @@
-//! ONNX Runtime, through the crate `ort`.
+//! The engine for graphs: ONNX Runtime, through the crate `ort`.
 //!
-//! Owns loading its library, once in a process, its settings, and one session. Must not know how many sessions there are,
-//! nor what a tensor's bytes become (`onnx_values`). The library is native code: what it makes of a file that somebody
-//! mutated can end the process, so files are tried in a process of their own before they are packaged.
+//! Owns loading the library once per process, its settings, and one session. Must not know how many
+//! sessions there are, or how a tensor is converted (`onnx_values`). The library is native code: a
+//! file that someone manipulated can end the process. Therefore files are tried in a process of
+//! their own before they are packaged.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -21,7 +22,7 @@ use crate::error::StartupError;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// What loads one file.
+/// An engine that loads one file.
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
@@ -29,14 +30,14 @@ struct Onnx {
     limit_bytes: u64,
 }
 
-/// A file, loaded once.
+/// A session: one loaded copy of a file, with its ports.
 struct Loaded {
     session: OrtSession,
     ports: Ports,
     limit_bytes: u64,
 }
 
-/// The library, loaded once: it cannot be taken back.
+/// ONNX Runtime, loaded once per process, because it cannot be unloaded.
 static LIBRARY: OnceLock<Result<Environment, String>> = OnceLock::new();
 
 pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn Engine>, StartupError> {
@@ -45,13 +46,14 @@ pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Bo
         problem: problem.clone(),
         fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
     })?;
-    // What cannot be read is not loaded either, which says why.
+    // If the file cannot be read, loading it fails later and says why.
     let is_even = has_none_of(file, &UNEVEN).unwrap_or(false);
     Ok(Box::new(Onnx { environment, file: file.to_path_buf(), is_even, limit_bytes }))
 }
 
 fn load(library: &Path) -> Result<Environment, String> {
-    // The crate would look beside the program for what is no absolute path, and take whatever the loader finds.
+    // If the path is not absolute, the crate looks next to the program, and accepts any library
+    // that the loader finds.
     let library = std::path::absolute(library).map_err(|error| error.to_string())?;
     if !library.is_file() {
         return Err("there is no such file".to_owned());
@@ -66,11 +68,14 @@ fn load(library: &Path) -> Result<Environment, String> {
     Ok(environment)
 }
 
-/// Its lines, in the host's own log: on standard error they would be errors of the platform.
+/// Writes a log line of ONNX Runtime to the host's own log.
+///
+/// On standard error the platform would count these lines as errors.
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => tracing::trace!(target: "onnxruntime", place, "{message}"),
-        // Nearly all are about the machine (no graphics card) or the converter (shapes that it noted wrongly).
+        // Nearly all warnings are about the machine (no graphics card) or the converter (wrong
+        // shapes in the file).
         LogLevel::Warning => tracing::debug!(target: "onnxruntime", place, "{message}"),
         LogLevel::Error | LogLevel::Fatal => tracing::warn!(target: "onnxruntime", place, "{message}"),
     }
@@ -93,15 +98,16 @@ impl Engine for Onnx {
     }
 }
 
-/// Operators that repeat, or give, as much as a value says.
+/// Operators that repeat work, or make output, as much as a value of their input says.
 const UNEVEN: [&str; 10] =
     ["Loop", "Scan", "SequenceMap", "ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile"];
 
-/// Most that is read at a time.
+/// Most bytes of a file that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Whether no operator of these stands in a file, nor anything that looks like one: the fourth field of a node, its length
-/// and the name.
+/// Returns true if a file contains none of these operators, nor bytes that look like one.
+///
+/// It searches for the fourth field of a node: its tag, the length, and the operator's name.
 fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     let (mut file, mut block) = (File::open(file)?, Vec::new());
     let is_one = |place: &[u8]| {
@@ -109,7 +115,7 @@ fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
         operators.iter().any(|operator| usize::from(length) == operator.len() && name.starts_with(operator.as_bytes()))
     };
     loop {
-        // What may be the beginning of one.
+        // The last bytes of the block before may be the beginning of an operator, so they are kept.
         block.drain(..block.len().saturating_sub(OPERATOR_BYTES));
         if file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)? == 0 {
             return Ok(true);
@@ -120,13 +126,15 @@ fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     }
 }
 
-/// More than a node's tag, its length and the longest name take.
+/// Bytes that are kept of a block: more than a node's tag, its length and the longest name take.
 const OPERATOR_BYTES: usize = 32;
 
-/// The tag of a node's field `op_type`.
+/// Protocol buffer tag of a node's field `op_type`.
 const NODE_OPERATOR: u8 = 4 << 3 | 2;
 
-/// One thread for each session, the caller's: calls are side by side, and what waits does not spin.
+/// Returns a builder of sessions that use one thread each: the caller's.
+///
+/// Calls run in parallel, and a thread that waits does not spin.
 fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
     let text = |error: ort::Error<SessionBuilder>| error.to_string();
     OrtSession::builder(environment)
@@ -141,7 +149,8 @@ fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
         .map_err(text)?
         .with_inter_op_spinning(false)
         .map_err(text)?
-        // It would keep a plan for every number of rows that a caller ever sent.
+        // With memory patterns the engine would keep a plan for every number of rows that a caller
+        // ever sent.
         .with_memory_pattern(false)
         .map_err(text)?
         .with_deterministic_compute(true)
@@ -166,7 +175,8 @@ impl Session for Loaded {
                 inputs.iter().map(|tensor| Ok((tensor.name.as_str(), onnx_values::input(tensor).map_err(failed)?)));
             let values = values.collect::<Result<Vec<_>, GraphError>>()?;
             let terminated = Arc::clone(&options);
-            // The engine looks between two operators; within one nothing ends it.
+            // The engine checks for a stop between two operators. Within an operator nothing can
+            // end it.
             let terminate = move || drop(terminated.terminate());
             let ran = stop.during(terminate, || session.run_with_options(values, &*options));
             let outputs = ran.ok_or(GraphError::Stopped)?.map_err(failed)?;
@@ -175,7 +185,10 @@ impl Session for Loaded {
     }
 }
 
-/// The binding asserts what the library promises; a broken promise must not end more than this.
+/// Calls `run`, and turns a panic into an error.
+///
+/// The crate `ort` asserts what the library promises. A broken promise must not end more than this
+/// call.
 fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphError> {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
     ended
@@ -193,7 +206,7 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
     for outlet in session.outputs() {
         let (port, unranked) = match outlet.dtype() {
             ValueType::Tensor { ty, shape, .. } => (port(outlet, onnx_values::dtype(*ty), shape)?, shape.is_empty()),
-            // A row for each map, and a column for each of its keys.
+            // The tensor has a row for each map, and a column for each of its keys.
             ValueType::Sequence(map) if onnx_values::is_class_map(map) => {
                 (port(outlet, Some(Dtype::F32), &[-1, -1])?, false)
             }
@@ -216,7 +229,7 @@ fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, St
     let Some(dtype) = dtype else {
         return Err(format!("`{name}` is {}, whose elements this host does not know", outlet.dtype()));
     };
-    // Negative: open, whatever the file calls it.
+    // A negative dimension is open. Its name in the file does not matter.
     let shape = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
     Ok(Port { name, dtype, shape })
 }

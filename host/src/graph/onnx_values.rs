@@ -1,7 +1,8 @@
-//! Tensors as ONNX Runtime has them, and back.
+//! Conversion of tensors between the host's form and ONNX Runtime's.
 //!
-//! Owns the element types, the copying, and the flattening of lists of maps. Must not know sessions. Every number that
-//! comes from the engine is checked before memory is taken for it.
+//! Owns the element types, the copying, and the conversion of lists of maps to tensors. Must not
+//! know sessions. Every number that comes from the engine is checked before memory is allocated for
+//! it.
 
 use half::{bf16, f16};
 use ort::session::{SessionInputValue, SessionOutputs};
@@ -12,7 +13,7 @@ use super::{GraphError, Outputs};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, text_from};
 
-/// The element type, where the host has it.
+/// Returns the host's element type, or `None` if the host does not have it.
 pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     Some(match element {
         TensorElementType::Bool => Dtype::Bool,
@@ -33,17 +34,17 @@ pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     })
 }
 
-/// True for what scikit-learn's converter makes of probabilities: a class and a number each.
+/// True for a map from a class to an `f32`, which scikit-learn's converter makes of probabilities.
 pub(super) fn is_class_map(value: &ValueType) -> bool {
     let key_fits = |key: &TensorElementType| matches!(key, TensorElementType::Int64 | TensorElementType::String);
     matches!(value, ValueType::Map { key, value: TensorElementType::Float32 } if key_fits(key))
 }
 
-/// An input as the engine takes it.
+/// Converts an input to the engine's form.
 pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> {
     let shape: Vec<i64> = tensor.shape.iter().map(|dimension| i64::try_from(*dimension).unwrap_or(i64::MAX)).collect();
     let data = tensor.data.as_slice();
-    // Aligned as its type wants it: bytes are not.
+    // The engine needs elements that are aligned for their type. Bytes may not be aligned.
     macro_rules! numbers {
         ($type:ty) => {{
             let elements: Vec<$type> = data.as_chunks().0.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect();
@@ -76,7 +77,7 @@ pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> 
     }
 }
 
-/// The outputs of a run, in the order of the ports.
+/// Converts the outputs of a run to tensors, in the order of the ports.
 pub(super) fn outputs(ports: &[Port], values: SessionOutputs<'_>, limit_bytes: u64) -> Result<Outputs, GraphError> {
     let mut found = Outputs { tensors: Vec::with_capacity(ports.len()), classes: Vec::with_capacity(ports.len()) };
     let mut left = limit_bytes;
@@ -103,7 +104,7 @@ fn failed(error: ort::Error) -> GraphError {
 fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, GraphError> {
     let strange = || GraphError::Failed(format!("`{}` is {}, and not what the file says", port.name, value.dtype()));
     let ValueType::Tensor { ty, shape, .. } = value.dtype() else { return Err(strange()) };
-    // A sparse tensor calls itself one too.
+    // A sparse tensor has this type too, so the kind of value is checked as well.
     if dtype(*ty) != Some(port.dtype) || !value.is_tensor() {
         return Err(strange());
     }
@@ -120,7 +121,8 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
         };
     }
     let data = match port.dtype {
-        // A byte that is neither 0 nor 1 could only stand in a constant of the file, and comes out as what it is.
+        // A byte that is neither 0 nor 1 can only come from a constant in the file. It is passed on
+        // unchanged.
         Dtype::Bool => copied::<bool, 1>(value, |element| [u8::from(element)])?,
         Dtype::Bf16 => numbers!(bf16),
         Dtype::F16 => numbers!(f16),
@@ -144,7 +146,7 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
     Ok(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
 }
 
-/// The elements' bytes.
+/// Copies the elements of a tensor as bytes, each converted by `bytes_of`.
 fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     value: &DynValue,
     bytes_of: impl Fn(T) -> [u8; N],
@@ -157,7 +159,9 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     Ok(data)
 }
 
-/// A list of maps from class to number as a tensor with a row for each map and a column for each class.
+/// Converts a list of maps from class to number to a tensor, and returns the classes with it.
+///
+/// The tensor has a row for each map and a column for each class.
 fn class_maps(port: &Port, value: DynValue, limit_bytes: u64) -> Result<(Tensor, Vec<String>), GraphError> {
     let list = value.downcast::<DynSequenceValueType>().map_err(failed)?;
     let maps = list.try_extract_sequence::<DynMapValueType>().map_err(failed)?;

@@ -1,44 +1,53 @@
-//! How long a run will take, as far as runs before it tell.
+//! Prediction of a run's duration from the runs before it.
 //!
-//! Owns the decision whether a run may happen on the thread that asks for it. Handing a run to another thread and back
-//! costs several times what a small network or a linear model computes, so what was short before stays where it is; a
-//! long run would hold up everybody whom that thread serves, and nothing can interrupt it. Must not know what computes.
+//! Owns the decision whether a run may happen on the thread that asks for it. Handing a run to
+//! another thread and back costs several times what a small network or a linear model computes.
+//! Therefore a run stays on its thread if runs of its size were short before. A long run would
+//! delay all requests that the thread serves, and nothing can interrupt it. Must not know what
+//! computes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A run within this holds nobody up: a fortieth of what a component may take before it is moved.
+/// Longest run that does not delay others: a fortieth of what a component may take before it is
+/// moved.
 const SHORT: Duration = Duration::from_micros(250);
 
-/// What is known of one graph.
+/// Knowledge about the duration of one graph's runs.
 pub(super) struct Pace {
-    /// Whether inputs of one size take about one time.
+    /// True if inputs of one size always take about the same time.
     even: bool,
-    /// Inputs of so many bytes were computed within [`SHORT`], and no fewer took longer since.
+    /// Largest size of inputs, in bytes, that were computed within [`SHORT`].
+    ///
+    /// If inputs of this size or less take longer, it becomes half of their size.
     short_bytes: AtomicU64,
 }
 
 impl Pace {
-    /// `even`: a run's time depends on the sizes of its inputs alone, not on their values.
+    /// Creates the knowledge about a graph that never ran.
+    ///
+    /// `even` is true if a run's time depends on the sizes of its inputs alone, not on their
+    /// values.
     pub(super) fn new(even: bool) -> Self {
         Self { even, short_bytes: AtomicU64::new(0) }
     }
 
-    /// Whether a run of so many bytes can be expected to be short.
+    /// Returns true if a run on inputs of this size is expected to be short.
     pub(super) fn is_short(&self, bytes: u64) -> bool {
         self.even && bytes <= self.short_bytes.load(Ordering::Relaxed)
     }
 
-    /// Notes how long a run took.
+    /// Records how long a run on inputs of this size took.
     pub(super) fn note(&self, bytes: u64, took: Duration) {
         let known = self.short_bytes.load(Ordering::Relaxed);
         let now = match took <= SHORT {
             true if bytes > known => bytes,
-            // Perhaps only the thread was held up. The next short one of that size, elsewhere, tells.
+            // Perhaps only the thread was delayed. The next short run of that size, on another
+            // thread, raises the size again.
             false if bytes <= known => bytes / 2,
             _ => return,
         };
-        // Between two threads either is right.
+        // If two threads store a size at once, either one is right.
         self.short_bytes.store(now, Ordering::Relaxed);
     }
 }

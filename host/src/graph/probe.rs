@@ -1,15 +1,18 @@
-//! A first run, on zeros: what the file leaves open about its outputs.
+//! A first run on zeros, which shows what the file leaves open about its outputs.
 //!
-//! Owns the inputs of that run and what is learnt from it. Must not know engines, nor calls.
+//! Owns the inputs of that run and what is learnt from it. Must not know engines or calls.
 
 use super::{Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text};
 
-/// Most elements of an input of zeros: a graph may state any shape, and this must not be what fills the memory.
+/// Most elements of an input of zeros. A graph may state any shape, and this run must not fill the
+/// memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// The ports of a graph, with what a run shows of its outputs.
+/// Returns the ports of a graph, completed with what a run on zeros shows of its outputs.
+///
+/// The error is a problem and its fix.
 pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)> {
     let mut ports = session.ports().clone();
     let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
@@ -25,7 +28,7 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
             ports.classes = outputs.classes;
             ports.unranked.fill(false);
         }
-        // Zeros are no input that every graph takes; what the file says must do then.
+        // Not every graph accepts zeros as input. Then the shapes in the file must suffice.
         Err(problem) if ports.unranked.iter().any(|unranked| *unranked) => {
             return Err((
                 format!("does not say what shape its outputs have, and cannot be run on zeros: {problem}"),
@@ -39,7 +42,9 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
     Ok(ports)
 }
 
-/// An input of zeros, or of empty texts, with one row and 1 in every other open dimension; `None` if it would be too large.
+/// Returns an input of zeros, or of empty texts, with 1 for every open dimension, e.g. the rows.
+///
+/// `None` if the input would be too large.
 #[must_use]
 pub fn zeros(port: &Port) -> Option<Tensor> {
     let shape: Vec<u64> = port.shape.iter().map(|dimension| dimension.unwrap_or(1)).collect();
@@ -53,8 +58,10 @@ pub fn zeros(port: &Port) -> Option<Tensor> {
     Some(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
 }
 
-/// Opens the dimensions of an output port that a run contradicts. The engine takes such a file with a warning, since what a
-/// converter notes of shapes is often wrong.
+/// Opens the dimensions of an output port that a run contradicts.
+///
+/// The engine loads such a file with only a warning, because the shapes that a converter writes are
+/// often wrong.
 fn agree(port: &mut Port, tensor: &Tensor) {
     if port.shape.len() != tensor.shape.len() {
         port.shape = vec![None; tensor.shape.len()];

@@ -1,8 +1,9 @@
-//! Where graphs are loaded and run: on blocking threads, and no longer than somebody waits; where they are asked for, if
-//! they are short.
+//! Loading and running of graphs on blocking threads, for no longer than a caller waits.
 //!
-//! Owns the way to such a thread and back, and that the engine is told to stop once nobody waits for it. No tick interrupts
-//! these threads, and no socket waits for them. Must not know who waits, nor what an end means to a caller.
+//! Owns the way to such a thread and back, and stops the engine if no caller waits any more. A run
+//! that is expected to be short happens on the thread that asks for it. No tick interrupts the
+//! blocking threads, and no socket waits for them. Must not know who waits, or what the end of a
+//! run means to a caller.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use crate::tensor::Tensor;
 use crate::timer;
 use crate::{deployment, manifest};
 
-/// Loads a file and runs it once on zeros.
+/// Loads a graph from its file, and runs it once on zeros.
 ///
 /// # Errors
-/// There is no engine, the file is no graph that it runs, or it takes longer than `limits.init_deadline`.
+/// This host has no engine, the file is not a graph that the engine runs, or loading takes longer
+/// than `limits.init_deadline`.
 pub async fn load(
     file: &Path,
     library: &Path,
@@ -40,21 +42,23 @@ pub async fn load(
     }
 }
 
-/// Makes sessions ahead of the calls that need them.
+/// Creates sessions ahead of the calls that need them.
 ///
 /// # Errors
-/// One cannot be made.
+/// A session cannot be created.
 pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Result<(), String> {
     let graph = Arc::clone(graph);
     let prepared = runtime.spawn_blocking(move || graph.prepare(count)).await;
     prepared.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
-/// Runs a graph. At the deadline, or when nobody polls this any more, the engine is told to stop; until it does, it keeps
-/// what is `held`, so that no more run than may.
+/// Runs a graph until the deadline, and returns its outputs and the time that the run took.
+///
+/// The engine is asked to stop at the deadline, or if the returned future is dropped. `held` is
+/// kept until the engine has stopped, so that no more runs than allowed happen at a time.
 ///
 /// # Errors
-/// There is no answer.
+/// The run fails, or does not end before the deadline.
 pub async fn run<Held: Send + 'static>(
     graph: Arc<Graph>,
     inputs: Vec<Tensor>,
@@ -82,7 +86,7 @@ pub async fn run<Held: Send + 'static>(
     }
 }
 
-/// Somebody waits for a run; without anybody it is stopped.
+/// A caller that waits for a run. If this is dropped, the run is stopped.
 struct Waiting(Arc<Stop>);
 
 impl Drop for Waiting {
@@ -108,7 +112,7 @@ mod tests {
         assert_eq!(Mock::values(&outputs[0]), [3.0]);
         let (held, given_back) = oneshot::channel::<()>();
         let nobody = run(graph, inputs(), held, later, &runtime);
-        // Polled once, then dropped.
+        // The future is polled once, then dropped.
         assert!(timer::until(Instant::now(), nobody).await.is_none_or(|ended| ended.is_ok()));
         assert!(given_back.await.is_err(), "dropped by the thread");
     }

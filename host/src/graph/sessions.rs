@@ -1,8 +1,9 @@
-//! A graph, ready: its ports, and as many sessions as may run at a time.
+//! A loaded graph: its ports, and the sessions that run it.
 //!
-//! Owns the shelf of idle sessions, when another one is made, and the check of what a run gives. A session runs one call at
-//! a time and holds the whole model in memory, so one is made only when a call finds none idle. Must not know engines, nor
-//! threads: a run blocks the thread that calls it.
+//! Owns the list of idle sessions, the decision to create another one, and the check of a run's
+//! outputs. A session runs one call at a time and holds the whole model in memory, so another one
+//! is created only if a call finds no idle session. Must not know engines or threads: a run blocks
+//! the thread that calls it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,28 +12,32 @@ use super::pace::Pace;
 use super::{Engine, GraphError, Ports, Session, Stop, probe};
 use crate::tensor::Tensor;
 
-/// What is given to a graph.
+/// Limits of one graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Sessions that are kept at a time. Whoever runs sees to it that no more are needed.
+    /// Most idle sessions that are kept. The caller ensures that no more runs happen at a time.
     pub sessions: usize,
 }
 
-/// A graph that was loaded and, if it lets itself, run once.
+/// A graph that was loaded and, if it accepts zeros as input, run once.
 pub struct Graph {
     engine: Box<dyn Engine>,
     ports: Ports,
-    /// Used last, taken first: its memory is still in the caches.
+    /// Idle sessions. The one used last is taken first, because its memory is still in the CPU
+    /// caches.
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     pace: Pace,
 }
 
 impl Graph {
-    /// Loads a graph, and runs it once on zeros: a first run takes longer than others, and shows what the file does not say.
+    /// Loads a graph, and runs it once on zeros.
+    ///
+    /// The first run takes longer than later ones, and shows what the file does not say.
     ///
     /// # Errors
-    /// The engine cannot load it, or its ports stay unknown; a problem and its fix.
+    /// The engine cannot load the graph, or its ports stay unknown. The error is a problem and its
+    /// fix.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, (String, String)> {
         let mut session = engine.session().map_err(|error| {
             (
@@ -46,16 +51,16 @@ impl Graph {
         Ok(Self { engine, ports, idle: Mutex::new(vec![session]), limits, pace })
     }
 
-    /// What goes in and out.
+    /// Returns the inputs and outputs of the graph.
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
     }
 
-    /// Makes sessions until there are so many idle ones.
+    /// Creates sessions until `count` of them are idle, but never more than the limit.
     ///
     /// # Errors
-    /// One cannot be made.
+    /// A session cannot be created.
     pub fn prepare(&self, count: usize) -> Result<(), GraphError> {
         while self.lock().len() < count.min(self.limits.sessions) {
             let session = self.engine.session()?;
@@ -64,10 +69,11 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs the graph on this thread.
+    /// Runs the graph on the calling thread.
     ///
     /// # Errors
-    /// There is no answer.
+    /// No session can be created, the run fails or is stopped, or an output has other classes than
+    /// before.
     pub fn run(&self, inputs: &[Tensor], stop: &Stop) -> Result<Vec<Tensor>, GraphError> {
         let idle = self.lock().pop();
         let session = match idle {
@@ -77,10 +83,12 @@ impl Graph {
         self.run_session(session, inputs, stop)
     }
 
-    /// Runs the graph on this thread if that can be expected to be short: runs of such inputs were, and a session is idle.
+    /// Runs the graph on the calling thread if the run is expected to be short.
+    ///
+    /// `None` if it is not: no run on inputs of this size was short before, or no session is idle.
     ///
     /// # Errors
-    /// As [`Graph::run`].
+    /// Those of [`Graph::run`].
     pub fn run_if_short(&self, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, GraphError>> {
         if !self.pace.is_short(bytes(inputs)) {
             return None;
@@ -106,7 +114,8 @@ impl Graph {
         }
         let outputs = outputs?;
         for (index, (found, known)) in outputs.classes.iter().zip(&self.ports.classes).enumerate() {
-            // Columns are told apart by their place from here on.
+            // From here on, columns are identified by their position, so their classes must not
+            // change.
             if !known.is_empty() && !found.is_empty() && found != known {
                 return Err(GraphError::Failed(format!("output {index} has other classes than before: {found:?}")));
             }
@@ -115,7 +124,7 @@ impl Graph {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Session>>> {
-        // A session is on the shelf or not.
+        // A panic cannot leave the list half changed: a session is in it or not.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,7 +170,7 @@ mod tests {
         let graph = Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap();
         let short = || graph.run_if_short(&[Mock::input(&[1.0])]);
         assert!(short().is_none(), "nothing is known");
-        // A machine that is busy may take longer now and then.
+        // On a busy machine a run may take longer now and then, so this tries several times.
         let known = (0..100).any(|_| {
             graph.run(&[Mock::input(&[1.0])], &Stop::default()).unwrap();
             short().is_some()

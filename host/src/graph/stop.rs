@@ -1,26 +1,27 @@
-//! Stopping a run from another thread.
+//! A handle to stop a run from another thread.
 //!
-//! Owns whether a run was told to stop, before it began or while it goes on. Must not know how an engine does it.
+//! Owns the state of a run: whether it was stopped, before it began or during it. Must not know how
+//! an engine is stopped.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Stops one run. Whoever runs and whoever waits share it.
+/// A handle that stops one run. The thread that runs and the task that waits share it.
 #[derive(Default)]
 pub struct Stop(Mutex<State>);
 
 #[derive(Default)]
 enum State {
-    /// It has not begun, or has ended.
+    /// A run that is not in progress: it did not begin yet, or it has ended.
     #[default]
     Idle,
-    /// What stops it.
+    /// A run in progress, with the function that stops it.
     Running(Box<dyn Fn() + Send>),
-    /// It was told to stop.
+    /// A run that was stopped.
     Stopped,
 }
 
 impl Stop {
-    /// Tells the run to stop: it ends as soon as its engine looks, or does not begin.
+    /// Stops the run. It ends as soon as its engine checks for this, or does not begin.
     pub fn now(&self) {
         let mut state = self.lock();
         if let State::Running(stop) = &*state {
@@ -29,7 +30,7 @@ impl Stop {
         *state = State::Stopped;
     }
 
-    /// Runs something that `stop` stops; `None` if it was told to stop, before or meanwhile.
+    /// Calls `run`, which `stop` can end. `None` if the run was stopped before or during the call.
     pub fn during<T>(&self, stop: impl Fn() + Send + 'static, run: impl FnOnce() -> T) -> Option<T> {
         {
             let mut state = self.lock();
@@ -48,7 +49,7 @@ impl Stop {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A state is never half set.
+        // A panic cannot leave a state half set.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

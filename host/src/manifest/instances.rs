@@ -1,6 +1,7 @@
-//! `[instances]`, `[batching]` and `[precompiled]`: how instances come to be, how long they live, and which calls share one.
+//! The sections `[instances]`, `[batching]` and `[precompiled]` of the manifest.
 //!
-//! Owns these three sections and their checks. Must not know how instances are made.
+//! They say how instances are created, how long they live, and which calls share one. Owns these
+//! three sections and their checks. Must not know how instances are created.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,52 +11,52 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, duration};
 
-/// `[instances]`.
+/// The section `[instances]`: the number, lifetime and isolation of instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instances {
-    /// What one call may see of another.
+    /// State that one call may see of another.
     pub isolation: Isolation,
-    /// Calls after which an instance is retired; `None`: never.
+    /// Number of calls after which an instance is retired. `None` means never.
     pub max_invocations: Option<u64>,
-    /// Age at which an instance is retired; `None`: never.
+    /// Age at which an instance is retired. `None` means never.
     pub max_age: Option<Duration>,
-    /// Instances that are made before the host is ready.
+    /// Number of instances that are created before the host is ready.
     pub at_start: usize,
 }
 
-/// What one call may see of another.
+/// State that one call may see of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// Every call has an instance of its own, made for it and dropped after it.
+    /// No state: every call has an instance of its own, created for it and dropped after it.
     Call,
-    /// Instances are used again: what a call leaves in globals, the next one sees.
+    /// State in globals: instances are used again, and a call sees what an earlier one left.
     Warm,
 }
 
-/// `[batching]`: concurrent calls of a batchable tensor scorer, joined along axis 0.
+/// The section `[batching]`: concurrent calls of a batchable tensor scorer are joined along axis 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batching {
-    /// Rows of one joined call, at most.
+    /// Most rows of one joined call.
     pub max_rows: u64,
-    /// How long the first call waits for others.
+    /// Time that the first call waits for others to join it.
     pub max_wait: Duration,
 }
 
-/// `[precompiled]`: the component's machine code beside it, as `cargo xtask build` wrote it.
+/// The section `[precompiled]`: the component's machine code, which `cargo xtask build` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Precompiled {
-    /// The file.
+    /// Path of the file with the machine code.
     pub file: PathBuf,
-    /// `sha256:` and 64 hex digits, of the file's bytes.
+    /// Digest of the file's bytes: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// The engine and the settings that it was compiled for.
+    /// Engine and settings that the code was compiled for.
     pub engine: String,
-    /// The CPU level that it needs.
+    /// CPU level that the code needs.
     pub cpu: String,
-    /// `sha256:` and 64 hex digits, of the component that it was compiled from.
+    /// Digest of the component that the code was compiled from: `sha256:` and 64 hex digits.
     pub component: String,
-    /// The digest of the model that `init` read, if there is one.
+    /// Digest of the model that `init` read. `None` if the scorer has no model.
     pub model: Option<String>,
     /// True if `init` has been run already, and the file holds the state after it.
     pub snapshot: bool,

@@ -1,6 +1,6 @@
-//! `[limits]`: bounds of a call, of an instance and of the pool.
+//! The section `[limits]`: bounds of a call, of an instance and of the pool.
 //!
-//! Owns this section and its checks. Must not know what keeps the bounds.
+//! Owns this section and its checks. Must not know which code keeps the bounds.
 
 use std::time::Duration;
 
@@ -9,51 +9,55 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, bytes, duration};
 
-/// `[limits]`.
+/// The section `[limits]`: bounds of a call, of an instance and of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall-clock time of a call, waiting for an instance included.
+    /// Wall-clock time of a call, including the wait for an instance.
     pub deadline: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes: u64,
-    /// Linear memory of all instances together, in bytes; `None` if the host derives it from its memory.
+    /// Linear memory of all instances together, in bytes. `None` if the host derives it from its
+    /// memory.
     pub instances_bytes: Option<u64>,
-    /// Instances that may exist at a time, and calls that may be in them; `None`: as many as suit the machine.
+    /// Most instances at a time, and most calls in them. `None` for as many as suit the machine.
     pub instances: Option<usize>,
-    /// Calls that may wait for an instance; one more is refused.
+    /// Most calls that may wait for an instance. One more is refused.
     pub queue: usize,
-    /// Size of a request's body, in bytes.
+    /// Largest size of a request's body, in bytes.
     pub body_bytes: u64,
-    /// Size of all bodies that are read or scored at a time, in bytes; `None` if the host derives it from its memory.
+    /// Largest size of all bodies that are read or scored at a time, in bytes.
+    ///
+    /// `None` if the host derives it from its memory.
     pub bodies_bytes: Option<u64>,
     /// Time that `init` may take.
     pub init_deadline: Duration,
-    /// How long a stop waits for calls in flight.
+    /// Time that a stop waits for calls in flight.
     pub drain: Duration,
-    /// How long a stop goes on accepting connections, if the manifest says so.
+    /// Time that a stop keeps accepting connections. `None` if the manifest does not say it.
     pub lame_duck: Option<Duration>,
-    /// How long a connection may wait for its next request.
+    /// Time that a connection may wait for its next request.
     pub keep_alive: Duration,
-    /// Connections that may be open at a time.
+    /// Most connections that may be open at a time.
     pub connections: usize,
-    /// Connections that one peer may have; `None`: as many as there are.
+    /// Most connections that one peer may have. `None` for as many as may be open.
     pub connections_per_peer: Option<usize>,
 }
 
 impl Limits {
-    /// Length of the lame-duck phase of a stop.
+    /// Returns the length of the lame-duck phase of a stop.
     #[must_use]
     pub fn lame_duck(&self, is_custom_handler: bool) -> Duration {
-        // The Functions host asks no probe, and sends no more once it stops its handler.
+        // The Functions host asks no probe, and sends no more requests once it stops its handler.
         let default = if is_custom_handler { Duration::ZERO } else { LAME_DUCK };
         self.lame_duck.unwrap_or(default)
     }
 }
 
-/// Length of the lame-duck phase, if the manifest does not say it and the Functions host is not the caller.
+/// Length of the lame-duck phase if the manifest does not say it and the Functions host is not the
+/// caller.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 
-/// Most connections that can be asked for: as many as one peer has ports.
+/// Largest number of connections that the manifest can allow: as many as one peer has ports.
 const CONNECTIONS_MOST: usize = 65_536;
 
 #[derive(Default, Deserialize)]

@@ -1,6 +1,8 @@
-//! Names and lines of text in `scorebox.toml` that end up in scripts, templates, addresses and messages.
+//! Names and lines of text in `scorebox.toml` that end up in scripts, templates, addresses and
+//! messages.
 //!
-//! Owns which characters each of them may have. Must not know where they end up, nor the names in triggers.
+//! Owns the characters that each of them may have. Must not know where they end up, or the names in
+//! triggers.
 
 use super::Misfit;
 use crate::text::{NAME_BYTES, quoted};
@@ -11,7 +13,8 @@ const LONGEST_VARIABLE_BYTES: usize = 128;
 /// Longest name of a label or of a value for the scorer, in bytes.
 const LONGEST_KEY_BYTES: usize = 128;
 
-/// Longest repository name, in bytes: the limit of the OCI distribution specification, host included.
+/// Longest repository name, in bytes: the limit of the OCI distribution specification, host
+/// included.
 const LONGEST_REPOSITORY_BYTES: usize = 255;
 
 /// Longest tag, in bytes: the limit of the OCI distribution specification.
@@ -49,7 +52,7 @@ pub(super) fn keys<'a>(table: &str, names: impl IntoIterator<Item = &'a String>)
     ))
 }
 
-/// Checks `package.registry`.
+/// Checks that `package.registry` is a host name with or without a port.
 pub(super) fn registry(text: &str) -> Result<(), Misfit> {
     let fits = text.len() <= LONGEST_REPOSITORY_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
@@ -64,7 +67,7 @@ pub(super) fn registry(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// Checks `package.repository`.
+/// Checks that `package.repository` is the name of a repository.
 pub(super) fn repository(text: &str) -> Result<(), Misfit> {
     let plain = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -80,7 +83,7 @@ pub(super) fn repository(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// Checks `package.tag`.
+/// Checks that `package.tag` is a tag that registries accept.
 pub(super) fn tag(text: &str) -> Result<(), Misfit> {
     let fits = (1..=LONGEST_TAG_BYTES).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -94,7 +97,7 @@ pub(super) fn tag(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// True if no character ends a line or is obeyed by a terminal.
+/// True if no character ends the line or controls a terminal.
 fn is_line(text: &str) -> bool {
     matches!(crate::text::printable(text), std::borrow::Cow::Borrowed(_))
 }

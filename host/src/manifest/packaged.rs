@@ -1,4 +1,5 @@
-//! `[packaged]`: the component and the model as `cargo xtask build` or `package` left them.
+//! The section `[packaged]`: the component and the model as `cargo xtask build` or `package` left
+//! them.
 //!
 //! Owns the section and its checks. Must not know how files are compared with it.
 
@@ -9,26 +10,27 @@ use serde::Deserialize;
 
 use super::Misfit;
 
-/// `[packaged]`.
+/// The section `[packaged]`: the component and the model as they were packaged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packaged {
-    /// `sha256:` and 64 hex digits, over the whole model. `None` if the scorer has no model.
+    /// Digest of the whole model: `sha256:` and 64 hex digits. `None` if the scorer has no model.
     pub model: Option<String>,
     /// The component's file and each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
 }
 
-/// `[[packaged.file]]`: one file, without its name.
+/// An entry `[[packaged.file]]`: one file, without its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackagedFile {
     /// Size of the file, in bytes.
     pub size: u64,
-    /// `sha256:` and 64 hex digits, of the file's bytes.
+    /// Digest of the file's bytes: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Time of the last modification, in nanoseconds since 1970. `None` if that number does not fit.
+    /// Time of the last modification, in nanoseconds since 1970. `None` if the number does not fit.
     pub modified_ns: Option<i64>,
-    /// Time of the last status change (`ctime`), in nanoseconds since 1970. `None` in an image, whose files get this time
-    /// where the image is unpacked.
+    /// Time of the last status change (`ctime`), in nanoseconds since 1970.
+    ///
+    /// `None` in an image, because its files get this time where the image is unpacked.
     pub changed_ns: Option<i64>,
 }
 

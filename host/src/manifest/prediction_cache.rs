@@ -1,4 +1,4 @@
-//! `[prediction_cache]`: answers of a deterministic scorer, kept for those who ask the same.
+//! The section `[prediction_cache]`: answers of a deterministic scorer, kept for equal requests.
 //!
 //! Owns the section and its checks. Must not know how answers are kept.
 
@@ -10,18 +10,23 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, StoreSection, TTL_MOST, bytes, duration};
 
-/// `[prediction_cache]`.
+/// The section `[prediction_cache]`: the store of answers, and the times and sizes that apply to
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredictionCacheSection {
-    /// The store that has the answers, by its name.
+    /// Name of the store that holds the answers.
     pub store: String,
-    /// How long an answer is kept.
+    /// Time that an answer is kept.
     pub ttl: Duration,
-    /// How long a call waits for the store before it is scored.
+    /// Time that a call waits for the store before it is scored.
     pub timeout: Duration,
-    /// How long one instance computes an answer while the others wait for it; none: each for itself.
+    /// Time that one instance may compute an answer while the others wait for it.
+    ///
+    /// `None` if each instance computes it for itself.
     pub claim: Option<Duration>,
-    /// Most bytes of answers that this process keeps beside the store; 0: none.
+    /// Most bytes of answers that this process keeps in its own memory, in addition to the store.
+    ///
+    /// 0 if it keeps none.
     pub memory_bytes: u64,
 }
 

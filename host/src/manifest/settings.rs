@@ -1,18 +1,20 @@
-//! Every key of `scorebox.toml`, its form, its default and why.
+//! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
-//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Must not know the types that
-//! the values become.
+//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Must not
+//! know the types that the values become.
 
 /// One key of the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// Its full name; `<name>` stands for a name that the author chooses.
+    /// Full name of the key. `<name>` is a name that the author chooses.
     pub key: &'static str,
-    /// What may be written.
+    /// Form of the value, e.g. `number`.
     pub form: &'static str,
-    /// What holds when nothing is written; empty: the key is required or its absence is the meaning (then `why` says so).
+    /// Default of the key, as it would be written.
+    ///
+    /// If it is empty, the key is required, or its absence has a meaning. Then `why` says so.
     pub default: &'static str,
-    /// What it does and why the default is what it is.
+    /// Effect of the key, and the reason for its default.
     pub why: &'static str,
 }
 
@@ -362,13 +364,13 @@ const fn setting(key: &'static str, form: &'static str, default: &'static str, w
     Setting { key, form, default, why }
 }
 
-/// The default of a key, as it would be written; empty where there is none.
+/// Returns the default of a key, as it would be written. Empty if the key has no default.
 #[must_use]
 pub fn default_of(key: &str) -> &'static str {
     SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.default)
 }
 
-/// The first key of the file that no setting has, as a problem and its fix.
+/// Returns the first key of the file that is not a setting, as a problem and its fix.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<(String, String)> {
     let mut path = Vec::new();
     let unknown = find_unknown(table, &mut path)?;
@@ -387,7 +389,7 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
     for (name, value) in table {
         path.push(name.clone());
         let unknown = match value {
-            // A component's source is a value of its own shape, which the reader checks.
+            // The source of a component is a value of its own form, which the reader checks.
             _ if path.join(".") == "scorer.component" => None,
             toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => Some(path.join(".")),
             toml::Value::Table(inner) => find_unknown(inner, path),
@@ -405,7 +407,7 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
     None
 }
 
-/// True if some key lies below the path.
+/// True if the name of a key continues below this path.
 fn is_section(path: &[String]) -> bool {
     SETTINGS.iter().any(|setting| {
         let mut parts = setting.key.split('.');

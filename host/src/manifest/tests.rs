@@ -1,4 +1,4 @@
-//! What the manifest accepts and what it says to the rest.
+//! Tests of what the manifest accepts, and of the errors for everything else.
 
 use super::*;
 
@@ -199,7 +199,7 @@ fn every_key_of_the_table_is_read() {
     let packaged = manifest.packaged.unwrap();
     let file = &packaged.files[Path::new("app/model/w.bin")];
     assert_eq!((file.size, file.modified_ns, file.changed_ns), (3, Some(1), Some(2)));
-    // What stands in a component's place has a test of its own.
+    // The key `scorer.graph` excludes a component, so it has a test of its own.
     for setting in settings::SETTINGS.iter().filter(|setting| setting.key != "scorer.graph") {
         let leaf = setting.key.rsplit('.').find(|part| *part != "<name>").unwrap();
         assert!(text.contains(leaf), "{} is in the table and not in this test", setting.key);
@@ -316,7 +316,7 @@ fn a_graph_takes_the_place_of_a_component() {
 
 #[test]
 fn names_that_reach_scripts_and_addresses_are_words() {
-    // As TOML writes them inside double quotes.
+    // These texts are written as TOML needs them inside double quotes.
     let hostile = [
         "$(touch x)",
         "`touch x`",

@@ -1,7 +1,8 @@
-//! `[[trigger]]`: what starts a call.
+//! The section `[[trigger]]`: what starts a call.
 //!
-//! Owns what a trigger is. How one is written stands in `raw`, which names it may use in `names`. Must not know
-//! `function.json`, nor how a call that was started is made.
+//! Owns the types of a trigger. The module `raw` owns how a trigger is written, and `names` owns
+//! the names that it may use. Must not know `function.json`, or how a call is made once it was
+//! started.
 
 mod names;
 mod raw;
@@ -17,11 +18,11 @@ pub(super) use self::raw::{RawTrigger, triggers};
 pub struct Trigger {
     /// The function's name: a letter, then letters, digits, `_` and `-`, at most 128 in all.
     pub function: String,
-    /// What starts it.
+    /// Event that starts the function.
     pub start: Start,
 }
 
-/// What starts a function.
+/// Event that starts a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// A blob that was created or changed.
@@ -32,83 +33,87 @@ pub enum Start {
     ServiceBus(ServiceBusTrigger),
 }
 
-/// `kind = "http"`.
+/// An HTTP trigger: `kind = "http"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
-    /// The path below `/api/`.
+    /// Path of the function below `/api/`.
     pub route: String,
-    /// Which key the Functions host asks callers for.
+    /// Key that the Functions host asks callers for.
     pub auth_level: AuthLevel,
-    /// Upper-case verbs; never empty.
+    /// HTTP methods in upper case; never empty.
     pub methods: Vec<String>,
-    /// Whether the Functions host sends requests on as they came, rather than in an envelope.
+    /// True if the Functions host forwards requests unchanged, and does not put them in an
+    /// envelope.
     pub forwarding: bool,
 }
 
-/// `kind = "blob"`.
+/// A blob trigger: `kind = "blob"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobTrigger {
-    /// Container and name, which may hold `{names}`, e.g. `incoming/{name}.json`.
+    /// Container and name of the blobs, which may hold `{names}`, e.g. `incoming/{name}.json`.
     pub path: String,
-    /// Name of the app setting with the storage account.
+    /// Name of the app setting that holds the connection to the storage account.
     pub connection: String,
-    /// How the Functions host learns of a blob.
+    /// Way in which the Functions host learns of a blob.
     pub source: BlobSource,
-    /// Where the answer goes; it may use the names of `path`.
+    /// Path of the blob with the answer, which may use the names in `path`.
     pub output: Option<String>,
-    /// Where the record of a blob that can never be scored goes.
+    /// Path of the blob with the record of an input that can never be scored.
     pub park: Option<String>,
 }
 
-/// `kind = "service-bus"`.
+/// A Service Bus trigger: `kind = "service-bus"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceBusTrigger {
-    /// Where messages come from.
+    /// Queue or subscription that messages come from.
     pub entity: Entity,
-    /// Name of the app setting with the namespace.
+    /// Name of the app setting that holds the connection to the Service Bus namespace.
     pub connection: String,
-    /// Whether the entity has sessions.
+    /// True if the queue or subscription has sessions.
     pub sessions: bool,
-    /// Whether one call of the function takes many messages.
+    /// True if one call of the function takes many messages.
     pub many: bool,
-    /// Where answers go.
+    /// Queue or topic that answers are sent to.
     pub output: Option<Target>,
-    /// Where messages go that can never be scored.
+    /// Queue or topic for messages that can never be scored.
     pub park: Option<Target>,
-    /// Deliveries after which Service Bus itself gives a message up; the last of them parks.
+    /// Number of deliveries after which Service Bus itself gives a message up.
+    ///
+    /// If the last delivery fails, the message goes to `park`.
     pub max_delivery_count: u32,
 }
 
-/// What a Service Bus trigger listens to.
+/// Queue or subscription that a Service Bus trigger listens to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entity {
-    /// A queue.
+    /// A queue, by its name.
     Queue(String),
     /// A subscription of a topic.
     Subscription {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// The subscription.
+        /// Name of the subscription.
         subscription: String,
     },
 }
 
-/// Where messages are sent.
+/// Queue or topic that messages are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A queue.
+    /// A queue, by its name.
     Queue(String),
-    /// A topic.
+    /// A topic, by its name.
     Topic(String),
 }
 
-/// How the Functions host learns of a blob.
+/// Way in which the Functions host learns of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobSource {
-    /// Events of the storage account: at once, and the only source that scales Container Apps.
+    /// Events of the storage account, which come at once. Only this source scales Container Apps.
     EventGrid,
-    /// It looks into the container and the account's logs: no set-up, and up to ten minutes late.
+    /// Scans of the container and of the account's logs. They need no set-up, and are up to ten
+    /// minutes late.
     Scan,
 }
 
@@ -116,11 +121,11 @@ pub enum BlobSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {
-    /// The app's master key.
+    /// The app's master key is required.
     Admin,
-    /// No key.
+    /// No key is required.
     Anonymous,
-    /// A function key.
+    /// A function key is required.
     Function,
 }
 
@@ -135,7 +140,7 @@ impl fmt::Display for AuthLevel {
 }
 
 impl Trigger {
-    /// The HTTP trigger, if it is one.
+    /// Returns the HTTP trigger, or `None` if this is a trigger of another kind.
     #[must_use]
     pub fn http(&self) -> Option<&HttpTrigger> {
         match &self.start {
@@ -145,5 +150,6 @@ impl Trigger {
     }
 }
 
-/// Deliveries of a message until Service Bus gives it up, if nobody says otherwise to it.
+/// Number of deliveries after which Service Bus gives a message up, unless it is configured
+/// otherwise.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;

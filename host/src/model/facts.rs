@@ -1,6 +1,6 @@
-//! What the file system says of a model's files, and the digest of each.
+//! File system facts about a model's files, and the digest of each file.
 //!
-//! Owns reading both. Must not know which facts are expected.
+//! Owns reading the facts and computing the digests. Must not know which facts are expected.
 
 use std::fs::Metadata;
 use std::io;
@@ -11,15 +11,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Model, ModelFile};
 
-/// What the file system says of a file.
+/// Facts of the file system about one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
     /// Size of the file, in bytes.
     pub size: u64,
-    /// Time of the last modification, in nanoseconds since 1970. `None` if that number does not fit.
+    /// Time of the last modification, in nanoseconds since 1970. `None` if the number does not fit.
     pub modified_ns: Option<i64>,
-    /// Time of the last status change, in nanoseconds since 1970. No ordinary tool can set it. `None` if the number does
-    /// not fit.
+    /// Time of the last status change, in nanoseconds since 1970. `None` if the number does not
+    /// fit.
+    ///
+    /// No ordinary tool can set this time.
     pub changed_ns: Option<i64>,
     /// Number of the file system that holds the file.
     pub device: u64,
@@ -38,16 +40,18 @@ impl From<&Metadata> for FileFacts {
 }
 
 impl Model {
-    /// Facts about each file, asked of the file that is mapped, whatever its path leads to by now.
+    /// Returns the path and the facts of each file.
+    ///
+    /// The facts are those of the mapped file, even if its path leads to another file by now.
     ///
     /// # Errors
-    /// The file system does not say.
+    /// The file system does not give the facts.
     pub fn facts(&self) -> io::Result<Vec<(PathBuf, FileFacts)>> {
         let of = |file: &ModelFile| Ok((self.root.join(&file.name), (&file.mapping.metadata()?).into()));
         self.files.iter().map(of).collect()
     }
 
-    /// `sha256:` and 64 hex digits for each file. Reads every byte.
+    /// Returns the path and the digest of each file: `sha256:` and 64 hex digits. Reads every byte.
     #[must_use]
     pub fn file_digests(&self) -> Vec<(PathBuf, String)> {
         let of = |file: &ModelFile| {
@@ -58,8 +62,10 @@ impl Model {
         self.files.iter().map(of).collect()
     }
 
-    /// Takes over a digest that was computed before, by someone who has made sure that the files are still the same.
-    /// Without effect if the digest was computed already.
+    /// Sets the digest to one that was computed before.
+    ///
+    /// The caller must have checked that the files are unchanged. Has no effect if the digest was
+    /// computed already.
     pub(crate) fn adopt_digest(&self, digest: &str) {
         self.digest.get_or_init(|| digest.to_owned());
     }

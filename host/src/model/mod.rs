@@ -1,6 +1,7 @@
 //! The model: named tensors and files, mapped once per process.
 //!
-//! Owns finding, mapping, describing and slicing them. Must not know WebAssembly, nor who reads.
+//! Owns finding, mapping, describing and slicing these tensors and files. Must not know
+//! WebAssembly, or who reads.
 
 mod facts;
 mod mapping;
@@ -19,41 +20,42 @@ pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 use self::mapping::Mapping;
 use crate::error::StartupError;
 
-/// Element types, named as in safetensors, which has all but text.
+/// Element type of a tensor, named as in safetensors, which has all of them but text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
-    /// One byte, 0 or 1.
+    /// Boolean in one byte, 0 or 1.
     Bool,
-    /// bfloat16.
+    /// Brain floating point (bfloat16), 16 bits.
     Bf16,
-    /// IEEE 754 half precision.
+    /// IEEE 754 half precision, 16 bits.
     F16,
-    /// IEEE 754 single precision.
+    /// IEEE 754 single precision, 32 bits.
     F32,
-    /// IEEE 754 double precision.
+    /// IEEE 754 double precision, 64 bits.
     F64,
-    /// Signed, 16 bits.
+    /// Signed integer, 16 bits.
     I16,
-    /// Signed, 32 bits.
+    /// Signed integer, 32 bits.
     I32,
-    /// Signed, 64 bits.
+    /// Signed integer, 64 bits.
     I64,
-    /// Signed, 8 bits.
+    /// Signed integer, 8 bits.
     I8,
-    /// Its length in bytes as four bytes, then UTF-8 without NUL. Only ports of graphs are of it.
+    /// Text: its length in bytes as four bytes, then UTF-8 without NUL. Only ports of graphs have
+    /// this type.
     Text,
-    /// Unsigned, 16 bits.
+    /// Unsigned integer, 16 bits.
     U16,
-    /// Unsigned, 32 bits.
+    /// Unsigned integer, 32 bits.
     U32,
-    /// Unsigned, 64 bits.
+    /// Unsigned integer, 64 bits.
     U64,
-    /// Unsigned, 8 bits.
+    /// Unsigned integer, 8 bits.
     U8,
 }
 
 impl Dtype {
-    /// Size of one element, in bytes; of a text, the least.
+    /// Returns the size of one element, in bytes. For a text, this is the smallest size.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -64,7 +66,7 @@ impl Dtype {
         }
     }
 
-    /// Every type.
+    /// All element types.
     pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Bf16,
@@ -82,7 +84,7 @@ impl Dtype {
         Self::U8,
     ];
 
-    /// The name, lower-case, e.g. `f32`.
+    /// Returns the name of the type in lower case, e.g. `f32`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,38 +106,38 @@ impl Dtype {
     }
 }
 
-/// A tensor of the model: where its elements lie, and what they are.
+/// A tensor of the model: its type, its shape and the position of its elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name, unique in the model.
+    /// Name of the tensor, unique in the model.
     pub name: String,
-    /// The type of its elements.
+    /// Type of the tensor's elements.
     pub dtype: Dtype,
-    /// Row-major; a scalar has an empty shape.
+    /// Dimensions of the tensor, row-major. A scalar has an empty shape.
     pub shape: Vec<u64>,
-    /// The file that holds it, as an index.
+    /// Index of the file that holds the tensor.
     file: usize,
-    /// Where its bytes lie in that file.
+    /// Range of the tensor's bytes in its file.
     range: std::ops::Range<usize>,
 }
 
-/// A model, mapped.
+/// A model whose files are mapped.
 pub struct Model {
     root: PathBuf,
     files: Vec<ModelFile>,
-    /// By name, in byte order.
+    /// Tensors by name, in byte order of the names.
     tensors: BTreeMap<String, TensorInfo>,
     digest: OnceLock<String>,
 }
 
 struct ModelFile {
-    /// Relative to the model's folder; `/` separates folders.
+    /// Name of the file, relative to the model's folder, with `/` between folders.
     name: String,
     mapping: Mapping,
 }
 
 impl Model {
-    /// A scorer without a model: no tensors and no files.
+    /// Returns the model of a scorer that has none: no tensors and no files.
     #[must_use]
     pub fn empty() -> Self {
         Self { root: PathBuf::new(), files: Vec::new(), tensors: BTreeMap::new(), digest: OnceLock::new() }
@@ -144,7 +146,8 @@ impl Model {
     /// Maps a model's folder, or its single file, and reads the headers of its tensor files.
     ///
     /// # Errors
-    /// It is missing or empty, holds something that is no file, or a tensor file is damaged.
+    /// The path is missing or empty, an entry below it is neither a file nor a folder, a tensor
+    /// file is damaged, or two tensors have one name.
     pub fn open(path: &Path) -> Result<Self, StartupError> {
         let fail = |path: &Path, problem: String, fix: &str| StartupError::Model {
             path: path.to_path_buf(),
@@ -191,14 +194,17 @@ impl Model {
         Ok(model)
     }
 
-    /// `sha256:` and 64 hex digits, over the names, sizes and bytes of all files in byte order of their names. Reads
-    /// every byte the first time it is asked.
+    /// Returns the digest of the model: `sha256:` and 64 hex digits.
+    ///
+    /// It covers the names, sizes and bytes of all files, in byte order of their names. The first
+    /// call reads every byte.
     #[must_use]
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
             let mut hash = Sha256::new();
             for file in &self.files {
-                // Name and length in front, so that no two lists of files run together into the same bytes.
+                // The name and the lengths come first, so that no two lists of files become the
+                // same bytes.
                 hash.update((file.name.len() as u64).to_le_bytes());
                 hash.update(&file.name);
                 hash.update((file.mapping.bytes().len() as u64).to_le_bytes());
@@ -208,36 +214,38 @@ impl Model {
         })
     }
 
-    /// All tensors, by name in byte order.
+    /// Returns all tensors, by name in byte order.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         self.tensors.values()
     }
 
-    /// The tensor with this name.
+    /// Returns the tensor with this name, or `None` if the model does not have it.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
     }
 
-    /// The bytes of a tensor.
+    /// Returns the bytes of a tensor.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
         self.files.get(tensor.file).and_then(|file| file.mapping.bytes().get(tensor.range.clone())).unwrap_or_default()
     }
 
-    /// Names of all files, in byte order.
+    /// Returns the names of all files, in byte order.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|file| file.name.as_str())
     }
 
-    /// The bytes of a file.
+    /// Returns the bytes of a file, or `None` if the model does not have it.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.files.iter().find(|file| file.name == name).map(|file| file.mapping.bytes())
     }
 }
 
-/// Collects the names of regular files below `root`, `/`-separated; `prefix` is empty or ends in `/`.
+/// Collects the names of regular files below `root`, with `/` between folders.
+///
+/// `prefix` is empty or ends in `/`.
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;
@@ -245,7 +253,7 @@ fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Re
             .file_name()
             .into_string()
             .map_err(|name| std::io::Error::other(format!("{} is not UTF-8", name.to_string_lossy())))?;
-        // Follows links: a mounted ConfigMap of Kubernetes consists of them.
+        // Links are followed, because a mounted ConfigMap of Kubernetes consists of them.
         let kind = std::fs::metadata(entry.path())?.file_type();
         if kind.is_dir() {
             find_files(root, &format!("{prefix}{name}/"), names)?;

@@ -1,17 +1,20 @@
-//! The header of a safetensors file.
+//! Reading of the header of a safetensors file.
 //!
-//! Owns the step from its crate's types to ours. Must not know how the bytes were mapped.
+//! Owns the conversion from the types of the crate `safetensors` to the host's types. Must not know
+//! how the bytes were mapped.
 
 use safetensors::{Dtype as FileDtype, SafeTensors};
 
 use super::{Dtype, TensorInfo};
 
-/// Lists the tensors of a mapped safetensors file; `file` is its index in the model. The error says what is wrong.
+/// Lists the tensors of a mapped safetensors file. `file` is the file's index in the model.
+///
+/// The error says what is wrong with the file.
 pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, String> {
     let (header_bytes, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| format!("is not a safetensors file: {error}"))?;
-    // `read_metadata` has checked that offsets are in order and within the file; the elements start after an 8-byte
-    // length and the header.
+    // `read_metadata` has checked that offsets are in order and within the file; the elements start
+    // after an 8-byte length and the header.
     let start = header_bytes + 8;
     metadata
         .tensors()

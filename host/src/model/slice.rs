@@ -1,4 +1,4 @@
-//! Parts of a tensor or a file, copied out and, where asked, as `f32`.
+//! Parts of a tensor or a file, as bytes or converted to `f32`.
 //!
 //! Owns range checks, the size limit and the conversion. Must not know where the bytes come from.
 
@@ -6,26 +6,28 @@ use half::{bf16, f16};
 
 use super::{Dtype, Model, TensorInfo};
 
-/// Most that one read copies out, in bytes: what fits an instance of the default size twice over, and far more than a
-/// scorer should copy per call.
+/// Largest part that one read returns, in bytes.
+///
+/// An instance of the default size can hold two such parts, and a scorer should copy far less per
+/// call.
 pub const READ_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Why a part cannot be given.
+/// A reason that a part of a tensor or a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SliceError {
-    /// It does not lie within the tensor or file.
+    /// A range that is not within the tensor or file.
     OutOfRange,
-    /// It exceeds [`READ_LIMIT_BYTES`].
+    /// A part that is larger than [`READ_LIMIT_BYTES`].
     TooLarge,
-    /// Elements of this type have no `f32`.
+    /// Elements of a type that cannot be converted to `f32`.
     WrongType(Dtype),
 }
 
 impl Model {
-    /// `count` elements from flat index `start`, in the tensor's own type.
+    /// Returns `count` elements from flat index `start`, in the tensor's own type.
     ///
     /// # Errors
-    /// The range is not within the tensor, or more than one read gives.
+    /// The range is not within the tensor, or is larger than one read may be.
     pub fn slice(&self, tensor: &TensorInfo, start: u64, count: u64) -> Result<&[u8], SliceError> {
         let width = tensor.dtype.bytes() as u64;
         let from = start.checked_mul(width).ok_or(SliceError::OutOfRange)?;
@@ -33,10 +35,10 @@ impl Model {
         part(self.tensor_bytes(tensor), from, length)
     }
 
-    /// The same as `f32`.
+    /// Returns `count` elements from flat index `start`, converted to `f32`.
     ///
     /// # Errors
-    /// As [`Model::slice`], or the elements are not floating point.
+    /// Those of [`Model::slice`], or the elements are not floating-point numbers.
     pub fn floats(&self, tensor: &TensorInfo, start: u64, count: u64) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
         check_size(count)?;
@@ -46,10 +48,11 @@ impl Model {
         Ok(floats)
     }
 
-    /// Rows of axis 0 by index, concatenated, as `f32`.
+    /// Returns the rows of axis 0 with these indices, concatenated and converted to `f32`.
     ///
     /// # Errors
-    /// An index is not within the tensor, the rows are more than one read gives, or the elements are not floating point.
+    /// An index is not within the tensor, the rows are larger than one read may be, or the elements
+    /// are not floating-point numbers.
     pub fn rows(&self, tensor: &TensorInfo, indices: &[u64]) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
         let (rows, row) = match tensor.shape.split_first() {
@@ -70,10 +73,10 @@ impl Model {
     }
 }
 
-/// `count` bytes from `start`; fewer at the end.
+/// Returns `count` bytes of a file from `start`, or fewer at the end of the file.
 ///
 /// # Errors
-/// `start` lies past the end, or more is asked than one read gives.
+/// `start` is past the end, or the part is larger than one read may be.
 pub fn file_part(bytes: &[u8], start: u64, count: u64) -> Result<&[u8], SliceError> {
     let left = (bytes.len() as u64).checked_sub(start).ok_or(SliceError::OutOfRange)?;
     part(bytes, start, count.min(left))
@@ -96,7 +99,9 @@ fn check_float(dtype: Dtype) -> Result<(), SliceError> {
     }
 }
 
-/// The limit is on what is given, which for half precision is twice what is read.
+/// Checks that this number of `f32` values is not larger than one read may be.
+///
+/// The limit applies to what is returned, which for half precision is twice what is read.
 fn check_size(floats: u64) -> Result<(), SliceError> {
     match floats.checked_mul(4) {
         Some(bytes) if bytes <= READ_LIMIT_BYTES => Ok(()),
@@ -120,7 +125,8 @@ fn append(dtype: Dtype, bytes: &[u8], floats: &mut Vec<f32>) {
 mod tests {
     use super::*;
 
-    /// A file with `t` f32 [3, 2] = 0…5, `h` f16 [2], `i` i64 [2] and `s`, a scalar.
+    /// Returns a model with the tensors `t` (f32, 3 x 2, 0 to 5), `h` (f16, 2), `i` (i64, 2) and
+    /// `s` (f64, a scalar), and with a text file.
     fn model() -> (tempfile::TempDir, Model) {
         let floats: Vec<u8> = (0..6u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
         let halves: Vec<u8> = [0.5f32, -2.0].iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
@@ -166,7 +172,8 @@ mod tests {
         assert_eq!(file_part(model.file("labels.txt").unwrap(), 3, 1), Err(SliceError::OutOfRange));
     }
 
-    /// What `Model::floats` and `Model::rows` make of these elements, in both ways the same.
+    /// Converts elements with `Model::floats` and `Model::rows`, and checks that both give the same
+    /// bits.
     fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) -> Vec<f32> {
         let bytes = elements.as_flattened();
         let view = safetensors::tensor::TensorView::new(dtype, vec![elements.len()], bytes).unwrap();
@@ -182,7 +189,9 @@ mod tests {
         floats
     }
 
-    /// The number that bits of a small binary format mean, by IEEE 754's definition; an f64 holds each exactly.
+    /// Returns the number that the bits of a 16-bit format mean, by IEEE 754's definition.
+    ///
+    /// An f64 holds each of these numbers exactly.
     fn meaning(bits: u16, mantissa_bits: u32, bias: i32) -> f64 {
         let exponent_bits = 15 - mantissa_bits;
         let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
@@ -212,7 +221,7 @@ mod tests {
     #[test]
     fn doubles_are_rounded_to_the_nearest_and_ties_to_even() {
         let two = |exponent| 2f64.powi(exponent);
-        // Half way between the largest float and what would come next.
+        // This is half way between the largest float and the number that would come next.
         let half_of_the_last = two(128) - two(103);
         let cases = [
             (0.1, 0.1),
@@ -285,7 +294,7 @@ mod tests {
                 model.floats(tensor, start as u64, length as u64),
                 expected.map(<[f32]>::to_vec)
             );
-            // In the order that was asked for, as often as was asked for.
+            // Rows come in the order, and as often, as they are asked for.
             let rows: Vec<u64> = rows.iter().map(|row| u64::from(*row) % 24).collect();
             let row = |row: &u64| numbers.chunks(2).nth(usize::try_from(*row).unwrap());
             let expected: Option<Vec<&[f32]>> = rows.iter().map(row).collect();

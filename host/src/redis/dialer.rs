@@ -1,7 +1,7 @@
-//! A new connection to one server: TCP, TLS, and who we are.
+//! A new connection to one server: TCP, TLS and login.
 //!
-//! Owns how a connection begins and how long that may take; with sentinels also which server it leads to. Must not know when
-//! to connect, nor again.
+//! Owns how a connection begins and how long that may take, and with sentinels which server it
+//! leads to. Must not know when to connect or reconnect.
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
@@ -23,7 +23,7 @@ use super::tls::{self, Stream};
 use super::watching::Watch;
 use crate::text::{NAME_BYTES, cut};
 
-/// Makes connections to the servers of one endpoint.
+/// Maker of connections to the servers of one endpoint, with login, TLS and sentinels.
 pub struct Dialer {
     credentials: Credentials,
     database: u32,
@@ -35,37 +35,37 @@ pub struct Dialer {
 
 struct Tls {
     connector: TlsConnector,
-    /// The host as the operator wrote it: the name in the certificate where a cluster announces bare IP addresses, as
-    /// Azure's do.
+    /// Host name as the operator wrote it. If a cluster announces bare IP addresses, as Azure's do,
+    /// the certificate has this name.
     name: String,
 }
 
 struct Sentinel {
-    /// What they call the master.
+    /// Name that the sentinels give to the master.
     master: String,
-    /// Where they are.
+    /// Addresses of the sentinels.
     sentinels: Vec<Address>,
 }
 
-/// A connection, and the task that moves its bytes; that task ends with the connection.
+/// A connection and the task that moves its bytes. The task ends with the connection.
 pub struct Dialed {
-    /// Cloned for each call.
+    /// The connection itself, which is cloned for each call.
     pub connection: MultiplexedConnection,
-    /// Resolves when the connection is lost.
+    /// Handle that resolves when the connection is lost.
     pub lost: tokio::task::JoinHandle<()>,
-    /// Ends the task.
+    /// Handle that aborts the connection's task.
     pub abort: AbortHandle,
-    /// Tells of logins after the one that was used.
+    /// Receiver of the logins that follow the one that was used.
     pub logins: Logins,
-    /// Bytes that the server has sent.
+    /// Counter of the bytes that the server has sent.
     pub read: Arc<AtomicU64>,
 }
 
-/// Why a server cannot be used, without an address or a credential.
+/// Reason why a server cannot be used. It holds no address and no credential.
 pub struct Refusal {
-    /// In words.
+    /// Reason in words.
     pub why: String,
-    /// It does not take who we are.
+    /// True if the server refused the login.
     pub is_login: bool,
 }
 
@@ -76,10 +76,10 @@ impl From<String> for Refusal {
 }
 
 impl Dialer {
-    /// For an endpoint.
+    /// Returns a dialer for the servers of an endpoint.
     ///
     /// # Errors
-    /// There is no certificate that could be trusted.
+    /// Fails if TLS is requested and there is no certificate that could be trusted.
     pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         let name = endpoint.seeds.first().map(|seed| seed.host.clone()).unwrap_or_default();
         let connector = endpoint.tls.then(|| tls::connector(endpoint.ca.as_deref())).transpose()?;
@@ -94,37 +94,37 @@ impl Dialer {
         })
     }
 
-    /// How long connecting may take, and a command.
+    /// Returns the timeout for connecting, and for each command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Whether sentinels tell where the server is: an address is only a name for it then.
+    /// Returns true if sentinels name the server. An address is then only a name for the server.
     #[must_use]
     pub fn has_sentinels(&self) -> bool {
         self.sentinel.is_some()
     }
 
-    /// Listens to what servers tell of changed keys, on connections that are made from now on.
+    /// Asks for notifications of changed keys, on connections that are made from now on.
     pub fn watch(&self, watch: Watch) {
-        // One wants to know, once.
+        // Only the first watch is kept: a dialer has at most one.
         let _ = self.watch.set(watch);
     }
 
-    /// Connects.
+    /// Connects to a server and logs in.
     ///
     /// # Errors
-    /// Why not, without an address or a credential.
+    /// Fails with the reason. It holds no address and no credential.
     pub async fn dial(&self, address: &Address) -> Result<Dialed, String> {
         let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
         dialed.unwrap_or_else(|_| Err(format!("no connection within {} ms", self.timeout.as_millis())))
     }
 
-    /// Tells a server who we are from now on.
+    /// Logs in on a connection again, with a new login.
     ///
     /// # Errors
-    /// Why it does not take that, without a credential.
+    /// Fails with the server's reason. It holds no credential.
     pub async fn log_in_again(&self, connection: &MultiplexedConnection, login: &Login) -> Result<(), String> {
         let password = login.password.as_ref().map_or("", |password| password.expose_secret());
         let words: &[&str] = match &login.user {
@@ -147,14 +147,14 @@ impl Dialer {
             None => address,
         };
         let dialed = self.greet(master, &login, self.database, logins).await.map_err(|refusal| {
-            // What a file or a token's source says may have changed.
+            // The password file or the token source may have a newer login.
             if refusal.is_login {
                 self.credentials.doubt();
             }
             refusal.why
         })?;
         if self.sentinel.is_some() {
-            // Sentinels may be behind: only the server knows what it is.
+            // Sentinels may be out of date. Only the server knows if it is the master.
             let role: Vec<redis::Value> = ask(&dialed.connection, &["ROLE"]).await?;
             if role.first().and_then(|role| String::from_redis_value_ref(role).ok()).as_deref() != Some("master") {
                 return Err("the sentinels name a server that is not the master yet".to_owned());
@@ -163,7 +163,7 @@ impl Dialer {
         Ok(dialed)
     }
 
-    /// The master's address, from the first sentinel that knows it.
+    /// Returns the master's address, from the first sentinel that knows it.
     async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, String> {
         let mut problem = "there is no sentinel".to_owned();
         for address in &sentinel.sentinels {
@@ -176,9 +176,9 @@ impl Dialer {
     }
 
     async fn ask_sentinel(&self, address: &Address, master: &str, login: &Login) -> Result<Address, String> {
-        // One that is away must leave time for the next.
+        // A sentinel that is away must leave time for the next one.
         let asked = tokio::time::timeout(self.timeout / 3, async {
-            // Most have no password; those that have one have the servers'.
+            // Most sentinels have no password. Those that have one use the password of the servers.
             let dialed = match self.greet(address, &Login::ANYBODY, 0, self.credentials.logins()).await {
                 Err(refusal) if refusal.is_login => self.greet(address, login, 0, self.credentials.logins()).await,
                 dialed => dialed,
@@ -206,7 +206,7 @@ impl Dialer {
         if let Some(password) = &login.password {
             info = info.set_password(password.expose_secret());
         }
-        // Who sends a command bounds it.
+        // The sender of a command sets its timeout.
         let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
         if let Some(watch) = self.watch.get() {
             config = watch.listen(config);
@@ -224,7 +224,7 @@ impl Dialer {
     async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {
         let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
         let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
-        // Failure only costs time.
+        // If this fails, small requests only take longer.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         let stream = tls.connector.connect(tls.server_name(address)?, stream).await;
@@ -242,7 +242,7 @@ impl Tls {
     }
 }
 
-/// Asks on a connection that is not shared yet.
+/// Sends a command on a connection that is not shared yet, and reads the answer.
 async fn ask<T: FromRedisValue>(connection: &MultiplexedConnection, words: &[&str]) -> Result<T, String> {
     let mut command = redis::Cmd::new();
     command.arg(words);
@@ -251,7 +251,8 @@ async fn ask<T: FromRedisValue>(connection: &MultiplexedConnection, words: &[&st
     redis::from_redis_value(answer).map_err(|_| "the server answers nonsense".to_owned())
 }
 
-/// Why a server did not let us in: its first word at most, since what follows names users.
+/// Describes why a server refused the login or a command. At most the first word of the server's
+/// message is used, because the rest names users.
 fn refusal(error: &RedisError) -> Refusal {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {

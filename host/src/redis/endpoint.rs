@@ -1,7 +1,7 @@
-//! Where a Redis is, and who asks: what the URL of an operator says.
+//! The URL of a store: where the Redis server is, and which login is used there.
 //!
-//! Owns the form of the URL. Must not know how a connection is made. Nothing here is shown by accident: a password is a
-//! secret, and an endpoint has no `Debug`.
+//! Owns the form of the URL. Must not know how a connection is made. Nothing here is shown by
+//! accident: a password is a secret, and an endpoint has no `Debug`.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use secrecy::SecretString;
 use super::entra::{Entra, Platform};
 use super::identity::{Login, PasswordFile, TokenSource};
 
-/// The form, for messages.
+/// Form of a Redis URL, for messages.
 pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&...], or rediss:// for TLS, \
                         with / @ # ? % & in a part as %2F %40 %23 %3F %25 %26; several nodes of one cluster, or \
                         several sentinels, with commas between their URLs; parameters are auth, ca, client_id, \
                         password_file and sentinel";
 
-/// The parameters, and what their values are.
+/// Parameters of a Redis URL, each with a description of its value.
 const PARAMETERS: [(&str, &str); 5] = [
     ("auth", "entra"),
     ("ca", "the path of a file of certificates"),
@@ -27,77 +27,79 @@ const PARAMETERS: [(&str, &str); 5] = [
     ("sentinel", "the name of what the sentinels watch"),
 ];
 
-/// The port of Redis where a URL names none.
+/// Port of a Redis server if the URL names none.
 const PORT: u16 = 6379;
 
 /// Host and port of one server.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
-    /// A name, or an IP address without brackets.
+    /// Name of the host, or an IP address without brackets.
     pub host: String,
-    /// The port.
+    /// Port of the server.
     pub port: u16,
 }
 
 impl Address {
-    /// Reads an address as a cluster announces it: `10.0.0.7:6379`, `::1:6379` (without brackets, as redirections have
-    /// it), `:6379` for the host that said so.
+    /// Reads an address as a cluster announces it. The forms are `10.0.0.7:6379`, `::1:6379`
+    /// (without brackets, as in redirections), and `:6379` for the host that announced it.
     #[must_use]
     pub fn announced(text: &str, by: &Self) -> Option<Self> {
-        // An older server adds its bus port.
+        // An older server adds its cluster bus port after an @.
         let text = text.split_once('@').map_or(text, |(text, _)| text);
         let (host, port) = text.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let host = if host.is_empty() { &by.host } else { host };
-        // What a node that does not know its own name announces.
+        // A node that does not know its own name announces `?`.
         (host != "?").then_some(())?;
         Some(Self { host: host.to_owned(), port: port.parse().ok()? })
     }
 }
 
-/// Who asks.
+/// Login that an endpoint uses.
 #[derive(Clone)]
 pub enum Who {
-    /// A user whose password is in the URL, or nobody in particular.
+    /// A user whose password is in the URL, or an anonymous login.
     Written(Login),
     /// A user whose password is in a file.
     File {
-        /// The ACL user; none for `default`.
+        /// Name of the ACL user. `None` means `default`.
         user: Option<String>,
-        /// Where its password is.
+        /// Path of the file with the password.
         path: PathBuf,
     },
     /// An identity of Microsoft Entra ID.
     Entra {
-        /// Who the server knows it as; none: as the token says.
+        /// User name at the Redis server. `None` means the object ID that the token names.
         user: Option<String>,
-        /// Of an identity that is not the platform's only one.
+        /// Client ID of the identity. Needed if the platform has more than one identity.
         client_id: Option<String>,
     },
 }
 
-/// One Redis: a server, some nodes of one cluster, or the sentinels that know where it is.
+/// One Redis endpoint: a server, some nodes of one cluster, or the sentinels that know the server.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// At least one. Any that answers tells the others of a cluster, or the master.
+    /// Addresses to start from, at least one. Any of them that answers names the other nodes of the
+    /// cluster, or the master.
     pub seeds: Vec<Address>,
-    /// Whether TLS is spoken.
+    /// True if connections use TLS.
     pub tls: bool,
-    /// Who asks.
+    /// Login that the endpoint uses.
     pub who: Who,
-    /// The database, 0 to 15 usually; a cluster has only 0.
+    /// Number of the database, usually 0 to 15. A cluster has only database 0.
     pub database: u32,
-    /// What sentinels call the master; the seeds are sentinels then.
+    /// Name that the sentinels give to the master. If it is set, the seeds are sentinels.
     pub sentinel: Option<String>,
-    /// The file of certificates that are trusted in place of the system's.
+    /// Path of the file of certificates that are trusted in place of the system's.
     pub ca: Option<PathBuf>,
 }
 
 impl Endpoint {
-    /// Reads one or more URLs with commas between them; all but host and port is that of the first.
+    /// Reads one or more URLs with commas between them. Everything but hosts and ports comes from
+    /// the first URL.
     ///
     /// # Errors
-    /// What is wrong; no part of the text is repeated.
+    /// Fails with a description of the problem. It repeats no part of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut urls = split(text).into_iter();
         let first = urls.next().unwrap_or_default();
@@ -116,7 +118,7 @@ impl Endpoint {
         if text.contains('#') {
             return Err("it has a fragment (#...); a # in a password is written %23".to_owned());
         }
-        // The crate's errors name no part of the text.
+        // The errors of the `http` crate repeat no part of the text.
         let url: Uri = text.trim().parse().map_err(|error| format!("not a URL: {error}"))?;
         let tls = match url.scheme_str() {
             Some("redis") => false,
@@ -127,7 +129,7 @@ impl Endpoint {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let authority = url.authority().map_or("", |authority| authority.as_str());
         let (who, place) = authority.rsplit_once('@').unwrap_or(("", authority));
-        // The crate takes a port that is none for part of nothing.
+        // The `http` crate ignores a port that is not a number, so it is checked here.
         let has_port = place.rsplit_once(']').map_or(place, |(_, port)| port).contains(':');
         if has_port && url.port_u16().is_none() {
             return Err("its port is not a number from 0 to 65535".to_owned());
@@ -149,14 +151,15 @@ impl Endpoint {
         Ok(Self { seeds, tls, who, database, sentinel, ca: ca.map(PathBuf::from) })
     }
 
-    /// Names the identity where the URL does not and tokens are used.
+    /// Sets the client ID of the identity if the endpoint uses tokens and the URL names no client
+    /// ID.
     pub fn default_client(&mut self, id: Option<String>) {
         if let Who::Entra { client_id, .. } = &mut self.who {
             *client_id = client_id.take().or(id);
         }
     }
 
-    /// What gives our login; an identity's tokens come from `platform`.
+    /// Returns the source of the endpoint's login. An identity's tokens come from `platform`.
     #[must_use]
     pub fn source(&self, platform: impl FnOnce() -> Platform) -> Box<dyn TokenSource> {
         match self.who.clone() {
@@ -166,7 +169,7 @@ impl Endpoint {
         }
     }
 
-    /// Where it is and who asks, for an operator: all of the URL but its password.
+    /// Describes the endpoint for an operator: servers, TLS, user and database, but no password.
     #[must_use]
     pub fn explain(&self) -> String {
         let seeds: Vec<_> = self.seeds.iter().map(|Address { host, port }| format!("{host}:{port}")).collect();
@@ -194,7 +197,8 @@ impl Endpoint {
         format!("{place} {tls}; {who}; database {}", self.database)
     }
 
-    /// The password in the URL, for what hides it.
+    /// Returns the password in the URL, so that a caller can hide it. `None` if the URL holds no
+    /// password.
     #[must_use]
     pub fn password(&self) -> Option<&SecretString> {
         match &self.who {
@@ -216,7 +220,7 @@ fn who_asks(
         return Err("it has more than one of a password, password_file=... and auth=...".to_owned());
     }
     match auth.as_deref() {
-        // A token is worth more than what is asked for with it.
+        // A stolen token is worth more than the data that it is used for.
         Some("entra") if !tls => Err("a token is never sent without TLS; write rediss://".to_owned()),
         Some("entra") => Ok(Who::Entra { user, client_id }),
         Some(_) => Err("the only auth=... is entra".to_owned()),
@@ -228,7 +232,7 @@ fn who_asks(
     }
 }
 
-/// The values of [`PARAMETERS`], in that order.
+/// Returns the values of [`PARAMETERS`], in that order.
 fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -251,7 +255,7 @@ fn decoded(text: &str, what: &str) -> Result<String, String> {
     text.map(|text| text.into_owned()).map_err(|_| format!("its {what} is not UTF-8"))
 }
 
-/// Splits where a comma and a scheme follow each other: a password may hold a comma.
+/// Splits a list of URLs at each comma that a scheme follows. A password may hold a comma.
 fn split(text: &str) -> Vec<&str> {
     let mut urls = Vec::new();
     let mut rest = text;

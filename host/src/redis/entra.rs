@@ -1,7 +1,9 @@
-//! Tokens of Microsoft Entra ID for Azure's Redis: from the platform's managed identity, or for a Kubernetes workload.
+//! Tokens of Microsoft Entra ID for Azure's Redis, from a managed identity or a Kubernetes workload
+//! identity.
 //!
-//! Owns the three ways to ask for one, and how long before its end a token is renewed. Must not know what it is used for. The
-//! SDK for this would be larger than everything else that the host does with Redis.
+//! Owns the three ways to request a token, and how long before its expiry a token is renewed. Must
+//! not know what a token is used for. The Azure SDK for this would be larger than everything else
+//! that the host does with Redis.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,61 +25,64 @@ use tokio::net::TcpStream;
 use super::identity::{Clock, Granted, Login, TokenSource};
 use super::tls;
 
-/// What the token is for: Azure Cache for Redis and Azure Managed Redis.
+/// Resource that a token is requested for: Azure Cache for Redis and Azure Managed Redis.
 const RESOURCE: &str = "https://redis.azure.com";
 
-/// Where a virtual machine asks.
+/// Address of the metadata service that gives tokens on a virtual machine.
 const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
-/// Of one question. The virtual machine's service may take seconds.
+/// Timeout of one token request. The metadata service of a virtual machine may take seconds.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Largest answer; a token is some two thousand characters.
+/// Maximum size of a token response, in bytes. A token has about two thousand characters.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// Shortest time between two questions near a token's end: a platform may give the old one until shortly before it.
+/// Shortest time between two token requests near a token's expiry. A platform may return the old
+/// token until shortly before it expires.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Who gives tokens where the host runs.
+/// The platform service that gives tokens where the host runs.
 #[derive(Clone)]
 pub enum Platform {
-    /// App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    /// App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are
+    /// set.
     AppService {
-        /// The address of its service on this machine.
+        /// Address of the platform's token service on this machine.
         endpoint: String,
-        /// What shows that the question comes from the app.
+        /// Secret that proves to the token service that the request comes from the app.
         header: SecretString,
     },
-    /// Kubernetes with workload identity: `AZURE_FEDERATED_TOKEN_FILE` and its companions.
+    /// Kubernetes with workload identity: `AZURE_FEDERATED_TOKEN_FILE` and related variables are
+    /// set.
     Workload {
-        /// `AZURE_AUTHORITY_HOST`, e.g. `https://login.microsoftonline.com/`.
+        /// Value of `AZURE_AUTHORITY_HOST`, e.g. `https://login.microsoftonline.com/`.
         authority: String,
-        /// `AZURE_TENANT_ID`.
+        /// Value of `AZURE_TENANT_ID`.
         tenant: String,
-        /// The file with the token that the cluster gives.
+        /// Path of the file with the token that the Kubernetes cluster gives to the workload.
         token_file: PathBuf,
     },
-    /// A virtual machine, or a cluster's node.
+    /// A virtual machine, or a node of a cluster.
     VirtualMachine,
 }
 
-/// Tokens for one identity.
+/// A source of tokens for one identity.
 pub struct Entra {
-    /// Who gives them.
+    /// The platform service that gives the tokens.
     pub platform: Platform,
-    /// Of an identity that is not the platform's only one.
+    /// Client ID of the identity. Needed if the platform has more than one identity.
     pub client_id: Option<String>,
-    /// Who the server knows it as; otherwise the object's id that the token names.
+    /// User name at the Redis server. `None` means the object ID that the token names.
     pub user: Option<String>,
 }
 
-/// An answer of any of the three.
+/// A token response, as any of the three platforms sends it.
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    /// Seconds since 1970, as text or as a number.
+    /// Expiry in seconds since 1970, as text or as a number.
     expires_on: Option<serde_json::Value>,
-    /// Seconds from now.
+    /// Lifetime in seconds from now, as text or as a number.
     expires_in: Option<serde_json::Value>,
 }
 
@@ -97,8 +102,11 @@ impl TokenSource for Entra {
     }
 }
 
-/// After three quarters of a token's time, so that there is time to try again; a service that still gives the same token is
-/// asked at three quarters of what is left.
+/// Returns the time until a token is renewed: three quarters of its lifetime, so that there is time
+/// to retry.
+///
+/// If the service still returns the old token, the next request comes after three quarters of the
+/// rest.
 fn renewal(lifetime: Duration) -> Duration {
     lifetime.mul_f64(0.75).max(LEAST_PAUSE)
 }
@@ -148,7 +156,7 @@ impl Entra {
                 send(Method::POST, &url, None, &form).await?
             }
         };
-        // What it says is not repeated: it may hold the token.
+        // The response is not repeated in the error because it may hold the token.
         serde_json::from_slice(&body).map_err(|_| "the identity's service gave no token".to_owned())
     }
 }
@@ -157,7 +165,8 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// One request on a connection of its own: tokens are asked for every few minutes at most.
+/// Sends one request on a connection of its own. Tokens are requested every few minutes at most, so
+/// no connection is kept.
 async fn send(
     method: Method,
     url: &str,
@@ -202,7 +211,7 @@ async fn send(
         body.map(|body| body.to_bytes()).map_err(|error| unsent(&error))
     };
     let driven = async {
-        // How it ends is told by the exchange.
+        // The exchange reports the error if the connection ends early.
         let _ = connection.await;
         std::future::pending::<()>().await;
     };
@@ -212,8 +221,10 @@ async fn send(
     }
 }
 
-/// The id of the object that a token is for, from the claims in its middle. The server checks the token; here it only
-/// tells a name.
+/// Returns the ID of the object that a token is for, from the claims in the token's middle part.
+///
+/// The signature is not checked here: the server checks the token, and here the ID only serves as a
+/// user name.
 fn object_id(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

@@ -1,7 +1,9 @@
-//! Who we are to a server, as it changes: a password in a file that is replaced, a token that ends.
+//! Login of the host at a Redis server, and its changes: a password file that is replaced, a token
+//! that expires.
 //!
-//! Owns when a source is asked again, and telling the connections. Must not know how a connection is made, nor where a
-//! token comes from. No text of a credential leaves this but to a server.
+//! Owns when a source is asked again, and passing new logins to the connections. Must not know how
+//! a connection is made, nor where a token comes from. The text of a credential leaves this module
+//! only for a server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,26 +15,28 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Between two looks at a file: what replaces it is noticed before whoever replaced it takes the old password away.
+/// Pause between two reads of a password file. A new password is noticed before the operator
+/// disables the old one.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two questions to a source, whoever is in a hurry.
+/// Shortest pause between two requests to a login source, even if a connection asks for a new login
+/// at once.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause after failures.
+/// Longest pause between two requests after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Who asks.
+/// User name and password that the host logs in with.
 #[derive(Clone)]
 pub struct Login {
-    /// The ACL user; none for `default`.
+    /// Name of the ACL user. `None` means `default`.
     pub user: Option<String>,
-    /// Its password or token.
+    /// Password or token of the user.
     pub password: Option<SecretString>,
 }
 
 impl Login {
-    /// Nobody in particular.
+    /// Anonymous login, without user and password.
     pub const ANYBODY: Self = Self { user: None, password: None };
 
     fn is(&self, other: &Self) -> bool {
@@ -41,34 +45,35 @@ impl Login {
     }
 }
 
-/// What a source gives.
+/// A login from a source, and the time until the source is asked again.
 pub struct Granted {
-    /// Who we are from now on.
+    /// Login that applies from now on.
     pub login: Login,
-    /// When to ask again; `None`: never.
+    /// Time until the source is asked again. `None` means never.
     pub ask_again: Option<Duration>,
 }
 
-/// Where a login comes from.
+/// A source of logins, e.g. a password file or a token service.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
-    /// The login that holds now.
+    /// Returns the login that applies now.
     ///
     /// # Errors
-    /// Why there is none, fit for a log: no address, no secret.
+    /// Fails with the reason why there is no login. The text is fit for a log: it holds no address
+    /// and no secret.
     async fn login(&self, clock: &dyn Clock) -> Result<Granted, String>;
 }
 
-/// Time, as far as logins depend on it.
+/// The clock that logins depend on. A test can replace it.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Since 1970.
+    /// Returns the time since 1970.
     fn unix_time(&self) -> Duration;
-    /// Waits.
+    /// Waits for a time.
     async fn sleep(&self, time: Duration);
 }
 
-/// The machine's clock.
+/// The clock of this machine.
 pub struct SystemClock;
 
 #[async_trait]
@@ -82,7 +87,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A login that stays as the operator wrote it.
+/// A fixed login, as the operator wrote it.
 #[async_trait]
 impl TokenSource for Login {
     async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
@@ -90,11 +95,11 @@ impl TokenSource for Login {
     }
 }
 
-/// A password in a file, such as a mounted secret, that may be replaced while the host runs.
+/// A password file, such as a mounted secret, that may be replaced while the host runs.
 pub struct PasswordFile {
-    /// The ACL user; none for `default`.
+    /// Name of the ACL user. `None` means `default`.
     pub user: Option<String>,
-    /// Where it is; white space at its end does not count.
+    /// Path of the password file. White space at the end of the file is ignored.
     pub path: PathBuf,
 }
 
@@ -116,30 +121,31 @@ impl TokenSource for PasswordFile {
 pub struct Credentials {
     shared: Arc<Shared>,
     ended: CancellationToken,
-    /// Ends the task that asks.
+    /// Cancels the task that asks the source when this value is dropped.
     _end: DropGuard,
 }
 
 struct Shared {
     source: Box<dyn TokenSource>,
     clock: Arc<dyn Clock>,
-    /// `None`: nobody has asked yet.
+    /// Current login, or the reason why there is none. `None` until the source has answered for the
+    /// first time.
     now: watch::Sender<Option<Result<Login, Arc<str>>>>,
     hurry: Notify,
     started: AtomicBool,
 }
 
-/// Sees each login of an endpoint.
+/// A receiver of every new login of an endpoint.
 pub struct Logins(watch::Receiver<Option<Result<Login, Arc<str>>>>);
 
 impl Credentials {
-    /// From a source, by the machine's clock.
+    /// Returns credentials that come from a source, with this machine's clock.
     #[must_use]
     pub fn new(source: Box<dyn TokenSource>) -> Self {
         Self::by_clock(source, Arc::new(SystemClock))
     }
 
-    /// From a source, by a clock.
+    /// Returns credentials that come from a source, with a given clock.
     #[must_use]
     pub fn by_clock(source: Box<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
         let now = watch::Sender::new(None);
@@ -148,7 +154,8 @@ impl Credentials {
         Self { shared: Arc::new(shared), _end: ended.clone().drop_guard(), ended }
     }
 
-    /// What holds from now on. Starts asking the source.
+    /// Returns a receiver of the logins from now on. The first call starts the task that asks the
+    /// source.
     #[must_use]
     pub fn logins(&self) -> Logins {
         if !self.shared.started.swap(true, Ordering::Relaxed) {
@@ -158,17 +165,17 @@ impl Credentials {
         Logins(self.shared.now.subscribe())
     }
 
-    /// Asks the source soon: a server did not take what it gave.
+    /// Asks the source soon, because a server refused the current login.
     pub fn doubt(&self) {
         self.shared.hurry.notify_one();
     }
 }
 
 impl Logins {
-    /// The login that holds now; waits for the first.
+    /// Returns the login that applies now, and waits for the first one.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Fails with the reason why there is no login.
     pub async fn current(&mut self) -> Result<Login, Arc<str>> {
         // The sender lives as long as the task that asks.
         let settled = self.0.wait_for(Option::is_some).await;
@@ -177,7 +184,7 @@ impl Logins {
         login
     }
 
-    /// The next login after the one that [`Logins::current`] gave.
+    /// Waits for the next login after the one that [`Logins::current`] returned.
     pub async fn next(&mut self) -> Login {
         loop {
             if self.0.changed().await.is_err() {
@@ -205,7 +212,7 @@ impl Shared {
                 }
                 Err(why) => {
                     failures += 1;
-                    // Once for an outage, not once for an attempt.
+                    // An outage is logged once, not once per attempt.
                     if failures == 1 {
                         tracing::warn!("no new login for Redis: {why}");
                     }
@@ -233,7 +240,8 @@ impl Shared {
         });
     }
 
-    /// A login that was given may still be good; only the server knows.
+    /// Records a failure if there is no login yet. A login that was given earlier may still be
+    /// valid; only the server knows.
     fn fail(&self, why: String) {
         self.now.send_if_modified(|now| {
             let has_login = matches!(now, Some(Ok(_)));

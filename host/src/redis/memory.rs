@@ -1,6 +1,6 @@
-//! The store without a server: Redis's semantics in this process's memory, lost at exit.
+//! A store without a server: the semantics of Redis in this process's memory, lost at exit.
 //!
-//! Owns expiry and the bound on size. Must not know prefixes or defaults.
+//! Owns expiry and the limit on size. Must not know prefixes or defaults.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -12,26 +12,26 @@ use tokio::time::Instant;
 
 use super::{BATCH_BYTES, Condition, Lifetime, NOT_A_CURSOR, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 
-/// Most bytes of keys and values that are kept. It is a stand-in for development and small deployments; what needs more
-/// needs a server.
+/// Maximum size of all entries, in bytes. The store in memory is for development and small
+/// deployments. A deployment that needs more needs a Redis server.
 const CAPACITY_BYTES: usize = 64 << 20;
 
-/// What an entry costs beside its key and value, roughly.
+/// Approximate memory that an entry takes in addition to its key and value, in bytes.
 const ENTRY_BYTES: usize = 64;
 
-/// How long a full store waits before it looks for expired entries again.
+/// Time that a full store waits before it looks for expired entries again.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// A store in memory.
+/// A store in this process's memory.
 #[derive(Default)]
 pub struct Memory(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// In order, so that a listing can go on after the last key it gave.
+    /// Entries sorted by key, so that a listing can go on after the last key it returned.
     by_key: BTreeMap<String, Entry>,
     bytes: usize,
-    /// When all entries were looked at last for what has expired.
+    /// Time when expired entries were last removed.
     swept: Option<Instant>,
 }
 
@@ -74,8 +74,11 @@ impl Entries {
         Ok(())
     }
 
-    /// Drops what has expired. Only when room is needed: until then an expired entry is merely invisible. A full store has up
-    /// to a million entries, and a batch would look at all of them for each of its keys.
+    /// Removes expired entries. Called only when room is needed: until then an expired entry is
+    /// merely invisible.
+    ///
+    /// A full store has up to a million entries. Without the pause a batch would search the whole
+    /// store for each of its keys.
     fn sweep(&mut self) {
         let now = Instant::now();
         if self.swept.is_some_and(|swept| now < swept + SWEEP_PAUSE) {
@@ -92,7 +95,8 @@ fn cost(key: &str, value: &[u8]) -> usize {
 }
 
 impl Memory {
-    /// No operation leaves the entries half changed, so a poisoned lock still guards good ones.
+    /// Locks the entries. No operation leaves them half changed, so a poisoned lock still guards
+    /// valid entries.
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,7 +121,7 @@ impl Redis for Memory {
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let entries = self.lock();
         let found: Vec<_> = keys.iter().map(|key| entries.live(key)).collect();
-        // A key may be named many times; its value is copied as often.
+        // A key may be named many times, and each time its value is copied.
         if found.iter().flatten().map(|entry| entry.value.len()).sum::<usize>() > BATCH_BYTES {
             return Err(StoreError::Invalid(format!("a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys")));
         }
@@ -164,7 +168,8 @@ impl Redis for Memory {
         if cursor.is_some_and(|cursor| !cursor.starts_with(prefix)) {
             return Err(StoreError::Invalid(NOT_A_CURSOR.to_owned()));
         }
-        // The cursor is the last key that was given, so keys that come and go in between do no harm.
+        // The cursor is the last key that was returned, so keys that are added or removed between
+        // pages do no harm.
         let start = cursor.map_or(Bound::Included(prefix), Bound::Excluded);
         let mut keys = Vec::new();
         let mut cursor = None;
@@ -189,7 +194,7 @@ impl Redis for Memory {
         let (before, expires) = match entries.live(key) {
             None => (0, expiry(ttl)),
             Some(entry) => {
-                // As Redis: `+5` and `007` are no integers.
+                // In Redis, `+5` and `007` are not integers either.
                 let number = str::from_utf8(&entry.value)
                     .ok()
                     .and_then(|text| text.parse::<i64>().ok().filter(|number| number.to_string() == text));
@@ -274,7 +279,7 @@ mod tests {
         assert_eq!((first.keys, first.cursor.as_deref()), (vec!["p:a".into(), "p:b".into()], Some("p:b")));
         let last = store.scan("p:", Some("p:b"), 2).await.unwrap();
         assert_eq!(last, Page { keys: vec!["p:c".into()], cursor: None });
-        // A cursor that somebody made up does not lead out of the prefix.
+        // A cursor that no listing returned does not lead out of the prefix.
         for made_up in ["", "q:"] {
             assert!(matches!(store.scan("p:", Some(made_up), 9).await, Err(StoreError::Invalid(_))));
         }

@@ -1,7 +1,8 @@
-//! Key-value stores: what a scorer calls a bucket.
+//! Key-value stores of the host: a scorer sees each of them as a bucket.
 //!
-//! Owns [`Store`] (key prefix, default expiry) and the operations that every back end offers; what only a server has is in
-//! [`raw`]. Must not know WebAssembly, nor which scorer asks.
+//! Owns [`Store`] (key prefix, default expiry) and the operations that every back end offers. The
+//! operations that only a Redis server has are in [`raw`]. Must not know WebAssembly, nor which
+//! scorer asks.
 
 mod dialer;
 mod endpoint;
@@ -33,70 +34,76 @@ pub use self::reach::Reached;
 pub use self::server::Server;
 pub use self::watching::Told;
 
-/// Most keys that one page of a listing asks the back end for. A round trip of a few tens of kilobytes.
+/// Maximum number of keys that one page of a listing asks the back end for. A page is a round trip
+/// of a few tens of kilobytes.
 const PAGE_KEYS: usize = 512;
 
-/// Largest value that can be written, in bytes. Above it a store is the wrong place: Redis answers one client at a time.
+/// Maximum size of a value that can be written, in bytes. For larger values a store is the wrong
+/// place, because Redis answers one client at a time.
 pub const VALUE_LIMIT_BYTES: usize = 32 << 20;
 
-/// Longest key that a scorer names, in bytes, without the store's prefix. A server compares and hashes whole keys.
+/// Maximum length of a key that a scorer names, in bytes, without the store's prefix. The limit
+/// exists because a server compares and hashes whole keys.
 pub const KEY_LIMIT_BYTES: usize = 64 << 10;
 
-/// Why an operation did not happen. The texts are fit for a scorer: no address, no credential.
+/// An error that explains why a store operation did not happen. Its texts are safe to show to a
+/// scorer: they hold no address and no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The server does not answer, or not in time.
+    /// The store cannot be used now: the server does not answer in time, is not ready, or refuses
+    /// the credentials.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
-    /// The arguments make no sense, whatever the store's state.
+    /// The arguments are not valid, independent of the state of the store.
     #[error("{0}")]
     Invalid(String),
-    /// The server refused, in its words.
+    /// The server refused the operation; the text is the server's own message.
     #[error("the store refused: {0}")]
     Refused(String),
 }
 
-/// When to write.
+/// Condition under which a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// In any case.
+    /// Writes the value in any case.
     Always,
-    /// Only if the key does not exist.
+    /// Writes the value only if the key does not exist.
     IfAbsent,
-    /// Only if the key exists.
+    /// Writes the value only if the key exists.
     IfPresent,
 }
 
-/// How long a key still lives.
+/// Remaining lifetime of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// There is no such key.
+    /// The key does not exist.
     Absent,
-    /// This long.
+    /// The key expires after this time.
     Remaining(Duration),
-    /// It does not expire.
+    /// The key does not expire.
     Unlimited,
 }
 
-/// One page of a listing.
+/// One page of a listing of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// May be empty although more follow.
+    /// Keys on this page. The list may be empty although more pages follow.
     pub keys: Vec<String>,
-    /// Where the next page starts; `None` on the last.
+    /// Cursor of the next page. `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// The operations of a back end. Keys are whole, prefix included; a `ttl` is at least one millisecond.
+/// The operations of a store's back end. Keys are complete, with the store's prefix. A `ttl` is at
+/// least one millisecond.
 #[async_trait]
 pub trait Redis: Send + Sync {
-    /// The value of a key.
+    /// Returns the value of a key. `None` if the key does not exist.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The first bytes of a value, at most so many; an empty value counts as absent.
+    /// Returns the first bytes of a value, at most `most` of them. An empty value counts as absent.
     async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The values of keys, in their order.
+    /// Returns the values of several keys, in the order of the keys.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
-    /// Writes; false if the condition did not hold.
+    /// Writes a value. Returns false if the condition did not hold.
     async fn set(
         &self,
         key: &str,
@@ -104,17 +111,18 @@ pub trait Redis: Send + Sync {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<bool, StoreError>;
-    /// Writes all, in order, in one round trip.
+    /// Writes all entries, in order, in one round trip.
     async fn set_many(&self, entries: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError>;
-    /// Removes keys.
+    /// Removes the keys that are given.
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
-    /// True if the key exists.
+    /// Returns true if the key exists.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
-    /// Keys that start with a prefix, a page at a time.
+    /// Returns one page of the keys that start with a prefix.
     async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError>;
-    /// Adds to a decimal integer, absent counting as 0; a key that this creates expires after `ttl`.
+    /// Adds to a decimal integer; an absent key counts as 0. If the call creates the key, it
+    /// expires after `ttl`.
     async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError>;
-    /// Writes if the key still has the expected value; false if not.
+    /// Writes a value if the key still has the expected value, and returns false if it does not.
     async fn swap(
         &self,
         key: &str,
@@ -122,71 +130,76 @@ pub trait Redis: Send + Sync {
         value: &[u8],
         ttl: Option<Duration>,
     ) -> Result<bool, StoreError>;
-    /// How long a key still lives.
+    /// Returns the remaining lifetime of a key.
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError>;
-    /// Asks to be told of changes to keys with a prefix that others make, where the back end can; once at most.
+    /// Asks the back end to report changes that other clients make to keys with a prefix. Does
+    /// nothing if the back end cannot do this. Only the first call on a back end has an effect.
     fn watch(&self, _prefix: &str, _told: Told) {}
-    /// Sets or, with `None`, removes the expiry; false if the key does not exist.
+    /// Sets the expiry of a key, or removes it if `ttl` is `None`. Returns false if the key does
+    /// not exist.
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError>;
 }
 
-/// A named store: a back end, and what the manifest says of it.
+/// A named store: a back end with the settings that the manifest has for the store.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Redis>,
-    /// With its colon.
+    /// Prefix of every key of the store, with its colon.
     prefix: String,
     default_ttl: Option<Duration>,
     connection: Option<raw::Connection>,
 }
 
 impl Store {
-    /// A store over a back end. `prefix` goes before every key, with a colon.
+    /// Returns a store over a back end. `prefix` and a colon go before every key.
     #[must_use]
     pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
         Self { backend, prefix: format!("{prefix}:"), default_ttl, connection: None }
     }
 
-    /// The same, open to raw commands.
+    /// Returns this store with a connection for raw commands.
     #[must_use]
     pub fn with_connection(self, connection: raw::Connection) -> Self {
         Self { connection: Some(connection), ..self }
     }
 
-    /// What raw commands are sent by, if some are allowed.
+    /// Returns the connection that sends raw commands. `None` if the manifest allows no raw
+    /// commands.
     #[must_use]
     pub fn connection(&self) -> Option<&raw::Connection> {
         self.connection.as_ref()
     }
 
-    /// A store on the same back end whose keys none of this one can be.
+    /// Returns another store on the same back end. No key of this store can be a key of the other
+    /// store.
     #[must_use]
     pub fn beside(&self, name: &str) -> Self {
-        // A prefix has no colon, so what stands before this one's is no whole prefix of anybody's.
+        // A prefix has no colon, and a key starts with its store's prefix and a colon. No key of
+        // this store can therefore start with the longer prefix.
         let prefix = format!("{}:", self.prefix.trim_end_matches(':').to_owned() + "//" + name);
         Self { backend: Arc::clone(&self.backend), prefix, default_ttl: None, connection: None }
     }
 
-    /// The value of a key.
+    /// Returns the value of a key. `None` if the key does not exist.
     ///
     /// # Errors
-    /// As all operations: [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.backend.get(&self.whole(key)).await
     }
 
-    /// The first bytes of a value, at most so many; an empty value counts as absent.
+    /// Returns the first bytes of a value, at most `most` of them. An empty value counts as absent.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         self.backend.get_start(&self.whole(key), most).await
     }
 
-    /// The values of keys, in their order.
+    /// Returns the values of several keys, in the order of the keys.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -199,7 +212,8 @@ impl Store {
         if sorted.windows(2).all(|pair| matches!(pair, [a, b] if a != b)) {
             return self.backend.get_many(&self.whole_many(keys)).await;
         }
-        // A key that is named often is asked for once: a server would put its value into the answer as often.
+        // A key that is named several times is asked for once. Otherwise the server would repeat
+        // its value in the response.
         let mut places: BTreeMap<&String, usize> = BTreeMap::new();
         let mut distinct = Vec::with_capacity(keys.len());
         for key in keys {
@@ -216,10 +230,11 @@ impl Store {
         Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }
 
-    /// Writes; false if the condition did not hold. Without a `ttl` the store's default holds.
+    /// Writes a value. Returns false if the condition did not hold. If `ttl` is `None`, the store's
+    /// default expiry applies.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn set(
         &self,
         key: &str,
@@ -231,10 +246,11 @@ impl Store {
         self.backend.set(&self.whole(key), value, self.ttl(ttl)?, condition).await
     }
 
-    /// Writes all in one round trip, not atomically. Without a `ttl` the store's default holds.
+    /// Writes all entries in one round trip, not atomically. If `ttl` is `None`, the store's
+    /// default expiry applies.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn set_many(&self, entries: Vec<(String, Vec<u8>)>, ttl: Option<Duration>) -> Result<(), StoreError> {
         let ttl = self.ttl(ttl)?;
         let entries: Vec<_> = entries.into_iter().map(|(key, value)| (self.whole(&key), value)).collect();
@@ -247,10 +263,10 @@ impl Store {
         self.backend.set_many(&entries, ttl).await
     }
 
-    /// Removes keys.
+    /// Removes the keys that are given.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
         if keys.is_empty() {
             return Ok(());
@@ -258,51 +274,53 @@ impl Store {
         self.backend.delete(&self.whole_many(keys)).await
     }
 
-    /// True if the key exists.
+    /// Returns true if the key exists.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         self.backend.exists(&self.whole(key)).await
     }
 
-    /// The store's keys, a page at a time, without the prefix.
+    /// Returns one page of the store's keys, without the prefix.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn keys(&self, cursor: Option<&str>) -> Result<Page, StoreError> {
         let mut page = self.backend.scan(&self.prefix, cursor, PAGE_KEYS).await?;
         page.keys = page.keys.iter().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect();
         Ok(page)
     }
 
-    /// Adds to a decimal integer, absent counting as 0. A key that this creates expires after `ttl`, or the store's
-    /// default.
+    /// Adds to a decimal integer; an absent key counts as 0. If the call creates the key, it
+    /// expires after `ttl`, or after the store's default expiry.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
         self.backend.increment(&self.whole(key), delta, self.ttl(ttl)?).await
     }
 
-    /// Writes if the key still has the expected value; false if not. The store's default expiry holds.
+    /// Writes a value if the key still has the expected value, and returns false if it does not.
+    /// The store's default expiry applies.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn swap(&self, key: &str, expected: Option<&[u8]>, value: &[u8]) -> Result<bool, StoreError> {
         check_value(value)?;
         self.backend.swap(&self.whole(key), expected, value, self.default_ttl).await
     }
 
-    /// How long a key still lives.
+    /// Returns the remaining lifetime of a key.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
         self.backend.lifetime(&self.whole(key)).await
     }
 
-    /// Asks to be told of keys that others change, or of `None` where all may have changed. Not every server tells.
+    /// Reports each key that another client changes, or `None` if all keys may have changed. Not
+    /// every server can report changes.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         let prefix = self.prefix.clone();
         let own = move |key: Option<&str>| match key {
@@ -312,10 +330,11 @@ impl Store {
         self.backend.watch(&self.prefix, Arc::new(own));
     }
 
-    /// Sets or, with `None`, removes the expiry; false if the key does not exist.
+    /// Sets the expiry of a key, or removes it if `ttl` is `None`. Returns false if the key does
+    /// not exist.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
         check_ttl(ttl)?;
         self.backend.touch(&self.whole(key), ttl).await
@@ -335,8 +354,10 @@ impl Store {
     }
 }
 
-/// Longest expiry. Redis counts expiry in milliseconds since 1970 in 63 bits and refuses what overflows; a thousand
-/// years is far below that and beyond any cache.
+/// Maximum expiry of a key.
+///
+/// Redis counts an expiry in milliseconds since 1970 in 63 bits and refuses a value that overflows.
+/// A thousand years is far below that and longer than any cache needs.
 const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 fn check_ttl(ttl: Option<Duration>) -> Result<(), StoreError> {
@@ -359,16 +380,18 @@ fn check_value(value: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What both back ends say of a counter that is none: the words of Redis.
+/// Message of both back ends for a counter whose value is not an integer. The words are those of
+/// Redis.
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
-/// And of one that has reached its end.
+/// Message of both back ends for a counter that would overflow. The words are those of Redis.
 const OVERFLOW: &str = "ERR increment or decrement would overflow";
 
-/// What both say of a cursor that nobody gave.
+/// Message of both back ends for a cursor that no listing returned.
 const NOT_A_CURSOR: &str = "the cursor is not one that list-keys gave";
 
-/// Most keys of one batch: what a scorer asks for is held by the host first.
+/// Maximum number of keys in one batch. The host holds everything that a scorer asks for in memory
+/// first.
 pub const BATCH_KEYS: usize = 4096;
-/// Most bytes of one batch, or of its answer.
+/// Maximum size of one batch or of its response, in bytes.
 pub const BATCH_BYTES: usize = 64 << 20;

@@ -1,8 +1,9 @@
-//! One server: the connection that all calls share, and what happens while there is none.
+//! One server: the connection that all calls share, and the handling of an outage.
 //!
-//! Owns when to connect, again too, and who waits for it. While a server is away, one task tries to reach it, with growing
-//! pauses, and every caller is told so at once (a circuit breaker): a dead Redis costs a call microseconds, not its
-//! timeout. Must not know keys nor slots.
+//! Owns when to connect and reconnect, and which callers wait for a connection. While a server is
+//! away, one task tries to reach it with growing pauses, and every call fails at once (a circuit
+//! breaker). A dead Redis then costs a call microseconds, not its timeout. Must not know keys nor
+//! slots.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,41 +19,44 @@ use super::dialer::{Dialed, Dialer};
 use super::endpoint::Address;
 use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
 
-/// The pause after a first failed attempt, and the longest; each is drawn at random up to that, so that the instances of
-/// an app do not all come back at once.
+/// Pause after the first failed attempt to connect. It doubles up to `LONGEST_PAUSE`.
+///
+/// The actual pause is drawn at random between half of it and all of it. The instances of an app
+/// then do not all reconnect at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a call waits for a new connection after the old one stopped answering: a server that is well is back within a
-/// few milliseconds, and one that is not should not be waited for.
+/// Time that a call waits for a new connection after the old one stopped answering. A healthy
+/// server is back within a few milliseconds, and an unhealthy one is not worth waiting for.
 const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Between attempts to make a server take a new login.
+/// Pause between attempts to make a server accept a new login.
 const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Attempts end when nobody has asked for so long; the next call starts them again.
+/// Time without calls after which the attempts to connect end. The next call starts them again.
 const INTEREST: Duration = Duration::from_secs(60);
 
-/// Why there is no answer.
+/// Reason why a command got no answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// There is no connection; nothing was sent.
+    /// There is no connection, and nothing was sent.
     Unreachable(Arc<str>),
-    /// The connection broke, or nothing came in time: the command may have been executed or not.
+    /// The connection broke, or no answer came in time. It is unknown whether the command was
+    /// executed.
     Lost(&'static str),
-    /// The server answered with an error, or with nonsense.
+    /// The server answered with an error, or with an answer that is not valid.
     Answer(RedisError),
-    /// It answered with more than is read, in bytes.
+    /// The server's answer is larger than this limit, in bytes.
     TooLarge(u64),
 }
 
-/// Why an answer is [`Fault::Lost`] that did not come in time.
+/// Text of a [`Fault::Lost`] whose answer did not come in time.
 pub const LATE: &str = "no answer in time";
 
-/// A server.
+/// A server with its shared connection.
 pub struct Node {
     shared: Arc<Shared>,
-    /// Ends the task that connects.
+    /// Cancels the task that connects when this value is dropped.
     _end: DropGuard,
     ended: CancellationToken,
 }
@@ -61,39 +65,39 @@ struct Shared {
     address: Address,
     dialer: Arc<Dialer>,
     state: watch::Sender<State>,
-    /// Told when a connection is not worth keeping.
+    /// Notified when the connection should be replaced.
     suspected: Notify,
     started: Instant,
-    /// Milliseconds since `started` when somebody asked last.
+    /// Time of the last call, in milliseconds since `started`.
     asked_ms: AtomicU64,
-    /// Whether a connection is being tried.
+    /// True while a PING checks a connection that did not answer.
     probing: AtomicBool,
 }
 
 #[derive(Clone)]
 enum State {
-    /// Nobody tries to connect.
+    /// No task tries to connect.
     Idle,
-    /// Somebody does, and a call may wait for it until then.
+    /// A task is connecting. A call may wait for it until this time.
     Connecting(Instant),
-    /// There is a connection; they are counted.
+    /// There is a connection, with its number and the counter of the bytes that were read on it.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// It cannot be reached, and the task keeps trying.
+    /// The server cannot be reached for this reason. The task keeps trying to connect.
     Away(Arc<str>),
 }
 
-/// A connection for one call.
+/// A clone of the connection, for one call.
 struct Lent {
     connection: MultiplexedConnection,
     number: u64,
-    /// Bytes that the server has sent on it.
+    /// Counter of the bytes that the server has sent on this connection.
     read: Arc<AtomicU64>,
 }
 
-/// How often the bytes of a pipeline's replies are looked at while they come.
+/// Interval at which the size of a pipeline's replies is checked while they arrive.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The output of a future, or `None` once the condition holds.
+/// Returns the output of a future, or `None` once the condition holds.
 async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     loop {
@@ -107,7 +111,7 @@ async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>
 }
 
 impl Node {
-    /// A server that is connected to when it is first asked.
+    /// Returns a server. The first call connects to it.
     #[must_use]
     pub fn new(address: Address, dialer: Arc<Dialer>) -> Self {
         let shared = Shared {
@@ -123,13 +127,13 @@ impl Node {
         Self { shared: Arc::new(shared), _end: ended.clone().drop_guard(), ended }
     }
 
-    /// Where it is.
+    /// Returns the address of the server.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.shared.address
     }
 
-    /// Whether there is a connection now.
+    /// Returns true if there is a connection now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(*self.shared.state.borrow(), State::Connected(..))
@@ -138,7 +142,7 @@ impl Node {
     /// Sends a command and waits for its answer.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
     pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
         let Lent { mut connection, number, .. } = self.connection(deadline).await?;
         let waiting = Waiting::new(&self.shared, &connection, number);
@@ -147,10 +151,11 @@ impl Node {
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
-    /// Sends commands in one go and waits for all answers; each may be an error of its own.
+    /// Sends commands in one write and waits for all answers. Each answer may be an error of its
+    /// own.
     ///
     /// # Errors
-    /// [`Fault`], of the connection.
+    /// Fails with a [`Fault`] if the connection fails.
     pub async fn send_all(
         &self,
         commands: &Pipeline,
@@ -164,7 +169,7 @@ impl Node {
         let sent = connection.send_packed_commands(commands, 0, count);
         let Some(answer) = unless(is_flooded, tokio::time::timeout_at(deadline, sent)).await else {
             waiting.end();
-            // Only not reading on keeps the rest out of memory.
+            // The rest of the replies stays out of memory only if reading stops.
             read.store(reply_limit::OVER, Ordering::Relaxed);
             self.suspect(number);
             return Err(Fault::TooLarge(PIPELINE_LIMIT_BYTES));
@@ -180,9 +185,10 @@ impl Node {
         Fault::Answer(error)
     }
 
-    /// Draws the conclusion from an error that the server gave.
+    /// Replaces the connection if an error of the server shows that it is stale.
     fn hear(&self, error: &RedisError, number: u64) {
-        // It has become a replica, or does not know us any more: another connection may lead elsewhere.
+        // The server has become a replica or no longer accepts this login. A new connection may
+        // lead to another server.
         let is_stale =
             matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly)) || error.code() == Some("NOAUTH");
         if is_stale {
@@ -253,7 +259,8 @@ impl Node {
 }
 
 impl Shared {
-    /// Connects, and again whenever the connection is lost, until nobody has asked for a while.
+    /// Connects, and reconnects whenever the connection is lost, until no call has come for a
+    /// while.
     async fn keep_connected(&self) {
         let (mut number, mut failures) = (0, 0);
         loop {
@@ -268,7 +275,7 @@ impl Shared {
                 }
                 Err(why) => {
                     failures += 1;
-                    // Once for an outage, not once for an attempt.
+                    // An outage is logged once, not once per attempt.
                     if failures == 1 {
                         tracing::warn!("Redis is away: {why}");
                     }
@@ -283,12 +290,12 @@ impl Shared {
         }
     }
 
-    /// Lends a connection until it is lost or suspected. Who we are changes meanwhile: the server is told on the connection
-    /// itself, and calls notice nothing.
+    /// Lends a connection to calls until it is lost or suspected. If the login changes meanwhile,
+    /// the connection logs in again, and calls notice nothing.
     async fn hold(&self, dialed: Dialed, number: u64) {
         let Dialed { connection, mut lost, abort, mut logins, read } = dialed;
         let _abort_later = AbortLater { abort, after: self.dialer.timeout() };
-        // What was told of an earlier connection.
+        // A notification that is still pending belongs to an earlier connection, so it is dropped.
         let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
         self.state.send_replace(State::Connected(connection.clone(), number, read));
         let renewed = async {
@@ -300,7 +307,8 @@ impl Shared {
                         login = logins.next().await;
                     }
                     Err(why) => {
-                        // The old one holds on: the server may learn of the new one later than we.
+                        // The old login stays valid: the server may learn of the new one later than
+                        // this host.
                         tracing::warn!("Redis does not take the new login yet: {why}");
                         tokio::select! {
                             next = logins.next() => login = next,
@@ -320,7 +328,8 @@ impl Shared {
         }
     }
 
-    /// Replaces a connection, unless that has happened already. Calls that wait on it go on waiting.
+    /// Replaces a connection, unless it was replaced already. Calls that wait on the old connection
+    /// go on waiting.
     fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
@@ -340,8 +349,11 @@ impl Shared {
     }
 }
 
-/// A command on its way. Whoever gives up before its time limit, e.g. since the caller's time is over, says nothing of the
-/// server; but if it has waited for long, somebody should ask.
+/// A command that waits for its answer. If it is canceled after a long wait, a PING checks the
+/// connection.
+///
+/// A caller that cancels before its time limit, e.g. because its own time is over, says nothing
+/// about the server.
 struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     connection: Option<MultiplexedConnection>,
@@ -349,7 +361,7 @@ struct Waiting<'a> {
     since: Instant,
 }
 
-/// Far more than a healthy server takes.
+/// Waiting time after which a connection is checked. A healthy server needs far less.
 const LONG: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {
@@ -377,7 +389,7 @@ impl Drop for Waiting<'_> {
             }
             shared.probing.store(false, Ordering::Relaxed);
         };
-        // Where the runtime ends, so does this.
+        // If the runtime has ended, the connection is not checked.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(probe)),
             Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
@@ -385,7 +397,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// An error that is the whole answer. One inside, as a transaction has them, leaves the others theirs.
+/// Returns an error if it is the whole answer. An error inside a list, as transactions have them,
+/// stays there, so that the other answers are kept.
 fn top_level(answer: Value) -> Result<Value, RedisError> {
     match answer {
         Value::ServerError(error) => Err(error.into()),
@@ -393,7 +406,8 @@ fn top_level(answer: Value) -> Result<Value, RedisError> {
     }
 }
 
-/// Ends a connection's task when the answers that it may still bring are of no use.
+/// Guard that aborts a connection's task some time after it is dropped. After that time the task's
+/// answers are of no use.
 struct AbortLater {
     abort: tokio::task::AbortHandle,
     after: Duration,
@@ -402,7 +416,7 @@ struct AbortLater {
 impl Drop for AbortLater {
     fn drop(&mut self) {
         let (abort, after) = (self.abort.clone(), self.after);
-        // Where the runtime ends, its tasks do too.
+        // If the runtime has ended, its tasks have ended too.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep(after).await;
@@ -412,13 +426,14 @@ impl Drop for AbortLater {
     }
 }
 
-/// What the connection's own error was, if it was one.
+/// Returns the kind of the I/O error that is the source of an error. `None` if it has another
+/// source.
 fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
     let source = std::error::Error::source(error)?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
     source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
-/// Between half and all of a pause that doubles with each failure.
+/// Returns a random pause between half and all of a pause that doubles with each failure.
 fn pause(failures: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
     longest.mul_f64(rand::random_range(0.5..1.0))

@@ -1,6 +1,7 @@
-//! What goes to one node in one go: a command or a transaction, and what its answer says of where it should have gone.
+//! A request to one node: a command or a transaction, sent in one write.
 //!
-//! Owns ASKING, MULTI and EXEC, and which errors pass. Must not know which node has a key.
+//! Owns ASKING, MULTI and EXEC, and which errors in an answer allow another attempt. Must not know
+//! which node has a key.
 
 use std::sync::Arc;
 
@@ -9,44 +10,44 @@ use tokio::time::Instant;
 
 use super::node::{Fault, Node};
 
-/// What goes to one node in one go.
+/// A request that goes to one node in one write.
 #[derive(Clone, Copy)]
 pub enum Parcel<'a> {
-    /// One command.
+    /// One command alone.
     Command(&'a Cmd),
-    /// Several, between MULTI and EXEC.
+    /// Several commands between MULTI and EXEC.
     Transaction(&'a [Cmd]),
 }
 
-/// A node, and whether it only expects a key that it does not have yet.
+/// A node, and a flag for a node that expects a key it does not have yet.
 pub struct Target {
-    /// The node.
+    /// Node that gets the request.
     pub node: Arc<Node>,
-    /// Whether each parcel begins with ASKING.
+    /// True if each request begins with ASKING, because the slot is on its way to this node.
     pub is_asked: bool,
 }
 
 impl Target {
-    /// A node that has the key.
+    /// Returns the target for a node that has the key.
     #[must_use]
     pub fn of(node: Arc<Node>) -> Self {
         Self { node, is_asked: false }
     }
 
-    /// Sends a parcel and waits for its answer; a transaction's is that of EXEC.
+    /// Sends a request and waits for its answer. The answer to a transaction is the answer to EXEC.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
     pub async fn send(&self, parcel: Parcel<'_>, deadline: Instant) -> Result<Value, Fault> {
         let (commands, is_transaction) = match parcel {
             Parcel::Command(command) if !self.is_asked => return self.node.send(command, deadline).await,
             Parcel::Command(command) => (std::slice::from_ref(command), false),
             Parcel::Transaction(commands) => (commands, true),
         };
-        // In one go: between them nobody else's command may come.
+        // All commands go in one write, so that no command of another call comes between them.
         let mut pipeline = Pipeline::with_capacity(commands.len() + 3);
         if self.is_asked {
-            // Holds up to EXEC.
+            // ASKING stays in effect up to EXEC.
             pipeline.cmd("ASKING");
         }
         if is_transaction {
@@ -64,8 +65,8 @@ impl Target {
     }
 }
 
-/// Why a transaction was not executed: what EXEC says, or the answer to a command before it. Only one that EXEC confirms
-/// to have been given up, as a whole, may be sent elsewhere.
+/// Returns the reason why a transaction was not executed: the error of EXEC, or of a command before
+/// it. A transaction may be sent elsewhere only if EXEC confirms that it was discarded as a whole.
 fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisError {
     let is_given_up = matches!(exec.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort));
     if !is_given_up && is_passing(&exec) {
@@ -78,13 +79,13 @@ fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisErro
     errors.into_iter().find(|error| !is_passing(error)).unwrap_or(exec)
 }
 
-/// Whether the keys of a command lie on two nodes, while their slot moves.
+/// Returns true if the keys of a command are on two nodes, while their slot moves.
 #[must_use]
 pub fn is_split(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::TryAgain))
 }
 
-/// Whether the same command may succeed elsewhere or a little later.
+/// Returns true if the command may succeed on another node or a little later.
 #[must_use]
 pub fn is_passing(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};

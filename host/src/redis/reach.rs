@@ -1,6 +1,7 @@
-//! Whether a store's server answers, and what it is.
+//! A connectivity check for the server of a store.
 //!
-//! Owns the questions of `scorebox check --connect`, which any user of a server may ask. Must not know how the answer is shown.
+//! Owns the questions of `scorebox check --connect`, which any user of a server may ask. Must
+//! not know how the answer is shown.
 
 use std::collections::HashMap;
 
@@ -12,24 +13,25 @@ use super::StoreError;
 use super::server::{Server, translate};
 use crate::text::{NAME_BYTES, bounded};
 
-/// What answered.
+/// Result of a connectivity check that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
-    /// `standalone` or `cluster`, as the server says.
+    /// Mode of the server, `standalone` or `cluster`, as the server reports it.
     pub mode: String,
-    /// Its version.
+    /// Version of the server.
     pub version: String,
-    /// Servers that have keys.
+    /// Number of servers that have keys.
     pub masters: usize,
-    /// Of one command, in microseconds.
+    /// Round trip time of one command, in microseconds. For several servers, the slowest one
+    /// counts.
     pub round_trip_us: u64,
 }
 
 impl Server {
-    /// Asks every server that has keys.
+    /// Checks every server that has keys.
     ///
     /// # Errors
-    /// One of them does not answer.
+    /// Fails with a [`StoreError`] if one of the servers does not answer.
     pub async fn reach(&self) -> Result<Reached, StoreError> {
         let router = self.router();
         let masters = router.masters().await.map_err(translate)?;

@@ -1,7 +1,8 @@
-//! A bound on each reply: what a server announces is held in memory before anybody can look at it.
+//! A limit on the size of each Redis reply. A reply is held in memory before anyone can look at it.
 //!
-//! Owns following the frames of RESP as far as their sizes go. Must not know what a value means. A reply over the bound ends
-//! the connection, since only reading the rest would lead to the next reply.
+//! Owns reading the frames of RESP as far as their sizes are concerned. Must not know what a value
+//! means. A reply over the limit ends the connection, because the next reply starts only after the
+//! rest was read.
 
 use std::io;
 use std::pin::Pin;
@@ -13,26 +14,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::tls::Stream;
 
-/// Most that a reply may take in memory, in bytes.
+/// Maximum memory that one reply may take, in bytes.
 pub const REPLY_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Most that the replies to one pipeline may take together, in bytes as they are sent. They are kept until the last one is
-/// there. What other calls are answered meanwhile on the same connection counts too, hence the room.
+/// Maximum size of all replies to one pipeline, in bytes as they are sent.
+///
+/// The replies are kept until the last one has arrived. Replies to other calls on the connection
+/// count too during that time, so the limit leaves room for them.
 pub const PIPELINE_LIMIT_BYTES: u64 = 4 * REPLY_LIMIT_BYTES;
 
-/// As a number of bytes that were read: nothing is read any more.
+/// Value of the counter of read bytes at which nothing more is read and the connection ends.
 pub const OVER: u64 = u64::MAX / 2;
 
-/// What a value takes beside its bytes.
+/// Memory that one value takes in addition to its bytes, in bytes.
 const VALUE_BYTES: u64 = 64;
 
-/// What ends a value of many bytes.
+/// Size of the line end after a value of many bytes, in bytes.
 const LINE_END_BYTES: u64 = 2;
 
-/// How a reply over the bound looks to whoever reads.
+/// Kind of the error that a reader gets for a reply over the limit.
 pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
-/// A stream whose replies are bounded.
+/// A stream that limits the size of each reply.
 pub struct Bounded {
     stream: Box<dyn Stream>,
     frames: Frames,
@@ -40,13 +43,14 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// Bounds what is read.
+    /// Returns a stream that limits the replies read from `stream`.
     #[must_use]
     pub fn new(stream: Box<dyn Stream>) -> Self {
         Self { stream, frames: Frames::new(REPLY_LIMIT_BYTES), read: Arc::default() }
     }
 
-    /// Bytes that the server has sent so far. Whoever sets it to [`OVER`] ends the connection.
+    /// Returns the counter of bytes that the server has sent so far. Setting it to [`OVER`] ends
+    /// the connection.
     pub fn read_bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
@@ -83,22 +87,22 @@ impl AsyncWrite for Bounded {
     }
 }
 
-/// Follows replies from their first byte on.
+/// State of reading the frames of replies, from the first byte of the connection on.
 struct Frames {
     limit: u64,
-    /// What the reply takes so far, and what it has announced.
+    /// Memory that the current reply takes so far, announced values included, in bytes.
     taken: u64,
-    /// Values that belong to it and have not begun.
+    /// Number of values that the current reply has announced and that have not begun.
     values: u64,
     at: At,
 }
 
 enum At {
-    /// The first byte of a value.
+    /// The first byte of a value comes next.
     Kind,
-    /// The rest of its first line, and the number in it so far.
+    /// The rest of a value's first line comes next; `number` is the number in it so far.
     Line { kind: u8, number: u64, is_negative: bool },
-    /// So many bytes that mean nothing here.
+    /// This many bytes of content come next; they are skipped.
     Bytes(u64),
 }
 
@@ -107,10 +111,12 @@ impl Frames {
         Self { limit, taken: 0, values: 1, at: At::Kind }
     }
 
-    /// Follows what was read; false once a reply is too large. What is no RESP is left to whoever reads it.
+    /// Follows bytes that were read. Returns false once a reply is too large. Bytes that are not
+    /// RESP are left to the reader.
     fn pass(&mut self, mut bytes: &[u8]) -> bool {
         while let Some((first, rest)) = bytes.split_first() {
-            // Once is for good: what follows is in the middle of something.
+            // Once a reply was too large, the result stays false: the bytes that follow are in the
+            // middle of that reply.
             if self.taken > self.limit {
                 return false;
             }
@@ -147,10 +153,11 @@ impl Frames {
         self.taken <= self.limit
     }
 
-    /// A line has ended; `number` is none where it is negative, which stands for nil.
+    /// Handles the end of a value's first line. `number` is `None` if it is negative, which means
+    /// nil.
     fn line(&mut self, kind: u8, number: Option<u64>) {
         match (kind, number) {
-            // Bytes, text with a format, a long error.
+            // Bytes, text with a format, or a long error.
             (b'$' | b'=' | b'!', Some(count)) => {
                 self.taken = self.taken.saturating_add(count);
                 self.at = At::Bytes(count.saturating_add(LINE_END_BYTES));
@@ -158,14 +165,15 @@ impl Frames {
             }
             (b'*' | b'~' | b'>', Some(count)) => self.announce(count),
             (b'%', Some(count)) => self.announce(count.saturating_mul(2)),
-            // Said of the value that follows.
+            // These pairs are attributes of the value that follows them.
             (b'|', Some(count)) => self.announce(count.saturating_mul(2).saturating_add(1)),
             _ => {}
         }
         self.value_ended();
     }
 
-    /// Values to come are counted when they come, too: a little much is no harm.
+    /// Counts values that the reply has announced. They count again when they arrive; counting a
+    /// little too much does no harm.
     fn announce(&mut self, count: u64) {
         self.values = self.values.saturating_add(count);
         self.taken = self.taken.saturating_add(count.saturating_mul(VALUE_BYTES) / 2);
@@ -183,7 +191,7 @@ impl Frames {
 mod tests {
     use super::*;
 
-    /// Whether all of it passes, in one piece and byte by byte.
+    /// Returns true if all bytes pass, in one piece and byte by byte.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes);
         let mut frames = Frames::new(limit);

@@ -1,7 +1,8 @@
-//! From a key to the node that has it: one server, or a cluster that tells which.
+//! A router that finds the node for a key: the only server, or a node of a cluster.
 //!
-//! Owns what is known of the topology, and following its changes: redirections, slots on their way from one node to
-//! another, nodes that are gone. Must not know what a command means, nor how a node is connected to.
+//! Owns the known topology and following its changes: redirections, slots that move from one node
+//! to another, and nodes that are gone. Must not know what a command means, nor how a node is
+//! connected to.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,41 +20,44 @@ use super::reply_limit::PIPELINE_LIMIT_BYTES;
 use super::slots::Slots;
 use super::watching::Watch;
 
-/// Redirections that one command follows: while slots move there may be two or three.
+/// Maximum number of redirections that one command follows. While slots move there may be two or
+/// three.
 const REDIRECTIONS: u32 = 8;
 
-/// The pause before a command is sent again to a cluster that is changing.
+/// Pause before a command is sent again to a cluster that is changing.
 const SETTLING_PAUSE: Duration = Duration::from_millis(15);
 
-/// Between two questions for the topology. A redirection names the new owner of its slot, so nothing waits for them.
+/// Shortest time between two requests for the topology. No command waits for them, because a
+/// redirection names the new owner of its slot.
 const REFRESH_PAUSE: Duration = Duration::from_millis(250);
 
-/// Whether a command may be sent again when nobody knows if it was executed.
+/// Repeat policy of a command: says if it may be sent again when it is unknown whether it was
+/// executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Twice is as good as once.
+    /// A command that may be executed twice without harm.
     Harmless,
-    /// Twice is wrong.
+    /// A command that must not be executed twice.
     Wrong,
 }
 
-/// A command, and where it goes.
+/// A command with the slot that decides which node gets it.
 pub struct Routed {
-    /// Of its keys.
+    /// Slot of the command's keys.
     pub slot: u16,
-    /// Keys are whole.
+    /// The command itself. Its keys are complete, with the store's prefix.
     pub command: Cmd,
-    /// Of the command.
+    /// Rule for sending this command again.
     pub repeat: Repeat,
 }
 
-/// The way to every node.
+/// Router of commands to every node of an endpoint.
 pub struct Router {
     seeds: Vec<Address>,
     dialer: Arc<Dialer>,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
     topology: Mutex<Topology>,
-    /// Held by whoever asks for the topology.
+    /// Lock that a task holds while it asks for the topology.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -62,17 +66,18 @@ struct Topology {
     asked: Option<Instant>,
 }
 
-/// What a server is.
+/// Known topology of the servers.
 #[derive(Clone)]
 enum Known {
-    /// One for all keys, at this address.
+    /// One server at this address has all keys.
     Single(Address),
-    /// One of several.
+    /// The servers form a cluster with these slots.
     Cluster(Arc<Slots>),
 }
 
 impl Router {
-    /// Routes to the servers of an endpoint; nothing is connected to before the first command.
+    /// Returns a router for the servers of an endpoint. It connects to nothing before the first
+    /// command.
     #[must_use]
     pub fn new(seeds: Vec<Address>, dialer: Dialer) -> Arc<Self> {
         Arc::new(Self {
@@ -87,16 +92,16 @@ impl Router {
     /// Sends a command to the node that has its slot.
     ///
     /// # Errors
-    /// [`Fault`]; never a redirection.
+    /// Fails with a [`Fault`], which is never a redirection.
     pub async fn send(self: &Arc<Self>, slot: u16, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
         self.send_until(self.deadline(), slot, Parcel::Command(command), repeat).await
     }
 
-    /// Sends commands between MULTI and EXEC to the node that has their slot; the answer is that to EXEC. It follows the
-    /// slot as a whole.
+    /// Sends commands between MULTI and EXEC to the node that has their slot, and returns the
+    /// answer to EXEC. Redirections apply to the transaction as a whole.
     ///
     /// # Errors
-    /// [`Fault`]; never a redirection.
+    /// Fails with a [`Fault`], which is never a redirection.
     pub async fn send_transaction(
         self: &Arc<Self>,
         slot: u16,
@@ -120,10 +125,12 @@ impl Router {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
-            // Nobody can execute it until its keys have come together: that ends with the move, or with the time.
+            // No node can execute the command until its keys are together again. This wait ends
+            // when the move ends or when the deadline passes.
             let is_split = matches!(&fault, Fault::Answer(error) if is_split(error));
             hops = if is_split { 1 } else { hops + 1 };
-            // One more try that the time cuts short would look like a node that does not answer.
+            // A further attempt that the deadline cuts short would look like a node that does not
+            // answer.
             let needed = if is_split { 2 * SETTLING_PAUSE } else { Duration::ZERO };
             if hops > REDIRECTIONS || Instant::now() + needed >= deadline {
                 return Err(fault);
@@ -139,8 +146,8 @@ impl Router {
         }
     }
 
-    /// Sends commands, each to the node that has its slot, in one round trip to each node. Their order holds for equal
-    /// slots.
+    /// Sends each command to the node that has its slot, in one round trip per node. Commands with
+    /// equal slots keep their order.
     pub async fn send_all(self: &Arc<Self>, commands: Vec<Routed>) -> Vec<Result<Value, Fault>> {
         let deadline = self.deadline();
         let mut by_node: BTreeMap<Address, (Arc<Node>, Vec<usize>)> = BTreeMap::new();
@@ -166,23 +173,25 @@ impl Router {
             let of_node = || indices.iter().filter_map(|index| commands.get(*index));
             let (mut sent, lost) = match sent {
                 Ok(sent) => (sent, None),
-                // Nothing was sent.
+                // Nothing was sent, so every command can be sent again.
                 Err(Fault::Unreachable(_)) => (Vec::new(), None),
-                // One by one the replies would take as much.
+                // Sent one by one, the commands would get replies of the same size.
                 Err(fault @ Fault::TooLarge(PIPELINE_LIMIT_BYTES)) => (Vec::new(), Some(fault)),
                 Err(_) if Instant::now() < deadline && of_node().all(|routed| routed.repeat == Repeat::Harmless) => {
                     (Vec::new(), None)
                 }
                 Err(fault) => (Vec::new(), Some(fault)),
             };
-            // What did not arrive, or has moved, goes its own way, in order.
+            // Commands that got no reply, or whose slot has moved, are sent again one by one, in
+            // order.
             for (place, index) in indices.iter().copied().enumerate() {
                 let Some(routed) = commands.get(index) else { continue };
                 let answer = sent.get_mut(place).map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
                 let answer = match (answer, &lost) {
                     (Some(Ok(answer)), _) => Ok(answer),
                     (Some(Err(error)), _) if !is_passing(&error) => Err(Fault::Answer(error)),
-                    // A later command of its slot was executed: it may not come after that one.
+                    // A later command in the same slot was executed. This command must not run
+                    // after that one.
                     (Some(Err(error)), _) if is_split(&error) && is_overtaken(place, &sent, of_node()) => {
                         Err(Fault::Answer(error))
                     }
@@ -200,18 +209,19 @@ impl Router {
         answers.into_iter().flatten().collect()
     }
 
-    /// Whether there are several nodes, each with keys of its own.
+    /// Returns true if there are several nodes, each with keys of its own.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// Fails with a [`Fault`] if no server reports the topology.
     pub async fn is_cluster(self: &Arc<Self>) -> Result<bool, Fault> {
         Ok(matches!(self.known(self.deadline()).await?, Known::Cluster(_)))
     }
 
-    /// Ids of the nodes that have keys, in an order that stays; one without a name if there is no cluster.
+    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster there is
+    /// one ID, which is empty.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// Fails with a [`Fault`] if no server reports the topology.
     pub async fn masters(self: &Arc<Self>) -> Result<Vec<String>, Fault> {
         Ok(match self.known(self.deadline()).await? {
             Known::Single(_) => vec![String::new()],
@@ -219,10 +229,10 @@ impl Router {
         })
     }
 
-    /// Sends a command to a node by its id.
+    /// Sends a command to the node with an ID.
     ///
     /// # Errors
-    /// [`Fault`].
+    /// Fails with a [`Fault`] if the node is gone or does not execute the command.
     pub async fn send_to(self: &Arc<Self>, master: &str, command: &Cmd) -> Result<Value, Fault> {
         let deadline = self.deadline();
         let address = match self.known(deadline).await? {
@@ -240,7 +250,7 @@ impl Router {
         answer
     }
 
-    /// Asks each server to tell of changed keys, from its next connection on.
+    /// Asks each server to report changed keys, from its next connection on.
     pub fn watch(&self, watch: Watch) {
         self.dialer.watch(watch);
     }
@@ -249,11 +259,11 @@ impl Router {
         Instant::now() + self.dialer.timeout()
     }
 
-    /// Where a command goes after a fault.
+    /// Decides where a command goes after a fault.
     fn next(self: &Arc<Self>, fault: Fault, slot: u16, from: &Node, repeat: Repeat, hops: u32) -> Next {
         let error = match fault {
             Fault::Answer(error) => error,
-            // The node may be gone for good, and another have its slots by now.
+            // The node may be gone for good, and another node may have its slots by now.
             Fault::Unreachable(_) => {
                 self.refresh();
                 return match self.known_owner(slot) {
@@ -298,7 +308,8 @@ impl Router {
         Ok(self.node(&address))
     }
 
-    /// Whoever has a slot, where that is known and the node has been asked before: what nearly every command finds.
+    /// Returns the owner of a slot if it is known and has been used before. Nearly every command
+    /// finds its node here.
     fn settled_owner(&self, slot: u16) -> Option<Arc<Node>> {
         let topology = self.lock();
         let address = match topology.known.as_ref()? {
@@ -321,21 +332,21 @@ impl Router {
         Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
     }
 
-    /// What the servers are; asked for once.
+    /// Returns the topology, and asks for it if it is not known yet.
     async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
         }
         let late = |_| Fault::Unreachable("no connection yet".into());
         let _asking = tokio::time::timeout_at(deadline, self.asking.lock()).await.map_err(late)?;
-        // Somebody else has asked meanwhile.
+        // Another task may have asked in the meantime.
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
         }
         self.ask(deadline).await
     }
 
-    /// Asks the nodes one after another until one says what it is.
+    /// Asks the nodes for the topology, one after another, until one answers.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
         if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
             let known = Known::Single(name.clone());
@@ -352,7 +363,8 @@ impl Router {
                     Some(slots) => Known::Cluster(Arc::new(slots)),
                     None => Known::Single(node.address().clone()),
                 },
-                // It is no cluster, does not let us ask, or is a proxy that hides its nodes.
+                // The server is not a cluster, does not allow the question, or is a proxy that
+                // hides its nodes.
                 Err(Fault::Answer(error)) if !is_starting(&error) => Known::Single(node.address().clone()),
                 Err(fault) => {
                     problem = fault;
@@ -365,7 +377,7 @@ impl Router {
         Err(problem)
     }
 
-    /// Nodes to ask: those that are connected first.
+    /// Returns the nodes to ask for the topology, connected ones first.
     fn candidates(&self) -> Vec<Arc<Node>> {
         let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -381,19 +393,20 @@ impl Router {
         if let Known::Cluster(slots) = &known {
             let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
             let is_master = |address: &Address| slots.masters().iter().any(|master| master.address == *address);
-            // Whoever still uses one that is dropped has a share of it.
+            // A caller that still uses a dropped node holds a reference to it.
             nodes.retain(|address, _| is_master(address) || self.seeds.contains(address));
         }
         self.lock().known = Some(known);
     }
 
-    /// Notes what a node has said of one slot, and asks for the others.
+    /// Records the new owner of one slot that a node has announced, and asks for the whole
+    /// topology.
     fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
             let mut topology = self.lock();
             let known = match &topology.known {
                 Some(Known::Cluster(slots)) => Known::Cluster(Arc::new(slots.moved(slot, to))),
-                // A cluster after all.
+                // The server is a cluster after all.
                 Some(Known::Single(_)) | None => Known::Cluster(Arc::new(Slots::default().moved(slot, to))),
             };
             topology.known = Some(known);
@@ -401,11 +414,11 @@ impl Router {
         self.refresh();
     }
 
-    /// Asks for the topology in the background, if that has not just been done.
+    /// Asks for the topology in the background, unless that was done a moment ago.
     fn refresh(self: &Arc<Self>) {
         {
             let mut topology = self.lock();
-            // One server without a cluster has nothing to tell.
+            // One server without a cluster has no topology to report.
             let is_single = matches!(topology.known, Some(Known::Single(_)))
                 && (self.seeds.len() == 1 || self.dialer.has_sentinels());
             if is_single || topology.asked.is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE) {
@@ -418,25 +431,25 @@ impl Router {
             let Some(router) = router.upgrade() else { return };
             let Ok(_asking) = router.asking.try_lock() else { return };
             let deadline = router.deadline();
-            // A failure is noticed by whoever needs the node.
+            // A failure is ignored here: the next command that needs the node reports it.
             let _ = router.ask(deadline).await;
         });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Topology> {
-        // What is known is replaced as a whole.
+        // A poisoned lock still guards a usable topology, because `known` is replaced as a whole.
         self.topology.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 enum Next {
     To(Target),
-    /// To whoever has the key after a pause.
+    /// Sends the command to the owner of the slot after a pause.
     Again,
     GiveUp(Fault),
 }
 
-/// Whether a command that follows in the same slot was executed.
+/// Returns true if a later command in the same slot was executed.
 fn is_overtaken<'a>(
     place: usize,
     answers: &[Result<Value, RedisError>],

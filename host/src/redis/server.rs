@@ -1,7 +1,8 @@
-//! The store on Redis, a server or a cluster.
+//! The store on a Redis server or a cluster.
 //!
-//! Owns the translation to commands, and of errors to what a scorer may see. Must not know prefixes or defaults, nor which
-//! server has a key. No address or credential ever reaches a message.
+//! Owns the translation of operations to commands, and of errors to texts that a scorer may see.
+//! Must not know prefixes or defaults, nor which server has a key. No address or credential ever
+//! reaches a message.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,9 +21,11 @@ use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut};
 
-/// Adds and, only for a key that this creates, sets the expiry (ARGV[2] in milliseconds, 0 for none). One script,
-/// because between two commands the key could expire or the host could die. The sum is read back as text: a number of
-/// Lua's is a double, which is exact to 2^53 only.
+/// Script that adds to a number. Only if it creates the key, it sets the expiry (ARGV[2] in
+/// milliseconds, 0 for none).
+///
+/// It is one script, because between two commands the key could expire or the host could die. The
+/// sum is returned as text: a number in Lua is a double, which is exact to 2^53 only.
 static INCREMENT: Program = Program::new(
     "local new = redis.call('EXISTS', KEYS[1]) == 0
      redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -30,8 +33,10 @@ static INCREMENT: Program = Program::new(
      return redis.call('GET', KEYS[1])",
 );
 
-/// Writes if the value is still the expected one (ARGV[1] is '1' and ARGV[2] the value, or '0' for an absent key).
-/// WATCH would watch every call that shares the connection.
+/// Script that writes a value if the old value is the expected one. ARGV[1] is '1' and ARGV[2] the
+/// expected value, or ARGV[1] is '0' for an absent key.
+///
+/// The command WATCH cannot be used, because it would watch every call that shares the connection.
 static SWAP: Program = Program::new(
     "local now = redis.call('GET', KEYS[1])
      if ARGV[1] == '1' then
@@ -42,7 +47,7 @@ static SWAP: Program = Program::new(
      return 1",
 );
 
-/// Keys of one round trip where several servers answer, each within its own bound.
+/// Number of keys in one round trip to a cluster. Each server's reply has its own size limit.
 const SPREAD_KEYS: usize = 32;
 
 /// A script that runs on the server, on one key.
@@ -61,20 +66,20 @@ impl Program {
     }
 }
 
-/// A store on a server or a cluster.
+/// A store on a Redis server or a cluster.
 pub struct Server(Arc<Router>);
 
 impl Server {
-    /// A store that connects when it is first used, and again whenever the connection is lost. `timeout` bounds
-    /// connecting and each command.
+    /// Returns a store that connects when it is first used, and reconnects whenever the connection
+    /// is lost. `timeout` limits connecting and each command.
     ///
     /// # Errors
-    /// TLS is asked for and nothing is trusted.
+    /// Fails if TLS is requested and no certificate is trusted.
     pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
         Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, credentials, timeout)?)))
     }
 
-    /// The way to its nodes.
+    /// Returns the router that finds the store's nodes.
     pub(super) fn router(&self) -> Arc<Router> {
         Arc::clone(&self.0)
     }
@@ -95,7 +100,8 @@ impl Server {
         answers.map(read).collect()
     }
 
-    /// Runs a script on a key: by its digest, and by its text on a server that does not know it yet.
+    /// Runs a script on a key. Sends the digest first, and the text if the server does not know the
+    /// script yet.
     async fn run<T: FromRedisValue>(
         &self,
         program: &Program,
@@ -133,7 +139,7 @@ impl Redis for Server {
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let is_one_server = self.0.masters().await.map_err(translate)?.iter().all(String::is_empty);
         if let (true, Some(first)) = (is_one_server, keys.first()) {
-            // One answer, with one bound.
+            // MGET gets one answer, with one size limit.
             return self.query(first, redis::cmd("MGET").arg(keys), Repeat::Harmless).await;
         }
         let mut values = Vec::with_capacity(keys.len());
@@ -158,7 +164,7 @@ impl Redis for Server {
         condition: Condition,
     ) -> Result<bool, StoreError> {
         let repeat = if condition == Condition::Always { Repeat::Harmless } else { Repeat::Wrong };
-        // OK, or nil where the condition did not hold.
+        // The answer is OK, or nil if the condition did not hold.
         let answer: Option<String> = self.query(key, &set_command(key, value, ttl, condition), repeat).await?;
         Ok(answer.is_some())
     }
@@ -170,7 +176,8 @@ impl Redis for Server {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
-        // UNLINK frees large values off the server's main thread; DEL would hold up everybody.
+        // UNLINK frees large values off the server's main thread. DEL would block all other
+        // clients.
         let commands = keys.iter().map(|key| (key.as_str(), redis::cmd("UNLINK").arg(key).clone())).collect();
         self.query_all::<i64>(commands).await.map(drop)
     }
@@ -179,24 +186,27 @@ impl Redis for Server {
         self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Harmless).await
     }
 
-    /// A cursor is a node's and its id: nodes are listed one after another.
+    /// Returns one page of keys. A cursor holds a node's own cursor and the node's ID, because the
+    /// nodes are listed one after another.
     async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
         let invalid = || StoreError::Invalid(super::NOT_A_CURSOR.to_owned());
         let masters = self.0.masters().await.map_err(translate)?;
         let (cursor, id) = cursor.map_or(("0", ""), |cursor| cursor.split_once('@').unwrap_or((cursor, "")));
         let cursor: u64 = cursor.parse().map_err(|_| invalid())?;
-        // A node that is gone has been replaced by others, which may stand anywhere: those that follow are listed.
+        // A node that is gone has been replaced by others, whose IDs may sort anywhere. The listing
+        // goes on with the nodes that follow.
         let Some(at) = masters.iter().position(|master| master.as_str() >= id) else {
             return Ok(Page { keys: Vec::new(), cursor: None });
         };
         let Some(master) = masters.get(at) else { return Err(invalid()) };
         let cursor = if master == id || id.is_empty() { cursor } else { 0 };
         let mut command = redis::cmd("SCAN");
-        // A prefix holds no character that a pattern gives a meaning to; the manifest sees to it.
+        // The manifest ensures that a prefix holds no character with a meaning in a pattern.
         command.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(page_keys);
         let answer = self.0.send_to(master, &command).await.map_err(translate)?;
         let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| wrong_type())?;
-        // Keys are text here; one that is not was written by a raw command, or by somebody else.
+        // Keys are text here. A key that is not text was written by a raw command or by another
+        // client.
         let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
         let following = if next == 0 { masters.get(at + 1) } else { Some(master) };
         let cursor =
@@ -229,7 +239,7 @@ impl Redis for Server {
     }
 
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
-        // -2: no such key; -1: no expiry.
+        // PTTL answers -2 if the key does not exist, and -1 if it has no expiry.
         let left: i64 = self.query(key, redis::cmd("PTTL").arg(key), Repeat::Harmless).await?;
         Ok(match left {
             -2 => Lifetime::Absent,
@@ -247,7 +257,7 @@ impl Redis for Server {
             let mut command = redis::cmd("PEXPIRE");
             return self.query(key, command.arg(key).arg(milliseconds(ttl)), Repeat::Harmless).await;
         }
-        // PERSIST answers 0 both for an absent key and for one without expiry.
+        // PERSIST answers 0 both for an absent key and for a key without an expiry.
         let commands = ["PERSIST", "EXISTS"].map(|name| (key, redis::cmd(name).arg(key).clone()));
         Ok(self.query_all::<bool>(commands.into()).await?.last().copied().unwrap_or_default())
     }
@@ -272,11 +282,12 @@ fn set_command(key: &str, value: &[u8], ttl: Option<Duration>, condition: Condit
 }
 
 fn milliseconds(ttl: Option<Duration>) -> u64 {
-    // `Store` bounds an expiry to a thousand years.
+    // `Store` limits an expiry to a thousand years.
     ttl.map_or(0, |ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The error as a scorer may see it: never the whole text, which for a connection names the address.
+/// Returns an error that a scorer may see. It never holds the whole text: for a connection error
+/// that names the address.
 pub(super) fn translate(fault: Fault) -> StoreError {
     let error = match fault {
         Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),
@@ -287,16 +298,17 @@ pub(super) fn translate(fault: Fault) -> StoreError {
     use ServerErrorKind::{Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain};
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
-            // They pass; the details of some are addresses of nodes.
+            // These errors pass. Some have addresses of nodes in their details.
             BusyLoading | MasterDown | TryAgain | ClusterDown | Moved | Ask | ReadOnly => {
                 StoreError::Disconnected("the server is not ready".to_owned())
             }
             CrossSlot => StoreError::Refused("CROSSSLOT the keys of one command have different slots".to_owned()),
-            // Its detail is the name of a user.
+            // The detail of the error is the name of a user.
             NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
             _ => {
                 let words = format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
-                // A script's error arrives wrapped; what it holds is what the same command alone would have said.
+                // A script's error arrives wrapped. It holds the error that the command alone would
+                // have given.
                 let bare = [NOT_AN_INTEGER, OVERFLOW].into_iter().find(|bare| words.contains(bare));
                 StoreError::Refused(cut(bare.unwrap_or(words.trim()), REASON_BYTES).into_owned())
             }

@@ -1,36 +1,37 @@
-//! Which node of a cluster has which keys.
+//! The map from key slots to the nodes of a cluster.
 //!
-//! Owns the hash and the reading of `CLUSTER SLOTS`. Must not know connections.
+//! Owns the hash of a key and the reading of `CLUSTER SLOTS`. Must not know connections.
 
 use redis::Value;
 
 use super::endpoint::Address;
 
-/// Slots that a cluster divides keys into.
+/// Number of slots that a cluster divides its keys into.
 const SLOTS: u16 = 16384;
 
 static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 
-/// A master of the cluster.
+/// A master node of the cluster.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Master {
-    /// What the cluster calls it: stays when its address changes.
+    /// ID that the cluster gives to the node. It stays when the node's address changes.
     pub id: String,
-    /// Where it is.
+    /// Address of the master node.
     pub address: Address,
 }
 
-/// Who has which slots.
+/// Map from slots to the master nodes that own them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// First and last slot, and its master; by first slot.
+    /// First slot, last slot and master of each range, sorted by first slot.
     ranges: Vec<(u16, u16, Address)>,
-    /// By id.
+    /// Master nodes, sorted by ID.
     masters: Vec<Master>,
 }
 
 impl Slots {
-    /// Reads the answer to `CLUSTER SLOTS`, given by `by`.
+    /// Reads the answer to `CLUSTER SLOTS`, which the node at `by` gave. `None` if the answer is
+    /// not valid.
     #[must_use]
     pub fn read(answer: &Value, by: &Address) -> Option<Self> {
         let Value::Array(rows) = answer else { return None };
@@ -55,7 +56,7 @@ impl Slots {
         Some(slots)
     }
 
-    /// Who has a slot; `None` while nobody does.
+    /// Returns the owner of a slot. `None` while the slot has no owner.
     #[must_use]
     pub fn owner(&self, slot: u16) -> Option<&Address> {
         let end = self.ranges.partition_point(|(first, ..)| *first <= slot);
@@ -63,13 +64,14 @@ impl Slots {
         (slot <= *last).then_some(address)
     }
 
-    /// The masters, in an order that stays.
+    /// Returns the master nodes in a stable order, sorted by ID.
     #[must_use]
     pub fn masters(&self) -> &[Master] {
         &self.masters
     }
 
-    /// The same, with another owner of one slot: what a node has just said is newer than the whole.
+    /// Returns a copy of the map with another owner for one slot. Used when a node reports a new
+    /// owner, because that is newer than the whole map.
     #[must_use]
     pub fn moved(&self, slot: u16, to: &Address) -> Self {
         let mut ranges = Vec::with_capacity(self.ranges.len() + 2);
@@ -91,7 +93,8 @@ impl Slots {
     }
 }
 
-/// The slot of a key: only what stands between the first `{` and the next `}` counts, if that is not empty.
+/// Returns the slot of a key. If the text between the first `{` and the next `}` is not empty, only
+/// that text is hashed.
 #[must_use]
 pub fn slot(key: &[u8]) -> u16 {
     let find = |bytes: &[u8], wanted: u8| bytes.iter().position(|byte| *byte == wanted);
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn keys_have_the_slots_that_redis_gives_them() {
-        // As `CLUSTER KEYSLOT` says.
+        // The expected slots are those that `CLUSTER KEYSLOT` reports.
         for (key, expected) in [
             ("foo", 12182),
             ("123456789", 12739),

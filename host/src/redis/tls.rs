@@ -1,6 +1,6 @@
-//! TLS towards servers: what is trusted, and what may be told of a failure.
+//! TLS towards servers: trusted certificates, and what a message may say about a failure.
 //!
-//! Must not know what is spoken over it.
+//! Must not know which protocol is spoken over TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +10,17 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::TlsConnector;
 
-/// With or without TLS; in a box, so that what is spoken over it is compiled once.
+/// A byte stream, with or without TLS. It is used in a box, so that the code for the protocol is
+/// compiled once.
 pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
 
 impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
 
-/// Makes TLS connections; `authority` is a file of certificates that are trusted in place of the system's.
+/// Returns a connector for TLS connections. `authority` is a file of certificates that are trusted
+/// in place of the system's.
 ///
 /// # Errors
-/// There is no certificate that could be trusted.
+/// Fails if there is no certificate that could be trusted.
 pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     let mut roots = rustls::RootCertStore::empty();
     match authority {
@@ -31,7 +33,7 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
             }
         }
         None => {
-            // Some that cannot be read leave the others.
+            // Certificates that cannot be read are skipped; the others are used.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
@@ -44,7 +46,7 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Why there is no TLS. The names that a certificate has are details of the place.
+/// Describes a TLS failure without names. The names in a certificate are details of the deployment.
 #[must_use]
 pub fn without_names(error: &std::io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

@@ -1,27 +1,29 @@
-//! What a server tells of its own accord: that keys changed, so that copies of them are stale.
+//! Notifications from a server that keys changed, so that copies of the keys are stale (client-side
+//! caching).
 //!
-//! Owns asking for it and reading it. Not every server does this (proxies may not, users may not be allowed to), so
-//! nothing may depend on it but how soon a copy goes. Must not know what is copied.
+//! Owns asking for the notifications and reading them. Not every server sends them: a proxy may not
+//! support them, and a user may not be allowed to ask. Only how soon a stale copy goes may depend
+//! on them. Must not know what is copied.
 
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, Value};
 
-/// Told each key that changed, or `None` for all of them.
+/// Callback for each key that changed, or for `None` if all keys may have changed.
 pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
-/// Keys that are watched.
+/// A prefix of keys to watch, with the callback for their changes.
 #[derive(Clone)]
 pub struct Watch {
-    /// What they begin with.
+    /// Prefix of the keys that are watched.
     pub prefix: String,
-    /// Who wants to know.
+    /// Callback for each key that changed.
     pub told: Told,
 }
 
 impl Watch {
-    /// Listens on a connection that is about to be made.
+    /// Adds the callback to the settings of a connection that is about to be made.
     #[must_use]
     pub fn listen(&self, config: AsyncConnectionConfig) -> AsyncConnectionConfig {
         let told = Arc::clone(&self.told);
@@ -30,7 +32,7 @@ impl Watch {
                 for keys in data {
                     match keys {
                         Value::Array(keys) => keys.iter().filter_map(text).for_each(|key| told(Some(key))),
-                        // The server was emptied.
+                        // The server was emptied, so all keys changed.
                         _ => told(None),
                     }
                 }
@@ -39,7 +41,8 @@ impl Watch {
         })
     }
 
-    /// Asks the server for news of all keys with the prefix, but of what we write ourselves.
+    /// Asks the server to report changes to keys with the prefix. Changes through this connection
+    /// are not reported.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&["CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP", "PREFIX", &self.prefix]);

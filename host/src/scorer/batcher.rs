@@ -1,8 +1,9 @@
-//! Batching: concurrent calls of a batchable tensor scorer, joined along axis 0 into one.
+//! Batching: joins concurrent calls of a batchable tensor scorer along axis 0 into one call.
 //!
-//! Owns which calls are joined, how long the first one waits, and how an answer is taken apart. A call in a batch must fare
-//! as it would alone: whatever goes wrong with the batch, each of its calls is then made by itself, with the time that it
-//! has left. Must not know JSON, instances or pools.
+//! Owns which calls are joined, how long the first one waits, and how an answer is split. A call in
+//! a batch must have the outcome that it would have alone. If the batch fails in any way, each of
+//! its calls is made by itself, with the time that it has left. Must not know JSON, instances or
+//! pools.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,9 +16,9 @@ use crate::error::ScoreFailure;
 use crate::manifest::Batching;
 use crate::panics::caught;
 
-/// What a batch runs on.
+/// A scorer that can run the joined calls of a batch.
 pub(super) trait Runner: Send + Sync + 'static {
-    /// Makes one call of some calls' rows.
+    /// Runs the joined rows of some calls as one call.
     fn run(
         self: Arc<Self>,
         calls: Vec<Invocation>,
@@ -26,13 +27,13 @@ pub(super) trait Runner: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answer, ScoreFailure>> + Send;
 }
 
-/// A call's tensors, and the time it was in the scorer.
+/// Output tensors of a call, and the time that it was in the scorer.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Joins the calls of one scorer.
+/// Batcher of one scorer: joins its concurrent calls.
 pub(super) struct Batcher {
     limits: Batching,
-    /// The batch that calls may still join.
+    /// Batch that further calls may still join.
     open: Mutex<Open>,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Batcher {
 struct Open {
     members: Vec<Member>,
     rows: u64,
-    /// Tells the timer of an earlier batch from this one's.
+    /// Number of the open batch, by which the timer of an earlier batch sees that it is too late.
     generation: u64,
 }
 
@@ -57,7 +58,7 @@ impl Batcher {
         Self { limits, open: Mutex::default() }
     }
 
-    /// Scores one call, alone or with others.
+    /// Scores one call, alone or joined with other calls.
     pub(super) async fn score<R: Runner>(
         self: &Arc<Self>,
         runner: &Arc<R>,
@@ -65,7 +66,7 @@ impl Batcher {
         inputs: Vec<Tensor>,
         deadline: Instant,
     ) -> Result<Answer, ScoreFailure> {
-        // Inputs that disagree about the number of rows are the scorer's to refuse.
+        // If the inputs disagree about the number of rows, the scorer has to refuse them.
         let rows = match rows(&inputs) {
             Some(rows) if rows > 0 && rows < self.limits.max_rows => rows,
             _ => return Arc::clone(runner).run(vec![invocation], inputs, deadline).await,
@@ -75,7 +76,8 @@ impl Batcher {
         answered.await.unwrap_or_else(|_| Err(ScoreFailure::HostFault("a batch ended without an answer".to_owned())))
     }
 
-    /// Puts a call into the open batch, and runs what is full.
+    /// Adds a call to the open batch. Runs a batch that is full, or that the call does not fit
+    /// into.
     fn join<R: Runner>(self: &Arc<Self>, runner: &Arc<R>, member: Member) {
         let mut open = self.lock();
         let fits = open.rows + member.rows <= self.limits.max_rows
@@ -151,8 +153,10 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     }
 }
 
-/// All calls of a batch as one. It has half of the time that the most urgent call has left: the other half is for running
-/// it alone, should another call of the batch never end.
+/// Joins all calls of a batch into one.
+///
+/// The joined call has half of the time that the most urgent call has left. The other half is for
+/// running that call alone, in case another call of the batch never ends.
 fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     let now = Instant::now();
     let urgent = members.iter().map(|member| member.deadline).min().unwrap_or(now);
@@ -170,7 +174,8 @@ fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     (calls, inputs, deadline)
 }
 
-/// Each call's rows of a batch's answer; `None` if it has not as many rows as the batch.
+/// Splits the answer of a batch into the rows of each call. Returns `None` if the answer does not
+/// have as many rows as the batch.
 fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     let total: u64 = members.iter().map(|member| member.rows).sum();
     let mut parts: Vec<Vec<Tensor>> = members.iter().map(|_| Vec::with_capacity(outputs.len())).collect();
@@ -191,13 +196,14 @@ fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     Some(parts)
 }
 
-/// The number of rows of a call: axis 0 of every input.
+/// Returns the number of rows of a call, which is the size of axis 0 of every input. `None` if the
+/// inputs disagree.
 fn rows(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
     first.filter(|_| inputs.iter().all(|input| input.shape.first().copied() == first))
 }
 
-/// True if two calls' rows have one shape.
+/// True if the inputs of two calls have the same names, and their rows have the same shapes.
 fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.shape.get(1..) == b.shape.get(1..))
 }
@@ -208,7 +214,7 @@ mod tests {
     use crate::model::Dtype;
     use crate::scorer::Source;
 
-    /// Gives each row back; fails whatever holds a 13, and remembers what it was run with.
+    /// Runner that returns each row, fails if the input holds a 13, and records its runs.
     #[derive(Default)]
     struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
 
@@ -244,9 +250,9 @@ mod tests {
             score(&batcher, &echo, &[1, 2]),
             score(&batcher, &echo, &[3]),
             score(&batcher, &echo, &[13]),
-            // Fills the batch.
+            // This call fills the batch.
             score(&batcher, &echo, &[4, 5]),
-            // Too large to wait for anyone.
+            // This call is too large to wait for others.
             score(&batcher, &echo, &[0; 7]),
         );
         assert_eq!(answers.0.unwrap(), [1, 2]);

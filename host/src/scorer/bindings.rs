@@ -1,12 +1,13 @@
 //! Generated host bindings of the WIT contract.
 //!
-//! Owns the three `bindgen!` calls: the capabilities once, and each world over them, so that a type of the contract is
-//! one Rust type. Must not know what any of it does. Only `capability` and `scorer` see these types.
+//! Owns the three `bindgen!` calls: one for the capabilities, and one for each world, which reuses
+//! the capabilities. So a type of the contract is one Rust type. Must not know what any function
+//! does. Only `capability` and `scorer` see these types.
 
 #![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]
 
-/// What scorers import.
+/// Interfaces that scorers import.
 pub mod capabilities {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -25,7 +26,7 @@ pub mod capabilities {
     });
 }
 
-/// The world `scoring`: payloads.
+/// The world `scoring`, whose scorers take and return payloads.
 pub mod scoring {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -42,7 +43,7 @@ pub mod scoring {
     });
 }
 
-/// The world `tensor-scoring`: tensors.
+/// The world `tensor-scoring`, whose scorers take and return tensors.
 pub mod tensor_scoring {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -1,6 +1,7 @@
-//! Whose answers are kept, and what they depend on beside their inputs.
+//! The step from a manifest to a prediction cache: whether answers are kept, and what they depend
+//! on in addition to their inputs.
 //!
-//! Owns the step from a manifest to a prediction cache. Must not know calls.
+//! Owns that step. Must not know calls.
 
 use crate::capability::{Answers, Capabilities};
 use crate::component::{self, Compiled};
@@ -13,7 +14,7 @@ use super::linking::{WIT_VERSION, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 
-/// What a prediction cache is made of.
+/// Parts of a prediction cache, as far as they are known before the scorer's signature.
 pub(super) struct Cached {
     section: PredictionCacheSection,
     answers: Answers,
@@ -21,7 +22,7 @@ pub(super) struct Cached {
 }
 
 impl Cached {
-    /// For a component, if the manifest asks for a cache.
+    /// Returns the parts of a component's cache, if the manifest asks for a cache.
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
@@ -40,7 +41,8 @@ impl Cached {
         })
     }
 
-    /// For a graph that is served itself, if the manifest asks for a cache.
+    /// Returns the parts of the cache of a graph that is served without a component, if the
+    /// manifest asks for a cache.
     pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
         Self::of(manifest, capabilities, |identity| Identity {
             graph_engine: Some(graph::ENGINE.to_owned()),
@@ -59,7 +61,7 @@ impl Cached {
         let identity = with_code(Identity {
             host: env!("CARGO_PKG_VERSION").to_owned(),
             wit_version: WIT_VERSION.to_owned(),
-            // A graph answers as a scorer of tensors does.
+            // A graph counts as a scorer of tensors.
             world: World::TensorScoring.to_string(),
             component: None,
             engine: None,
@@ -79,7 +81,7 @@ impl Cached {
         Some(Self { section, answers, identity })
     }
 
-    /// The cache, if the scorer can be trusted to give the same answer again.
+    /// Creates the cache, if the scorer is sure to give the same answer again.
     ///
     /// # Errors
     /// The scorer does not state that it is deterministic.

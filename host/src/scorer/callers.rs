@@ -1,37 +1,38 @@
-//! Callers: how long the calls of each keep an instance.
+//! Callers, and how long the calls of each of them occupy an instance.
 //!
-//! Owns one record for each address, and their number. Must not know what waits or executes.
+//! Owns one record for each address, and the number of records. Must not know what waits or
+//! executes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A caller is quick if its calls keep an instance for less than this on average: five ticks of the epoch.
+/// Average time per call below which a caller counts as quick: five ticks of the epoch.
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Calls over which the average forms. Enough that a caller stays quick if the machine stalls for a tenth of a second while
-/// sixteen of its calls are under way.
+/// Number of calls over which the average is formed. It is large enough that a caller stays quick
+/// if the machine stalls for a tenth of a second while sixteen of its calls are under way.
 const CALLS: u32 = 256;
 
-/// A caller with calls under way is not quick if none of them has ended for this long.
+/// Time without the end of a call after which a caller with calls under way is not quick.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// Records that are kept. When there are more, the half that was used least recently goes.
+/// Most records that are kept. If there are more, the half that was used least recently is dropped.
 const RECORDS: usize = 4096;
 
-/// What is known of all callers. Calls that came without an address count as those of one caller.
+/// Records of all callers. Calls without an address count as calls of one caller.
 #[derive(Default)]
 pub(super) struct Callers {
     records: HashMap<Option<IpAddr>, Record>,
 }
 
 struct Record {
-    /// Average time that a call keeps an instance.
+    /// Average time that a call occupies an instance.
     average: Duration,
-    /// Calls that have ended, as far as the average counts them.
+    /// Number of calls that have ended, as far as the average counts them.
     ended: u32,
     under_way: u32,
-    /// When a call last ended, or the first of those under way started.
+    /// Time at which a call last ended, or at which the first of the calls under way started.
     moved: Instant,
 }
 
@@ -43,12 +44,13 @@ impl Callers {
         record.ended > 0 && record.average < QUICK && !is_stuck
     }
 
-    /// Returns how long the calls of a caller keep an instance on average, as far as that is known, and ten milliseconds at most.
+    /// Returns how long the calls of a caller keep an instance on average, at most ten milliseconds.
+    /// A caller without a call that has ended counts as slow.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records.get(&caller).map_or(QUICK, |record| record.average.min(QUICK))
     }
 
-    /// Notes the start of a call.
+    /// Records the start of a call.
     pub(super) fn started(&mut self, caller: Option<IpAddr>, now: Instant) {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {
             self.forget_half();
@@ -61,7 +63,7 @@ impl Callers {
         record.under_way += 1;
     }
 
-    /// Notes the end of a call that kept an instance for `time`.
+    /// Records the end of a call that occupied an instance for `time`.
     pub(super) fn finished(&mut self, caller: Option<IpAddr>, time: Duration, now: Instant) {
         let Some(record) = self.records.get_mut(&caller) else { return };
         record.under_way = record.under_way.saturating_sub(1);
@@ -70,7 +72,8 @@ impl Callers {
         record.average = record.average * (record.ended - 1) / record.ended + time / record.ended;
     }
 
-    /// Drops the records that moved least recently. Strangers can make at most so many.
+    /// Drops the half of the records that changed least recently, except those with calls under
+    /// way. So unknown callers cannot make the table grow beyond `RECORDS`.
     fn forget_half(&mut self) {
         let mut moved: Vec<_> = self.records.values().map(|record| record.moved).collect();
         let middle = moved.len() / 2;

@@ -1,7 +1,8 @@
-//! A graph that is a scorer by itself: its ports are the contract, and a run answers a call.
+//! A graph that is a scorer without a component: its ports are the contract, and one run answers
+//! one call.
 //!
-//! Owns what the end of a run means to a caller. Must not know bodies, caches, where a graph runs, nor how an engine
-//! computes.
+//! Owns what the end of a run means to a caller. Must not know bodies, caches, where a graph runs,
+//! or how an engine computes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
 
-/// A graph, ready to run.
+/// A loaded graph that is ready to run.
 pub(super) struct GraphRunner {
     graph: Arc<Graph>,
     limits: Limits,
@@ -24,10 +25,11 @@ pub(super) struct GraphRunner {
 }
 
 impl GraphRunner {
-    /// Loads a file and runs it once on zeros.
+    /// Loads a graph from a file and runs it once on zeros.
     ///
     /// # Errors
-    /// There is no engine, the file is no graph that it runs, or it takes longer than `limits.init_deadline`.
+    /// There is no engine, the file is not a graph that the engine runs, or this takes longer than
+    /// `limits.init_deadline`.
     pub(super) async fn load(
         file: &Path,
         library: &Path,
@@ -38,33 +40,35 @@ impl GraphRunner {
         Ok(Self { graph, limits: limits.clone(), runtime })
     }
 
-    /// The contract that the ports are.
+    /// Returns the contract that the graph's ports define.
     ///
     /// # Errors
-    /// They are no ports that a caller can use; the text says why.
+    /// A caller cannot use the ports; the text says why.
     pub(super) fn signature(&self) -> Result<Signature, String> {
         Signature::of_graph(self.graph.ports())
     }
 
-    /// Names of the columns of the outputs that have some, by the output's name.
+    /// Returns the names of an output's columns, by the output's name. Outputs without such names
+    /// are left out.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ports = self.graph.ports();
         let named = ports.outputs.iter().zip(&ports.classes).filter(|(_, classes)| !classes.is_empty());
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Makes sessions ahead of the calls that need them.
+    /// Creates sessions before calls need them.
     ///
     /// # Errors
-    /// One cannot be made.
+    /// A session cannot be created.
     pub(super) async fn prepare(&self, count: usize) -> Result<(), String> {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Runs the graph. At the deadline the caller is answered; until the engine has stopped, it keeps the turn.
+    /// Runs the graph. At the deadline the caller gets an error, but the engine keeps the turn
+    /// until it has stopped.
     ///
     /// # Errors
-    /// There is no answer.
+    /// The graph gave no answer.
     pub(super) async fn run(
         &self,
         inputs: Vec<Tensor>,
@@ -85,7 +89,8 @@ impl GraphRunner {
     }
 }
 
-/// Whether the input or the graph is to blame, the engine does not say.
+/// Returns the failure of a run. The engine does not say whether the input or the graph is at
+/// fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),
@@ -94,10 +99,11 @@ fn failed(detail: String) -> ScoreFailure {
     })
 }
 
-/// The answer of a graph to a body, on this thread and without any limit: for a process that is there to try it.
+/// Returns the answer of a graph to a body, computed on this thread and without any limit. It is
+/// for a process that exists only to try the graph.
 ///
 /// # Errors
-/// There is none.
+/// The graph gave no answer.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &super::Payload) -> Result<Vec<u8>, ScoreFailure> {
     use super::tensor_body::{self, open_inference::ModelName};

@@ -1,6 +1,7 @@
 //! One instance of a component: a store, its `run`, and one call at a time.
 //!
-//! Owns the call into the guest and what its end means. Must not know pools, JSON or HTTP.
+//! Owns the call of the guest, and what the end of the call means. Must not know pools, JSON or
+//! HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -18,15 +19,19 @@ use crate::error::{Problem, ScoreFailure};
 use crate::text::{bounded as bounded_text, cut, displayed};
 use crate::timer;
 
-/// How long after its deadline a call that waits for the host is cut off. A running guest is interrupted at the next
-/// tick; this bounds what no tick reaches, such as a wait for a store.
+/// Time after its deadline at which a call that waits for the host is cut off.
+///
+/// A running guest is interrupted at the next tick. This bounds what no tick can interrupt, such as
+/// a wait for a store.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// What `init` of either world takes and gives.
+/// The export `init`, which has the same type in both worlds.
 pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
 
-/// `run` of one of the two worlds. Of the generated bindings' whole set of exports a call needs no other, and looking all
-/// of them up took a tenth of the time of a fresh instance.
+/// The export `run` of one of the two worlds.
+///
+/// A call needs no other export of the generated bindings, and looking up all of them took a tenth
+/// of the time of a fresh instance.
 pub(super) enum Run {
     Scoring(TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>),
     TensorScoring(TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>),
@@ -35,25 +40,26 @@ pub(super) enum Run {
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
-/// What goes in.
+/// Input of a scorer, for one call.
 pub enum Input {
-    /// Of a payload scorer.
+    /// Payload for a payload scorer.
     Payload(Payload),
-    /// Of a tensor scorer, in the ports' order.
+    /// Tensors for a tensor scorer, in the order of the input ports.
     Tensors(Vec<Tensor>),
 }
 
-/// What comes out.
+/// Output of a scorer, for one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Of a payload scorer.
+    /// Payload of a payload scorer.
     Payload(Payload),
-    /// Of a tensor scorer, in the ports' order.
+    /// Tensors of a tensor scorer. Once they are checked, they are in the order of the output
+    /// ports.
     Tensors(Vec<Tensor>),
 }
 
 impl Output {
-    /// Of the body or of the elements.
+    /// Returns the size of the body, or of the elements of all tensors, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
@@ -64,7 +70,8 @@ impl Output {
 }
 
 impl Output {
-    /// Bytes that the output takes in memory: those of [`Output::bytes`], and what names and describes them.
+    /// Returns the memory that the output takes, in bytes: that of [`Output::bytes`], and that of
+    /// the media type, or of names and shapes.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let described = match self {
@@ -79,15 +86,15 @@ impl Output {
     }
 }
 
-/// Why a guest gave no answer.
+/// Reason why a guest gave no answer.
 pub(super) enum Failure {
-    /// `init` said so.
+    /// A problem that `init` returned.
     Init(Problem),
-    /// Anything else.
+    /// A failure of any other kind.
     Score(ScoreFailure),
 }
 
-/// An instance.
+/// An instance of a component, with its store.
 pub(super) struct Instance {
     store: Store<Sandbox>,
     run: Run,
@@ -101,28 +108,30 @@ impl Instance {
         Self { store, run, reusable: true, invocations: 0, made: Instant::now() }
     }
 
-    /// False once the guest was stopped in the middle of something.
+    /// True if the instance may serve another call. False once a call of the guest failed, or
+    /// memory was refused to it.
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable
     }
 
-    /// Calls that it has had.
+    /// Returns the number of calls that the instance has had.
     pub(super) fn invocations(&self) -> u64 {
         self.invocations
     }
 
-    /// Time since it was made.
+    /// Returns the time since the instance was created.
     pub(super) fn age(&self) -> Duration {
         self.made.elapsed()
     }
 
-    /// Prepares the instance; once, before its first call.
+    /// Runs `init`, once, before the first call.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
         self.finish(called)?.map_err(|problem| Failure::Init(problem.into()))
     }
 
-    /// Scores one input; of several joined calls, which only a tensor scorer takes, each has an invocation.
+    /// Scores one input. Only a tensor scorer takes several joined calls, and `calls` has an
+    /// invocation for each of them.
     pub(super) async fn run(
         &mut self,
         calls: Vec<Invocation>,
@@ -135,7 +144,7 @@ impl Instance {
             [call] => InstanceState::of_mut(store.data_mut()).begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
-                // A line of joined calls belongs to none of them alone.
+                // A line of joined calls does not belong to one of them alone.
                 InstanceState::of_mut(store.data_mut()).begin(&ids.join(","), deadline, None);
             }
         }
@@ -162,12 +171,14 @@ impl Instance {
         outcome.map_err(|error| Failure::Score(error.into()))
     }
 
-    /// What the end of a call means for the instance and its caller. `None`: it was cut off.
+    /// Ends a call: returns its value or its failure, and notes whether the instance may be used
+    /// again. `called` is `None` if the call was cut off.
     fn finish<T>(&mut self, called: Option<wasmtime::Result<(T,)>>) -> Result<T, Failure> {
         InstanceState::of_mut(self.store.data_mut()).end();
         let failure = match called {
             Some(Ok((value,))) => {
-                // A guest that lived through a refused growth may have lost what it was about to build.
+                // A guest that survived a refused growth of its memory may have lost what it was
+                // about to build.
                 self.reusable = InstanceState::of(self.store.data()).memory_refusal().is_none();
                 return Ok(value);
             }
@@ -180,15 +191,16 @@ impl Instance {
 }
 
 impl Failure {
-    /// What an error out of a guest means.
+    /// Returns the failure that an error of a guest means.
     pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
         if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
             return Self::timed_out();
         }
         Self::Score(match state.memory_refusal() {
-            // A refused growth ends most guests with a bare trap; the limiter knows better.
+            // A refused growth of the memory ends most guests with a bare trap, but the limiter
+            // knows the reason.
             Some(Refusal::Own) => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
-            // Other instances have it, and give it back.
+            // Other instances have the memory, and will give it back.
             Some(Refusal::Shared) => ScoreFailure::Saturated,
             None if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
                 "it wrote below its memory, as a stack that overflows does: see for recursion and large local values \
@@ -204,7 +216,8 @@ impl Failure {
         })
     }
 
-    /// The front door knows the limit and fills it in.
+    /// Returns a timeout with a deadline of zero. The caller in `scorer` knows the limit and fills
+    /// it in.
     pub(super) fn timed_out() -> Self {
         Self::Score(ScoreFailure::TimedOut { deadline: Duration::ZERO })
     }
@@ -212,7 +225,8 @@ impl Failure {
     pub(super) fn into_score_failure(self) -> ScoreFailure {
         match self {
             Self::Score(failure) => failure,
-            // The first instance passed `init`, so this one met something that changed since, e.g. a store.
+            // The first instance passed `init`, so this one met something that has changed since,
+            // such as a store.
             Self::Init(problem) => ScoreFailure::Unavailable(Problem {
                 code: "init-failed".to_owned(),
                 message: "The scorer is not ready. Try again later.".to_owned(),
@@ -222,13 +236,16 @@ impl Failure {
     }
 }
 
-/// What a trap says, with its backtrace. The names of functions in it are the component's, and of any length.
+/// Returns the text of a trap, with its backtrace. The text is bounded, because it holds names of
+/// the component's functions, which may have any length.
 fn told(error: &wasmtime::Error) -> String {
     displayed(&format_args!("{error:?}"), TEXT_BYTES)
 }
 
-/// True if a guest fell off the lower end of its stack. Toolchains put that at address 0, so what is touched below it has
-/// the highest addresses; wasmtime tells them only in its text.
+/// True if a guest overflowed the lower end of its stack.
+///
+/// Toolchains put that end at address 0, so an access below it has one of the highest addresses.
+/// Wasmtime gives the address only in the text of its error.
 fn stack_overflowed(error: &wasmtime::Error) -> bool {
     let address = |text: &str| {
         let (digits, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
@@ -239,15 +256,16 @@ fn stack_overflowed(error: &wasmtime::Error) -> bool {
         && error.chain().any(|cause| address(&cause.to_string()).is_some_and(below_zero))
 }
 
-/// True if a guest's arguments would have taken more of the host's memory than one call may. wasmtime says so only in its text.
+/// True if a guest's arguments would have taken more of the host's memory than one call may.
+/// Wasmtime says so only in the text of its error.
 fn lifted_too_much(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
-/// Text of a scorer that goes to a client or the log, at most.
+/// Longest text of a scorer that goes to a client or the log, in bytes.
 const TEXT_BYTES: usize = 16 << 10;
 
-/// Longest code, in bytes.
+/// Longest error code of a scorer, in bytes.
 const CODE_BYTES: usize = 64;
 
 pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
@@ -281,7 +299,8 @@ impl From<wit::Problem> for Problem {
         if kebab(&problem.code) {
             return Self { code: problem.code, message, detail };
         }
-        // A code is for machines; one that is none goes to the log, where its author finds it.
+        // A code is for machines. A text that is not a code goes to the log, where its author finds
+        // it.
         let code = cut(&problem.code, CODE_BYTES).escape_debug().to_string();
         let detail = format!("code `{code}` is not kebab-case; {}", detail.unwrap_or_default());
         Self { code: "unnamed".to_owned(), message, detail: Some(detail) }

@@ -1,9 +1,11 @@
-//! Where a call runs: on the thread that it arrived on while it is short, and on the scoring threads once it is long.
+//! The thread that a call runs on: the thread on which it arrived while it is short, and a scoring
+//! thread once it is long.
 //!
-//! Owns that decision. Handing a call to another thread and back costs more than scoring a small model does, and a long
-//! call on a thread that serves sockets would hold up everybody else; so a call starts where it is and is moved at its
-//! first tick of the epoch (`engine::TICK`), or as soon as it is known to be long. Scoring threads have a lower priority:
-//! whoever computes for long yields to whoever answers at once. Must not know what a call does.
+//! Owns that decision. Handing a call to another thread and back costs more than scoring a small
+//! model does. But a long call on a thread that serves sockets would block all other callers. So a
+//! call starts where it is. It is moved at its first tick of the epoch (`engine::TICK`), or as soon
+//! as it is known to be long. Scoring threads have a lower priority, so that long computations
+//! yield to calls that are answered at once. Must not know what a call does.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -14,20 +16,23 @@ use tokio::runtime::Handle;
 
 use crate::panics::Caught;
 
-/// A body or an answer of more bytes takes long to read or write: half a tick, about, for JSON.
+/// Size in bytes above which a body or an answer takes long to read or write: for JSON, about half
+/// a tick.
 pub(crate) const LONG_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// True if the call that this thread polls has turned out to be long. Set from within a poll, read after it.
+    /// True if the call that this thread polls has turned out to be long. It is set during a poll,
+    /// and read after it.
     static LONG: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says that the call being polled is long. It is moved at its next await that does not complete.
+/// Marks the call that is being polled as long. It is moved at its next await that does not
+/// complete.
 pub(super) fn long() {
     LONG.set(true);
 }
 
-/// Says so and lets the call be moved: what follows runs on a scoring thread.
+/// Marks the current call as long and lets it be moved: what follows runs on a scoring thread.
 pub(crate) async fn go_long() {
     long();
     let mut yielded = false;
@@ -41,21 +46,21 @@ pub(crate) async fn go_long() {
     .await;
 }
 
-/// What became of a call; the text of an error is a panic's.
+/// Outcome of a call. The error is the text of a panic.
 type Ended<T> = Result<T, String>;
 
-/// A call before it is run. In a box from the start: its state is some 5 KB, and whatever takes it by value, an async
-/// function's argument included, copies it and is itself as large.
+/// A call before it runs. It is boxed from the start: its state has some 5 KB, and everything that
+/// takes it by value, such as the argument of an async function, copies it and is as large itself.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A call that is under way.
+/// A call that is under way, and whose panics are caught.
 type Call<T> = Caught<Boxed<T>>;
 
-/// Runs a call. It ends even if this future is dropped, unless it was never polled: an instance must not be left in the
-/// middle of a call because a client went away.
+/// Runs a call. It runs to its end even if this future is dropped, unless this future was never
+/// polled: an instance must not be left in the middle of a call because a client disconnected.
 ///
 /// # Errors
-/// The call panicked; the text says where it was.
+/// The call panicked; the text says where.
 pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
     let mut call: Call<T> = Caught(call);
     LONG.set(false);
@@ -65,9 +70,10 @@ pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> 
     let joined = if LONG.get() {
         scoring.spawn(call).await
     } else {
-        // It waits, e.g. for a store. The answer wakes this thread anyway, and what is left to do may be short. As a task of
-        // its own it also lets the calls that have come meanwhile send their commands first: they go to Redis in one write,
-        // and a tenth of a hit's time is saved, measured.
+        // The call waits, e.g. for a store. The answer wakes this thread anyway, and the rest of
+        // the call may be short. A separate task also lets calls that have come meanwhile send
+        // their commands first. Then these go to Redis in one write, which saves a tenth of the
+        // time of a hit, as measured.
         let scoring = scoring.clone();
         tokio::spawn(async move {
             match while_short(&mut call).await {
@@ -81,7 +87,7 @@ pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> 
     joined.map_err(|error| error.to_string())?
 }
 
-/// Polls a call until it ends, or until it turns out to be long.
+/// Polls a call until it ends. Returns `None` if it turns out to be long before.
 async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
     std::future::poll_fn(|context| {
         LONG.set(false);

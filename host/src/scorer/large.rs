@@ -1,11 +1,12 @@
-//! Large calls: those whose body or answer takes long to read, to score or to write.
+//! Large calls: calls whose body or answer takes long to read, to score or to write.
 //!
-//! Owns how many of them are in memory in decoded form, how many of those execute, so that small calls always find an
-//! instance, and which are refused because they could not be answered before their deadline. Must not know what a body
-//! means.
+//! Owns how many of them are in memory in decoded form, and how many of those execute, so that
+//! small calls always find an instance. Also owns which calls are refused because they could not be
+//! answered before their deadline. Must not know what a body means.
 //!
-//! A large call is judged by its bytes. The rate at which large calls are finished is measured while there are any; a call
-//! whose turn would come too late is refused before it costs anything, instead of failing after it has cost everything.
+//! A large call is judged by its bytes. The rate at which large calls are finished is measured
+//! while there are any. If the turn of a call would come too late, the call is refused before it
+//! costs anything, instead of failing after it was computed.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,75 +16,81 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Part of a call's time that may be spent on its way to the answer, by the measured rate. The rest is for the rate's error.
+/// Part of a call's time within which it must be answered, by the measured rate, to be admitted.
+/// The rest allows for the error of the rate.
 const USABLE: f64 = 0.7;
 
-/// How often a waiting call is judged again: the rate may not have been known, or was another, when it came.
+/// Time after which a waiting call is judged again. When it was admitted, the rate may have been
+/// unknown or different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Bytes after which older measurements count half.
+/// Finished bytes after which older measurements count half.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
 /// Busy time after which older measurements count half, so that a bad minute is soon forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
-/// The large calls of one scorer.
+/// Large calls of one scorer, and their bounds.
 pub(super) struct Large {
-    /// One permit for each call whose tensors or answer may be in memory: those that execute, and one more for each core.
+    /// Permits of calls whose tensors or answer may be in memory: one for each large call that may
+    /// execute, and one more for each core.
     decoded: Arc<Semaphore>,
-    /// One permit for each call that may execute: half of those that may execute at all.
+    /// Permits of large calls that may execute: half of all calls that may execute at a time.
     executing: Arc<Semaphore>,
     load: Arc<Mutex<Load>>,
 }
 
-/// A large call that was let in. It counts until this is dropped.
+/// A large call that was admitted. It counts as load until this value is dropped.
 pub(super) struct Admitted {
     load: Arc<Mutex<Load>>,
     bytes: u64,
-    /// What [`Load::departed_bytes`] will be when every earlier call is gone.
+    /// Value that [`Load::departed_bytes`] will have when every earlier call has ended.
     turn: u64,
     finished: bool,
 }
 
-/// Why a call got no turn.
+/// Reason why a large call got no turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTurn {
-    /// The deadline passed.
+    /// The deadline passed before the turn came.
     Late,
-    /// The deadline would pass before the answer, by the rate that was measured meanwhile.
+    /// The deadline would pass before the answer, by the rate that was measured while the call
+    /// waited.
     Hopeless,
 }
 
-/// A call's turn to be decoded, to execute or to be encoded. Given back when it is dropped.
+/// Turn of a call to be decoded, to execute or to be encoded. It is given back when this value is
+/// dropped.
 pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-/// What is under way, and how fast it has been.
+/// Large calls that are under way, and the rate at which calls have been finished.
 #[derive(Debug, Default)]
 struct Load {
     calls: u64,
     bytes: u64,
-    /// Bytes of all calls that are gone.
+    /// Bytes of all calls that have ended, answered or not.
     departed_bytes: u64,
-    /// Start of the time in which there were calls and that is not counted yet.
+    /// Start of the busy time that is not counted yet. `None` if no call is under way.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,
 }
 
 impl Large {
-    /// For `cores` cores and `most` calls that may execute at a time.
+    /// Creates the bounds for `cores` cores and `most` calls that may execute at a time.
     pub(super) fn new(cores: usize, most: usize) -> Self {
         let executing = most.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self { decoded: slots(executing.saturating_add(cores)), executing: slots(executing), load: Arc::default() }
     }
 
-    /// True if a body of `bytes` bytes that comes after `waiting_bytes` others could be answered within `time`.
+    /// True if a body of `bytes` bytes that comes after `waiting_bytes` other bytes could be
+    /// answered within `time`.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load().is_in_time(bytes.saturating_add(waiting_bytes), time)
     }
 
-    /// Lets a call in, unless its answer would come too late.
+    /// Admits a call. Returns `None` if its answer would come too late.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {
@@ -97,16 +104,17 @@ impl Large {
         Some(Admitted { load: Arc::clone(&self.load), bytes, turn, finished: false })
     }
 
-    /// Waits, in order of arrival, for the turn to be decoded. It lasts until the answer is encoded.
+    /// Waits for the turn to be decoded, in order of arrival. The turn lasts until the answer is
+    /// encoded.
     ///
     /// # Errors
-    /// The deadline passes before, or the answer would not come before it.
+    /// The deadline passes before the turn comes, or the answer would not come before the deadline.
     pub(super) async fn decode(&self, admitted: &Admitted, deadline: Instant) -> Result<Slot, NoTurn> {
         let mut turn = pin!(Arc::clone(&self.decoded).acquire_owned());
         loop {
             let until = deadline.min(Instant::now() + JUDGE_AGAIN);
             if let Some(permit) = timer::until(until, turn.as_mut()).await {
-                // The semaphore is never closed.
+                // The semaphore is never closed, so this is never an error.
                 return permit.map(Slot).map_err(|_| NoTurn::Late);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -119,12 +127,14 @@ impl Large {
         }
     }
 
-    /// Waits, in order of arrival, for the turn to encode a large answer to a small call; `None` if the deadline passes before.
+    /// Waits for the turn to encode a large answer to a small call, in order of arrival. Returns
+    /// `None` if the deadline passes first.
     pub(super) async fn encode(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.decoded, deadline).await
     }
 
-    /// Waits, in order of arrival, for a turn to execute; `None` if the deadline passes before.
+    /// Waits for a turn to execute, in order of arrival. Returns `None` if the deadline passes
+    /// first.
     pub(super) async fn execute(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.executing, deadline).await
     }
@@ -135,24 +145,24 @@ impl Large {
 }
 
 async fn slot(slots: &Arc<Semaphore>, deadline: Instant) -> Option<Slot> {
-    // The semaphore is never closed.
+    // The semaphore is never closed, so this is never an error.
     timer::until(deadline, Arc::clone(slots).acquire_owned()).await?.ok().map(Slot)
 }
 
 fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
-    // Numbers that are whole after every statement.
+    // The state consists of numbers that are consistent after every statement.
     load.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Admitted {
-    /// True if the calls that came before and this one can be answered within `time`.
+    /// True if this call and the calls that came before it can be answered within `time`.
     fn is_still_in_time(&self, time: Duration) -> bool {
         let load = lock(&self.load);
         let ahead = self.turn.saturating_sub(load.departed_bytes);
         load.seconds(ahead.saturating_add(self.bytes)).is_none_or(|seconds| seconds <= time.as_secs_f64())
     }
 
-    /// Notes that the call was answered, so that its bytes count for the rate.
+    /// Marks the call as answered, so that its bytes count for the rate.
     pub(super) fn finish(mut self) {
         self.finished = true;
     }
@@ -173,7 +183,8 @@ impl Drop for Admitted {
 }
 
 impl Load {
-    /// Adds the time since the last change to the busy time.
+    /// Adds the time since the last change to the busy time, and halves the measurements if they
+    /// are old.
     fn count(&mut self) {
         if let Some(since) = self.since.take() {
             self.busy += since.elapsed();
@@ -190,12 +201,12 @@ impl Load {
     }
 
     fn is_in_time(&self, more: u64, time: Duration) -> bool {
-        // Somebody has to be let in, or nothing would ever be measured.
+        // One call has to be admitted, or nothing would ever be measured.
         let seconds = self.seconds(self.bytes.saturating_add(more)).filter(|_| self.calls > 0);
         seconds.is_none_or(|seconds| seconds <= time.as_secs_f64() * USABLE)
     }
 
-    /// How long so many bytes take, or `None` if no rate is known.
+    /// Returns the time that `bytes` bytes take, in seconds, or `None` if no rate is known.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn seconds(&self, bytes: u64) -> Option<f64> {
         let busy = self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -207,7 +218,7 @@ impl Load {
 mod tests {
     use super::*;
 
-    /// Ten megabytes that took a second.
+    /// Returns bounds with a measured rate of ten megabytes per second.
     fn measured() -> Large {
         let large = Large::new(2, 8);
         *large.load() = Load { busy: Duration::from_secs(1), finished_bytes: 10e6, ..Load::default() };
@@ -218,7 +229,7 @@ mod tests {
     fn a_call_that_would_be_late_is_refused_at_once() {
         let large = measured();
         let second = Duration::from_secs(1);
-        // The first is always let in, or a slow scorer would never answer again.
+        // The first call is always admitted, or a slow scorer would never answer again.
         let first = large.enter(9_000_000, second).unwrap();
         assert!(!large.is_in_time(1, 0, second));
         assert!(large.enter(1, second).is_none());
@@ -269,7 +280,7 @@ mod tests {
         let slot = large.decode(&first, Instant::now() + time).await.unwrap();
         let wait = large.decode(&third, Instant::now() + time);
         let learn = async {
-            // Ten megabytes in nine seconds: the second is in time, the third is not.
+            // Ten megabytes took nine seconds: the second call is in time, and the third is not.
             large.load().busy = Duration::from_secs(9);
             first.finish();
         };

@@ -1,7 +1,8 @@
-//! A component joined to the host: which world it exports, what it imports, and how instances are made.
+//! Linking of a component to the host: which world it exports, what it imports, and how instances
+//! are created.
 //!
-//! Owns the checks that `package`, `check` and start-up share, and their texts. Must not know calls, nor where code
-//! comes from.
+//! Owns the checks that `package`, `check` and the start of the host share, and their texts. Must
+//! not know calls, or where code comes from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,18 +26,18 @@ use crate::graph::NO_ENGINE;
 use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
 
-/// The version of the contract that this host serves.
+/// Version of the contract that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
 
-/// Marks, in the text of a guest's end, the import that ended `describe`.
+/// Mark before the name of the import that ended `describe`, in the text of the guest's error.
 const REFUSED: &str = "not in describe: `";
 
-/// The two worlds.
+/// One of the two worlds that a scorer can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
-    /// Payloads.
+    /// The world of scorers that take and return payloads.
     Scoring,
-    /// Tensors.
+    /// The world of scorers that take and return tensors.
     TensorScoring,
 }
 
@@ -58,7 +59,7 @@ impl fmt::Display for World {
     }
 }
 
-/// A component, checked and linked.
+/// A component that was checked and linked.
 pub(super) struct Linked {
     engine: Engine,
     component: Component,
@@ -66,7 +67,7 @@ pub(super) struct Linked {
     scorer: String,
     world: World,
     pre: InstancePre<Sandbox>,
-    /// Where `init` and `run` are, found once for all instances.
+    /// Index of the export `init`. Like that of `run`, it is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
     capabilities: Arc<Capabilities>,
@@ -95,7 +96,7 @@ impl Linked {
             ))
         };
         let pre = linker.instantiate_pre(&component).map_err(misfit)?;
-        // The generated bindings check every export's presence.
+        // The generated bindings check that every export is present.
         match world {
             World::Scoring => drop(ScoringPre::new(pre.clone()).map_err(misfit)?),
             World::TensorScoring => drop(TensorScoringPre::new(pre.clone()).map_err(misfit)?),
@@ -125,14 +126,15 @@ impl Linked {
         self.world
     }
 
-    /// True if instances start from the state after `init`, so that making one takes microseconds.
+    /// True if instances start from the state after `init`, so that creating one takes
+    /// microseconds.
     pub(super) fn is_snapshot(&self) -> bool {
         self.snapshot
     }
 
-    /// Makes an instance and runs its `init`, unless that was done where the image was built.
+    /// Creates an instance and runs its `init`, unless `init` ran when the image was built.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
-        // A task of its own may run this, where a panic would not reach the call that waits.
+        // A separate task may run this, and there a panic would not reach the call that waits.
         let made = caught(self.made(deadline)).await;
         made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic))))
     }
@@ -160,7 +162,9 @@ impl Linked {
         Ok(instance)
     }
 
-    /// Asks a fresh instance for its signature. It has closed WASI, which the interpreters of some languages need to start, and
+    /// Creates an instance and asks it for its signature.
+    ///
+    /// The instance has closed WASI, which the interpreters of some languages need to start. It has
     /// no other capability.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Signature, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
@@ -188,7 +192,7 @@ impl Linked {
                 }
             }
         };
-        // The epoch stops a guest that runs; this stops one that sleeps.
+        // The epoch stops a guest that computes. This bound stops a guest that sleeps.
         let called: wasmtime::Result<_> =
             bounded(deadline, called).await.unwrap_or_else(|| Err(wasmtime::Error::msg("it took too long")));
         InstanceState::of_mut(store.data_mut()).end();
@@ -212,7 +216,7 @@ impl Linked {
             .map_err(|problem| fail(format!("describe states a contract that cannot be: {problem}"), "mend describe"))
     }
 
-    /// The start-up error for an `init` that did not succeed.
+    /// Returns the start-up error for an `init` that did not succeed.
     pub(super) fn init_error(&self, failure: Failure, limits: &Limits) -> StartupError {
         let (problem, fix) = match failure {
             Failure::Init(problem) => {
@@ -244,17 +248,17 @@ impl Linked {
     }
 }
 
-/// The world that a component exports.
+/// Returns the world that a component exports.
 ///
 /// # Errors
-/// None, or none that this host serves.
+/// The component exports no world that this host serves, or it exports both.
 #[cfg(feature = "compiler")]
 pub(crate) fn world_at(engine: &Engine, component: &Component, path: &std::path::Path) -> Result<World, StartupError> {
     let fail = |(problem, fix)| StartupError::Component { path: path.to_path_buf(), problem, fix };
     world_of(engine, component).map_err(fail)
 }
 
-/// A problem and its fix.
+/// A problem of a component and its fix, as texts.
 type Misfit = (String, String);
 
 fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
@@ -282,7 +286,7 @@ fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
     })
 }
 
-/// True if a component calls graphs, and so needs those of its model.
+/// True if a component calls graphs, and so needs the graphs of its model.
 #[cfg(feature = "graphs")]
 pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     let imports = component.component_type();
@@ -290,7 +294,7 @@ pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
 }
 
-/// False for what consists of types alone.
+/// True if an imported item is more than a collection of types, so that the host has to provide it.
 fn lends(engine: &Engine, item: &ComponentItem) -> bool {
     match item {
         ComponentItem::ComponentInstance(instance) => {
@@ -343,7 +347,7 @@ fn check_imports(
     }
     if !strange.is_empty() {
         let problem = format!("imports what no world of the contract lends: {}", strange.join(", "));
-        // What the tools for JavaScript import unless they are told otherwise.
+        // The tools for JavaScript import these interfaces by default.
         if strange.iter().all(|name| name.starts_with("wasi:http/")) {
             let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";
             return Err((problem, fix.to_owned()));

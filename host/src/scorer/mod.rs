@@ -1,7 +1,8 @@
-//! A scorer, ready to run: component, model and settings.
+//! The scorer: one component or graph that is ready to answer calls, with its model and settings.
 //!
-//! The front door of scoring: [`Scorer::load`], [`Scorer::warm_up`], [`Scorer::run`]. Owns the way of one call from a
-//! payload to an outcome, whatever made it. Must not know HTTP, the Functions envelope or Redis.
+//! The entry points of scoring are [`Scorer::load`], [`Scorer::warm_up`] and [`Scorer::run`]. Owns
+//! the steps of a call from its payload to its outcome, for every source of calls. Must not know
+//! HTTP, the Functions envelope or Redis.
 
 mod batcher;
 pub(crate) mod bindings;
@@ -60,18 +61,18 @@ pub use crate::tensor;
 /// Bytes with a media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// A media type; empty if the sender gave none.
+    /// Media type of the body; empty if the sender gave none.
     pub content_type: String,
-    /// The bytes.
+    /// Bytes of the payload.
     pub body: Bytes,
 }
 
-/// What made the host call.
+/// Source of a call: the kind of event that made the host call the scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// A blob that was created or changed.
     Blob,
-    /// A developer's or a test's direct call.
+    /// A direct call by a developer or a test.
     Direct,
     /// An HTTP request.
     Http,
@@ -79,53 +80,56 @@ pub enum Source {
     ServiceBus,
 }
 
-/// One call, as the scorer may want to know it.
+/// One call of the scorer, with the facts that the scorer may ask for.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Unique for each delivery.
+    /// Id of the delivery; no other delivery has it.
     pub id: String,
-    /// What made the host call.
+    /// Kind of event that made the host call the scorer.
     pub source: Source,
-    /// 1 for the first delivery.
+    /// Number of the delivery attempt; 1 for the first delivery.
     pub attempt: u32,
-    /// Names lower-case; credentials removed.
+    /// Attributes of the call, with lower-case names and without credentials.
     pub attributes: Vec<(String, String)>,
-    /// Address that the call came from. Callers are told apart by it, so that none takes the instances of all.
+    /// Address that the call came from. It distinguishes callers, so that no single caller can
+    /// occupy all instances.
     pub caller: Option<IpAddr>,
-    /// When whoever waits for the answer gives up, if that is known; `limits.deadline` holds in any case.
+    /// Moment at which the client stops waiting for the answer, if it is known. `limits.deadline`
+    /// applies in any case.
     pub latest: Option<Instant>,
-    /// Where the lines of this call are collected beside the log, if anybody wants them.
+    /// Collector of this call's log lines. `None` if they are wanted only in the log.
     pub lines: Option<Lines>,
 }
 
 impl Invocation {
-    /// A first delivery with nothing known about it but its id.
+    /// Returns a first delivery of which only the id and the source are known.
     #[must_use]
     pub fn new(id: impl Into<String>, source: Source) -> Self {
         Self { id: id.into(), source, attempt: 1, attributes: Vec::new(), caller: None, latest: None, lines: None }
     }
 }
 
-/// An answer, and what it took.
+/// An answer of the scorer, with the time that it took and where it came from.
 #[derive(Debug)]
 pub struct Scored {
-    /// What the scorer gave.
+    /// Payload that the scorer answered with.
     pub payload: Payload,
-    /// What the answer's form says beside the body; names lower-case.
+    /// Attributes of the answer that accompany the body in some forms; names are lower-case.
     pub attributes: Vec<(&'static str, String)>,
-    /// Time in the guest, waiting for an instance not included.
+    /// Time that the component or graph computed, without the wait for an instance.
     pub run_time: Duration,
-    /// Where the answer came from, if there is a prediction cache.
+    /// Origin of the answer. `None` if there is no prediction cache.
     pub cache: Option<CacheStatus>,
 }
 
-/// A component, linked, with its contract and its instances; or a graph that is served itself.
+/// A loaded scorer: a linked component with its contract and instances, or a graph that is served
+/// without a component.
 pub struct Scorer {
     shared: Arc<Shared>,
     runtime: tokio::runtime::Handle,
 }
 
-/// What computes.
+/// The executable part of a scorer: a linked component or an ONNX graph.
 enum Code {
     Component(Linked),
     Graph(GraphRunner),
@@ -136,7 +140,7 @@ struct Shared {
     pool: Pool,
     turns: Turns,
     large: Large,
-    /// Calls that may run at a time.
+    /// Most calls that may run at a time.
     most: usize,
     signature: Signature,
     model: ModelName,
@@ -149,10 +153,12 @@ struct Shared {
 impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
-    /// `runtime` has the scoring threads: they run `init`, and calls that are long (`scorer/lane.rs`).
+    /// `runtime` has the scoring threads. They run `init`, and calls that take long
+    /// (`scorer/lane.rs`).
     ///
     /// # Errors
-    /// The component is not a scorer of a known world, imports what is not granted, or `describe` fails.
+    /// The component is not a scorer of a known world, it imports an interface that is not granted,
+    /// or `describe` fails.
     pub async fn load(
         engine: &Engine,
         compiled: &Compiled,
@@ -172,10 +178,12 @@ impl Scorer {
         Self::new(Code::Component(linked), signature, cached, manifest, runtime)
     }
 
-    /// Loads a graph to be served itself: `file` of the model, by the engine in `library`.
+    /// Loads a graph that is served without a component.
+    ///
+    /// `file` is the graph's file in the model, and `library` is the engine that runs it.
     ///
     /// # Errors
-    /// There is no engine, or the file is no graph that callers can use.
+    /// There is no engine, or the file is not a graph that callers can use.
     pub async fn of_graph(
         file: &Path,
         library: &Path,
@@ -215,14 +223,15 @@ impl Scorer {
         Ok(Self { shared: Arc::new(shared), runtime })
     }
 
-    /// Makes the instances that are to be there at the start, so that no caller waits for their `init`.
+    /// Creates the instances that must exist at the start, so that no caller waits for their
+    /// `init`.
     ///
     /// # Errors
     /// `init` fails, traps or takes too long.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         let shared = Arc::clone(&self.shared);
         let started = self.runtime.spawn(async move {
-            // One proves that `init` works, even where no instance is kept.
+            // One instance proves that `init` works, even if no instance is kept.
             let count = if shared.pool.is_warm() { shared.instances.at_start.min(shared.most) } else { 1 };
             let linked = match &shared.code {
                 Code::Component(linked) => linked,
@@ -240,7 +249,7 @@ impl Scorer {
         started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
-    /// The world that the component exports; a graph answers as one of tensors does.
+    /// Returns the world that the component exports. A graph counts as a scorer of tensors.
     #[must_use]
     pub fn world(&self) -> World {
         match &self.shared.code {
@@ -249,7 +258,8 @@ impl Scorer {
         }
     }
 
-    /// The classes that the columns of an output stand for, by the output's name, where a graph says them.
+    /// Returns the class names of an output's columns, by the output's name. Only graphs can state
+    /// them, and only outputs with class names are listed.
     pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let graph = match &self.shared.code {
             Code::Component(_) => None,
@@ -258,13 +268,13 @@ impl Scorer {
         graph.into_iter().flatten()
     }
 
-    /// The scorer's contract with its callers.
+    /// Returns the scorer's contract with its callers.
     #[must_use]
     pub fn signature(&self) -> &Signature {
         &self.shared.signature
     }
 
-    /// Does some work on a scoring thread, so that it holds up no thread that serves sockets.
+    /// Does some work on a scoring thread, so that it does not block a thread that serves sockets.
     ///
     /// # Errors
     /// The work panicked.
@@ -276,18 +286,21 @@ impl Scorer {
         done.map_err(|error| ScoreFailure::HostFault(error.to_string()))
     }
 
-    /// False if a body of `bytes` bytes, read after `waiting_bytes` others, could not be answered before its deadline: it need
-    /// not be read. Small bodies are always read.
+    /// True if a body can be answered before its deadline. If not, it need not be read.
+    ///
+    /// `bytes` is the size of the body, and `waiting_bytes` is the size of the bodies that are
+    /// answered before it. Small bodies are always read.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= lane::LONG_BYTES as u64
             || self.shared.large.is_in_time(bytes, waiting_bytes, self.shared.limits.deadline)
     }
 
-    /// Scores one payload. The deadline counts from here, waiting for an instance included.
+    /// Scores one payload. The deadline counts from the start of this function, so it includes the
+    /// wait for an instance.
     ///
     /// # Errors
-    /// There is no answer; the failure says why.
+    /// The scorer gave no answer; the failure says why.
     pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
         let deadline = Instant::now() + self.shared.limits.deadline;
         let deadline = invocation.latest.map_or(deadline, |latest| deadline.min(latest));
@@ -302,7 +315,7 @@ impl Shared {
         self.turns.enter(invocation.caller).ok_or(ScoreFailure::Saturated)
     }
 
-    /// Has an input scored, and checks what comes of it.
+    /// Scores an input, alone or in a batch, and checks the output against the signature.
     async fn compute(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -331,7 +344,8 @@ impl Shared {
         }
     }
 
-    /// Makes a call, of one caller or of several joined.
+    /// Waits for a turn, then calls the component or graph once, for one call or for several joined
+    /// calls.
     async fn call(
         self: &Arc<Self>,
         calls: Vec<Invocation>,
@@ -354,7 +368,7 @@ impl Shared {
         }
     }
 
-    /// The call on an instance of its own for as long as it takes.
+    /// Calls an instance, which serves no other call meanwhile.
     async fn call_instance(
         self: &Arc<Self>,
         linked: &Linked,
@@ -366,7 +380,8 @@ impl Shared {
         let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
         let made = match self.pool.take() {
             Some(instance) => Ok((instance, turn)),
-            // From a snapshot, or for this call alone: there is nothing to save for others.
+            // The instance comes from a snapshot, or is for this call alone. In both cases there is
+            // nothing to save for other calls.
             None if linked.is_snapshot() || !self.pool.is_warm() => {
                 linked.instance(deadline).await.map(|instance| (instance, turn))
             }
@@ -388,8 +403,11 @@ impl Shared {
         })
     }
 
-    /// A new instance whose `init` has time of its own, longer than a call's: a call that cannot wait for it leaves it to
-    /// the next one. The call's turn lasts until then, so that no more are made than may run.
+    /// Returns a new instance whose `init` has a deadline of its own, which is longer than a
+    /// call's.
+    ///
+    /// If the call cannot wait for it, the instance is left to the next call. The call's turn lasts
+    /// until `init` has ended, so that no more instances are created than may run.
     async fn initialised(self: &Arc<Self>, deadline: Instant, turn: Turn) -> Result<(Instance, Turn), Failure> {
         let shared = Arc::clone(self);
         let (hand_over, made) = tokio::sync::oneshot::channel();
@@ -422,7 +440,7 @@ impl Runner for Shared {
     }
 }
 
-/// What joins calls, if the manifest asks for it and the scorer can.
+/// Returns the batcher that joins calls, if the manifest asks for it and the scorer is batchable.
 fn batcher(manifest: &Manifest, signature: &Signature) -> Result<Option<Arc<Batcher>>, StartupError> {
     let Some(batching) = manifest.batching else { return Ok(None) };
     match signature {

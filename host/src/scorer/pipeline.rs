@@ -1,4 +1,4 @@
-//! The way of a call: admit, decode, look up, execute, encode.
+//! The steps of a call: admit, decode, look up, execute, encode.
 //!
 //! Owns the order of the steps. Must not know how any of them is done.
 
@@ -13,7 +13,7 @@ use super::tensor_body::{self, Reply, Written};
 use super::{Invocation, Payload, Scored, Shared, lane};
 use crate::error::ScoreFailure;
 
-/// What a large call holds while it is under way.
+/// Turns that a large call holds while it is under way.
 struct Holding {
     admitted: Admitted,
     _decoded: Slot,
@@ -27,7 +27,8 @@ impl Shared {
         payload: Payload,
         deadline: Instant,
     ) -> Result<Scored, ScoreFailure> {
-        // Counted before its body is decoded. With a cache, only calls that have to be executed are.
+        // The call takes its place before its body is decoded. With a cache, only calls that have
+        // to be executed take one.
         let place = if self.cache.is_none() { Some(self.enter(&invocation)?) } else { None };
         let holding = self.admit(payload.body.len(), deadline).await?;
         let (input, reply) = self.decode(&invocation, payload, deadline)?;
@@ -45,7 +46,8 @@ impl Shared {
             None => (Box::pin(execute(input, place)).await?, None),
             Some(cache) => {
                 let key = entry::key(cache.scorer(), &input);
-                // In a box of its own, which a hit does not need: most of a call's state is here.
+                // This future is boxed separately, because a cache hit does not need it and it
+                // holds most of a call's state.
                 let compute = move || Box::pin(execute(input, None));
                 let (output, status) = cache.answer(key, deadline, || self.late(), compute).await?;
                 (Arc::unwrap_or_clone(output), Some(status))
@@ -58,7 +60,8 @@ impl Shared {
         Ok(Scored { payload, attributes, run_time, cache: status })
     }
 
-    /// Moves a large call to the scoring threads, and waits for its turn.
+    /// Moves a large call to the scoring threads, and waits for its turn to be decoded. Returns
+    /// `None` for a small call.
     async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Option<Holding>, ScoreFailure> {
         if bytes <= lane::LONG_BYTES {
             return Ok(None);
@@ -73,7 +76,7 @@ impl Shared {
         Ok(Some(Holding { admitted, _decoded: decoded }))
     }
 
-    /// Turns a payload into what the scorer takes.
+    /// Decodes a payload into the scorer's input and the form of the answer.
     fn decode(
         &self,
         invocation: &Invocation,
@@ -95,7 +98,8 @@ impl Shared {
         }
     }
 
-    /// Turns what the scorer gave into an answer. `is_large` says that the call has a turn for that already.
+    /// Encodes the scorer's output as an answer. `is_large` is true if the call already has a turn
+    /// for that.
     async fn encode(
         &self,
         reply: &Reply,

@@ -1,6 +1,7 @@
-//! Warm instances.
+//! The pool of warm instances.
 //!
-//! Owns the shelf of idle instances, and when one is retired. Must not know what an instance does, or who may have one.
+//! Owns the idle instances, and when an instance is retired. Must not know what an instance does,
+//! or which call may have one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use super::instance::Instance;
 use crate::manifest::{Instances, Isolation};
 
-/// The pool of one scorer.
+/// Pool of the idle instances of one scorer.
 pub(super) struct Pool {
-    /// Used last, taken first: its memory is still in the caches.
+    /// Idle instances. The one that was used last is taken first, because its memory is still in
+    /// the CPU caches.
     idle: Mutex<Vec<Instance>>,
     isolation: Isolation,
     max_invocations: u64,
@@ -18,7 +20,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Makes the pool of a scorer of which `most` calls may execute at a time.
+    /// Creates the pool of a scorer of which `most` calls may execute at a time.
     pub(super) fn new(most: usize, instances: &Instances) -> Self {
         Self {
             idle: Mutex::new(Vec::with_capacity(most)),
@@ -28,16 +30,18 @@ impl Pool {
         }
     }
 
-    /// True if instances are used again.
+    /// True if an instance may serve more than one call.
     pub(super) fn is_warm(&self) -> bool {
         self.isolation == Isolation::Warm
     }
 
-    /// An idle instance, if there is one. Whoever takes one has a turn, so there are never more than turns.
+    /// Returns an idle instance, if there is one. Only a call that has a turn takes one, so there
+    /// are never more instances than turns.
     pub(super) fn take(&self) -> Option<Instance> {
         loop {
             let instance = self.lock().pop()?;
-            // Dropped here if it is too old: outside the lock, for that takes microseconds.
+            // An instance that is too old is dropped here, outside of the lock, because that takes
+            // microseconds.
             if !self.is_due(&instance) {
                 return Some(instance);
             }

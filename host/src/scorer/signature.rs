@@ -1,7 +1,8 @@
 //! A scorer's contract with its callers, as `describe` states it.
 //!
-//! Owns the step from the generated types, the checks that `describe` itself must pass, and the checks at the door:
-//! media type and JSON Schema. Must not know HTTP, nor run a guest.
+//! Owns the conversion from the generated types, the checks that `describe` itself must pass, and
+//! the checks of each payload: media type and JSON Schema. Must not know HTTP, and must not run a
+//! guest.
 
 use serde_json::Value;
 
@@ -14,76 +15,76 @@ pub use crate::tensor::Port;
 use crate::tensor::{self, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
-/// The media type of JSON.
+/// Media type of JSON.
 pub const JSON: &str = "application/json";
 
-/// The media type of bytes that are only bytes.
+/// Media type of bytes without any known structure.
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
-/// The contract, one variant for each world.
+/// Contract of a scorer, with one variant for each world.
 #[derive(Debug)]
 pub enum Signature {
-    /// World `scoring`.
+    /// Contract of a scorer of the world `scoring`.
     Payload(PayloadSignature),
-    /// World `tensor-scoring`.
+    /// Contract of a scorer of the world `tensor-scoring`.
     Tensor(TensorSignature),
 }
 
-/// The contract of a payload scorer.
+/// Contract of a payload scorer.
 #[derive(Debug)]
 pub struct PayloadSignature {
-    /// What comes in.
+    /// Payloads that the scorer takes.
     pub input: Shape,
-    /// What goes out.
+    /// Payloads that the scorer answers with.
     pub output: Shape,
     /// True if equal payloads always give equal answers.
     pub deterministic: bool,
 }
 
-/// One direction of a payload scorer's contract.
+/// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Media types, preferred first; empty: any.
+    /// Media types, the preferred one first. If there are none, any type is accepted.
     pub content_types: Vec<String>,
-    /// For JSON bodies.
+    /// Schema that bodies must conform to if they are JSON.
     pub schema: Option<Schema>,
-    /// Named bodies.
+    /// Example bodies, each with a name.
     pub examples: Vec<Example>,
 }
 
-/// A JSON Schema, ready to check with.
+/// A JSON Schema that is ready to check bodies with.
 #[derive(Debug)]
 pub struct Schema {
-    /// The document.
+    /// The schema as a JSON document.
     pub document: Value,
     validator: Box<jsonschema::Validator>,
 }
 
-/// A named body.
+/// An example body with a name.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// In kebab-case.
+    /// Name of the example, in kebab-case.
     pub name: String,
-    /// The body and its media type.
+    /// Example body, with its media type.
     pub value: Payload,
 }
 
-/// The contract of a tensor scorer.
+/// Contract of a tensor scorer.
 #[derive(Debug)]
 pub struct TensorSignature {
-    /// At least one, names unique.
+    /// Input ports: at least one, with unique names.
     pub inputs: Vec<Port>,
-    /// At least one, names unique.
+    /// Output ports: at least one, with unique names.
     pub outputs: Vec<Port>,
     /// True if axis 0 of every port is a batch of independent rows.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
     pub deterministic: bool,
-    /// Named bodies.
+    /// Example bodies, each with a name.
     pub examples: Vec<Example>,
 }
 
-/// Most dimensions of a port. JSON nests as deep, and nobody's tensor does.
+/// Most dimensions of a port. JSON may be nested as deep, but real tensors are not.
 const DIMENSIONS: usize = 16;
 
 impl Signature {
@@ -96,7 +97,7 @@ impl Signature {
         }
     }
 
-    /// Bodies that the scorer says it answers.
+    /// Returns the example bodies that the scorer says it answers.
     #[must_use]
     pub fn examples(&self) -> &[Example] {
         match self {
@@ -105,7 +106,8 @@ impl Signature {
         }
     }
 
-    /// Takes over what `describe` of world `scoring` said; the error says what cannot be.
+    /// Converts the signature that `describe` of the world `scoring` returned. The error says what
+    /// is not valid.
     pub(super) fn from_payload(signature: wit::Signature) -> Result<Self, String> {
         Ok(Self::Payload(PayloadSignature {
             input: Shape::from_wit("input", signature.input)?,
@@ -114,7 +116,8 @@ impl Signature {
         }))
     }
 
-    /// The same of world `tensor-scoring`.
+    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
+    /// says what is not valid.
     pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
         let ports = |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
             let port =
@@ -134,7 +137,8 @@ impl Signature {
         }))
     }
 
-    /// The contract of a graph that is served itself. Whether its rows are independent, a file does not say.
+    /// Returns the contract of a graph that is served without a component. It is not batchable,
+    /// because a file does not say whether the rows are independent.
     pub(crate) fn of_graph(ports: &Ports) -> Result<Self, String> {
         Ok(Self::Tensor(TensorSignature {
             inputs: checked("input", ports.inputs.clone())?,
@@ -146,7 +150,8 @@ impl Signature {
     }
 }
 
-/// Ports that a caller can name and send; the error says which cannot be.
+/// Returns the ports if a caller can name and send all of them. The error says which port cannot be
+/// used.
 fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
     if ports.is_empty() {
         return Err(format!("it has no {direction} port"));
@@ -163,15 +168,18 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 }
 
 impl TensorSignature {
-    /// The scorer's tensors in the order of its output ports, each checked.
+    /// Returns the scorer's tensors in the order of its output ports, each of them checked.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors).map_err(ScoreFailure::InvalidOutput)
     }
 }
 
 impl PayloadSignature {
-    /// Labels a payload as JSON where its own label is one that says nothing and the scorer would have JSON; without any
-    /// label its bytes are just bytes.
+    /// Labels a payload as JSON if its own label says nothing and the scorer takes JSON.
+    ///
+    /// A label that the scorer accepts is kept. Bytes without a label, and bytes that are labelled
+    /// as only bytes, count as if the label said nothing. If they do not become JSON, they are
+    /// labelled as only bytes.
     #[must_use]
     pub fn labelled(&self, mut payload: Payload) -> Payload {
         let accepts = |wanted: &str| self.input.content_types.iter().any(|accepted| same_type(accepted, wanted));
@@ -185,10 +193,10 @@ impl PayloadSignature {
         payload
     }
 
-    /// Checks a payload before a guest sees it.
+    /// Checks the media type and the JSON of a payload before a guest sees it.
     ///
     /// # Errors
-    /// Its media type is not accepted, or its JSON does not conform to the schema.
+    /// The scorer does not accept the media type, or the JSON does not conform to the schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty() && !accepted.iter().any(|accepted| same_type(accepted, &payload.content_type)) {
@@ -205,7 +213,7 @@ impl PayloadSignature {
             pointer: String::new(),
         })?;
         schema.validator.validate(&body).map_err(|error| ScoreFailure::NotConforming {
-            // Keys of the body and values of the schema stand in it.
+            // The text is bounded, because it holds keys of the body and values of the schema.
             message: format!(
                 "The body does not conform to the scorer's schema: {}.",
                 displayed(&error.masked(), REASON_BYTES / 2)
@@ -248,21 +256,23 @@ fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
     examples.into_iter().map(example).collect()
 }
 
-/// True if two media types are one, parameters aside.
+/// True if two media types are equal, apart from their parameters and the case of letters.
 #[must_use]
 pub fn same_type(left: &str, right: &str) -> bool {
     essence(left).eq_ignore_ascii_case(essence(right))
 }
 
-/// True for `application/json` and every `+json`.
+/// True for `application/json` and every media type that ends with `+json`.
 #[must_use]
 pub fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-/// True for a label that says nothing of the body: what curl puts on any `-d`, text, and none at all. The retired server
-/// handed its script an empty string for a form.
+/// True for a label that says nothing about the body: the form type that curl sends for any `-d`,
+/// `text/plain`, and an empty label.
+///
+/// For a form, the retired server gave its script an empty string.
 #[must_use]
 pub fn says_nothing(content_type: &str) -> bool {
     ["application/x-www-form-urlencoded", "text/plain", ""].iter().any(|loose| same_type(loose, content_type))

@@ -1,8 +1,10 @@
-//! Snapshots: a component as it is after `init`, made once where the image is built.
+//! Snapshots: components in the state after `init`, made once when the image is built.
 //!
-//! Owns what `init` may do there, and the texts for what it may not. A snapshot is the guest's memory and nothing else, and
-//! every instance starts from the same one: no handle, secret, time or randomness may be in it. So `init` has the model and
-//! the log, and every other import ends it with its name. Must not know instances, pools or calls.
+//! Owns what `init` may do there, and the texts for what it may not do. A snapshot is the guest's
+//! memory and nothing else, and every instance starts from the same snapshot. So no handle, secret,
+//! time or randomness may be in it. For this reason `init` has only the model and the log. Every
+//! other import ends `init` with an error that names the import. Must not know instances, pools or
+//! calls.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,13 +23,14 @@ use crate::error::StartupError;
 use crate::manifest::Manifest;
 use crate::panics::caught;
 
-/// How an author gets by without.
+/// Advice to an author who cannot use a snapshot: how to opt out.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
 
-/// Runs `init` of a component and returns the component as it is after it.
+/// Runs `init` of a component and returns the component in the state after it.
 ///
 /// # Errors
-/// `init` fails, does what cannot be kept, or the component has a shape that cannot be stored.
+/// `init` fails, `init` does something that cannot be kept, or the component has a shape that
+/// cannot be stored.
 pub(crate) async fn take(
     manifest: &Manifest,
     capabilities: Arc<Capabilities>,
@@ -43,12 +46,12 @@ pub(crate) async fn take(
     let deadline = Instant::now() + manifest.limits.init_deadline;
     let mut store = store::new(&engine, capabilities, manifest.limits.memory_bytes, deadline, "init");
     let mut wizer = Wizer::new();
-    // The export must stay, for the world asks for it; the host does not call it again.
+    // The export must stay, because the world requires it. The host does not call it again.
     wizer.init_func(init_call(world)).keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
         linker(&engine, component)?.instantiate_async(store, component).await
     });
-    // Shapes that nobody has stored before may meet a panic there.
+    // Shapes of components that were never stored before may cause a panic there.
     let Some(snapshot) = bounded(deadline, caught(snapshot)).await else {
         let problem = format!("no end after {} ms", manifest.limits.init_deadline.as_millis());
         return Err(fail(problem, "do less in init, or raise limits.init_deadline".to_owned()));
@@ -75,7 +78,7 @@ pub(crate) async fn take(
     Ok(bytes)
 }
 
-/// The call of `init` in WAVE, the notation for values of WIT.
+/// Returns the call of `init` in WAVE, the notation for WIT values.
 fn init_call(world: World) -> String {
     let export = world.export();
     match export.split_once('@') {
@@ -84,7 +87,7 @@ fn init_call(world: World) -> String {
     }
 }
 
-/// Marks, in the text of a guest's end, the import that ended `init`.
+/// Mark before the name of the import that ended `init`, in the text of the guest's error.
 const REFUSED: &str = "not where an image is built: `";
 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
@@ -94,7 +97,7 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<San
     Ok(linker)
 }
 
-/// What to tell the author of an `init` that did not come to its end.
+/// Returns the problem and the fix for the author of an `init` that did not come to its end.
 fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
     let text = format!("{error:#}");
     if let Some(import) = refused(&text, REFUSED) {
@@ -135,7 +138,7 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
     (format!("the component cannot be stored: {text}"), OPT_OUT.trim_start_matches("or ").to_owned())
 }
 
-/// The `problem` that `init` returned.
+/// Returns the text of the `problem` that `init` returned.
 fn problem_text(problem: Option<&Val>) -> String {
     let Some(Val::Record(fields)) = problem else { return "init failed".to_owned() };
     let field = |name: &str| {

@@ -1,4 +1,4 @@
-//! The store of one instance: its state, its memory bound, and the way it is interrupted.
+//! The wasmtime store of one instance: its state, its memory bound, and the way it is interrupted.
 //!
 //! Must not know worlds, exports or what a call is for.
 
@@ -13,7 +13,8 @@ use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{Capabilities, InstanceState};
 use crate::engine;
 
-/// A store whose guest is interrupted at `deadline`, and named `phase` in the log, until a call says otherwise.
+/// Creates a store whose guest is interrupted at `deadline` and has the name `phase` in the log.
+/// Both hold until a call sets others.
 pub(super) fn new(
     engine: &Engine,
     capabilities: Arc<Capabilities>,
@@ -28,8 +29,9 @@ pub(super) fn new(
     store.limiter(|sandbox| InstanceState::of_mut(sandbox).limiter());
     store.epoch_deadline_callback(|context| {
         engine::guest_runs();
-        // Checked by the clock at every tick: counting ticks would drift with a busy machine. Yielding lets other work of
-        // the same thread run in between, and lets the lane move this call off a thread that serves sockets.
+        // The clock is checked at every tick, because a count of ticks would drift on a busy
+        // machine. Yielding lets other work of this thread run in between. It also lets `lane` move
+        // this call off a thread that serves sockets.
         if InstanceState::of(context.data()).remaining().is_zero() {
             Ok(UpdateDeadline::Interrupt)
         } else {
@@ -41,10 +43,12 @@ pub(super) fn new(
     store
 }
 
-/// To be called before each call: the epoch went on while the instance was idle, and without this its first tick would
-/// come at once.
+/// Restarts the interval until the guest's first tick.
+///
+/// Must be called before each call of the guest: the epoch advanced while the instance was idle,
+/// and without this the first tick would come at once.
 pub(super) fn rearm(store: &mut Store<Sandbox>) {
     engine::guest_runs();
-    // The tick that is under way may end at any moment: one whole tick is the next one's.
+    // The current tick may end at any moment, so the first whole tick is the next one.
     store.set_epoch_deadline(2);
 }

@@ -1,11 +1,12 @@
 //! Turns: which calls execute now, which wait, and which are refused because too many wait.
 //!
-//! Owns the places of all calls, the turns to execute, and the order in which waiting calls get one. Must not know what a
-//! call does; how long the calls of a caller take is known to `callers`.
+//! Owns the places of all calls, the turns to execute, and the order in which waiting calls get a
+//! turn. Must not know what a call does. `callers` knows how long the calls of a caller take.
 //!
-//! Callers are told apart by how long their calls keep an instance. While there are callers whose calls are quick, all others
-//! share half of the instances and half of the queue. So callers whose calls run until their deadline cannot keep everyone
-//! out. A new caller counts among the others until one of its calls was quick.
+//! Callers are distinguished by how long their calls occupy an instance. While there are callers
+//! whose calls are quick, all others share half of the instances and half of the queue. So callers
+//! whose calls run until their deadline cannot keep everyone out. A new caller counts among the
+//! others until one of its calls was quick.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -17,27 +18,28 @@ use tokio::sync::oneshot;
 use super::callers::Callers;
 use crate::timer;
 
-/// Time after the last quick call for which room is kept for the next one.
+/// Time after the last quick call during which room is kept for the next one.
 const KEEPS_ROOM: Duration = Duration::from_secs(10);
 
-/// Time that a call counts with if its deadline cut it off.
+/// Least time that a call counts with if its deadline cut it off.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
-/// A call waits as if it had come later by this many times what the calls of its caller take on average.
-/// So calls of less than a millisecond pass those of five milliseconds that came just before them, and none waits for ever.
+/// Factor of the delay with which a call waits: this many times the average time of its caller's
+/// calls. So a call of less than a millisecond passes calls of five milliseconds that came just
+/// before it, and no call waits for ever.
 const DELAY_PER_TIME: u32 = 16;
 
-/// Places and turns of one scorer.
+/// Places and turns of the calls of one scorer.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<Mutex<State>>);
 
-/// Place of one call that waits or executes. Given back when it is dropped.
+/// Place of one call that waits or executes. It is given back when this value is dropped.
 pub(super) struct Place {
     turns: Turns,
     is_quick: bool,
 }
 
-/// Turn of one call to execute. Given back when it is dropped.
+/// Turn of one call to execute. It is given back when this value is dropped.
 pub(super) struct Turn {
     turns: Turns,
     caller: Option<IpAddr>,
@@ -47,20 +49,21 @@ pub(super) struct Turn {
 }
 
 struct State {
-    /// Calls that may execute at a time.
+    /// Most calls that may execute at a time.
     most: usize,
-    /// Calls that may wait.
+    /// Most calls that may wait at a time.
     queue: usize,
     places: Count,
     turns: Count,
     waiting_quick: VecDeque<Waiter>,
     waiting_others: VecDeque<Waiter>,
     callers: Callers,
-    /// End of the last call of a quick caller.
+    /// Time at which the last call of a quick caller ended.
     last_quick: Option<Instant>,
 }
 
-/// What is taken: by all calls, and by those of callers that are not quick.
+/// Number of places or turns that are taken: by all calls, and by calls of callers that are not
+/// quick.
 #[derive(Default)]
 struct Count {
     all: usize,
@@ -76,7 +79,7 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Makes the turns for `most` calls that execute, and `queue` that wait.
+    /// Creates the turns for `most` calls that execute and `queue` calls that wait.
     pub(super) fn new(most: usize, queue: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             most: most.max(1),
@@ -90,7 +93,8 @@ impl Turns {
         })))
     }
 
-    /// Takes a place for a call of this caller. Returns `None` if as many calls wait already as may.
+    /// Takes a place for a call of this caller. Returns `None` if as many calls wait already as
+    /// may.
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();
@@ -103,7 +107,8 @@ impl Turns {
         Some(Place { turns: self.clone(), is_quick })
     }
 
-    /// Waits for a turn, nearly in order of arrival among callers of one pace. Returns `None` if the deadline passes before.
+    /// Waits for a turn. Calls of quick callers, and calls of all others, get their turns nearly in
+    /// order of arrival. Returns `None` if the deadline passes first.
     pub(super) async fn turn(&self, caller: Option<IpAddr>, deadline: Instant) -> Option<Turn> {
         let granted = {
             let mut state = self.lock();
@@ -123,14 +128,14 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole after every statement.
+        // The state is consistent after every statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn {
-    /// True if this caller is not known to be quick while others are. Its call should not even begin on a thread that serves
-    /// them.
+    /// True if this caller is not known to be quick while other callers are. Its call should not
+    /// even begin on a thread that serves quick callers.
     pub(super) fn is_apart(&self) -> bool {
         !self.is_quick && self.turns.lock().keeps_room(self.started)
     }
@@ -143,7 +148,8 @@ impl Drop for Turn {
             let mut state = self.turns.lock();
             state.turns.subtract(self.is_quick);
             let time = now.saturating_duration_since(self.started);
-            // A call that was cut off would have kept its instance for longer, however late it got it.
+            // A call that was cut off would have occupied its instance for longer, no matter how
+            // late it got the instance.
             let time = if now < self.deadline { time } else { time.max(CUT_OFF) };
             state.callers.finished(self.caller, time, now);
             if self.is_quick {
@@ -151,9 +157,11 @@ impl Drop for Turn {
             }
             state.hand_out(&self.turns, now)
         };
-        // Outside of the lock: the thread that is woken may take this one's core at once, and wait for the lock.
+        // The turns are sent outside of the lock: the thread that is woken may take this thread's
+        // core at once, and then wait for the lock.
         for (grant, turn) in granted {
-            // A call that gave up at this moment gives its turn back, here or where it is dropped.
+            // A call that gave up at this moment gives its turn back, either here or where the turn
+            // is dropped.
             let _ = grant.send(turn);
         }
     }
@@ -166,12 +174,12 @@ impl Drop for Place {
 }
 
 impl State {
-    /// True if room is kept for quick calls.
+    /// True if room is kept for quick calls, because one has ended recently.
     fn keeps_room(&self, now: Instant) -> bool {
         self.last_quick.is_some_and(|last| now.saturating_duration_since(last) < KEEPS_ROOM)
     }
 
-    /// Calls of callers that are not quick that may execute at a time.
+    /// Returns the number of calls of callers that are not quick that may execute at a time.
     fn turns_of_others(&self, now: Instant) -> usize {
         if self.keeps_room(now) { self.most.div_ceil(2) } else { self.most }
     }
@@ -200,7 +208,7 @@ impl State {
         Turn { turns: turns.clone(), caller, is_quick, started: now, deadline }
     }
 
-    /// Takes the free turns for calls that wait. Returns each with the call that it is for.
+    /// Takes the free turns for calls that wait. Returns each turn with the channel to its call.
     fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
         let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
@@ -212,8 +220,10 @@ impl State {
         granted
     }
 
-    /// The pace of the calls whose turn it is; `None` if no call that waits can have one. Quick calls go first, except that the
-    /// others keep a quarter of the turns.
+    /// Returns true if a quick caller has the next turn, false if another caller has it, and `None`
+    /// if no waiting call can have one.
+    ///
+    /// Quick calls go first, except that the others keep a quarter of the turns.
     fn next(&self, now: Instant) -> Option<bool> {
         let other = !self.waiting_others.is_empty() && self.has_turn(false, now);
         let quick = !self.waiting_quick.is_empty() && self.has_turn(true, now);
@@ -252,7 +262,7 @@ mod tests {
         Instant::now() + Duration::from_millis(20)
     }
 
-    /// Turns with a caller that is known to be quick.
+    /// Returns turns with a caller that is known to be quick.
     async fn with_quick_caller(most: usize, queue: usize) -> Turns {
         let turns = Turns::new(most, queue);
         drop(turns.turn(QUICK, soon()).await.unwrap());
@@ -326,7 +336,8 @@ mod tests {
             order.lock().unwrap().push(caller);
             drop(turn);
         };
-        // One stranger executes, so the quick caller is first; when it no longer does, a stranger is.
+        // One stranger executes, so the quick caller goes first. When that stranger no longer
+        // executes, another stranger goes first.
         tokio::join!(wait(stranger(3)), wait(QUICK), async { drop(held.pop()) });
         assert_eq!(*order.lock().unwrap(), [QUICK, stranger(3)]);
         order.lock().unwrap().clear();
@@ -351,7 +362,7 @@ mod tests {
         let turns = Turns::new(1, 8);
         let held = turns.turn(stranger(2), soon()).await.unwrap();
         assert!(turns.turn(stranger(3), soon()).await.is_none());
-        // A turn that is handed out and never looked at comes back, too.
+        // A turn that is handed out but never received comes back, too.
         let late = Instant::now() + Duration::from_secs(5);
         let mut waiting = Box::pin(turns.turn(stranger(4), late));
         assert!(futures_util::poll!(&mut waiting).is_pending());
@@ -363,7 +374,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_whose_call_was_cut_off_is_not_quick() {
         let turns = with_quick_caller(4, 8).await;
-        // Its turn came at the last moment, and lasted for next to no time.
+        // The turn of this call came at the last moment, and lasted for almost no time.
         let late = turns.turn(stranger(2), Instant::now()).await.unwrap();
         drop(late);
         assert!(!turns.turn(stranger(2), soon()).await.unwrap().is_quick);
@@ -374,7 +385,7 @@ mod tests {
         let turns = with_quick_caller(4, 8).await;
         let endless = turns.turn(QUICK, soon()).await.unwrap();
         std::thread::sleep(Duration::from_millis(600));
-        // The room that is kept is for others like it once was.
+        // The room that is kept is for callers that are quick, which this caller no longer is.
         let second = turns.turn(QUICK, soon()).await.unwrap();
         assert!(!second.is_quick && turns.turn(QUICK, soon()).await.is_some_and(|turn| !turn.is_quick));
         drop((endless, second));

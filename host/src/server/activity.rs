@@ -1,7 +1,8 @@
-//! What one connection is doing, and since when.
+//! Activity of one connection: its phase, and since when the peer has been silent.
 //!
-//! Owns the phases of a connection, the clock that measures silence, and the request to close. The task of the connection
-//! writes it, and the table of connections reads it. Must not know sockets or HTTP.
+//! Owns the phases of a connection, the clock that measures silence, and the request to close. The
+//! task of the connection writes the activity, and the connection table reads it. Must not know
+//! sockets or HTTP.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -10,33 +11,34 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// A peer that moves at least this many bytes a second is not silent, however large a body or an answer is.
+/// Least rate of a peer that does not count as silent, in bytes per second, however large a body or
+/// a response is.
 const BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// Bits of the state that hold the phase; the others hold a time.
+/// Number of low bits of the state that hold the phase. The other bits hold a time.
 const PHASE_BITS: u32 = 3;
 
-/// Stands for no phase.
+/// Value that means "no phase".
 const NEVER: u8 = u8::MAX;
 
-/// What a connection is doing.
+/// Phase of a connection: what it is doing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It was accepted, and no byte has come.
+    /// The connection was accepted, and no byte has arrived.
     New = 0,
-    /// It waits for the next request.
+    /// The connection waits for its next request.
     Idle = 1,
-    /// It waits for the rest of the head of a request.
+    /// The connection waits for the rest of the head of a request.
     Head = 2,
     /// A request is being answered, and the host waits for nothing from the peer.
     Call = 3,
-    /// A request waits for more of its body.
+    /// The host waits for more of the body of a request.
     Body = 4,
-    /// An answer is handed to the socket.
+    /// A response is being written to the socket.
     Answer = 5,
-    /// An answer waits until the peer has read more of it.
+    /// A response waits until the peer has read more of it.
     Unread = 6,
-    /// The host has closed its side and waits until the peer closes the other one.
+    /// The host has closed its side, and waits until the peer closes the other one.
     Closing = 7,
 }
 
@@ -55,17 +57,19 @@ impl Phase {
     }
 }
 
-/// What one connection is doing.
+/// Activity of one connection, shared by its task and the connection table.
 pub(super) struct Activity {
-    /// The phase, and above it the time since which the peer has been silent, in microseconds.
+    /// Phase in the low bits, and above it the time since which the peer has been silent, in
+    /// microseconds.
     state: AtomicU64,
-    /// The phase in which the table asked the connection to end; [`NEVER`] if it has not.
+    /// Phase in which the table asked the connection to end. [`NEVER`] if it did not ask.
     condemned_in: AtomicU8,
-    /// Wakes the connection's task when it is condemned.
+    /// Notification that wakes the connection's task when the connection is condemned.
     condemned: Notify,
-    /// True if the connection has a place of the reserve, where only probes are answered.
+    /// True if the connection has a reserved place, where only probes are answered.
     pub(super) is_reserved: bool,
-    /// Address of the peer; of an IPv6 address the network, because one host can use all addresses of a /64.
+    /// Address of the peer. For IPv6 it is the network, because one machine can use all addresses
+    /// of a /64.
     pub(super) peer: IpAddr,
     /// True if an answer on this connection found no memory.
     found_answers_full: AtomicBool,
@@ -100,12 +104,12 @@ impl Activity {
         Phase::of(self.state.load(Ordering::Relaxed))
     }
 
-    /// Starts a phase; silence is measured from now on.
+    /// Starts a phase. Silence is measured from now on.
     pub(super) fn enter(&self, phase: Phase) {
         self.set(phase, now());
     }
 
-    /// Starts a phase in which silence is not looked at, so that the clock need not be read.
+    /// Starts a phase in which silence is not checked, so that the clock need not be read.
     pub(super) fn enter_untimed(&self, phase: Phase) {
         self.set(phase, 0);
     }
@@ -114,8 +118,10 @@ impl Activity {
         self.state.store(since << PHASE_BITS | phase as u64, Ordering::Relaxed);
     }
 
-    /// Notes that bytes moved in a phase: silence shrinks by the time that they take at the least rate. So a peer that sends a
-    /// byte now and then is as silent as one that sends none.
+    /// Records that bytes moved in a phase. Silence shrinks by the time that the bytes take at the
+    /// least rate.
+    ///
+    /// So a peer that sends a byte now and then is as silent as one that sends nothing.
     pub(super) fn moved(&self, phase: Phase, bytes: usize) {
         self.set(phase, later(self.since(), bytes));
     }
@@ -124,14 +130,14 @@ impl Activity {
         self.state.load(Ordering::Relaxed) >> PHASE_BITS
     }
 
-    /// The phase, and for how long the peer has been silent in it.
+    /// Returns the phase, and for how long the peer has been silent in it.
     pub(super) fn silence(&self) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (Phase::of(state), Duration::from_micros(now().saturating_sub(state >> PHASE_BITS)))
     }
 
-    /// Asks the connection to end in the phase in which it is. If bytes that arrived in time start another phase, the
-    /// connection goes on until its request is answered.
+    /// Asks the connection to end in its current phase. If bytes that arrived in time start another
+    /// phase, the connection goes on until its request is answered.
     pub(super) fn condemn(&self) {
         self.condemned_in.store(self.phase() as u8, Ordering::Relaxed);
         self.condemned.notify_one();
@@ -141,7 +147,7 @@ impl Activity {
         self.condemned_in.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Resolves when the connection is condemned, once for each time.
+    /// Resolves when the connection is condemned, once each time.
     pub(super) async fn condemned(&self) {
         self.condemned.notified().await;
     }
@@ -153,13 +159,13 @@ impl Activity {
     }
 }
 
-/// Microseconds since the first look at this clock, and never 0.
+/// Returns the microseconds since the first use of this clock. The result is never 0.
 pub(super) fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX >> PHASE_BITS).max(1)
 }
 
-/// The time since which a peer has been silent, after it moved some bytes.
+/// Returns the time since which a peer has been silent, after it moved some bytes.
 pub(super) fn later(since: u64, bytes: usize) -> u64 {
     since.saturating_add(bytes as u64 * 1_000_000 / BYTES_PER_SECOND).min(now())
 }

@@ -1,7 +1,7 @@
-//! Bodies of requests, read within bounds.
+//! Request bodies, read within bounds.
 //!
-//! Owns how many bytes are taken, how long that may last, and what becomes of a body that nobody will read. Must not know
-//! what a body means, or who sends it.
+//! Owns how many bytes are taken, how long that may last, and what happens to a body that is not
+//! needed. Must not know what a body means, or who sends it.
 
 use std::time::{Duration, Instant};
 
@@ -17,39 +17,41 @@ use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
 
-/// Time for the body of a request. A client that takes longer is lost or hostile.
+/// Timeout for reading the body of a request. A client that takes longer is lost or hostile.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often the progress of a body is looked at.
+/// Interval between two checks of a body's progress.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Bytes that must have come since the last look where others wait for the memory: a client below 32 KiB/s would hold its
-/// reservation for minutes.
+/// Bytes that a body must gain between two checks while other requests wait for memory. A client
+/// below 32 KiB/s would hold its reservation for minutes.
 const PROGRESS_BYTES: u64 = 64 << 10;
 
-/// Reserved at first for a body whose length is not announced, once it is no longer small.
+/// Bytes reserved first for a body without an announced length, once it is no longer small.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// What bounds one body.
+/// Bounds for reading one request body.
 pub(super) struct Bounds<'a> {
     /// Largest body that is taken, in bytes.
     pub(super) limit_bytes: u64,
-    /// Memory of all bodies.
+    /// Memory budget that all request bodies share.
     pub(super) budget: &'a Budget,
-    /// When waiting for memory ends.
+    /// Time at which the wait for memory ends.
     pub(super) deadline: Instant,
 }
 
-/// Reads a body. What a caller's large body takes of the budget is given back when the last clone of the result is gone.
+/// Reads the body of a request. The memory reserved for a large body is released when the last
+/// clone of the result is dropped.
 ///
 /// # Errors
-/// The body is too large, breaks off, is too slow, or there is no memory for it before the deadline.
+/// Fails if the body is too large, breaks off or is too slow, or if no memory is free for it before
+/// the deadline.
 pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_>) -> Result<Received, Disposition> {
     let limit_bytes = bounds.limit_bytes;
     let too_large = || ScoreFailure::TooLarge { limit_bytes }.disposition();
     let announced = announced_bytes(headers);
     if announced.is_some_and(|length| length > limit_bytes) {
-        // A client that asks first has sent nothing yet, and need not.
+        // A client that sends `Expect` has sent no body yet, so there is nothing to discard.
         if !headers.contains_key(EXPECT) {
             discard(body);
         }
@@ -85,7 +87,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_
             discard(body);
             return Err(too_large());
         }
-        // Most bodies come in one piece, which need not be copied.
+        // Most bodies arrive in one piece, which need not be copied.
         if announced == Some(data.len() as u64) && matches!(kept, Received::Small(_)) {
             return Ok(Received::Small(data.into()));
         }
@@ -101,8 +103,8 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_
     Ok(kept)
 }
 
-/// Waits until the requests that this thread has in hand have moved on. Of all large bodies one goes on at a time. A thread
-/// would otherwise read a body to its end, and then the bodies of fifteen others, before it looks at a small request.
+/// Waits until the other requests of this thread have moved on. Only one large body goes on at a
+/// time. Otherwise a thread would read many bodies to their ends before it looks at a small request.
 async fn let_others_go_first() {
     static NEXT: Semaphore = Semaphore::const_new(1);
     // The semaphore is never closed.
@@ -110,19 +112,22 @@ async fn let_others_go_first() {
     tokio::task::yield_now().await;
 }
 
-/// Returns the length that a client announces. It may be a lie: much may be announced and nothing sent.
+/// Returns the body length that a client announces. It may be wrong: a client can announce a large
+/// body and send nothing.
 pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
-/// Has a refused body read and dropped in the background, unless its client waits for a word before it sends any.
+/// Discards a refused body in the background. Does nothing if the client sent `Expect`, because it
+/// then has not sent the body yet.
 pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
     if !headers.contains_key(EXPECT) {
         discard(body);
     }
 }
 
-/// Reads the rest of a body in the background, slowly and within bounds, while the answer is on its way.
+/// Reads and drops the rest of a body in the background, slowly and within bounds, while the
+/// response is sent.
 fn discard(mut body: Body) {
     let Some(discarding) = Discarding::try_begin() else { return };
     tokio::spawn(async move {
@@ -137,15 +142,15 @@ fn discard(mut body: Body) {
                 discarding.pause().await;
             }
         };
-        // What is left then ends with its connection.
+        // Bytes that are left after the timeout end with their connection.
         let _ = tokio::time::timeout(discard::TIMEOUT, reading).await;
     });
 }
 
-/// A body that is being read, or was.
+/// Request body that is being read, or was read.
 pub(super) enum Received {
     Small(Vec<u8>),
-    /// At least as many bytes are reserved as the pages hold.
+    /// A body that is not small. At least as many bytes are reserved as the pages hold.
     Large {
         pages: Pages,
         reserved: Reserved,
@@ -160,8 +165,11 @@ impl Received {
         Ok(Self::Large { pages, reserved, reserved_bytes })
     }
 
-    /// Sees that a body of `total` bytes has its reservation. A body whose length is not announced gets a step, then twice as
-    /// much each time. Those who hold some and wait for more could wait for one another: the deadline ends that.
+    /// Reserves memory for a body that has grown to `total` bytes.
+    ///
+    /// A body without an announced length first gets one step, and then doubles its reservation
+    /// each time. Requests that hold some memory and wait for more could block each other. The
+    /// deadline ends that.
     async fn make_room(&mut self, total: u64, bounds: &Bounds<'_>) -> Result<(), Disposition> {
         let reserve = async |bytes| {
             let reserved = bounds.budget.reserve(bytes, bounds.deadline).await;
@@ -193,7 +201,8 @@ impl Received {
             }
             Self::Large { pages, .. } => match pages.extend(data) {
                 true => Ok(()),
-                // The HTTP reader ends a body at its announced length, and the limit is looked at before.
+                // Not expected: the HTTP reader ends a body at its announced length, and the limit
+                // is checked before.
                 false => Err(RequestFailure::BodyLost.disposition()),
             },
         }
@@ -232,7 +241,7 @@ impl Buffer for Received {
     }
 }
 
-/// How far a body has come, and how long it takes.
+/// Progress of a body: its bytes so far, and the times of the first and the latest check.
 struct Progress {
     total: u64,
     started: Option<Instant>,
@@ -245,7 +254,7 @@ impl Progress {
         Self { total: 0, started: None, looked: None, total_at_look: 0 }
     }
 
-    /// Counts bytes; the clock is looked at only for bodies that are not small.
+    /// Counts received bytes. Reads the clock only for bodies that are not small.
     fn came(&mut self, bytes: u64, budget: &Budget) -> Result<(), Disposition> {
         self.total = self.total.saturating_add(bytes);
         let is_due = |looked: Instant| looked.elapsed() >= LOOK;
@@ -255,7 +264,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Ends a body that takes too long, or that hardly comes on while others wait for its memory.
+    /// Fails if a body takes too long, or if it makes little progress while other requests wait for
+    /// memory.
     fn look(&mut self, budget: &Budget) -> Result<(), Disposition> {
         let now = Instant::now();
         let started = *self.started.get_or_insert(now);
@@ -269,11 +279,11 @@ impl Progress {
     }
 }
 
-/// Reserves memory for an answer that is large, so that clients who do not read cannot fill it. An answer that waits takes
-/// memory as well, so only a few may.
+/// Reserves memory for a large response body, so that clients that do not read cannot use up the
+/// memory. A response that waits takes memory as well, so only a few may wait.
 ///
 /// # Errors
-/// There is no memory before the deadline, or too many answers wait for some.
+/// Fails if no memory is free before the deadline, or if too many responses wait for memory.
 pub(super) async fn count_answer(body: Bytes, budget: &Budget, deadline: Instant) -> Result<Bytes, Disposition> {
     if body.len() as u64 <= SMALL_BYTES {
         return Ok(body);

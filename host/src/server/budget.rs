@@ -1,7 +1,9 @@
-//! Memory for bodies: how many bytes all of them may hold at a time, and who waits for some.
+//! Memory budgets for bodies: how many bytes they may hold together, and which of them wait for
+//! memory.
 //!
-//! Owns the reservation of bytes and their return when the last owner of a body is gone. Must not know what a body means.
-//! Small bodies are not counted, so that usual calls pay nothing: the number of connections bounds them.
+//! Owns the reservation of bytes and their release when the last owner of a body is gone. Must not
+//! know what a body means. Small bodies are not counted, so that usual calls pay nothing. The
+//! number of connections limits their memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,13 +15,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Largest body that is not counted, in bytes. A thousand connections hold 64 MiB of such bodies at most.
+/// Largest body that is not counted, in bytes. A thousand connections hold at most 64 MiB of these
+/// bodies.
 pub(super) const SMALL_BYTES: u64 = 64 << 10;
 
-/// Bytes that one permit stands for: permits are counted in 32 bits, and a budget may be larger than 4 GiB.
+/// Bytes per semaphore permit. Permits are counted in 32 bits, and a budget may be larger than 4
+/// GiB.
 const UNIT_BYTES: u64 = 1 << 10;
 
-/// A number of bytes that is shared by all bodies of one direction.
+/// Memory budget that all bodies of one direction share.
 pub(super) struct Budget {
     units: Arc<Semaphore>,
     total_units: u32,
@@ -27,19 +31,19 @@ pub(super) struct Budget {
     waiting_bytes: AtomicU64,
 }
 
-/// Bytes of a budget. They are given back when this is dropped.
+/// Reservation of bytes of a budget. Dropping it releases the bytes.
 #[derive(Debug)]
 pub(super) struct Reserved(OwnedSemaphorePermit);
 
 impl Reserved {
-    /// Joins two reservations of one budget.
+    /// Merges two reservations that were made from one budget.
     pub(super) fn add(&mut self, more: Self) {
         self.0.merge(more.0);
     }
 }
 
 impl Budget {
-    /// Makes a budget of `bytes` bytes, at least one unit.
+    /// Creates a budget of `bytes` bytes, or of one permit if that is more.
     pub(super) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total_units = u32::try_from((bytes / UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);
@@ -51,22 +55,25 @@ impl Budget {
         }
     }
 
-    /// Reserves bytes, in order of arrival. Returns `None` if they are not free by the deadline or a little earlier. A body that
-    /// is larger than the whole budget gets all of it.
+    /// Reserves bytes in order of arrival. Returns `None` if they are not free in time.
+    ///
+    /// The wait ends at the deadline or earlier, at random in the second half of the time that is
+    /// left. A body that is larger than the whole budget gets all of it.
     pub(super) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Reserved> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total_units);
         if let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(units) {
             return Some(Reserved(permit));
         }
         let _waiting = Waiting::new(self, bytes);
-        // Many that came together would give up together, and their answers would hold up everyone else.
+        // Requests that came together would give up together, and their responses would delay all
+        // other requests.
         let time = deadline.saturating_duration_since(Instant::now());
         let deadline = deadline.checked_sub(time.mul_f64(rand::random_range(0.0..0.5))).unwrap_or(deadline);
-        // The semaphore is never closed.
+        // The semaphore is never closed, so the acquisition itself does not fail.
         timer::until(deadline, Arc::clone(&self.units).acquire_many_owned(units)).await?.ok().map(Reserved)
     }
 
-    /// True if somebody waits for bytes.
+    /// True if a body waits for bytes of this budget.
     pub(super) fn is_short(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
@@ -76,18 +83,18 @@ impl Budget {
         self.units.available_permits() < self.total_units as usize / 16
     }
 
-    /// True if less than a quarter of the budget is waited for.
+    /// True if bodies wait for less than a quarter of the budget.
     pub(super) fn has_few_waiting(&self) -> bool {
         self.waiting_bytes() < u64::from(self.total_units) * UNIT_BYTES / 4
     }
 
-    /// Returns how many bytes are waited for.
+    /// Returns the number of bytes for which bodies wait.
     pub(super) fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 }
 
-/// Counts one waiting body for as long as it lives.
+/// Guard that counts one body as waiting until it is dropped.
 struct Waiting<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -108,18 +115,18 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory of a large body: pages of its own, which go back to the system when the body is dropped. An allocator would keep
-/// them for later.
+/// Memory of a large body, in pages of its own. They go back to the system when the body is
+/// dropped; an allocator would keep them for later.
 pub(super) struct Pages {
     map: MmapMut,
     length: usize,
 }
 
 impl Pages {
-    /// Reserves addresses for `capacity` bytes. Memory is used only as far as bytes are written.
+    /// Reserves addresses for `capacity` bytes. Memory is used only for bytes that are written.
     ///
     /// # Errors
-    /// The system has no more addresses.
+    /// Fails if the system has no more addresses.
     pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
         Ok(Self { map: MmapMut::map_anon(capacity.max(1))?, length: 0 })
     }
@@ -140,7 +147,7 @@ impl Pages {
         self.map.get(..self.length).unwrap_or_default()
     }
 
-    /// Returns the bytes written so far, to be changed.
+    /// Returns the bytes written so far, for changes in place.
     pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
         self.map.get_mut(..self.length).unwrap_or_default()
     }
@@ -150,7 +157,8 @@ impl Pages {
         self.length = self.length.min(length);
     }
 
-    /// Makes a body of the pages. They and the reservation are given back when its last clone is dropped.
+    /// Turns the pages into a body. The pages and the reservation are released when the last clone
+    /// of the body is dropped.
     pub(super) fn into_bytes(self, reserved: Reserved) -> Bytes {
         Bytes::from_owner(Owner { bytes: self, _reserved: reserved })
     }
@@ -162,7 +170,7 @@ impl AsRef<[u8]> for Pages {
     }
 }
 
-/// Ties bytes to their reservation.
+/// Bytes, together with their reservation.
 struct Owner<T> {
     bytes: T,
     _reserved: Reserved,
@@ -174,7 +182,8 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
     }
 }
 
-/// Ties a body that exists already to a reservation, which is given back when the last clone of the result is dropped.
+/// Ties an existing body to a reservation. The reservation is released when the last clone of the
+/// result is dropped.
 pub(super) fn counted(body: Bytes, reserved: Reserved) -> Bytes {
     Bytes::from_owner(Owner { bytes: body, _reserved: reserved })
 }

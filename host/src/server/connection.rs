@@ -1,7 +1,8 @@
-//! One connection: its requests, one after the other, and its end.
+//! One connection: its requests, one after the other, and its close.
 //!
-//! Owns the order of these, and which header tells a peer that the connection ends. What the peer does is told to
-//! `activity` here; how long it may take is the table's to decide. Must not know bodies.
+//! Owns the order of these, and the header that announces the close to the peer. Reports what the
+//! peer does to `activity`; the connection table decides how long that may take. Must not know
+//! bodies.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,11 +26,11 @@ use super::{Dialect, Service, health};
 use crate::error::ScoreFailure;
 use crate::trigger::http::Ids;
 
-/// Most bytes of the head of a request, and of what is read at a time. A stranger can make each connection hold this much
-/// before any bound on bodies counts.
+/// Most bytes of a request's head, and of one read. Any client can make each connection hold this
+/// much before the limits for bodies apply.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What every connection needs.
+/// Service and router that every connection uses.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
@@ -41,15 +42,16 @@ impl Server {
         Self { router: TowerToHyperService::new(super::router(Arc::clone(&service))), service }
     }
 
-    /// Answers the requests of a connection until it ends.
+    /// Answers the requests of one connection until the connection ends.
     pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr, activity: Arc<Activity>) {
         let mut stream = Stream::new(socket, Arc::clone(&activity));
         let ended = {
             let service = service_fn(|request| self.answer(&activity, request));
             let mut connection = pin!(
                 hyper::server::conn::http1::Builder::new()
-                    // The time for the head of a request is the table's to watch: hyper would count the time between two
-                    // requests, too, and make a timer for each request.
+                    // The connection table enforces the timeout for the head of a request. hyper
+                    // would also count the time between two requests, and would create a timer per
+                    // request.
                     .header_read_timeout(None)
                     .max_buf_size(BUFFER_BYTES)
                     .serve_connection(TokioIo::new(&mut stream), service)
@@ -58,7 +60,7 @@ impl Server {
                 tokio::select! {
                     biased;
                     ended = connection.as_mut() => break ended,
-                    // The stream ends for hyper as soon as it is polled again.
+                    // When hyper polls the stream again, the stream reports its end.
                     () = activity.condemned() => {}
                 }
             }
@@ -99,20 +101,23 @@ impl Server {
     }
 }
 
-/// Refuses a request for which there is no place. Nothing of its body is read.
+/// Refuses a request on a reserved connection, where only probes are answered. Its body is not
+/// read.
 fn refuse(request: &Request<Incoming>) -> Response<Body> {
     let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
     Dialect::of(request.uri().path()).failed(&ids, &ScoreFailure::Saturated.disposition())
 }
 
-/// Ends a connection so that the peer reads its last answer. If a socket with unread bytes were closed, the kernel would
-/// reset the connection, and the peer might lose an answer that it has not read yet.
+/// Closes a connection in such a way that the peer can still read its last response.
+///
+/// If a socket with unread bytes were closed, the kernel would reset the connection, and the peer
+/// might lose a response that it has not read yet.
 async fn close(mut stream: Stream, activity: &Activity) {
     if stream.is_ended() {
         return;
     }
     if stream.is_failed() {
-        // Nobody reads what is left; the kernel would keep it for minutes.
+        // The peer does not read what is left, and the kernel would keep it for minutes.
         let _ = stream.socket().set_zero_linger();
         return;
     }
@@ -127,7 +132,7 @@ async fn close(mut stream: Stream, activity: &Activity) {
     }
 }
 
-/// Reads and drops what a peer still sends, until it closes its side.
+/// Reads and drops what a peer still sends, within bounds, until the peer closes its side.
 async fn discard_rest(stream: &Stream, activity: &Activity) {
     let (mut discarded, mut discarding) = (Vec::new(), None);
     let mut total = 0;
@@ -141,7 +146,8 @@ async fn discard_rest(stream: &Stream, activity: &Activity) {
             Ok(bytes) => {
                 total += bytes;
                 activity.moved(Phase::Closing, bytes);
-                // Most peers only close, and wait for nobody.
+                // Most peers only close. They need neither a place among the discarded requests nor
+                // a buffer.
                 if discarding.is_none() {
                     discarded = Vec::new();
                     discarding = Discarding::begin().await;

@@ -1,17 +1,21 @@
-//! File descriptors: how many connections they allow.
+//! File descriptors of the process, and how many connections they allow.
 //!
-//! Owns the process's limit of them. Must not know what a connection is.
+//! Owns the process's limit for file descriptors. Must not know what a connection is.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no connections: the listener, files, the runtime's own, and connections to stores.
+/// Number of descriptors that are not for incoming connections: the listener, files, those of the
+/// runtime, and connections to stores.
 const OTHERS: usize = 128;
 
-/// Fewest places in the table, however few descriptors there are.
+/// Fewest places in the connection table, however few descriptors there are.
 const FEWEST_PLACES: usize = 16;
 
-/// Raises the limit of file descriptors as far as the process may, and returns how many of the wanted places of the table of
-/// connections it allows, beside a reserve.
+/// Raises the limit for file descriptors as far as the process may, and returns how many places the
+/// connection table gets.
+///
+/// The result is at most `wanted`. Descriptors for `reserve` connections beyond the table stay
+/// free.
 pub(super) fn places(wanted: usize, reserve: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

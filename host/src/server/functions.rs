@@ -1,7 +1,9 @@
-//! Invocations of the Functions host: from an envelope to calls, and from their outcomes to an answer.
+//! Invocations from the Azure Functions host: each envelope becomes calls, and their outcomes
+//! become one answer.
 //!
-//! Owns the order of these steps, how a batch is run, and which status ends an invocation that must be redelivered. Must not
-//! know the envelope's form (`functions`), nor choose what becomes of a failure (`error`).
+//! Owns the order of these steps, how a batch is run, and the status that makes the platform
+//! redeliver an invocation. Must not know the form of an envelope (`functions`), nor choose what
+//! happens after a failure (`error`).
 
 use std::time::Instant;
 
@@ -22,26 +24,29 @@ use crate::scorer::{Invocation, Lines, Payload, Source};
 use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 
-/// How much larger than its payload an envelope may be: text is escaped twice, and its fields may come once more as metadata.
+/// Factor by which an envelope may be larger than its payload. Text is escaped twice, and its
+/// fields may appear again as metadata.
 const ENVELOPE_FACTOR: u64 = 8;
 
-/// What an envelope holds beside its payload, in bytes.
+/// Bytes that an envelope may hold next to its payload.
 const ENVELOPE_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// What is read of an envelope in any case: a batch has many payloads, and the Functions host itself takes in 100 MB at most.
+/// Least limit for the size of an envelope, in bytes. A batch has many payloads, and the Functions
+/// host itself accepts at most 100 MB.
 const ENVELOPE_BYTES: u64 = 128 << 20;
 
-/// How a call ended.
+/// Call of an invocation that has ended, with its outcome.
 struct Ended {
     call: Call,
-    /// What is parked with its problem; a blob stays where it is.
+    /// Body that is parked together with the problem. `None` if nothing is parked, and for a blob,
+    /// which stays in its container.
     body: Option<Payload>,
     id: String,
     outcome: Result<Payload, Disposition>,
     lines: Vec<String>,
 }
 
-/// Answers an invocation.
+/// Answers one invocation from the Functions host.
 pub(super) async fn invoke(service: &Service, function: &Function, request: Request) -> Response<Body> {
     let latest = service.latest();
     let (head, body) = request.into_parts();
@@ -53,7 +58,8 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
         Ok(body) => body,
         Err(disposition) => return not_called(function, &id, &disposition),
     };
-    // Before a large envelope is decoded, for the scoring threads do that, and after a small one, which may ask for nothing.
+    // A large envelope is decoded on the scoring threads, so the scorer must be ready first. A
+    // small one is decoded before that, because it may ask for nothing.
     let mut scorer = None;
     if body.as_ref().len() as u64 > SMALL_BYTES {
         match service.ready().await {
@@ -75,7 +81,7 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
         Ok(event) => event,
         Err(Malformed(detail)) => return refused(&id, &RequestFailure::Malformed(detail).disposition()),
     };
-    // A batch without messages asks for nothing.
+    // A batch without messages needs no scorer.
     if matches!(&event, Event::Calls(calls) if calls.is_empty()) {
         return document(&Answer::default());
     }
@@ -143,13 +149,13 @@ async fn request_in_envelope(
         let disposition = RequestFailure::BinaryAnswer.disposition();
         log_failure(ids.request(), &disposition);
         answer.log([line(&disposition)]);
-        // An error's body is text.
+        // The body of an error is text, so this cannot fail.
         let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition));
     }
     answered(service, id, &answer).await
 }
 
-/// Runs the calls of an invocation, as many at a time as there may be instances.
+/// Runs the calls of an invocation, at most one at a time for each instance that may exist.
 async fn run_all(
     ready: &Ready,
     function: &Function,
@@ -162,7 +168,8 @@ async fn run_all(
     let all_lines = &Lines::default();
     let calls = calls.into_iter().enumerate().map(|(index, mut call)| async move {
         let payload = std::mem::take(&mut call.payload);
-        // Not kept for nothing: a payload that is held twice is copied on its way into the guest.
+        // The payload is cloned only if it may be parked: a payload with two owners is copied on
+        // its way into the guest.
         let body = (function.park.is_some() && call.source != Source::Blob).then(|| payload.clone());
         let id = if is_batch { format!("{id}-{index}") } else { id.to_owned() };
         let lines = all_lines.of_next_call();
@@ -191,8 +198,10 @@ async fn run_all(
     stream::iter(calls).buffered(most_instances(limits)).collect().await
 }
 
-/// Decides about the whole invocation: the platform settles a batch as one, so one message that must come again brings all
-/// of its batch with it, and the last delivery of one is everybody's last chance.
+/// Answers an invocation with its results and parked failures, or fails it as a whole.
+///
+/// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
+/// redelivered. If one message is at its last delivery, the whole batch is treated as such.
 async fn settle(service: &Service, function: &Function, id: &str, ended: Vec<Ended>) -> Response<Body> {
     let is_last =
         |ended: &Ended| ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count;
@@ -225,13 +234,14 @@ async fn settle(service: &Service, function: &Function, id: &str, ended: Vec<End
     answered(service, id, &answer).await
 }
 
-/// A failure among the lines of its invocation: one line, whatever a caller or a scorer says in it.
+/// Returns a failure as one log line of its invocation, whatever text a caller or a scorer put into
+/// it.
 fn line(disposition: &Disposition) -> String {
     printable(&format!("{} {}", disposition.code, disposition.message)).into_owned()
 }
 
-/// The answer to an invocation whose call was not made. The caller of an HTTP trigger is told; a message is the platform's to
-/// keep.
+/// Answers an invocation whose call was not made. The caller of an HTTP trigger gets the failure; a
+/// message stays with the platform.
 fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     if function.trigger == TriggerBinding::Http {
         return respond_failed(function, id, disposition);
@@ -239,19 +249,19 @@ fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Respo
     refused(id, disposition)
 }
 
-/// An answer through the function's HTTP output, for a call that was not made.
+/// Answers through the function's HTTP output, for a call that was not made.
 fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     let mut answer = Answer::default();
     answer.log([line(disposition)]);
     let response = http_trigger::failed(&Ids::of(id), disposition);
-    // An error's body is text.
+    // The body of an error is text, so this cannot fail.
     let _ = answer.respond(function.http.as_deref().unwrap_or_default(), &response);
     document(&answer)
 }
 
-/// An invocation that has no answer: whatever was to give one ended early. A caller gets it as an HTTP answer, and a message
-/// stays the platform's.
+/// Answers an invocation whose handler ended early. The caller of an HTTP trigger gets the failure;
+/// a message stays with the platform.
 pub(super) fn unanswered(function: &Function, request: &Request, disposition: &Disposition) -> Response<Body> {
     let id = http_trigger::invocation_id(request.headers());
     match function.trigger {
@@ -260,18 +270,18 @@ pub(super) fn unanswered(function: &Function, request: &Request, disposition: &D
     }
 }
 
-/// An invocation that is no invocation.
+/// Logs a failure and fails the invocation, so that the platform counts it as failed.
 fn refused(id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     failed(id, disposition)
 }
 
-/// An invocation that the platform must count as failed.
+/// Returns the response that makes the platform count an invocation as failed.
 fn failed(id: &str, disposition: &Disposition) -> Response<Body> {
     http_trigger::failed(&Ids::of(id), disposition).map(Body::from)
 }
 
-/// The answer to an invocation, which waits for memory if it is large.
+/// Returns the response to an invocation. If it is large, it waits for memory first.
 async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body> {
     let deadline = Instant::now() + service.limits.deadline;
     match count_answer(Bytes::from(answer.to_string()), &service.answers, deadline).await {
@@ -280,7 +290,7 @@ async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body
     }
 }
 
-/// A small answer to an invocation.
+/// Returns a small response to an invocation, which does not wait for memory.
 fn document(answer: &Answer) -> Response<Body> {
     Ids::made().document(Bytes::from(answer.to_string())).map(Body::from)
 }

@@ -1,6 +1,7 @@
-//! Panics on the way of a request, answered as a fault of the host.
+//! Guard that answers a request whose handler panics, as a fault of the host.
 //!
-//! Owns what is kept of a request until its answer is there. Must not know what the request asks for.
+//! Owns what is kept of a request until its response is ready. Must not know what the request asks
+//! for.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(super) fn guarded(router: Router<Arc<Service>>, service: &Arc<Service>) -> R
     router.layer(middleware::from_fn_with_state(Arc::clone(service), guard))
 }
 
-/// Answers a request, also where its answer panics.
+/// Answers a request, even if its handler panics.
 async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response<Body> {
     let kept =
         Kept { method: request.method().clone(), uri: request.uri().clone(), ids: IdHeaders::of(request.headers()) };
@@ -30,7 +31,8 @@ async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next
     }
 }
 
-/// What tells whose request it was, and in which form its caller expects an error.
+/// Parts of a request that identify it in the log, and that give the form in which its caller
+/// expects an error.
 struct Kept {
     method: Method,
     uri: Uri,
@@ -79,7 +81,7 @@ mod tests {
         );
         panics::log();
         let address = serve().await;
-        // It waits while the others panic, and is answered.
+        // This request waits while the others panic, and is answered after them.
         let mut bystander = TcpStream::connect(address).await.unwrap();
         send(&mut bystander, "/waits", "x-request-id: bystander").await;
         let mut planted = TcpStream::connect(address).await.unwrap();
@@ -88,14 +90,14 @@ mod tests {
             let (head, body) = answer(&mut planted).await;
             assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
             assert!(head.to_lowercase().contains(&format!("x-request-id: {id}")), "{head}");
-            // What panicked is for the log alone.
+            // The message of the panic is for the log only.
             assert!(body.contains("An unexpected internal error occurred") && !body.contains("seed"), "{body}");
             let line = log.line(id);
             assert_eq!((line["level"].as_str(), line["code"].as_str()), (Some("ERROR"), Some("host-fault")), "{line}");
             let detail = line["detail"].as_str().unwrap();
             assert!(detail.contains("guard.rs:") && detail.contains("seed\\nof evil"), "{detail}");
         }
-        // The same connection goes on.
+        // The connection stays open after the panics.
         send(&mut planted, "/", "x-request-id: after").await;
         assert!(answer(&mut planted).await.0.starts_with("HTTP/1.1 405 "));
         let (head, body) = answer(&mut bystander).await;
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(log.line(id)["code"], "host-fault");
     }
 
-    /// A server with the guard of the real one, and routes that panic.
+    /// Starts a server with the guard of the real server, and with routes that panic.
     async fn serve() -> std::net::SocketAddr {
         static WAITING: AtomicUsize = AtomicUsize::new(0);
         async fn planted() -> &'static str {
@@ -182,7 +184,7 @@ mod tests {
         (head, String::from_utf8(body).unwrap())
     }
 
-    /// Lines of a log, kept.
+    /// Log writer that keeps all lines in memory.
     #[derive(Clone, Default)]
     struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
 

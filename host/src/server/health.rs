@@ -1,4 +1,4 @@
-//! Liveness and readiness.
+//! Responses to liveness and readiness probes.
 //!
 //! Must not know what makes a scorer ready, only whether it is.
 
@@ -6,18 +6,20 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
-/// `GET /`: the process answers. The Functions host asks it every 25 ms until it does, so it waits for nothing.
+/// Answers `GET /`, which succeeds while the process runs. Waits for nothing, because the Functions
+/// host asks every 25 ms until it gets a response.
 #[must_use]
 pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")
 }
 
-/// True for the path of a probe: one that asks for no score, and must be answered however busy the host is.
+/// True for the path of a probe. A probe asks for no score, and must be answered however busy the
+/// host is.
 pub(super) fn is_probe(path: &str) -> bool {
     matches!(path, "/" | "/readyz" | "/v2/health/live" | "/v2/health/ready")
 }
 
-/// `GET /readyz`: calls are answered now.
+/// Answers `GET /readyz` with 200 if calls are answered now, or else with 503.
 #[must_use]
 pub(super) fn ready(is_ready: bool) -> Response<Bytes> {
     if is_ready { text(StatusCode::OK, "Ready") } else { text(StatusCode::SERVICE_UNAVAILABLE, "Not ready") }

@@ -1,7 +1,7 @@
-//! The listening socket, and the order of a stop.
+//! Listening socket of the server, and the steps of a shutdown.
 //!
-//! Owns how connections are accepted, the lame-duck phase, and the drain at the end of the process. Must not know what is
-//! sent on a connection.
+//! Owns how connections are accepted, the lame-duck phase, and the drain at the end of the process.
+//! Must not know what is sent on a connection.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,25 +18,31 @@ use super::descriptors;
 use super::table::{Patience, RESERVE, Table};
 use crate::error::StartupError;
 
-/// How long the listener is kept after new connections are refused, for those whose handshake is under way.
+/// Time for which the listener stays open after new connections are refused, so that handshakes
+/// that are under way can finish.
 const HANDSHAKES: Duration = Duration::from_millis(250);
 
-/// Connections that the kernel accepts before the host does; the kernel has a bound of its own, usually this one. When the queue
-/// is full, whoever connects tries again after a second.
+/// Length of the kernel's queue of connections that the host has not accepted yet.
+///
+/// The kernel has a limit of its own, which is usually 4096, too. If the queue is full, a client
+/// retries after a second.
 const HANDSHAKES_WAITING: i32 = 4096;
 
-/// Bytes of answers that the kernel keeps for one connection beyond what the network carries; more waits in the host, where
-/// an answer that nobody reads is noticed.
+/// Most unsent response bytes that the kernel keeps for one connection.
+///
+/// Further bytes wait in the host, which notices a response that the client does not read.
 const UNSENT_BYTES: u32 = 256 << 10;
 
-/// Between two lines of the log about connections that could not be accepted.
+/// Least time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves, with the length of the lame-duck phase; then takes no more connections and waits for calls
-/// in flight, for `limits.drain`.
+/// Serves until `stop` resolves to the length of the lame-duck phase, and then shuts down.
+///
+/// New connections are accepted until the lame-duck phase is over. After it, calls in flight have
+/// `limits.drain` to end.
 ///
 /// # Errors
-/// The listener fails for good.
+/// Currently returns no error: failures to accept a connection are logged and retried.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
@@ -46,13 +52,13 @@ pub async fn serve(
     let (drain, keep_alive) = (limits.drain, limits.keep_alive);
     let places = descriptors::places(limits.connections, RESERVE);
     let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES);
-    // Failure only leaves the shorter queue.
+    // If this fails, the queue only stays shorter.
     let _ = SockRef::from(&listener).listen(HANDSHAKES_WAITING);
     let mut accepting = Accepting {
         table: Table::new(places, limits.connections_per_peer),
         server: Server::new(Arc::clone(&service)),
         patience: Patience::serving(keep_alive),
-        // Often enough for the shortest time, and seldom enough to cost nothing.
+        // The period is short enough for the shortest timeout, and long enough to cost nothing.
         sweep: ticks((keep_alive / 8).clamp(Duration::from_millis(10), Duration::from_millis(500))),
         logged: None,
     };
@@ -76,13 +82,13 @@ pub async fn serve(
     Ok(())
 }
 
-/// What accepts connections, and holds the open ones.
+/// Acceptor of connections, with the table of those that are open.
 struct Accepting {
     table: Table,
     server: Server,
     patience: Patience,
     sweep: Interval,
-    /// When it was last logged that a connection could not be accepted.
+    /// Time of the last log line about a connection that could not be accepted.
     logged: Option<Instant>,
 }
 
@@ -103,8 +109,8 @@ impl Accepting {
         }
     }
 
-    /// Accepts what the kernel has accepted, and closes the listener. If there is nothing more in its queue, no peer believes
-    /// to be connected.
+    /// Accepts the connections that wait in the kernel's queue, and closes the listener. When the
+    /// queue is empty, no peer believes that it is connected.
     fn accept_rest(&mut self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else { return };
         while let Ok((socket, peer)) = listener.accept() {
@@ -125,14 +131,18 @@ impl Accepting {
     }
 
     fn add(&mut self, socket: TcpStream, peer: SocketAddr) {
-        // Small answers must not wait for more to send with them. Failure only costs that.
+        // A small response must not wait for more bytes to be sent with it. If this fails, only
+        // that delay remains.
         let _ = socket.set_nodelay(true);
         if let Some(activity) = self.table.admit(peer.ip()) {
             self.table.spawn(Arc::clone(&activity), self.server.clone().serve(socket, peer, activity));
         }
     }
 
-    /// Out of file descriptors, or a client that is gone already: both pass, the first sooner if a connection is closed.
+    /// Waits after a connection could not be accepted: file descriptors are exhausted, or the
+    /// client has already gone.
+    ///
+    /// Both pass. Closing a connection frees a descriptor sooner.
     async fn wait_for_place(&mut self, error: &std::io::Error) {
         if self.logged.is_none_or(|logged| logged.elapsed() > LOG_PAUSE) {
             tracing::warn!(%error, "a connection could not be accepted");
@@ -154,12 +164,15 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// Makes the kernel drop the first packet of each new connection, so that nobody is accepted who could not be answered: the
-/// queue of the listener can be emptied before the listener is closed. Whoever connects now tries again, and is refused.
+/// Makes the kernel drop the first packet of each new connection, so that no client is connected
+/// that cannot be answered.
 ///
-/// Where the kernel knows no filters, connections that come in the last moment are reset.
+/// The queue of the listener can then be emptied before the listener is closed. A client that
+/// connects now retries, and is refused. If the kernel does not support filters, connections that
+/// arrive in the last moment are reset.
 fn refuse_handshakes(listener: &TcpListener) {
-    // Instructions of the classic Berkeley packet filter: load the flags of the TCP header, and drop what has SYN.
+    // Instructions of the classic Berkeley packet filter: load the flags of the TCP header, and
+    // drop packets that have SYN set.
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;

@@ -1,7 +1,7 @@
-//! The scoring server: routes, and the way of a request to a trigger and back.
+//! Scoring server: its routes, and the path of a request to a trigger and back.
 //!
-//! Owns the service and its routes; sockets are `listener`'s, bodies are `body`'s. Must not know how a call is made into a
-//! guest, nor choose a status: those come from `error`.
+//! Owns the service and its routes. Sockets belong to `listener`, and bodies to `body`. Must not
+//! know how a call is made into a guest, nor choose a status: statuses come from `error`.
 
 mod activity;
 mod body;
@@ -48,27 +48,28 @@ use self::body::{Bounds, announced_bytes, count_answer, discard_unless_asked, re
 use self::budget::Budget;
 pub use self::listener::serve;
 
-/// Azure ML's route.
+/// Route of Azure ML's scoring requests.
 const SCORE_ROUTE: &str = "/score";
 
-/// What is left of `functionTimeout` for answering.
+/// Longest time that is kept free at the end of `functionTimeout` for the response.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 
-/// What is served: nothing until the scorer is ready, then the scorer and its document.
+/// The service behind all routes. It gets the scorer and its OpenAPI document when the scorer is
+/// ready.
 pub struct Service {
     limits: Limits,
-    /// Where Azure ML's form is answered, for messages.
+    /// Routes that answer requests in Azure ML's form. Error messages list them.
     routes: Vec<String>,
     functions: FunctionApp,
-    /// Whether the Functions host is the one who calls: only then is there a route for each function.
+    /// True if the Functions host is the caller. Only then does each function have a route.
     is_custom_handler: bool,
     open_inference: open_inference::Model,
-    /// Memory of the bodies that are being read or scored.
+    /// Memory budget of the request bodies that are being read or scored.
     bodies: Budget,
-    /// Memory of the answers that are being sent.
+    /// Memory budget of the responses that are being sent.
     answers: Budget,
     ready: watch::Sender<Option<Arc<Ready>>>,
-    /// True from the beginning of a stop on.
+    /// True from the start of a shutdown.
     stopping: AtomicBool,
 }
 
@@ -77,20 +78,20 @@ struct Ready {
     openapi: Bytes,
 }
 
-/// A path that belongs to a function's route.
+/// Route of a function that matches the path of a request.
 struct Matched<'a> {
-    /// The verbs that score there.
+    /// HTTP methods that score on this route.
     methods: &'a [String],
-    /// Of the route, by lower-case name.
+    /// Values of the route's parameters, by lower-case name.
     values: Vec<(String, String)>,
 }
 
-/// Whose routes a request came by.
+/// Protocol of a request, which follows from its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
-    /// Azure ML's.
+    /// Protocol of Azure ML, on all paths outside `/v2`.
     AzureMl,
-    /// The Open Inference Protocol's.
+    /// Open Inference Protocol, on the paths below `/v2`.
     OpenInference,
 }
 
@@ -115,7 +116,8 @@ impl Dialect {
 }
 
 impl Service {
-    /// A service that is not ready yet; the Functions host is its only caller if it is a custom handler.
+    /// Creates a service that is not ready yet. If `is_custom_handler` is true, the Functions host
+    /// is its only caller.
     #[must_use]
     pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
         let api = functions.routes.iter().map(|(route, _)| route.template().to_owned());
@@ -138,33 +140,35 @@ impl Service {
         })
     }
 
-    /// The function that a request invokes, in an envelope.
+    /// Returns the function that a request invokes with an envelope. `None` if the request is not
+    /// an invocation.
     fn function(&self, request: &Request) -> Option<&Function> {
         let path = request.uri().path();
         if !self.is_custom_handler || request.method() != http::Method::POST {
             return None;
         }
         let function = self.functions.function(path.strip_prefix('/')?)?;
-        // Without a prefix, a route may have the path of its function.
+        // Without a prefix, the route of a function may be equal to the function's own path.
         let is_forwarded = function.route.is_some() && self.route(path).is_some();
-        // A container may be given a port by the same variable as by the Functions host; what comes to our own route without
-        // the mark of an invocation is a payload.
+        // A platform may give the container its port in the variable that the Functions host uses.
+        // So a request to `/score` without the header of an invocation is a payload.
         let is_payload = path == SCORE_ROUTE && !http_trigger::is_invocation(request.headers());
         (!is_forwarded && !is_payload).then_some(function)
     }
 
-    /// The route that a path belongs to.
+    /// Returns the function route that a path belongs to.
     fn route(&self, path: &str) -> Option<Matched<'_>> {
         let mut routes = self.functions.routes.iter();
         routes.find_map(|(route, methods)| Some(Matched { methods, values: route.values(path)? }))
     }
 
-    /// The bounds of one body of at most `limit_bytes` bytes that begins to be read now.
+    /// Returns the bounds of one body of at most `limit_bytes` bytes whose reading starts now.
     fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
         Bounds { limit_bytes, budget: &self.bodies, deadline: Instant::now() + self.limits.deadline }
     }
 
-    /// True if a request's body is large and could not be answered before its deadline.
+    /// True if the announced body of a request is large and could not be answered before its
+    /// deadline.
     fn is_hopeless(&self, headers: &HeaderMap) -> bool {
         let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes) else {
             return false;
@@ -173,26 +177,28 @@ impl Service {
         ready.as_ref().is_some_and(|ready| !ready.app.scorer.is_in_time(bytes, self.bodies.waiting_bytes()))
     }
 
-    /// When the Functions host would kill this process; a little earlier, a call ends by itself.
+    /// Returns the time by which a call must end, shortly before the Functions host would kill this
+    /// process. `None` without such a limit.
     fn latest(&self) -> Option<Instant> {
         let timeout = self.functions.timeout.filter(|_| self.is_custom_handler)?;
         Instant::now().checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
-    /// Lets calls in: those that came before and wait, and all that follow.
+    /// Starts to answer calls: those that came before and wait, and all that follow.
     pub fn set_ready(&self, app: App) {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
         self.ready.send_replace(Some(Arc::new(Ready { app, openapi })));
     }
 
-    /// True if probes are told that calls are answered.
+    /// True if readiness probes succeed: the scorer is ready, and no shutdown has started.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready.borrow().is_some() && !self.is_stopping()
     }
 
-    /// Lets probes know that the process is about to end, and callers that their connections are.
+    /// Starts the shutdown. Readiness probes fail from now on, and responses announce that their
+    /// connections close.
     fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -201,7 +207,7 @@ impl Service {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Where calls are answered.
+    /// Returns the routes that answer the scoring requests of a protocol.
     fn scoring_routes(&self, dialect: Dialect) -> &[String] {
         match dialect {
             Dialect::AzureMl => &self.routes,
@@ -209,7 +215,8 @@ impl Service {
         }
     }
 
-    /// The scorer, as soon as it is ready. A platform sends calls from the first `GET /` on, so they wait here.
+    /// Returns the scorer as soon as it is ready. A platform sends calls from the first `GET /` on,
+    /// so they wait here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {
@@ -237,14 +244,15 @@ fn router(service: Arc<Service>) -> Router {
     guard::guarded(routes, &service).with_state(service)
 }
 
-/// Answers a request that came by no route of our own; also one that came by no socket.
+/// Answers a request that matches no fixed route. Also serves requests that come through no socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     let not_found =
         |service: &Service, dialect| RequestFailure::NotFound { routes: service.scoring_routes(dialect).to_vec() };
     other(service, request, not_found).await
 }
 
-/// What no route of our own takes: a function, a route of one, or nothing.
+/// Answers a request for a function or for a function's route. Refuses any other request with
+/// `failure`.
 async fn other(
     service: &Service,
     request: Request,
@@ -271,7 +279,7 @@ async fn other(
     if failure == RequestFailure::MethodNotAllowed {
         let allow = allow.unwrap_or_else(|| if scores { "POST" } else { "GET, HEAD" }.to_owned());
         let mut answer = refuse(dialect, request.headers(), failure);
-        // Verbs are plain words.
+        // HTTP methods are plain words, so this does not fail.
         if let Ok(value) = HeaderValue::from_str(&allow) {
             answer.headers_mut().insert(ALLOW, value);
         }
@@ -295,7 +303,7 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Respons
     }
 }
 
-/// Answers with a document of the host's own, as soon as the scorer is ready.
+/// Answers with a document of the host itself, as soon as the scorer is ready.
 async fn document(
     service: &Service,
     dialect: Dialect,
@@ -308,7 +316,7 @@ async fn document(
     }
 }
 
-/// Answers with a score.
+/// Scores the body of a request, and answers with the result.
 async fn call(
     service: &Service,
     dialect: Dialect,
@@ -322,12 +330,13 @@ async fn call(
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
     let activity = head.extensions.get::<Arc<Activity>>();
-    // A client that does not read would have its next answer computed for nothing.
+    // The next answer of a client that does not read would be computed for nothing.
     if service.answers.is_nearly_full() && activity.is_some_and(|activity| activity.found_answers_full()) {
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &RequestFailure::AnswersFull.disposition());
     }
-    // Before the body is read: what cannot be answered in time need not be sent.
+    // This check comes before the body is read, so that a client need not send what cannot be
+    // answered in time.
     if service.is_hopeless(&head.headers) {
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
@@ -368,23 +377,24 @@ async fn call(
     }
 }
 
-/// Logs a failure as the table says, and answers it.
+/// Logs a failure with its severity, and answers with it.
 fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
     log_failure(ids.request(), disposition);
     dialect.failed(ids, disposition)
 }
 
-/// Answers a request that no call was made for.
+/// Answers a request that fails before a call is made for it.
 fn refuse(dialect: Dialect, headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
     let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
     dialect.failed(&ids, &failure.disposition())
 }
 
-/// One line for a failed call, whatever made it.
+/// Logs one line about a failed call, for every trigger.
 pub fn log_failure(invocation: &str, disposition: &Disposition) {
     let Disposition { status, severity, code, message, detail, pointer, .. } = disposition;
     let detail = detail.as_deref();
-    // The level of an event is part of its static description, hence one macro for each.
+    // The level of an event is part of its static description, so each level needs its own macro
+    // call.
     match severity {
         Severity::Error => {
             tracing::error!(invocation, status, code, detail, pointer, reason = message, "scoring failed")

@@ -1,6 +1,7 @@
-//! The Open Inference Protocol's own routes: `/v2/…`.
+//! Routes of the Open Inference Protocol: `/v2/…`.
 //!
-//! Owns their paths, and the documents about server and model. Must not know how a body is read or a call is made.
+//! Owns their paths, and the documents about the server and the model. Must not know how a body is
+//! read or how a call is made.
 
 use std::sync::Arc;
 
@@ -21,11 +22,11 @@ use crate::trigger::http::Ids;
 
 const ROOT: &str = "/v2";
 
-/// The one model that is served, and where.
+/// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
     name: String,
     version: String,
-    /// With and without its version.
+    /// Paths of the model: without its version, and with it if a path can hold the version.
     paths: Vec<String>,
     scoring_routes: Vec<String>,
 }
@@ -34,7 +35,8 @@ impl Model {
     pub(super) fn new(scorer: &ScorerSection) -> Self {
         let (name, version) = (scorer.name.clone(), scorer.version.clone());
         let mut paths = vec![format!("{ROOT}/models/{name}")];
-        // A version may be any text; one that cannot stand in a path as it is has no path.
+        // A version may be any text. If a path cannot hold it unescaped, there is no path with the
+        // version.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'~');
         if !version.is_empty() && version.bytes().all(is_plain) {
             paths.push(format!("{ROOT}/models/{name}/versions/{version}"));
@@ -55,7 +57,7 @@ impl Model {
             let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
             ports.iter().map(port).collect()
         };
-        // A scorer of payloads has no tensors to tell of.
+        // A scorer of payloads has no tensors to describe.
         let (inputs, outputs) = match signature {
             Signature::Payload(_) => (Vec::new(), Vec::new()),
             Signature::Tensor(signature) => (ports(&signature.inputs), ports(&signature.outputs)),
@@ -69,12 +71,12 @@ impl Model {
     }
 }
 
-/// True if a path is the protocol's, whether there is something or not.
+/// True if a path belongs to the Open Inference Protocol, even if no route has that path.
 pub(super) fn owns(path: &str) -> bool {
     path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The routes.
+/// Returns the routes of the Open Inference Protocol.
 pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
     let mut router = Router::new()
         .route("/v2", get(server))
@@ -116,7 +118,8 @@ async fn infer(State(service): State<Arc<Service>>, request: Request) -> Respons
     call(&service, Dialect::OpenInference, request, Vec::new()).await
 }
 
-/// A probe does not wait.
+/// Answers a readiness probe with `json` if the scorer is ready, or else with an error. Does not
+/// wait for the scorer.
 fn answer_if_ready(service: &Service, headers: &HeaderMap, json: &Value) -> Response<Body> {
     if service.is_ready() {
         return answer(headers, json);

@@ -1,6 +1,6 @@
-//! `/swagger.json`: the scorer's contract as an OpenAPI 3.1 document.
+//! OpenAPI 3.1 document at `/swagger.json`, which describes the scorer's contract.
 //!
-//! Owns the document's form. Must not know how the contract was found.
+//! Owns the form of the document. Must not know how the contract was found.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::scorer::signature::{Example, JSON, OCTET_STREAM, Port, Shape, Signatu
 use crate::scorer::tensor_body::open_inference::datatype;
 use crate::scorer::tensor_body::takes_bytes;
 
-/// The document.
+/// Returns the OpenAPI document of a scorer.
 #[must_use]
 pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
     let scorer = &manifest.scorer;
@@ -57,7 +57,7 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
     })
 }
 
-/// What goes in and out at `/score`, by media type.
+/// Returns the request and response bodies of `/score`, by media type.
 fn bodies(signature: &Signature) -> (Value, Value) {
     let signature = match signature {
         Signature::Payload(signature) => {
@@ -66,7 +66,7 @@ fn bodies(signature: &Signature) -> (Value, Value) {
         Signature::Tensor(signature) => signature,
     };
     let mut input = json!({JSON: media(object(&signature.inputs), &signature.examples)});
-    // Bytes of any kind have no schema in 3.1; the empty one admits everything.
+    // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
     if let Some(input) = input.as_object_mut().filter(|_| takes_bytes(&signature.inputs)) {
         input.insert(OCTET_STREAM.to_owned(), json!({}));
     }
@@ -77,7 +77,8 @@ fn bodies(signature: &Signature) -> (Value, Value) {
     (input, output)
 }
 
-/// The same of the Open Inference Protocol. Data may be flat or nested there, so its schema says little.
+/// Returns the request and response bodies of the Open Inference Protocol, by media type. Data may
+/// be flat or nested there, so its schema says little.
 fn open_inference(signature: &TensorSignature) -> (Value, Value) {
     let tensor = |port: &Port| {
         let rank = port.shape.len();
@@ -148,14 +149,14 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
     }})
 }
 
-/// The media types of one direction of a payload scorer.
+/// Returns the media types of one direction of a payload scorer, each with its schema and examples.
 fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
     let types = if shape.content_types.is_empty() { &any } else { shape.content_types.as_slice() };
     let media_type = |content_type: &String| {
         let schema = match &shape.schema {
             Some(schema) if is_json(content_type) => embedded(direction, &schema.document),
-            // Bytes of any kind have no schema in 3.1; the empty one admits everything.
+            // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
             _ => json!({}),
         };
         let fits = |example: &&Example| content_type == "*/*" || example.value.content_type == *content_type;
@@ -165,8 +166,8 @@ fn content(direction: &str, shape: &Shape) -> Value {
     Value::Object(types.iter().map(media_type).collect())
 }
 
-/// A scorer's schema inside our document. With an identifier of its own, a reference within it (`#/$defs/…`) still means
-/// the schema and not the document around it.
+/// Prepares a scorer's schema for the OpenAPI document. Its own `$id` makes a reference such as
+/// `#/$defs/…` point into the schema and not into the document.
 fn embedded(direction: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -181,7 +182,8 @@ fn media(schema: Value, examples: &[Example]) -> Value {
     let examples: Map<String, Value> = examples
         .iter()
         .filter_map(|example| {
-            // JSON is shown as JSON, other text as a string; other bytes have no place in the document.
+            // JSON is shown as JSON, and other text as a string. Other bytes have no place in the
+            // document.
             let value = if is_json(&example.value.content_type) {
                 serde_json::from_slice(&example.value.body).ok()?
             } else {
@@ -227,7 +229,8 @@ fn element(dtype: Dtype) -> Value {
     }
 }
 
-/// The format names of the OpenAPI registry: `int64`, `uint8`.
+/// Returns the schema of an integer, with a format name of the OpenAPI registry such as `int64` or
+/// `uint8`.
 fn integer(family: &str, dtype: Dtype) -> Value {
     json!({"type": "integer", "format": format!("{family}{}", dtype.bytes() * 8)})
 }

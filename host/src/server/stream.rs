@@ -1,6 +1,7 @@
-//! The bytes of a connection, and those of a request's body, as they come and go.
+//! Bytes of a connection and of a request's body, as they are read and written.
 //!
-//! Owns where each move of bytes is told to `activity`, and how a condemned connection ends. Must not know requests.
+//! Owns the places where each move of bytes is reported to `activity`, and how a condemned
+//! connection ends. Must not know requests.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -14,18 +15,18 @@ use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase, later, now};
 
-/// A socket that tells what its peer does.
+/// Socket that reports to the connection's activity what its peer does.
 ///
-/// If the connection is condemned, the stream ends at the moment at which nothing more can be read. So no request that has
-/// arrived is left without an answer.
+/// If the connection is condemned, the stream ends as soon as nothing more can be read. So every
+/// request that has arrived gets a response.
 pub(super) struct Stream {
     socket: TcpStream,
     activity: Arc<Activity>,
-    /// True once the peer has ended its side.
+    /// True after the peer has closed its side.
     is_ended: bool,
-    /// True once writing failed, or the peer took too long to read.
+    /// True after a write failed, or after the peer took too long to read.
     is_failed: bool,
-    /// True while written bytes have not been followed by a flush.
+    /// True if bytes were written after the last flush.
     has_written: bool,
 }
 
@@ -46,7 +47,7 @@ impl Stream {
         &self.socket
     }
 
-    /// Ends the host's side.
+    /// Closes the host's side of the connection.
     pub(super) async fn shut_down(&mut self) -> Result<()> {
         self.socket.shutdown().await
     }
@@ -116,8 +117,8 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.socket).poll_flush(context))?;
-        // hyper flushes when all that it has is written. An answer in pieces would count as idle between two of them; no
-        // answer of the host has more than one.
+        // hyper flushes when it has written everything. A response in several pieces would count as
+        // idle between two of them, but the host sends no response in pieces.
         if std::mem::take(&mut this.has_written) && matches!(this.activity.phase(), Phase::Answer | Phase::Unread) {
             this.activity.enter(Phase::Idle);
         }
@@ -129,14 +130,15 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The body of a request, which tells when it waits for the peer.
+/// Body of a request, which reports to the connection's activity when it waits for the peer.
 pub(super) struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,
-    /// How long the peer has been silent in this body so far, in microseconds. While the host does not wait for the peer,
-    /// the time does not count.
+    /// Time for which the peer has been silent in this body so far, in microseconds. Time in which
+    /// the host does not wait for the peer does not count.
     silent: u64,
-    /// Since when the peer has been waited for and silent; `None` while it is not waited for.
+    /// Time since which the peer has been silent while the host waits for it. `None` while the host
+    /// does not wait.
     since: Option<u64>,
 }
 
@@ -183,7 +185,7 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        // Who waited for more of the body does so no longer.
+        // The reader that waited for more of the body is gone.
         if self.activity.phase() == Phase::Body {
             self.activity.enter_untimed(Phase::Call);
         }

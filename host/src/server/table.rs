@@ -1,7 +1,8 @@
-//! The connections that are open: how many there may be, and which one goes when there are too many.
+//! Table of the open connections: how many there may be, and which one is closed if there are too
+//! many.
 //!
-//! Owns their number, their bounds on silence, and the choice of the one that ends. Must not know how a connection is
-//! served.
+//! Owns their number, their limits on silence, and the choice of the connection that is closed.
+//! Must not know how a connection is served.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,41 +13,47 @@ use tokio::task::{Id, JoinSet};
 
 use super::activity::{Activity, Phase};
 
-/// Connections beyond the table. They are needed while every place of the table is in a call: a probe is answered there, and
-/// any other request is refused at once.
+/// Number of connections that may be open beyond the table. They serve while every place of the
+/// table is in a call: probes are answered on them, and any other request is refused at once.
 pub(super) const RESERVE: usize = 64;
 
-/// Connections of the reserve that may be open before the one that has been silent longest is closed. The others are places
-/// for connections that were asked to end and are about to.
+/// Number of reserve connections that may be open before the one that has been silent longest is
+/// closed.
+///
+/// The rest of the reserve is for connections that were asked to end and are about to.
 const RESERVE_IN_USE: usize = RESERVE / 2;
 
-/// How long a request may be on its way. A connection that has been silent for less is no idle one: if connections come fast,
-/// one that was accepted just now would be closed before its first byte arrives.
+/// Longest time for which a request may be in transit. A connection that has been silent for less
+/// is not idle.
+///
+/// If many connections arrive quickly, one that was just accepted would otherwise be closed before
+/// its first byte arrives.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
-/// Between two lines of the log about connections that were closed for lack of a place.
+/// Least time between two log lines about connections that were closed because the table was full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long a peer may be silent.
+/// Longest silence of a peer in each phase of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// Before the first byte of a connection.
+    /// Longest silence before the first byte of a connection.
     pub(super) first_byte: Duration,
-    /// Between two requests.
+    /// Longest silence between two requests.
     pub(super) idle: Duration,
-    /// Within the head of a request, from its first byte on.
+    /// Longest silence within the head of a request, counted from its first byte.
     pub(super) head: Duration,
-    /// Within an answer that it does not read.
+    /// Longest silence while the peer does not read a response.
     pub(super) unread: Duration,
-    /// After the end of the host's side.
+    /// Longest silence after the host has closed its side.
     pub(super) closing: Duration,
 }
 
 impl Patience {
-    /// Times of a host that serves; `idle` is `limits.keep_alive`.
+    /// Returns the limits of a host that serves; `idle` is `limits.keep_alive`.
     pub(super) const fn serving(idle: Duration) -> Self {
         Self {
-            // A caller sends its request with its connection. Pools that connect ahead, as browsers have them, connect again.
+            // A caller sends its request together with its connection. Pools that connect in
+            // advance, such as those of browsers, connect again.
             first_byte: Duration::from_secs(5),
             idle,
             head: Duration::from_secs(10),
@@ -55,7 +62,8 @@ impl Patience {
         }
     }
 
-    /// Times after the last connection was accepted. A request that was sent before is on its way for less than this.
+    /// Returns the limits after the last connection was accepted. A request sent before that is in
+    /// transit for less than these times.
     pub(super) const fn ending() -> Self {
         let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
         Self { first_byte: second, closing: second, ..Self::serving(idle) }
@@ -68,19 +76,21 @@ impl Patience {
             Phase::Head => Some(self.head),
             Phase::Unread => Some(self.unread),
             Phase::Closing => Some(self.closing),
-            // The reader of bodies has a bound of its own, and an answer for it; a call has its deadline.
+            // The reader of bodies has its own limit, with a response for it. A call has its
+            // deadline.
             Phase::Body | Phase::Call | Phase::Answer => None,
         }
     }
 }
 
-/// The connections that are open.
+/// Table of the open connections.
 pub(super) struct Table {
     places: usize,
     places_per_peer: Option<usize>,
     tasks: JoinSet<()>,
     activities: HashMap<Id, Arc<Activity>>,
-    /// Connections that were closed for lack of a place and are not logged yet.
+    /// Number of connections that were closed because the table was full, and that are not logged
+    /// yet.
     closed: u64,
     logged: Option<Instant>,
 }
@@ -99,13 +109,14 @@ impl Table {
         self.tasks.is_empty()
     }
 
-    /// False while connections that were asked to end fill the last places; each of them ends as soon as its task runs.
+    /// True if another connection may be accepted. False while connections that were asked to end
+    /// fill the last places; each of them ends as soon as its task runs.
     pub(super) fn has_room(&self) -> bool {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Finds a place for a new connection, by closing another one if there is none. `None`: the peer has as many connections
-    /// in calls as it may have at all.
+    /// Finds a place for a new connection, and closes another one if there is no free place.
+    /// Returns `None` if all connections that the peer may have are in calls.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -115,7 +126,7 @@ impl Table {
                 return None;
             }
         }
-        // Nearly always there is a place, and nothing needs to be counted.
+        // Usually there is a place, and nothing needs to be counted.
         let mut is_reserved = false;
         if self.len() >= self.places && self.count(|activity| !activity.is_reserved) >= self.places {
             is_reserved = !self.close_most_silent(|activity| !activity.is_reserved);
@@ -132,7 +143,7 @@ impl Table {
         self.activities.insert(id, activity);
     }
 
-    /// Waits for the end of a connection. Resolves at once if there is none.
+    /// Waits until a connection ends. Resolves at once if no connection is open.
     pub(super) async fn ended(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -142,12 +153,14 @@ impl Table {
         self.activities.remove(&id);
     }
 
-    /// Closes the connection whose peer has been silent longest; false if every one is in a call.
+    /// Closes the connection whose peer has been silent longest. Returns false if every connection
+    /// is in a call.
     pub(super) fn close_any(&mut self) -> bool {
         self.close_most_silent(|_| true)
     }
 
-    /// Closes each connection whose peer has been silent for too long.
+    /// Closes each connection whose peer has been silent for too long, and logs connections that
+    /// were closed because the table was full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         for activity in self.activities.values().filter(|activity| !activity.is_leaving()) {
             let (phase, silence) = activity.silence();
@@ -179,7 +192,8 @@ impl Table {
     }
 }
 
-/// How much a connection is to be closed before others, by group and then by silence. `None`: never.
+/// Returns the rank of a connection for closing, by group and then by silence. The highest rank is
+/// closed first. `None` if the connection must not be closed.
 fn rank(activity: &Activity) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence();
     let group = match phase {
@@ -191,7 +205,8 @@ fn rank(activity: &Activity) -> Option<(u8, Duration)> {
     Some((group, silence))
 }
 
-/// The part of an address that stands for one peer.
+/// Returns the part of an address that identifies a peer: an IPv4 address, or the /64 network of an
+/// IPv6 address.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !(u128::from(u64::MAX))).into()),
@@ -206,7 +221,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// Opens a connection that ends when it is condemned, as one in any phase but a call does.
+    /// Opens a connection that ends when it is condemned, as in any phase but a call.
     fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
         let activity = table.admit(peer)?;
         let ends = Arc::clone(&activity);

@@ -1,7 +1,8 @@
-//! An event as one line, in JSON or as text.
+//! Log events as lines, in JSON or as text.
 //!
-//! Owns the form of a line, what is escaped in it, and its bounds: whatever is logged, a line is one line, nothing of it acts
-//! on a terminal, and it has a greatest length. Must not know which events are written, nor where lines go.
+//! Owns the form of a line, its escapes and its limits. Whatever is logged, an event is exactly one
+//! line, no part of it controls a terminal, and it has a greatest length. Must not know which
+//! events are written, nor where lines go.
 
 use std::fmt::{self, Debug, Write as _};
 use std::time::SystemTime;
@@ -13,31 +14,32 @@ use tracing_subscriber::layer::Context;
 
 use crate::text::{is_deceptive, push_json_escape, push_printable};
 
-/// Longest value in a line, in bytes, escaped.
+/// Longest value in a line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Longest line, in bytes, but for the names of its fields: a few long values.
+/// Longest line, in bytes, without the names of its fields. It has room for a few long values.
 const LINE_BYTES: usize = 64 << 10;
 
-/// Stands in place of what was cut off a value.
+/// Mark at the end of a value that was cut.
 const MARK: &str = "…";
 
-/// Room for a usual line, in bytes.
+/// Capacity reserved for a usual line, in bytes.
 const USUAL_BYTES: usize = 320;
 
-/// How a line is written.
+/// Form of a log line: JSON or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// One object for each line, for machines.
+    /// A JSON object per line, for machines.
     Json,
-    /// For people; with colours on a terminal.
+    /// Text for people, with colours on a terminal.
     Text {
         /// True if the line may hold colours.
         colours: bool,
     },
 }
 
-/// Gives each event as a line, its end included, and whether it is a warning or worse.
+/// Layer that passes each event to `write` as a line with its line end. The second argument is true
+/// for a warning or an error.
 pub(super) struct Lines<W> {
     pub(super) form: Form,
     pub(super) write: W,
@@ -52,14 +54,14 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// A line that no event stands behind.
+/// Returns a warning as a line, without an event.
 pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
     let mut line = Line::new(form, &Level::WARN, target);
     line.message(format_args!("{message}"));
     line.finish(target)
 }
 
-/// A line in the making.
+/// Log line that is being built.
 struct Line {
     form: Form,
     text: String,
@@ -89,7 +91,7 @@ impl Line {
     }
 
     fn finish(mut self, target: &str) -> String {
-        // A target is a path in the program's code.
+        // A target is a path in the program's code, so it needs no escaping.
         let _ = match self.form {
             Form::Json => writeln!(self.text, ",\"target\":\"{target}\"}}"),
             Form::Text { .. } => writeln!(self.text),
@@ -97,7 +99,7 @@ impl Line {
         self.text
     }
 
-    /// Begins a field. Names stand in the program's code.
+    /// Begins a field. Field names come from the program's code, so they need no escaping.
     fn name(&mut self, field: &Field) {
         let name = field.name().trim_start_matches("r#");
         let _ = match self.form {
@@ -107,7 +109,7 @@ impl Line {
         };
     }
 
-    /// What the event says, without a name in the text.
+    /// Adds the message of the event. In text, it has no field name.
     fn message(&mut self, message: fmt::Arguments<'_>) {
         match self.form {
             Form::Json => {
@@ -135,7 +137,7 @@ impl Line {
         let _ = value_text.write_fmt(value);
     }
 
-    /// A value that is neither text nor needs escaping.
+    /// Adds a field whose value is neither text nor needs escaping.
     fn plain(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         self.name(field);
         let _ = self.text.write_fmt(value);
@@ -178,20 +180,20 @@ impl Visit for Line {
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         match self.form {
-            // JSON has no other numbers.
+            // JSON cannot hold NaN or infinity.
             Form::Json if !value.is_finite() => self.plain(field, format_args!("null")),
             _ => self.plain(field, format_args!("{value:?}")),
         }
     }
 }
 
-/// Escapes what it takes, until there is no more room.
+/// Writer that escapes text until there is no more room.
 struct Value<'a> {
     form: Form,
-    /// True if quotation marks would end the value.
+    /// True if the value is in quotation marks, so that it must not contain any.
     is_quoted: bool,
     text: &'a mut String,
-    /// Where the text must end.
+    /// Greatest length of the text with this value, in bytes.
     end: usize,
     is_full: bool,
 }
@@ -224,7 +226,7 @@ impl fmt::Write for Value<'_> {
             let before = self.text.len();
             self.push(character);
             if self.text.len() + MARK.len() > self.end {
-                // What follows may be one character that just fits; nobody misses it.
+                // The cut may remove one last character that would just fit, which does not matter.
                 self.text.truncate(before);
                 self.text.push_str(MARK);
                 self.is_full = true;
@@ -246,7 +248,7 @@ mod tests {
 
     const TEXT: Form = Form::Text { colours: false };
 
-    /// The lines that something logs.
+    /// Returns the lines that `log` writes.
     fn lines(form: Form, log: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);

@@ -1,54 +1,58 @@
-//! Lines on their way to standard output: a bounded queue, and the thread that empties it.
+//! Bounded queue of log lines, and the thread that writes them to standard output.
 //!
-//! Owns the bounds, what is dropped at them, and the end. Must not know what a line says. Nobody who logs waits for the
-//! reader of standard output: a pipe that is full would otherwise stop every thread that serves.
+//! Owns the limits, what is dropped at them, and the last flush. Must not know what a line says. A
+//! thread that logs never waits for the reader of standard output. Otherwise a full pipe would stop
+//! every thread that serves.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most bytes that wait to be written. As many again may be on their way. It holds what four calls may log at most.
+/// Most bytes that wait to be written. The queue holds what four calls may log at most. The same
+/// number of bytes may be in writing.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// Part of the queue that only warnings and errors may fill, in bytes: a flood of other lines must not displace them.
+/// Part of the queue that only warnings and errors may fill, in bytes, so that many other lines
+/// cannot displace them.
 const RESERVED_BYTES: usize = 1 << 20;
 
-/// A pipe takes a write of at most this many bytes as a whole or not at all (`PIPE_BUF` of Linux), so that a process that
-/// ends while nobody reads leaves no half line.
+/// Most bytes that a pipe takes as a whole or not at all (`PIPE_BUF` of Linux). With larger writes,
+/// a process that ends while its output is not read could leave half a line.
 const WHOLE_BYTES: usize = 4096;
 
-/// Room that the queue keeps while it is empty, in bytes.
+/// Capacity that the queue keeps while it is empty, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// Pause before the next try where standard output does not block and takes nothing.
+/// Pause before the next try if standard output is non-blocking and takes nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A queue of whole lines. Clones are the same queue.
+/// Queue of whole log lines. All clones share one queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write.
+    /// Condition that there is something to write.
     filled: Condvar,
-    /// Everything is written.
+    /// Condition that everything is written.
     emptied: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that found no room since the thread looked last.
+    /// Number of lines that found no room since the thread last took lines.
     dropped: u64,
     is_writing: bool,
 }
 
 impl Queue {
-    /// Starts the thread that writes to `output`. `notice` makes the line that tells how many lines were dropped.
+    /// Starts the thread that writes to `output`. `notice` creates the line that reports how many
+    /// lines were dropped.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// Fails if the system cannot start a thread.
     pub(super) fn start(
         output: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
@@ -59,7 +63,8 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Puts a line into the queue, its end included; or drops and counts it if there is no room.
+    /// Adds a line with its line end to the queue. If there is no room, the line is dropped and
+    /// counted.
     pub(super) fn push(&self, line: &str, is_urgent: bool) {
         let most = if is_urgent { WAITING_BYTES } else { WAITING_BYTES - RESERVED_BYTES };
         let mut state = self.0.lock();
@@ -93,12 +98,13 @@ impl State {
 }
 
 impl Shared {
-    /// The state is whole after every step, so a poisoned lock still guards a good one.
+    /// Locks the state. The state is valid after every step, so a poisoned lock is used like any
+    /// other.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes, for as long as the process lives.
+    /// Writes the lines that arrive, for as long as the process lives.
     fn write(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
         let (mut lines, mut lost) = (Vec::new(), 0);
         let mut is_whole = true;
@@ -108,7 +114,8 @@ impl Shared {
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at_checked(whole_lines(rest)).unwrap_or((rest, &[]));
                 rest = after;
-                // The reader is gone, or the disk is full. Neither may end the process, and the disk may have room again.
+                // The reader is gone, or the disk is full. Neither may end the process, and the
+                // disk may have room again.
                 if !is_written(&mut output, piece, &mut is_whole) {
                     lost += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
                 }
@@ -121,7 +128,8 @@ impl Shared {
         }
     }
 
-    /// Waits for lines and takes them all; returns how many were dropped after them.
+    /// Waits for lines and takes them all. Returns the number of lines that were dropped after
+    /// them.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.is_writing = false;
@@ -135,7 +143,8 @@ impl Shared {
     }
 }
 
-/// Length of the lines that are written at a time: as many as a pipe takes as a whole, and at least one.
+/// Returns the length of the lines that are written at a time: as many as a pipe takes as a whole,
+/// but at least one.
 fn whole_lines(bytes: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let first = bytes.get(..WHOLE_BYTES).unwrap_or(bytes);
@@ -143,7 +152,8 @@ fn whole_lines(bytes: &[u8]) -> usize {
     last_end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// Writes lines; after a line that broke off, on a line of their own. Returns false if they could not be written.
+/// Writes lines, on a new line if an earlier line broke off. Returns false if they could not be
+/// written.
 fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> bool {
     if !*is_whole && written(output, b"\n").is_err() {
         return false;
@@ -153,7 +163,7 @@ fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> boo
     outcome.is_ok()
 }
 
-/// Writes bytes. An error is the number of those that were written.
+/// Writes bytes. The error is the number of bytes that were written before the failure.
 fn written(output: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -176,7 +186,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Writes only while it is let, one call for each permit.
+    /// Output that writes only with permits, one write per permit.
     struct Gate {
         permits: mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,
@@ -208,7 +218,7 @@ mod tests {
         let pushed = 10_000;
         (0..pushed).for_each(|_| queue.push(&line, false));
         queue.push("an error\n", true);
-        // Nobody lets anything be written: that is not waited for.
+        // No permit exists yet, so nothing can be written. The flush must not wait for that.
         let start = Instant::now();
         queue.flush(Duration::from_millis(50));
         assert!(start.elapsed() < LONG / 2);

@@ -1,6 +1,7 @@
-//! HTTP requests as invocations, and outcomes as HTTP answers.
+//! HTTP requests as invocations, and outcomes as HTTP responses.
 //!
-//! Owns Azure ML's headers and error bodies, and which headers are credentials. Must not know routes or sockets.
+//! Owns Azure ML's headers and error bodies, and which headers are credentials. Must not know
+//! routes or sockets.
 
 use std::time::Duration;
 
@@ -14,38 +15,43 @@ use crate::scorer::{Invocation, Payload, Scored, Source};
 use crate::text::{NAME_BYTES, quoted};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Azure ML's deprecated alias of the client's id.
+/// Azure ML's deprecated alias of the header with the client's id.
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// Echoed, as the retired server did.
+/// Header with a trace id. It is echoed, as Azure ML's retired inference server did.
 const TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
-/// Where the answer came from (RFC 9211).
+/// Header that reports whether the cache answered (RFC 9211).
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
 
-/// What the Functions host adds begins so: its version, and the id that an invocation has in any case.
+/// Prefix of the headers that the Functions host adds. They hold its version and the id of the
+/// invocation, which an invocation has in any case.
 const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
-/// What the Functions host calls an invocation.
+/// Header with the id that the Functions host gives to an invocation.
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
 
-/// Headers of an answer, about.
+/// Approximate number of headers of a response, for reserving memory.
 const ANSWER_HEADERS: usize = 10;
 
-/// Longest id, in characters; as the retired server.
+/// Longest id, in characters. This is the limit of Azure ML's retired inference server.
 const ID_CHARACTERS: usize = 100;
 
-/// Longest trace id that comes back, in bytes: the header of W3C's trace context with its state has 600. A longer one is
-/// left out, as one that is cut belongs to no trace.
+/// Longest trace id that is echoed, in bytes. The header of W3C's trace context with its state has
+/// 600.
+///
+/// A longer trace id is left out, because a trace id that is cut belongs to no trace.
 const TRACE_ID_BYTES: usize = 1024;
 
-/// Longest media type of an answer, in bytes: an answer's headers are bounded at clients and proxies.
+/// Longest media type of a response, in bytes. Clients and proxies limit the headers of a response.
 const CONTENT_TYPE_BYTES: usize = 1024;
 
-/// What no scorer may see, whatever it is called with: a header whose name holds one of these words is a credential, or
-/// near enough. Words, not names, because platforms and gateways invent new ones.
+/// Words that mark a header as a credential, which no scorer may see. A header is left out if its
+/// name contains one of them.
+///
+/// These are words and not names, because platforms and gateways invent new names.
 const CREDENTIAL_WORDS: [&str; 13] = [
     "auth",
     "cookie",
@@ -62,9 +68,11 @@ const CREDENTIAL_WORDS: [&str; 13] = [
     "assertion",
 ];
 
-/// Headers that no scorer sees, for they tell of the connection and of the body's frame: of this hop, not of the message
-/// (RFC 9110, section 7.6.1). `host` is the worker's own address behind a platform, the media type comes with the payload,
-/// and the host encodes the answer.
+/// Headers that no scorer sees, because they describe the connection and the framing of the body.
+///
+/// They belong to this hop and not to the message (RFC 9110, section 7.6.1). Behind a platform,
+/// `host` is the worker's own address. The media type comes with the payload, and the host encodes
+/// the response.
 const TRANSPORT_HEADERS: [&str; 12] = [
     "host",
     "content-type",
@@ -80,13 +88,14 @@ const TRANSPORT_HEADERS: [&str; 12] = [
     "proxy-connection",
 ];
 
-/// Headers that are no credentials: seen so often that looking for the words would cost.
+/// Headers that are not credentials. They are so frequent that checking them for the words would
+/// cost time.
 const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
 
-/// The ids of one request, as Azure ML's clients know them.
+/// Ids of one request, in the headers that Azure ML's clients know.
 #[derive(Debug, Clone)]
 pub struct Ids {
-    /// Taken from the request, else made.
+    /// Id from the request, or a new one if the request has none.
     request: String,
     ms_request: Option<String>,
     client: Option<String>,
@@ -94,10 +103,10 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Takes the ids of a request.
+    /// Takes the ids from the headers of a request.
     ///
     /// # Errors
-    /// One is too long; the call is not to be made.
+    /// Fails if an id is too long. The call must not be made then.
     pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (request, ms_request, client) = (text(&REQUEST_ID), text(&MS_REQUEST_ID), text(&MS_CLIENT_REQUEST_ID));
@@ -120,25 +129,25 @@ impl Ids {
         Err(RequestFailure::IdTooLong { name, limit: ID_CHARACTERS })
     }
 
-    /// Ids for an answer to a request that has none.
+    /// Creates new ids for the response to a request without ids.
     #[must_use]
     pub fn made() -> Self {
         Self::of(&uuid::Uuid::new_v4().to_string())
     }
 
-    /// Ids for an answer to an invocation.
+    /// Creates the ids for the response to an invocation.
     #[must_use]
     pub fn of(id: &str) -> Self {
         Self { request: id.to_owned(), ms_request: None, client: None, trace: None }
     }
 
-    /// The id of the call.
+    /// Returns the id of the call.
     #[must_use]
     pub fn request(&self) -> &str {
         &self.request
     }
 
-    /// An answer that no call stands behind: a document of the host's own.
+    /// Returns a response with a document of the host itself, for which no call was made.
     #[must_use]
     pub fn document(&self, json: Bytes) -> Response<Bytes> {
         self.answer(StatusCode::OK, "application/json", json, false)
@@ -149,14 +158,16 @@ impl Ids {
         *answer.status_mut() = status;
         let headers = answer.headers_mut();
         headers.reserve(ANSWER_HEADERS);
-        // A value comes from a header or from us; what a scorer made up is left out rather than sent broken.
+        // Values come from request headers or from the host. If a scorer returned an invalid value,
+        // its header is left out and not sent broken.
         let mut put = |name: HeaderName, text: &str| {
             if let Ok(value) = HeaderValue::from_str(text) {
                 headers.insert(name, value);
             }
         };
         put(REQUEST_ID, &self.request);
-        // As the retired server answered: without an id of the client's own, the deprecated header repeats ours.
+        // The retired server did this, too: if the client sent no id, the deprecated header repeats
+        // the host's id.
         let ms_request = self.ms_request.as_ref().or(self.client.as_ref()).unwrap_or(&self.request);
         put(MS_REQUEST_ID, ms_request);
         if let Some(client) = self.client.as_ref().or(self.ms_request.as_ref()) {
@@ -175,46 +186,48 @@ impl Ids {
     }
 }
 
-/// The headers that hold a request's ids, kept beside the request at little cost.
+/// Headers that hold the ids of a request, kept next to the request at little cost.
 #[derive(Debug)]
 pub struct IdHeaders([(HeaderName, Option<HeaderValue>); 5]);
 
 impl IdHeaders {
-    /// The ids of a request.
+    /// Copies the headers with the ids of a request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let names = [REQUEST_ID, MS_REQUEST_ID, MS_CLIENT_REQUEST_ID, TRACE_ID, INVOCATION_ID];
         Self(names.map(|name| (name.clone(), headers.get(name).cloned())))
     }
 
-    /// The ids as headers of a request, for [`Ids::take`].
+    /// Returns the ids as headers of a request, for [`Ids::take`].
     #[must_use]
     pub fn into_headers(self) -> HeaderMap {
         self.0.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 
-/// True for what the Functions host sends, and no caller of it can: it replaces the header.
+/// True if a request has the header of an invocation. A caller of the Functions host cannot forge
+/// it, because that host replaces the header.
 #[must_use]
 pub fn is_invocation(headers: &HeaderMap) -> bool {
     headers.contains_key(&INVOCATION_ID)
 }
 
-/// The id of an invocation of the Functions host.
+/// Returns the id of an invocation from the Functions host, or a new one if it is missing or too
+/// long.
 #[must_use]
 pub fn invocation_id(headers: &HeaderMap) -> String {
     let id = headers.get(&INVOCATION_ID).and_then(|value| value.to_str().ok());
     id.filter(|id| (1..=ID_CHARACTERS).contains(&id.len())).map_or_else(|| Ids::made().request, str::to_owned)
 }
 
-/// Gives a request that came in an envelope the id of its invocation, for [`Ids::take`].
+/// Adds the id of the invocation to the headers of a request from an envelope, for [`Ids::take`].
 pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(INVOCATION_ID, value);
     }
 }
 
-/// The call that a request asks for.
+/// Returns the invocation for a request, with the headers that a scorer may see.
 #[must_use]
 pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
@@ -225,14 +238,14 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     Invocation { attributes, ..Invocation::new(ids.request.clone(), Source::Http) }
 }
 
-/// The payload of a request.
+/// Returns the payload of a request.
 #[must_use]
 pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     Payload { content_type: content_type.unwrap_or_default().to_owned(), body }
 }
 
-/// The answer to a call that was scored.
+/// Returns the response to a call that was scored.
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     let mut answer = ids.answer(StatusCode::OK, &scored.payload.content_type, scored.payload.body, false);
@@ -251,20 +264,20 @@ pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     answer
 }
 
-/// The answer to a call that failed.
+/// Returns the response to a call that failed.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])
 }
 
-/// The same with more fields in the body.
+/// Returns the response to a call that failed, with more fields in its body.
 pub(super) fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body = json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
     let pointer = disposition.pointer.as_deref().map(|pointer| ("pointer", pointer));
     if let Some(body) = body.as_object_mut() {
         body.extend(pointer.iter().chain(more).map(|(name, text)| ((*name).to_owned(), (*text).into())));
     }
-    // The table's numbers are statuses; a test goes through it.
+    // Each disposition has a valid status; a test checks all of them.
     let status = StatusCode::from_u16(disposition.status).unwrap_or_default();
     let mut answer = ids.answer(status, "application/json", body.to_string().into(), disposition.scorer_at_fault);
     if let Some(after) = disposition.retry_after {
@@ -273,10 +286,11 @@ pub(super) fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &
     answer
 }
 
-/// Checks the content type that a scorer gave: what cannot stand in a header is its fault, not the caller's.
+/// Checks the content type that a scorer returned. If it does not fit into a header, the scorer is
+/// at fault and not the caller.
 ///
 /// # Errors
-/// It is not a media type.
+/// Fails if the content type is not a media type, or is too long.
 pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
     if payload.content_type == "application/json" {
         return Ok(());
@@ -301,11 +315,11 @@ fn is_attribute(name: &str) -> bool {
     if TRANSPORT_HEADERS.contains(&name) || name.starts_with(FUNCTIONS_HEADERS) {
         return false;
     }
-    // The words take a microsecond.
+    // Checking a name for the words takes a microsecond.
     USUAL_HEADERS.contains(&name) || !is_credential(name)
 }
 
-/// True if a lower-case name is a credential's, or near enough.
+/// True if a lower-case header name contains a word that marks a credential.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
     CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
@@ -319,7 +333,7 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    /// The table of the retired server: what was sent, and what comes back.
+    /// Checks the table of the retired server: the ids that were sent, and the ids that come back.
     #[test]
     fn ids_come_back_as_azure_ml_clients_know_them() {
         #[track_caller]

@@ -1,7 +1,7 @@
-//! What starts a call.
+//! Triggers: the ways in which a call is started.
 //!
-//! One file for each trigger: it makes an invocation and a payload of what arrived, and an answer of the outcome. Must
-//! not know instances or guests.
+//! Each trigger has a file. It turns what arrived into an invocation and a payload, and the outcome
+//! into a response. Must not know instances or guests.
 
 pub mod http;
 pub mod open_inference;

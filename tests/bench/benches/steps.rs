@@ -1,7 +1,9 @@
-//! The steps of one call, each by itself, in this process and through the host library's public front door.
+//! Benchmarks of the steps of one call, each by itself, in this process and through the public
+//! interface of the host's library.
 //!
-//! Owns what is timed. Reads the app folder of the example `digits` from SCOREBOX_BENCH_APP; `cargo xtask bench` sets it.
-//! A call through `Scorer::run` includes what that does beside the guest: admission, parsing and rendering.
+//! Owns what is timed. Reads the app folder of the example `digits` from SCOREBOX_BENCH_APP, which
+//! `cargo xtask bench` sets. A call through `Scorer::run` includes what that does around the guest:
+//! admission, parsing and rendering.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
@@ -23,13 +25,13 @@ use scorebox_host::scorer::tensor_body::open_inference::ModelName;
 use scorebox_host::scorer::{Invocation, Payload, Source};
 use tokio::runtime::{Builder, Runtime};
 
-/// Names the app folder.
+/// Name of the environment variable that holds the path of the app folder.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
-/// One body, as callers send it; a real digit.
+/// Body of one request with a real digit, as callers send it.
 const SEVEN: &str = include_str!("../../../guest/examples/digits/src/seven.json");
 
-/// One thread to run on, as many as one caller at a time can use.
+/// Runtime with one thread, because one caller at a time can use no more.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be started")
 });
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// From a body to a tensor.
+/// Times the way from a body to a tensor.
 #[divan::bench]
 fn parse(bencher: Bencher) {
     let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
@@ -53,7 +55,7 @@ fn parse(bencher: Bencher) {
     bencher.bench_local(|| scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits"));
 }
 
-/// From tensors to an answer.
+/// Times the way from tensors to an answer.
 #[divan::bench]
 fn render(bencher: Bencher) {
     let probabilities: Vec<u8> = (1..=CLASSES).flat_map(|class| (class as f32 / 55.0).to_le_bytes()).collect();
@@ -67,7 +69,7 @@ fn render(bencher: Bencher) {
     bencher.with_inputs(answer).bench_local_values(|tensors| scoring::render(&reply, &name, tensors));
 }
 
-/// The whole call of the native ceiling: parse, predict, render.
+/// Times the whole call of the native ceiling: parse, predict, render.
 #[divan::bench]
 fn native_call(bencher: Bencher) {
     let file = app().expect("main has looked").join("model/logreg.safetensors");
@@ -75,7 +77,7 @@ fn native_call(bencher: Bencher) {
     bencher.bench_local(|| digits.score(divan::black_box(SEVEN).into()).expect("the body fits"));
 }
 
-/// A call of an instance that has served before.
+/// Times a call of an instance that has served before.
 #[divan::bench]
 fn warm_call(bencher: Bencher) {
     let app = load(Isolation::Warm);
@@ -83,7 +85,7 @@ fn warm_call(bencher: Bencher) {
     bencher.bench_local(|| call(&app));
 }
 
-/// A call with an instance of its own, made for it and dropped after it.
+/// Times a call with an instance of its own, created for it and dropped after it.
 #[divan::bench]
 fn call_isolated(bencher: Bencher) {
     let app = load(Isolation::Call);
@@ -91,7 +93,7 @@ fn call_isolated(bencher: Bencher) {
     bencher.bench_local(|| call(&app));
 }
 
-/// One instance, made and dropped: where calls are isolated, none is kept.
+/// Times one instance, created and dropped. If calls are isolated, no instance is kept.
 #[divan::bench]
 fn instantiate(bencher: Bencher) {
     let app = load(Isolation::Call);

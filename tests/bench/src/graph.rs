@@ -1,8 +1,9 @@
-//! One call of a graph: from a body to an answer, by the engine that the host has.
+//! One native call of a graph: from a body to an answer, by the engine that the host has.
 //!
-//! Owns the sessions. As many as cores, one thread each and the settings of the host's, so that what is compared is what
-//! stands around a run. A run takes microseconds and happens where the request is read, as in any native server. Must not
-//! know HTTP, nor which graph it is beyond one input of f32 rows and outputs of i64 and f32.
+//! Owns the sessions. There are as many as cores, with one thread each and the settings of the
+//! host's sessions, so that only the work around a run is compared. A run takes microseconds and
+//! happens where the request is read, as in any native server. Must not know HTTP, or which graph
+//! it is beyond one input of f32 rows and outputs of i64 and f32.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -30,13 +31,13 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Loads the library, and the graph as often as there are cores.
+    /// Loads the library, and the graph once for each session.
     ///
     /// # Errors
-    /// One of them cannot be loaded, or the graph has other inputs than one of f32.
+    /// The library or the graph cannot be loaded, or the graph has other inputs than one of f32.
     pub fn load(library: &Path, file: &Path, sessions: usize) -> anyhow::Result<Self> {
         let environment = ort::init_from(library)?.with_name("ceiling").with_telemetry(false).build()?;
-        // It lasts as long as the process.
+        // The environment lasts as long as the process.
         let environment: &'static Environment = Box::leak(Box::new(environment));
         let sessions = (0..sessions).map(|_| session(environment, file)).collect::<anyhow::Result<Vec<_>>>()?;
         let first = sessions.first().context("no session is wanted")?;

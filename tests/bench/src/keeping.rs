@@ -1,8 +1,10 @@
-//! The same call with answers kept in Redis: what a good engineer would write natively in place of the prediction cache.
+//! The native call with answers kept in Redis: what a good engineer would write natively in place
+//! of the prediction cache.
 //!
-//! Owns the one connection, its two commands, and what happens without an answer of Redis. Keys and entries are made, read
-//! and checked by the host's own functions, so that both sides hash and keep the same bytes. No memory of its own, no
-//! joining of equal calls, no way back to a Redis that was away. Must not know HTTP.
+//! Owns the one connection, its two commands, and what happens if Redis does not answer. Keys and
+//! entries are made, read and checked by the host's own functions, so that both sides hash and keep
+//! the same bytes. It has no memory of its own, does not join equal calls, and does not connect
+//! again to a Redis that was away. Must not know HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,30 +21,33 @@ use tokio::sync::Semaphore;
 
 use crate::scoring::Digits;
 
-/// Before every key; as long as the host's for the example `digits`.
+/// Prefix of every key, as long as the host's for the example `digits`.
 const PREFIX: &str = "native//predictions:";
 
-/// How long an answer is kept, in milliseconds, and how long a call waits for Redis: the defaults of `[prediction_cache]`.
+/// Time that an answer is kept, in milliseconds. `TIMEOUT` is the time that a call waits for Redis.
+///
+/// Both are the defaults of `[prediction_cache]`.
 const TTL_MS: u64 = 600_000;
 const TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Entries that are on their way at a time, as in the host.
+/// Most entries that are being written at a time, as in the host.
 const WRITES: usize = 64;
 
-/// The model, and the connection that all calls share.
+/// A model, and the connection to Redis that all calls share.
 pub struct Keeper {
     digits: Digits,
-    /// What an answer depends on beside its input; the host's is another, of the same length.
+    /// Everything but the input that an answer depends on. The host's is another one of the same
+    /// length.
     scorer: Key,
     connection: MultiplexedConnection,
     writes: Arc<Semaphore>,
 }
 
 impl Keeper {
-    /// Connects.
+    /// Connects to Redis.
     ///
     /// # Errors
-    /// The URL is none, or Redis cannot be reached.
+    /// The URL is not valid, or Redis cannot be reached.
     pub async fn connect(url: &str, digits: Digits) -> anyhow::Result<Self> {
         let info = url.into_connection_info().context("this is no URL of a Redis")?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -54,10 +59,10 @@ impl Keeper {
         Ok(Self { digits, scorer: entry::scorer(["native"]), connection, writes: Arc::new(Semaphore::new(WRITES)) })
     }
 
-    /// Scores a body, or finds what it was answered before.
+    /// Scores a body, or returns the answer that was kept for it.
     ///
     /// # Errors
-    /// The body does not fit.
+    /// The body does not fit the ports.
     pub async fn score(&self, body: Bytes) -> Result<(Bytes, CacheStatus), ScoreFailure> {
         let (inputs, reply) = self.digits.parse(body)?;
         let input = Input::Tensors(inputs);
@@ -85,14 +90,16 @@ impl Keeper {
         entry::read(key, entry?)
     }
 
-    /// In the background: the caller has its answer.
+    /// Writes an entry in the background, because the caller has its answer.
+    ///
+    /// If too many entries are being written, this one is not.
     fn store(&self, name: String, entry: Vec<u8>) {
         let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else { return };
         let mut connection = self.connection.clone();
         tokio::spawn(async move {
             let mut command = redis::cmd("SET");
             command.arg(name).arg(entry).arg("PX").arg(TTL_MS);
-            // An answer that is not kept is computed again.
+            // If an answer is not kept, it is computed again.
             let _ = command.query_async::<()>(&mut connection).await;
             drop(place);
         });

@@ -1,20 +1,21 @@
 //! Multinomial logistic regression over 28x28 pixels, from a safetensors file.
 //!
-//! Owns a copy of the arithmetic in `guest/examples/digits/src/logreg.rs`, which reads its model through the SDK and can
-//! be no native code; the two must compute alike. Must not know how pixels come in or answers go out.
+//! Owns a copy of the arithmetic in `guest/examples/digits/src/logreg.rs`, which reads its model
+//! through the SDK and cannot be native code. Both must compute the same. Must not know how pixels
+//! come in or answers go out.
 
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, ensure};
 use safetensors::{Dtype, SafeTensors};
 
-/// Pixels of a digit, row by row, each from 0.0 (background) to 1.0 (ink).
+/// Number of pixels of a digit. They are row by row, each from 0.0 (background) to 1.0 (ink).
 pub const PIXELS: usize = 784;
 
-/// Classes of the model.
+/// Number of classes of the model.
 pub const CLASSES: usize = 10;
 
-/// Sums that a dot product keeps side by side, so that no SIMD lane is idle.
+/// Number of partial sums that a dot product keeps, so that no SIMD lane is idle.
 const LANES: usize = 16;
 
 const _: () = assert!(PIXELS.is_multiple_of(LANES), "`dot` would leave out the last pixels");
@@ -26,19 +27,19 @@ pub struct LogisticRegression {
     labels: [i64; CLASSES],
 }
 
-/// What the model says of one digit.
+/// Prediction of the model for one digit.
 pub struct Prediction {
-    /// The most probable class.
+    /// Label of the most probable class.
     pub label: i64,
-    /// Of each class, in the model's order; they add up to 1.
+    /// Probability of each class, in the model's order. The probabilities add up to 1.
     pub probabilities: [f32; CLASSES],
 }
 
 impl LogisticRegression {
-    /// Reads the tensors `coef`, `intercept` and `classes` of a file.
+    /// Reads the model from the tensors `coef`, `intercept` and `classes` of a file.
     ///
     /// # Errors
-    /// The file cannot be read, or holds another model.
+    /// The file cannot be read, or holds another kind of model.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let tensors = SafeTensors::deserialize(&bytes)
@@ -98,7 +99,9 @@ fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     sums.iter().sum()
 }
 
-/// `largest` is taken off first, so that no exponential overflows.
+/// Returns the probabilities that these scores mean.
+///
+/// `largest` is subtracted first, so that no exponential overflows.
 fn softmax(scores: [f32; CLASSES], largest: f32) -> [f32; CLASSES] {
     let exponentials = scores.map(|score| (score - largest).exp());
     let sum: f32 = exponentials.iter().sum();

@@ -1,7 +1,7 @@
-//! One call: from a body to an answer.
+//! One native call: from a body to an answer.
 //!
-//! Owns the ports of the example `digits`, and the only use of the host's tensor JSON, so that the ceiling takes, refuses
-//! and writes exactly what the host does. Must not know HTTP.
+//! Owns the ports of the example `digits`, and the only use of the host's tensor JSON, so that the
+//! ceiling accepts, refuses and writes exactly what the host does. Must not know HTTP.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use scorebox_host::scorer::tensor_body::{self, Reply, open_inference::ModelName}
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
 use crate::serving::Scores;
 
-/// The model with its ports.
+/// The model of the example `digits`, with its ports.
 pub struct Digits {
     model: LogisticRegression,
     signature: TensorSignature,
@@ -24,31 +24,31 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// Reads the model.
+    /// Reads the model from its file.
     ///
     /// # Errors
-    /// As [`LogisticRegression::read`].
+    /// Those of [`LogisticRegression::read`].
     pub fn read(model: &Path) -> anyhow::Result<Self> {
         let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
         let name = ModelName { name: "digits".to_owned(), version: String::new() };
         Ok(Self { model: LogisticRegression::read(model)?, signature: signature(data), name })
     }
 
-    /// From a body to tensors.
+    /// Converts a body to tensors.
     ///
     /// # Errors
-    /// The body does not fit.
+    /// The body does not fit the ports.
     pub fn parse(&self, body: Bytes) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
         parse(&self.signature, body)
     }
 
-    /// From tensors to an answer.
+    /// Converts tensors to an answer.
     #[must_use]
     pub fn render(&self, reply: &Reply, tensors: Vec<Tensor>) -> Bytes {
         render(reply, &self.name, tensors)
     }
 
-    /// From pixels to labels and probabilities.
+    /// Predicts labels and probabilities from pixels.
     #[must_use]
     pub fn predict(&self, inputs: &[Tensor]) -> Vec<Tensor> {
         let data = inputs.first().map_or(&[][..], |tensor| &tensor.data);
@@ -85,7 +85,7 @@ impl Scores for Digits {
     }
 }
 
-/// The contract of `digits`, as far as bodies are concerned.
+/// Returns the contract of `digits`, as far as bodies are concerned.
 #[must_use]
 pub fn signature(data: Port) -> TensorSignature {
     TensorSignature {
@@ -97,7 +97,7 @@ pub fn signature(data: Port) -> TensorSignature {
     }
 }
 
-/// The host's own reader.
+/// Reads a body with the host's own reader.
 ///
 /// # Errors
 /// The body does not fit the ports.
@@ -105,7 +105,7 @@ pub fn parse(signature: &TensorSignature, body: Bytes) -> Result<(Vec<Tensor>, R
     tensor_body::read(signature, &Payload { content_type: "application/json".to_owned(), body }, &[])
 }
 
-/// The host's own writer.
+/// Writes an answer with the host's own writer.
 #[must_use]
 pub fn render(reply: &Reply, name: &ModelName, tensors: Vec<Tensor>) -> Bytes {
     tensor_body::write(reply, name, tensors).payload.body

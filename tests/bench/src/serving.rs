@@ -1,7 +1,8 @@
-//! HTTP without ceremony: one route, and the host's own settings of the stack.
+//! A minimal HTTP server: one route, and the host's own settings of the HTTP stack.
 //!
-//! Owns the connections and the bounds on a body, as `host/src/server/mod.rs` sets them; what the two do for a request
-//! must stay the same but for ids, admission and the sandbox. Must not know what is scored.
+//! Owns the connections and the bounds on a body, as `host/src/server/mod.rs` sets them. Both
+//! servers must do the same work for a request, except for ids, admission and the sandbox. Must not
+//! know what is scored.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -23,44 +24,44 @@ use tokio::net::TcpListener;
 
 use crate::keeping::Keeper;
 
-/// Time for a request's headers, and for its body.
+/// Time that a request's headers may take. `BODY_TIMEOUT` is the time that its body may take.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Size of a body; the default of the host's `limits.body`.
+/// Largest size of a body, in bytes: the default of the host's `limits.body`.
 const BODY_BYTES: u64 = 8 << 20;
 
-/// Most that is reserved for a body before any of it has come.
+/// Most bytes that are reserved for a body before any of it has come.
 const RESERVE_BYTES: u64 = 1 << 20;
 
-/// Where an answer came from, as the host says it.
+/// Header that says where an answer came from, as the host's answers have it.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// What answers a body.
+/// A scorer that answers a request's body.
 pub trait Scores: Send + Sync + 'static {
-    /// The answer, as JSON.
+    /// Returns the answer to a body, as JSON.
     ///
     /// # Errors
-    /// The body does not fit.
+    /// The body does not fit, or the scorer fails.
     fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure>;
 }
 
-/// Scores every call.
+/// Returns a router that scores every call.
 pub fn scoring<S: Scores>(scorer: S) -> Router {
     Router::new().route("/score", post(score::<S>)).with_state(Arc::new(scorer))
 }
 
-/// Scores what was not asked before.
+/// Returns a router that scores only bodies that were not answered before.
 pub fn keeping(keeper: Keeper) -> Router {
     Router::new().route("/score", post(score_or_find)).with_state(Arc::new(keeper))
 }
 
-/// Makes what is served, and serves it on a port of 127.0.0.1 until the process ends.
+/// Creates a router, and serves it on a port of 127.0.0.1 until the process ends.
 ///
 /// # Errors
-/// The port cannot be listened on, or there is nothing to serve.
+/// The port cannot be listened on, or the router cannot be created.
 pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> anyhow::Result<()> {
-    // As many as the host has serving threads.
+    // The host has as many serving threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(scorebox_host::deployment::cores())
         .enable_all()
@@ -69,28 +70,28 @@ pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> any
     runtime.block_on(async {
         let wanted = format!("127.0.0.1:{port}");
         let listener = TcpListener::bind(&wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
-        // A reader that is gone needs no address.
+        // If the reader of standard output is gone, it does not need the address.
         let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
         let router = make().await?;
-        // A task, as in the host: the thread that waits here serves nobody.
+        // This is a task, as in the host, because the thread that waits here serves no connection.
         tokio::spawn(serve(listener, router)).await.context("serving ended")
     })
 }
 
-/// Serves until the process ends.
+/// Serves connections until the process ends.
 async fn serve(listener: TcpListener, router: Router) {
     let router = TowerToHyperService::new(router);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, or a client that is gone already: both pass.
+            // The process has no file descriptors left, or the client is gone already. Both pass.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // Failure only costs that small answers may wait for more to send with them.
+        // If this fails, small answers may only wait until there is more to send with them.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
         tokio::spawn(async move {
-            // A connection that ends early is its client's affair.
+            // A client may end its connection early, so this is not an error of the server.
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADERS_TIMEOUT)
@@ -128,7 +129,7 @@ async fn score_or_find(State(keeper): State<Arc<Keeper>>, request: Request) -> R
     }
 }
 
-/// Reads a body within its bounds.
+/// Reads a body within its limits of size and time.
 async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, StatusCode> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let hint = announced.unwrap_or(0).min(BODY_BYTES).min(RESERVE_BYTES);
@@ -149,7 +150,7 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, StatusCode> 
 fn answer(status: StatusCode, body: Body) -> Response<Body> {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
-    // Of a misfit the body is a message.
+    // The body of an error is a message.
     let content_type = if status == StatusCode::OK { "application/json" } else { "text/plain; charset=utf-8" };
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

@@ -1,7 +1,8 @@
-//! What any bytes must come to as an invocation: nothing, or just what a second, simpler reader finds in them.
+//! Rules for any bytes as an invocation: the host finds nothing, or exactly what a second, simpler
+//! reader finds in them.
 //!
-//! Owns that reader, which knows no fast way and no lenient one but those that are documented. Must not know how the host
-//! reads.
+//! Owns that reader, which has no fast path, and is lenient only where the documentation is. Must
+//! not know how the host reads.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,28 +17,28 @@ use scorebox_host::scorer::Payload;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// With padding or without.
+/// Decoder of base64 with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The form that a function's binding gives its value.
+/// Form that a function's binding gives its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A blob, or one message as bytes: base64.
     Bytes,
     /// One message as text: JSON within JSON.
     Text,
-    /// Many messages as bytes.
+    /// Many messages as bytes: a list of base64.
     ManyBytes,
-    /// Many messages as text, or as whatever JSON they are.
+    /// Many messages as text, or as any other JSON.
     ManyTexts,
     /// An HTTP request: an object.
     Request,
 }
 
-/// A function for each form, with its name and that of its trigger.
+/// Functions of every form: their name, the name of their trigger, and the form.
 pub const FUNCTIONS: [(&str, &str, Form); 9] = [
     ("blob", "blob", Form::Bytes),
     ("one", "msg", Form::Text),
@@ -50,19 +51,18 @@ pub const FUNCTIONS: [(&str, &str, Form); 9] = [
     ("inputs", "req", Form::Request),
 ];
 
-/// The payloads that an invocation asks to score, or nothing if it is none. `Unknown` where this reader cannot tell: JSON
-/// that is deeper than it reads.
+/// Result of reading a body as an invocation with the simple reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deserved {
-    /// It is no invocation: no success.
+    /// A body that is not an invocation, so the host must not read it as one.
     Nothing,
-    /// These, in their order.
+    /// Payloads that the invocation asks to score, in their order.
     Payloads(Vec<Vec<u8>>),
-    /// Either.
+    /// A body that this reader cannot judge, e.g. JSON that is deeper than it reads.
     Unknown,
 }
 
-/// Reads an invocation of a function, slowly.
+/// Reads a body as an invocation of a function, in a simple and slow way.
 #[must_use]
 pub fn deserved(trigger: &str, form: Form, body: &[u8]) -> Deserved {
     let envelope: Value = match serde_json::from_slice(body) {
@@ -72,7 +72,7 @@ pub fn deserved(trigger: &str, form: Form, body: &[u8]) -> Deserved {
     };
     match value(&envelope, trigger, form) {
         Some(payloads) => Deserved::Payloads(payloads),
-        // The text of a value that is taken as it stands is not kept by this reader.
+        // The host takes such a value as its original text, which this reader does not keep.
         None if matches!(form, Form::Text | Form::ManyTexts) => Deserved::Unknown,
         None if form == Form::Request => Deserved::Unknown,
         None => Deserved::Nothing,
@@ -111,7 +111,8 @@ fn value(envelope: &Value, trigger: &str, form: Form) -> Option<Vec<Vec<u8>>> {
                 return None;
             }
             let headers = request.get("Headers").and_then(Value::as_object);
-            // One plain content type, or none: others are for the host's own reader to sort out.
+            // This reader accepts one plain content type, or none. Other headers are left to the
+            // host's own reader.
             let mut types = headers.into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
             let content_type = match (types.next(), types.next()) {
                 (None, _) => "",
@@ -131,7 +132,7 @@ fn value(envelope: &Value, trigger: &str, form: Form) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Whether an object anywhere in a document has two members of one name.
+/// Returns true if an object anywhere in a document has two members with one name.
 #[must_use]
 pub fn repeats(body: &[u8]) -> bool {
     struct Unique;
@@ -192,7 +193,7 @@ pub fn repeats(body: &[u8]) -> bool {
     serde_json::from_slice::<Unique>(body).is_err()
 }
 
-/// The host's own idea of these functions.
+/// Returns the host's own description of a function in `FUNCTIONS`.
 #[must_use]
 pub fn function(name: &str, trigger: &str) -> Function {
     let binding = match name {
@@ -220,10 +221,10 @@ pub fn function(name: &str, trigger: &str) -> Function {
     }
 }
 
-/// Holds the host's reader and writer to the rules, for any bytes and every function.
+/// Checks that the host's reader and writer keep the rules, for these bytes and every function.
 ///
 /// # Panics
-/// They break one.
+/// The reader or the writer breaks a rule.
 pub fn check(body: &[u8]) {
     for (name, trigger, form) in FUNCTIONS {
         let read = decode(&function(name, trigger), body.to_vec());
@@ -234,7 +235,7 @@ pub fn check(body: &[u8]) {
         });
         match deserved(trigger, form, body) {
             Deserved::Nothing => assert_eq!(read, None, "{name}"),
-            // What is said twice may be refused.
+            // The host may refuse an object with a repeated member.
             Deserved::Payloads(_) if read.is_none() && repeats(body) => {}
             Deserved::Payloads(expected) => assert_eq!(read, Some(expected), "{name}"),
             Deserved::Unknown => {}
@@ -245,7 +246,7 @@ pub fn check(body: &[u8]) {
     }
 }
 
-/// An answer of any bytes is one that the Functions host takes, and passes on unharmed.
+/// Checks that the Functions host accepts an answer with these bytes, and passes it on unchanged.
 fn answered(body: Vec<u8>) {
     for content_type in ["application/json", "text/plain", ""] {
         let payload = Payload { content_type: content_type.to_owned(), body: body.clone().into() };
@@ -263,7 +264,7 @@ fn answered(body: Vec<u8>) {
             text.starts_with('{') && serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object())
         };
         let message = &outputs["message"];
-        // What the host would write anew is the one element of a list.
+        // A message that the Functions host would rewrite is sent as the one element of a list.
         let message = message.as_array().and_then(|list| list.first()).unwrap_or(message);
         assert!(is_object_text(message), "{message}");
         let messages = outputs["messages"].as_array().expect("many are a list");
@@ -275,7 +276,7 @@ fn answered(body: Vec<u8>) {
 mod tests {
     use std::path::Path;
 
-    /// What libFuzzer begins with, and what it has found.
+    /// Checks the files that libFuzzer starts with, and those that it has found.
     #[test]
     fn the_corpus_keeps_the_rules() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

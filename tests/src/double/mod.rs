@@ -1,9 +1,12 @@
-//! A registry with the rules of Azure's that docker-registry does not have, and with faults on demand.
+//! A fake registry with the rules of Azure's that docker-registry does not have, and with faults on
+//! demand.
 //!
-//! Owns what it stores, whom it lets in, what it was asked, and what must never be: a tag that leads to missing content, or
-//! credentials that reach another host. Must not know who asks. The rules and their sources: single requests of more than
-//! 20 MB are refused with 413 (goharbor/harbor issues 23015 and 21640), a PATCH without Content-Length with 400 (harbor
-//! pull request 23016), tokens come from /oauth2 (Azure/acr, docs/AAD-OAuth.md), referrers are listed (OCI 1.1).
+//! Owns its contents, its users, the log of its requests, and two invariants: no tag may lead to
+//! missing content, and credentials must not reach another host. Must not know which client sends
+//! the requests. The rules have these sources: requests of more than 20 MB are refused with 413
+//! (goharbor/harbor issues 23015 and 21640), a PATCH without Content-Length is refused with 400
+//! (harbor pull request 23016), tokens come from /oauth2 (Azure/acr, docs/AAD-OAuth.md), referrers
+//! are listed (OCI 1.1).
 
 mod registry;
 mod tokens;
@@ -21,36 +24,37 @@ pub use self::wire::{Answer, Fault, Request};
 
 use self::wire::Connection;
 
-/// How strict it is, and to whom.
+/// Rules of the fake registry, and its users.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Who is let in; empty: everybody.
+    /// Users that may log in. If empty, every request is admitted without credentials.
     pub users: Vec<User>,
-    /// User names and passwords are shown with every request, instead of tokens.
+    /// True if each request carries a user name and a password instead of a token.
     pub is_basic: bool,
-    /// Nobody in particular may read.
+    /// True if anonymous clients may read.
     pub is_public: bool,
-    /// The Entra token that is exchanged, and the user that it stands for.
+    /// Entra token that can be exchanged, and the user that it identifies.
     pub entra: Option<(&'static str, &'static str)>,
-    /// The life of an access token.
+    /// Lifetime of an access token.
     pub token_life: Duration,
-    /// The least size of a chunk but the last.
+    /// Least size of a chunk, in bytes, except for the last chunk.
     pub least_chunk_bytes: Option<u64>,
-    /// The largest body of a request.
+    /// Largest body of a request, in bytes.
     pub largest_body_bytes: usize,
-    /// A manifest that names what is missing is refused.
+    /// True if a manifest that names missing content is refused.
     pub checks_manifests: bool,
-    /// Referrers are listed.
+    /// True if referrers are listed.
     pub lists_referrers: bool,
-    /// What a client has to wait when it is told to.
+    /// Seconds in the `Retry-After` of injected responses 429 and 503.
     pub pause_seconds: u32,
-    /// What signs tokens for another registry that trusts this token service; without one they are for this one.
+    /// Signer of tokens for another registry that trusts this token service. If `None`, tokens are
+    /// for this registry.
     pub signer: Option<Signer>,
-    /// Where blobs are read: at another host, to which nobody may show who they are.
+    /// Other host to which reads of blobs are redirected. Credentials must not be sent there.
     pub storage: Option<String>,
-    /// The address of the token service that it names; without one, its own.
+    /// Address of the token service in challenges. If `None`, it is the registry's own.
     pub realm: Option<String>,
-    /// Where its token service sends those who ask.
+    /// Address to which the token service redirects its clients.
     pub token_redirect: Option<String>,
 }
 
@@ -75,36 +79,36 @@ impl Default for Rules {
     }
 }
 
-/// One request, as a test wants to look at it.
+/// One request that the fake registry received.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Method, path and query.
+    /// Method, path and query of the request.
     pub line: String,
-    /// The body's size in bytes.
+    /// Size of the request's body, in bytes.
     pub body_bytes: usize,
-    /// The status of the answer; 0: there was none.
+    /// Status code of the response. It is 0 if there was no response.
     pub status: u16,
-    /// When.
+    /// Time at which the request was handled.
     pub at: Instant,
 }
 
 type Plan = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 
-/// A running double.
+/// A running fake registry.
 pub struct Double {
-    /// Its name as it stands in references.
+    /// Host and port of the registry, as in references.
     pub name: String,
     state: Arc<Mutex<State>>,
 }
 
-/// What it knows.
+/// State of the fake registry.
 pub struct State {
     name: String,
     rules: Rules,
-    /// By repository and digest.
+    /// Blobs by repository and digest.
     blobs: HashMap<(String, String), Vec<u8>>,
     uploads: HashMap<String, registry::Upload>,
-    /// By repository and digest: type and bytes.
+    /// Type and bytes of each manifest, by repository and digest.
     manifests: HashMap<(String, String), (String, Vec<u8>)>,
     tags: BTreeMap<(String, String), String>,
     tokens: tokens::Tokens,
@@ -115,19 +119,19 @@ pub struct State {
 }
 
 impl Double {
-    /// Starts one. It ends with the process.
+    /// Starts a fake registry over plain HTTP. It ends with the process.
     ///
     /// # Panics
-    /// There is no free port.
+    /// If there is no free port.
     #[must_use]
     pub fn start(rules: Rules) -> Self {
         Self::start_with(rules, None)
     }
 
-    /// The same over TLS.
+    /// Starts a fake registry, over TLS if a configuration is given.
     ///
     /// # Panics
-    /// There is no free port.
+    /// If there is no free port.
     #[must_use]
     pub fn start_with(rules: Rules, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -160,40 +164,40 @@ impl Double {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// From now on, what goes wrong with which request.
+    /// Sets the plan that decides which fault, if any, happens to each later request.
     pub fn plan(&self, plan: impl FnMut(&Request) -> Option<Fault> + Send + 'static) {
         self.lock().plan = Some(Box::new(plan));
     }
 
-    /// Changes a rule.
+    /// Changes the rules of the registry.
     pub fn rule(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.lock().rules);
     }
 
-    /// What it was asked so far, credentials and tokens aside.
+    /// Returns the requests so far, without credentials and tokens.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
     }
 
-    /// Forgets what it was asked.
+    /// Removes all requests from the log.
     pub fn forget_seen(&self) {
         self.lock().seen.clear();
     }
 
-    /// What must never be and was.
+    /// Returns the violations of the invariants so far.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.lock().violations.clone()
     }
 
-    /// The digest that a tag leads to.
+    /// Returns the digest that a tag leads to. `None` if there is no such tag.
     #[must_use]
     pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
         self.lock().tags.get(&(repository.to_owned(), tag.to_owned())).cloned()
     }
 
-    /// A manifest.
+    /// Returns a manifest as JSON. `None` if it does not exist.
     #[must_use]
     pub fn manifest(&self, repository: &str, digest: &str) -> Option<Value> {
         let state = self.lock();
@@ -201,13 +205,13 @@ impl Double {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// Whether a repository has all that a manifest names.
+    /// Returns true if a repository has everything that a manifest names.
     #[must_use]
     pub fn is_whole(&self, repository: &str, digest: &str) -> bool {
         self.lock().missing(repository, digest).is_empty()
     }
 
-    /// Puts a blob there, as somebody else's push would.
+    /// Adds a blob, as another client's push would. Returns its digest.
     #[must_use]
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = registry::digest(bytes);
@@ -215,7 +219,7 @@ impl Double {
         digest
     }
 
-    /// Attaches so many artifacts to an image, each of them a manifest without content.
+    /// Attaches `count` artifacts to an image. Each of them is a manifest without content.
     pub fn put_referrers(&self, repository: &str, image: &str, count: u32) {
         let mut state = self.lock();
         for number in 0..count {
@@ -228,7 +232,7 @@ impl Double {
         }
     }
 
-    /// Puts a manifest there under a tag.
+    /// Adds a manifest under a tag. Returns its digest.
     #[must_use]
     pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) -> String {
         let digest = registry::digest(bytes);
@@ -306,7 +310,7 @@ impl State {
         self.registry(request)
     }
 
-    /// Writes down what happened, and looks whether anything is there that must never be.
+    /// Logs a request, and checks that no tag leads to missing content.
     fn note(&mut self, request: &Request, answer: Option<&Answer>) {
         let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -323,9 +327,10 @@ impl State {
         }
     }
 
-    /// An unknown number of bytes is not spoken of as the whole.
+    /// Handles a request whose body was cut.
     fn broken(&mut self, request: &Request) {
-        // As docker-registry 2.8 does: an upload that was cut in the middle of a chunk is lost.
+        // docker-registry 2.8 does this too: an upload that was cut in the middle of a chunk is
+        // lost.
         if request.method == "PATCH" && !request.body.is_empty() {
             self.uploads.remove(registry::upload_of(&request.path));
         }

@@ -1,6 +1,7 @@
-//! Blobs, uploads, manifests and referrers, by the rules.
+//! Blobs, uploads, manifests and referrers of the fake registry, according to its rules.
 //!
-//! Owns the OCI distribution specification's routes. Must not know who asks: that was decided before.
+//! Owns the routes of the OCI distribution specification. Must not know which client asks: that was
+//! decided before.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -8,22 +9,23 @@ use sha2::{Digest as _, Sha256};
 use super::State;
 use super::wire::{Answer, Request};
 
-/// An upload that is under way.
+/// An upload that is in progress.
 #[derive(Debug, Default)]
 pub struct Upload {
     repository: String,
     bytes: Vec<u8>,
-    /// Changes with every step; whoever loses it has lost the upload.
+    /// Number that changes with every step. A client without the current number cannot continue the
+    /// upload.
     state: u64,
     is_short: bool,
 }
 
-/// `sha256:` and hex digits.
+/// Returns the digest of bytes: `sha256:` and hex digits.
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// The last part of an upload's address.
+/// Returns the id of an upload: the last part of its address.
 pub fn upload_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
@@ -87,7 +89,7 @@ impl State {
             let found = self.blobs.get(&(from.to_owned(), digest.to_owned())).cloned();
             if let Some(bytes) = found {
                 self.blobs.insert((name.to_owned(), digest.to_owned()), bytes);
-                // Without a Location, as some registries answer.
+                // Some registries answer without a Location, too.
                 return Answer::of(201);
             }
         }
@@ -105,7 +107,8 @@ impl State {
         request.field("_state") == Some(format!("s+{}", upload.state).as_str())
     }
 
-    /// Where an upload stands. The query holds what the next request must bring along.
+    /// Returns the address and the progress of an upload. The query holds the state that the next
+    /// request must repeat.
     fn stand(&self, status: u16, id: &str) -> Answer {
         let Some(upload) = self.uploads.get(id) else { return lost() };
         let location = format!("/v2/{}/blobs/uploads/{id}?_state=s%2B{}", upload.repository, upload.state);
@@ -194,7 +197,8 @@ impl State {
         }
     }
 
-    /// What a manifest names and the repository does not have; it itself, if it is not there.
+    /// Lists the content that a manifest names and the repository lacks. If the manifest itself is
+    /// missing, only its digest is listed.
     pub(super) fn missing(&self, name: &str, digest: &str) -> Vec<String> {
         let key = |digest: &str| (name.to_owned(), digest.to_owned());
         let Some((_, bytes)) = self.manifests.get(&key(digest)) else { return vec![digest.to_owned()] };

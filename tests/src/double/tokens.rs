@@ -1,7 +1,7 @@
-//! Who is let in: user names, tokens and what they were given for.
+//! The access control of the fake registry: user names, tokens and the rights that tokens carry.
 //!
-//! Owns the token service under /oauth2 and the look at every request. Must not know what is asked for beyond the
-//! repository and whether it is read or written.
+//! Owns the token service under /oauth2 and the check of every request. Must not know more of a
+//! request than its repository and if it is a read or a write.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -17,19 +17,20 @@ use super::State;
 use super::wire::{Answer, Request};
 use crate::run;
 
-/// The user name beside a refresh token.
+/// User name that is sent with a refresh token.
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
-/// What the double calls itself to token services: Azure's form, so that Entra tokens are for it.
+/// Service name of the fake registry in challenges. It has Azure's form, so that Entra tokens are
+/// accepted.
 pub const SERVICE: &str = "scoreboxtest.azurecr.io";
 
-/// Somebody.
+/// A user of the fake registry.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The name.
+    /// Name of the user.
     pub name: &'static str,
-    /// The password.
+    /// Password of the user.
     pub password: &'static str,
-    /// Repositories and what may be done there, e.g. `("base/it", "pull")`; `*` is every repository.
+    /// Repositories with the allowed actions, e.g. `("base/it", "pull")`. `*` is every repository.
     pub rights: Vec<(&'static str, &'static str)>,
 }
 
@@ -41,20 +42,20 @@ impl User {
     }
 }
 
-/// A key that registries trust: tokens signed with it are let in.
+/// A key that registries trust. Tokens signed with it are admitted.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    /// The private key, RSA in PEM.
+    /// Path of the private key, RSA in PEM.
     pub key: PathBuf,
-    /// Its certificate, DER in base64.
+    /// Certificate of the key, DER in base64.
     pub certificate: String,
 }
 
 impl Signer {
-    /// Who says so, for registries.
+    /// Issuer in the tokens that registries check.
     pub const ISSUER: &'static str = "Azure Container Registry";
 
-    /// A token for these scopes, as docker-registry reads it.
+    /// Creates a token for these scopes, in the form that docker-registry reads.
     fn token(&self, scopes: &[(String, String)], life: Duration, id: u64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let access = scopes.iter().map(|(name, actions)| {
@@ -75,12 +76,12 @@ impl Signer {
     }
 }
 
-/// Tokens that were handed out.
+/// Tokens that the fake registry has issued.
 #[derive(Debug, Default)]
 pub struct Tokens {
     count: u64,
     access: HashMap<String, Given>,
-    /// Refresh tokens, and whom they stand for.
+    /// Refresh tokens, and the user of each.
     refresh: HashMap<String, String>,
 }
 
@@ -91,12 +92,12 @@ struct Given {
 }
 
 impl Tokens {
-    /// Ends every access token.
+    /// Invalidates every access token.
     pub fn expire(&mut self) {
         self.access.clear();
     }
 
-    /// Ends every token.
+    /// Invalidates every access token and every refresh token.
     pub fn revoke(&mut self) {
         self.access.clear();
         self.refresh.clear();
@@ -109,7 +110,7 @@ enum Who {
 }
 
 impl State {
-    /// Lets a request in, or says what is wanted.
+    /// Admits a request, or returns the response that refuses it.
     pub(super) fn admit(&mut self, request: &Request) -> Result<(), Answer> {
         let shown = request.header("authorization");
         if request.field("sig").is_some() {
@@ -169,7 +170,7 @@ impl State {
         repository.is_empty() || self.rules.users.iter().any(|one| one.name == user && one.may(repository, action))
     }
 
-    /// Whom a `Basic` header stands for; `None`: it is wrong.
+    /// Returns the user of a `Basic` header. `None` if the header is wrong.
     fn user_of(&self, shown: &str) -> Option<Who> {
         let pair = BASE64_STANDARD.decode(shown.strip_prefix("Basic ")?).ok()?;
         let pair = String::from_utf8(pair).ok()?;
@@ -211,7 +212,7 @@ impl State {
             _ => return Answer::error(400, "UNSUPPORTED", "no such way"),
         };
         let Some(who) = who else { return refused };
-        // A field for each scope, or one with spaces between them.
+        // There is a field for each scope, or one field with spaces between the scopes.
         let scopes: Vec<_> =
             form.iter().filter(|(name, _)| name == "scope").flat_map(|(_, value)| value.split(' ')).collect();
         let mut given = Vec::new();
@@ -232,12 +233,12 @@ impl State {
             None => format!("access-s3cret-{}", self.tokens.count),
         };
         self.tokens.access.insert(token.clone(), Given { scopes: given, ends: Instant::now() + life });
-        // Whole seconds as a whole number: some clients take no other.
+        // Whole seconds are sent as an integer, because some clients accept nothing else.
         let life = if life.subsec_nanos() == 0 { json!(life.as_secs()) } else { json!(life.as_secs_f64()) };
         json_answer(&json!({ "access_token": token, "expires_in": life }))
     }
 
-    /// Hands out a refresh token, as a login would.
+    /// Issues a refresh token, as a login would.
     pub(super) fn refresh_token(&mut self, user: &str) -> String {
         self.tokens.count += 1;
         let token = format!("refresh-{}-s3cret", self.tokens.count);
@@ -247,24 +248,24 @@ impl State {
 }
 
 impl super::Double {
-    /// Hands out a refresh token, as a login would have.
+    /// Issues a refresh token, as a login would.
     #[must_use]
     pub fn refresh_token(&self, user: &str) -> String {
         self.lock().refresh_token(user)
     }
 
-    /// Changes the life of tokens that are given from now on.
+    /// Changes the lifetime of tokens that are issued from now on.
     pub fn token_life(&self, life: Duration) {
         self.lock().rules.token_life = life;
     }
 }
 
-/// The repository that a request is about, and what it wants there.
+/// Returns the repository of a request, and the action that the request needs there.
 fn wanted(request: &Request) -> (String, String) {
     let path = request.path.trim_start_matches("/v2/");
     let parts = ["/blobs/", "/manifests/", "/referrers/", "/tags/"];
     let name = parts.iter().find_map(|part| path.split_once(part)).map_or("", |(name, _)| name);
-    // An upload that is looked at is written, too.
+    // A request for the state of an upload counts as a write, too.
     let is_read = matches!(request.method.as_str(), "GET" | "HEAD") && !path.contains("/blobs/uploads/");
     (name.to_owned(), if is_read { "pull" } else { "push" }.to_owned())
 }

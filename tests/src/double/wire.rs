@@ -1,81 +1,82 @@
-//! HTTP/1.1 as the registry double speaks it.
+//! HTTP/1.1 of the fake registry, written by hand.
 //!
-//! Owns the reading of requests and the ways in which a connection can break. Must not know what is asked. Written by
-//! hand, since no server lets a test cut a connection in the middle of a body.
+//! Owns the reading of requests and the ways in which a connection can break. Must not know the
+//! meaning of a request. No HTTP server library lets a test cut a connection in the middle of a
+//! body.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-/// A request as it arrived.
+/// A request in the form in which it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// E.g. `PATCH`.
+    /// Method of the request, e.g. `PATCH`.
     pub method: String,
-    /// Without the query.
+    /// Path of the request, without the query.
     pub path: String,
-    /// Decoded, in order.
+    /// Decoded query fields, in their order.
     pub query: Vec<(String, String)>,
-    /// By name in lower case.
+    /// Header values, by their names in lower case.
     pub headers: HashMap<String, String>,
-    /// What came of the body.
+    /// Bytes of the body that arrived.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// The first value of a query field.
+    /// Returns the first value of a query field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    /// A header's value.
+    /// Returns the value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The fields of a form in the body.
+    /// Returns the fields of a form in the body.
     #[must_use]
     pub fn form(&self) -> Vec<(String, String)> {
         fields(&String::from_utf8_lossy(&self.body))
     }
 }
 
-/// An answer.
+/// A response of the fake registry.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    /// The status.
+    /// Status code of the response.
     pub status: u16,
-    /// Names and values.
+    /// Names and values of the headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Without headers and body.
+    /// Creates a response without headers and body.
     #[must_use]
     pub fn of(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    /// With one of OCI's errors.
+    /// Creates a response with one of OCI's errors.
     #[must_use]
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
         Self::of(status).with("content-type", "application/json").body(body.to_string().into_bytes())
     }
 
-    /// With one more header.
+    /// Adds a header to the response.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With a body.
+    /// Replaces the body of the response.
     #[must_use]
     pub fn body(mut self, body: Vec<u8>) -> Self {
         self.body = body;
@@ -83,37 +84,37 @@ impl Answer {
     }
 }
 
-/// What goes wrong with one request.
+/// A fault that is injected into one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// An answer instead of the real one; 429 and 503 say how many seconds to wait.
+    /// A response that replaces the real one. With 429 and 503 it says how many seconds to wait.
     Status(u16),
-    /// The connection ends before anything of the body is read.
+    /// A connection that ends before the body is read.
     CutBefore,
-    /// It ends in the middle of the body.
+    /// A connection that ends in the middle of the body.
     CutInside,
-    /// What was asked for is done, and the answer is lost.
+    /// A lost response: the request is carried out, and the connection ends.
     CutAfter,
-    /// The registry forgets the uploads that are under way.
+    /// A registry that forgets all uploads in progress.
     Forget,
-    /// Every access token ends.
+    /// A registry that invalidates every access token.
     Expire,
-    /// Every refresh token too.
+    /// A registry that invalidates every access token and every refresh token.
     Revoke,
 }
 
-/// What a connection is made of, with TLS or without.
+/// A byte stream below a connection, with TLS or without.
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-/// A connection.
+/// An HTTP connection of a client.
 pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
-    /// Takes a connection over; with a configuration it begins with TLS.
+    /// Takes over a TCP connection. If a configuration is given, the connection begins with TLS.
     ///
     /// # Errors
-    /// As the socket's.
+    /// If the socket or the TLS configuration fails.
     pub fn new(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match tls {
@@ -126,7 +127,7 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Reads the next request up to its body; `None` at the end.
+    /// Reads the next request up to its body. `None` at the end of the connection.
     pub fn head(&mut self) -> Option<Request> {
         let mut line = String::new();
         self.0.read_line(&mut line).ok().filter(|count| *count > 0)?;
@@ -143,7 +144,7 @@ impl Connection {
         Some(Request { method, path: decode(path), query: fields(query), headers, body: Vec::new() })
     }
 
-    /// Reads a part of the body, `part` of `of`; `false`: it ended too soon.
+    /// Reads `part` of `of` equal parts of the body. Returns false if the body ended too soon.
     pub fn body(&mut self, request: &mut Request, part: u64, of: u64) -> bool {
         if request.headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
             return self.chunks(request).is_some();
@@ -167,7 +168,7 @@ impl Connection {
         }
     }
 
-    /// Writes an answer.
+    /// Writes a response. Returns false if the connection is broken.
     pub fn answer(&mut self, request: &Request, answer: &Answer) -> bool {
         let mut text = format!("HTTP/1.1 {} x\r\n", answer.status);
         for (name, value) in &answer.headers {

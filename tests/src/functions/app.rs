@@ -1,26 +1,29 @@
-//! Function apps laid out by hand: a test program, `host.json`, and the bindings of each function.
+//! Function apps that tests write by hand: a component, `host.json`, and the bindings of each
+//! function.
 //!
-//! Owns the form of these files. Must not know what a function is for.
+//! Owns the form of these files. Must not know the purpose of a function.
 
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::place;
 
-/// An app of a test program with functions; `host` is laid over the least `host.json`.
+/// Creates an app of a test program with functions. The members of `host` are added to the smallest
+/// valid `host.json`.
 #[must_use]
 pub fn function_app(program: &str, manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
     laid_out(App::with(program, manifest), host, functions)
 }
 
-/// The same of the example that gives back what it got.
+/// Creates an app of the echo example with functions. The members of `host` are added to the
+/// smallest valid `host.json`.
 #[must_use]
 pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
     let component = std::fs::read(place::example("echo").join("component.wasm")).expect("the example is built");
     laid_out(App::made("echo", &component, manifest), host, functions)
 }
 
-/// Lays functions over any app.
+/// Adds functions and a `host.json` to any app.
 #[must_use]
 pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     let mut file = json!({"version": "2.0", "customHandler": {"description": {"defaultExecutablePath": "scorebox"}}});
@@ -33,7 +36,8 @@ pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     app
 }
 
-/// A trigger of messages, with a cardinality and a `dataType`, and an output; `more` are further bindings.
+/// Returns a message trigger with a cardinality and a `dataType`, and an output. `more` are further
+/// bindings.
 #[must_use]
 pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[Value]) -> Value {
     let mut trigger = json!({
@@ -49,13 +53,13 @@ pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[
     [trigger, output].into_iter().chain(more.iter().cloned()).collect()
 }
 
-/// Where messages are parked.
+/// Returns the output binding for parked messages.
 #[must_use]
 pub fn park() -> Value {
     json!({"type": "serviceBus", "direction": "out", "name": "park", "queueName": "parked", "connection": "Bus"})
 }
 
-/// A trigger of blobs with an output; `more` are further bindings.
+/// Returns a blob trigger with an output. `more` are further bindings.
 #[must_use]
 pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
     let mut trigger = json!({
@@ -70,7 +74,7 @@ pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
     [trigger, output].into_iter().chain(more.iter().cloned()).collect()
 }
 
-/// An HTTP trigger with an HTTP output of a name; `more` are further bindings.
+/// Returns an HTTP trigger with an HTTP output of this name. `more` are further bindings.
 #[must_use]
 pub fn requests(output: &str, more: &[Value]) -> Value {
     let bindings = [

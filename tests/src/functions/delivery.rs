@@ -1,6 +1,7 @@
-//! What Service Bus and the blob trigger do with an invocation that fails: they try again, and keep what cannot be done.
+//! The retries of Service Bus and of the blob trigger: a failed invocation is retried, and finally
+//! dead-lettered.
 //!
-//! Owns the number of tries and what is kept at last. Must not know why an invocation fails.
+//! Owns the number of attempts and what is kept in the end. Must not know why an invocation fails.
 
 use serde_json::{Value, json};
 
@@ -8,26 +9,27 @@ use super::FunctionsHost;
 use super::outputs::Bound;
 use super::values::{base64, blob, envelope, wrapped};
 
-/// Deliveries of a message before it is a dead letter, if nobody says otherwise to Service Bus.
+/// Deliveries of a message before it is dead-lettered, by Service Bus's default.
 pub const MAX_DELIVERY_COUNT: u32 = 10;
 
-/// Tries of a blob before the host gives it up, `extensions.blobs.poisonBlobThreshold`.
+/// Attempts for a blob before the host gives it up, `extensions.blobs.poisonBlobThreshold`.
 pub const POISON_BLOB_THRESHOLD: u32 = 5;
 
-/// How it ended.
+/// The end of a delivery.
 #[derive(Debug)]
 pub enum Delivered {
-    /// Completed, at this try.
+    /// A delivery that was completed, with the number of the attempt and its result.
     Completed(u32, Bound),
-    /// Kept by the platform, after so many tries: as dead letters, or in the queue for poison blobs.
+    /// A delivery that the platform gave up after this number of attempts: dead letters, or the
+    /// queue for poison blobs.
     Kept(u32),
 }
 
 impl Delivered {
-    /// The try that completed it, and what that wrote.
+    /// Returns the attempt that completed the delivery, and its result.
     ///
     /// # Panics
-    /// It was kept.
+    /// If the platform gave up.
     #[track_caller]
     #[must_use]
     pub fn completed(self) -> (u32, Bound) {
@@ -39,7 +41,8 @@ impl Delivered {
 }
 
 impl FunctionsHost {
-    /// Delivers messages in one batch, all of them again with a higher count as long as the invocation fails.
+    /// Delivers messages in one batch. While the invocation fails, all of them are delivered again
+    /// with a higher count.
     #[must_use]
     pub fn deliver_batch(&self, function: &str, messages: &[Value]) -> Delivered {
         let bodies: Vec<_> = messages.iter().map(|message| base64(message.to_string())).collect();
@@ -52,7 +55,7 @@ impl FunctionsHost {
         self.deliver(function, MAX_DELIVERY_COUNT, body)
     }
 
-    /// Delivers one message.
+    /// Delivers one message, with retries.
     #[must_use]
     pub fn deliver_message(&self, function: &str, message: &Value) -> Delivered {
         let body = |attempt| {
@@ -62,7 +65,7 @@ impl FunctionsHost {
         self.deliver(function, MAX_DELIVERY_COUNT, body)
     }
 
-    /// Hands a blob over, which is told apart from its next try by nothing.
+    /// Delivers a blob, with retries. Nothing distinguishes one attempt from the next.
     #[must_use]
     pub fn deliver_blob(&self, function: &str, content: &Value) -> Delivered {
         let body = |_| blob("blob", content.to_string().as_bytes(), json!({"blobname": wrapped("a")}));

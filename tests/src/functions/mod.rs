@@ -1,8 +1,10 @@
-//! A Functions host for tests: starts the real `scorebox` as its custom handler and holds both to the documented rules.
+//! A Functions host for tests: starts the real `scorebox` as its custom handler and checks the
+//! documented rules.
 //!
-//! Owns the handler's process and environment, its readiness, restarts and end. The wire stands in [`wire`], what the host
-//! does with an answer in [`outputs`], the form of values in [`values`]. The rules were read from the source of
-//! Azure/azure-functions-host 4.1037. Must not know scorers.
+//! Owns the handler's process and environment, its readiness, restarts and end. [`wire`] has the
+//! requests, [`outputs`] has the host's treatment of an answer, and [`values`] has the form of
+//! values. The rules were read from the source of Azure/azure-functions-host 4.1037. Must not know
+//! scorers.
 
 pub mod app;
 pub mod delivery;
@@ -25,14 +27,14 @@ use crate::wait;
 
 use self::outputs::{Bound, Failed};
 
-/// What the Functions host waits for, and how often it asks.
+/// Time that the Functions host waits for its handler to answer.
 const INITIALIZATION_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_millis(25);
 
-/// How long an invocation may take here; there it is `functionTimeout`.
+/// Timeout of an invocation in tests. The real host has `functionTimeout`.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The host, with its handler.
+/// A Functions host with its handler.
 pub struct FunctionsHost {
     app: PathBuf,
     port: u16,
@@ -48,20 +50,21 @@ struct Handler {
     counted_errors: u32,
 }
 
-/// What follows from the end of a handler.
+/// The consequence of a handler's exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterExit {
-    /// Exit code 0: nothing, and every later invocation fails.
+    /// A handler that ended with exit code 0 and is not started again. Every later invocation
+    /// fails.
     GoneForGood,
-    /// It is started again; the third counted error within half an hour ends the host.
+    /// A handler that is started again. The third counted error within half an hour ends the host.
     Restart {
-        /// Whether it counts.
+        /// True if the exit counts as an error.
         counted: bool,
     },
 }
 
 impl AfterExit {
-    /// The rule for an exit code; none is a signal's.
+    /// Returns the rule for an exit code. `None` is the end by a signal.
     #[must_use]
     pub fn of(code: Option<i32>) -> Self {
         match code {
@@ -80,7 +83,8 @@ impl FunctionsHost {
         Self::start_with(app, &[])
     }
 
-    /// The same with variables beside the documented ones.
+    /// Starts the handler in an app folder, with variables in addition to the documented ones, and
+    /// waits until it answers.
     #[track_caller]
     #[must_use]
     pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
@@ -94,35 +98,36 @@ impl FunctionsHost {
         host
     }
 
-    /// Where the handler listens, on this machine.
+    /// Returns the port on which the handler listens, on this machine.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Asks the handler to end, which the host itself never does.
+    /// Sends SIGTERM to the handler, which the real Functions host never does.
     pub fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.handler().child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the handler runs");
     }
 
-    /// Waits for the handler's end by itself; a signal has no code.
+    /// Waits until the handler ends by itself, and returns its exit code. `None` if a signal ended
+    /// it.
     #[track_caller]
     pub fn wait_for_exit(&self) -> Option<i32> {
         let ended = wait::within(wait::LIMIT, || self.handler().child.try_wait().expect("a child can be waited for"));
         ended.unwrap_or_else(|| panic!("the handler does not end: {}", self.log())).code()
     }
 
-    /// `function.json` of a function.
+    /// Returns the content of a function's `function.json`.
     #[must_use]
     pub fn bindings(&self, function: &str) -> Value {
         bindings(&self.app, function)
     }
 
-    /// Sends an invocation, and does with the answer what the Functions host does.
+    /// Sends an invocation, and treats the answer as the Functions host does.
     ///
     /// # Errors
-    /// The invocation fails there.
+    /// If the invocation fails in the Functions host.
     pub fn invoke(&self, function: &str, body: &[u8]) -> Result<Bound, Failed> {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let id = format!("00000000-0000-4000-8000-{number:012x}");
@@ -130,32 +135,34 @@ impl FunctionsHost {
         outputs::bind(&self.bindings(function), &answer)
     }
 
-    /// What the handler wrote to standard output.
+    /// Returns the handler's standard output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.handler().log.text()
     }
 
-    /// Waits until the log has these words.
+    /// Waits until the log contains these words.
     #[track_caller]
     pub fn wait_for_log(&self, words: &str) {
         let found = wait::within(wait::LIMIT, || self.log().contains(words).then_some(()));
         assert!(found.is_some(), "no `{words}` in {}", self.log());
     }
 
-    /// What the handler wrote to standard error: every line is an error there.
+    /// Returns the handler's standard error so far. The Functions host treats each line of it as an
+    /// error.
     #[must_use]
     pub fn stderr(&self) -> String {
         self.handler().stderr.text()
     }
 
-    /// The handler's process.
+    /// Returns the id of the handler's process.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.handler().child.id()
     }
 
-    /// Kills the handler without a warning, as the host does, and starts another on the same port.
+    /// Kills the handler without a warning, as the Functions host does, and starts another on the
+    /// same port.
     #[track_caller]
     pub fn kill_and_restart(&self) {
         {
@@ -208,7 +215,7 @@ impl Drop for FunctionsHost {
     }
 }
 
-/// What a handler is told.
+/// Returns the documented environment variables of a handler.
 #[must_use]
 pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
     let id = "9e1b2c3d-0000-4000-8000-000000000000";
@@ -219,7 +226,7 @@ pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
         ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", id.to_owned()),
         ("FUNCTIONS_HTTPWORKER_ID", id.to_owned()),
         ("FUNCTIONS_APP_ROOT_PATH", app.to_owned()),
-        // The host's own environment comes with it, secrets included.
+        // The Functions host passes on its own environment, secrets included.
         ("AzureWebJobsStorage", "DefaultEndpointsProtocol=https;AccountKey=c3RvcmFnZS1rZXk=".to_owned()),
         ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
     ]
@@ -227,7 +234,7 @@ pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// `function.json` of a function of an app.
+/// Returns the content of `function.json` of a function in an app folder.
 #[must_use]
 pub fn bindings(app: &Path, function: &str) -> Value {
     let text = std::fs::read_to_string(app.join(function).join("function.json")).expect("the function has its file");

@@ -1,7 +1,8 @@
-//! What the Functions host does with an answer: which it takes, and what becomes of its outputs.
+//! The Functions host's treatment of an answer: which answers are accepted, and what happens to
+//! their outputs.
 //!
-//! Owns these rules, the harsh ones too: an empty answer hangs, text that happens to be base64 is decoded, a list becomes
-//! many messages. Must not know the handler.
+//! Owns these rules, the harsh ones too: an empty answer hangs, text that happens to be base64 is
+//! decoded, a list becomes many messages. Must not know the handler.
 
 use std::fmt;
 
@@ -11,37 +12,38 @@ use serde_json::{Map, Value};
 
 use super::wire::RawAnswer;
 
-/// Why an invocation fails.
+/// The reason why an invocation fails.
 pub enum Failed {
-    /// No answer, or not in time.
+    /// A missing or late answer.
     NoAnswer(std::io::Error),
-    /// A status that is no success: outputs and logs are thrown away.
+    /// An answer with a status other than success. Its outputs and logs are discarded.
     Status(u16, Vec<u8>),
-    /// An answer that is none; the text says why.
+    /// An invalid answer, with the reason.
     Refused(String),
-    /// The invocation never ends: the handler is killed after `functionTimeout`.
+    /// An invocation that never ends. The handler is killed after `functionTimeout`.
     Hangs,
 }
 
-/// What was done with the answer of an invocation.
+/// The effects of an accepted answer.
 #[derive(Default)]
 pub struct Bound {
-    /// The response of an HTTP output.
+    /// Response of the HTTP output.
     pub response: Option<Response>,
-    /// What was written, by binding: blobs as one, messages in their order.
+    /// Written bytes with the name of their binding, in order. A blob is one entry, and each
+    /// message is one.
     pub written: Vec<(String, Vec<u8>)>,
-    /// The lines of the invocation.
+    /// Log lines of the invocation.
     pub logs: Vec<String>,
 }
 
-/// What an HTTP caller gets.
+/// The response that an HTTP caller gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
-    /// The status.
+    /// Status code of the response.
     pub status: u16,
-    /// As they were given.
+    /// Headers as the handler gave them.
     pub headers: Map<String, Value>,
-    /// The body.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
@@ -70,13 +72,13 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 impl Bound {
-    /// What was written to a binding.
+    /// Returns everything that was written to a binding.
     #[must_use]
     pub fn of(&self, binding: &str) -> Vec<&[u8]> {
         self.written.iter().filter(|(name, _)| name == binding).map(|(_, bytes)| bytes.as_slice()).collect()
     }
 
-    /// The one thing that was written to a binding, as JSON.
+    /// Returns the only value that was written to a binding, as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self, binding: &str) -> Value {
@@ -85,10 +87,10 @@ impl Bound {
     }
 }
 
-/// Takes an answer as the host does.
+/// Treats an answer as the Functions host does.
 ///
 /// # Errors
-/// The invocation fails.
+/// If the invocation fails.
 pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
     if !(200..300).contains(&answer.status) {
         return Err(Failed::Status(answer.status, answer.body.clone()));
@@ -108,7 +110,8 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         Value::Object(members) => members,
         other => return Err(Failed::Refused(format!("not an object: {other}"))),
     };
-    // The three names are read without case, those of the outputs with it.
+    // The names `Logs`, `Outputs` and `ReturnValue` are not case-sensitive, but the names of
+    // outputs are.
     let member =
         |name: &str| members.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let logs = match member("Logs") {
@@ -149,7 +152,8 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     let parsed: Value;
     let object = match value {
         Value::String(text) if name == "$return" => {
-            // The trap, and the only way of bytes.
+            // Any text that is valid base64 is decoded. That is a trap, and the only way to return
+            // bytes.
             if let Some(bytes) = decoded(text) {
                 return Ok(plain(bytes));
             }
@@ -186,7 +190,7 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     }
     let body = match member("body") {
         None | Some(Value::Null) => Vec::new(),
-        // Nothing but a date is one from here on.
+        // Only a date changes its form here.
         Some(Value::String(text)) if is_date(text) => format!("{text} in another form").into_bytes(),
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(other) => format!("{other:#}").into_bytes(),
@@ -194,12 +198,12 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     Ok(Response { status, headers, body })
 }
 
-/// What an output other than HTTP writes.
+/// Returns the bytes that an output other than HTTP writes: one element for each blob or message.
 fn write(kind: &str, is_binary: bool, value: &Value) -> Vec<Vec<u8>> {
     let bytes = value.as_str().filter(|_| !is_binary).and_then(decoded);
     match (kind, bytes, value) {
         ("blob" | "queue", Some(bytes), _) => vec![bytes],
-        // What .NET makes of a byte array there.
+        // .NET renders a byte array as this text there.
         (_, Some(_), _) => vec![b"System.Byte[]".to_vec()],
         ("blob", None, Value::String(text)) => vec![text.clone().into_bytes()],
         ("blob", None, other) => vec![other.to_string().into_bytes()],
@@ -220,8 +224,8 @@ fn message(value: &Value) -> Vec<u8> {
     }
 }
 
-/// What is read as JSON has its dates in one form afterwards: without zeros at the end of a fraction, and in the zone of the
-/// machine where they had one.
+/// Rewrites dates as the host's JSON reader does: without zeros at the end of a fraction, and in
+/// the machine's time zone if they had one.
 fn with_dates(value: Value) -> Value {
     match value {
         Value::String(text) if is_date(&text) => {
@@ -237,7 +241,7 @@ fn with_dates(value: Value) -> Value {
     }
 }
 
-/// `2024-05-01T12:34:56`, with a fraction and a zone or without.
+/// Returns true for `2024-05-01T12:34:56`, with or without a fraction and a zone.
 fn is_date(text: &str) -> bool {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else { return false };
@@ -245,7 +249,8 @@ fn is_date(text: &str) -> bool {
     matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
-/// What .NET's decoder takes for base64: white space is skipped, four characters are enough.
+/// Decodes text that .NET's decoder accepts as base64: white space is skipped, and four characters
+/// are enough.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let text: String = text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect();
     STANDARD.decode(text).ok()

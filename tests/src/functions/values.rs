@@ -1,25 +1,27 @@
-//! Values as the Functions host writes them into an envelope.
+//! Values in the form in which the Functions host writes them into an envelope.
 //!
-//! Owns the one table of forms: objects, base64, JSON text within a JSON string; the overlay of text messages; and what of a
-//! request gets through. Must not know the handler.
+//! Owns the one table of forms: objects, base64, and JSON text within a JSON string. Owns also the
+//! overlay of text messages and the parts of a request that reach the handler. Must not know the
+//! handler.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// A text, number, truth value or list: its JSON text in a JSON string.
+/// Wraps a text, number, truth value or list: its JSON text becomes a JSON string.
 #[must_use]
 pub fn wrapped(value: impl Into<Value>) -> Value {
     value.into().to_string().into()
 }
 
-/// Bytes.
+/// Encodes bytes as base64 in a JSON string.
 #[must_use]
 pub fn base64(bytes: impl AsRef<[u8]>) -> Value {
     STANDARD.encode(bytes).into()
 }
 
-/// An envelope around one value. Metadata whose names end in `trigger` never arrive.
+/// Builds an envelope around one value. Metadata whose names end in `trigger` are removed, because
+/// they never arrive.
 #[must_use]
 pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
     let mut metadata = match metadata {
@@ -32,13 +34,14 @@ pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
     json!({"Data": {name: value}, "Metadata": metadata}).to_string().into_bytes()
 }
 
-/// The envelope of a blob.
+/// Builds the envelope of a blob.
 #[must_use]
 pub fn blob(name: &str, bytes: &[u8], metadata: Value) -> Vec<u8> {
     envelope(name, base64(bytes), metadata)
 }
 
-/// The envelope of one text message. Where it looks like an object, its members are laid over the metadata.
+/// Builds the envelope of one text message. If the text is a JSON object, its members overwrite the
+/// metadata.
 #[must_use]
 pub fn text_message(name: &str, text: &str, mut metadata: Value) -> Vec<u8> {
     let fields = metadata.as_object_mut().expect("metadata are an object");
@@ -56,7 +59,7 @@ pub fn text_message(name: &str, text: &str, mut metadata: Value) -> Vec<u8> {
     envelope(name, wrapped(text), metadata)
 }
 
-/// The metadata of one message.
+/// Returns the metadata of one message.
 #[must_use]
 pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
     json!({
@@ -71,8 +74,10 @@ pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
     })
 }
 
-/// A request as it stands in `Data`: a body of octet-stream or multipart as base64, any other as text, damaged if it is
-/// none; and none at all where the client gave no length.
+/// Returns a request in the form in which it is in `Data`.
+///
+/// A body of octet-stream or multipart is base64. Any other body is text, and bytes that are not
+/// UTF-8 are damaged. If the client gave no length, there is no body.
 #[must_use]
 pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
     let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
@@ -93,7 +98,7 @@ pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
     request
 }
 
-/// What a text in base64 stands for.
+/// Decodes a text in base64.
 #[track_caller]
 #[must_use]
 pub fn bytes(text: &str) -> Vec<u8> {

@@ -1,4 +1,5 @@
-//! Requests as the Functions host sends them: names of headers in its own case, bodies in chunks without a length.
+//! Requests in the Functions host's form: header names in its own case, bodies in chunks without a
+//! length.
 //!
 //! Owns the bytes on the socket. Must not know what they mean.
 
@@ -6,34 +7,34 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What came back.
+/// The response of a handler.
 #[derive(Debug, Clone)]
 pub struct RawAnswer {
-    /// The status.
+    /// Status code of the response.
     pub status: u16,
-    /// Names in lower case.
+    /// Names in lower case and values of the headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
 impl RawAnswer {
-    /// A header.
+    /// Returns the value of a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Bytes of a chunk: what a .NET writer flushes at a time.
+/// Size of a chunk, in bytes: a .NET writer flushes this amount at a time.
 const CHUNK_BYTES: usize = 16 << 10;
 
 const HOST_VERSION: &str = "4.1037.0.0";
 
-/// Sends an invocation.
+/// Sends an invocation and waits for the response.
 ///
 /// # Errors
-/// The connection fails, or the answer does not come in time.
+/// If the connection fails, or the response does not arrive in time.
 pub fn post(port: u16, function: &str, id: &str, body: &[u8], limit: Duration) -> io::Result<RawAnswer> {
     let head = format!(
         "POST /{function} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
@@ -54,10 +55,10 @@ pub fn post(port: u16, function: &str, id: &str, body: &[u8], limit: Duration) -
     read(&stream)
 }
 
-/// Sends a request on as the Functions host does when it forwards: the original path, some headers added.
+/// Forwards a request as the Functions host does: with the original path and some added headers.
 ///
 /// # Errors
-/// As [`post`].
+/// If the connection fails, or the response does not arrive in time.
 pub fn forward(port: u16, path: &str, headers: &[(&str, &str)], id: &str, body: &[u8]) -> io::Result<RawAnswer> {
     let mut head = format!(
         "POST {path} HTTP/1.1\r\nHost: app.azurewebsites.net\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
@@ -74,10 +75,10 @@ pub fn forward(port: u16, path: &str, headers: &[(&str, &str)], id: &str, body: 
     read(&stream)
 }
 
-/// Asks whether the handler answers at all.
+/// Sends `GET /`, as the Functions host does to see if the handler is ready.
 ///
 /// # Errors
-/// It does not.
+/// If the handler does not respond.
 pub fn ping(port: u16) -> io::Result<RawAnswer> {
     let mut stream = connected(port, Duration::from_secs(5))?;
     stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes())?;

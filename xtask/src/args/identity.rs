@@ -1,6 +1,6 @@
-//! Flags that say who asks a registry, whom to trust and how much to read.
+//! Flags for the credentials, the trusted hosts and the limits of requests to a registry.
 //!
-//! Owns their names and help. Must not know how a registry is asked.
+//! Owns the names and the help of these flags. Must not know how a registry is asked.
 
 use std::path::PathBuf;
 
@@ -10,31 +10,34 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::registry::{Identity, TrustedRealm};
 
-/// Who asks a registry, whom to trust, and how much to read.
+/// Flags for the credentials, the trusted hosts and the limits of requests to a registry.
 #[derive(Debug, Args)]
 pub struct IdentityArgs {
-    /// The user, service principal or token that asks the registry; wins over every other place for credentials.
+    /// The user, service principal or token that logs in to the registry. It is preferred to
+    /// credentials from any other source.
     #[arg(long, value_name = "NAME", requires = "password_stdin")]
     pub username: Option<String>,
-    /// Read the password of --username from standard input: as an argument every process of the machine could see it.
+    /// Read the password of --username from standard input. As an argument it would be visible to
+    /// every process of the machine.
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
-    /// A file with root certificates, in PEM, to trust beside the machine's. (A file named by SSL_CERT_FILE is trusted
-    /// instead of the machine's.)
+    /// A file with root certificates, in PEM, to trust in addition to the machine's. (If
+    /// SSL_CERT_FILE names a file, that file is trusted instead of the machine's.)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Send credentials to a token service at this host if the registry asks for it. Without this flag they go to the
-    /// registry's own host only, and from Docker Hub, GitLab and DigitalOcean to their token services. May be repeated.
+    /// Send credentials to a token service at this host if the registry asks for it. Without this
+    /// flag they are sent only to the registry's own host, and for Docker Hub, GitLab and
+    /// DigitalOcean to their token services. May be repeated.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub trust_realm: Vec<TrustedRealm>,
-    /// Most bytes of layers and attached files to read from one repository. A registry that states more is refused before
-    /// anything is written [default: 32GiB].
+    /// Most bytes of layers and attached files to read from one repository, e.g. 4GiB. If a
+    /// registry states more, it is refused before anything is written [default: 32GiB].
     #[arg(long, value_name = "SIZE")]
     pub max_download: Option<ByteSize>,
 }
 
 impl IdentityArgs {
-    /// Reads what the flags name.
+    /// Reads the password and the certificates that the flags name.
     pub fn read(&self) -> Result<Identity, Failure> {
         let identity = Identity::read(self.username.as_deref(), self.password_stdin, self.ca_file.as_deref())?;
         Ok(identity.trusting(&self.trust_realm).at_most(self.max_download.map(|size| size.as_u64())))

@@ -1,4 +1,4 @@
-//! What servers are asked, and the check of their answers.
+//! The digits that servers are asked to score, and the check of the answers.
 //!
 //! Owns the digits. Must not know how figures are made: a server that answers wrongly has none.
 
@@ -9,23 +9,23 @@ use crate::demo::sample::{self, Agreement, Digit, Trained};
 use crate::failure::Failure;
 use crate::workspace;
 
-/// A digit as a request.
+/// A digit of the sample, ready to be sent as a request.
 pub struct Question {
     digit: Digit,
-    /// The body.
+    /// Body of the request, as JSON.
     pub json: String,
-    /// The whole request.
+    /// Bytes of the whole HTTP request.
     pub bytes: Vec<u8>,
 }
 
 impl Question {
-    /// The first digit of the sample.
+    /// Returns the first digit of the sample.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| Failure::file(&workspace::root().join(SAMPLE), "be used", "it holds no digit"))
     }
 
-    /// Every digit of the sample.
+    /// Returns every digit of the sample.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?.into_iter().map(Self::of).collect())
     }
@@ -36,12 +36,12 @@ impl Question {
         Self { digit, json, bytes }
     }
 
-    /// Refuses an answer that is not scikit-learn's logistic regression's.
+    /// Refuses an answer that differs from the one of scikit-learn's logistic regression.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
         self.check_as(Trained::Regression, server, answer)
     }
 
-    /// Refuses an answer that is not what scikit-learn says by this model.
+    /// Refuses an answer that differs from the one that scikit-learn gives with this model.
     pub fn check_as(&self, model: Trained, server: &Server, answer: &Answer) -> Result<(), Failure> {
         let mut agreement = Agreement::with(model);
         if let Ok(body) = serde_json::from_slice(&answer.body) {

@@ -1,6 +1,6 @@
-//! The command line of `bench`.
+//! The command line of `cargo xtask bench`.
 //!
-//! Owns its flags and their help. Must not know how anything is measured.
+//! Owns the flags and their help. Must not know how anything is measured.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::hostile::{AttackerArgs, HostileBenchArgs};
 use crate::args::Format;
 
-/// Flags of `bench`.
+/// Flags of `cargo xtask bench`.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -20,61 +20,66 @@ use crate::args::Format;
                         --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench graphs\n  cargo xtask bench hostile"
 )]
 pub struct BenchArgs {
-    /// What is measured instead.
+    /// Benchmark to run instead of the comparison with native code.
     #[command(subcommand)]
     pub command: Option<BenchCommand>,
-    /// Rounds of each load; every figure is a median over them.
+    /// Number of rounds of each load. Every figure is a median over the rounds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// Length of a round in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Connections that are kept busy at a time, one load for each number; the ratios that a release is judged by need 8
-    /// and 64.
+    /// Numbers of connections that are kept busy at a time, one load for each number, e.g. 1,8,64.
+    /// The ratios that a release is judged by need 8 and 64.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,8,64",
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub connections: Vec<u16>,
-    /// One round of 0.5 s and three starts: to see that it works, not how fast.
+    /// Run one round of 0.5 s and three starts. It shows that the benchmark works; its figures mean
+    /// little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
-    /// What standard output holds: a table for people, or one JSON object with every figure.
+    /// Format of standard output: a table for people, or one JSON object with every figure.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// Only the steps of a call in one process (parse, instantiate, call, render); their table goes to standard error.
+    /// Measure only the steps of a call in one process (parse, instantiate, call, render). Their
+    /// table goes to standard error.
     #[arg(long, conflicts_with_all = ["no_steps", "quick", "output"])]
     pub steps: bool,
-    /// No steps, only servers.
+    /// Measure only servers, and skip the steps of a call.
     #[arg(long)]
     pub no_steps: bool,
 }
 
-/// What `bench` measures beside the host as it ships.
+/// Benchmarks that `cargo xtask bench` offers next to the comparison with native code.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Measure the prediction cache beside native code that keeps its answers in the same Redis.
+    /// Compare the prediction cache with native code that keeps its answers in the same Redis.
     ///
-    /// A hit is one of 200 real digits that were asked before: one round trip, since the host's own memory is off (with it,
-    /// hits are measured besides). A miss is a digit that nobody has asked: it is looked up, scored, and stored in the
-    /// background. Redis's own time is not counted. The run ends without figures if an answer is not scikit-learn's, or if
-    /// Redis has not counted as many hits and misses as there were answers.
+    /// A hit is one of 200 real digits that were asked before. It costs one round trip, because the
+    /// host's own memory is off; hits with that memory are measured as well. A miss is a digit that
+    /// was never asked: it is looked up, scored, and stored in the background. Redis's own time is
+    /// not counted. The run ends without figures if an answer is not scikit-learn's, or if the hits
+    /// and misses that Redis counted do not match the answers.
     Redis(RedisBenchArgs),
-    /// Measure a graph that is served without code beside a native server that calls the same engine.
+    /// Compare a graph that is served without code with a native server that calls the same engine.
     ///
-    /// The graph is the example `digits-mlp`, from its image. Also measured is what a second client adds: each run has one
-    /// thread, so two clients keep two cores busy. The run ends without figures if an answer is not scikit-learn's.
+    /// The graph is the example `digits-mlp`, from its image. The run also measures what a second
+    /// client adds: each run of the graph has one thread, so two clients keep two cores busy. The
+    /// run ends without figures if an answer is not scikit-learn's.
     Graphs(GraphsBenchArgs),
     /// Measure one well-behaved client while strangers attack the same host.
     ///
-    /// The client makes 200 calls a second on a fixed schedule. The attacks run one after the other: slow and silent
-    /// connections, large and odd bodies, guests that loop, log or take memory, cache stampedes, unread answers and more.
-    /// Each turn beside an attack is followed by a turn beside a process that burns as much CPU time and talks to nobody.
+    /// The client makes 200 calls a second on a fixed schedule. The attacks run one after the
+    /// other: slow and silent connections, large and odd bodies, guests that loop, log or take
+    /// memory, cache stampedes, unread answers and more. Each turn during an attack is followed by
+    /// a turn during which a process burns as much CPU time and sends nothing.
     Hostile(HostileBenchArgs),
-    /// The sending side of an attack, started by `bench hostile`.
+    /// Send one attack. `bench hostile` starts this process.
     #[command(hide = true)]
     HostileSender(AttackerArgs),
 }
 
-/// Flags of `bench redis`.
+/// Flags of `cargo xtask bench redis`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs wrk and redis-server (apt-get install wrk redis-server); the server is started on a free port and \
@@ -83,21 +88,21 @@ pub enum BenchCommand {
                         Examples:\n  cargo xtask bench redis --quick\n  cargo xtask bench redis --output json"
 )]
 pub struct RedisBenchArgs {
-    /// Rounds of each load; every figure is a median over them.
+    /// Number of rounds of each load. Every figure is a median over the rounds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// Length of a round in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// One round of 0.5 s: to see that it works, not how fast.
+    /// Run one round of 0.5 s. It shows that the benchmark works; its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
-    /// What standard output holds: a table for people, or one JSON object with every figure.
+    /// Format of standard output: a table for people, or one JSON object with every figure.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// Flags of `bench graphs`.
+/// Flags of `cargo xtask bench graphs`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs wrk (apt-get install wrk). Takes about two minutes once everything is built. Wanted are a \
@@ -106,27 +111,30 @@ pub struct RedisBenchArgs {
                         graphs --graph model.onnx --output json"
 )]
 pub struct GraphsBenchArgs {
-    /// Another ONNX file, whose throughput with one client and with two is measured besides; it is asked for zeros.
+    /// Another ONNX file, e.g. model.onnx, whose throughput with one client and with two is
+    /// measured as well. Its inputs are zeros.
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
-    /// The library that runs graphs, instead of fetching it with pip.
+    /// Library that runs graphs. By default it is fetched with pip.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
-    /// Rounds of each load; every figure is a median over them.
+    /// Number of rounds of each load. Every figure is a median over the rounds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// Length of a round in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// One round of 0.5 s: to see that it works, not how fast.
+    /// Run one round of 0.5 s. It shows that the benchmark works; its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
-    /// What standard output holds: a table for people, or one JSON object with every figure.
+    /// Format of standard output: a table for people, or one JSON object with every figure.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// The least that wrk reports on, and what nobody waits for.
+/// Parses a length in seconds, from 0.2 to 600.
+///
+/// wrk reports on nothing shorter than 0.2 s, and no one waits longer than 600 s.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
     if (0.2..=600.0).contains(&seconds) { Ok(seconds) } else { Err("not between 0.2 and 600".to_owned()) }

@@ -1,25 +1,29 @@
 //! Processors that do not sleep while something is measured.
 //!
-//! Owns a spinning process of the idle class (SCHED_IDLE) for each core: it gets a core only while nobody else wants it.
-//! Why: a core without work sleeps, and in a virtual machine waking it takes microseconds of whoever wakes it. A server
-//! that answers more slowly finds the load generator asleep more often, so it would be charged for that as well as for its
-//! own work. It costs latency, as a core that spins is given up only at the scheduler's next look: for CPU time only.
-//! Must not know what is measured.
+//! Owns a spinning process of the idle class (SCHED_IDLE) for each core. The process gets a core
+//! only while no other process wants it. The reason: a core without work sleeps, and in a virtual
+//! machine waking it takes microseconds of the process that wakes it. A server that answers more
+//! slowly finds the load generator asleep more often, so it would be charged for that as well as
+//! for its own work. Spinning costs latency, because a core that spins is given up only at the
+//! scheduler's next look. It is therefore used only when CPU time is measured. Must not know what
+//! is measured.
 
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::Failure;
 use crate::tools;
 
-/// Spins until the process of its argument is gone, however that ended. If that ended before the shell asked for its parent,
-/// another process is the parent, which may live for ever.
+/// Shell script that spins until the process of its argument is gone, however that process ended.
+///
+/// If that process ended before the shell asked for its parent, the parent is another process,
+/// which may live for ever. The script then ends at once.
 const SPIN: &str = r#"[ "$PPID" = "$1" ] && while kill -0 "$1"; do :; done 2>/dev/null"#;
 
-/// Keeps every core awake until it is dropped.
+/// Spinning processes that keep every core awake until this value is dropped.
 pub struct Awake(Vec<Child>);
 
 impl Awake {
-    /// Starts to.
+    /// Starts one spinning process for each core.
     pub fn keep() -> Result<Self, Failure> {
         let mut spinners = Self(Vec::new());
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
@@ -44,7 +48,7 @@ impl Awake {
 impl Drop for Awake {
     fn drop(&mut self) {
         for child in &mut self.0 {
-            // One that ended by itself spins no more.
+            // A process that ended by itself does not spin any more, so the error can be ignored.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -57,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_spinner_that_was_inherited_ends_at_once() {
-        // Process 1 lives for ever, and did not start this one.
+        // Process 1 lives for ever, and did not start this shell.
         let mut spinner = Command::new("sh").args(["-c", SPIN, "sh", "1"]).spawn().unwrap();
         assert!(!spinner.wait().unwrap().success());
     }
@@ -68,7 +72,8 @@ mod tests {
         let ids: Vec<u32> = awake.0.iter().map(Child::id).collect();
         let late = std::time::Instant::now() + std::time::Duration::from_secs(60);
         for id in &ids {
-            // Field 41 is the scheduling policy; 5 is SCHED_IDLE. It is set before the shell starts.
+            // Field 41 is the scheduling policy; 5 is SCHED_IDLE. It is set before the shell
+            // starts.
             let spins = || {
                 let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
                 let (name, fields) = stat.rsplit_once(')').unwrap();

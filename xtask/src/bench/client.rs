@@ -1,34 +1,36 @@
-//! The least HTTP that asks a server once.
+//! The smallest HTTP client that can ask a server once.
 //!
-//! Owns the bytes of a request and the reading of its answer. A client library would take longer to start than a server
-//! to answer, and that is what is measured. Must not know what is asked.
+//! Owns the bytes of a request and the reading of its answer. A client library would take longer to
+//! start than a server takes to answer, and that time is what is measured. Must not know what is
+//! asked.
 
 use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long an answer may take; above every deadline of a call.
+/// Timeout of an answer; longer than every deadline of a call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came back.
+/// An HTTP response, as far as the benchmarks need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// Status code of the response.
     pub status: u16,
-    /// Where it came from: the header `Cache-Status`, empty without one.
+    /// Value of the header `Cache-Status`, which says where the answer came from. Empty if the
+    /// header is absent.
     pub cache_status: String,
-    /// The body.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
-/// The bytes of a request to be scored.
+/// Returns the bytes of a request that asks for a score of this JSON.
 pub fn request(json: &str) -> Vec<u8> {
     let length = json.len();
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes()
 }
 
-/// Connects; the error is `ConnectionRefused` as long as nobody listens.
+/// Connects to a server. The error is `ConnectionRefused` as long as no process listens.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

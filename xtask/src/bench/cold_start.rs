@@ -1,4 +1,4 @@
-//! From the start of a process to its first correct answer.
+//! The time from the start of a process to its first correct answer.
 //!
 //! Owns the starts, in turns. Must not know what is started.
 
@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::server::Program;
 use crate::failure::Failure;
 
-/// Starts both programs so often, each first in turn.
+/// Starts both programs `spawns` times. They take turns at being the first.
 pub fn measure(
     warm: &Program,
     ceiling: &Program,

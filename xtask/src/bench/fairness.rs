@@ -1,6 +1,6 @@
-//! What one caller whose calls never end costs everybody else.
+//! The cost of one caller with endless calls for all other callers.
 //!
-//! Owns that caller. Must not know how a host keeps callers apart.
+//! Owns the caller with endless calls. Must not know how a host keeps callers apart.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,20 +16,23 @@ use super::server::Server;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-/// A short call of the scorer `wayward`, and one that ends at its deadline.
+/// Body of a short call of the scorer `wayward`.
 const SHORT: &str = r#"{"do":"count"}"#;
+/// Body of a call of the scorer `wayward` that ends only at its deadline.
 const ENDLESS: &str = r#"{"do":"loop"}"#;
 
-/// The status of a call that did not end in time.
+/// Status code of a call that did not end in time.
 const TIMED_OUT: u16 = 504;
 
-/// Connections with short calls.
+/// Number of connections that send short calls.
 const CONNECTIONS: u16 = 8;
 
-/// What lies between the start of an endless call and of the load beside it: by then the call is in its loop.
+/// Time between the start of an endless call and the start of the load. After it, the call is in
+/// its loop.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// Loads a host with short calls, alone and beside one endless caller, each first in turn.
+/// Loads a host with short calls, once alone and once during endless calls. The two take turns at
+/// being the first.
 pub fn measure(
     stage: &Stage,
     wrk: &Path,
@@ -64,7 +67,8 @@ pub fn measure(
     }
 }
 
-/// p50 of short calls while one client sends endless calls back to back.
+/// Returns the p50 of short calls, in microseconds, while one client sends endless calls back to
+/// back.
 fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f64, Failure> {
     let stop = AtomicBool::new(false);
     let address = server.address;

@@ -1,14 +1,14 @@
-//! Figures: medians, their spread, and ratios.
+//! Figures of `bench`: medians, their spread, and ratios.
 //!
-//! Owns the arithmetic and the shape of every result, which is that of the JSON. Must not know how anything is measured
-//! or printed.
+//! Owns the arithmetic and the shape of every result, which is the shape of the JSON. Must not know
+//! how anything is measured or printed.
 
 use serde::Serialize;
 
-/// A median with the least and the most of the values that it stands for.
+/// A median, with the smallest and the largest of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// Half of the values are below.
+    /// Median: half of the values are below it.
     pub median: f64,
     /// The smallest value.
     pub least: f64,
@@ -17,7 +17,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of no values there is none.
+    /// Returns the spread of the values, or `None` if `values` is empty.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -32,23 +32,23 @@ impl Spread {
     }
 }
 
-/// Connections at which CPU for a request is compared.
+/// Number of connections at which the CPU time per request is compared.
 pub const CPU_CONNECTIONS: u16 = 8;
 
-/// The kinds of server, in the order in which they are shown.
+/// Kinds of server, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The image's host with the settings that it ships with: instances are used again.
     Warm,
-    /// The same with an instance for every call.
+    /// The image's host with a new instance for every call.
     Call,
     /// Native code without a sandbox.
     Ceiling,
 }
 
 impl Kind {
-    /// As it stands in tables and in the JSON.
+    /// Returns the name of the server in tables and in the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warm => "warm",
@@ -61,57 +61,57 @@ impl Kind {
 /// One server under one load in one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// The server.
+    /// Server that was loaded.
     pub server: Kind,
-    /// Connections that were kept busy.
+    /// Number of connections that were kept busy.
     pub connections: u16,
-    /// The round.
+    /// Number of the round, from 0.
     pub round: u32,
-    /// What was measured.
+    /// Figures of the server in this round.
     pub measured: Measured<f64>,
 }
 
-/// What is measured of a load: of one round, or of all.
+/// Figures of a load, either of one round or of all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured<T> {
-    /// Answers in a second.
+    /// Answers per second.
     pub requests_per_second: T,
-    /// Half of the answers came within, in microseconds.
+    /// Median latency, in microseconds: half of the answers came within it.
     pub p50_us: T,
-    /// 99 of 100 answers came within, in microseconds.
+    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within it.
     pub p99_us: T,
-    /// Time on a core that the server's process took for an answer, in microseconds.
+    /// CPU time that the server's process took per answer, in microseconds.
     pub cpu_us_per_request: T,
 }
 
-/// The same as ratios to the ceiling's, each the median of the rounds' ratios.
+/// Figures of a load as ratios to the ceiling's, each the median of the rounds' ratios.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OverCeiling {
-    /// Of requests in a second.
+    /// Ratio of requests per second.
     pub throughput: f64,
-    /// Of p50.
+    /// Ratio of the median latency (p50).
     pub p50: f64,
-    /// Of p99.
+    /// Ratio of the 99th percentile of the latency (p99).
     pub p99: f64,
-    /// Of CPU for a request.
+    /// Ratio of CPU time per request.
     pub cpu: f64,
 }
 
 /// All rounds of one server under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
-    /// The server.
+    /// Server that was loaded.
     pub server: Kind,
-    /// Connections that were kept busy.
+    /// Number of connections that were kept busy.
     pub connections: u16,
-    /// Over the rounds.
+    /// Figures over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
-    /// Each round to the ceiling in the same round.
+    /// Ratios to the ceiling. Each round is compared with the ceiling's round of the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Sums the samples up, by connections and server.
+/// Sums up the samples, in one row for each number of connections and each server.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let mut keys: Vec<_> = samples.iter().map(|sample| (sample.connections, sample.server)).collect();
     keys.sort_unstable();
@@ -128,10 +128,11 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     Some(Row { server, connections, measured, over_ceiling })
 }
 
-/// A round, and what one server came to in it.
+/// Number of a round, and the figures of one server in it.
 pub type Round = (u32, Measured<f64>);
 
-/// Sums the rounds of one server up, each compared with the ceiling's round of the same number.
+/// Sums up the rounds of one server. Each round is compared with the ceiling's round of the same
+/// number.
 pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
     let spread = |figure: fn(&Measured<f64>) -> f64| Spread::of(own.iter().map(|(_, measured)| figure(measured)));
     let ratio = |figure: fn(&Measured<f64>) -> f64| {
@@ -156,109 +157,112 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
     Some((measured, over_ceiling))
 }
 
-/// p99 over p50 in the round that was disturbed least.
+/// Returns p99 over p50 in the round that was disturbed least.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
     let of = samples.iter().filter(|sample| sample.connections == connections && sample.server == server);
     of.map(|sample| sample.measured.p99_us / sample.measured.p50_us).min_by(f64::total_cmp)
 }
 
-/// From the start of a process to its first correct answer.
+/// Time from the start of a process to its first correct answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ColdStart {
-    /// How often each was started.
+    /// Number of starts of each program.
     pub spawns: u32,
-    /// The image's host.
+    /// Times of the image's host, in milliseconds.
     pub warm_ms: Spread,
-    /// Native code.
+    /// Times of native code, in milliseconds.
     pub ceiling_ms: Spread,
     /// Median of the ratios of two starts, one after the other.
     pub over_ceiling: f64,
 }
 
-/// Memory of a process, each page by its share of it.
+/// Memory of servers in bytes (PSS): a page that several processes share counts by its part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Pss {
-    /// The host after its first answer.
+    /// Memory of the host after its first answer.
     pub warm_idle: Option<u64>,
-    /// The same where calls are isolated.
+    /// Memory of the host with `isolation = "call"` after its first answer.
     pub call_idle: Option<u64>,
-    /// Native code after its first answer.
+    /// Memory of native code after its first answer.
     pub ceiling_idle: Option<u64>,
-    /// With 1 instance alive, after load.
+    /// Memory of the host with 1 instance, after load.
     pub instances_1: Option<u64>,
-    /// With 8.
+    /// Memory of the host with 8 instances, after load.
     pub instances_8: Option<u64>,
-    /// With 64.
+    /// Memory of the host with 64 instances, after load.
     pub instances_64: Option<u64>,
-    /// What each instance from the ninth to the 64th added.
+    /// Memory that each instance from the ninth to the 64th added.
     pub per_further_instance: Option<u64>,
 }
 
-/// What one endless caller costs the others.
+/// Cost of one caller with endless calls for the other callers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fairness {
-    /// Of short calls over 8 connections.
+    /// p50 of short calls over 8 connections, in microseconds.
     pub alone_p50_us: Spread,
-    /// The same beside one caller whose calls loop until their deadline.
+    /// p50 of short calls while one caller sends calls that loop until their deadline, in
+    /// microseconds.
     pub beside_loop_p50_us: Spread,
-    /// Median of the rounds' ratios.
+    /// Median of the rounds' ratios of p50 with the endless caller to p50 without it.
     #[serde(skip)]
     pub rise: f64,
 }
 
-/// CPU for a request at [`CPU_CONNECTIONS`], as ratios.
+/// Ratios of CPU time per request at [`CPU_CONNECTIONS`] connections.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// Warm over ceiling.
+    /// CPU time of the host with its default settings over that of the ceiling.
     pub cpu_warm: Option<f64>,
-    /// The same where calls are isolated.
+    /// CPU time of the host with `isolation = "call"` over that of the ceiling.
     pub cpu_call: Option<f64>,
 }
 
 /// The four ratios that a release is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Of CPU, with all cores awake.
+    /// Ratios of CPU time, with all cores awake.
     #[serde(flatten)]
     pub cpu: CpuRatios,
-    /// First correct answer after the start, host over ceiling.
+    /// Time from the start to the first correct answer, host over ceiling.
     pub cold_start: f64,
-    /// p99 over p50 of warm at 64 connections in the quietest round.
+    /// p99 over p50 of the host at 64 connections, in the round that was disturbed least.
     pub p99_over_p50_c64: Option<f64>,
 }
 
-/// Everything that a run found.
+/// Everything that a run of `bench` found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Cores that this process may use.
+    /// Number of cores that this process may use.
     pub cores: usize,
-    /// Rounds of each load.
+    /// Number of rounds of each load.
     pub rounds: u32,
-    /// Length of a round.
+    /// Length of a round, in seconds.
     pub round_seconds: f64,
-    /// What the release is judged by.
+    /// Ratios that a release is judged by.
     pub ratios: Ratios,
-    /// The same of CPU where cores without work go to sleep: waking the load generator is charged to the server, and it
-    /// sleeps the more the longer an answer takes.
+    /// Ratios of CPU time while cores without work may sleep.
+    ///
+    /// Waking the load generator is charged to the server, and the longer an answer takes, the more
+    /// the generator sleeps.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
-    /// By connections, then server.
+    /// Figures by connections and then server, while cores without work may sleep.
     pub load: Vec<Row>,
-    /// The same at [`CPU_CONNECTIONS`] with all cores awake.
+    /// Figures at [`CPU_CONNECTIONS`] connections, with all cores awake.
     pub load_cores_awake: Vec<Row>,
-    /// Starts.
+    /// Times from the start to the first correct answer.
     pub cold_start: ColdStart,
-    /// Memory, in bytes.
+    /// Memory of the servers, in bytes.
     pub pss_bytes: Pss,
-    /// Rise of p50 beside an endless caller; 1 is none.
+    /// Rise of p50 while one caller sends endless calls. 1 means no rise.
     pub fairness_p50_rise: f64,
-    /// What the rise is made of.
+    /// Latencies from which the rise is computed.
     pub fairness: Fairness,
-    /// What this host refuses, and so was not measured.
+    /// Servers that were not measured because this host refuses their settings.
     pub skipped: Vec<String>,
 }
 
 impl CpuRatios {
-    /// Picks them.
+    /// Picks the ratios of CPU time from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
             let row = rows.iter().find(|row| row.server == server && row.connections == CPU_CONNECTIONS);
@@ -269,7 +273,7 @@ impl CpuRatios {
 }
 
 impl Ratios {
-    /// Picks them.
+    /// Picks the ratios that a release is judged by.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         Self {
             cpu: CpuRatios::of(rows),

@@ -1,7 +1,8 @@
-//! `cargo xtask bench graphs`: a graph without code in the packaged host, beside native code that calls the same engine.
+//! `cargo xtask bench graphs`: compares a graph without code in the packaged host with native code
+//! that calls the same engine.
 //!
-//! Owns the story and its figures: both servers, an answer of each checked, both in turns, and what a second client adds.
-//! Must not know how anything is measured.
+//! Owns the order of the run and its figures: start both servers, check an answer of each, measure
+//! both in turns, and measure what a second client adds. Must not know how anything is measured.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,49 +31,50 @@ use crate::failure::Failure;
 use crate::host_program::{self, Kind as HostKind};
 use crate::{engine_library, setup, workspace};
 
-/// The project whose graph is compared.
+/// Project whose graph is compared with native code.
 const EXAMPLE: &str = "host/examples/digits-mlp";
 
-/// One client, two, and as many as for every comparison of CPU.
+/// Numbers of connections: one client, two clients, and the number at which every comparison of CPU
+/// time is made.
 const CONNECTIONS: [u16; 3] = [1, 2, CPU_CONNECTIONS];
 
-/// Everything that a run found.
+/// Everything that a run of `bench graphs` found.
 #[derive(Debug, Serialize)]
 struct Figures {
     cores: usize,
     rounds: u32,
     round_seconds: f64,
     ratios: Ratios,
-    /// CPU for a request, host over ceiling, where cores without work go to sleep.
+    /// CPU time per request, host over ceiling, while cores without work may sleep.
     cpu_ratio_cores_may_sleep: Option<f64>,
     load: Vec<Row>,
     load_cores_awake: Vec<Row>,
-    /// The file of `--graph`.
+    /// Figures of the file that `--graph` names.
     graph: Option<OtherGraph>,
 }
 
-/// What the project has bounds for.
+/// Ratios that the project has bounds for.
 #[derive(Debug, Serialize)]
 struct Ratios {
-    /// CPU for a request at 8 connections, host over ceiling, all cores awake.
+    /// CPU time per request at 8 connections, host over ceiling, with all cores awake.
     cpu: Option<f64>,
-    /// Requests a second with two clients over those with one.
+    /// Requests per second with two clients over requests per second with one.
     two_clients: Option<f64>,
-    /// The same of `--graph`.
+    /// Requests per second of the graph of `--graph` with two clients over those with one.
     two_clients_of_graph: Option<f64>,
 }
 
-/// Another graph, whose answers nobody knows.
+/// The graph of `--graph`. Its right answers are not known, so they are not checked.
 #[derive(Debug, Serialize)]
 struct OtherGraph {
     file: PathBuf,
-    /// With one client and with two.
+    /// Requests per second with one client and with two.
     requests_per_second: [Option<Spread>; 2],
 }
 
-/// Runs the command.
+/// Runs `cargo xtask bench graphs`.
 pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
-    // Before a build of minutes.
+    // The tools are looked for first, because the build takes minutes.
     let wrk = load::find_wrk()?;
     setup::toolchain(|line| eprintln!("{line}"))?;
     let folder = workspace::target().join("bench-graphs");
@@ -120,7 +122,7 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     report::write(&figures, (args.output == Format::Text).then(|| table(&figures)))
 }
 
-/// What is started, and where it is laid out.
+/// Host program, engine library and the folder for everything that the run writes.
 struct Place {
     library: PathBuf,
     host: PathBuf,
@@ -146,7 +148,7 @@ impl Place {
         Ok(servers)
     }
 
-    /// The host with a project that has no code.
+    /// Returns a program that runs the host with a project that has no code.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial { host: Some(&self.host), library: Some(&self.library) };
@@ -155,7 +157,7 @@ impl Place {
         Ok(Program::host(name, &self.host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library))
     }
 
-    /// Loads another graph with one client and with two; it is asked for zeros.
+    /// Loads another graph with one client and with two. Each request asks for zeros.
     fn other(
         &self,
         file: &Path,
@@ -183,7 +185,7 @@ impl Place {
         throughput::measure(&[(Kind::Warm, server)], &load, &[1, 2], rounds, time, progress)
     }
 
-    /// A body of zeros that the graph takes, one of each open dimension.
+    /// Returns a body of zeros that the graph accepts. Each open dimension has size 1.
     fn zeros(&self, file: &Path) -> Result<Value, Failure> {
         let output = Command::new(&self.host).arg("graph").arg(file).env(ENGINE_VARIABLE, &self.library).output();
         let output = output.map_err(|error| Failure::file(&self.host, "be run", error))?;
@@ -193,7 +195,7 @@ impl Place {
     }
 }
 
-/// What `scorebox graph` prints.
+/// JSON that `scorebox graph` prints.
 #[derive(Deserialize)]
 struct Ports {
     inputs: Vec<Port>,
@@ -222,13 +224,13 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// The host's requests a second in each round.
+/// Returns the host's requests per second in each round.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples.iter().filter(move |sample| sample.server == Kind::Warm && sample.connections == clients);
     of.map(|sample| (sample.round, sample.measured.requests_per_second))
 }
 
-/// The median of the rounds' ratios.
+/// Returns the throughput with two clients over that with one: the median of the rounds' ratios.
 fn two_clients(samples: &[Sample]) -> Option<f64> {
     let ratios = rates(samples, 2).filter_map(|(round, two)| {
         let (_, one) = rates(samples, 1).find(|(other, _)| *other == round)?;

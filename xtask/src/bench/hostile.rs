@@ -1,6 +1,8 @@
-//! `cargo xtask bench hostile`: what one well-behaved client sees while strangers attack the same host.
+//! `cargo xtask bench hostile`: measures one well-behaved client while strangers attack the same
+//! host.
 //!
-//! Owns the order of attacks and turns. It must not know what an attack sends or how a latency becomes a figure.
+//! Owns the order of attacks and turns. It must not know what an attack sends or how a latency
+//! becomes a figure.
 
 mod arguments;
 mod attacker;
@@ -33,23 +35,26 @@ use crate::args::Format;
 use crate::failure::Failure;
 use crate::setup;
 
-/// Memory limit of the container in which the host runs.
+/// Memory limit of the container in which the host runs, in MiB.
 pub const CONTAINER_MIB: u64 = 512;
 
 /// Time that an attack gets to open its connections before the client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Pause after a turn: longer than the deadline of a call, so that no call of an attack is left.
+/// Pause after a turn. It is longer than the deadline of a call, so that no call of an attack is
+/// left.
 const RECOVERY: Duration = Duration::from_millis(1500);
-/// Shorter times for a quick run.
+/// Time that an attack gets to open its connections, in a quick run.
 const QUICK_SETTLE: Duration = Duration::from_millis(100);
+/// Pause after a turn of a quick run.
 const QUICK_RECOVERY: Duration = Duration::from_millis(200);
+/// Length of a turn of a quick run, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
-/// Share of an attack's connections that a quick run opens.
+/// Divisor of the number of connections of an attack, in a quick run.
 const QUICK_DIVISOR: u16 = 8;
-/// Connections of an attack that fills memory, if no container bounds what it fills.
+/// Largest number of connections of an attack that fills memory, if no container limits the memory.
 const UNBOUNDED_CONNECTIONS: u16 = 48;
 
-/// Runs the command.
+/// Runs `cargo xtask bench hostile`.
 pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     let chosen = attacks::chosen(&args.attack)?;
     let redis = super::redis::find_server()?;
@@ -79,7 +84,7 @@ pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }
 
-/// How every attack is measured.
+/// Settings with which every attack is measured.
 struct Plan<'a> {
     rounds: u32,
     time: Duration,
@@ -91,11 +96,13 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Measures the client beside one attack and beside the control, in turns, against a host of their own.
+    /// Measures the client during one attack and during the control, in turns. The attack gets a
+    /// host of its own.
     fn measure(&self, attack: &'static Attack, progress: &mut Progress) -> Result<AttackFigures, Failure> {
         let setting = Setting { unread_log: attack.leaves_log_unread, cached: attack.is_about_cache };
         let mut host = Guarded::start(self.stage, setting, self.is_contained)?;
-        // The first calls make instances and touch memory; they belong to neither side.
+        // The first calls make instances and touch memory. They belong neither to the attack nor to
+        // the control.
         steady::measure(host.address, self.time.min(Duration::from_millis(500)));
         let idle = host.memory();
         let (mut turns, mut after) = (Vec::new(), idle);
@@ -124,7 +131,7 @@ impl Plan<'_> {
         ["--attack", attack.name, "--address", &address, "--connections", &connections].map(str::to_owned).into()
     }
 
-    /// Measures the client while a process of ours does something else.
+    /// Measures the client while another process of this program attacks or burns CPU time.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;
@@ -134,7 +141,9 @@ impl Plan<'_> {
     }
 }
 
-/// A process of this program that attacks or burns; it ends by itself, and is killed if this is dropped first.
+/// A process of this program that attacks or burns CPU time.
+///
+/// It ends by itself, and is killed if this value is dropped first.
 struct Sender(Child);
 
 impl Sender {
@@ -167,7 +176,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // A process that has ended cannot be killed, and need not be.
+        // A process that has ended cannot be killed, and does not need to be.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -177,7 +186,7 @@ fn own_program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| Failure::other(format!("the path of this program: {error}"), "report it"))
 }
 
-/// Names of the attacks, for the help.
+/// Returns the names of the attacks, for the help.
 pub fn names() -> Vec<&'static str> {
     ATTACKS.iter().map(|attack| attack.name).collect()
 }

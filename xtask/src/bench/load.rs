@@ -1,6 +1,7 @@
-//! Load, made by wrk.
+//! Load, made by the load generator wrk.
 //!
-//! Owns the script that tells wrk what to send and to report, and the call. Must not know which server is loaded.
+//! Owns the script that says what wrk sends and reports, and the call of wrk. Must not know which
+//! server is loaded.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,13 @@ use crate::failure::Failure;
 use crate::tools;
 use crate::workspace::shown;
 
-/// wrk counts in whole seconds, so it is told that many more than a round has, and stopped when the round is over.
+/// Seconds that wrk is asked to run beyond the end of a round.
+///
+/// wrk counts in whole seconds. It is therefore started for longer than a round, and stopped when
+/// the round is over.
 const SPARE_SECONDS: u64 = 5;
 
-/// The report that the script prints; wrk's own text rounds to three digits.
+/// Lua that prints the report, because wrk's own text rounds to three digits.
 const REPORT: &str = r#"
 done = function(summary, latency, requests)
   local errors = summary.errors
@@ -27,30 +31,30 @@ done = function(summary, latency, requests)
 end
 "#;
 
-/// wrk, ready to send one kind of request.
+/// The program wrk with a script that sends one kind of request.
 pub struct LoadGenerator {
     wrk: PathBuf,
     script: PathBuf,
 }
 
-/// What a load came to.
+/// Result of a load, as the script of wrk reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Load {
-    /// Answers.
+    /// Number of answers.
     pub requests: u64,
     duration_us: u64,
-    /// Answers of a status from 400 up.
+    /// Number of answers with a status code of 400 or more.
     refused: u64,
-    /// Failed connections, reads and writes, and timeouts.
+    /// Number of failed connections, reads and writes, and of timeouts.
     broken: u64,
-    /// Half of the answers came within.
+    /// Median latency, in microseconds: half of the answers came within it.
     pub p50_us: f64,
-    /// 99 of 100 answers came within.
+    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within it.
     pub p99_us: f64,
 }
 
 impl Load {
-    /// Answers in a second.
+    /// Returns the number of answers per second.
     pub fn requests_per_second(&self) -> f64 {
         self.requests as f64 * 1e6 / self.duration_us as f64
     }
@@ -65,12 +69,12 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 }
 
 impl LoadGenerator {
-    /// Writes the script that sends this JSON.
+    /// Writes a script that sends this JSON.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }
 
-    /// Writes a script that sends what a piece of Lua says: JSON to be scored.
+    /// Writes a script that sends the JSON that a piece of Lua makes, to be scored.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
         let text =
             format!("wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}");
@@ -78,7 +82,7 @@ impl LoadGenerator {
         Ok(Self { wrk: wrk.to_path_buf(), script })
     }
 
-    /// Keeps connections busy for some time. Every answer must be a success.
+    /// Keeps connections busy for some time. The load fails unless every answer is a success.
     pub fn run(&self, address: SocketAddr, connections: u16, time: Duration) -> Result<Load, Failure> {
         let broken =
             |problem: String| Failure::other(format!("wrk: {problem}"), "run `wrk --version`, then the command again");
@@ -98,7 +102,8 @@ impl LoadGenerator {
             .spawn()
             .map_err(|error| broken(format!("cannot be started: {error}")))?;
         std::thread::sleep(time);
-        // It reports what it has, as at the end of its time. One that ended by itself says why below.
+        // At this signal wrk reports what it has, as at the end of its time. If wrk ended by
+        // itself, its output says why below.
         let _ = kill_process(Pid::from_child(&child), Signal::INT);
         let output = child.wait_with_output().map_err(|error| broken(error.to_string()))?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -121,7 +126,9 @@ impl LoadGenerator {
     }
 }
 
-/// JSON as a text of Lua: in a long bracket nothing is an escape, and JSON of numbers and words does not hold its end.
+/// Returns JSON as a Lua string in a long bracket.
+///
+/// A long bracket has no escapes, and JSON of numbers and words does not hold its end.
 pub fn lua_text(json: &str) -> String {
     format!("[==[{json}]==]")
 }

@@ -1,7 +1,8 @@
 //! Memory of servers that run alone.
 //!
-//! Owns when it is read. Alone, because two processes of one program share its pages, and each would be billed for half.
-//! Must not know what memory is made of.
+//! Owns the moments at which memory is read. Servers run alone, because two processes of one
+//! program share its pages, and each would be charged for half of them. Must not know what memory
+//! is made of.
 
 use std::time::Duration;
 
@@ -14,14 +15,16 @@ use super::server::Program;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-/// What brings every instance to work before the memory with many of them is read.
+/// Number of connections of the load that puts every instance to work before memory is read.
 const CONNECTIONS: u16 = 64;
+/// Length of the load that puts every instance to work before memory is read.
 const LOADED: Duration = Duration::from_millis(500);
 
-/// How many servers are started.
+/// Number of servers that are started.
 pub const STEPS: u32 = 6;
 
-/// Starts each server alone; what a host refuses has no figure.
+/// Starts each server alone and reads its memory. A server whose settings the host refuses has no
+/// figure.
 pub fn measure(
     stage: &Stage,
     question: &Question,

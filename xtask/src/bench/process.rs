@@ -1,4 +1,4 @@
-//! What the kernel says of a process: its time on cores and its memory.
+//! CPU time and memory of a process, as the kernel counts them.
 //!
 //! Owns the reading of /proc. Must not know what the process is.
 
@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Length of a tick of /proc/PID/stat, which is 100 Hz for programs whatever the kernel itself uses.
+/// Length of a tick of /proc/PID/stat: 100 Hz for programs, independent of the kernel's own rate.
 const TICK_NS: u64 = 10_000_000;
 
-/// Time on cores up to a moment.
+/// CPU time of a process from its start to one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// Of each thread that lives, in nanoseconds.
+    /// CPU time of each running thread, by thread id, in nanoseconds.
     threads: BTreeMap<u64, u64>,
-    /// Of the whole process, threads that ended included; exact to a tick for each of user and kernel time.
+    /// CPU time of the whole process, in ticks, including threads that have ended. User time and
+    /// kernel time are each exact to one tick.
     ticks: u64,
 }
 
 impl CpuTime {
-    /// Reads it.
+    /// Reads the CPU time of a process.
     pub fn of(pid: u32) -> Result<Self, Failure> {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let stat = dir.join("stat");
@@ -30,24 +31,27 @@ impl CpuTime {
         let mut threads = BTreeMap::new();
         for entry in entries.flatten() {
             let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            // A thread may end while its file is opened, and a kernel may keep no such file: the ticks remain.
+            // A thread may end while its file is opened, and some kernels do not have the file. The
+            // ticks are known in both cases.
             let text = std::fs::read_to_string(entry.path().join("schedstat")).unwrap_or_default();
             threads.extend(id.zip(run_time_ns(&text)));
         }
         Ok(Self { threads, ticks })
     }
 
-    /// Time since an earlier moment, in nanoseconds.
+    /// Returns the CPU time since an earlier moment, in nanoseconds.
     pub fn since_ns(&self, earlier: &Self) -> u64 {
         let since = |(id, now): (&u64, &u64)| now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0));
         let threads = self.threads.iter().map(since).sum::<u64>();
         let process = self.ticks.saturating_sub(earlier.ticks) * TICK_NS;
-        // More than rounding explains: a thread ended in between and took its account with it.
+        // The difference is more than rounding explains: a thread ended in between, and its time is
+        // in the ticks alone.
         if process > threads + 2 * TICK_NS { process } else { threads }
     }
 }
 
-/// Memory of a process in which a page that several share counts by its part.
+/// Returns the memory of a process in bytes. A page that several processes share counts by its
+/// part.
 pub fn pss_bytes(pid: u32) -> Result<u64, Failure> {
     let path = PathBuf::from(format!("/proc/{pid}/smaps_rollup"));
     pss(&read(&path)?).ok_or_else(|| unknown(&path))
@@ -61,7 +65,10 @@ fn unknown(path: &Path) -> Failure {
     Failure::other(format!("{}: has another form than Linux documents", path.display()), "measure on another kernel")
 }
 
-/// utime and stime, fields 14 and 15; the second field is the program's name in brackets and may hold anything.
+/// Returns utime plus stime, fields 14 and 15 of /proc/PID/stat.
+///
+/// The second field is the program's name in brackets and may hold anything, so fields are counted
+/// from its end.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);

@@ -1,10 +1,11 @@
-//! What a run says while it measures.
+//! Messages about the progress of a run.
 //!
-//! Owns the one line that changes on a terminal, and the plain lines elsewhere. Must not know what is measured.
+//! Owns the one line that changes on a terminal, and the plain lines elsewhere. Must not know what
+//! is measured.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
-/// Standard error, for people.
+/// Progress of a run, shown on standard error.
 pub struct Progress {
     terminal: bool,
     done: u32,
@@ -12,17 +13,18 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of a run with so many steps.
+    /// Starts to show a run with this number of steps.
     pub fn new(steps: u32) -> Self {
         Self { terminal: stderr().is_terminal(), done: 0, steps }
     }
 
-    /// Says which step begins.
+    /// Shows that the next step begins.
     pub fn step(&mut self, text: &str) {
         self.done += 1;
         let line = format!("measuring {}/{}: {text}", self.done, self.steps);
         if self.terminal {
-            // Back to the line's start, and clear it. A terminal that is gone needs no progress.
+            // The escape sequence goes back to the start of the line and clears it. An error is
+            // ignored, because a terminal that is gone needs no progress.
             let _ = write!(stderr(), "\r\x1b[2K{line}");
         } else {
             eprintln!("{line}");

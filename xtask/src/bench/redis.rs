@@ -1,7 +1,8 @@
-//! `cargo xtask bench redis`: the packaged host's prediction cache beside native code that keeps its answers likewise.
+//! `cargo xtask bench redis`: compares the packaged host's prediction cache with native code that
+//! keeps its answers in the same Redis.
 //!
-//! Owns the story: a Redis, the servers, each kind of answer checked, then all of them in turns. Must not know what is
-//! asked, nor how Redis is spoken to.
+//! Owns the order of the run: start a Redis and the servers, check each kind of answer, then
+//! measure all in turns. Must not know what is asked, nor the protocol of Redis.
 
 mod figures;
 mod questions;
@@ -23,9 +24,9 @@ use crate::bench::arguments::RedisBenchArgs;
 use crate::failure::Failure;
 use crate::{setup, workspace};
 
-/// Runs the command.
+/// Runs `cargo xtask bench redis`.
 pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {
-    // Before a build of minutes.
+    // The tools are looked for first, because the build takes minutes.
     let (program, wrk) = (store::find()?, load::find_wrk()?);
     setup::toolchain(|line| eprintln!("{line}"))?;
     let folder = workspace::target().join("bench-redis");

@@ -1,6 +1,6 @@
-//! Figures for people, or for programs.
+//! Figures as a table for people, or as JSON for programs.
 //!
-//! Owns the table and the choice of units in it. Must not know how a figure came to be.
+//! Owns the table and the choice of units in it. Must not know how a figure was measured.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 use crate::failure::Failure;
 
-/// Writes the figures to standard output.
+/// Writes the figures of `cargo xtask bench` to standard output.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }
 
-/// Writes figures to standard output: as this text, or without one as JSON.
+/// Writes figures to standard output: the text if there is one, else JSON.
 pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
     let text = match text {
         Some(text) => text,
@@ -79,17 +79,17 @@ fn table(figures: &Figures) -> String {
     text
 }
 
-/// One load of one server.
+/// Returns the table line of one server under one load.
 pub fn load_line(row: &Row) -> String {
     format!("{:>5} {:<8} {}", row.connections, row.server.name(), columns(&row.measured, &row.over_ceiling))
 }
 
-/// What stands above [`columns`].
+/// Returns the heading of [`columns`].
 pub fn heading() -> String {
     format!("{:>28} {:>24} {:>24} {:>26}", "requests/s", "p50 µs", "p99 µs", "CPU µs/request")
 }
 
-/// What was measured of a load, each figure with its ratio to the ceiling's.
+/// Returns the figures of a load as columns, each figure with its ratio to the ceiling's.
 pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
     let cell = |value: &Spread, ratio: f64, digits: usize| format!("{} ×{ratio:.2}", spread(value, digits));
     format!(
@@ -122,7 +122,7 @@ fn spread(value: &Spread, digits: usize) -> String {
     format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 
-/// A ratio for people.
+/// Returns a ratio as text for people.
 pub fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.2}"))
 }

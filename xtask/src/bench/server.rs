@@ -1,6 +1,7 @@
 //! A server process under measurement.
 //!
-//! Owns its start, its first answer and its end. Must not know what it scores or how it is measured.
+//! Owns its start, its first answer and its end. Must not know what it scores or how it is
+//! measured.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,34 +17,37 @@ use crate::failure::Failure;
 use crate::leash::Leash;
 use crate::workspace::shown;
 
-/// How long a server may take until it listens.
+/// Time within which a server must listen.
 const LISTENING: Duration = Duration::from_secs(60);
-/// Between two attempts to connect; the kernel's timer adds about half as much.
+/// Pause between two attempts to connect. The kernel's timer adds about half as much.
 const RETRY: Duration = Duration::from_micros(100);
-/// Below the ports that the kernel gives to clients: a client that asks for one of those again and again, before anybody
-/// listens there, may be given it as its own and meet itself.
+/// Ports that servers get, all below the ports that the kernel gives to clients.
+///
+/// A client that asks for a port of the kernel's range again and again, before a server listens
+/// there, may get it as its own port and connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// How a server is started.
+/// A program that can be started as a server, with its arguments and environment.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// For messages.
+    /// Name of the program in messages and of its log file.
     name: String,
     file: PathBuf,
     arguments: Vec<String>,
-    /// All that its environment holds.
+    /// Environment variables of the process, which gets no others.
     variables: Vec<(&'static str, String)>,
     log: PathBuf,
 }
 
 impl Program {
-    /// The host with an app folder; its log goes to a file of the given folder.
+    /// Returns a program that runs the host with an app folder. Its log goes to a file in the given
+    /// folder.
     pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
         let arguments = ["serve", "--app", &app.display().to_string(), "--address", "127.0.0.1"].map(str::to_owned);
         Self::new(name, file, arguments.into(), logs)
     }
 
-    /// The native ceiling with a model.
+    /// Returns a program that runs the native ceiling with a model.
     pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
         Self::new(name, file, vec!["--model".to_owned(), model.display().to_string()], logs)
     }
@@ -53,19 +57,22 @@ impl Program {
         Self { name, file: file.to_path_buf(), arguments, variables: Vec::new(), log }
     }
 
-    /// The same with one argument more, and its value.
+    /// Adds an argument and its value to the command line.
     pub fn with_argument(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
         self
     }
 
-    /// The same with a variable in its environment.
+    /// Adds a variable to the environment of the process.
     pub fn with_variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
     }
 
-    /// Starts it in an environment with nothing else, as a container's first process has little more.
+    /// Starts the program.
+    ///
+    /// Its environment holds only the given variables, because the first process of a container has
+    /// little more.
     pub fn start(&self) -> Result<Server, Failure> {
         let port = free_port()?;
         let log = File::create(&self.log).map_err(|error| Failure::file(&self.log, "be made", error))?;
@@ -81,25 +88,28 @@ impl Program {
     }
 }
 
-/// A running server; dropped, it is killed.
+/// A running server. It is killed when this value is dropped.
 pub struct Server {
     name: String,
     child: Child,
-    /// Where it will listen.
+    /// Address on which the server will listen.
     pub address: SocketAddr,
     started: Instant,
     log: PathBuf,
-    /// From its first answer on: starting a watcher before would take time from what is measured.
+    /// Watcher that ends the server with this program. It starts after the first answer: before, it
+    /// would take time from what is measured.
     leash: Option<Leash>,
 }
 
 impl Server {
-    /// Its process id.
+    /// Returns the process id of the server.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Connects as soon as that is possible and asks; also says how long it took since the start.
+    /// Sends a request as soon as the server accepts a connection.
+    ///
+    /// Also returns the time from the start of the process to the answer.
     pub fn first_answer(&mut self, request: &[u8]) -> Result<(Answer, Duration), Failure> {
         loop {
             match client::connect(self.address) {
@@ -122,7 +132,7 @@ impl Server {
         }
     }
 
-    /// What is wrong with it, with the end of its log.
+    /// Returns a failure that describes a problem of the server, with the end of its log.
     pub fn failure(&self, problem: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -136,17 +146,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that has ended cannot be killed, and need not.
+        // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port of 127.0.0.1 on which nobody listens.
+/// Returns a port of 127.0.0.1 on which no process listens.
 pub fn free_port() -> Result<u16, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
-    // Two runs at a time begin at different ports.
+    // Two runs at the same time begin at different ports.
     let first = (std::process::id() % u32::from(count)) as u16;
     for _ in 0..count {
         let offset = (u32::from(first) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(count);

@@ -1,7 +1,7 @@
-//! What is measured, built and laid out below a folder of the target folder.
+//! Programs and app folders that are measured, built and laid out below the target folder.
 //!
-//! Owns the programs and app folders: the image unpacked as `demo` does it, copies of its app with other settings, the
-//! native ceiling, and a scorer that loops. Must not know how anything is measured.
+//! Owns the image unpacked as `demo` does it, copies of its app with other settings, the native
+//! ceiling, and a scorer that loops. Must not know how anything is measured.
 
 use std::path::{Path, PathBuf};
 
@@ -16,38 +16,40 @@ use crate::image::{APP_ROOT, HOST_PROGRAM};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{app, component, demo};
 
-/// How long a call of the scorer that loops may take: long beside a call, short beside a round.
+/// Deadline of a call of the scorer that loops: long compared to a call, short compared to a round.
 const LOOP_DEADLINE: &str = "1s";
 
-/// How the native ceiling is compiled: as the image's host is, or the compiler would be measured.
+/// Cargo profile of the native ceiling. It is the profile of the image's host, so that compilers
+/// are not compared.
 const PROFILE: &str = "image";
 
 /// Numbers of instances whose memory is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];
 
-/// The variable that names the Redis to the host.
+/// Environment variable that gives the host the URL of Redis.
 const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Everything that is started.
+/// Programs that `cargo xtask bench` starts.
 pub struct Stage {
-    /// For scripts and logs.
+    /// Folder for scripts and logs.
     pub folder: PathBuf,
-    /// The app folder of the image.
+    /// App folder of the image.
     pub app: PathBuf,
     /// The image's host with the app as it ships.
     pub warm: Program,
-    /// The same where calls are isolated, or why there is none.
+    /// The image's host with `isolation = "call"`, or the reason why it is not measured.
     pub call: Result<Program, String>,
-    /// Native code.
+    /// Native code that gives the same answers without a sandbox.
     pub ceiling: Program,
-    /// The host with so many instances from the start, or why there is none.
+    /// The host with a fixed number of instances from the start, or the reason why it is not
+    /// measured.
     pub instances: Vec<(usize, Result<Program, String>)>,
-    /// The host with a scorer that loops when told to.
+    /// The host with a scorer that loops if a request asks for it.
     pub wayward: Program,
 }
 
 impl Stage {
-    /// What is not measured, each with its reason.
+    /// Returns the servers that are not measured, each with its reason.
     pub fn skipped(&self) -> Vec<String> {
         let call = self.call.as_ref().err().map(|why| format!("call: {why}"));
         let instances = self.instances.iter().filter_map(|(count, program)| {
@@ -58,17 +60,19 @@ impl Stage {
     }
 }
 
-/// What is started beside a Redis.
+/// Programs that `cargo xtask bench redis` starts.
 pub struct RedisStage {
-    /// The image's host, with a prediction cache and without answers in its own memory: each hit is a round trip.
+    /// The image's host with a prediction cache that keeps no answers in memory: each hit is a
+    /// round trip.
     pub store: Program,
-    /// The same as `[prediction_cache]` is by default: answers are kept in the process too.
+    /// The image's host with the defaults of `[prediction_cache]`: answers are kept in the process
+    /// as well.
     pub memory: Program,
-    /// Native code that keeps answers in the same Redis.
+    /// Native code that keeps its answers in the same Redis.
     pub ceiling: Program,
 }
 
-/// Builds and lays out everything that is started beside the Redis at `url`.
+/// Builds and lays out everything that is started for the Redis at `url`.
 pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
     let Image { apps, host, app } = unpack(folder)?;
     let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
@@ -105,7 +109,7 @@ fn unpack(folder: &Path) -> Result<Image, Failure> {
     Ok(Image { apps, host: inside(HOST_PROGRAM), app: inside(APP_ROOT) })
 }
 
-/// Builds and lays out everything.
+/// Builds and lays out everything that `cargo xtask bench` starts.
 pub fn prepare() -> Result<Stage, Failure> {
     let folder = workspace::target().join("bench");
     let Image { apps, host, app } = unpack(&folder)?;
@@ -133,7 +137,9 @@ pub fn prepare() -> Result<Stage, Failure> {
     })
 }
 
-/// Builds the program of a native ceiling, alone: with other packages beside it, it would share their features.
+/// Builds the program of a native ceiling.
+///
+/// It is built alone, because it would share the features of other packages in the same build.
 pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
     let arguments = ["--profile", PROFILE, "-p", "scorebox-bench", "--bin", program];
@@ -144,7 +150,7 @@ pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::toolchain(format!("cargo built no program `{program}`"), "see tests/bench/Cargo.toml"))
 }
 
-/// The one file of the app's model, which both sides read.
+/// Returns the only file of the app's model, which both the host and the ceiling read.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
     let entries = std::fs::read_dir(&folder).map_err(|error| Failure::file(&folder, "be listed", error))?;
@@ -164,7 +170,7 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     let mut scorer = toml::Table::new();
     scorer.insert("name".to_owned(), "wayward".into());
     scorer.insert("component".to_owned(), component.display().to_string().into());
-    // Its `init` reads settings, which are not there yet where an image is built.
+    // The scorer's `init` reads settings, which do not exist yet where an image is built.
     scorer.insert("snapshot".to_owned(), false.into());
     let mut limits = toml::Table::new();
     limits.insert("deadline".to_owned(), LOOP_DEADLINE.into());
@@ -182,10 +188,11 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     Ok(dir)
 }
 
-/// Section, key and value.
+/// Section, key and value of a setting in `scorebox.toml`.
 type Setting<'a> = (&'a str, &'a str, toml::Value);
 
-/// Copies an app and changes settings of it; an inner error says which of them this host refuses.
+/// Copies an app and changes some of its settings. The inner error says which setting this host
+/// refuses.
 fn altered(app: &Path, copy: &Path, settings: &[Setting<'_>]) -> Result<Result<PathBuf, String>, Failure> {
     copy_folder(app, copy)?;
     let file = copy.join(MANIFEST_FILE);

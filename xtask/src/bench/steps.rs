@@ -1,6 +1,7 @@
 //! The steps of a call, measured in one process.
 //!
-//! Owns the call of `cargo bench`. Must not know the steps: `tests/bench/benches/steps.rs` has them.
+//! Owns the call of `cargo bench`. Must not know the steps: `tests/bench/benches/steps.rs` has
+//! them.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,13 +9,15 @@ use std::process::Stdio;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// Names the app folder to the benchmarks.
+/// Environment variable that names the app folder to the benchmarks.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
-/// Runs them; their table goes to standard error, since it is no part of the result.
+/// Runs the benchmarks of the steps. Their table goes to standard error, because it is not part of
+/// the result.
 pub fn run(app: &Path) -> Result<(), Failure> {
-    // Alone, since Cargo gives a program every feature that any package beside it asks for: the image's host has no
-    // compiler, and so has this.
+    // The package is built alone, because Cargo gives a program every feature that any package in
+    // the same build asks for. The image's host does not have a compiler, and so the benchmarks
+    // must not have one.
     let arguments = ["bench", "-p", "scorebox-bench", "--bench", "steps"];
     let shown = format!("cargo {}", arguments.join(" "));
     eprintln!("running {shown}");

@@ -1,7 +1,7 @@
 //! Servers under load, one after the other, round by round.
 //!
-//! Owns the order in which they take turns, and what is read of each. Must not know how servers are made or results are
-//! summed up.
+//! Owns the order in which they take turns, and what is read of each. Must not know how servers are
+//! made or results are summed up.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use super::progress::Progress;
 use super::server::Server;
 use crate::failure::Failure;
 
-/// Before anything is measured, each server is loaded so long: memory is touched, branches are learnt.
+/// Time for which each server is loaded before anything is measured, so that memory is touched and
+/// branches are learnt.
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Loads every server with every number of connections in every round.
@@ -31,7 +32,7 @@ pub fn measure(
     let mut samples = Vec::new();
     for round in 0..rounds {
         for &connections in connections {
-            // Whoever comes first meets what the others left, so each is first in turn.
+            // The first server of a round meets what the others left, so each is first in turn.
             let turns = servers.iter().cycle().skip(round as usize % servers.len().max(1)).take(servers.len());
             for (kind, server) in turns {
                 progress.step(&format!("round {}, {connections} connections, {}", round + 1, kind.name()));
@@ -43,7 +44,7 @@ pub fn measure(
     Ok(samples)
 }
 
-/// Loads one server, and says also how many answers it gave.
+/// Loads one server. Also returns the number of its answers.
 pub fn under_load(
     server: &Server,
     load: &LoadGenerator,

@@ -1,6 +1,7 @@
-//! The command line of `convert`.
+//! The command line of `cargo xtask convert`.
 //!
-//! Owns its flags, their help and the small forms of their values. Must not know what the command does with them.
+//! Owns the flags, their help and the small forms of their values. Must not know what the command
+//! does with them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::Format;
 
-/// Flags of `convert`.
+/// Flags of `cargo xtask convert`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Loading a pickle runs what its author wrote: convert only files that you would run. It is loaded in a process of \
@@ -23,54 +24,60 @@ use crate::args::Format;
                   cargo xtask convert prices.pkl --output /tmp/prices --inputs 'X=f64[12]' --output-format json"
 )]
 pub struct ConvertArgs {
-    /// The file that pickle or joblib wrote, compressed or not: a fitted estimator or pipeline of scikit-learn, or one of
-    /// XGBoost's or LightGBM's classes for scikit-learn. Or .npy or .npz, as NumPy writes them; arrays of Python objects are
-    /// pickles, and refused.
+    /// File that pickle or joblib wrote, compressed or not: a fitted estimator or pipeline of
+    /// scikit-learn, or one of XGBoost's or LightGBM's classes for scikit-learn. A file that NumPy
+    /// wrote, .npy or .npz, is written as safetensors. Arrays of Python objects are pickles, and
+    /// are refused.
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// The folder to write: a project for `package` and `scorebox serve`.
+    /// Folder to write: a project for `package` and `scorebox serve`.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
-    /// The scorer's name [default: the file's, in small letters].
+    /// Name of the scorer [default: the file's name in lower case].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Rows to compare the answers on: .csv with a header, .json (rows, columns or Azure ML's body) or .npy; columns that the
-    /// model was not fitted on are passed over if it knows its columns' names. It also shows which columns are texts.
-    /// [default: rows made up from what the model remembers]
+    /// File with rows to compare the answers on: .csv with a header, .json (rows, columns or Azure
+    /// ML's body) or .npy [default: rows made up from what the model remembers]. If the model knows
+    /// the names of its columns, columns that it was not fitted on are ignored. The rows also show
+    /// which columns are texts.
     #[arg(long, value_name = "FILE")]
     pub sample: Option<PathBuf>,
-    /// The graph's inputs, where the model does not say or more than f32 is wanted: NAME=TYPE or `NAME=TYPE[COLUMNS]`, with
-    /// the types f32, f64, i64, bool and text, e.g. `X=f64[12]` or age=f32,city=text.
+    /// Inputs of the graph, if the model does not say them or more than f32 is wanted: NAME=TYPE or
+    /// `NAME=TYPE[COLUMNS]`, with the types f32, f64, i64, bool and text, e.g. `X=f64[12]` or
+    /// age=f32,city=text.
     #[arg(long, value_name = "NAME=TYPE,...", value_delimiter = ',', value_parser = input)]
     pub inputs: Vec<Input>,
-    /// How many rows are made up without --sample.
+    /// Number of rows to make up without --sample.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rows: u32,
-    /// Accept a model that another series of scikit-learn has pickled: then nobody compares with the version that trained it.
+    /// Accept a model that another release series of scikit-learn pickled. Its answers are then not
+    /// compared with those of the version that trained it.
     #[arg(long)]
     pub other_version: bool,
-    /// A Python with scikit-learn, skl2onnx and onnxruntime of your own choice, instead of the pinned ones.
+    /// Python with scikit-learn, skl2onnx and onnxruntime of your own choice, instead of the pinned
+    /// ones, e.g. ~/env/bin/python.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "environment")]
     pub python: Option<PathBuf>,
-    /// Where the pinned libraries are installed, once, with pip [default: target/convert-env].
+    /// Folder in which the pinned libraries are installed, once, with pip [default:
+    /// target/convert-env].
     #[arg(long, value_name = "DIR")]
     pub environment: Option<PathBuf>,
-    /// How long loading, converting and comparing may take.
+    /// Time limit for loading, converting and comparing, e.g. 30m.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
-    /// How much memory (address space) it may take.
+    /// Limit of the memory (address space) for loading, converting and comparing, e.g. 16GiB.
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = size)]
     pub memory: u64,
     /// Replace what an earlier conversion left in DIR.
     #[arg(long)]
     pub force: bool,
-    /// Of .npy and .npz: the most bytes that all arrays together may have, e.g. 512MiB.
+    /// Largest size of all arrays of an .npy or .npz file together, e.g. 512MiB.
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     pub limit: bytesize::ByteSize,
-    /// Show what Python says, with the traceback of a refusal.
+    /// Show the messages of Python, with the traceback of a refusal.
     #[arg(long)]
     pub verbose: bool,
-    /// What standard output holds: DIR, or the report.
+    /// Format of standard output: the path DIR, or the report as JSON.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output_format: Format,
 }
@@ -80,7 +87,7 @@ pub struct ConvertArgs {
 pub struct Input {
     name: String,
     kind: String,
-    /// `None`: a list of texts, or one column.
+    /// Number of columns. None means a list of texts, or one column.
     width: Option<u32>,
 }
 

@@ -1,6 +1,8 @@
-//! The Python that converts: one pinned set of libraries, installed once, or one of the caller's own.
+//! The Python that converts: one pinned set of libraries, installed once, or an environment of the
+//! caller.
 //!
-//! Owns where it lies, its installation by pip and its identity. Must not know what is converted.
+//! Owns the folder of the libraries, their installation by pip and their identity. Must not know
+//! what is converted.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,29 +14,33 @@ use crate::workspace::{self, shown};
 /// Versions of Python for which `requirements.txt` has the wheels' digests.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
 
-/// What an interpreter prints about itself: a shim's own path would not do without its environment.
+/// Python code that prints the version and the path of an interpreter.
+///
+/// The path of a shim does not work without the shim's environment, so the interpreter prints its
+/// own.
 const WHO: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
 
-/// An interpreter and its libraries.
+/// A Python interpreter and its libraries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// The interpreter.
+    /// Path of the interpreter.
     pub python: PathBuf,
-    /// The folder with the pinned libraries; `None`: those of the interpreter.
+    /// Folder with the pinned libraries. None means the libraries of the interpreter.
     pub libraries: Option<PathBuf>,
-    /// The digest of the pinned requirements.
+    /// Digest of the pinned requirements. None for an environment of the caller.
     pub requirements: Option<Digest>,
 }
 
-/// The Python files of the conversion.
+/// Returns the folder of the Python files that convert.
 pub fn sources() -> PathBuf {
     workspace::root().join("xtask/python/convert")
 }
 
-/// The Python that was given, or the pinned environment in a folder, installed if it is not there.
+/// Returns the given Python, or else the pinned environment in a folder. Installs the environment
+/// if it does not exist.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
-        // It says its own path, so one that PATH finds will do.
+        // The interpreter prints its own path, so a name that PATH finds is enough.
         let (_, python) = identity(python)?;
         return Ok(Environment { python, libraries: None, requirements: None });
     }
@@ -58,7 +64,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     Ok(Environment { python, libraries: Some(libraries), requirements: Some(requirements) })
 }
 
-/// Version and path of an interpreter, in its own words.
+/// Returns the version and the path of an interpreter, as the interpreter prints them.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one by --python";
     let output = Command::new(python)
@@ -73,7 +79,7 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     }
 }
 
-/// Installs beside the goal, and puts it in its place when all is there.
+/// Installs the libraries in a folder next to the goal, and renames the folder when it is complete.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken =
         std::fs::create_dir_all(root).and_then(|()| tempfile::Builder::new().prefix(".install-").tempdir_in(root));
@@ -91,7 +97,7 @@ fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Resu
     }
     match std::fs::rename(&libraries, goal) {
         Err(error) if !goal.is_dir() => Err(Failure::file(goal, "be put in place", error)),
-        // Another process may have been faster; both have the same.
+        // Another process may have been faster. Both folders have the same content.
         _ => Ok(()),
     }
 }

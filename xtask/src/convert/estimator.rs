@@ -1,6 +1,7 @@
-//! A pickled estimator of scikit-learn, XGBoost or LightGBM, to a graph.
+//! Converts a pickled estimator of scikit-learn, XGBoost or LightGBM to a graph.
 //!
-//! Owns the order of the steps and the folder that is left. Must not know Python beyond the request and the answer.
+//! Owns the order of the steps and the folder that is written. Must not know Python beyond the
+//! request and the answer.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -18,16 +19,18 @@ use crate::failure::Failure;
 use crate::folder::Replacement;
 use crate::workspace::{self, shown};
 
-/// The report's file, which marks a folder as one of ours.
+/// Name of the report's file, which marks a folder as one that this program wrote.
 const REPORT_FILE: &str = "report.json";
-/// How far numbers may be apart: absolute up to 1, relative above.
+/// Largest difference between two numbers that agree: absolute up to 1, relative above.
 const TOLERANCE: f64 = 1e-4;
-/// How much longer the process may run by its own clock, in seconds. It ends itself where this program cannot end it any more.
+/// Seconds that the process may run beyond the limit, by its own clock.
+///
+/// The process ends itself, for the case that this program cannot end it any more.
 const OWN_SECONDS: u64 = 10;
-/// Of the rows that are made up.
+/// Seed of the rows that are made up.
 const SEED: u32 = 0;
 
-/// Runs the conversion.
+/// Runs the conversion of an estimator.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;
@@ -41,7 +44,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let environment = environment::locate(args.python.as_deref(), args.environment.as_deref())?;
     let graph_name = format!("model/{name}.onnx");
 
-    // A folder of the process's own: what it leaves there beside the graph does not ship.
+    // The process gets a folder of its own. Files that it leaves there, other than the graph, do
+    // not ship.
     let target = workspace::target();
     let scratch = std::fs::create_dir_all(&target)
         .and_then(|()| tempfile::Builder::new().prefix(".convert-").tempdir_in(&target))
@@ -99,7 +103,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         Format::Text => args.output.display().to_string(),
         Format::Json => report.to_string(),
     };
-    // A reader that is gone is no reason to call a finished conversion a failure.
+    // If the reader of standard output is gone, the conversion has still succeeded.
     let _ = writeln!(std::io::stdout(), "{result}");
     finished(args, &converted, &graph)
 }
@@ -122,7 +126,7 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// The scorer's name, checked as a manifest is.
+/// Returns the scorer's name, checked by the rules of the manifest.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
     let text = format!("[scorer]\nname = {}\nmodel = \"model\"\n", toml::Value::from(name.as_str()));
@@ -135,7 +139,7 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// A name made of a file's: its small letters and digits, joined by `-`.
+/// Returns a name made from a file's name: its letters in lower case and its digits, joined by `-`.
 fn name_of(file: &Path) -> String {
     let file = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let stem = file.split('.').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The process that loads the pickle.
 //!
-//! Owns what it gets (no more of the environment than it needs, a folder, bounded time) and what its end means. Must not
-//! know what it does: it takes and gives JSON.
+//! Owns what the process gets (only the environment that it needs, a folder, limited time) and the
+//! meaning of its end. Must not know what the process does: it takes and gives JSON.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -16,24 +16,28 @@ use serde_json::Value;
 use super::environment::{self, Environment};
 use crate::failure::Failure;
 
-/// Most of an answer that is read, and of what the process says.
+/// Largest part of an answer that is read, in bytes.
 const ANSWER_BYTES: u64 = 16 << 20;
+/// Largest part of the process's standard error that is read, in bytes.
 const TEXT_BYTES: u64 = 256 << 10;
-/// How often its end is looked for.
+/// Pause between two checks for the end of the process.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of the process.
+/// Result of a process that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its answer, if it gave one.
+    /// Answer of the process, if it gave one.
     pub answer: Option<Value>,
-    /// What it wrote to its standard error.
+    /// Text that the process wrote to its standard error.
     pub said: String,
-    /// Its end; `None`: it was ended for lack of time.
+    /// Exit status of the process. None if it was ended because its time was over.
     pub status: Option<ExitStatus>,
 }
 
-/// Runs the conversion; `answer` is where the request asks for the answer, and `scratch` is the process's folder.
+/// Runs the conversion in a process.
+///
+/// `answer` is the file in which the request asks for the answer, and `scratch` is the process's
+/// folder.
 pub fn run(
     environment: &Environment,
     request: &Value,
@@ -42,7 +46,8 @@ pub fn run(
     limit: Duration,
 ) -> Result<Ended, Failure> {
     let log = scratch.join("stderr");
-    // A file, not a pipe: whoever the process leaves behind may keep a pipe open for ever.
+    // Standard error is a file, not a pipe: a process that this one leaves behind may keep a pipe
+    // open for ever.
     let stderr = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
     let mut command = command(environment, scratch);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
@@ -50,11 +55,11 @@ pub fn run(
     let mut child = command.spawn().map_err(failed)?;
     let group = Pid::from_child(&child);
     if let Some(mut stdin) = child.stdin.take() {
-        // One that ends before it has read this says why by itself.
+        // A process that ends before it has read the request reports the reason by itself.
         let _ = stdin.write_all(request.to_string().as_bytes());
     }
     let status = wait(&mut child, limit).map_err(failed);
-    // What it has started goes with it.
+    // Processes that it has started are ended with it.
     let _ = kill_process_group(group, Signal::KILL);
     if !matches!(status, Ok(Some(_))) {
         child.wait().map_err(failed)?;
@@ -67,11 +72,13 @@ pub fn run(
 fn command(environment: &Environment, scratch: &Path) -> Command {
     let mut command = Command::new(&environment.python);
     command.env_clear().process_group(0).current_dir(scratch);
-    // Nothing of the caller's; one thread, and sets in the same order each time, so that the same file gives the same bytes.
+    // The process gets nothing of the caller's environment. It has one thread, and sets in the same
+    // order each time, so that the same file gives the same bytes.
     command.envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONHASHSEED", "0")]);
     command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
     command.env("HOME", scratch).env("TMPDIR", scratch);
-    // No libraries of the user's, and none of the current folder's; of the pinned ones nothing is written either.
+    // The process does not load libraries from the user's folder or from the current folder. It
+    // writes no compiled files next to the pinned libraries either.
     command.args(["-s", "-P", "-B"]);
     if let Some(libraries) = &environment.libraries {
         command.env("PYTHONPATH", libraries).arg("-S");
@@ -98,7 +105,7 @@ fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
 }
 
 impl Ended {
-    /// Why there is no answer.
+    /// Returns a failure with the reason for the missing answer.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
         let last = self.said.lines().last().unwrap_or("it said nothing");
         let trust = "see that the file is whole and one that you trust; --verbose shows all that Python says";

@@ -1,7 +1,7 @@
-//! `cargo xtask convert`: from the file that a library saved to one that a scorer can ship.
+//! `cargo xtask convert`: converts a file that a library saved to a file that a scorer can ship.
 //!
-//! Owns the choice of the way, by the file's extension. Must not know any way, and never reads a pickle: a process of its
-//! own does.
+//! Owns the choice of the conversion, by the file's extension. Must not know how any conversion
+//! works. It never reads a pickle: a process of its own does.
 
 mod arguments;
 mod environment;
@@ -20,10 +20,10 @@ use crate::workspace::shown;
 
 /// Extensions of pickled estimators.
 const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
-/// What joblib compresses with.
+/// Extensions of the compressions that joblib uses.
 const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
 
-/// Runs the command.
+/// Runs `cargo xtask convert`.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = args.model.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match extension(&name) {
@@ -44,12 +44,13 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
 }
 
-/// Installs what converts, if it is not there; returns the folder of the pinned Python libraries.
+/// Installs the libraries that convert, if they are missing. Returns the folder of the pinned
+/// Python libraries.
 pub fn prepare() -> Result<PathBuf, Failure> {
     Ok(environment::locate(None, None)?.libraries.unwrap_or_default())
 }
 
-/// The last extension, before that of a compression.
+/// Returns the last extension of a file name, without the extension of a compression.
 fn extension(name: &str) -> Option<&str> {
     let mut parts = name.rsplit('.');
     let last = parts.next().filter(|last| last.len() < name.len())?;

@@ -1,7 +1,8 @@
-//! NumPy's `.npy` and `.npz` as safetensors.
+//! Converts NumPy's `.npy` and `.npz` files to safetensors.
 //!
-//! Owns the order of the steps: all headers are read and checked, against each other and the limit, before any data are;
-//! then each array's data pass through once. Must not know how a header or an archive is read.
+//! Owns the order of the steps. All headers are read and checked, against each other and the limit,
+//! before any data are read. Then the data of each array pass through once. Must not know how a
+//! header or an archive is read.
 
 mod archive;
 mod elements;
@@ -20,37 +21,38 @@ use super::safetensors_file::{self, Planned, RESERVED};
 use crate::failure::Failure;
 use crate::workspace::shown;
 
-/// An array, before its data are read.
+/// An array whose data were not read yet.
 struct Array {
     planned: Planned,
     header: Header,
-    /// Where it is in an archive.
+    /// Number of the array's member in an archive.
     index: usize,
 }
 
-/// Where arrays come from.
+/// A single `.npy` file or an `.npz` archive, from which arrays are read.
 enum Source {
     File(BufReader<File>),
     Archive(ZipArchive<BufReader<File>>),
 }
 
-/// One file, and what is to become of it.
+/// A file to convert, and the settings of the conversion.
 #[derive(Debug)]
 pub struct Import<'a> {
-    /// The `.npy` or `.npz` file.
+    /// Path of the `.npy` or `.npz` file.
     pub file: &'a Path,
-    /// The folder of the written file.
+    /// Folder in which the safetensors file is written.
     pub folder: &'a Path,
-    /// That file's name without its ending, and the name of an `.npy`'s tensor; `None`: as the file's own.
+    /// Name of the written file without its extension, and of the tensor of an `.npy` file. None
+    /// means the name of the source file.
     pub name: Option<&'a str>,
-    /// Whether a file that is there is replaced.
+    /// True if an existing file is replaced.
     pub replace: bool,
-    /// The most bytes that all arrays together may have.
+    /// Largest size of all arrays together.
     pub limit: ByteSize,
 }
 
 impl Import<'_> {
-    /// Writes the safetensors file, tells what is in it, and prints its path.
+    /// Writes the safetensors file, lists its tensors, and prints its path.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
         let file = File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
@@ -105,7 +107,7 @@ impl Import<'_> {
 
     fn written_name(&self) -> Result<&str, Failure> {
         let name = self.name.or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
-        // A hidden file would be refused in a model's folder, and a folder's name is `--output`'s.
+        // The host would refuse a hidden file in a model's folder. A folder belongs to `--output`.
         let fits = |name: &&str| {
             !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']) && *name != RESERVED
         };
@@ -124,7 +126,7 @@ impl Source {
         if is_archive { archive::open(file).map(Self::Archive) } else { Ok(Self::File(file)) }
     }
 
-    /// Every array's header; `name` is a single file's.
+    /// Reads the header of every array. `name` is the name of the array in a single file.
     fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
         let members = match self {
             Self::File(_) => vec![archive::Member { index: 0, name: name.to_owned(), bytes: None }],

@@ -1,7 +1,8 @@
-//! What is said of a conversion: to people, to scripts, and in the folder that it leaves.
+//! Output of a conversion: for people, for scripts, and in the folder that it writes.
 //!
-//! Owns the report's form, whose `version` rises when a field changes its meaning or goes, the lines on standard error and
-//! the manifest. Must not know how anything was converted, and takes nothing that the process says for more than text.
+//! Owns the form of the report, the lines on standard error and the manifest. The report's
+//! `version` rises when a field changes its meaning or is removed. Must not know how anything was
+//! converted. Everything that the process says is treated as text only.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,34 +10,34 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The report's own version.
+/// Version of the report's form.
 const VERSION: u32 = 1;
 
-/// What the process answers.
+/// Answer of the process that converts.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Answer {
-    /// There is a graph, and its answers were compared.
+    /// A graph was made, and its answers were compared.
     Converted(Box<Converted>),
-    /// The environment lacks a library.
+    /// A library is missing in the environment.
     Lacking {
-        /// Which.
+        /// Name of the library, and the problem with it.
         problem: String,
-        /// How to get it.
+        /// Instruction that installs the library.
         fix: String,
     },
-    /// There is none, for a reason.
+    /// No graph was made, for the given reason.
     Refused {
-        /// What is wrong.
+        /// Reason why the estimator was refused.
         problem: String,
-        /// What to do instead.
+        /// Instruction for the user.
         fix: String,
-        /// The class that it concerns.
+        /// Class that the refusal is about.
         estimator: Option<String>,
     },
 }
 
-/// A graph and what is known of it.
+/// A graph, and the facts about its conversion.
 #[derive(Debug, Deserialize)]
 pub struct Converted {
     estimator: Value,
@@ -70,37 +71,37 @@ struct Comparison {
 #[derive(Debug, Serialize, Deserialize)]
 struct Compared {
     output: String,
-    /// The library's method whose answers these are.
+    /// Method of the library whose answers these are.
     method: String,
-    /// `labels`, `numbers`, or `shape` where not even that agrees.
+    /// Kind of the comparison: `labels`, `numbers`, or `shape` if not even the shape agrees.
     kind: String,
     mismatches: Option<u64>,
     largest_difference: Option<f64>,
-    /// Whether the first rows, asked one by one, were answered the same.
+    /// True if the first rows had the same answers when they were asked one by one.
     one_by_one: bool,
     agrees: bool,
-    /// The first row that differs, with both answers.
+    /// First row that differs, with both answers.
     first: Option<Value>,
 }
 
-/// A file of the report.
+/// A file that the report describes.
 #[derive(Debug, Serialize)]
 pub struct Described {
-    /// Its name, below the output folder or as it was given.
+    /// Name of the file, below the output folder or as it was given.
     pub file: String,
-    /// Its digest.
+    /// Digest of the file.
     pub digest: String,
-    /// Its size.
+    /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
 impl Converted {
-    /// Whether the graph answers as the library does.
+    /// Returns true if the graph answers as the library does.
     pub fn agrees(&self) -> bool {
         self.comparison.agrees
     }
 
-    /// The report as JSON.
+    /// Returns the report as JSON.
     pub fn report(&self, source: &Described, graph: &Described, requirements: Option<&str>) -> Value {
         json!({
             "version": VERSION,
@@ -121,7 +122,7 @@ impl Converted {
         })
     }
 
-    /// The manifest of the project.
+    /// Returns the text of the project's `scorebox.toml`.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -137,7 +138,7 @@ impl Converted {
         format!("# Made by `cargo xtask convert`; report.json says from what. Yours to change.\n{table}")
     }
 
-    /// The lines for people.
+    /// Returns the lines for people.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}, by scikit-learn", self.summary);
         text.push_str(&format!(
@@ -159,7 +160,7 @@ impl Converted {
         text
     }
 
-    /// What differs, in one line.
+    /// Returns the outputs that differ, in one line.
     pub fn differences(&self) -> String {
         let differing = self.comparison.outputs.iter().filter(|one| !one.agrees || !one.one_by_one);
         differing.map(|one| self.compared(one)).collect::<Vec<_>>().join("; ")

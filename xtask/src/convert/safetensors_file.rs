@@ -1,7 +1,8 @@
-//! A safetensors file, written while its tensors' bytes come.
+//! A safetensors file, which is written while the bytes of its tensors arrive.
 //!
-//! Owns the order of the tensors, which is the crate's own, the header, and the step from a file in the making to one that
-//! is there. The same tensors give the same bytes. Must not know where they come from.
+//! Owns the order of the tensors (the order of the crate `safetensors`), the header, and the step
+//! from a temporary file to the final one. The same tensors give the same bytes. Must not know
+//! where they come from.
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
@@ -15,48 +16,52 @@ use tempfile::NamedTempFile;
 use crate::digest::{Digest, Hashing};
 use crate::failure::Failure;
 
-/// A name that no tensor can have: the format keeps it for itself.
+/// Name that no tensor can have, because the format uses it itself.
 pub const RESERVED: &str = "__metadata__";
-/// What the format's readers take at most.
+/// Largest header that readers of the format accept, in bytes.
 const MOST_HEADER_BYTES: usize = 100_000_000;
-/// Data begin at a multiple of it, so that elements of every type are aligned where the file is mapped.
+/// Alignment of the data, in bytes. It keeps elements of every type aligned when the file is
+/// mapped.
 const ALIGNMENT: usize = 8;
 
 /// A tensor that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    /// Unique in the file.
+    /// Name of the tensor, unique in the file.
     pub name: String,
-    /// The type of its elements.
+    /// Type of the tensor's elements.
     pub dtype: Dtype,
-    /// Row-major.
+    /// Dimensions of the tensor. Its elements are in row-major order.
     pub shape: Vec<usize>,
-    /// What its elements have together.
+    /// Size of all elements together, in bytes.
     pub bytes: usize,
 }
 
 impl Planned {
-    /// Puts the larger elements first, so that all are aligned; then by name.
+    /// Compares two tensors by their place in the file. Larger elements come first, so that all are
+    /// aligned; then the name decides.
     pub fn order(&self, other: &Self) -> std::cmp::Ordering {
         other.dtype.cmp(&self.dtype).then_with(|| self.name.cmp(&other.name))
     }
 }
 
-/// A written file.
+/// A safetensors file that was written.
 #[derive(Debug)]
 pub struct Written {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Its digest.
+    /// Digest of the file.
     pub digest: Digest,
 }
 
-/// What takes the bytes of the tensors, one after the other.
+/// Writer that takes the bytes of the tensors, one after the other.
 pub type Data<'a> = &'a mut dyn Write;
 
-/// Writes `NAME.safetensors` into a folder; `data` gives the bytes of all tensors, in their order here, or says why not.
+/// Writes `NAME.safetensors` into a folder.
+///
+/// `data` writes the bytes of all tensors, in the order of `tensors`, or returns why it cannot.
 pub fn write(
     folder: &Path,
     name: &str,
@@ -73,7 +78,8 @@ pub fn write(
     })?;
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let fail = |error: io::Error| Failure::file(&path, "be written", error);
-    // The file of a model is everybody's to read, as far as the umask lets it be; a temporary file is its owner's.
+    // Every user may read a model's file, as far as the umask allows. By default, only its owner
+    // may read a temporary file.
     let making =
         tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(fail)?;
     let mut to = Hashing::new(BufWriter::new(making));
@@ -101,7 +107,7 @@ fn there_already(path: &Path) -> Failure {
     )
 }
 
-/// Length and header, up to where the data begin.
+/// Returns the length and the header: all bytes before the data.
 fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());
@@ -159,7 +165,7 @@ mod tests {
         let refused = write(folder.path(), "m", false, &[], nothing).unwrap_err();
         assert!(refused.fix.contains("--force"), "{refused}");
         write(folder.path(), "m", true, &[], nothing).unwrap();
-        // What failed on the way leaves nothing.
+        // A failed write leaves no file.
         let failing = write(folder.path(), "n", false, &tensors, |_| Err(Failure::other("no", "")));
         assert!(failing.is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

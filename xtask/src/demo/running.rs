@@ -13,12 +13,13 @@ use crate::failure::{Failure, Kind};
 use crate::leash::Leash;
 use crate::workspace::shown;
 
-/// How long the host may take until it is ready; it compiles the component first.
+/// Time within which the host must be ready. It compiles the component first.
 const READY: Duration = Duration::from_secs(60);
-/// How long it may take to stop; above its own default of 10 s for calls in flight.
+/// Time within which the host must stop. It is longer than the host's own default of 10 s for calls
+/// that are under way.
 const STOP: Duration = Duration::from_secs(15);
 
-/// A running host; dropped, it is killed.
+/// A running host. It is killed when this value is dropped.
 pub struct RunningHost {
     child: Child,
     port: u16,
@@ -34,7 +35,7 @@ impl RunningHost {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(30))
-            // Only plain HTTP to this machine is spoken.
+            // No certificates are needed, because requests go to this machine over plain HTTP.
             .tls_certs_only([])
             .build()
             .map_err(|error| Failure::other(format!("no HTTP client: {error}"), "run the command again"))?;
@@ -55,12 +56,12 @@ impl RunningHost {
         Ok(Self { child, port, log: log.to_path_buf(), client, _leash: leash })
     }
 
-    /// An address at the host.
+    /// Returns the URL of a path on the host.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Waits until the host says that it is ready.
+    /// Waits until the host answers that it is ready.
     pub async fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY;
         while Instant::now() < deadline {
@@ -119,13 +120,15 @@ impl RunningHost {
 
 impl Drop for RunningHost {
     fn drop(&mut self) {
-        // After a stop there is nothing to kill, and the error says so.
+        // After a stop there is nothing to kill. The error only says this, and is ignored.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port that is free now, the given one unless it is 0: another server on it would be scored in the host's place.
+/// Returns a port that is free now: the given one, or any port if it is 0.
+///
+/// If another server listened on the port, it would be scored in place of the host.
 fn free_port(port: u16) -> Result<u16, Failure> {
     std::net::TcpListener::bind(("127.0.0.1", port))
         .and_then(|listener| listener.local_addr())

@@ -1,6 +1,7 @@
 //! Digits with known answers.
 //!
-//! Owns the sample file's shape, the request, and the comparison with scikit-learn. Must not know how requests are sent.
+//! Owns the sample file's shape, the request, and the comparison with scikit-learn. Must not know
+//! how requests are sent.
 
 use std::path::Path;
 
@@ -9,27 +10,27 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// How far a probability may be from scikit-learn's, which computes in 64 bits.
+/// Largest difference between a probability and scikit-learn's, which computes in 64 bits.
 const TOLERANCE: f64 = 1e-4;
 
 /// One digit of the sample.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
-    /// What it is.
+    /// True label of the digit.
     label: i64,
-    /// 28 rows of 28 bytes.
+    /// Pixels of the digit: 28 rows of 28 bytes.
     pixels: Vec<u8>,
     expected: Expected,
 }
 
-/// The answers of the models that were trained on such digits.
+/// Answers of the models that were trained on images of digits.
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     logreg: Answer,
     mlp: Answer,
 }
 
-/// A model that was trained on such digits.
+/// A model that was trained on images of digits.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Trained {
     /// The logistic regression of the example `digits`.
@@ -48,7 +49,7 @@ impl Expected {
     }
 }
 
-/// What scikit-learn says.
+/// Answer of scikit-learn for one digit.
 #[derive(Debug, Clone, Deserialize)]
 struct Answer {
     label: i64,
@@ -67,7 +68,7 @@ pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     Ok(sample.digits)
 }
 
-/// The digit of a kind that scikit-learn is surest of.
+/// Returns the digit with this label that scikit-learn is surest of.
 pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
     let certainty = |digit: &Digit| {
         let index = usize::try_from(label).unwrap_or(usize::MAX);
@@ -76,27 +77,27 @@ pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
     digits.iter().filter(|digit| digit.label == label).max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
 }
 
-/// The request for some digits.
+/// Returns the request for some digits.
 pub fn request(digits: &[Digit]) -> Value {
     let row = |digit: &Digit| digit.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect::<Vec<_>>();
     json!({ "data": digits.iter().map(row).collect::<Vec<_>>() })
 }
 
-/// How answers compare with what is known.
+/// Comparison of answers with the known answers of a model.
 #[derive(Debug, Default)]
 pub struct Agreement {
-    /// Whose answers they should be.
+    /// Model with whose answers the answers are compared.
     model: Trained,
-    /// Digits asked for.
+    /// Number of digits that were asked for.
     pub count: usize,
-    /// Digits whose label is the true one.
+    /// Number of digits whose label is the true one.
     pub right: usize,
     agreed: usize,
     largest: f64,
 }
 
 impl Agreement {
-    /// Of no answers yet, which should be those of a model.
+    /// Starts a comparison with the answers of this model, without any answer yet.
     pub fn with(model: Trained) -> Self {
         Self { model, ..Self::default() }
     }
@@ -115,17 +116,17 @@ impl Agreement {
         }
     }
 
-    /// Percentage of digits whose label is the true one.
+    /// Returns the percentage of digits whose label is the true one.
     pub fn accuracy(&self) -> f64 {
         100.0 * self.right as f64 / self.count.max(1) as f64
     }
 
-    /// Whether every answer is scikit-learn's.
+    /// Returns true if every answer is scikit-learn's, and there is at least one.
     pub fn is_full(&self) -> bool {
         self.count > 0 && self.agreed == self.count
     }
 
-    /// In words.
+    /// Returns the comparison in words.
     pub fn summary(&self) -> String {
         format!(
             "{} of {} answers are scikit-learn's; largest difference {:.1e}, {TOLERANCE:e} allowed",
@@ -134,7 +135,7 @@ impl Agreement {
     }
 }
 
-/// The largest difference; infinite if the lengths differ or a value is no number.
+/// Returns the largest difference. It is infinite if the lengths differ or a value is not a number.
 fn difference(expected: &[f64], found: &[Value]) -> f64 {
     if expected.len() != found.len() {
         return f64::INFINITY;

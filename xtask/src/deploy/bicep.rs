@@ -1,7 +1,8 @@
-//! The same deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
+//! A deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
 //!
-//! Owns its resources and their API versions. Pure. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how text is
-//! escaped (`literal`): what somebody else chose is written through it.
+//! Owns its resources and their API versions. Pure: no process, no file. Secrets are `@secure()`
+//! parameters, never values. Must not know `az`, nor how text is escaped (`literal`): text from
+//! others is written through it.
 
 mod literal;
 
@@ -11,7 +12,7 @@ use self::literal::{Literal, comment};
 use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 
-/// The file.
+/// Returns the text of the Bicep file.
 pub fn file(deployment: &Deployment) -> String {
     let mut text = head(deployment);
     text.push_str(match (deployment.pull, deployment.target) {
@@ -64,7 +65,10 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// A container app is not made before its image is pulled, so its identity and role must be there before it.
+/// Bicep text of the identity of a container app and its role for pulling.
+///
+/// A container app is not made before its image is pulled, so its identity and role must exist
+/// before it.
 const IDENTITY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName
@@ -86,7 +90,9 @@ resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 ";
 
-/// Pulling is a role of the app's own identity; the long name is that of AcrPull. App Service tries until it may.
+/// Bicep text of the role for pulling, on the identity of the app itself.
+///
+/// The long name is that of AcrPull. App Service tries to pull until it may.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName

@@ -1,7 +1,8 @@
-//! The commands that make a function app of an image, as a script for `sh`.
+//! The commands that make a function app from an image, as a script for `sh`.
 //!
-//! Owns which `az` commands there are, their order and their flags. Pure: no process, no file. Secrets are named as
-//! variables of the environment, never written. Must not know who runs the script, nor how text is quoted (`shell`).
+//! Owns which `az` commands there are, their order and their flags. Pure: no process, no file.
+//! Secrets are named as variables of the environment, never written. Must not know who runs the
+//! script, nor how text is quoted (`shell`).
 
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 
@@ -9,16 +10,17 @@ use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Who pulls the image, with `--pull credentials`.
+/// Environment variable with the user name for pulling the image, with `--pull credentials`.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// The password for pulling the image, with `--pull credentials`.
+/// Environment variable with the password for pulling the image, with `--pull credentials`.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
-/// The storage account whose events start functions.
+/// Environment variable with the resource id of the storage account whose events start functions.
 const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
-/// The key with which events are delivered.
+/// Environment variable with the key that the delivery of events needs.
 const BLOBS_KEY: &str = "BLOBS_KEY";
 
-/// Variables that the script uses itself, or that the programs in it depend on. No setting of an app can have such a name.
+/// Variables that the script uses itself, or that the programs in it depend on. A setting of an app
+/// cannot have one of these names.
 pub const RESERVED: &[&str] = &[
     USERNAME,
     PASSWORD,
@@ -59,7 +61,7 @@ const PRINCIPAL: &str = "deploy_principal";
 const REGISTRY: &str = "deploy_registry";
 const ADDRESS: &str = "deploy_address";
 
-/// The script.
+/// Returns the text of the script.
 pub fn script(deployment: &Deployment) -> String {
     let mut script = Builder::new(deployment);
     script.group();
@@ -114,19 +116,19 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// One command, with a line that says what it is for.
+    /// Adds one command, with a comment line that says what it is for.
     fn az(&mut self, what: &str, command: Command) {
         self.script.line("");
         self.script.comment(what);
         self.script.run(command);
     }
 
-    /// What a command prints, for those that follow.
+    /// Keeps the output of a command in a variable, for the commands that follow.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script.keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
-    /// A command about the app itself.
+    /// Returns a command about the app itself.
     fn of_app(&self, words: &'static str) -> Command {
         Command::new(words).flag("--name", &self.name).flag("--resource-group", &self.group)
     }
@@ -231,7 +233,8 @@ impl<'a> Builder<'a> {
         self.az("The app.", app.line("--output none"));
     }
 
-    /// Without a subscription no event comes, and the app waits for ever.
+    /// Adds subscriptions for the functions that events start. Without a subscription no event
+    /// arrives, and the app waits for ever.
     fn events(&mut self) {
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
@@ -289,7 +292,7 @@ fn credentials(command: Command) -> Command {
 }
 
 impl Deployment {
-    /// Functions that events start, and the containers that they watch.
+    /// Returns the functions that events start, and the containers that they watch.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest.triggers.iter().filter_map(|trigger| match &trigger.start {
             Start::Blob(blob) if blob.source == BlobSource::EventGrid => {

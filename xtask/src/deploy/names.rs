@@ -1,13 +1,13 @@
-//! Names that a deployment makes of the names of settings.
+//! Names that a deployment derives from the names of settings.
 //!
-//! Owns their form, and that no two are alike. Must not know commands nor templates.
+//! Owns their form, and makes sure that no two are alike. Must not know commands nor templates.
 
 use std::collections::BTreeSet;
 
-/// Longest name of a secret that every version of `az containerapp` takes, in characters.
+/// Longest name of a secret that every version of `az containerapp` accepts, in characters.
 const LONGEST_SECRET: usize = 20;
 
-/// The names that a Bicep file of ours uses for itself, and the words of the language.
+/// Names that a generated Bicep file uses for itself, and the keywords of the language.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "app",
@@ -49,17 +49,17 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "with",
 ];
 
-/// Hands out the names of secrets in a container app: lower-case letters, digits and `-`, at most 20.
+/// Names of secrets in a container app: lower-case letters, digits and `-`, at most 20 characters.
 #[derive(Debug)]
 pub struct SecretNames(BTreeSet<String>);
 
 impl SecretNames {
-    /// Begins with the names that are taken.
+    /// Starts with the names that are already taken.
     pub fn beside(taken: &[&str]) -> Self {
         Self(taken.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// A name like that of the setting, which no other secret has.
+    /// Returns a name like that of the setting, which no other secret has.
     pub fn name(&mut self, setting: &str) -> String {
         let name = secret(setting);
         let name = if name.is_empty() { "secret".to_owned() } else { name };
@@ -71,17 +71,17 @@ impl SecretNames {
     }
 }
 
-/// Hands out the names of parameters in a Bicep file: letters and digits, a small letter first.
+/// Names of parameters in a Bicep file: letters and digits, starting with a lower-case letter.
 #[derive(Debug)]
 pub struct ParameterNames(BTreeSet<String>);
 
 impl ParameterNames {
-    /// Begins with the names that the file uses for itself.
+    /// Starts with the names that the file uses for itself.
     pub fn of_a_template() -> Self {
         Self(OF_THE_TEMPLATE.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// A name like that of the setting, which nothing else in the file has.
+    /// Returns a name like that of the setting, which nothing else in the file has.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
         let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("setting{name}") };
@@ -96,7 +96,7 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     name
 }
 
-/// A setting's name as the name of a secret.
+/// Returns a setting's name in the form of a secret's name.
 pub fn secret(setting: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = setting.trim_matches('_').chars().map(plain).take(LONGEST_SECRET).collect();

@@ -1,7 +1,7 @@
-//! The image below ours: what of it stays, and what of ours goes on top.
+//! Base image: the parts of it that are kept, and the parts that the scorer's image adds.
 //!
-//! Owns the joining of configurations. Must not know files or registries: it works on bytes that somebody else has fetched
-//! and hashed.
+//! Owns the merging of the two configurations. Must not know files or registries: it works on bytes
+//! that other modules fetched and hashed.
 
 use serde_json::{Map, Value, json};
 
@@ -9,32 +9,35 @@ use super::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
 use crate::digest::Digest;
 
-/// What starts the Functions host in its stock images: a shell script that does not pass SIGTERM on, so that every stop ends
-/// in SIGKILL (Azure/azure-functions-docker, issues 404 and 677). Beside that it installs certificates that an operator
-/// mounted.
+/// Script that starts the Functions host in its stock images.
+///
+/// It does not forward SIGTERM, so every stop ends in SIGKILL (Azure/azure-functions-docker, issues
+/// 404 and 677). It also installs certificates that an operator mounted.
 const FUNCTIONS_SCRIPT: &str = "/opt/startup/start_nonappservice.sh";
-/// The program that the script starts.
+/// Program that the start script of the Functions images runs.
 const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost";
-/// What its images are given for a custom handler beside our own variables: a console that says something
-/// (azure-functions-core-tools, Dockerfile.custom), and no search for .NET's functions, which `dotnet-isolated` turns on.
+/// Variables that a Functions image needs for a custom handler, in addition to the scorer's own.
+///
+/// The first turns console logging on (azure-functions-core-tools, Dockerfile.custom). The second
+/// turns off the search for .NET functions, which `dotnet-isolated` turns on.
 const FUNCTIONS_SETTINGS: &[&str] =
     &["AzureFunctionsJobHost__Logging__Console__IsEnabled=true", "AzureWebJobsFeatureFlags="];
 
-/// An image that ours is put on.
+/// An image that the scorer's image is built on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// Where it was found, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
+    /// Name of the base image, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
     pub name: String,
-    /// Of its manifest for our platform.
+    /// Digest of the manifest for linux/amd64.
     pub digest: Digest,
-    /// From the bottom up.
+    /// Layers from the bottom up.
     pub layers: Vec<BaseLayer>,
-    /// Its configuration, whole.
+    /// Whole configuration of the base image.
     document: Map<String, Value>,
 }
 
 impl Base {
-    /// Joins what was fetched; the error says what is wrong with it.
+    /// Builds a base image from its fetched parts. The error text says what is wrong with them.
     pub fn new(name: String, digest: Digest, manifest: BaseManifest, config: &[u8]) -> Result<Self, String> {
         let document: Map<String, Value> =
             serde_json::from_slice(config).map_err(|error| format!("has no configuration of an image: {error}"))?;
@@ -50,7 +53,8 @@ impl Base {
         }
     }
 
-    /// Whether it brings the Functions host, which must stay in charge: it starts the scorer by `host.json`.
+    /// Returns whether the base image contains the Functions host. That host must remain the main
+    /// program: it starts the scorer as `host.json` says.
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
@@ -59,9 +63,11 @@ impl Base {
         sets("AzureWebJobsScriptRoot") || sets("FUNCTIONS_WORKER_RUNTIME") || command.iter().any(starts_host)
     }
 
-    /// The whole configuration but for our layers: platform, what a container is given, and the base's layers.
+    /// Returns the whole configuration except for the layers that are added: platform, container
+    /// settings, and the layers of the base.
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
-        // Docker's own fields tell of the container that the base was built in.
+        // Docker's own fields describe the container in which the base was built, so they are
+        // dropped.
         let kept = ["author", "architecture", "os", "os.version", "os.features", "variant"];
         let kept = kept.iter().filter_map(|key| Some(((*key).to_owned(), self.document.get(*key)?.clone())));
         let mut document: Map<_, _> = kept.collect();
@@ -74,7 +80,8 @@ impl Base {
     fn container(&self, ours: &ContainerConfig) -> Value {
         let mut container = self.container_object().cloned().unwrap_or_default();
         let mut labels = container.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
-        // A base may be an image of ours; what it said of its own scorer is not true of this one.
+        // A base may itself be a Scorebox image. What it says about its own scorer is not true for
+        // this one.
         labels.retain(|name, _| !name.starts_with("dev.scorebox."));
         labels.extend(ours.labels.iter().map(|(name, value)| (name.clone(), json!(value))));
         container.insert("Labels".to_owned(), labels.into());
@@ -85,7 +92,8 @@ impl Base {
                 container.insert("Entrypoint".to_owned(), json!([FUNCTIONS_HOST]));
             }
         } else {
-            // They belong to the base's own program; left there, `Cmd` would become arguments of ours.
+            // These keys belong to the base's own program. If `Cmd` stayed, it would become the
+            // arguments of the host.
             for key in ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"] {
                 container.remove(key);
             }
@@ -97,7 +105,8 @@ impl Base {
         container.into()
     }
 
-    /// The base's variables with ours set; its `PATH` leads to its own programs and stays.
+    /// Returns the variables of the base, updated with those of the scorer's image. `PATH` of the
+    /// base is kept, because it points to the base's own programs.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
         let settings = if self.is_functions() { FUNCTIONS_SETTINGS } else { &[] };
@@ -106,7 +115,7 @@ impl Base {
             match joined.iter_mut().find(|known| variable(known) == name) {
                 Some(_) if name == "PATH" => {}
                 Some(known) => entry.clone_into(known),
-                // Only to undo what the base says.
+                // An empty value only clears a variable that the base sets.
                 None if entry.ends_with('=') => {}
                 None => joined.push(entry.to_owned()),
             }
@@ -114,7 +123,8 @@ impl Base {
         joined
     }
 
-    /// One entry for each layer, as readers demand; where the base has them not so, they are made up.
+    /// Returns one history entry for each layer, as readers require. If the base's history does not
+    /// match its layers, entries are generated.
     fn history(&self) -> Vec<Value> {
         let told = self.document.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
         let is_layer = |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) != Some(true);
@@ -143,7 +153,7 @@ impl Base {
     }
 }
 
-/// The name in `NAME=value`.
+/// Returns the name in `NAME=value`.
 fn variable(entry: &str) -> &str {
     entry.split_once('=').map_or(entry, |(name, _)| name)
 }

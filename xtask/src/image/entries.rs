@@ -1,8 +1,9 @@
-//! The entries of a tar, read by the rules of the reader that container runtimes use (Go's `archive/tar`).
+//! Reader of tar entries, with the rules of the reader that container runtimes use (Go's
+//! `archive/tar`).
 //!
-//! Owns the walk from header to header, and the bound on extension headers. Must not know what an entry means to a file
-//! system. A reader with rules of its own would see other files than the runtime does: names in extension headers, sizes in
-//! base 256, records that override the header.
+//! Owns the walk from header to header, and the limit on extension headers. Must not know what an
+//! entry means to a file system. A reader with other rules would see other files than the runtime
+//! does: names in extension headers, sizes in base 256, records that override the header.
 
 mod header;
 
@@ -11,61 +12,62 @@ use std::io::{self, Read};
 
 use self::header::{BLOCK_BYTES, Block, Header};
 
-/// Largest extension header (a PAX header, a long name of GNU), in bytes. Go's reader has the same bound, so no runtime
-/// unpacks a layer with a larger one.
+/// Largest extension header (a PAX header, a long name of GNU), in bytes. Go's reader has this
+/// limit, too, so no runtime unpacks a layer with a larger one.
 pub const LARGEST_EXTENSION_BYTES: u64 = 1 << 20;
-/// Longest name and longest target of a link, in bytes: `PATH_MAX` of Linux.
+/// Longest name and longest link target, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
 
-/// What an entry is.
+/// Type of a tar entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A file with the bytes that follow.
+    /// A file, whose bytes follow the header.
     File,
-    /// A folder.
+    /// A folder in the archive.
     Folder,
     /// A symbolic link to this path.
     SymbolicLink(Vec<u8>),
-    /// A second name of the file at this path.
+    /// A hard link: a second name of the file at this path.
     HardLink(Vec<u8>),
     /// A device, with its major and minor number.
     Device(u64, u64),
     /// A named pipe.
     Pipe,
-    /// A PAX header that is meant for all entries that follow.
+    /// A PAX header that applies to all entries after it.
     GlobalHeader,
 }
 
 /// One entry of a tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Path as it is written, not cleaned.
+    /// Path as it is written in the archive, not cleaned.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Type of the entry.
     pub kind: EntryKind,
-    /// Number of bytes that follow in the archive.
+    /// Number of content bytes that follow the header in the archive.
     pub size: u64,
-    /// Permission bits.
+    /// Permission bits of the entry.
     pub mode: u64,
-    /// Numbers of the owner and the group.
+    /// User and group number of the owner.
     pub owner: (u64, u64),
-    /// True for an entry that POSIX's ustar header says alone: without extension headers, without numbers in base 256.
+    /// True if POSIX's ustar header alone describes the entry: without extension headers and
+    /// without numbers in base 256.
     pub is_plain: bool,
-    /// Records of PAX headers that apply to the entry.
+    /// Records of the PAX headers that apply to the entry.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Reads the entries of a tar; reading from it reads the bytes of the latest entry.
+/// Reader of the entries of a tar. Its `Read` implementation returns the bytes of the latest entry.
 pub struct Entries<R> {
     inner: R,
-    /// Bytes of the latest entry that nobody has read yet.
+    /// Number of bytes of the latest entry that were not read yet.
     left: u64,
-    /// Bytes that fill the last block of the latest entry.
+    /// Number of bytes that pad the last block of the latest entry.
     padding: u64,
     is_ended: bool,
 }
 
-/// Extension headers that stand before an entry.
+/// Extension headers that precede an entry.
 #[derive(Default)]
 struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -74,12 +76,12 @@ struct Extensions {
 }
 
 impl<R: Read> Entries<R> {
-    /// Begins to read.
+    /// Creates a reader at the start of a tar.
     pub fn new(inner: R) -> Self {
         Self { inner, left: 0, padding: 0, is_ended: false }
     }
 
-    /// Goes to the next entry. `None` is the end of the archive.
+    /// Moves to the next entry. `None` at the end of the archive.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {
@@ -103,8 +105,8 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Reads what is left, and returns the inner reader. The flag is true if something other than zeros follows the end of
-    /// the archive.
+    /// Reads the remaining bytes, and returns the inner reader. The flag is true if anything but
+    /// zeros follows the end of the archive.
     pub fn finish(mut self) -> io::Result<(R, bool)> {
         let mut buffer = vec![0; 1 << 16];
         let mut has_more = false;
@@ -118,12 +120,12 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Applies extension headers to the header that they stand before.
+    /// Applies extension headers to the header that follows them.
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
         let Extensions { records, long_name, long_link } = extensions;
         let is_plain = header.is_plain && records.is_none() && long_name.is_none() && long_link.is_none();
         let records = records.unwrap_or_default();
-        // An empty value takes a record back.
+        // A record with an empty value cancels the record.
         let record = |name: &str| records.get(name.as_bytes()).filter(|value| !value.is_empty());
         let number = |name: &str| record(name).map(|value| header::decimal(value)).transpose();
         if let Some(path) = record("path") {
@@ -138,7 +140,7 @@ impl<R: Read> Entries<R> {
         header.name = long_name.filter(|name| !name.is_empty()).unwrap_or(header.name);
         header.link = long_link.filter(|name| !name.is_empty()).unwrap_or(header.link);
         let kind = match header.kind {
-            // Archives older than POSIX mark folders by a slash.
+            // Archives older than POSIX mark folders with a slash at the end of the name.
             0 if header.name.ends_with(b"/") => EntryKind::Folder,
             0 | b'0' => EntryKind::File,
             b'1' => EntryKind::HardLink(header.link.clone()),
@@ -151,7 +153,7 @@ impl<R: Read> Entries<R> {
                 return Err(refused(&format!("holds an entry of type `{shown}`, which no container runtime unpacks")));
             }
         };
-        // In these forms of sparse files the name stands in a record of its own.
+        // In these formats of sparse files the name is in a record of its own.
         let version = [record("GNU.sparse.major"), record("GNU.sparse.minor")].map(|value| value.map(Vec::as_slice));
         let is_sparse = match version {
             [Some(b"0"), Some(b"0" | b"1")] | [Some(b"1"), Some(b"0")] => true,
@@ -164,7 +166,7 @@ impl<R: Read> Entries<R> {
         if header.name.len() > LONGEST_PATH_BYTES || header.link.len() > LONGEST_PATH_BYTES {
             return Err(refused(&format!("holds a path of more than {LONGEST_PATH_BYTES} bytes")));
         }
-        // The others have no bytes, whatever their header says.
+        // Entries other than files have no content, even if their header states a size.
         let size = if kind == EntryKind::File { header.size } else { 0 };
         self.begin(size);
         Ok(entry(header, kind, size, records, is_plain))
@@ -175,7 +177,7 @@ impl<R: Read> Entries<R> {
         self.padding = size.next_multiple_of(BLOCK_BYTES as u64).saturating_sub(size);
     }
 
-    /// The content of an extension header. Its size is checked before anything is read.
+    /// Returns the content of an extension header. Its size is checked before anything is read.
     fn extension(&mut self, header: &Header) -> io::Result<Vec<u8>> {
         if header.size > LARGEST_EXTENSION_BYTES {
             let problem = format!(
@@ -252,7 +254,7 @@ fn refused(problem: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    /// A header and its content, padded.
+    /// Returns a header and its content, padded to whole blocks.
     pub fn member(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
         member_sized(name, kind, content, content.len() as u64)
     }
@@ -296,11 +298,12 @@ mod tests {
         let file = member(b"shown", b'0', b"12");
         assert_eq!(names(&[path.clone(), file.clone()].concat()).unwrap(), ["real=12"]);
         let long = member(b"././@LongLink", b'L', b"longer\0rest");
-        // GNU's wins over PAX's, and a record without a value is none.
+        // A long name of GNU takes precedence over a PAX record. A record with an empty value
+        // counts as missing.
         assert_eq!(names(&[long, path, file.clone()].concat()).unwrap(), ["longer=12"]);
         let none = member(b"x", b'x', &record("path", ""));
         assert_eq!(names(&[none, file].concat()).unwrap(), ["shown=12"]);
-        // The size of a record decides where the next header is.
+        // The size in a record determines where the next header is.
         let size = member(b"x", b'x', &record("size", "2"));
         let lies = [size, member_sized(b"a", b'0', b"12", 0), member(b"b", b'0', b"3")].concat();
         assert_eq!(names(&lies).unwrap(), ["a=12", "b=3"]);

@@ -1,4 +1,4 @@
-//! A layer as bytes: the same plan always gives the same ones.
+//! Writer of layers. Equal plans always give equal bytes.
 //!
 //! Owns tar, gzip and zstd, and hashes while writing. Must not know what a layer is for.
 
@@ -16,37 +16,39 @@ use crate::digest::{Digest, Hashing};
 /// A layer that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLayer {
-    /// As in its plan.
+    /// Name of the layer, as in its plan.
     pub name: &'static str,
-    /// OCI's name for the form of the bytes.
+    /// OCI media type of the layer.
     pub media_type: &'static str,
-    /// Of the bytes as they are stored and sent.
+    /// Digest of the layer's bytes as they are stored and sent, i.e. compressed.
     pub digest: Digest,
-    /// Of the same.
+    /// Size of the layer as it is stored and sent, in bytes.
     pub size: u64,
-    /// Digest of the tar inside.
+    /// Digest of the uncompressed tar.
     pub diff_id: Digest,
 }
 
-/// gzip's own default. With the crate's version in Cargo.lock it decides the bytes.
+/// gzip's default level. Together with the crate's version in Cargo.lock it determines the bytes.
 const GZIP_LEVEL: u32 = 6;
-/// Slow to write, as fast to read as any other; with the crate's version in Cargo.lock it decides the bytes.
+/// zstd level that is slow to write but as fast to read as any other. Together with the crate's
+/// version in Cargo.lock it determines the bytes.
 const ZSTD_LEVEL: i32 = 19;
 
-/// Writes a layer; times in it are `epoch`.
+/// Writes a layer. Every time in it is `epoch`.
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
     let (stored, diff_id, media_type) = match plan.compression {
         Compression::Stored => (write_tar(plan, epoch, stored)?, None, IMAGE_LAYER_MEDIA_TYPE),
         Compression::Gzip | Compression::Fast => {
             let level = if plan.compression == Compression::Fast { Level::fast() } else { Level::new(GZIP_LEVEL) };
-            // No time, no name and no operating system: the header says nothing of this machine.
+            // The gzip header has no time, no name and no operating system, so it does not depend
+            // on this machine.
             let gzip = GzBuilder::new().mtime(0).operating_system(255).write(stored, level);
             let (gzip, diff_id, _) = write_tar(plan, epoch, Hashing::new(gzip))?.finish();
             (gzip.finish()?, Some(diff_id), IMAGE_LAYER_GZIP_MEDIA_TYPE)
         }
         Compression::Zstd => {
-            // One thread: with more, the bytes could depend on the machine.
+            // Only one thread is used. With more threads, the bytes could depend on the machine.
             let zstd = zstd::stream::write::Encoder::new(stored, ZSTD_LEVEL)?;
             let (zstd, diff_id, _) = write_tar(plan, epoch, Hashing::new(zstd))?.finish();
             (zstd.finish()?, Some(diff_id), IMAGE_LAYER_ZSTD_MEDIA_TYPE)
@@ -86,7 +88,8 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
 fn header(path: &str, kind: tar::EntryType, mode: u32, size: u64, epoch: u64) -> io::Result<tar::Header> {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
-    // Splits at a slash into the two fields of 155 and 100 bytes, or says that the path is too long for them.
+    // The path is split at a slash into the two fields of 155 and 100 bytes. A path that is too
+    // long for them is an error.
     header.set_path(path)?;
     header.set_mode(mode);
     header.set_uid(0);
@@ -97,7 +100,8 @@ fn header(path: &str, kind: tar::EntryType, mode: u32, size: u64, epoch: u64) ->
     Ok(header)
 }
 
-/// Reads as many bytes as the header promised; a file that changes meanwhile would shift all that follows.
+/// Reader of exactly as many bytes as the header states. A file that changes while it is read would
+/// otherwise shift all entries after it.
 struct Exact<R> {
     inner: R,
     left: u64,
@@ -120,10 +124,11 @@ pub struct Tar {
     hash: Hashing<io::Sink>,
 }
 
-/// Opens a stored layer of this type.
+/// Opens a stored layer of the given media type.
 pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     let mut file = BufReader::new(File::open(path)?);
-    // Runtimes go by the first bytes, whatever the manifest says; a layer that is two things would be another one to them.
+    // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose
+    // bytes do not match its media type would be another layer to them, so it is refused.
     let found = form(file.fill_buf()?);
     if matches!(media_type, IMAGE_LAYER_MEDIA_TYPE | IMAGE_LAYER_GZIP_MEDIA_TYPE | IMAGE_LAYER_ZSTD_MEDIA_TYPE)
         && found != media_type
@@ -142,20 +147,20 @@ pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     Ok(Tar { inner, hash: Hashing::new(io::sink()) })
 }
 
-/// The type that container runtimes take a layer for by its first bytes.
+/// Returns the media type that container runtimes detect from the first bytes of a layer.
 fn form(start: &[u8]) -> &'static str {
     match start {
         [0x1f, 0x8b, 0x08, ..] => IMAGE_LAYER_GZIP_MEDIA_TYPE,
-        // A frame of zstd, or one that is skipped.
+        // Start of a zstd frame, or of a skippable frame.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => IMAGE_LAYER_ZSTD_MEDIA_TYPE,
         _ => IMAGE_LAYER_MEDIA_TYPE,
     }
 }
 
 impl Tar {
-    /// Reads what is left, and returns the digest of all.
+    /// Reads the remaining bytes, and returns the digest of the whole tar.
     pub fn diff_id(mut self) -> io::Result<Digest> {
-        // What follows the archive's end mark counts too.
+        // Bytes after the end mark of the archive are part of the digest, too.
         io::copy(&mut self, &mut io::sink())?;
         Ok(self.hash.finish().1)
     }
@@ -190,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        // Every encoder of zstd at this level takes some 80 MB.
+        // Every zstd encoder at this level needs about 80 MB.
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn order_of_files_does_not_matter(files in prop::collection::btree_map("[a-z]{1,8}(/[a-z]{1,8}){0,3}", prop::collection::vec(any::<u8>(), 0..2000), 0..8), compression in prop::sample::select(vec![Compression::Gzip, Compression::Fast, Compression::Zstd, Compression::Stored])) {
@@ -219,7 +224,8 @@ mod tests {
 
     #[test]
     fn bytes_are_as_golden() {
-        // They change when tar, flate2 or the header's fields do; then every digest that users have pinned changes too.
+        // These digests change if tar, flate2 or the fields of the header change. Then every digest
+        // that users have pinned changes, too.
         let files = [("a".to_owned(), b"hello".to_vec())];
         let digest = |compression| write(&plan(compression, &files), 0, io::sink()).unwrap().1;
         let stored = digest(Compression::Stored);

@@ -1,6 +1,7 @@
-//! An OCI image layout on disk.
+//! OCI image layout on disk.
 //!
-//! Owns `oci-layout`, `index.json` and the blobs' names. Must not know what the image is for, nor any registry.
+//! Owns `oci-layout`, `index.json` and the names of the blobs. Must not know what the image is for,
+//! nor any registry.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Write as _};
@@ -17,103 +18,105 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::folder::Replacement;
 
-/// The file that makes a folder a layout.
+/// Name of the file that marks a folder as an OCI layout.
 pub const LAYOUT_FILE: &str = "oci-layout";
-/// The file that names the layout's images.
+/// Name of the file that lists the images of a layout.
 pub const INDEX_FILE: &str = "index.json";
-/// Largest list, manifest or configuration, in bytes. Registries take manifests up to 4 MiB.
+/// Largest list, manifest or configuration, in bytes. Registries accept manifests of up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: u64 = 8 << 20;
-/// The annotation that holds an image's tag.
+/// Annotation that holds the tag of an image.
 pub const TAG_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 
-/// An image that was written.
+/// An image that was written to a layout.
 #[derive(Debug, Clone)]
 pub struct WrittenImage {
-    /// The layout's folder.
+    /// Folder of the layout.
     pub dir: PathBuf,
     /// Digest of the manifest, and so of the image.
     pub digest: Digest,
-    /// The manifest's bytes.
+    /// Bytes of the manifest.
     pub manifest: Vec<u8>,
-    /// Everything that the manifest names, in the order in which it is sent: layers, then the configuration.
+    /// Blobs that the manifest names, in the order in which they are sent: layers, then the
+    /// configuration.
     pub blobs: Vec<Blob>,
-    /// What is kept beside it.
+    /// Artifacts that are attached to the image.
     pub attachments: Vec<Attachment>,
 }
 
-/// An artifact that was written beside an image.
+/// An artifact that was written next to an image.
 #[derive(Debug, Clone)]
 pub struct Attachment {
-    /// `sbom`, `provenance` or `signature`.
+    /// Name of the artifact: `sbom`, `provenance` or `signature`.
     pub name: String,
-    /// Digest of its manifest.
+    /// Digest of the artifact's manifest.
     pub digest: Digest,
-    /// The manifest's bytes.
+    /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// What the manifest names.
+    /// Blobs that the artifact's manifest names.
     pub blobs: Vec<Blob>,
-    /// The tag that it is found by; without one it is found by its subject, the image.
+    /// Tag that the artifact is found by. `None` if it is found by its subject, the image.
     pub tag: Option<String>,
 }
 
-/// Bytes that a manifest names.
+/// A blob that a manifest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// The layer's name, `base` and a number for a layer of the base, or `config`.
+    /// Name of the layer, `base` and a number for a layer of the base image, or `config`.
     pub name: String,
-    /// What its bytes are.
+    /// Media type of the blob.
     pub media_type: String,
-    /// Of its bytes.
+    /// Digest of the blob's bytes.
     pub digest: Digest,
-    /// Of the same.
+    /// Size of the blob, in bytes.
     pub size: u64,
-    /// Whether it is a layer of the base.
+    /// True if the blob is a layer of the base image.
     pub of_base: bool,
-    /// Where the bytes are.
+    /// Place that the blob is stored in.
     pub place: Place,
 }
 
-/// Where a blob's bytes are.
+/// Place that a blob is stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// In the layout.
+    /// The layout itself.
     Layout,
-    /// In the base's registry alone.
+    /// Only the registry of the base image.
     Base,
-    /// In no registry: the manifest names addresses, and whoever runs the image goes there.
+    /// No registry: the manifest names URLs, and the container runtime fetches the blob from them.
     Elsewhere,
 }
 
 impl WrittenImage {
-    /// A blob's file.
+    /// Returns the path of a blob's file.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(blob_name(digest))
     }
 }
 
-/// Reads a document of a layout: a list, a manifest or a configuration. Anything larger than those can be, and anything but a
-/// file, is refused before it is read.
+/// Reads a document of a layout: a list, a manifest or a configuration. A document that is too
+/// large, or not a regular file, is refused before it is read.
 pub fn document(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for.
+    // Reading from a pipe could wait forever.
     let found = std::fs::metadata(path)?;
     if !found.is_file() || found.len() > LARGEST_DOCUMENT_BYTES {
         return Err(io::Error::other(format!("is not a file of at most {LARGEST_DOCUMENT_BYTES} bytes")));
     }
     let mut bytes = Vec::new();
-    // It may grow meanwhile.
+    // The file may grow after its size was checked.
     File::open(path)?.take(LARGEST_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A blob's path inside a layout.
+/// Returns the path of a blob inside a layout.
 pub fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// Writes the planned image as a layout of its own; a layout that is there is replaced.
+/// Writes the planned image as a new layout. An existing layout in the folder is replaced.
 ///
-/// `base_blobs` is a folder with the base's layers, each named by the digits of its digest. Without it the layout names
-/// them and does not hold them. `attach` says what is kept beside an image of this digest and size of its manifest.
+/// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
+/// digest. Without it the layout refers to these layers but does not contain them. `attach` returns
+/// the artifacts for an image with the given digest and manifest size.
 pub fn write(
     plan: &ImagePlan,
     dir: &Path,
@@ -165,7 +168,7 @@ pub fn write(
     Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs: named, attachments })
 }
 
-/// A blob that the layout holds and no base has.
+/// Returns a blob that the layout contains and that is not from the base image.
 fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
     Blob {
         name: name.to_owned(),
@@ -191,7 +194,8 @@ fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attach
 }
 
 impl Attachment {
-    /// Its entry in a list of manifests, as OCI wants it for those with a subject: with type and annotations.
+    /// Returns the artifact's entry in a list of manifests, with type and annotations, as OCI
+    /// requires for artifacts with a subject.
     pub fn entry(&self) -> Value {
         let manifest: Map<String, Value> = serde_json::from_slice(&self.manifest).unwrap_or_default();
         let mut annotations = manifest.get("annotations").cloned().unwrap_or_else(|| json!({}));
@@ -228,9 +232,10 @@ fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
     layers.map(blob).collect()
 }
 
-/// A link where the file system allows it: the base may be large.
+/// Copies a layer of the base image. It is linked if the file system supports that, because a base
+/// may be large.
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
-    // A base may name the same layer twice.
+    // A base may name a layer twice.
     if to.exists() {
         return Ok(());
     }
@@ -240,7 +245,7 @@ fn put(from: &Path, to: &Path) -> Result<(), Failure> {
 }
 
 fn write_layer(plan: &super::LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLayer, Failure> {
-    // The name is the digest, which is known at the end.
+    // The final file name is the digest, which is known only at the end.
     let path = blobs.join(plan.name);
     let failed = |error: std::io::Error| {
         Failure::other(

@@ -1,7 +1,7 @@
-//! Manifests of images and lists of them, in OCI's and Docker's form.
+//! Parser for manifests of images and lists of manifests, in the formats of OCI and Docker.
 //!
-//! Owns their reading and the choice of the platform. Must not know files or registries: it works on bytes that somebody
-//! else has fetched and hashed.
+//! Owns their parsing and the choice of the platform. Must not know files or registries: it works
+//! on bytes that other modules fetched and hashed.
 
 use std::collections::BTreeMap;
 
@@ -16,40 +16,41 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 
-/// What can be read, in the words of an `Accept` header.
+/// Media types of manifests that can be parsed, for the `Accept` header.
 pub const ACCEPTED: [&str; 4] =
     [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
 
-/// A layer that another image brings.
+/// A layer of a base image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseLayer {
-    /// OCI's name for the form of the bytes, also where the base has Docker's.
+    /// OCI media type of the layer, even if the base uses Docker's media type.
     pub media_type: String,
-    /// Of the bytes as they are stored.
+    /// Digest of the layer as it is stored.
     pub digest: Digest,
-    /// Of the same.
+    /// Size of the layer as it is stored, in bytes.
     pub size: u64,
-    /// Where a runtime gets a layer that no registry keeps; empty for every other one.
+    /// URLs of a layer that no registry stores, from which a container runtime fetches it. Empty
+    /// for all other layers.
     pub urls: Vec<String>,
-    /// What the base's manifest says of it.
+    /// Annotations of the layer in the manifest of the base image.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What a registry answers to the name of an image.
+/// A document that a registry returns for the name of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// A list for many platforms; the digest of the manifest for ours.
+    /// A list for several platforms, with the digest of its manifest for linux/amd64.
     Index(Digest),
     /// The manifest of one platform.
     Manifest(BaseManifest),
 }
 
-/// What counts in a manifest.
+/// The parts of a manifest that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseManifest {
     /// Digest of the configuration.
     pub config: Digest,
-    /// From the bottom up.
+    /// Layers from the bottom up.
     pub layers: Vec<BaseLayer>,
 }
 
@@ -77,14 +78,15 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Reads a manifest or a list of manifests; the error says what is wrong with it.
+/// Parses a manifest or a list of manifests. The error text says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Document, String> {
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|error| quoted(&format!("is no manifest: {error}"), REASON_BYTES))?;
     if raw.schema_version != Some(2) {
         return Err("is a manifest of another schema than version 2".to_owned());
     }
-    // By what it holds, not by what a header calls it; a document that is both could mean two things to two readers.
+    // The content decides, not the media type in a header. A document that is both a list and a
+    // manifest is refused, because two readers could read it differently.
     let (document, media_types) = match (raw.manifests, raw.config, raw.layers) {
         (Some(entries), None, None) => {
             (Document::Index(choose(&entries)?), [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE])
@@ -126,7 +128,8 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
     })
 }
 
-/// A manifest must not mix the two families of names; the bytes that they name are the same.
+/// Returns the OCI media type for a Docker or OCI media type. A manifest must not mix the two, and
+/// the layer's bytes do not depend on it.
 fn oci_layer_type(media_type: &str) -> Result<String, String> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,

@@ -1,7 +1,8 @@
-//! What an image is: a plan, layers of entries, a configuration.
+//! Container images: plans, layers of entries, and configurations.
 //!
-//! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and [`manifest`] are pure, `layer` and
-//! `layout` write what they decided, `reading` and `unpack` read it back.
+//! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and
+//! [`manifest`] are pure. `layer` and `layout` write images to disk, `reading` and `unpack` read
+//! them back.
 
 pub mod attestation;
 pub mod base;
@@ -24,119 +25,124 @@ pub use self::plan::plan;
 
 use self::base::Base;
 
-/// Where the app folder stands in the image.
+/// Path of the app folder in the image.
 pub const APP_ROOT: &str = "/home/site/wwwroot";
-/// Where the host program stands in the image.
+/// Path of the host program in the image.
 pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
-/// Where the library that runs graphs stands in the image, and its licences: the host looks for it there.
+/// Folder of ONNX Runtime, which runs graphs, and of its licences in the image. The host looks for
+/// the library there.
 pub const ENGINE_FOLDER: &str = "/usr/lib/scorebox";
-/// User and group that the image runs as, by number: `nonroot` of the usual static bases.
+/// User and group that the image runs as, by number: `nonroot` of the usual static base images.
 pub const USER: &str = "65532:65532";
-/// The port of the host when the Functions host gives none.
+/// Port that the host listens on if the Functions host does not set one.
 pub const PORT: u16 = 8080;
 
-/// OCI's name for a layer that is compressed with zstd.
+/// OCI media type of a layer that is compressed with zstd.
 pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
-/// Everything that an image is decided by.
+/// All inputs that determine an image.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// The scorer's name.
+    /// Name of the scorer.
     pub name: String,
-    /// Its version; may be empty.
+    /// Version of the scorer. May be empty.
     pub version: String,
-    /// The world that the component targets.
+    /// Name of the WIT world that the component targets.
     pub world: String,
-    /// The contract's version.
+    /// Version of the WIT contract.
     pub wit_version: String,
-    /// Digest of the component's bytes; `None` where a graph is the scorer.
+    /// Digest of the component's bytes. `None` if the scorer is a graph.
     pub component_digest: Option<String>,
-    /// Digest of the model, if there is one.
+    /// Digest of the model. `None` if the scorer does not have a model.
     pub model_digest: Option<String>,
-    /// Seconds since 1970 for every time in the image.
+    /// Seconds since 1970, used for every time in the image.
     pub epoch: u64,
-    /// The image below ours; `None`: ours stands on nothing.
+    /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// Of the layers that are worth it.
+    /// Compression of all layers except the model's.
     pub compression: Compression,
-    /// The host program.
+    /// Bytes of the host program.
     pub host: Content,
-    /// The library that runs graphs and its licences, by their names; empty for a scorer without.
+    /// ONNX Runtime library and its licences, by file name. Empty if the scorer has no graph.
     pub engine: BTreeMap<String, Content>,
-    /// The libraries that a dynamic host needs on nothing, by their paths; empty on a base.
+    /// Shared libraries that a dynamically linked host needs in an image without a base, by path.
+    /// Empty if there is a base.
     pub libraries: BTreeMap<String, Content>,
-    /// Files of the app folder beside the model, by their path in it.
+    /// Files of the app folder other than the model's, by path in the app folder.
     pub app: BTreeMap<String, Content>,
-    /// Of the model's layer: worth it or not.
+    /// Compression of the model's layer, which depends on how well the model compresses.
     pub model_compression: Compression,
-    /// The model's files, by their path in the app folder.
+    /// Files of the model, by path in the app folder.
     pub model: BTreeMap<String, Content>,
 }
 
 /// Everything about an image that is known before its layers are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePlan {
-    /// The image below ours.
+    /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// From the bottom up: least often changed first, so that a change re-sends little.
+    /// Layers from the bottom up. The least often changed come first, so that a change re-sends
+    /// little.
     pub layers: Vec<LayerPlan>,
-    /// How a container starts.
+    /// Configuration that says how a container starts.
     pub config: ContainerConfig,
-    /// The manifest's annotations.
+    /// Annotations of the manifest.
     pub annotations: BTreeMap<String, String>,
-    /// Seconds since 1970 for every time in the image.
+    /// Seconds since 1970, used for every time in the image.
     pub epoch: u64,
 }
 
 /// One layer before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
-    /// `system`, `libraries`, `host`, `engine`, `model` or `app`.
+    /// Name of the layer: `system`, `libraries`, `host`, `engine`, `model` or `app`.
     pub name: &'static str,
-    /// What it holds, for the image's history.
+    /// Description of the layer's content for the image's history.
     pub comment: String,
-    /// Whether the bytes are compressed.
+    /// Compression of the layer's bytes.
     pub compression: Compression,
-    /// By path, without a leading slash; every folder above an entry is an entry.
+    /// Entries by path, without a leading slash. Every folder above an entry is an entry, too.
     pub entries: BTreeMap<String, Entry>,
 }
 
-/// How a layer's bytes are stored.
+/// Compression of a layer's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// As gzip, at a fixed level: every runtime reads it.
+    /// Compressed with gzip at a fixed level. Every container runtime can read it.
     Gzip,
-    /// As gzip, at its fastest level: for what is large and shrinks well.
+    /// Compressed with gzip at its fastest level. Meant for large files that compress well.
     Fast,
-    /// As zstd, at a fixed level: smaller and sooner unpacked, where the runtime knows it.
+    /// Compressed with zstd at a fixed level. Smaller than gzip and faster to unpack, but not every
+    /// container runtime supports it.
     Zstd,
-    /// As they are: float weights hardly compress, and the runtime maps them sooner.
+    /// Stored without compression. Float weights hardly compress, and without compression the
+    /// runtime maps them sooner.
     Stored,
 }
 
 /// One file or folder of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder.
+    /// A folder of a layer.
     Folder {
-        /// Permission bits.
+        /// Permission bits of the folder.
         mode: u32,
     },
-    /// A file.
+    /// A file of a layer.
     File {
-        /// Permission bits.
+        /// Permission bits of the file.
         mode: u32,
-        /// Its bytes.
+        /// Content of the file.
         content: Content,
     },
 }
 
-/// Where a file's bytes come from.
+/// Source of a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// From memory.
+    /// Bytes that are held in memory.
     Bytes(Vec<u8>),
-    /// From a file.
+    /// Path of a file that holds the bytes.
     File(PathBuf),
 }
 
@@ -144,16 +150,16 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig {
-    /// Who runs it.
+    /// User and group that the container runs as.
     pub user: String,
-    /// Which ports it listens on.
+    /// Ports that the container listens on, e.g. `8080/tcp`.
     pub exposed_ports: BTreeMap<String, BTreeMap<String, String>>,
-    /// `NAME=value`, in order.
+    /// Environment variables as `NAME=value`, in order.
     pub env: Vec<String>,
-    /// Program and arguments.
+    /// Program that is started, and its arguments.
     pub entrypoint: Vec<String>,
-    /// Where it starts.
+    /// Working directory of the program.
     pub working_dir: String,
-    /// What the image says of itself.
+    /// Labels of the image.
     pub labels: BTreeMap<String, String>,
 }

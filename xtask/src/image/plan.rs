@@ -1,6 +1,8 @@
-//! From a scorer's parts to an image's plan, and from hashed layers to its configuration and manifest.
+//! Plan of an image from the scorer's parts, and its configuration and manifest from the hashed
+//! layers.
 //!
-//! Owns every decision about what stands where in the image. Must not know files: it reads and writes none.
+//! Owns every decision about which file is where in the image. Must not know files: it reads and
+//! writes none.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,12 +19,12 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// Who made a layer, in the image's history.
+/// Author of a layer in the image's history.
 pub const CREATED_BY: &str = "cargo xtask package";
-/// Names of the layers that can be in an image, from the bottom up.
+/// Names of all layers that an image can have, from the bottom up.
 pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
 
-/// Decides everything about an image.
+/// Plans an image: layers, configuration and annotations.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
     let mut layers = Vec::new();
@@ -53,12 +55,13 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     }
 }
 
-/// Comment of the model's layer in the image's history.
+/// Returns the comment of the model's layer in the image's history.
 pub fn model_comment(digest: Option<&str>) -> String {
     format!("model {}", digest.unwrap_or_default())
 }
 
-/// Comment of the app's layer in the image's history. Without a component the scorer is a graph.
+/// Returns the comment of the app's layer in the image's history. Without a component the scorer is
+/// a graph.
 pub fn app_comment(name: &str, component: Option<&str>) -> String {
     match component {
         Some(digest) => format!("scorer {name} with component {digest}"),
@@ -86,7 +89,7 @@ fn layer(
     LayerPlan { name, comment, compression, entries }
 }
 
-/// Adds the folders above a path: a layer must not depend on another one for their modes.
+/// Adds the folders above a path. A layer must not depend on another layer for their modes.
 pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
     for (end, _) in path.match_indices('/') {
         if let Some(folder) = path.get(..end) {
@@ -100,7 +103,7 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
         ("dev.scorebox.scorer.name".to_owned(), inputs.name.clone()),
         ("dev.scorebox.world".to_owned(), inputs.world.clone()),
     ]);
-    // A graph knows no contract, and has no other code.
+    // A graph does not use the WIT contract, and has no component.
     if let Some(digest) = &inputs.component_digest {
         labels.insert("dev.scorebox.wit-version".to_owned(), inputs.wit_version.clone());
         labels.insert("dev.scorebox.component.digest".to_owned(), digest.clone());
@@ -114,7 +117,7 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     ContainerConfig { labels, ..start() }
 }
 
-/// How a container starts that no base has a say in; without labels.
+/// Returns the start configuration of a container without a base, without labels.
 pub fn start() -> ContainerConfig {
     ContainerConfig {
         user: USER.to_owned(),
@@ -124,8 +127,9 @@ pub fn start() -> ContainerConfig {
             format!("AzureWebJobsScriptRoot={APP_ROOT}"),
             "FUNCTIONS_WORKER_RUNTIME=custom".to_owned(),
         ],
-        // In a container of its own the host is reached from outside; beside the Functions host, which starts it by
-        // host.json, it keeps to the loopback address.
+        // In a container of its own the host must be reachable from outside. Next to the Functions
+        // host, which starts it with the command in host.json, it listens on the loopback address
+        // only.
         entrypoint: [HOST_PROGRAM, "serve", "--app", APP_ROOT, "--address", "0.0.0.0"].map(str::to_owned).to_vec(),
         working_dir: APP_ROOT.to_owned(),
         labels: BTreeMap::new(),
@@ -147,15 +151,15 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Seconds since 1970 as text; seconds that a date cannot hold count as 1970.
+/// Formats seconds since 1970 as RFC 3339. Values that a date cannot hold count as 0.
 pub(super) fn rfc3339(epoch: u64) -> String {
-    // The formatter takes years up to 9999.
+    // The formatter supports years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 impl ImagePlan {
-    /// The image configuration's bytes, once the layers are hashed.
+    /// Returns the bytes of the image configuration. It needs the hashed layers.
     pub fn config_bytes(&self, layers: &[WrittenLayer]) -> Vec<u8> {
         let created = rfc3339(self.epoch);
         let history: Vec<_> = self
@@ -182,7 +186,8 @@ impl ImagePlan {
         bytes(&document)
     }
 
-    /// The image manifest's bytes, once the layers are hashed and the configuration is written.
+    /// Returns the bytes of the image manifest. It needs the hashed layers and the bytes of the
+    /// configuration.
     pub fn manifest_bytes(&self, config: &[u8], layers: &[WrittenLayer]) -> Vec<u8> {
         let descriptor = |media_type: &str, digest: &Digest, size: u64| OciDescriptor {
             media_type: media_type.to_owned(),
@@ -206,16 +211,16 @@ impl ImagePlan {
     }
 }
 
-/// Puts values behind those of a list.
+/// Appends values to a JSON list.
 fn append<T: Into<Value>>(list: Option<&mut Value>, values: Vec<T>) {
     if let Some(list) = list.and_then(Value::as_array_mut) {
         list.extend(values.into_iter().map(Into::into));
     }
 }
 
-/// Serialised once: a digest is over these bytes, never over a struct.
+/// Serialises a value once. A digest covers these bytes, never a struct.
 fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
-    // Strings, numbers and maps with string keys always serialise.
+    // Strings, numbers and maps with string keys can always be serialised.
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -254,7 +259,7 @@ mod tests {
         }
     }
 
-    /// The plan as lines of text: what a reviewer of a change should see.
+    /// Returns the plan as lines of text, so that a reviewer can see every change.
     fn listing(plan: &ImagePlan) -> String {
         let mut text = String::new();
         for layer in plan.layers.iter().filter(|layer| layer.name != "system") {
@@ -290,7 +295,7 @@ app Gzip
   755 home/site/wwwroot/score/
   644 home/site/wwwroot/score/function.json
 ";
-        // `usr` and `home` sort without the slash that is shown here.
+        // The paths of folders are sorted without the trailing slash that the listing shows.
         assert_eq!(listing(&plan(&inputs(true))), golden);
     }
 

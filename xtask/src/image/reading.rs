@@ -1,7 +1,8 @@
-//! An OCI layout that is there already, as something to send.
+//! Reader for an existing OCI layout whose image is to be pushed.
 //!
-//! Owns finding its image, and what its manifest names. Must not know who wrote it: any image layout of one platform will
-//! do. The bytes of layers are not looked into; whoever sends them hashes them.
+//! Owns the search for the image and for the blobs that its manifest names. Must not know who wrote
+//! the layout: any image layout of one platform is accepted. The bytes of layers are not read here;
+//! the push hashes them.
 
 use std::path::Path;
 
@@ -14,18 +15,18 @@ use super::layout::{self, Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, W
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// An image of a layout, and what it says of itself.
+/// The image of a layout, and what its metadata says.
 #[derive(Debug, Clone)]
 pub struct FoundImage {
-    /// The image.
+    /// Image with its manifest and blobs.
     pub image: WrittenImage,
-    /// The tag that the layout gives it.
+    /// Tag of the image in the layout.
     pub tag: Option<String>,
-    /// The base's name and digest, if its manifest tells them.
+    /// Name and digest of the base image, if the annotations of the manifest state both.
     pub base: Option<(String, String)>,
 }
 
-/// Finds a layout's image: the first that it names.
+/// Finds the image of a layout: the first one in its index.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let path = dir.join(INDEX_FILE);
     let text = layout::document(&path).map_err(|error| {
@@ -50,7 +51,8 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     Ok(FoundImage { image, tag: text_at(entry, &["annotations", TAG_ANNOTATION]), base: name.zip(base_digest) })
 }
 
-/// What the layout names beside the image and belongs to it: by its subject, or by cosign's tag for its signatures.
+/// Returns the artifacts in the layout that belong to the image. They refer to it as their subject,
+/// or they have cosign's tag for its signatures.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index.get("manifests").and_then(Value::as_array).into_iter().flatten();
     let mut attachments = Vec::new();
@@ -112,13 +114,16 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
     Ok(Blob { name, media_type, digest, size, of_base, place })
 }
 
-/// What `package` called each layer, from the configuration's history; `None` for those of somebody else.
+/// Returns the name that `package` gave each layer, from the history in the configuration. `None`
+/// for layers that `package` did not write.
 pub fn names(config: &Value) -> Vec<Option<&'static str>> {
     comments(config).into_iter().map(|comment| comment.map(|(name, _)| name)).collect()
 }
 
-/// Name and comment that `package` gave each layer, from the configuration's history. A history can say anything, so a name
-/// that `package` does not give counts as none.
+/// Returns the name and comment that `package` gave each layer, from the history in the
+/// configuration.
+///
+/// A history can say anything, so a name that `package` does not use counts as `None`.
 pub fn comments(config: &Value) -> Vec<Option<(&'static str, String)>> {
     let history = config.get("history").and_then(Value::as_array).into_iter().flatten();
     let layers = history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
@@ -167,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes a layout of an image with a layer of a base and one of ours.
+    /// Writes a layout of an image with one layer of a base and one layer of `package`.
     fn layout(dir: &Path, own_layer: &str) -> Digest {
         let put = |bytes: &str| {
             let digest = Digest::of(bytes.as_bytes());

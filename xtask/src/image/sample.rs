@@ -1,7 +1,8 @@
-//! Whether files are worth compressing.
+//! Estimate of whether files are worth compressing.
 //!
-//! Owns the samples and the bound. Must not know what the files are. Weights hardly shrink: a network's float32 to 0.94 of
-//! its size, at the cost of a second for each 40 MB here and at every pull. A forest of trees shrinks to a tenth.
+//! Owns the samples and the limit. Must not know what the files are. Weights hardly compress: a
+//! network's float32 weights shrink to 0.94 of their size. That costs a second for each 40 MB when
+//! the image is built, and again at every pull. A forest of trees shrinks to a tenth.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,10 +13,11 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 const SAMPLE_BYTES: u64 = 64 << 10;
-/// So many are taken of each file, evenly spread: the same file gives the same samples.
+/// Number of samples of each file, evenly spread. The choice is fixed, so a file always gives equal
+/// samples.
 const SAMPLES: u64 = 8;
 
-/// Whether samples of files shrink to half or less at the fastest level.
+/// Returns whether samples of the files shrink to half or less at the fastest level.
 pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     let mut read = 0;
     let mut out = DeflateEncoder::new(Counter(0), Compression::fast());
@@ -24,7 +26,7 @@ pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
         let size = file.metadata()?.len();
         for index in 0..SAMPLES {
             let start = size / SAMPLES * index;
-            // Of a small file the samples are the whole file, each byte once.
+            // For a small file, the samples cover the whole file, each byte once.
             let length = SAMPLE_BYTES.min(if index + 1 == SAMPLES { size - start } else { size / SAMPLES });
             let mut sample = vec![0; usize::try_from(length).unwrap_or_default()];
             file.read_exact_at(&mut sample, start)?;
@@ -35,7 +37,7 @@ pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     Ok(out.finish()?.0 * 2 <= read && read > 0)
 }
 
-/// Counts bytes.
+/// Writer that counts bytes and drops them.
 struct Counter(u64);
 
 impl io::Write for Counter {

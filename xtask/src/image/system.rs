@@ -1,6 +1,7 @@
-//! The lowest layer: what a static program needs from an otherwise empty root.
+//! The lowest layer of an image without a base: the files that a static program needs in an
+//! otherwise empty root.
 //!
-//! Owns users, names, root certificates and folders. Must not know the scorer.
+//! Owns users, host names, root certificates and folders. Must not know the scorer.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +13,13 @@ use super::{APP_ROOT, Compression, Content, Entry, LayerPlan};
 
 const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\nscorebox:x:65532:65532:scorebox:/home:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nscorebox:x:65532:\n";
-// Container engines write their own; without either, a static program cannot resolve `localhost`.
+// Container engines write their own hosts file. If neither file exists, a static program cannot
+// resolve `localhost`.
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
-// The files first: static glibc asks no other service for names.
+// Files come first. Static glibc uses no other name service.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
-/// The layer, the same for every scorer.
+/// Returns the `system` layer. It does not depend on the scorer.
 pub fn layer(compression: Compression) -> LayerPlan {
     let files = [
         ("etc/group", GROUP.to_owned()),
@@ -36,7 +38,7 @@ pub fn layer(compression: Compression) -> LayerPlan {
     LayerPlan { name: "system", comment: "users, root certificates of Mozilla, /tmp".to_owned(), compression, entries }
 }
 
-/// Mozilla's root certificates as one PEM file, in the order of their bytes.
+/// Returns Mozilla's root certificates as one PEM file, ordered by their bytes.
 fn certificates() -> String {
     let mut roots: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).collect();
     roots.sort_unstable();
@@ -45,7 +47,7 @@ fn certificates() -> String {
 
 fn pem(der: &[u8]) -> String {
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    // 48 bytes make the 64 characters of a PEM line.
+    // 48 bytes are encoded to the 64 characters of a PEM line.
     for line in der.chunks(48) {
         STANDARD.encode_string(line, &mut text);
         text.push('\n');

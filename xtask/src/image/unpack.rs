@@ -1,7 +1,7 @@
-//! From an OCI layout back to a root folder.
+//! Unpacking of an OCI layout into a root folder.
 //!
-//! Owns the check of every digest on the way and the order of the layers. Must not know scorers, and trusts nothing in
-//! the layout but the digest that it is asked for.
+//! Owns the check of every digest and the order of the layers. Must not know scorers. Nothing in
+//! the layout is trusted except content that has the digest it was requested by.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,7 +16,8 @@ use super::layout::{self, INDEX_FILE, blob_name};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// Unpacks the layout's one image into a folder, which must not exist, and returns the image's digest.
+/// Unpacks the only image of a layout into a folder, and returns the digest of the image. The
+/// folder must not exist.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index = layout.join(INDEX_FILE);
     let text = layout::document(&index).map_err(|error| Failure::file(&index, "be read", error))?;
@@ -75,7 +76,8 @@ fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Resul
 fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(tar);
     archive.set_preserve_permissions(true);
-    // As a container runtime does: by these times the host knows the files as packaged.
+    // Modification times are kept, as a container runtime does, because the host recognises
+    // packaged files by them.
     archive.set_preserve_mtime(true);
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -84,7 +86,8 @@ fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
             let shown = quoted(&path.to_string_lossy(), NAME_BYTES);
             return Err(io::Error::other(format!("{shown}: files that remove others are not known")));
         }
-        // `unpack_in` keeps to the root: it skips paths with `..` and refuses links that lead out.
+        // `unpack_in` stays within the root: it skips paths with `..` and refuses links that point
+        // outside.
         if !entry.unpack_in(root)? {
             let shown = quoted(&path.to_string_lossy(), NAME_BYTES);
             return Err(io::Error::other(format!("{shown}: leads out of the root")));

@@ -1,6 +1,7 @@
-//! What is kept beside an image: whether it is there, unaltered, about this image, and signed.
+//! Checks of the artifacts of an image: whether they exist, are unaltered, refer to this image, and
+//! are signed.
 //!
-//! Owns these checks. Must not know the image's own form.
+//! Owns these checks. Must not know the format of the image itself.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,8 @@ struct Part {
     signature: Option<String>,
 }
 
-/// Looks at everything that is listed beside an image. True if the image has a signature of the key.
+/// Checks all artifacts that are listed for an image. Returns true if the image has a signature of
+/// the key.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -57,7 +59,8 @@ pub fn examine(
             match name {
                 "sbom" if is_our_sbom(&part) => sboms.push(part),
                 "provenance" if is_our_statement(&part) => statements.push(part),
-                // Scanners and other builders attach theirs; what they say is not for us to judge.
+                // Scanners and other build tools attach their own artifacts, which are not checked
+                // here.
                 _ => report.note(format!("{name} of another tool"), "", Verdict::Open("not looked into".to_owned())),
             }
         }
@@ -65,7 +68,7 @@ pub fn examine(
     for sbom in &sboms {
         self::sbom(report, contents, sbom);
     }
-    // Of statements with several keys one is enough.
+    // If there are statements with several keys, one with the given key is enough.
     let is_vouched = statements.iter().any(|part| {
         part.media_type == ENVELOPE_MEDIA_TYPE && opened(&part.bytes, key).is_some_and(|(_, is_signed)| is_signed)
     });
@@ -80,14 +83,15 @@ pub fn examine(
     signature(store, report, &image, key)
 }
 
-/// Whether it is a list that `package` wrote.
+/// True if the SBOM was written by `package`.
 fn is_our_sbom(part: &Part) -> bool {
     let document: Value = serde_json::from_slice(&part.bytes).unwrap_or_default();
     let tool = document.pointer("/metadata/tools/components/0/name").and_then(Value::as_str);
     tool == Some(CREATED_BY)
 }
 
-/// Whether it is a statement that `package` wrote; one that cannot be read may be ours, altered.
+/// True if the statement was written by `package`. A statement that cannot be parsed also counts,
+/// because it may be an altered one.
 fn is_our_statement(part: &Part) -> bool {
     let opened = if part.media_type == ENVELOPE_MEDIA_TYPE { opened(&part.bytes, None) } else { None };
     let bytes = opened.as_ref().map_or(part.bytes.as_slice(), |(statement, _)| statement);
@@ -101,7 +105,8 @@ fn is_our_statement(part: &Part) -> bool {
     }
 }
 
-/// Without a key nobody demands anything; with one, the image must be vouched for.
+/// Returns the verdict for a missing artifact. Without a key no artifact is required. With a key,
+/// the image must be signed.
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
         None => {
@@ -116,7 +121,8 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// What the registry hands out is a finding; that it does not answer is none.
+/// Parses the manifest of an artifact. A wrong response of the registry is a finding, a missing
+/// response is a failure.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(Outcome::Wrong),
@@ -125,7 +131,8 @@ fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     }
 }
 
-/// Reads an artifact's configuration and layers; returns the layers that are what they say they are.
+/// Reads the configuration and the layers of an artifact. Returns the layers whose digest and size
+/// are correct.
 fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Vec<Part> {
     let layers = manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
     let mut parts = Vec::new();
@@ -139,7 +146,7 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
             continue;
         };
         if size > LARGEST_DOCUMENT_BYTES {
-            // Ours are small; a scanner's list can be of any size.
+            // Artifacts of `package` are small. The list of a scanner can have any size.
             report.note(what, "", Verdict::Open(format!("has {size} bytes, more than is looked into")));
             continue;
         }
@@ -245,7 +252,7 @@ fn statement(
     report.note("provenance agrees with the files", "", verdict);
 }
 
-/// True if the image has a signature of the key.
+/// Checks the signature of the image. Returns true if the image has a signature of the key.
 fn signature(store: &Store, report: &mut Report, image: &Digest, key: Option<&PublicKey>) -> Result<bool, Failure> {
     let found = match store.find(&signature_tag(image)) {
         Ok(found) => found,

@@ -1,7 +1,8 @@
-//! How a container of the image starts: program, user, variables, folders that are mounted.
+//! Check of how a container of the image starts: program, user, variables and volumes.
 //!
-//! Owns the comparison with what `package` writes. Must not know the layers, beyond whether there is a base. A base brings
-//! variables and a start of its own; what only its author can know is said to need a key.
+//! Owns the comparison with the configuration that `package` writes. Must not know the layers,
+//! except whether there is a base. A base has its own variables and start command. What only the
+//! author of the base can know is reported as needing a key.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use super::contents::OURS;
 use super::report::Report;
 use crate::image::plan;
 
-/// Keys of a container's configuration that `package` leaves as the base has them.
+/// Keys of the container configuration that `package` leaves as the base has them.
 const KEPT_OF_BASE: [&str; 11] = [
     "Domainname",
     "Hostname",
@@ -26,14 +27,14 @@ const KEPT_OF_BASE: [&str; 11] = [
     "Volumes",
     "AttachStderr",
 ];
-/// Further keys of the kind.
+/// Further keys that `package` leaves as the base has them.
 const ATTACHED: [&str; 2] = ["AttachStdin", "AttachStdout"];
-/// Keys that stay in an image whose base starts the Functions host.
+/// Keys that are kept if the base starts the Functions host.
 const KEPT_OF_FUNCTIONS: [&str; 5] = ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"];
-/// Variables of the host that change what is logged, and nothing else.
+/// Variables of the host that change only what is logged.
 const LOGGING: [&str; 2] = ["SCOREBOX_LOG", "SCOREBOX_LOG_FORMAT"];
 
-/// Compares the configuration of the container.
+/// Compares the container configuration with the one that `package` writes.
 pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
     let platform = format!("{}/{}", text("os"), text("architecture"));
@@ -50,7 +51,7 @@ pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
         let is_written = written.get(key).is_some_and(|written| written == value);
         let is_kept = KEPT_OF_BASE.contains(&key.as_str()) || ATTACHED.contains(&key.as_str());
         let is_known = match key.as_str() {
-            // They are looked at on their own.
+            // Labels and variables are checked separately.
             "Labels" | "Env" => true,
             "Entrypoint" | "User" | "WorkingDir" | "ExposedPorts" if by_functions => true,
             key if by_functions && KEPT_OF_FUNCTIONS.contains(&key) => true,
@@ -77,7 +78,7 @@ pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     variables(report, container, &written, has_base);
 }
 
-/// True for a value that says nothing.
+/// True for a null, false or empty value, which has no effect.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -88,7 +89,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Volumes over the places of the host and the app: a container would see the volume there.
+/// Returns a problem for each volume over a path of the host or the app. In a container the volume
+/// would replace those files.
 fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let volumes = container.get("Volumes").and_then(Value::as_object).into_iter().flatten();
     let is_over = |volume: &str| {
@@ -116,7 +118,7 @@ fn variables(report: &mut Report, container: &Map<String, Value>, written: &Valu
     for entry in &found {
         let name = name(entry);
         let shown = quoted(entry, NAME_BYTES);
-        // The Functions host does not care for case.
+        // The Functions host ignores the case of variable names.
         let folded = name.to_ascii_lowercase();
         let is_own = ours.contains(entry) || (has_base && name == "PATH");
         let is_double = !seen.insert(if own.contains(&folded) { folded.clone() } else { name.clone() });

@@ -1,7 +1,7 @@
-//! What stands in an image's layers.
+//! Files in the layers of an image.
 //!
-//! Owns reading them as a stream, once, into the file system that a runtime would make of them. Must not know what the files
-//! should be.
+//! Owns the reading of the layers as a stream, once, into the file system that a runtime would
+//! build from them. Must not know what the files should be.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
@@ -17,50 +17,55 @@ use crate::image::layer::{self, Tar};
 use crate::image::manifest::BaseLayer;
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
-/// Files of the app folder that are looked into, and the most bytes that are kept of each; a component has some MB.
+/// Files of the app folder whose content is checked, with the most bytes that are kept of each. A
+/// component has a few MB.
 pub const KEPT: [(&str, u64); 3] = [("scorebox.toml", 4 << 20), ("component.wasm", 128 << 20), ("host.json", 1 << 20)];
-/// Most bytes that a layer unpacks to for each stored byte. Programs and weights reach 10.
+/// Most bytes that a layer unpacks to per stored byte. Programs and weights reach 10.
 const MOST_TIMES: u64 = 100;
-/// Bytes that all layers together may unpack to beyond that, for layers that hold little but zeros.
+/// Bytes that all layers together may unpack to beyond that ratio, for layers that consist mostly
+/// of zeros.
 const MOST_BEYOND: u64 = 1 << 30;
 
-/// Places that layers below ours must leave alone: the app, the host, and where the host looks for the library for graphs.
+/// Paths that layers of the base must not change: the app, the host, and the places where the host
+/// looks for ONNX Runtime.
 pub const OURS: [&str; 5] = [APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM, "/usr/bin/lib/scorebox", "/usr/bin/engine"];
 
-/// What an image holds, as far as its layers were read.
+/// Contents of an image, as far as its layers were read.
 #[derive(Debug)]
 pub struct Contents {
-    /// All layers, one upon the other.
+    /// File system of all layers, stacked.
     pub root: RootFs,
-    /// Number of the lowest layer of ours.
+    /// Index of the lowest layer that `package` wrote.
     pub start: usize,
-    /// Digests of the files that our layers bring, by path without a leading slash. Without those of the layer `system`.
+    /// Digests of the files in the layers of `package`, by path without a leading slash. Files of
+    /// the layer `system` are left out.
     pub files: BTreeMap<String, Digest>,
-    /// The digest of the model as the host computes it, over names and bytes.
+    /// Digest of the model as the host computes it, over names and bytes.
     pub model: Option<Digest>,
-    /// The bytes of the files that are looked into, by name.
+    /// Bytes of the files whose content is checked, by name.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
-    /// What layers of the base do in the places that are ours.
+    /// Changes that layers of the base make in paths that belong to `package`.
     pub intrusions: Vec<String>,
-    /// True if a layer of ours could not be read, so that nothing is known of its files.
+    /// True if a layer of `package` could not be read, so that its files are unknown.
     pub is_damaged: bool,
     /// True if a layer of the base could not be read.
     pub is_base_unknown: bool,
     system: Option<usize>,
-    /// What is left of [`MOST_BEYOND`].
+    /// Bytes that remain of [`MOST_BEYOND`].
     beyond: u64,
 }
 
-/// What was found out about a layer.
+/// Result of reading one layer.
 pub struct LayerFound {
-    /// Digest of its tar.
+    /// Digest of the layer's tar.
     pub diff_id: Digest,
-    /// How it differs from what `package` writes; `None` for layers of the base.
+    /// Difference between the layer and the form that `package` writes. `None` if there is none,
+    /// and for layers of the base.
     pub problem: Option<String>,
 }
 
 impl Contents {
-    /// Nothing read yet. `start` is the number of the lowest layer of ours.
+    /// Creates empty contents. `start` is the index of the lowest layer that `package` wrote.
     pub fn new(start: usize) -> Self {
         Self {
             root: RootFs::new(),
@@ -76,7 +81,7 @@ impl Contents {
         }
     }
 
-    /// Reads one more layer, from the bottom up; `name` is that of a layer of ours.
+    /// Reads the next layer, from the bottom up. `name` is `None` for layers of the base.
     pub fn add(
         &mut self,
         number: usize,
@@ -90,7 +95,7 @@ impl Contents {
         }
         let mut form = name.map(Form::new);
         let usual = layer.size.saturating_mul(MOST_TIMES);
-        // A layer that uses it up leaves none for the others.
+        // If reading this layer fails, nothing of the allowance remains for the layers after it.
         let beyond = std::mem::take(&mut self.beyond);
         let tar = layer::open(path, &layer.media_type)?;
         let mut entries = Entries::new(Bounded { inner: tar, read: 0, most: usual.saturating_add(beyond) });
@@ -129,7 +134,7 @@ impl Contents {
         Ok(LayerFound { diff_id: bounded.inner.diff_id()?, problem: form.and_then(Form::finish) })
     }
 
-    /// Looks at the whole, when every layer is read.
+    /// Checks the whole file system after every layer was read.
     pub fn finish(&mut self) {
         let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
         for found in self.root.below("") {
@@ -155,7 +160,7 @@ impl Contents {
         }
     }
 
-    /// The digest of a file of the app folder.
+    /// Returns the digest of a file in the app folder.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
         self.files.get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
     }
@@ -167,7 +172,8 @@ impl Contents {
         }
     }
 
-    /// Reads a file of ours, hashed, and kept if it is looked into.
+    /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file's
+    /// content is checked.
     fn read(&mut self, entry: &TarEntry, bytes: &mut impl Read, model: &mut Hashing<io::Sink>) -> io::Result<Digest> {
         let path = std::str::from_utf8(&entry.name).unwrap_or_default();
         let name = path.strip_prefix(APP_ROOT.trim_start_matches('/')).and_then(|rest| rest.strip_prefix('/'));
@@ -182,7 +188,8 @@ impl Contents {
         let Some(name) = name.and_then(|name| name.strip_prefix("model/")) else {
             return Ok(Digest::of_reader(bytes)?.0);
         };
-        // As the host does: lengths in front, files in byte order of their names, which is the layer's.
+        // The digest is computed as in the host: lengths first, files in byte order of their names,
+        // which is also the order in the layer.
         model.write_all(&(name.len() as u64).to_le_bytes())?;
         model.write_all(name.as_bytes())?;
         model.write_all(&entry.size.to_le_bytes())?;
@@ -190,7 +197,7 @@ impl Contents {
     }
 }
 
-/// True for a path in a place of ours, or above one.
+/// True for a path in a place that belongs to `package`, or above one.
 pub fn concerns_us(path: &str) -> bool {
     let is_within =
         |path: &str, place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -199,14 +206,15 @@ pub fn concerns_us(path: &str) -> bool {
         .any(|place| is_within(path, place) || is_within(place, path))
 }
 
-/// The attribute of an entry by which a storage driver hides lower layers.
+/// Returns the extended attribute of an entry with which a storage driver hides lower layers.
 fn overlay(entry: &TarEntry) -> Option<String> {
     let names = entry.records.keys().filter_map(|key| std::str::from_utf8(key).ok());
     let mut names = names.filter_map(|key| key.strip_prefix("SCHILY.xattr."));
     names.find(|name| name.contains("overlay.")).map(|name| quoted(name, NAME_BYTES))
 }
 
-/// Ends with an error where more is read than there may be: a small layer can unpack to any size.
+/// Reader that fails if more bytes are read than allowed. Without it, a small layer could unpack to
+/// any size.
 struct Bounded {
     inner: Tar,
     read: u64,
@@ -224,7 +232,7 @@ impl Read for Bounded {
     }
 }
 
-/// Passes on what is read to a second hash.
+/// Reader that also feeds a second hash with the bytes.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,
@@ -309,7 +317,7 @@ mod tests {
             gzip.finish().unwrap()
         };
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
-        // A frame that readers skip, with three bytes in it.
+        // A frame that zstd readers skip, with three bytes in it.
         let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
         let forms = [
             ("application/vnd.oci.image.layer.v1.tar+gzip", [gzip(start), gzip(b""), gzip(end)].concat()),

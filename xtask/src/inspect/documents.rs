@@ -1,8 +1,10 @@
-//! Manifests, lists and configurations, read so that every reader reads the same.
+//! Strict parser for manifests, lists and configurations, so that every reader reads the same
+//! content.
 //!
-//! Owns strictness: no key twice, none that differs from another only in case. Container runtimes are written in Go, whose JSON
-//! takes `"Layers"` for `"layers"` and the last of two; a document with both would mean one thing here and another there.
-//! Must not know what the documents say.
+//! Owns the strictness: no key may occur twice or differ from another only in case. Container
+//! runtimes are written in Go, whose JSON parser accepts `"Layers"` for `"layers"` and takes the
+//! last of two. A document with both would have different meanings for different readers. Must not
+//! know what the documents say.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,10 +13,10 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Objects whose keys are anybody's: they are compared as they are written.
+/// Objects whose keys the author may choose freely. Their keys are compared exactly as written.
 const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "data"];
 
-/// Reads a document; the error says what is wrong with it.
+/// Parses a document strictly. The error text says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
     let Strict(document) =
         serde_json::from_slice(bytes).map_err(|error| format!("is not what readers agree on: {error}"))?;
@@ -22,7 +24,7 @@ pub fn read(bytes: &[u8]) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Looks for keys that readers take for each other.
+/// Checks for keys that some readers take for each other.
 fn check(value: &Value) -> Result<(), String> {
     match value {
         Value::Object(object) => {
@@ -30,7 +32,7 @@ fn check(value: &Value) -> Result<(), String> {
             for (key, value) in object {
                 let shown = || quoted(key, NAME_BYTES);
                 if !key.is_ascii() {
-                    // Some letters there are another case of one within it.
+                    // Some non-ASCII letters are case variants of ASCII letters.
                     return Err(format!("holds the key `{}` with letters beyond ASCII", shown()));
                 }
                 if !seen.insert(key.to_ascii_lowercase()) {
@@ -47,7 +49,7 @@ fn check(value: &Value) -> Result<(), String> {
     }
 }
 
-/// A value whose objects have no key twice.
+/// A JSON value whose objects have no duplicate keys.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -109,7 +111,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// How many images of a list a runtime on linux/amd64 may choose. One without a platform counts: containerd looks into it.
+/// Returns how many images of a list a runtime on linux/amd64 may choose. An entry without a
+/// platform counts, because containerd opens it.
 pub fn candidates(list: &Value) -> usize {
     let entries = list.get("manifests").and_then(Value::as_array).into_iter().flatten();
     let is_candidate = |entry: &&Value| {
@@ -142,7 +145,7 @@ mod tests {
         ] {
             assert!(read(text.as_bytes()).is_err(), "{text}");
         }
-        // Labels are the author's, and their case counts.
+        // Labels belong to the author, and their case is significant.
         assert!(read(r#"{"config":{"Labels":{"a":"1","A":"2","ä":"3"}}}"#.as_bytes()).is_ok());
         assert!(read(&b"[".repeat(1 << 20)).is_err(), "too deep");
     }

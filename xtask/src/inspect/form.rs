@@ -1,7 +1,8 @@
-//! The form of the layers that `package` writes: which stand where, and what may be in each.
+//! Form of the layers that `package` writes: their order, and the entries that each may have.
 //!
-//! Owns the difference between a layer of ours and one that calls itself so. Must not know bytes: it looks at headers.
-//! Container runtimes take much more than `package` writes. Nothing of that is needed here, so whatever differs is named.
+//! Owns the difference between a layer of `package` and one that only has such a name. Must not
+//! know the content of files: it checks headers. Container runtimes accept much more than `package`
+//! writes. Nothing else is needed here, so every difference is reported.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +14,22 @@ use crate::image::entries::{EntryKind, TarEntry};
 use crate::image::plan::LAYERS;
 use crate::image::{APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, system};
 
-/// Most problems of one layer that are told.
+/// Most problems of one layer that are listed.
 const MOST_TOLD: usize = 5;
 
-/// Which layers of an image are ours.
+/// Range of the layers that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
-    /// Number of the lowest layer of ours. What is below belongs to the base.
+    /// Index of the lowest layer that `package` wrote. The layers below it belong to the base.
     pub start: usize,
-    /// Number of the first layer above ours.
+    /// Index of the first layer above those of `package`.
     pub end: usize,
-    /// What is wrong with the order.
+    /// Problems with the order of the layers.
     pub problems: Vec<String>,
 }
 
-/// Divides the layers by what the history calls them. A base may be an image of ours, so the highest ones count.
+/// Splits the layers by their names in the history. A base may itself be a Scorebox image, so the
+/// topmost group is used.
 pub fn divide(names: &[Option<&'static str>]) -> Division {
     let rank =
         |index: usize| names.get(index).copied().flatten().and_then(|name| LAYERS.iter().position(|one| *one == name));
@@ -52,7 +54,7 @@ pub fn divide(names: &[Option<&'static str>]) -> Division {
     Division { start, end, problems }
 }
 
-/// Looks at one layer of ours, header by header.
+/// Check of one layer of `package`, header by header.
 #[derive(Debug)]
 pub struct Form {
     layer: &'static str,
@@ -63,12 +65,12 @@ pub struct Form {
 }
 
 impl Form {
-    /// Begins with the layer of this name.
+    /// Starts the check of the layer with this name.
     pub fn new(layer: &'static str) -> Self {
         Self { layer, last: Vec::new(), folders: BTreeSet::new(), problems: Vec::new(), count: 0 }
     }
 
-    /// Looks at an entry, and at where it landed.
+    /// Checks an entry and the path that it was written to.
     pub fn look(&mut self, entry: &TarEntry, landed: &Applied) {
         let shown = quoted(&String::from_utf8_lossy(&entry.name), NAME_BYTES);
         let is_folder = entry.kind == EntryKind::Folder;
@@ -99,7 +101,7 @@ impl Form {
         }
     }
 
-    /// Notes something that no entry shows.
+    /// Adds a problem that is not visible in an entry.
     pub fn problem(&mut self, problem: String) {
         self.count += 1;
         if self.problems.len() < MOST_TOLD {
@@ -107,7 +109,7 @@ impl Form {
         }
     }
 
-    /// What differs from the form, if anything does.
+    /// Returns the differences from the expected form, or `None` if there are none.
     pub fn finish(self) -> Option<String> {
         let more = self.count.saturating_sub(self.problems.len());
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };
@@ -119,7 +121,7 @@ impl Form {
         parent.is_none_or(|parent| self.folders.contains(parent))
     }
 
-    /// Whether the layer holds something of this mode at this path.
+    /// Returns a problem if the layer must not have an entry with this path and mode.
     fn misplaced(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
         let relative = |root: &'static str| root.trim_start_matches('/');
         let app = path.strip_prefix(relative(APP_ROOT)).and_then(|rest| rest.strip_prefix('/'));

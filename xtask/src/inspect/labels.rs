@@ -1,6 +1,6 @@
-//! What an image says of itself: labels, annotations, the comments of its history.
+//! Check of the metadata of an image: labels, annotations, and the comments in its history.
 //!
-//! Owns the comparison with the files. Must not know where the files come from.
+//! Owns the comparison of the metadata with the files. Must not know where the files come from.
 
 use std::collections::BTreeSet;
 
@@ -15,18 +15,18 @@ use crate::app::{CODE_FILE, COMPONENT_FILE};
 use crate::functions_app;
 use crate::image::{APP_ROOT, HOST_PROGRAM, plan};
 
-/// Begins the name of each label of ours.
+/// Prefix of all labels that Scorebox defines.
 const PREFIX: &str = "dev.scorebox.";
-/// Labels that are compared.
+/// Labels that are compared with the files, without their prefix.
 const COMPARED: [&str; 6] =
     ["component.digest", "model.digest", "scorer.name", "scorer.version", "world", "wit-version"];
 
-/// What is said of files that could not be read.
+/// Returns the verdict for files in a layer that could not be read.
 pub fn unknown() -> Verdict {
     Verdict::Open("a layer could not be read".to_owned())
 }
 
-/// Compares everything that the image says of itself.
+/// Compares all metadata of the image with its files.
 pub fn examine(report: &mut Report, contents: &Contents, manifest: &Value, comments: &[(&'static str, String)]) {
     let settings = Settings::new(contents);
     labels(report, contents, &settings);
@@ -35,7 +35,7 @@ pub fn examine(report: &mut Report, contents: &Contents, manifest: &Value, comme
     app(report, contents, &settings);
 }
 
-/// The manifest in the app folder.
+/// Parsed `scorebox.toml` of the app folder.
 struct Settings {
     table: toml::Table,
     name: Option<String>,
@@ -74,7 +74,7 @@ fn labels(report: &mut Report, contents: &Contents, settings: &Settings) {
     compare(report, "scorer.version", settings.version.clone());
     let (world, version) = match contents.kept.get(COMPONENT_FILE) {
         Some(component) => contract(component),
-        // A graph is served as a scorer of tensors is, and knows no contract.
+        // A graph is served as a tensor scorer, and does not use the WIT contract.
         None => {
             let is_graph = settings.text("scorer", "component").is_none();
             (Some(World::TensorScoring.to_string()).filter(|_| is_graph), None)
@@ -95,7 +95,7 @@ fn annotations(report: &mut Report, contents: &Contents, manifest: &Value, setti
         let annotations = manifest.get("annotations");
         let said = annotations.and_then(|all| all.get(format!("org.opencontainers.image.{name}")));
         let said = said.and_then(Value::as_str).map(str::to_owned);
-        // A manifest in Docker's form has none, and claims nothing.
+        // A manifest in Docker's format has no annotations, so there is nothing to compare.
         if said.is_none() {
             continue;
         }
@@ -126,12 +126,12 @@ fn history(report: &mut Report, contents: &Contents, comments: &[(&'static str, 
     }
 }
 
-/// Looks at the files of the app folder that decide what runs.
+/// Checks the files of the app folder that determine which code runs.
 fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     if contents.is_damaged {
         return;
     }
-    // The machine code is what runs; it must be the one that was made of this component.
+    // The machine code is what runs. It must be the one that was compiled from this component.
     let code = settings.text("precompiled", "digest");
     let file = settings.text("precompiled", "file");
     let found = file.as_ref().and_then(|file| contents.of_app(file).map(ToString::to_string));
@@ -168,7 +168,8 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     }
 }
 
-/// Compares the digests that scorebox.toml holds of other files: the host goes by some of them, and does not read the files.
+/// Compares the digests in scorebox.toml with the files. The host relies on some of these digests
+/// without reading the files.
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
     let whole = [("component", component), ("model", contents.model.as_ref())];
@@ -202,7 +203,7 @@ fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     });
 }
 
-/// Names in a message: a few, each cut.
+/// Returns names as text for a message: at most ten, each shortened.
 pub fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
     let few: Vec<_> = names.iter().take(MOST).map(|name| quoted(name.as_ref(), NAME_BYTES)).collect();
@@ -214,7 +215,7 @@ fn shown(value: Option<String>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| quoted(&value, NAME_BYTES))
 }
 
-/// World and version of the contract that a component's exports speak of.
+/// Returns the WIT world and the contract version that the exports of a component name.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(wit_component::DecodedWasm::Component(resolve, world)) = wit_component::decode(component) else {
         return (None, None);

@@ -1,7 +1,8 @@
-//! What was found out about an image.
+//! Report on an inspected image.
 //!
-//! Owns the list of checks and its two forms, and keeps text of the image from acting on a terminal or looking like a line of
-//! the table. Must not know how anything is checked.
+//! Owns the list of checks and its two output formats. Also prevents text of the image from
+//! controlling the terminal or looking like a line of the table. Must not know how anything is
+//! checked.
 
 use std::collections::BTreeMap;
 
@@ -10,46 +11,46 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 
-/// What was found out about an image.
+/// Report on an inspected image.
 #[derive(Debug)]
 pub struct Report {
-    /// Where it was found.
+    /// Place of the image, as it was given on the command line.
     pub place: String,
-    /// Of its manifest.
+    /// Digest of the image's manifest.
     pub digest: Digest,
-    /// Of its configuration.
+    /// Labels in the image's configuration.
     pub labels: BTreeMap<String, String>,
-    /// Name and digest of the image below.
+    /// Name and digest of the base image, as the image states them.
     pub base: Option<(String, String)>,
     /// Checks, in the order in which they were made.
     pub checks: Vec<Check>,
-    /// What only a signature can vouch for: what it is, and what the image says.
+    /// Claims that only a signature can confirm: the name of the check, and what the image says.
     needs_key: Vec<(String, String)>,
 }
 
-/// One thing that was looked at.
+/// One check of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What.
+    /// Name of the check.
     pub what: String,
-    /// What more is to say of it, e.g. its size.
+    /// Additional information, e.g. a size.
     pub note: String,
-    /// How it ended.
+    /// Result of the check.
     pub verdict: Verdict,
 }
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is what it says it is.
+    /// The checked part is what it claims to be.
     Good,
-    /// It is not; why.
+    /// The checked part is not what it claims to be, with the reason.
     Wrong(String),
-    /// It could not be looked at; why.
+    /// The part could not be checked, with the reason.
     Open(String),
 }
 
-/// Labels that people look for, and how they are called in the table.
+/// Labels that the table shows, with their short names.
 const SHOWN: [(&str, &str); 6] = [
     ("dev.scorebox.scorer.name", "scorer"),
     ("dev.scorebox.scorer.version", "version"),
@@ -60,13 +61,13 @@ const SHOWN: [(&str, &str); 6] = [
 ];
 
 impl Report {
-    /// A report on the image with this manifest, with nothing checked yet.
+    /// Creates a report without checks for the image with this manifest digest.
     pub fn new(place: &str, digest: Digest) -> Self {
         let (labels, base, checks, needs_key) = (BTreeMap::new(), None, Vec::new(), Vec::new());
         Self { place: place.to_owned(), digest, labels, base, checks, needs_key }
     }
 
-    /// Notes a check.
+    /// Adds a check with a note.
     pub fn note(&mut self, what: impl Into<String>, note: impl Into<String>, verdict: Verdict) {
         let shown = |text: String| quoted(&text, REASON_BYTES);
         let verdict = match verdict {
@@ -77,12 +78,13 @@ impl Report {
         self.checks.push(Check { what: quoted(&what.into(), NAME_BYTES), note: shown(note.into()), verdict });
     }
 
-    /// Notes that nothing in the image proves something that it says. A signature does.
+    /// Adds a claim that nothing in the image proves. Only a signature can confirm it.
     pub fn needs_key(&mut self, what: impl Into<String>, said: impl Into<String>) {
         self.needs_key.push((what.into(), said.into()));
     }
 
-    /// Ends the report: what only a signature can vouch for is good if the image has one of the key.
+    /// Completes the report. Claims that need a signature are good if the image is signed with the
+    /// key.
     pub fn settle(&mut self, is_signed: bool) {
         for (what, said) in std::mem::take(&mut self.needs_key) {
             let verdict = match is_signed {
@@ -93,12 +95,12 @@ impl Report {
         }
     }
 
-    /// Notes a check that has no more to say.
+    /// Adds a check without a note.
     pub fn check(&mut self, what: impl Into<String>, is_good: bool, problem: impl FnOnce() -> String) {
         self.note(what, "", if is_good { Verdict::Good } else { Verdict::Wrong(problem()) });
     }
 
-    /// What is wrong.
+    /// Returns the failed checks: name and problem.
     pub fn wrong(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().filter_map(|check| match &check.verdict {
             Verdict::Wrong(problem) => Some((check.what.as_str(), problem.as_str())),
@@ -106,7 +108,7 @@ impl Report {
         })
     }
 
-    /// For people.
+    /// Returns the report as a table for people.
     pub fn table(&self) -> String {
         let mut text = format!("{:<10} {}\n{:<10} {}\n", "image", printable(&self.place), "digest", self.digest);
         for (label, shown) in SHOWN {
@@ -132,7 +134,8 @@ impl Report {
         text
     }
 
-    /// For scripts, as text in which JSON escapes whatever a terminal would obey.
+    /// Returns the report as JSON for scripts. Characters that a terminal would interpret are
+    /// escaped.
     pub fn json(&self) -> String {
         let text = self.value().to_string();
         let mut shown = String::with_capacity(text.len());
@@ -186,7 +189,7 @@ mod tests {
         report.needs_key(evil, evil);
         report.settle(false);
         let table = report.table();
-        // Image, digest, name, base, an empty line, four checks.
+        // The table has image, digest, name, base, an empty line and four checks.
         assert_eq!(table.lines().count(), 4 + 1 + 4, "{table}");
         assert!(table.chars().all(|character| character == '\n' || !character.is_control()), "{table}");
         assert!(!table.contains('\u{202e}'));

@@ -1,7 +1,8 @@
-//! The file system of an image as a container runtime makes it of the layers.
+//! File system of an image, as a container runtime builds it from the layers.
 //!
-//! Owns the rules of containerd and runc: how a path is cleaned, which links lead where, what a mark of removal removes, what
-//! replaces what. Must not know what the files are for, nor where the layers come from. It holds names and digests, no bytes.
+//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, what a
+//! whiteout removes, and what replaces what. Must not know what the files are for, nor where the
+//! layers come from. It holds names and digests, no bytes.
 
 mod path;
 
@@ -11,35 +12,36 @@ use self::path::{Place, ROOT, check_length, cleaned, shown};
 use crate::digest::Digest;
 use crate::image::entries::{EntryKind, TarEntry};
 
-/// Most files, folders and links of an image. The largest public images have some 400,000.
+/// Most files, folders and links of an image. The largest public images have about 400,000.
 const MOST_NODES: usize = 1_000_000;
-/// Most bytes of all names and targets of links together.
+/// Most bytes of all names and link targets together.
 const MOST_NAME_BYTES: usize = 128 << 20;
-/// Most nodes that marks of removal look at, for all marks of an image: each looks at everything below its folder.
+/// Most nodes that all whiteouts of an image visit together. Each whiteout visits everything below
+/// its folder.
 const MOST_LOOKS: usize = 20_000_000;
-/// Most links on the way to one file, as the runtimes count.
+/// Most links on the way to one file, which is also the limit of the runtimes.
 const MOST_LINKS: usize = 255;
-/// Name of the mark that hides what lower layers have in its folder.
+/// Name of an opaque whiteout, which hides the content that lower layers have in its folder.
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Begins the name of a mark that removes the file with the rest of the name.
+/// Prefix of a whiteout's name. The rest of the name is the file that it removes.
 const WHITEOUT: &[u8] = b".wh.";
 
-/// A file system.
+/// The file system of an image.
 #[derive(Debug)]
 pub struct RootFs {
     nodes: Vec<Node>,
     name_bytes: usize,
     layer: usize,
-    /// Nodes that marks of removal have looked at.
+    /// Number of nodes that whiteouts have visited.
     looks: usize,
 }
 
 #[derive(Debug)]
 struct Node {
     what: What,
-    /// The layer that it comes from.
+    /// Index of the layer that the node comes from.
     layer: usize,
-    /// False for a folder that only stands above something.
+    /// False for a folder that has no entry of its own and was created for an entry below it.
     is_explicit: bool,
 }
 
@@ -51,12 +53,12 @@ enum What {
     Special,
 }
 
-/// What stands at a path.
+/// Type of a file system object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// A folder.
+    /// A folder in the image.
     Folder,
-    /// A file; the digest is known if it was given.
+    /// A file. The digest is known if it was given.
     File(Option<Digest>),
     /// A symbolic link.
     Link,
@@ -64,42 +66,43 @@ pub enum Kind {
     Special,
 }
 
-/// One thing in the file system.
+/// One object in the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Path without a leading slash.
     pub path: String,
-    /// What it is.
+    /// Type of the object.
     pub kind: Kind,
-    /// The layer that it comes from.
+    /// Index of the layer that the object comes from.
     pub layer: usize,
 }
 
-/// What became of an entry.
+/// Result of applying a tar entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// Where it stands now, or what it removed. Without a leading slash; empty for the root.
+    /// Path that the entry was written to, or that it removed. Without a leading slash; empty for
+    /// the root.
     pub path: String,
-    /// True if runtimes differ in what they make of it.
+    /// True if container runtimes interpret the entry differently.
     pub is_ambiguous: bool,
 }
 
 impl RootFs {
-    /// An empty file system.
+    /// Creates an empty file system.
     pub fn new() -> Self {
         let root = Node { what: What::Folder(BTreeMap::new()), layer: 0, is_explicit: true };
         Self { nodes: vec![root], name_bytes: 0, layer: 0, looks: 0 }
     }
 
-    /// Begins a layer; layers are counted from the bottom up.
+    /// Starts the layer with this index. Layers are counted from the bottom up.
     pub fn begin(&mut self, layer: usize) {
         self.layer = layer;
     }
 
-    /// Puts an entry in its place. The error says why no runtime would take it.
+    /// Applies an entry to the file system. The error text says why no runtime would accept it.
     pub fn apply(&mut self, entry: &TarEntry, digest: Option<Digest>) -> Result<Applied, String> {
         let parts = cleaned(&entry.name)?;
-        // The root is there already.
+        // The root exists already.
         let Some((last, above)) = parts.split_last() else {
             return Ok(Applied { path: String::new(), is_ambiguous: entry.kind != EntryKind::Folder });
         };
@@ -112,7 +115,8 @@ impl RootFs {
         path.push(last.clone());
         check_length(&path)?;
         let there = self.child(parent, last);
-        // Two entries for one path: the later wins, where a runtime does not refuse the layer.
+        // If a layer has two entries for one path, the later one wins, unless the runtime refuses
+        // the layer.
         let is_double = there.is_some_and(|node| self.is_of_layer(node));
         let is_folder = entry.kind == EntryKind::Folder;
         let stays = is_folder && there.is_some_and(|node| self.is_folder(node));
@@ -124,10 +128,11 @@ impl RootFs {
             EntryKind::File => What::File(digest),
             EntryKind::SymbolicLink(target) => What::Link(target.as_slice().into()),
             EntryKind::HardLink(target) => self.linked(target)?,
-            // Storage drivers take a device of these numbers for a mark of removal.
+            // Storage drivers interpret a device with these numbers as a whiteout.
             EntryKind::Device(0, 0) => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
             EntryKind::Device(..) | EntryKind::Pipe => What::Special,
-            // containerd removes what has the name of the header, others ignore it.
+            // containerd removes the file that has the name of the header. Other runtimes ignore
+            // the header.
             EntryKind::GlobalHeader => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
         };
         match there.filter(|_| stays) {
@@ -137,7 +142,7 @@ impl RootFs {
         Ok(Applied { path: shown(&path), is_ambiguous: is_double && !stays })
     }
 
-    /// What stands at a path, without following links.
+    /// Returns the object at a path, without following links.
     pub fn at(&self, path: &str) -> Option<Found> {
         let mut node = ROOT;
         for name in path.split('/') {
@@ -146,7 +151,8 @@ impl RootFs {
         self.found(path.to_owned(), node)
     }
 
-    /// Everything below a path, in the order of paths, without following links; the root is the empty path.
+    /// Returns everything below a path, ordered by path, without following links. The empty path is
+    /// the root.
     pub fn below(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let mut node = Some(ROOT);
@@ -162,7 +168,7 @@ impl RootFs {
             }
             found.extend(self.found(path, node));
         }
-        // The path itself is not below it.
+        // The path itself is not below the path.
         found.into_iter().skip(1).collect()
     }
 
@@ -177,7 +183,7 @@ impl RootFs {
         Some(Found { path, kind, layer: node.layer })
     }
 
-    /// Follows links on the way to a folder, which need not be there.
+    /// Follows links on the way to a folder, which does not have to exist.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
         let mut place = Place { nodes: vec![ROOT], names: Vec::new() };
         let mut open: VecDeque<Vec<u8>> = parts.iter().cloned().collect();
@@ -216,7 +222,7 @@ impl RootFs {
         Ok(place)
     }
 
-    /// Makes the folders of a place that are not there yet, and returns the last one.
+    /// Creates the missing folders of a place, and returns the node of the last one.
     fn make(&mut self, place: &mut Place) -> Result<usize, String> {
         let mut node = place.nodes.last().copied().unwrap_or(ROOT);
         let there = place.nodes.len().saturating_sub(1);
@@ -245,7 +251,8 @@ impl RootFs {
         let Some(node) = self.child(parent, hidden) else {
             return Ok(Applied { path: shown(&path), is_ambiguous: false });
         };
-        // By OCI's rules a mark is for lower layers alone; some runtimes remove what the same layer brings, too.
+        // According to OCI a whiteout applies to lower layers only. Some runtimes also remove files
+        // of the layer itself.
         let is_ambiguous = self.hide_lower(node)? || self.is_of_layer(node);
         if !is_ambiguous {
             self.unlink(parent, hidden);
@@ -253,7 +260,8 @@ impl RootFs {
         Ok(Applied { path: shown(&path), is_ambiguous })
     }
 
-    /// Removes what lower layers have in a folder. True if something of this layer stays in it.
+    /// Removes the content that lower layers have in a folder. Returns true if something of this
+    /// layer remains in it.
     fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
         let mut order = Vec::new();
         let mut open = vec![folder];
@@ -269,7 +277,8 @@ impl RootFs {
             return Err("holds too many marks of removal".to_owned());
         }
         let mut stays = false;
-        // What is deeper comes later; from the end on, a folder is looked at when nothing is left in it that should not be.
+        // Deeper nodes come later in the list. From its end, a folder is visited after everything
+        // that has to be removed from it.
         for (node, parent, name) in order.into_iter().rev() {
             let is_empty = match self.nodes.get(node).map(|node| &node.what) {
                 Some(What::Folder(children)) => children.is_empty(),
@@ -284,7 +293,8 @@ impl RootFs {
         Ok(stays)
     }
 
-    /// What a hard link shares with its target. Links on the way are followed, a link at its end is not.
+    /// Returns the content that a hard link shares with its target. Links on the way are followed,
+    /// a link at the end is not.
     fn linked(&self, target: &[u8]) -> Result<What, String> {
         let parts = cleaned(target)?;
         let missing = || format!("holds a hard link to `{}`, which is not there", shown(&parts));
@@ -311,7 +321,8 @@ impl RootFs {
         Ok(node)
     }
 
-    /// What was below stays among the nodes, where nothing leads to it any more.
+    /// Removes a name from a folder. Its node and the nodes below stay in the list, but cannot be
+    /// reached any more.
     fn unlink(&mut self, parent: usize, name: &[u8]) {
         if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what) {
             children.remove(name);

@@ -1,7 +1,7 @@
-//! Where an image that is looked at comes from: a registry, or a layout on this machine.
+//! Source of an inspected image: a registry, or a layout on this machine.
 //!
-//! Owns the difference between the two. Must not know what is looked for. Whatever is handed out has the digest that it was
-//! asked for by.
+//! Owns the difference between the two. Must not know what the caller looks for. Everything that is
+//! returned has the digest that it was requested by.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use crate::image::attestation::signature_tag;
 use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name, document};
 use crate::registry::Reading;
 
-/// A place with an image.
+/// Source of an inspected image.
 pub enum Store {
-    /// A layout's folder, and the entries of its list.
+    /// Folder of a layout, and the entries of its index.
     Layout(PathBuf, Vec<Value>),
-    /// A repository.
+    /// A repository of a registry.
     Registry(Box<Reading>),
 }
 
 impl Store {
-    /// Opens a layout.
+    /// Opens a layout on this machine.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
         let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
@@ -33,7 +33,8 @@ impl Store {
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
 
-    /// The manifest of the image: of a layout its first, of a repository the one of this name.
+    /// Returns the manifest of the image: in a layout the first one, in a repository the one with
+    /// this tag or digest.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(name),
@@ -45,7 +46,7 @@ impl Store {
         }
     }
 
-    /// A manifest by its digest.
+    /// Returns a manifest by its digest.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),
@@ -60,7 +61,7 @@ impl Store {
         }
     }
 
-    /// The manifest that a tag leads to.
+    /// Returns the manifest that a tag points to, or `None` if the tag does not exist.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self {
             Self::Registry(reading) => reading.find(tag),
@@ -74,14 +75,15 @@ impl Store {
         }
     }
 
-    /// The file of a blob; `None`: a layout that names it and does not hold it.
+    /// Returns the file of a blob. `None` if a layout names the blob but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
         match self {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
                 let Ok(known) = std::fs::metadata(&path) else { return Ok(None) };
-                // A pipe would be waited for, and a file of another size need not be read.
+                // Reading from a pipe could wait forever, and a file with another size is wrong in
+                // any case.
                 if !known.is_file() || known.len() != size {
                     return Err(wrong(&path.display(), &format!("is not a file of {size} bytes")));
                 }
@@ -98,7 +100,8 @@ impl Store {
         }
     }
 
-    /// What a layout names that a reader may take for the image, or not look at: entries with its tag, and other images.
+    /// Counts other entries of a layout's index: those with the image's tag, which a reader could
+    /// take for the image, and other images, which are not inspected.
     pub fn others(&self, image: &Digest) -> (usize, usize) {
         let Self::Layout(_, entries) = self else { return (0, 0) };
         let text = |entry: &Value, key: &str| {
@@ -118,11 +121,11 @@ impl Store {
         (doubles, images)
     }
 
-    /// Digests of what is listed as belonging to an image.
+    /// Returns the digests of the artifacts that are listed for an image.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
             Self::Registry(reading) => Ok(reading.referrers(image)?.iter().filter_map(digest_of).collect()),
-            // Those with a tag are found by it.
+            // Artifacts with a tag are found by their tag.
             Self::Layout(_, entries) => {
                 let is_listed = |entry: &&Value| entry.get("artifactType").is_some();
                 Ok(entries.iter().skip(1).filter(is_listed).filter_map(digest_of).collect())
@@ -131,7 +134,7 @@ impl Store {
     }
 }
 
-/// The digest in a descriptor.
+/// Returns the digest in a descriptor.
 pub fn digest_of(descriptor: &Value) -> Option<Digest> {
     Digest::parse(descriptor.get("digest")?.as_str()?)
 }

@@ -1,6 +1,7 @@
-//! The layer `system`, which no list of parts speaks of: users, names and root certificates.
+//! Check of the layer `system`, which the SBOM does not list: users, names and root certificates.
 //!
-//! Owns its comparison with what this version writes. Must not know how it is made.
+//! Owns its comparison with the layer that this version writes. Must not know how the layer is
+//! built.
 
 use super::contents::Contents;
 use super::report::Report;
@@ -8,7 +9,8 @@ use super::rootfs::Kind;
 use crate::digest::Digest;
 use crate::image::{Compression, Content, Entry, system};
 
-/// Compares the files. Another version of Scorebox writes other root certificates, so a difference alone proves nothing.
+/// Compares the files of the layer `system`. Other versions of Scorebox write other root
+/// certificates, so a difference alone is not an error.
 pub fn examine(report: &mut Report, contents: &Contents) {
     if contents.start > 0 || contents.is_damaged {
         return;

@@ -1,6 +1,6 @@
-//! How one registry is spoken to, and who speaks.
+//! Access to one registry: scheme, credentials, certificates and limits.
 //!
-//! Owns what the command line says about it. Must not know the environment, and asks nobody.
+//! Owns what the command line says about them. Must not know the environment, and sends no request.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::auth::TrustedRealm;
 use super::bounds;
 use crate::failure::Failure;
 
-/// No password or token is longer.
+/// Largest password or token that is read, in bytes.
 const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
 
-/// What the flags of a command say about who asks, and whom to trust.
+/// Credentials, certificates, trusted hosts and download limit from the flags of a command.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
     password: Option<(String, SecretString)>,
@@ -25,7 +25,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes the flags as they are, and reads the password from standard input and the certificates from their file.
+    /// Reads the password from standard input and the certificates from their file, as the flags
+    /// say.
     pub fn read(username: Option<&str>, password_stdin: bool, ca_file: Option<&Path>) -> Result<Self, Failure> {
         let password = match username.filter(|_| password_stdin) {
             Some(username) => Some((username.to_owned(), password(std::io::stdin().lock())?)),
@@ -40,13 +41,13 @@ impl Identity {
         Self { trusted: trusted.to_vec(), ..self }
     }
 
-    /// Sets how many bytes of blobs are read from one repository at most.
+    /// Sets the most bytes of blobs that are read from one repository.
     pub fn at_most(self, most_download_bytes: Option<u64>) -> Self {
         Self { most_download_bytes, ..self }
     }
 
-    /// How a registry is spoken to. Flags and variables hold one password: `meant` says that it is for this registry, and
-    /// no other one hears of it.
+    /// Returns the access to a registry. Flags and variables hold one password only. `meant` says
+    /// that it is for this registry; no other registry receives it.
     pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
         Access {
             registry: registry.to_owned(),
@@ -60,18 +61,18 @@ impl Identity {
     }
 }
 
-/// How one registry is spoken to.
+/// Scheme, credentials and limits for requests to one registry.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Host and port.
+    /// Host and port of the registry.
     pub registry: String,
-    /// HTTP, not HTTPS.
+    /// True if the registry is used over HTTP instead of HTTPS.
     pub plain_http: bool,
-    /// Whether the variables with a password speak of this registry.
+    /// True if the variables with a user name and password are for this registry.
     pub meant: bool,
-    /// User name and password of the flags.
+    /// User name and password from the flags.
     pub password: Option<(String, SecretString)>,
-    /// Roots that are trusted beside the machine's.
+    /// Root certificates that are trusted in addition to those of the machine.
     pub certificates: Vec<Certificate>,
     /// Hosts that credentials may be sent to besides the registry's own.
     pub trusted: Vec<TrustedRealm>,
@@ -80,10 +81,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Where the registry answers.
+    /// Returns the root URL of the registry's API.
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
-        // Docker Hub answers at another address than its name.
+        // The API of Docker Hub has another host than its name.
         let host = if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
         let root = format!("{scheme}://{host}/v2/");
         Url::parse(&root).map_err(|error| {

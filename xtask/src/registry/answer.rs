@@ -1,7 +1,7 @@
-//! Answers that were not hoped for, in words.
+//! Failures that describe unexpected responses.
 //!
-//! Owns the reading of OCI error bodies and of whatever proxies send instead. Must not know what was asked for beyond
-//! its description.
+//! Owns the parsing of OCI error bodies, and of the bodies that proxies send instead. Must not know
+//! more about the request than its description.
 
 use reqwest::{Response, StatusCode};
 use scorebox_host::text::{REASON_BYTES, quoted};
@@ -10,17 +10,17 @@ use serde::Deserialize;
 use super::bounds;
 use crate::failure::{Failure, Kind};
 
-/// What to do about a manifest that is none, or another one.
+/// Instruction for a manifest that is invalid or not the requested one.
 pub const NO_MANIFEST: &str =
     "what was read is not what was named: see whether a proxy or a mirror answers for the registry";
 
-/// A registry's error body.
+/// Error body of a registry, as the OCI distribution specification defines it.
 #[derive(Debug, Deserialize)]
 struct Errors {
     errors: Vec<OciError>,
 }
 
-/// One error of the body.
+/// One error in the error body of a registry.
 #[derive(Debug, Deserialize)]
 struct OciError {
     code: String,
@@ -28,7 +28,7 @@ struct OciError {
     message: String,
 }
 
-/// How token services tell of a fault (RFC 6749).
+/// Error body of a token service (RFC 6749).
 #[derive(Debug, Deserialize)]
 struct OauthError {
     error: String,
@@ -36,26 +36,27 @@ struct OauthError {
     error_description: String,
 }
 
-/// Makes a failure of an answer; `action` says what was asked, e.g. "upload of layer `model`".
+/// Builds a failure from an unexpected response. `action` describes the request, e.g. "upload of
+/// layer `model`".
 pub async fn unexpected(action: &str, response: Response) -> Failure {
     let (status, mut url) = (response.status(), response.url().clone());
-    // The query may hold the key of an upload session.
+    // The query may contain the key of an upload session.
     url.set_query(None);
     let body = bounds::beginning(response).await;
     explain(action, url.as_str(), status, &body)
 }
 
-/// The status of an answer and its own words.
+/// Returns the status of a response and the text of its error body.
 pub async fn said(response: Response) -> String {
     let status = response.status();
     let body = bounds::beginning(response).await;
     format!("it answered {status}: {}", words(&body))
 }
 
-/// No answer came.
+/// Builds the failure of a request that got no response.
 pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     let mut text = error.to_string();
-    // The query of an address may hold the key of an upload session, or a right to read.
+    // The query of a URL may contain the key of an upload session, or a read permission.
     if let Some(query) = error.url().and_then(reqwest::Url::query) {
         text = text.replace(&format!("?{query}"), "");
     }
@@ -70,7 +71,7 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
 }
 
-/// What the words of an HTTP client mean, and what to do.
+/// Returns the meaning of an HTTP client's error text, and what to do about it.
 fn cause(text: &str, host: &str) -> (String, String) {
     if text.contains("dns error") {
         let fix = "check the registry's name, in --registry or package.registry, and this machine's name server";
@@ -113,7 +114,8 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
     Failure::new(Kind::Registry, format!("{action}: {url} answered {status}: {said}"), fix)
 }
 
-/// The words of an error's body, on one line and never long: whoever sent them may not be the registry.
+/// Returns the text of an error body, on one line and shortened, because it may not come from the
+/// registry.
 fn words(body: &[u8]) -> String {
     quoted(&all_words(body), REASON_BYTES)
 }

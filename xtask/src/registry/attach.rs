@@ -1,7 +1,8 @@
-//! Artifacts' way into a registry, beside the image that they belong to.
+//! Artifacts of an image, such as attestations and signatures, and their upload next to it.
 //!
-//! Owns how they are found there: by the registry's own list of referrers, or by the tag that stands for it where the
-//! registry keeps no such list (OCI distribution specification, "Referrers Tag Schema"). Must not know what they say.
+//! Owns how they are found in the registry: by the registry's own list of referrers, or by a
+//! fallback tag if the registry does not have such lists (OCI distribution specification,
+//! "Referrers Tag Schema"). Must not know what the artifacts say.
 
 use std::io::Write as _;
 
@@ -19,7 +20,7 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::layout::{Attachment, WrittenImage};
 
-/// Sends an image's artifacts, as far as they are not there.
+/// Sends the artifacts of an image that the repository does not have.
 pub async fn attach(target: &Repository, image: &WrittenImage, progress: &Progress) -> Result<(), Failure> {
     let mut entries = Vec::new();
     let mut is_listed = None;
@@ -35,7 +36,7 @@ pub async fn attach(target: &Repository, image: &WrittenImage, progress: &Progre
             continue;
         }
         entries.push(attachment.entry());
-        // What the registry says when it takes one holds for all.
+        // The response to the first written artifact shows whether the registry lists referrers.
         is_listed = is_listed.or(put(target, attachment).await?.map(|put| put.is_listed));
     }
     if entries.is_empty() || is_listed == Some(true) {
@@ -52,7 +53,8 @@ async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>
     manifests::put(target, &digest, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest).await.map(Some)
 }
 
-/// Puts a signature under its tag, beside those of other keys that are there, as cosign does.
+/// Writes a signature under its tag. Signatures of other keys under that tag are kept, as cosign
+/// does.
 async fn sign(target: &Repository, attachment: &Attachment, tag: &str, progress: &Progress) -> Result<(), Failure> {
     if manifests::stored(target, tag).await? == Some(attachment.digest.to_string()) {
         return Ok(());
@@ -82,13 +84,13 @@ async fn sign(target: &Repository, attachment: &Attachment, tag: &str, progress:
     }
 }
 
-/// What stands under a signature's tag already.
+/// Content that the tag of a signature already has.
 enum Beside {
-    /// Nothing that could be kept.
+    /// Nothing that can be kept.
     Nobody,
-    /// This signature.
+    /// The signature itself, so nothing has to be written.
     Ours,
-    /// Others; manifest and configuration of them all.
+    /// Signatures of other keys. Manifest and configuration hold all of them and the new one.
     Others { manifest: Vec<u8>, config: Vec<u8> },
 }
 
@@ -122,15 +124,15 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
     Beside::Others { manifest: manifest.to_string().into_bytes(), config }
 }
 
-/// Sees to it that the list of what refers to an image names all of these.
+/// Makes sure that the list of referrers of an image contains all of these entries.
 async fn list(target: &Repository, image: &Digest, entries: &[Value], is_listed: Option<bool>) -> Result<(), Failure> {
     let tag = fallback_tag(image);
     let whole = index(entries);
-    // Nothing more has to be asked about a list that holds ours alone.
+    // If the list holds only these entries, it needs no further request.
     if manifests::stored(target, &tag).await?.is_some_and(|stored| stored == Digest::of(&whole).to_string()) {
         return Ok(());
     }
-    // Nothing was sent this time, so the registry did not say whether it keeps a list of its own.
+    // If nothing was sent this time, no response has shown whether the registry has its own list.
     if is_listed.is_none()
         && let Some(listed) = manifests::referrers(target, image).await?
         && missing(&listed, entries).is_empty()
@@ -147,7 +149,7 @@ async fn list(target: &Repository, image: &Digest, entries: &[Value], is_listed:
             return Ok(());
         }
         let all: Vec<_> = listed.into_iter().chain(missing).collect();
-        // Somebody else may have put a list of theirs in between; so it is read again.
+        // Another client may write its own list at this moment, so the list is read again.
         manifests::put(target, &tag, OCI_IMAGE_INDEX_MEDIA_TYPE, &index(&all)).await?;
     }
     Err(Failure::new(
@@ -157,12 +159,12 @@ async fn list(target: &Repository, image: &Digest, entries: &[Value], is_listed:
     ))
 }
 
-/// Where registries without a list of their own keep it.
+/// Returns the tag for the list of referrers in registries that do not keep such lists.
 pub fn fallback_tag(image: &Digest) -> String {
     format!("sha256-{}", image.hex())
 }
 
-/// The entries of a list.
+/// Returns the entries of a list of referrers.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
         Failure::new(Kind::Registry, format!("the list of what belongs to the image: {error}"), answer::NO_MANIFEST)

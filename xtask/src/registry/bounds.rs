@@ -1,7 +1,7 @@
-//! Bounds on what a registry states and what it sends.
+//! Limits on the sizes that a registry states and on the data that it sends.
 //!
-//! Owns every number of them, what is said when one is passed, and how much of a transfer's allowance is used. Must not know
-//! what is asked.
+//! Owns every such limit, the error text for each of them, and the count of a command's downloads.
+//! Must not know what is requested.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,45 +16,53 @@ use super::answer;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// Largest manifest, configuration or list, in bytes. Registries take manifests of up to 4 MiB.
+/// Largest manifest, configuration or list, in bytes. Registries accept manifests of up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
-/// Largest response of a token service, in bytes. Tokens with many groups in them reach tens of KiB.
+/// Largest response of a token service, in bytes. Tokens with many groups in them reach tens of
+/// KiB.
 pub const LARGEST_TOKEN_BYTES: usize = 1 << 20;
-/// What is read of an error's body, in bytes. The rest is ignored.
+/// Number of bytes that are read from the body of an error response. The rest is ignored.
 pub const LARGEST_ERROR_BYTES: usize = 64 << 10;
-/// Most layers of an image or an artifact. Docker builds at most 127, and overlayfs stacks at most 500.
+/// Most layers of an image or an artifact. Docker builds at most 127 layers, and overlayfs stacks
+/// at most 500.
 pub const MOST_LAYERS: usize = 500;
-/// Most entries in the list of what belongs to an image: a scan and a signature a day for half a year.
+/// Most entries in the referrers list of an image: one scan and one signature a day for half a
+/// year.
 pub const MOST_REFERRERS: usize = 500;
-/// Most pages of that list.
+/// Most pages of a referrers list.
 pub const MOST_PAGES: usize = 16;
-/// Most manifests and blobs that one command reads from one repository: three for each of the most referrers, and more.
+/// Most manifests and blobs that one command reads from one repository. Three for each of
+/// `MOST_REFERRERS` artifacts are 1 500; the rest is for the image.
 const MOST_READS: u32 = 2_000;
-/// Most bytes of blobs that one command reads from one repository, unless `--max-download` says otherwise. The largest base
-/// images in use (CUDA with libraries) have 10 GiB.
+/// Most bytes of blobs that one command reads from one repository, unless `--max-download` sets
+/// another limit. The largest base images in use (CUDA with libraries) have 10 GiB.
 pub const MOST_DOWNLOAD_BYTES: u64 = 32 << 30;
 
-/// Longest wait for the next bytes of a body. Registries and proxies close idle connections after about as long.
+/// Longest wait for the next bytes of a body. Registries and proxies close idle connections after
+/// about this time.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-/// Longest wait for the first byte of a blob's response, retries and their pauses included.
+/// Longest wait for the first byte of a blob's response, including retries and the pauses between
+/// them.
 pub const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(300);
-/// Longest wait for the body of an error: it only makes the message better.
+/// Longest wait for the body of an error response. It is short because the body only improves the
+/// message.
 const LONGEST_ERROR_WAIT: Duration = Duration::from_secs(5);
-/// Fewest bytes that must come in [`LONGEST_SILENCE`]: a tenth of what a modem brought.
+/// Fewest bytes that must arrive within [`LONGEST_SILENCE`]: a tenth of the speed of a telephone
+/// modem.
 const LEAST_BYTES: u64 = 32 << 10;
 
-/// Why the body of a response was not read to its end.
+/// Reason for which the body of a response was not read to its end.
 #[derive(Debug)]
 pub enum Unread {
-    /// It has more bytes than it may have.
+    /// The body has more bytes than the limit allows.
     TooLarge,
-    /// Nothing came for [`LONGEST_SILENCE`].
+    /// No bytes arrived for [`LONGEST_SILENCE`].
     Silent,
-    /// The connection broke.
+    /// The connection broke off.
     Broken(reqwest::Error),
 }
 
-/// Reads the whole body of a response, up to a bound.
+/// Reads the whole body of a response, up to `most_bytes`.
 pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Unread> {
     if response.content_length().is_some_and(|length| length > most_bytes as u64) {
         return Err(Unread::TooLarge);
@@ -71,7 +79,8 @@ pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, 
     }
 }
 
-/// Reads the beginning of an error's body, for a short time; whatever came by then counts.
+/// Reads the start of an error response's body for a short time. Returns the bytes that arrived by
+/// then.
 pub async fn beginning(mut response: Response) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {
@@ -83,13 +92,13 @@ pub async fn beginning(mut response: Response) -> Vec<u8> {
             }
         }
     };
-    // What did not come in time is missing from the message, and nothing else.
+    // If the body is not complete in time, only a part of the message is missing.
     let _ = tokio::time::timeout(LONGEST_ERROR_WAIT, read).await;
     bytes
 }
 
 impl Unread {
-    /// The failure of whoever wanted the body; `action` says what it is.
+    /// Builds the failure of the request that needed the body. `action` describes that request.
     pub fn failure(self, action: &str, most_bytes: usize) -> Failure {
         match self {
             Self::TooLarge => strange(action, &format!("is larger than {most_bytes} bytes")),
@@ -99,7 +108,7 @@ impl Unread {
     }
 }
 
-/// The failure of a registry that does not go on.
+/// Builds the failure of a registry that stopped sending.
 pub fn silent(action: &str, wait: Duration) -> Failure {
     let problem = format!("{action}: nothing came for {} s", wait.as_secs());
     Failure::new(Kind::Network, problem, "run the command again; if it stays so, look into the registry's log")
@@ -109,7 +118,8 @@ fn strange(action: &str, problem: &str) -> Failure {
     Failure::new(Kind::Registry, format!("{action}: it {problem}"), answer::NO_MANIFEST)
 }
 
-/// Refuses a manifest with more layers than any runtime stacks. Bytes that are not a manifest are for others to judge.
+/// Refuses a manifest with more layers than any container runtime stacks. Bytes that are not a
+/// manifest are accepted here and refused elsewhere.
 pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct Counted {
@@ -125,7 +135,8 @@ pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a list of more entries than are looked at one by one.
+/// Refuses a referrers list with more than `MOST_REFERRERS` entries, because entries are inspected
+/// one by one.
 pub fn referrers(count: usize) -> Result<(), Failure> {
     if count <= MOST_REFERRERS {
         return Ok(());
@@ -137,7 +148,7 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     ))
 }
 
-/// The failure of a list whose pages do not end.
+/// Builds the failure of a list whose pages do not end.
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,
@@ -146,9 +157,9 @@ pub fn pages() -> Failure {
     )
 }
 
-/// Refuses a transfer that the disk has no room for, before a byte of it is written.
+/// Refuses a transfer that does not fit on the disk, before any byte of it is written.
 pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
-    // A file system that does not say is tried.
+    // If the file system does not report its free space, the transfer is tried.
     let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if bytes <= free {
@@ -160,7 +171,7 @@ pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     ))
 }
 
-/// What one command may read from one repository.
+/// Limit on the reads of one command from one repository, and the reads so far.
 #[derive(Debug)]
 pub struct Allowance {
     most_bytes: u64,
@@ -175,19 +186,19 @@ struct Used {
 }
 
 impl Allowance {
-    /// Nothing was read yet.
+    /// Creates an allowance that is not used yet.
     pub fn new(most_bytes: u64) -> Self {
         Self { most_bytes, used: Mutex::default() }
     }
 
-    /// Counts a document, before it is asked for.
+    /// Counts a document before it is requested.
     pub fn document(&self, action: &str) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.read(action)
     }
 
-    /// Counts a blob by the size that its manifest states, before it is asked for. A blob that is asked for again counts
-    /// once.
+    /// Counts a blob, before it is requested, with the size that its manifest states. A blob that
+    /// is requested again is counted once.
     pub fn blob(&self, action: &str, digest: &Digest, size: u64) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.blobs.get(digest) == Some(&size) {
@@ -203,7 +214,7 @@ impl Allowance {
         Ok(())
     }
 
-    /// Refuses a sum of sizes that would not be allowed one by one.
+    /// Refuses a set of blobs that together exceed the allowed number of bytes.
     pub fn sum(&self, what: &str, sizes: impl IntoIterator<Item = u64>) -> Result<(), Failure> {
         let sum = sizes.into_iter().fold(0_u64, u64::saturating_add);
         if sum > self.most_bytes {
@@ -235,7 +246,8 @@ fn too_much(what: &str, bytes: u64, most_bytes: u64) -> Failure {
     )
 }
 
-/// How fast a body comes: slower than [`LEAST_BYTES`] in [`LONGEST_SILENCE`] is as good as silent.
+/// Measures the speed of a body. Fewer than [`LEAST_BYTES`] bytes in [`LONGEST_SILENCE`] are
+/// treated as silence.
 #[derive(Debug, Default)]
 pub struct Pace {
     waited: Duration,
@@ -243,7 +255,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Counts what came after a wait; false if the body is too slow. Time in which nobody waited does not count.
+    /// Counts the bytes that arrived after a wait. False if the body is too slow. Only time spent
+    /// waiting for bytes counts.
     pub fn holds(&mut self, waited: Duration, bytes: usize) -> bool {
         self.waited = self.waited.saturating_add(waited);
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -1,4 +1,4 @@
-//! Attempts that broke off, and whether another one may do better.
+//! Failed attempts, and whether another attempt may succeed.
 //!
 //! Owns that judgement. Must not know what was attempted.
 
@@ -7,33 +7,37 @@ use reqwest::{Response, StatusCode};
 use super::answer;
 use crate::failure::{Failure, Kind};
 
-/// An attempt that broke off.
+/// A failed attempt to transfer a blob.
 #[derive(Debug)]
 pub struct Broken {
-    /// What is said when no other attempt is made.
+    /// Failure that is reported if no other attempt is made.
     pub failure: Failure,
-    /// Whether another one may do better.
+    /// True if another attempt may succeed.
     pub may_pass: bool,
 }
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
-        // A cut connection. Of refusals, those that pass were waited out where the request was sent.
+        // A connection that was cut may work on another attempt. Refusals that are temporary were
+        // retried where the request was sent.
         let may_pass = failure.kind == Kind::Network;
         Self { failure, may_pass }
     }
 }
 
 impl Broken {
-    /// An answer that was not hoped for.
+    /// Builds a failed attempt from an unexpected response.
     pub async fn unexpected(action: &str, response: Response) -> Self {
         let may_pass = may_pass(response.status());
         Self { failure: answer::unexpected(action, response).await, may_pass }
     }
 }
 
-/// 404: a session that the registry lost. 416: chunks arrived in another order than they were sent, which Azure's registry
-/// is known to say at times. 429 and some of 5xx were waited out already.
+/// True if another attempt may succeed after this status.
+///
+/// 404 is a session that the registry lost. 416 means that chunks arrived in another order than
+/// they were sent, which Azure Container Registry is known to report at times. 429 and some of 5xx
+/// were retried already.
 fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 404 | 408 | 416 | 500)
 }

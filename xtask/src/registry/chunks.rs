@@ -1,7 +1,7 @@
-//! One upload that a registry is ready to take: its chunks, and its end.
+//! One open upload session at a registry: its chunks and its end.
 //!
-//! Owns the chunks' size, and what is done about one that was cut. Must not know where the bytes come from, nor whether
-//! the blob is worth sending.
+//! Owns the chunk size, and the retry of a chunk that was cut off. Must not know where the bytes
+//! come from, nor whether the blob should be sent.
 
 use std::cell::Cell;
 
@@ -17,37 +17,38 @@ use super::transport::{ATTEMPTS, backoff};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// The largest body of one request: Azure Container Registry refuses a single one of more than about 20 MB.
+/// Largest body of one request, in bytes. Azure Container Registry refuses a single request of more
+/// than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// A registry that wants larger ones than this is not believed.
+/// Largest minimum chunk size that a registry may demand, in bytes. A larger one is refused.
 const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
-/// An upload.
+/// An open upload session and the progress of its chunks.
 #[derive(Debug)]
 pub struct Chunks<'a> {
     target: &'a Repository,
     action: &'a str,
     location: Url,
-    /// So many bytes the registry holds.
+    /// Number of bytes of the blob that the registry holds.
     sent: u64,
-    /// What every chunk but the last has.
+    /// Size of every chunk except the last one, in bytes.
     chunk_bytes: u64,
 }
 
 impl<'a> Chunks<'a> {
-    /// Asks for an upload; `action` is for messages.
+    /// Opens an upload session. `action` describes the upload in error messages.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
         let response = target.send(action, |client| client.post(url.clone()).header("content-length", "0")).await?;
         match response.status().as_u16() {
             202 => Ok(Self::opened(target, action, &response)?),
-            // That there is no such repository does not pass.
+            // A repository that does not exist will not appear by itself, so a 404 is not retried.
             404 => Err(answer::unexpected(action, response).await.into()),
             _ => Err(Broken::unexpected(action, response).await),
         }
     }
 
-    /// Takes an upload that a registry has opened.
+    /// Takes over an upload session that the registry has already opened in `response`.
     pub fn opened(target: &'a Repository, action: &'a str, response: &Response) -> Result<Self, Failure> {
         let least = header(response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
         if least > LARGEST_CHUNK_BYTES {
@@ -61,12 +62,13 @@ impl<'a> Chunks<'a> {
         Ok(Self { target, action, location, sent: 0, chunk_bytes: CHUNK_BYTES.max(least) })
     }
 
-    /// How many bytes the next chunk must have, of a blob of this size; 0 at its end.
+    /// Returns the size of the next chunk of a blob with `size` bytes, or 0 if all bytes were sent.
     pub fn wanted(&self, size: u64) -> u64 {
         size.saturating_sub(self.sent).min(self.chunk_bytes)
     }
 
-    /// Sends one chunk, and again if it was cut and the registry knows what it holds.
+    /// Sends one chunk. If the connection breaks and the registry reports how many bytes it holds,
+    /// the chunk is sent again.
     pub async fn send(&mut self, bytes: &mut Reader<'_>, size: u64, bar: &Bar) -> Result<(), Broken> {
         let end = self.sent + self.wanted(size);
         let mut attempt = 1;
@@ -83,7 +85,8 @@ impl<'a> Chunks<'a> {
             attempt += 1;
             let Some((held, next)) = self.held().await else { return Err(broken) };
             self.location = next;
-            // All of it: the chunk arrived, and only the answer was lost.
+            // If the registry holds the whole chunk, the chunk arrived and only the response was
+            // lost.
             if held != end && held != self.sent {
                 return Err(broken);
             }
@@ -101,24 +104,26 @@ impl<'a> Chunks<'a> {
         let last = end.saturating_sub(1);
         let body = Cell::new(Some(bar.counting(self.sent, bytes.body(end - self.sent).await)));
         let request = |client: &reqwest::Client| {
-            // Taken once: whether it can be sent again is for the registry to say, which knows what it holds.
+            // The body can be taken only once. Whether to send it again depends on the number of
+            // bytes that the registry holds.
             let body = Body::wrap_stream(body.take()?);
             let request = client
                 .patch(self.location.clone())
                 .header("content-type", "application/octet-stream")
-                // With the length given the body is not sent as `Transfer-Encoding: chunked`, which some registries
-                // refuse.
+                // With a content length the body is not sent with `Transfer-Encoding: chunked`,
+                // which some registries refuse.
                 .header("content-length", end - self.sent)
                 .header("content-range", format!("{}-{last}", self.sent));
             Some(request.body(body))
         };
         let response = match self.target.send_once(self.action, request).await {
             Ok(response) => response,
-            // That the bytes did not come is the better reason.
+            // If the source of the bytes failed, its error explains the failed request better.
             Err(failure) => return Err(bytes.why().await.unwrap_or_else(|| failure.into())),
         };
         if response.status() != 202 {
-            // Waited out, or provided with a new token; but the bytes were gone.
+            // The transport has waited, or has fetched a new token, but the body was already used
+            // up: it is worth another attempt.
             let is_ready = matches!(response.status().as_u16(), 401 | 429 | 502 | 503 | 504);
             let broken = Broken::unexpected(self.action, response).await;
             return Err(Broken { may_pass: broken.may_pass || is_ready, ..broken });
@@ -137,7 +142,8 @@ impl<'a> Chunks<'a> {
         Ok(location(self.action, &response)?)
     }
 
-    /// How many bytes the registry holds, and where it goes on; `None` if the upload is lost.
+    /// Asks how many bytes the registry holds and where the upload goes on. `None` if the session
+    /// is lost.
     async fn held(&self) -> Option<(u64, Url)> {
         let request = |client: &reqwest::Client| client.get(self.location.clone());
         let response = self.target.send(self.action, request).await.ok()?;
@@ -145,16 +151,16 @@ impl<'a> Chunks<'a> {
             return None;
         }
         let bytes = match header(&response, "range")? {
-            // Said of an empty upload and of one byte alike.
+            // A registry reports `0-0` both for an empty upload and for an upload of one byte.
             "0-0" if self.sent == 0 => 0,
             range => end_of(range)? + 1,
         };
         Some((bytes, location(self.action, &response).unwrap_or_else(|_| self.location.clone())))
     }
 
-    /// Says that the chunks were the blob of this digest.
+    /// Completes the upload: declares that the chunks are the blob with this digest.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
-        // The location is opaque: its query stays.
+        // The location is opaque, so its query is kept.
         self.location.query_pairs_mut().append_pair("digest", &digest.to_string());
         let request = |client: &reqwest::Client| client.put(self.location.clone()).header("content-length", "0");
         let response = self.target.send(self.action, request).await?;
@@ -165,7 +171,7 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// The last byte of `0-9`.
+/// Returns the position of the last byte of a range such as `0-9`.
 fn end_of(range: &str) -> Option<u64> {
     range.rsplit('-').next()?.parse().ok()
 }

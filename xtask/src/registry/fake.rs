@@ -1,30 +1,33 @@
-//! A registry of a few lines for the tests of the upload.
+//! Scripted registry for the tests of registry requests.
 //!
-//! Owns a thread that records requests and answers from a script. Must not know what the upload does with the answers.
+//! Owns a thread that records requests and responds from a script. Must not know what the tested
+//! code does with the responses.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-/// One request as it arrived.
+/// One request as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Method and path with query.
     pub line: String,
-    /// The value of `Content-Range`; empty without.
+    /// Value of `Content-Range`. Empty if the header is missing.
     pub range: String,
-    /// The value of `Authorization`; empty without.
+    /// Value of `Authorization`. Empty if the header is missing.
     pub authorization: String,
-    /// The body, if it is short text; empty otherwise.
+    /// Body of the request if it is short text, else empty.
     pub text: String,
-    /// Number of bytes of the body; `None` if its length was not given.
+    /// Size of the body, in bytes. `None` if the request does not state it.
     pub body_bytes: Option<u64>,
 }
 
-/// Starts a registry that gives these answers, one per connection, and returns its name and what it was asked.
+/// Starts a registry that gives these responses, one per connection. Returns its name and the
+/// received requests.
 ///
-/// An answer is a status, perhaps `|` and headers, perhaps `||` and a body; or `hang up`: none at all. `{registry}`
-/// stands for the registry's name.
+/// A response is a status, optionally `|` and headers, optionally `||` and a body. The word `hang
+/// up` closes the connection without a response. `{registry}` is replaced by the name of the
+/// registry.
 pub fn start(answers: Vec<impl Into<String>>) -> (String, Receiver<Request>) {
     let answers: Vec<String> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
-//! What a registry grants to whoever asks.
+//! Rights that a registry grants to a user.
 //!
-//! Owns the questions that find it out, and leaves nothing behind. Must not know how the answers are shown.
+//! Owns the requests that find them out, and leaves nothing behind in the registry. Must not know
+//! how the results are shown.
 
 use super::access::Access;
 use super::answer;
@@ -8,19 +9,22 @@ use super::repository::{Purpose, Repository, location, scope};
 use super::session::Session;
 use crate::failure::{Failure, Kind};
 
-/// What was found out.
+/// Rights at a registry, as far as they were found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
-    /// Where the credentials came from, and how they are shown; `None` if the registry wanted none.
+    /// Origin of the credentials and the scheme they are sent with, `Basic` or `Bearer`. `None` if
+    /// the registry required no login.
     pub who: Option<(String, &'static str)>,
-    /// Whether the repository can be read; why not.
+    /// `Ok` if the repository can be read, else the reason. `None` if no repository was given.
     pub pull: Option<Result<(), Failure>>,
-    /// Whether the repository can be written; why not.
+    /// `Ok` if the repository can be written, else the reason. `None` if no repository was given.
     pub push: Option<Result<(), Failure>>,
 }
 
-/// Asks a registry, and about a repository if one is given. An error: nobody in particular is let in with these
-/// credentials, or no answer came.
+/// Asks a registry for the rights of a user, also in a repository if one is given.
+///
+/// # Errors
+/// The registry does not accept the credentials, or no response arrives.
 pub async fn find(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     let session = Session::new(access)?;
     ask(access, repository, &session).await
@@ -40,7 +44,8 @@ async fn ask(access: &Access, repository: Option<&str>, session: &Session) -> Re
     Ok(Grants { who: session.who().await, pull, push })
 }
 
-/// What the registry says is a verdict; that nothing came is none.
+/// Separates a refusal by the registry, which is a result, from other failures, such as a missing
+/// response.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
         Err(failure) if failure.kind != Kind::Registry => Err(failure),
@@ -55,13 +60,14 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     let scopes = [scope(name, Purpose::Pull)];
     let response = session.send(&action, &scopes, |client| Some(client.get(url.clone()))).await?;
     match response.status().as_u16() {
-        // 404: it would be read if it were there.
+        // 404 means that the repository could be read if it existed.
         200 | 404 => Ok(()),
         _ => Err(answer::unexpected(&action, response).await),
     }
 }
 
-/// Begins an upload, and ends it: a registry has no other question for it.
+/// Starts an upload and cancels it, because registries have no other request that tests the right
+/// to push.
 async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), Failure> {
     let action = format!("writing {}/{name}", access.registry);
     let url = Repository::address(session.root(), name)?;
@@ -73,7 +79,7 @@ async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), 
         return Err(answer::unexpected(&action, response).await);
     }
     if let Ok(upload) = location(&action, &response) {
-        // One that is not ended is forgotten by the registry after a while.
+        // If the cancel request fails, the registry discards the upload by itself after a while.
         let _ = session.send(&action, &scopes, |client| Some(client.delete(upload.clone()))).await;
     }
     Ok(())

@@ -1,6 +1,7 @@
-//! Manifests in a registry: looked for, read, written.
+//! Manifests in a registry: checking for them, reading and writing them.
 //!
-//! Owns these questions, and the check of every digest. Must not know in which order an image needs them.
+//! Owns these requests, and the check of every digest. Must not know in which order an image needs
+//! them.
 
 use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
 use reqwest::{Response, Url};
@@ -13,28 +14,29 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::manifest::ACCEPTED;
 
-/// A manifest that was taken.
+/// Result of writing a manifest that the registry accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Put {
-    /// Whether the registry listed it under its subject by itself.
+    /// True if the registry added the manifest to the referrers list of its subject by itself.
     pub is_listed: bool,
 }
 
-/// The digest of the manifest that a tag or digest leads to; `None`: to none.
+/// Returns the digest of the manifest that a tag or digest points to, or `None` if it does not
+/// exist.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
     let ask = |client: &reqwest::Client| client.head(url.clone()).header("accept", ACCEPTED.join(", "));
     let response = repository.send(&action, ask).await?;
     match response.status().as_u16() {
-        // That a digest leads to itself needs no header to say so.
+        // If the manifest was requested by digest, no header is needed to know its digest.
         200 => Ok(Some(header(&response, "docker-content-digest").unwrap_or(name).to_owned())),
         404 => Ok(None),
         _ => Err(answer::unexpected(&action, response).await),
     }
 }
 
-/// Reads a manifest, which must have this digest if one is given; `action` is for messages.
+/// Reads a manifest and checks its digest if one is given. `action` is used in messages.
 pub async fn get(
     repository: &Repository,
     action: &str,
@@ -47,7 +49,7 @@ pub async fn get(
     }
 }
 
-/// Reads the manifest that a tag leads to; `None`: there is none.
+/// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
 pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
     let action = format!("reading the manifest `{tag}`");
     let response = ask(repository, &action, tag).await?;
@@ -72,7 +74,8 @@ async fn read(action: &str, response: Response, expected: Option<&Digest>) -> Re
     Ok(bytes)
 }
 
-/// What the registry itself lists as belonging to an image; `None`: it keeps no such list.
+/// Returns the entries of the registry's own referrers list of an image. `None` if the registry
+/// does not have such lists.
 pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option<Vec<Value>>, Failure> {
     let action = "reading what belongs to the image";
     let mut url = repository.url(&format!("referrers/{image}"))?;
@@ -84,7 +87,7 @@ pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option
         let response = repository.send(action, ask).await?;
         match response.status().as_u16() {
             200 => {}
-            // Registries without such a list know nothing of the address.
+            // Registries without referrers lists do not know this address.
             400 | 404 | 405 if pages.is_empty() => return Ok(None),
             _ => return Err(answer::unexpected(action, response).await),
         }
@@ -99,7 +102,8 @@ pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option
     }
 }
 
-/// Where a list goes on, by its `Link` header (RFC 8288). A page at another host is none of the registry's.
+/// Returns the next page of a list from its `Link` header (RFC 8288). A page at another host is
+/// ignored, because it is not from the registry.
 fn next_page(response: &Response) -> Option<Url> {
     let links = response.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
     let target = links.flat_map(|links| links.split(',')).find_map(|link| {
@@ -110,7 +114,7 @@ fn next_page(response: &Response) -> Option<Url> {
     response.url().join(target).ok().filter(|next| next.origin() == response.url().origin())
 }
 
-/// Writes a manifest by digest or by tag.
+/// Writes a manifest under a digest or a tag.
 pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest: &[u8]) -> Result<Put, Failure> {
     let action = format!("upload of the manifest as `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -131,13 +135,13 @@ pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest
     }
 }
 
-/// The whole body of an answer, up to a bound.
+/// Reads the whole body of a response, up to the largest size of a document (8 MiB).
 pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
     let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
     bounds::body(response, most_bytes).await.map_err(|unread| unread.failure(action, most_bytes))
 }
 
-/// Refuses bytes that are not those that were named.
+/// Refuses bytes that do not have the expected digest.
 pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
     let found = Digest::of(bytes);
     match expected {
@@ -157,7 +161,8 @@ mod tests {
     use super::super::fake;
     use super::*;
 
-    /// What is listed by a registry with these answers, and what was asked.
+    /// Returns the number of entries that a fake registry with these responses lists, and the
+    /// requests that it received.
     fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (registry, requests) = fake::start(answers);
@@ -181,7 +186,7 @@ mod tests {
         assert_eq!((count, lines.len()), (Ok(3), 2));
         assert_eq!(lines[1], "GET /v2/a/referrers/x?n=2&last=1");
         assert_eq!(listed(vec!["404".to_owned()]).0, Ok(0));
-        // Another host is none of the registry's.
+        // A link to another host is ignored.
         assert_eq!(listed(vec![page("http://127.0.0.2:1/x", 1)]).0, Ok(1));
     }
 

@@ -1,6 +1,7 @@
-//! Registries: what is read of a base, and an image's way into another one.
+//! Registry client: reads a base image, and pushes the built image into a repository.
 //!
-//! Owns every request to a registry. Must not know how an image came about: it sends a layout's bytes as they are.
+//! Owns every request to a registry. Must not know how an image was built: it sends the bytes of a
+//! layout unchanged.
 
 mod access;
 mod answer;
@@ -40,47 +41,49 @@ use crate::failure::Failure;
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
 
-/// Blobs on their way at a time; each may hold a chunk in memory.
+/// Number of blobs transferred at a time. Each one may hold one chunk in memory.
 const PARALLEL_BLOBS: usize = 4;
 
-/// An image's place in a registry.
+/// Registry, repository and tag that an image is pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Host and port.
+    /// Host and port of the registry, e.g. `localhost:5000`.
     pub registry: String,
-    /// The image's name.
+    /// Name of the repository, e.g. `scoring/credit-risk`.
     pub repository: String,
-    /// The tag beside the digest.
+    /// Tag that is written in addition to the digest.
     pub tag: String,
 }
 
-/// What happened to one blob.
+/// Outcome of the push of one blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// It was there already.
+    /// The repository had the blob already, so nothing was sent.
     Skipped,
-    /// The registry took it from another of its repositories.
+    /// The registry mounted the blob from another of its repositories.
     Mounted,
-    /// It was read from the base's registry and sent on.
+    /// The blob was read from the registry of the base image and sent on.
     Copied,
-    /// It was sent from this machine.
+    /// The blob was sent from this machine.
     Uploaded,
-    /// No registry keeps it.
+    /// No registry stores the blob: the container runtime fetches it from its own URL.
     Elsewhere,
 }
 
-/// Where a base stands, and how it is spoken to.
+/// Name of a base image, and the access to its registry.
 #[derive(Debug, Clone)]
 pub struct BasePlace {
-    /// The name.
+    /// Name of the base image: registry, repository, tag and digest.
     pub reference: BaseReference,
-    /// How its registry is spoken to.
+    /// Scheme, credentials and limits for requests to the registry of the base image.
     pub access: Access,
 }
 
 impl BasePlace {
-    /// Reads a base's name; where it stands in the image's own registry, that is spoken to in the same way, by the same
-    /// user.
+    /// Parses the name of a base image and chooses the access to its registry.
+    ///
+    /// If the base is in the registry that the image is pushed to, the scheme and the user of the
+    /// push are used for it, too.
     pub fn beside(
         name: &str,
         plain_http: bool,
@@ -94,12 +97,13 @@ impl BasePlace {
         Ok(Self { reference, access })
     }
 
-    /// Finds the image for our platform.
+    /// Finds the image of the base for linux/amd64.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
 
-    /// Fetches the base's layers into a folder, each under the digits of its digest.
+    /// Fetches the layers of the base into a folder. Each file is named by the hex digits of its
+    /// digest.
     pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
         block_on(pull::layers(&self.repository()?, base, folder))
     }
@@ -109,8 +113,10 @@ impl BasePlace {
     }
 }
 
-/// Sends what the registry does not have, or only says what would be sent; returns what happened, or would, to each of the
-/// image's blobs, in their order.
+/// Sends the blobs that the registry does not have, and returns the outcome of each blob of the
+/// image, in their order.
+///
+/// With `dry_run` nothing is sent, and the outcomes are those that a push would have.
 pub fn push(
     image: &WrittenImage,
     target: &Target,
@@ -127,7 +133,8 @@ pub fn push(
     }
 }
 
-/// Finds out what a registry grants, in a repository if one is given.
+/// Finds out what a registry allows with the given access, and also in a repository if one is
+/// given.
 pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     block_on(grants::find(access, repository))
 }
@@ -143,7 +150,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Target {
-    /// Checks names; without a registry, those of repository and tag alone.
+    /// Checks registry, repository and tag. Without a registry, only repository and tag are
+    /// checked, and `None` is returned.
     pub fn parse(registry: Option<&str>, repository: &str, tag: &str) -> Result<Option<Self>, Failure> {
         let host = registry.unwrap_or("registry.invalid");
         let whole = format!("{host}/{repository}:{tag}");
@@ -154,7 +162,8 @@ impl Target {
                 "check registry (HOST[:PORT]), repository (lower-case path) and tag, in [package] or in the flags",
             )
         })?;
-        // A first part without dot or port is read as a folder on Docker Hub, which the author did not mean.
+        // A first part without a dot or a port is read as a folder on Docker Hub, which the author
+        // did not mean.
         if reference.registry() != host || reference.repository() != repository || reference.tag() != Some(tag) {
             return Err(Failure::project(
                 format!("`{shown}` would be read as `{}`", quoted(&reference.whole(), REASON_BYTES)),

@@ -1,4 +1,4 @@
-//! What is seen of a transfer while it runs.
+//! Progress display of transfers.
 //!
 //! Owns bars on a terminal, and lines elsewhere. Must not know what is transferred.
 
@@ -8,24 +8,24 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// The transfers of one command.
+/// Progress display for the transfers of one command.
 #[derive(Debug)]
 pub struct Progress {
-    /// `None` where nobody watches.
+    /// Bars on the terminal. `None` if standard error is not a terminal.
     bars: Option<MultiProgress>,
 }
 
-/// One transfer.
+/// Progress bar of one transfer.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
 impl Progress {
-    /// Bars if standard error is a terminal.
+    /// Shows bars if standard error is a terminal, and lines otherwise.
     pub fn new() -> Self {
         Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
     }
 
-    /// Says that a blob is on its way; `verb` is e.g. `sending`.
+    /// Shows that the transfer of a blob begins. `verb` is e.g. `sending`.
     pub fn begin(&self, verb: &str, name: &str, bytes: u64) -> Bar {
         let Some(bars) = &self.bars else {
             eprintln!("{verb} {name}, {bytes} bytes");
@@ -33,7 +33,7 @@ impl Progress {
         };
         let bar = bars.add(ProgressBar::new(bytes));
         let template = "{prefix:20} [{bar:30}] {bytes:>11} of {total_bytes:<11} {binary_bytes_per_sec:>12}  {eta}";
-        // A template that does not parse leaves the crate's own.
+        // If the template does not parse, the default style of the crate is kept.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -43,12 +43,13 @@ impl Progress {
 }
 
 impl Bar {
-    /// So many bytes are done; after a break it may be less than before.
+    /// Sets the number of bytes that are done. After a broken connection it may be lower than
+    /// before.
     pub fn set(&self, bytes: u64) {
         self.0.set_position(bytes);
     }
 
-    /// Counts the parts of a body as they go out, from `start` on.
+    /// Counts the parts of a body as they are sent, beginning at byte `start`.
     pub fn counting<S, E>(&self, start: u64, parts: S) -> impl Stream<Item = Result<Bytes, E>> + Send + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -61,7 +62,7 @@ impl Bar {
         })
     }
 
-    /// The transfer is over.
+    /// Removes the bar at the end of the transfer.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }
@@ -70,7 +71,8 @@ impl Bar {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bars) = &self.bars {
-            // The table of what was done follows; a terminal that went away is no reason to stop.
+            // The table of results is printed next. If the terminal has been closed, that is not a
+            // reason to stop.
             let _ = bars.clear();
         }
     }

@@ -1,6 +1,8 @@
-//! What is read of a base image: its manifest, its configuration, and its layers if somebody wants them here.
+//! Reading of a base image: its manifest, its configuration, and its layers if they are needed on
+//! this machine.
 //!
-//! Owns the order of the questions and the check of every digest. Must not know what becomes of the base.
+//! Owns the order of the requests and the check of every digest. Must not know how the base is
+//! used.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -19,15 +21,15 @@ use crate::failure::Failure;
 use crate::image::base::Base;
 use crate::image::manifest::{BaseManifest, Document, read};
 
-/// A list may name a list.
+/// Most image indexes that are followed, because an index may point to another index.
 const MOST_LISTS: u32 = 3;
 
-/// Finds a base's image for our platform.
+/// Finds the image of a base for linux/amd64.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |problem: String| {
         Failure::project(
-            // It repeats what the registry sent.
+            // The text may repeat what the registry sent, so it is quoted.
             format!("base `{name}` {}", quoted(&problem, REASON_BYTES)),
             "name a container image for linux/amd64 in package.base or after --base",
         )
@@ -59,15 +61,15 @@ async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) ->
     Ok(bytes)
 }
 
-/// Fetches a base's layers into a folder, each under the digits of its digest; those that are there already are checked
-/// and stay. Layers that no registry keeps are left out.
+/// Fetches the layers of a base into a folder, each under the hex digits of its digest. Files that
+/// exist already are checked and kept. Layers that no registry stores are skipped.
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let progress = Progress::new();
     let mut wanted: Vec<_> = base.layers.iter().enumerate().filter(|(_, layer)| layer.urls.is_empty()).collect();
     wanted.sort_by_key(|(_, layer)| &layer.digest);
     wanted.dedup_by_key(|(_, layer)| &layer.digest);
-    // Of all at once: each by itself could still fit.
+    // The sum is checked first, because each layer alone could still be within the limit.
     let sizes = wanted.iter().map(|(_, layer)| layer.size);
     repository.allowance.sum(&format!("layers of base `{}`", base.name), sizes)?;
     let missing = wanted.iter().filter(|(_, layer)| !folder.join(layer.digest.hex()).exists());
@@ -80,7 +82,8 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
     futures_util::stream::iter(fetches).buffer_unordered(PARALLEL_BLOBS).try_collect().await
 }
 
-/// Fetches a blob into a folder, under the digits of its digest; one that is there already is checked and stays.
+/// Fetches a blob into a folder, under the hex digits of its digest. A file that exists already is
+/// checked and kept.
 pub async fn fetch(
     repository: &Repository,
     name: &str,
@@ -112,7 +115,7 @@ pub async fn fetch(
         }
     };
     bar.finish();
-    // Only whole and checked files get the name.
+    // Only complete and checked files get the final name.
     file.persist(&path).map_err(|error| unwritable(error.error))?;
     Ok(())
 }
@@ -141,7 +144,7 @@ mod tests {
 
     const LAYER: &str = "the bytes of a layer";
 
-    /// A base as its registry answers: list, manifest, configuration.
+    /// The documents of a base as its registry returns them: index, manifest, configuration.
     struct Pieces {
         list: String,
         manifest: String,
@@ -174,7 +177,8 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
 
-    /// Looks for a base in a registry with these answers; returns it, and the lines of what was asked.
+    /// Looks up a base in a fake registry with these responses. Returns the base and the lines of
+    /// the received requests.
     fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
         let (registry, requests) = fake::start(answers);
         let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();
@@ -236,7 +240,8 @@ mod tests {
         assert!(fetch(vec![answer("short")]).0.unwrap_err().problem.contains("has 5 bytes"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of them");
 
-        // The storage that a registry leads to is followed; a cut answer is asked for again.
+        // Redirects to the storage of a registry are followed. A response that is cut off is
+        // requested again.
         let (storage, asked) = fake::start(vec![answer(LAYER)]);
         let redirect = format!("307|location: http://{storage}/s?sig=key");
         assert_eq!(fetch(vec!["hang up".to_owned(), redirect]), (Ok(()), 2));

@@ -1,7 +1,7 @@
-//! A whole image's way into a registry.
+//! Push of a whole image into a registry.
 //!
-//! Owns the order: blobs, manifest by digest, artifacts, manifest by tag, each only if it is not there; then a last look. Must not know
-//! how the image came about.
+//! Owns the order: blobs, manifest by digest, artifacts, manifest by tag, each only if it is
+//! missing; then a final check. Must not know how the image was built.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::layout::{Blob, Place, WrittenImage};
 
-/// Gets an image into a repository under a tag, and returns what happened to each of its blobs, in their order; `base` is
-/// where the layers of its base are.
+/// Pushes an image to a repository under a tag. Returns the outcome of each of its blobs, in their
+/// order. `base` is the repository that holds the layers of the base image.
 pub async fn push(
     image: &WrittenImage,
     target: &Repository,
@@ -28,11 +28,11 @@ pub async fn push(
 ) -> Result<Vec<Sent>, Failure> {
     let progress = Progress::new();
     let outcomes = each(image, target, base, async |blob| upload(target, blob, &progress).await).await?;
-    // Only now: a manifest must not point at what is missing.
+    // The manifest is written after the blobs, because it must not point to missing blobs.
     let digest = image.digest.to_string();
     let mut changed = put(target, &digest, image).await?;
     attach(target, image, &progress).await?;
-    // Last: whoever pulls by tag finds all of it.
+    // The tag is written last, so that a pull by tag finds the whole image.
     changed |= put(target, tag, image).await?;
     drop(progress);
     if changed && manifests::stored(target, &digest).await?.as_deref() != Some(&digest) {
@@ -45,7 +45,7 @@ pub async fn push(
     Ok(outcomes)
 }
 
-/// What a push would do to each of the image's blobs; sends nothing.
+/// Returns what a push would do with each blob of the image. Nothing is sent.
 pub async fn rehearse(
     image: &WrittenImage,
     target: &Repository,
@@ -54,7 +54,8 @@ pub async fn rehearse(
     each(image, target, base, async |blob| foresee(target, blob).await).await
 }
 
-/// Does something to every blob, a few at a time, and once to those that the image names twice.
+/// Applies `act` to every blob, a few at a time. A blob that the image names twice is processed
+/// once.
 async fn each(
     image: &WrittenImage,
     target: &Repository,
@@ -85,13 +86,14 @@ async fn each(
     let mut done: HashMap<Digest, Sent> = done.into_iter().collect();
     let outcome = |blob: &Blob| match blob.place {
         Place::Elsewhere => Sent::Elsewhere,
-        // Taken out by the first of two; by then it is there for the second.
+        // The first of two equal blobs takes the outcome. For the second, the blob exists by then.
         _ => done.remove(&blob.digest).unwrap_or(Sent::Skipped),
     };
     Ok(image.blobs.iter().map(outcome).collect())
 }
 
-/// Writes the manifest under a name that does not lead to it; returns whether it had to.
+/// Writes the manifest under a name, unless the name already points to it. Returns whether it was
+/// written.
 async fn put(target: &Repository, name: &str, image: &WrittenImage) -> Result<bool, Failure> {
     if manifests::stored(target, name).await? == Some(image.digest.to_string()) {
         return Ok(false);

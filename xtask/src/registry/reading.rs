@@ -1,6 +1,7 @@
-//! Reading one image and what belongs to it, for somebody who looks at it.
+//! Reader for one image in a registry and for the artifacts that belong to it, used by `inspect`.
 //!
-//! Owns the runtime that it happens in, and where blobs are put. Must not know what is looked for.
+//! Owns the async runtime of the requests, and the folder that blobs are put into. Must not know
+//! what the caller looks for.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use super::{attach, bounds, manifests, pull, runtime};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// A repository that is read from.
+/// A repository that is opened for reading, with a folder for the fetched blobs.
 #[derive(Debug)]
 pub struct Reading {
     runtime: Runtime,
@@ -25,34 +26,37 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Prepares for questions; blobs are put into the folder, each under the digits of its digest.
+    /// Opens the repository of an image for reading, without a request. Fetched blobs are put into
+    /// `folder`, each under the hex digits of its digest.
     pub fn open(access: &Access, reference: &BaseReference, folder: &Path) -> Result<Self, Failure> {
         let repository = Repository::open(access, &reference.repository, Purpose::Pull)?;
         Ok(Self { runtime: runtime()?, repository, folder: folder.to_path_buf(), progress: Progress::new() })
     }
 
-    /// A manifest by tag or digest; one by digest is checked.
+    /// Reads a manifest by tag or digest. If a digest is given, the bytes are checked against it.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(&self.repository, &action, name, Digest::parse(name).as_ref()))
     }
 
-    /// The manifest that a tag leads to, if there is one.
+    /// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.runtime.block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob, checks it, and returns its file.
+    /// Fetches a blob, checks its digest and size, and returns the path of its file.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(&self.repository, name, digest, size, &self.folder, &self.progress);
         self.runtime.block_on(fetch)?;
         Ok(self.folder.join(digest.hex()))
     }
 
-    /// The entries of the list of what belongs to an image: the registry's own, or the one under a tag.
+    /// Returns the entries of the referrers list of an image: from the registry's own list, or from
+    /// the list under the fallback tag.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
-            // An empty list may be of a registry that learnt to keep one after the tag was put there.
+            // A registry may have got its own list only after the tag was written. Its own list is
+            // then empty, so the tag is read, too.
             let listed = manifests::referrers(&self.repository, image).await?;
             if let Some(listed) = listed.filter(|listed| !listed.is_empty()) {
                 return Ok(listed);

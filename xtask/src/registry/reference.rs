@@ -1,6 +1,6 @@
-//! The name of an image that another one is put on.
+//! Image references: the names of base images and of inspected images.
 //!
-//! Owns its parsing. Must not know what is asked of its registry.
+//! Owns their parsing. Must not know what is requested from the registry.
 
 use oci_client::Reference;
 use scorebox_host::text::{REASON_BYTES, quoted};
@@ -8,26 +8,29 @@ use scorebox_host::text::{REASON_BYTES, quoted};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// The base that is meant by the word `functions`: of the stock images of Azure Functions one with a host of today, which
-/// forwards HTTP to custom handlers, and with the extension bundle in it, without which Blob and Service Bus triggers do not
-/// start. `dotnet:4` has an older host, `dotnet-isolated:4` has no bundle.
+/// Base image that the word `functions` names.
+///
+/// Of the stock images of Azure Functions, it has a current host, which forwards HTTP to custom
+/// handlers. It also contains the extension bundle, without which Blob and Service Bus triggers do
+/// not start. `dotnet:4` has an older host, `dotnet-isolated:4` has no bundle.
 const FUNCTIONS_BASE: &str = "mcr.microsoft.com/azure-functions/node:4-node22";
 
-/// Where a base image stands, and which one it is.
+/// Name of an image: registry, repository, and the tag or digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseReference {
-    /// Host and port.
+    /// Host and port of the registry.
     pub registry: String,
-    /// The image's name there.
+    /// Name of the repository in the registry.
     pub repository: String,
-    /// The tag; without one and without a digest, `latest`.
+    /// Tag of the image. With neither tag nor digest, `latest` is used.
     pub tag: Option<String>,
-    /// What the name must lead to.
+    /// Digest that the manifest of the image must have.
     pub digest: Option<Digest>,
 }
 
 impl BaseReference {
-    /// Reads the name of a base: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word `functions`.
+    /// Parses the name of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
+    /// `functions`.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" { FUNCTIONS_BASE } else { text };
         let fix = format!(
@@ -37,7 +40,7 @@ impl BaseReference {
         Self::read(text, "base", &fix)
     }
 
-    /// Reads the name of an image that is looked at.
+    /// Parses the name of an image that is to be inspected.
     pub fn of_image(text: &str) -> Result<Self, Failure> {
         let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
                    folder of a layout";
@@ -49,7 +52,8 @@ impl BaseReference {
         let reference: Reference = text
             .parse()
             .map_err(|error| Failure::project(format!("{what} `{shown}` is not an image reference: {error}"), fix))?;
-        // Without a host it would be read as an image on Docker Hub, which the author may not have meant.
+        // Without a host the name would be read as an image on Docker Hub, which the author may not
+        // have meant.
         if !text.starts_with(&format!("{}/", reference.registry())) {
             return Err(Failure::project(format!("{what} `{shown}` would be read as `{}`", reference.whole()), fix));
         }
@@ -67,7 +71,8 @@ impl BaseReference {
         })
     }
 
-    /// The last part of the address of its manifest: the digest, which says exactly which one, or else the tag.
+    /// Returns the last part of the manifest's address: the digest, which is exact, or else the
+    /// tag.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),
@@ -75,7 +80,8 @@ impl BaseReference {
         }
     }
 
-    /// As annotations name it: with its tag, since the digest has an annotation of its own.
+    /// Returns the name as annotations show it: with the tag, because the digest has an annotation
+    /// of its own.
     pub fn name(&self) -> String {
         match (&self.tag, &self.digest) {
             (None, Some(digest)) => format!("{}/{}@{digest}", self.registry, self.repository),

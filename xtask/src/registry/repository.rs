@@ -1,6 +1,7 @@
-//! One repository of a registry, as something to ask.
+//! One repository of a registry, as the target of requests.
 //!
-//! Owns its addresses, the scopes of its questions, and the way to a blob that stands somewhere else. Must not know why anything is asked.
+//! Owns its addresses, the scopes of its requests, and the redirects to a blob that is stored
+//! elsewhere. Must not know why anything is requested.
 
 use std::time::Duration;
 
@@ -13,41 +14,43 @@ use super::session::Session;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// A registry sends a reader to its storage, and that perhaps to another one.
+/// Most redirects for a blob. A registry redirects to its storage, which may redirect to another
+/// one.
 const MOST_REDIRECTS: u32 = 5;
-/// Of a whole answer that is as large as a layer; a pause within it is bounded where it is read.
+/// Timeout of a whole response that is as large as a layer. Pauses within the response are limited
+/// where its body is read.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// A repository.
+/// A repository, with the session at its registry.
 #[derive(Debug)]
 pub struct Repository {
     session: Session,
     base: Url,
     scope: String,
-    /// What may be read from it, and what was read.
+    /// Limit on the bytes that may be read from the repository, and the bytes read so far.
     pub allowance: Allowance,
     /// Host and port of the registry.
     pub registry: String,
-    /// The image's name.
+    /// Name of the repository, e.g. `scoring/credit-risk`.
     pub name: String,
 }
 
-/// What a repository is opened for.
+/// Access that a repository is opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Reading.
+    /// Read access only.
     Pull,
-    /// Reading and writing.
+    /// Read and write access.
     Push,
 }
 
 impl Repository {
-    /// Prepares for questions; asks none.
+    /// Opens a repository without sending a request.
     pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
         Self::of(Session::new(access)?, access, name, purpose)
     }
 
-    /// Without credentials.
+    /// Opens a repository without credentials, for tests.
     #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);
@@ -67,31 +70,34 @@ impl Repository {
         })
     }
 
-    /// Where a repository of a registry is.
+    /// Returns the base URL of a repository in a registry.
     pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
         let base = format!("{root}{name}/");
         Url::parse(&base)
             .map_err(|error| Failure::project(format!("`{base}`: {error}"), "check registry and repository"))
     }
 
-    /// A place below the repository.
+    /// Returns the URL of a path below the repository.
     pub fn url(&self, path: &str) -> Result<Url, Failure> {
         let base = &self.base;
         base.join(path)
             .map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
     }
 
-    /// Whether two are of one registry, so that blobs can be mounted from one into the other.
+    /// True if two repositories are in one registry, so that blobs can be mounted from one into the
+    /// other.
     pub fn is_neighbour_of(&self, other: &Self) -> bool {
         is_same_origin(&self.base, &other.base)
     }
 
-    /// Asks, with whatever the registry wants to see of who asks, and again while it is busy.
+    /// Sends a request with the authentication that the registry demands. It is retried while the
+    /// registry is busy.
     pub async fn send(&self, action: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
         self.session.send(action, std::slice::from_ref(&self.scope), |client| Some(request(client))).await
     }
 
-    /// Asks something that perhaps can be asked only once: when there is no second request, the answer to the first counts.
+    /// Sends a request that may have a body for one attempt only. If `request` returns `None`, the
+    /// first response counts.
     pub async fn send_once(
         &self,
         action: &str,
@@ -100,7 +106,7 @@ impl Repository {
         self.session.send(action, std::slice::from_ref(&self.scope), request).await
     }
 
-    /// The same for something that also reads another repository of this registry.
+    /// Sends a request that also reads another repository of this registry, e.g. a mount.
     pub async fn send_beside(
         &self,
         neighbour: &str,
@@ -111,7 +117,7 @@ impl Repository {
         self.session.send(action, &scopes, |client| Some(request(client))).await
     }
 
-    /// Begins to read a blob, wherever the registry keeps it.
+    /// Starts to read a blob, and follows redirects to the storage of the registry.
     pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
         let first = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.get(action, &first).await?;
@@ -129,9 +135,10 @@ impl Repository {
     }
 
     async fn get(&self, action: &str, url: &Url) -> Result<Response, Failure> {
-        // The address of a storage carries its own right; the session shows it nothing of who asks.
+        // The URL of a storage contains its own permission. The session sends no credentials to it.
         let asked = self.send(action, |client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD));
-        // That limit is for the body; whoever says nothing at all is not waited for as long.
+        // The timeout of the request is for the whole body. A registry that sends nothing is given
+        // up earlier.
         match tokio::time::timeout(bounds::LONGEST_FIRST_WAIT, asked).await {
             Ok(response) => response,
             Err(_) => Err(bounds::silent(action, bounds::LONGEST_FIRST_WAIT)),
@@ -139,7 +146,7 @@ impl Repository {
     }
 }
 
-/// As token services name it.
+/// Returns the scope of a repository in the notation of token services.
 pub fn scope(repository: &str, purpose: Purpose) -> String {
     let actions = match purpose {
         Purpose::Pull => "pull",
@@ -152,16 +159,16 @@ fn is_same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 
-/// A header of an answer, if it is there and is text.
+/// Returns the value of a header, or `None` if it is missing or not text.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Where an answer says to go on: absolute, or relative to the request.
+/// Returns the URL of the `Location` header, which may be absolute or relative to the request.
 pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     let refused = |problem: &str, fix: &str| {
         let mut url = response.url().clone();
-        // The query may hold the key of an upload session.
+        // The query may contain the key of an upload session.
         url.set_query(None);
         Failure::new(Kind::Registry, format!("{action}: {url} {problem}"), fix)
     };

@@ -1,6 +1,8 @@
-//! A conversation with one registry: every request goes out with what the registry wants to see of who asks.
+//! Session at one registry: every request is sent with the authentication that the registry
+//! demands.
 //!
-//! Owns the credentials that were found, the tokens at hand, and what follows a 401. Must not know what is asked.
+//! Owns the credentials that were found, the current tokens, and the reaction to a 401. Must not
+//! know what is requested.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,12 +18,14 @@ use super::auth::{self, Challenge, Credential, Found, Surroundings, Token, Token
 use super::transport::{self, Pass};
 use crate::failure::{Failure, Kind};
 
-/// The user name beside a refresh token where a password is wanted, see Azure/acr, docs/AAD-OAuth.md.
+/// User name that goes with a refresh token if a password is required, see Azure/acr,
+/// docs/AAD-OAuth.md.
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
-/// Enough for a challenge and renewals, also where tokens are ended again and again while several uploads share one.
+/// Most rounds of one request. They suffice for a challenge and renewals, even if tokens are
+/// revoked repeatedly while several uploads share one.
 const ROUNDS: u32 = 9;
 
-/// A registry, and who asks it.
+/// A registry, and the credentials and tokens for it.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
@@ -31,7 +35,7 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// What was learnt so far.
+/// Challenge, credential and tokens that are known so far.
 #[derive(Debug, Default)]
 struct State {
     challenge: Option<Challenge>,
@@ -40,21 +44,22 @@ struct State {
     tokens: HashMap<String, Token>,
 }
 
-/// What a request is shown with.
+/// Authentication of one request, and the credential behind it.
 struct Shown {
     pass: Pass,
     found: Arc<Found>,
-    /// Whether the registry has seen it before, so that a new one may do better.
+    /// True if the registry has accepted the token before. A new token may then succeed.
     kept: bool,
 }
 
 impl Session {
-    /// Prepares for questions; asks none, and looks for credentials only when the registry wants some.
+    /// Creates a session without a request. Credentials are looked for only if the registry demands
+    /// some.
     pub fn new(access: &Access) -> Result<Self, Failure> {
         Self::within(access, Surroundings::current())
     }
 
-    /// The same with other variables and programs than this process's.
+    /// Creates a session with the given variables and programs instead of those of the process.
     pub fn within(access: &Access, surroundings: Surroundings) -> Result<Self, Failure> {
         Ok(Self {
             client: transport::client(&access.registry, &access.certificates)?,
@@ -65,13 +70,15 @@ impl Session {
         })
     }
 
-    /// Where the registry answers: `https://HOST/v2/`.
+    /// Returns the root URL of the registry's API: `https://HOST/v2/`.
     pub fn root(&self) -> &Url {
         &self.root
     }
 
-    /// Asks for something that needs these scopes, and again while the registry is busy or wants a new token, as long as
-    /// there is another request to do it with. The request may lead to another host: nothing of who asks is shown there.
+    /// Sends a request that needs these scopes.
+    ///
+    /// It is repeated while the registry is busy or demands a new token, as long as `request`
+    /// returns another one. The request may be to another host: no credentials are sent there.
     pub async fn send(
         &self,
         action: &str,
@@ -82,7 +89,8 @@ impl Session {
         let mut unheard = None;
         loop {
             let Some(first) = request(&self.client) else {
-                // Whoever asked can only ask once, and is told that it was not heard; what it needs is there now.
+                // The body can be sent only once, so the caller gets the 401 response. The token
+                // for a new request is fetched by now.
                 return unheard.ok_or_else(|| Failure::other(format!("{action}: nothing to send"), "report this"));
             };
             let shown = self.shown(scopes).await?;
@@ -96,7 +104,7 @@ impl Session {
                     Some(challenge) => self.state.lock().await.challenge = Some(challenge),
                     None => return Err(self.no_way(action, &response)),
                 },
-                // One that was ended between its birth and its first use, too.
+                // A token that was revoked before its first use is renewed, too.
                 Some(shown) if (shown.kept || is_over(&response)) && round < ROUNDS => self.forget(scopes, shown).await,
                 Some(shown) => return Err(self.refused(scopes, shown, response).await),
             }
@@ -105,7 +113,8 @@ impl Session {
         }
     }
 
-    /// Where the credentials came from and how they are shown, once the registry wanted some.
+    /// Returns the origin of the credentials and the scheme they are sent with. `None` until the
+    /// registry demands some.
     pub async fn who(&self) -> Option<(String, &'static str)> {
         let state = self.state.lock().await;
         let way = match state.challenge.as_ref()? {
@@ -116,7 +125,8 @@ impl Session {
     }
 
     async fn shown(&self, scopes: &[String]) -> Result<Option<Shown>, Failure> {
-        // Held while a token is fetched: whoever else needs it waits, and does not fetch another.
+        // The lock is held while a token is fetched, so that other tasks wait for it and do not
+        // fetch another token.
         let mut state = self.state.lock().await;
         let Some(challenge) = state.challenge.clone() else { return Ok(None) };
         let found = match &state.found {
@@ -167,7 +177,7 @@ impl Session {
         sensitive(auth::basic(username, password).expose_secret())
     }
 
-    /// Forgets a token that was refused, unless another one is there by now.
+    /// Removes a token that was refused, unless another task has already replaced it.
     async fn forget(&self, scopes: &[String], shown: &Shown) {
         let mut state = self.state.lock().await;
         let key = scopes.join(" ");
@@ -189,7 +199,8 @@ impl Session {
                 "compare the clocks of the registry and its token service; run the command again",
             );
         }
-        // A token service that knows who asks hands out a token for less, and the registry then finds it wanting.
+        // A token service that knows the user issues a token with fewer rights, and the registry
+        // then refuses it.
         if is_token && !scopes.is_empty() {
             return auth::denied(&self.access, &shown.found, scopes, &said);
         }
@@ -205,13 +216,14 @@ impl Session {
     }
 }
 
-/// Whether a token was refused because it holds no more, and not because it is for less (RFC 6750, section 3.1).
+/// True if a token was refused because it has expired or was revoked, and not for missing rights
+/// (RFC 6750, section 3.1).
 fn is_over(response: &Response) -> bool {
     let challenges = response.headers().get_all("www-authenticate").iter();
     challenges.filter_map(|value| value.to_str().ok()).any(|value| value.contains("error=\"invalid_token\""))
 }
 
-/// A header that is never shown.
+/// Creates a header value that is hidden in debug output.
 fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Failure::other(
@@ -237,7 +249,8 @@ mod tests {
     const CHALLENGE: &str = "401|www-authenticate: Bearer realm=\"http://{registry}/oauth2/token\",\
                              service=\"r.azurecr.io\",scope=\"repository:a:pull\"";
 
-    /// Asks so many times for `/v2/a/x` with a registry that has these answers, and returns the statuses or the failure.
+    /// Sends `times` requests for `/v2/a/x` to a fake registry with these responses. Returns the
+    /// status codes or the failure.
     fn run(times: usize, variables: &[(&str, &str)], answers: Vec<&str>) -> (Result<Vec<u16>, Failure>, Vec<Request>) {
         let (registry, requests) = fake::start(answers);
         (ask(&registry, times, variables, "/v2/a/x"), requests.iter().collect())

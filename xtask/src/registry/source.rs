@@ -1,7 +1,8 @@
-//! Where a blob's bytes come from: a file, or another registry.
+//! Sources of a blob's bytes: a file, or another registry.
 //!
-//! Owns reading them ahead of whoever sends or stores them, a few parts at a time and never whole, and the check that they
-//! are the bytes that were named. Must not know where they go.
+//! Owns the reading ahead of the task that sends or stores the bytes: a few parts at a time and
+//! never the whole blob. Also owns the check of the digest and size. Must not know where the bytes
+//! go.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -20,21 +21,21 @@ use super::repository::{Repository, header};
 use crate::digest::{Digest, Hashing};
 use crate::failure::{Failure, Kind};
 
-/// What is read of a file at a time.
+/// Number of bytes that are read from a file at a time.
 const PART_BYTES: usize = 256 << 10;
-/// So many parts may wait for whoever takes them.
+/// Number of parts that are read ahead of the consumer.
 const PARTS_AHEAD: usize = 4;
 
-/// Where a blob is.
+/// Place that a blob is read from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
-    /// On this machine.
+    /// A file on this machine.
     File(&'a Path),
-    /// In a registry.
+    /// A repository of a registry.
     Registry(&'a Repository),
 }
 
-/// A blob that is being read.
+/// A blob that is being read, part by part.
 pub struct Reader<'a> {
     source: Source<'a>,
     name: &'a str,
@@ -43,40 +44,42 @@ pub struct Reader<'a> {
     parts: Arc<Mutex<Parts>>,
 }
 
-/// What was read and not taken yet.
+/// Parts that were read and are not consumed yet.
 struct Parts {
-    // It ends after the last byte, and then only if these were the bytes that were named.
+    // The channel ends after the last byte, and only if digest and size are correct.
     coming: Receiver<Result<Bytes, Broken>>,
     rest: Bytes,
     taken: u64,
-    // Why nothing more comes, for whoever asks when the body that met it is gone.
+    // Error that ended the reading. It is kept for the caller, because the body that received it is
+    // dropped.
     broken: Option<Broken>,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins to read; `name` is for messages.
+    /// Starts to read a blob. `name` is used in messages.
     pub async fn open(source: Source<'a>, name: &'a str, digest: &'a Digest, size: u64) -> Result<Self, Broken> {
         let parts = begin(source, name, digest, size, 0).await?;
         Ok(Self { source, name, digest, size, parts: Arc::new(Mutex::new(parts)) })
     }
 
-    /// The next bytes, as many as there are at once; `None` after the last.
+    /// Returns the next available bytes, or `None` after the last byte.
     pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
         self.parts.lock().await.next(usize::MAX).await
     }
 
-    /// The next bytes as they come, exactly so many; whoever drops it in between goes on by [`Reader::resume`].
+    /// Returns a stream of exactly the next `count` bytes. If the stream is dropped halfway, call
+    /// [`Reader::resume`] to continue.
     pub async fn body(&self, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let parts = Arc::clone(&self.parts).lock_owned().await;
         futures_util::stream::try_unfold((parts, count), next_of)
     }
 
-    /// Why the bytes did not come, if that is why a body ended too soon.
+    /// Returns the error of the source if a body ended too soon because of it.
     pub async fn why(&self) -> Option<Broken> {
         self.parts.lock().await.broken.take()
     }
 
-    /// Goes on with the byte at this position: another one than the next, if a body was dropped half taken.
+    /// Continues at a byte position. The source is opened again if a body was dropped halfway.
     pub async fn resume(&mut self, position: u64) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         if parts.taken != position || parts.broken.is_some() {
@@ -85,10 +88,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Checks, at the end, that these were the bytes that were named.
+    /// Reads to the end and checks that the bytes have the expected digest and size.
     pub async fn check(self) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
-        // Nothing more is wanted; but how it ended is still to be heard.
+        // The remaining bytes are not needed, but the end reports whether the digest is correct.
         while parts.next(usize::MAX).await?.is_some() {}
         Ok(())
     }
@@ -115,7 +118,7 @@ async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
 }
 
 impl Parts {
-    /// At most so many bytes; `None` after the last.
+    /// Returns at most `most` bytes, or `None` after the last byte.
     async fn next(&mut self, most: usize) -> Result<Option<Bytes>, Broken> {
         if self.rest.is_empty() {
             match self.coming.recv().await {
@@ -129,7 +132,7 @@ impl Parts {
     }
 }
 
-/// Begins to read at a position; what lies before it is read for the digest alone.
+/// Starts to read at a position. The bytes before it are read for the digest only.
 async fn begin(source: Source<'_>, name: &str, digest: &Digest, size: u64, position: u64) -> Result<Parts, Broken> {
     let (sender, coming) = channel(PARTS_AHEAD);
     let mut passing = Passing {
@@ -175,7 +178,8 @@ fn read_file(mut file: std::fs::File, path: &Path, mut passing: Passing, sender:
         };
         let is_end = outcome.is_err();
         let part = outcome.map_err(Broken::from);
-        // Nobody takes it any more: the upload was given up, or resumes elsewhere.
+        // An empty part lies before the start position and is not sent. If the send fails, the
+        // consumer is gone: the upload was given up, or it resumes elsewhere.
         if part.as_ref().is_ok_and(Bytes::is_empty) {
             continue;
         }
@@ -203,7 +207,7 @@ async fn read_answer(mut response: Response, mut passing: Passing, sender: Sende
             Ok(Ok(Some(part))) => passing.pass(part).map_err(Broken::from),
             Ok(Ok(None)) if passing.done < passing.size => Err(cut(&passing.action, "it ended too soon".to_owned())),
             Ok(Ok(None)) => break,
-            // The address may hold a right to read.
+            // The URL may contain a read permission, so it is removed from the message.
             Ok(Err(error)) => Err(cut(&passing.action, error.without_url().to_string())),
             Err(_) => Err(cut(&passing.action, format!("nothing came for {} s", LONGEST_SILENCE.as_secs()))),
         };
@@ -220,21 +224,21 @@ async fn read_answer(mut response: Response, mut passing: Passing, sender: Sende
     }
 }
 
-/// A blob's bytes as they pass, counted and hashed from the first on.
+/// Counts and hashes the bytes of a blob from the first byte on.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,
     digest: Digest,
     size: u64,
-    // What lies before it passes for the digest alone.
+    // Bytes before this position are hashed only.
     position: u64,
     done: u64,
 }
 
 impl Passing {
-    /// Returns what is to be handed on of the bytes; perhaps nothing.
+    /// Hashes a part and returns the bytes that the consumer needs. They may be empty.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
-        // A sink takes everything.
+        // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);
         let before = usize::try_from(self.position.saturating_sub(self.done)).unwrap_or(usize::MAX);
         self.done += part.len() as u64;

@@ -1,6 +1,7 @@
-//! HTTP towards a registry.
+//! HTTP client for registries.
 //!
-//! Owns the client, its time limits, and which requests are tried again. Must not know the protocol's steps.
+//! Owns the client, its timeouts, and which requests are retried. Must not know the steps of the
+//! protocol.
 
 use std::time::Duration;
 
@@ -11,39 +12,40 @@ use reqwest::{Certificate, Client, Method, Request, RequestBuilder, Response, Ur
 use super::answer;
 use crate::failure::Failure;
 
-/// How often a request, or the upload of a blob, is tried in all.
+/// Number of attempts for a request or for the upload of a blob, including the first one.
 pub const ATTEMPTS: u32 = 4;
-/// The longest pause that a registry may ask for.
+/// Longest pause that a registry may request with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What shows who asks, and to whom it may be shown.
+/// Value of `Authorization`, and the registry that may receive it.
 #[derive(Debug)]
 pub struct Pass {
-    /// An address of the registry: no other scheme, host or port sees it.
+    /// Address of the registry. No other scheme, host or port receives the value.
     pub registry: Url,
-    /// Of `Authorization`.
+    /// Value of the `Authorization` header.
     pub value: HeaderValue,
 }
 
-/// Makes the client; these certificates are trusted beside the machine's.
+/// Creates the HTTP client. `certificates` are trusted in addition to those of the machine.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
-    // A proxy of the network cannot reach this machine.
+    // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"].iter().any(|local| registry.starts_with(local));
     let builder = || {
         let builder = Client::builder();
         let builder = if local { builder.no_proxy() } else { builder };
         builder
             .user_agent(concat!("scorebox-xtask/", env!("CARGO_PKG_VERSION")))
-            // No step of a push needs a redirect, and one could carry what is sent to another host.
+            // No step of a push needs a redirect, and a redirect could carry the sent data to
+            // another host.
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
-            // Of a whole request, its body included: a chunk of 16 MiB at 0.5 Mbit/s.
+            // Timeout of a whole request with its body: enough for a chunk of 16 MiB at 0.5 Mbit/s.
             .timeout(Duration::from_secs(300))
     };
     builder()
         .tls_certs_merge(certificates.iter().cloned())
         .build()
-        // Without certificates on the machine the first fails; Mozilla's are compiled in.
+        // If the machine has no certificates, the first attempt fails. Mozilla's are compiled in.
         .or_else(|_| {
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
             let roots: Result<Vec<_>, _> = roots.map(|root| Certificate::from_der(root)).collect();
@@ -52,8 +54,8 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm, and repeats it while the registry is busy or out of reach and there
-/// is another one to send.
+/// Sends a request that may be repeated without harm. It is retried while the registry is busy or
+/// cannot be reached, as long as `again` returns another request.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,
@@ -65,13 +67,14 @@ pub async fn send(
     loop {
         let (client, request) = builder.build_split();
         let request = request.map_err(|error| answer::unanswered(action, &error))?;
-        // What a chunk left behind decides how it goes on, and that is known elsewhere.
+        // A chunk is not retried here after a cut connection: how its upload continues depends on
+        // the bytes that the registry holds, and the caller asks for that.
         let is_piece = request.method() == Method::PATCH;
         let outcome = send_once(&client, pass, request).await;
         let pause = match &outcome {
             Ok(response) if may_pass(response, is_piece) => asked_pause(response),
             Err(error) if error.is_connect() || error.is_timeout() => None,
-            // A connection that was cut; it may have been kept open too long for the registry's taste.
+            // The connection was cut. It may have been kept open longer than the registry allows.
             Err(error) if error.is_request() && !is_piece => None,
             _ => return outcome.map_err(|error| answer::unanswered(action, &error)),
         };
@@ -102,7 +105,7 @@ fn may_pass(response: &Response, is_piece: bool) -> bool {
     }
 }
 
-/// The pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.
+/// Returns the pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.
 pub fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(100 << attempt.min(8))
 }

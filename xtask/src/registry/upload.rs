@@ -1,6 +1,7 @@
-//! One blob's way into a registry.
+//! Upload of one blob into a repository.
 //!
-//! Owns the question whether it is there, the mount, and the attempts to send it. Must not know what the blob holds.
+//! Owns the check whether the blob exists, the mount, and the attempts to send it. Must not know
+//! what the blob holds.
 
 use super::broken::Broken;
 use super::chunks::Chunks;
@@ -12,22 +13,23 @@ use super::{Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// A blob to be sent.
+/// A blob that is to be sent.
 #[derive(Debug)]
 pub struct Upload<'a> {
-    /// For messages.
+    /// Name of the blob in messages.
     pub name: &'a str,
-    /// Of its bytes.
+    /// Digest of the blob's bytes.
     pub digest: &'a Digest,
-    /// Number of its bytes.
+    /// Size of the blob, in bytes.
     pub size: u64,
-    /// Where they are.
+    /// File or repository that the bytes are read from.
     pub source: Source<'a>,
-    /// A repository of the same registry that has it.
+    /// Name of a repository in the target registry that has the blob, so that it can be mounted
+    /// from there.
     pub neighbour: Option<&'a str>,
 }
 
-/// Gets a blob into a repository unless it is there.
+/// Uploads a blob to a repository. If the repository has the blob, nothing is sent.
 pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress) -> Result<Sent, Failure> {
     if is_there(target, blob).await? {
         return Ok(Sent::Skipped);
@@ -49,7 +51,8 @@ pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress)
     loop {
         match send_whole(target, &action, blob, opened.take(), &bar).await {
             Ok(()) => break,
-            // A session that broke cannot be trusted to hold what was sent: begin again.
+            // After a broken session it is unknown what the registry holds, so the upload starts
+            // again.
             Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
                 tokio::time::sleep(backoff(attempt)).await;
                 attempt += 1;
@@ -61,7 +64,7 @@ pub async fn upload(target: &Repository, blob: &Upload<'_>, progress: &Progress)
     Ok(outcome)
 }
 
-/// What would happen to a blob; asks the target alone, and sends nothing.
+/// Returns what an upload would do with a blob. Only the target is asked, and nothing is sent.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(match (is_there(target, blob).await?, blob.neighbour, blob.source) {
         (true, ..) => Sent::Skipped,
@@ -76,7 +79,7 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
     let url = target.url(&format!("blobs/{}", blob.digest))?;
     let response = target.send(&action, |client| client.head(url.clone())).await?;
     match response.status().as_u16() {
-        // A registry may redirect to the storage that holds the blob; then it has it.
+        // If a registry redirects to the storage that holds the blob, it has the blob.
         200 | 302 | 307 => Ok(true),
         404 => Ok(false),
         _ => Err(answer::unexpected(&action, response).await),
@@ -85,7 +88,7 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
 
 enum Mounted<'a> {
     Yes,
-    /// Not; perhaps with an upload opened instead.
+    /// Not mounted. The registry may have opened an upload session instead.
     No(Option<Chunks<'a>>),
 }
 
@@ -99,14 +102,15 @@ async fn mount<'a>(
     url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", neighbour);
     let request = |client: &reqwest::Client| client.post(url.clone()).header("content-length", "0");
     let response = match target.send_beside(neighbour, action, request).await {
-        // Who may write here may not be allowed to read there; the upload finds out which one it was.
+        // The user may be allowed to write to the target but not to read the neighbour. The upload
+        // that follows finds out which right is missing.
         Err(failure) if failure.kind == Kind::Registry => return Ok(Mounted::No(None)),
         outcome => outcome?,
     };
     match response.status().as_u16() {
         201 => Ok(Mounted::Yes),
         202 => Ok(Mounted::No(Some(Chunks::opened(target, action, &response)?))),
-        // A registry that does not mount, or not from there, may still take the bytes.
+        // A registry that does not mount, or not from this repository, may still accept the bytes.
         400 | 403 | 404 | 405 => Ok(Mounted::No(None)),
         _ => Err(answer::unexpected(action, response).await),
     }
@@ -127,7 +131,7 @@ async fn send_whole(
     while chunks.wanted(blob.size) > 0 {
         chunks.send(&mut bytes, blob.size, bar).await?;
     }
-    // Before the registry is told that this is the blob.
+    // The digest is checked before the registry is asked to complete the blob.
     bytes.check().await?;
     chunks.finish(blob.digest).await
 }
@@ -137,7 +141,8 @@ mod tests {
     use super::super::fake::{self, Request};
     use super::*;
 
-    /// Uploads that many bytes to a registry with these answers, and returns the outcome and what was asked.
+    /// Uploads `size` bytes to a fake registry with these responses. Returns the outcome and the
+    /// requests that were received.
     fn run(size: usize, answers: Vec<&'static str>) -> (Result<Sent, Failure>, Vec<Request>) {
         run_beside(None, size, answers)
     }
@@ -238,7 +243,7 @@ mod tests {
         let size = (16 << 20) + 1;
         let (session, first) = ("202|location: /s/0", "202|location: /s/1|range: 0-16777215");
         let (done, finished) = ("202|location: /s/2|range: 0-16777216", "201");
-        // `hang up` cuts the connection before any answer.
+        // `hang up` closes the connection before any response.
         let held_first = "204|location: /s/3|range: 0-16777215";
         let (outcome, requests) = run(size, vec!["404", session, first, "hang up", held_first, done, finished]);
         assert_eq!(outcome, Ok(Sent::Uploaded));
@@ -275,11 +280,11 @@ mod tests {
         let (session, taken) = ("202|location: /s/0", "202|location: /s/1|range: 0-4");
         let (outcome, requests) = copy("layer", vec!["404", session, taken, "201"]);
         assert_eq!((outcome, requests[2].body_bytes), (Ok(Sent::Copied), Some(5)));
-        // Bytes that are not the blob's are never declared to be the blob.
+        // Bytes with the wrong digest are never completed as the blob.
         let (outcome, requests) = copy("later", vec!["404", session, taken]);
         assert!(outcome.unwrap_err().problem.contains("has the digest"));
         assert!(requests.iter().all(|request| !request.line.starts_with("PUT")), "{requests:?}");
-        // Begun again, the bytes are asked for again.
+        // If the upload starts again, the bytes are fetched again.
         let (outcome, requests) = copy("layer layer", vec!["404", session, "500", "404", session, taken, "201"]);
         assert_eq!((outcome, requests.len()), (Ok(Sent::Copied), 7));
     }
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(outcome, Ok(Sent::Mounted));
         let digest = Digest::of(&[7; 3]).to_string().replace(':', "%3A");
         assert_eq!(lines(&requests)[1], format!("POST /v2/digits/blobs/uploads/?mount={digest}&from=base%2Fit"));
-        // Not mounted, and the session that was opened instead is used.
+        // If the mount is refused, the session that was opened instead is used.
         let (outcome, requests) =
             run_beside(Some("base/it"), 3, vec!["404", "202|location: /s/0", "202|location: /s/1", "201"]);
         assert_eq!((outcome, lines(&requests)[2]), (Ok(Sent::Uploaded), "PATCH /s/0"));

@@ -1,4 +1,4 @@
-//! The command line of `soak`.
+//! The command line of `cargo xtask soak`.
 //!
 //! Owns the flags and their help. It must not know what is called.
 
@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::args::Format;
 
-/// Flags of `soak`.
+/// Flags of `cargo xtask soak`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs redis-server (apt-get install redis-server), and pip for the library that runs graphs unless \
@@ -27,7 +27,8 @@ pub struct SoakArgs {
     /// Call this `scorebox` program instead of building the image's host.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// Call this `scorebox` program with the feature `graphs` instead of building the image's host with graphs.
+    /// Call this `scorebox` program with the feature `graphs` instead of building the image's host
+    /// with graphs.
     #[arg(long, value_name = "FILE")]
     pub graphs_host: Option<PathBuf>,
     /// Use this library to run graphs instead of fetching it with pip.
@@ -41,7 +42,9 @@ pub struct SoakArgs {
     pub output: Format,
 }
 
-/// Below three seconds nothing can be compared; above a day nobody waits.
+/// Parses a length in minutes, from 0.05 to 1440.
+///
+/// A run below three seconds has nothing to compare, and no one waits longer than a day.
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| "not a number of minutes, e.g. 20 or 0.5".to_owned())?;
     if (0.05..=1440.0).contains(&minutes) { Ok(minutes) } else { Err("not between 0.05 and 1440".to_owned()) }

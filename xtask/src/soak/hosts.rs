@@ -18,14 +18,15 @@ use crate::failure::Failure;
 use crate::host_program::{self, Kind as HostKind};
 use crate::{component, engine_library, workspace};
 
-/// The examples that are served, below the workspace.
+/// Example that all hosts but one serve, below the workspace.
 const DIGITS: &str = "guest/examples/digits";
+/// Example with a graph that the last host serves, below the workspace.
 const GRAPH: &str = "host/examples/digits-mlp";
 
-/// The variable that names the Redis server to the host.
+/// Environment variable that gives the host the URL of Redis.
 const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Triggers of the function app: each form that an invocation has.
+/// Triggers of the function app, one for each form that an invocation has.
 const TRIGGERS: &str = r#"
 [[trigger]]
 kind = "http"
@@ -52,27 +53,28 @@ output = { queue = "scores" }
 park = { queue = "rejected" }
 "#;
 
-/// A host by its settings.
+/// A host of the soak, named by its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The digits with instances that are used again.
+    /// The example `digits` with instances that are used again.
     Warm,
-    /// The digits with an instance for each call, made from the snapshot.
+    /// The example `digits` with a new instance for each call, made from the snapshot.
     Fresh,
-    /// The digits with an instance for each call and without a snapshot: `init` runs for each call.
+    /// The example `digits` with a new instance for each call and without a snapshot: `init` runs
+    /// for each call.
     Init,
-    /// The digits with a prediction cache in Redis and none in the process.
+    /// The example `digits` with a prediction cache in Redis and no cache in the process.
     Cached,
-    /// The digits as a function app.
+    /// The example `digits` as a function app.
     Functions,
-    /// A graph without code.
+    /// The example `digits-mlp`: a graph without code.
     Graph,
 }
 
 const KINDS: [Kind; 6] = [Kind::Warm, Kind::Fresh, Kind::Init, Kind::Cached, Kind::Functions, Kind::Graph];
 
 impl Kind {
-    /// Name in the table and in the JSON.
+    /// Returns the name of the host in the table and in the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warm => "warm",
@@ -84,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// Lines of `[scorer]`, and the tables after it.
+    /// Returns lines of `[scorer]`, and the tables after it.
     fn settings(self) -> [&'static str; 2] {
         match self {
             Self::Warm | Self::Graph => ["", ""],
@@ -96,31 +98,31 @@ impl Kind {
     }
 }
 
-/// One running host.
+/// One running host of the soak.
 pub struct Running {
     kind: Kind,
-    /// Its name.
+    /// Name of the host in the table and in the JSON.
     pub name: &'static str,
     server: Server,
 }
 
 impl Running {
-    /// Its process id.
+    /// Returns the process id of the host.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 }
 
-/// All hosts; they end when this is dropped.
+/// All hosts of a soak and their Redis. They end when this value is dropped.
 pub struct Hosts {
-    /// Each host.
+    /// Hosts that run, in the order of their start.
     pub running: Vec<Running>,
-    /// Their Redis.
+    /// Redis server that the hosts use.
     pub redis: Store,
 }
 
 impl Hosts {
-    /// Builds what is missing, stages the apps and starts everything.
+    /// Builds what is missing, stages the apps and starts all hosts.
     pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("soak");
         std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
@@ -137,7 +139,7 @@ impl Hosts {
         for kind in KINDS {
             if let Some(program) = stage.program(kind)? {
                 let mut server = program.start()?;
-                // The first answer is compared later, with all others.
+                // The host only has to be ready. Its scores are compared later.
                 server.first_answer(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")?;
                 hosts.running.push(Running { kind, name: kind.name(), server });
             }
@@ -145,12 +147,12 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// True if this host runs.
+    /// Returns true if this host runs.
     pub fn has(&self, kind: Kind) -> bool {
         self.address(kind).is_some()
     }
 
-    /// Where a host listens.
+    /// Returns the address on which a host listens, or `None` if it does not run.
     pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
         self.running.iter().find(|running| running.kind == kind).map(|running| running.server.address)
     }
@@ -166,7 +168,8 @@ fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
 struct Stage {
     folder: PathBuf,
     host: PathBuf,
-    /// The host that runs graphs, and the library.
+    /// Host program that runs graphs, and the library that it loads. None without the host with a
+    /// graph.
     graphs: Option<(PathBuf, PathBuf)>,
     url: String,
 }
@@ -194,14 +197,15 @@ impl Stage {
             app::stage(&manifest, component.as_ref(), &app, Cpu::Baseline, Times::AsWritten, Trial::default())?;
             Program::host(name, &self.host, &app, &self.folder).with_variable(REDIS_VARIABLE, &self.url)
         };
-        // A line for each parked message would fill the disk in a long run.
+        // Without this level, a log line for each parked message would fill the disk in a long run.
         let program = program.with_variable("SCOREBOX_LOG", "warn");
-        // Set, it makes the host take invocations; the port itself is an argument.
+        // If this variable is set, the host accepts invocations. The host takes its port from an
+        // argument instead.
         let handler = |program: Program| program.with_variable("FUNCTIONS_CUSTOMHANDLER_PORT", "8080");
         Ok(Some(if kind == Kind::Functions { handler(program) } else { program }))
     }
 
-    /// A project that serves the digits' example with other settings.
+    /// Returns the manifest of a project that serves the example `digits` with other settings.
     fn manifest(&self, kind: Kind) -> Result<Manifest, Failure> {
         let [scorer, tables] = kind.settings();
         let example = workspace::root().join(DIGITS).display().to_string();

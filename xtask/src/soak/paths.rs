@@ -1,6 +1,7 @@
-//! The paths of the soak: what each sends to which host, and when an answer is right.
+//! The paths of the soak: what each path sends to which host, and when an answer is right.
 //!
-//! Owns the requests in every protocol and the reading of answers. It must not know how connections are kept.
+//! Owns the requests in every protocol and the reading of answers. It must not know how connections
+//! are kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,22 +11,23 @@ use super::hosts::Kind;
 use super::wire::{Answer, request};
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// Bytes of a label and of a row of probabilities in a binary answer.
+/// Size of a label in a binary answer, in bytes.
 const LABEL_BYTES: usize = 8;
+/// Number of probabilities in a row of an answer.
 const CLASSES: usize = 10;
 
 /// Header with the length of the JSON in front of binary tensors.
 const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// A message that can never be scored.
+/// Request body that can never be scored.
 const UNFIT: &str = r#"{"data":[[1,2,3]]}"#;
 
-/// One path.
+/// A kind of call to one host.
 #[derive(Debug)]
 pub struct Path {
-    /// Name in the table and in the JSON.
+    /// Name of the path in the table and in the JSON.
     pub name: &'static str,
-    /// The host that is called.
+    /// Host that is called.
     pub host: Kind,
     form: Form,
 }
@@ -33,19 +35,20 @@ pub struct Path {
 /// Protocol of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// JSON as for Azure ML.
+    /// A request with JSON as for Azure ML.
     Score,
-    /// JSON of the Open Inference Protocol.
+    /// A request with JSON of the Open Inference Protocol.
     InferJson,
-    /// Binary tensors of the Open Inference Protocol, in the request and in the answer.
+    /// A request of the Open Inference Protocol with binary tensors in the request and in the
+    /// answer.
     InferBinary,
     /// An HTTP request in an envelope of the Functions host.
     Request,
-    /// A blob in an envelope.
+    /// A blob in an envelope of the Functions host.
     Blob,
-    /// Two messages in an envelope, and one between them that is parked.
+    /// Two messages in an envelope of the Functions host, and one between them that is parked.
     Batch,
-    /// One message that is parked.
+    /// One message in an envelope of the Functions host, which is parked.
     Park,
 }
 
@@ -53,7 +56,7 @@ const fn path(name: &'static str, host: Kind, form: Form) -> Path {
     Path { name, host, form }
 }
 
-/// Every path; each has a client of its own.
+/// Every path of the soak. Each path has a client of its own.
 pub const PATHS: &[Path] = &[
     path("score", Kind::Warm, Form::Score),
     path("infer-json", Kind::Warm, Form::InferJson),
@@ -74,11 +77,11 @@ pub const PATHS: &[Path] = &[
 #[derive(Debug)]
 pub struct Sent<'a> {
     digits: &'a [Digit],
-    /// The whole request.
+    /// Bytes of the whole HTTP request.
     pub bytes: Vec<u8>,
 }
 
-/// Groups of digits that are sent together: one digit, two digits or ten digits.
+/// Returns groups of digits that are sent together: one digit, two digits or ten digits.
 pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
     digits.chunks_exact(1).take(40).chain(digits.chunks_exact(2).take(40)).chain(digits.chunks_exact(10))
 }
@@ -128,7 +131,7 @@ impl Path {
         }
     }
 
-    /// The one input, with one member more.
+    /// Returns the only input of the scorer, with one member more.
     fn input(&self, rows: usize, member: &str, value: Value) -> Value {
         let mut input = json!({ "name": self.host.input(), "datatype": "FP32", "shape": [rows, 784] });
         if let Some(members) = input.as_object_mut() {
@@ -137,7 +140,7 @@ impl Path {
         input
     }
 
-    /// True if an answer with the status 200 is the right one.
+    /// Returns true if an answer with the status 200 is the right one.
     pub fn is_right(&self, sent: &Sent<'_>, answer: &Answer) -> bool {
         let agrees = |answer: &Value| {
             let mut agreement = Agreement::with(self.host.trained());
@@ -173,17 +176,17 @@ impl Path {
 }
 
 impl Kind {
-    /// The model whose answers are known.
+    /// Returns the model whose answers are known.
     fn trained(self) -> Trained {
         if self == Self::Graph { Trained::Network } else { Trained::Regression }
     }
 
-    /// Name of the input.
+    /// Returns the name of the scorer's input.
     fn input(self) -> &'static str {
         if self == Self::Graph { "X" } else { "data" }
     }
 
-    /// Name of the scorer.
+    /// Returns the name of the scorer.
     fn scorer(self) -> &'static str {
         if self == Self::Graph { "digits-mlp" } else { "digits" }
     }
@@ -198,7 +201,7 @@ fn encoded(text: &str) -> Value {
     STANDARD.encode(text).into()
 }
 
-/// An invocation as the Functions host sends it.
+/// Returns an invocation as the Functions host sends it.
 fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<u8> {
     let body = json!({ "Data": { name: value }, "Metadata": metadata }).to_string();
     let headers = [
@@ -208,7 +211,8 @@ fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<
     request(&format!("/{function}"), &headers, body.as_bytes())
 }
 
-/// The objects that an output holds, in whichever of its forms it is written.
+/// Returns the objects that an output holds, in each of the forms in which an output can be
+/// written.
 fn objects(output: &Value) -> Vec<Value> {
     match output {
         Value::Object(_) => vec![output.clone()],
@@ -222,7 +226,7 @@ fn objects(output: &Value) -> Vec<Value> {
     }
 }
 
-/// An answer of the Open Inference Protocol in the form of Azure ML.
+/// Converts an answer of the Open Inference Protocol in JSON to the form of Azure ML.
 fn from_json(answer: &Value) -> Option<Value> {
     let labels = answer.pointer("/outputs/0/data")?;
     let rows: Vec<Value> =
@@ -230,7 +234,8 @@ fn from_json(answer: &Value) -> Option<Value> {
     Some(json!({ "label": labels, "probabilities": rows }))
 }
 
-/// The same of binary tensors: 64-bit labels, then 32-bit probabilities.
+/// Converts an answer with binary tensors to the form of Azure ML: 64-bit labels, then 32-bit
+/// probabilities.
 fn from_binary(rows: usize, answer: &Answer) -> Option<Value> {
     let tensors = answer.body.get(answer.json_length?..)?;
     let (labels, probabilities) = tensors.split_at_checked(rows * LABEL_BYTES)?;

@@ -1,6 +1,7 @@
 //! Figures of a soak, as a table, as JSON and as a verdict.
 //!
-//! Owns the shape of the JSON, the table and the rule by which a run fails. It must not know how a figure came to be.
+//! Owns the shape of the JSON, the table and the rule by which a run fails. It must not know how a
+//! figure was measured.
 
 use std::fmt::Write as _;
 use std::sync::PoisonError;
@@ -12,52 +13,52 @@ use super::paths::Path;
 use super::watch::{Change, Drift};
 use crate::failure::Failure;
 
-/// Everything that a run found.
+/// Everything that a run of `soak` found.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Length of the run.
+    /// Length of the run, in minutes.
     pub minutes: f64,
-    /// Calls on all paths.
+    /// Number of calls on all paths.
     pub calls: u64,
-    /// Answers that are not the known ones.
+    /// Number of answers that differ from the known ones.
     pub wrong: u64,
-    /// Calls without an answer, or with another status than 200.
+    /// Number of calls without an answer, or with another status code than 200.
     pub lost: u64,
-    /// Times that Redis was killed and started again.
+    /// Number of times that Redis was killed and started again.
     pub redis_restarts: u32,
     /// True if a host drifts.
     pub drifts: bool,
-    /// Each path.
+    /// Figures of each path.
     pub paths: Vec<PathFigures>,
-    /// Each host.
+    /// Changes of memory, descriptors and threads of each host.
     pub hosts: Vec<Drift>,
 }
 
-/// One path.
+/// Figures of one path.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
-    /// Its name.
+    /// Name of the path.
     pub path: &'static str,
-    /// Name of its host.
+    /// Name of the host that the path calls.
     pub host: &'static str,
-    /// Calls.
+    /// Number of calls on the path.
     pub calls: u64,
-    /// Answers that are not the known ones.
+    /// Number of answers that differ from the known ones.
     pub wrong: u64,
-    /// Calls without an answer, or with another status than 200.
+    /// Number of calls without an answer, or with another status code than 200.
     pub lost: u64,
-    /// Half of the answers came within this many milliseconds.
+    /// Median latency, in milliseconds: half of the answers came within it.
     pub p50_ms: f64,
-    /// 99 of 100 answers came within this many milliseconds.
+    /// 99th percentile of the latency, in milliseconds: 99 of 100 answers came within it.
     pub p99_ms: f64,
-    /// The slowest answer.
+    /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// What went wrong first.
+    /// Problem of the first call that went wrong.
     pub first: Option<String>,
 }
 
 impl PathFigures {
-    /// Sums a path up.
+    /// Sums up the calls of a path.
     pub fn of(path: &Path, tally: Tally) -> Self {
         let mut latencies = tally.latencies_us.into_inner().unwrap_or_else(PoisonError::into_inner);
         latencies.sort_unstable();
@@ -81,7 +82,7 @@ impl PathFigures {
 }
 
 impl Figures {
-    /// Sums all paths up.
+    /// Sums up all paths and hosts.
     pub fn of(minutes: f64, redis_restarts: u32, paths: Vec<PathFigures>, hosts: Vec<Drift>) -> Self {
         let sum = |of: fn(&PathFigures) -> u64| paths.iter().map(of).sum();
         Self {
@@ -96,7 +97,7 @@ impl Figures {
         }
     }
 
-    /// Fails if anything was wrong, lost, adrift or not called at all.
+    /// Fails if an answer was wrong, a call was lost, a host drifts, or a path was not called.
     pub fn verdict(&self) -> Result<(), Failure> {
         let silent = self.paths.iter().filter(|path| path.calls == 0).count();
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {
@@ -114,7 +115,7 @@ impl Figures {
     }
 }
 
-/// The table for people.
+/// Returns the table for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
     let Figures { minutes, calls, wrong, lost, redis_restarts, paths, hosts, .. } = figures;

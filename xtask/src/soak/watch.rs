@@ -1,4 +1,4 @@
-//! Memory, file descriptors and threads of processes over time, and whether they drift.
+//! Memory, file descriptors and threads of processes over time, and the rule for drift.
 //!
 //! Owns the samples and the rule. It must not know what the processes do.
 
@@ -10,17 +10,20 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// A host fills its buffers and makes its instances in this time; a short run has only half of itself.
+/// Time in which a host fills its buffers and makes its instances.
+///
+/// If a run is shorter than twice this time, the first half of the run is used instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
-/// Change of resident memory that is no drift, in percent.
+/// Largest change of resident memory that is not a drift, in percent.
 const MEMORY_PERCENT: f64 = 10.0;
-/// Memory in MiB that a short run allows on top: its first half is not a whole warm-up.
+/// Memory in MiB that a short run allows in addition, because its first half is not a whole
+/// warm-up.
 const SHORT_RUN_MIB: f64 = 8.0;
-/// Descriptors and threads that may come and go between two samples.
+/// Number of descriptors or threads that may come and go between two samples.
 const LOOSE: f64 = 3.0;
 
-/// One look at a process.
+/// One sample of a process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Look {
     at: Duration,
@@ -38,31 +41,31 @@ pub struct Watch {
 /// A quantity early and late in the time after the warm-up, as medians of many samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Change {
-    /// In the first third.
+    /// Median in the first third of the time.
     pub first: f64,
-    /// In the last third.
+    /// Median in the last third of the time.
     pub last: f64,
     /// True if the difference is more than the rule allows.
     pub drifts: bool,
 }
 
-/// One process.
+/// Changes of one process during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Drift {
     /// Name of the host.
     pub host: &'static str,
-    /// Resident memory in MiB.
+    /// Resident memory, in MiB.
     pub rss_mib: Change,
-    /// Largest resident memory in MiB of all samples.
+    /// Largest resident memory of all samples, in MiB.
     pub most_rss_mib: f64,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub descriptors: Change,
-    /// Threads.
+    /// Number of threads of the process.
     pub threads: Change,
 }
 
 impl Drift {
-    /// True if anything drifts.
+    /// Returns true if the memory, the descriptors or the threads drift.
     pub fn is_one(&self) -> bool {
         self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
     }
@@ -74,7 +77,7 @@ impl Watch {
         Self { time, looks: BTreeMap::new() }
     }
 
-    /// Looks at a process; fails if the process has ended.
+    /// Takes a sample of a process. Fails if the process has ended.
     pub fn sample(&mut self, host: &'static str, pid: u32, at: Duration) -> Result<(), Failure> {
         let look = look(pid, at)?;
         self.looks.entry(host).or_default().push(look);
@@ -95,7 +98,7 @@ fn look(pid: u32, at: Duration) -> Result<Look, Failure> {
         status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
     };
     let (Some(rss_kib), Some(threads)) = (of("VmRSS:"), of("Threads:")) else {
-        // A process that has ended and was not waited for has no memory.
+        // A process that has ended and was not waited for does not have memory.
         return Err(Failure::other(format!("{}: the host has ended", folder.display()), "see its log in target/soak"));
     };
     let descriptors = std::fs::read_dir(folder.join("fd")).map_err(gone)?.count();
@@ -112,7 +115,7 @@ fn drift(host: &'static str, looks: &[Look], time: Duration) -> Drift {
         };
         let (first, last) = (within(warm_up, warm_up + third), within(time.saturating_sub(third), time + third));
         let moved = (last - first).abs();
-        // Without samples there is no median, and nothing good to say.
+        // Without samples the median is NaN, and the run must not pass.
         Change { first, last, drifts: moved.is_nan() || moved > allowed(first) }
     };
     let memory = |first: f64| first * MEMORY_PERCENT / 100.0 + if is_short { SHORT_RUN_MIB } else { 0.0 };

@@ -1,4 +1,4 @@
-//! One kept connection that asks and reads whole answers.
+//! A connection that is kept open, sends requests and reads whole answers.
 //!
 //! Owns the bytes of HTTP/1.1 on the client's side. It must not know what is asked.
 
@@ -6,28 +6,28 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long an answer may take; above every deadline of a call.
+/// Timeout of an answer; longer than every deadline of a call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A whole answer.
+/// A whole answer of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code.
+    /// Status code of the answer.
     pub status: u16,
-    /// Length of the JSON in front of binary tensors, if the header names it.
+    /// Length of the JSON in front of binary tensors, if the header gives it.
     pub json_length: Option<usize>,
-    /// Body.
+    /// Body of the answer.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Body as text, for messages.
+    /// Returns the body as text, for messages.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// A connection between two requests.
+/// An open connection between two requests.
 #[derive(Debug)]
 pub struct Connection(TcpStream);
 
@@ -41,7 +41,7 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    /// Sends a request and reads its answer; gives the connection back unless the host closes it.
+    /// Sends a request and reads its answer. Returns the connection unless the host closes it.
     pub fn ask(mut self, request: &[u8]) -> io::Result<(Answer, Option<Self>)> {
         self.0.write_all(request)?;
         let (answer, goes_on) = read(BufReader::new(&self.0))?;
@@ -49,7 +49,7 @@ impl Connection {
     }
 }
 
-/// The bytes of a request.
+/// Returns the bytes of a request.
 pub fn request(path: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {

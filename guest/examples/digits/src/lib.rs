@@ -1,6 +1,7 @@
-//! Handwritten digits: a scikit-learn logistic regression, as a scorer of tensors.
+//! An example of a scorer of tensors: handwritten digits, by scikit-learn's logistic regression.
 //!
-//! Owns the ports. The host turns a caller's `{"data": [[…784 numbers…]]}` into the tensor, so no JSON is read here.
+//! Owns the ports. The host turns a caller's `{"data": [[…784 numbers…]]}` into the tensor, so no
+//! JSON is read here.
 
 mod logreg;
 

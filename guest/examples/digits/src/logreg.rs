@@ -1,17 +1,21 @@
-//! Multinomial logistic regression over 28x28 pixels, from the tensors `coef`, `intercept` and `classes`.
+//! Multinomial logistic regression over 28x28 pixels, from the tensors `coef`, `intercept` and
+//! `classes`.
 //!
-//! Owns the arithmetic and the model's form. Must not know how pixels come in or answers go out: two examples use it.
+//! Owns the arithmetic and the model's form. Must not know how pixels come in or answers go out:
+//! two examples use it.
 
 use scorebox_guest::{Error, OrProblem, Result, model};
 
-/// Pixels of a digit, row by row, each from 0.0 (background) to 1.0 (ink).
+/// Number of pixels of a digit. They are row by row, each from 0.0 (background) to 1.0 (ink).
 pub const PIXELS: usize = 784;
 
-/// Classes of the model.
+/// Number of classes of the model.
 pub const CLASSES: usize = 10;
 
-/// Sums that a dot product keeps side by side: floating-point sums may not be reordered, so a single one would leave
-/// the SIMD lanes idle. Four vectors of four hide the latency of an addition.
+/// Number of partial sums that a dot product keeps.
+///
+/// Floating-point sums may not be reordered, so a single sum would leave the SIMD lanes idle. Four
+/// vectors of four hide the latency of an addition.
 const LANES: usize = 16;
 
 /// A trained model.
@@ -21,16 +25,16 @@ pub struct LogisticRegression {
     labels: [i64; CLASSES],
 }
 
-/// What the model says of one digit.
+/// Prediction of the model for one digit.
 pub struct Prediction {
-    /// The most probable class.
+    /// Label of the most probable class.
     pub label: i64,
-    /// Of each class, in the model's order; they add up to 1.
+    /// Probability of each class, in the model's order. The probabilities add up to 1.
     pub probabilities: [f32; CLASSES],
 }
 
 impl LogisticRegression {
-    /// Reads the model's tensors.
+    /// Reads the model from its tensors.
     pub fn load() -> Result<Self> {
         let misfit = || Error::failed("model", "the model is not a logistic regression of 10 classes over 784 pixels");
         let coef = model::Tensor::open("coef")?.floats()?;
@@ -69,7 +73,9 @@ fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     sums.iter().sum()
 }
 
-/// `largest` is taken off first, so that no exponential overflows.
+/// Returns the probabilities that these scores mean.
+///
+/// `largest` is subtracted first, so that no exponential overflows.
 fn softmax(scores: [f32; CLASSES], largest: f32) -> [f32; CLASSES] {
     let exponentials = scores.map(|score| (score - largest).exp());
     let sum: f32 = exponentials.iter().sum();

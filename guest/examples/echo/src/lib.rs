@@ -1,4 +1,4 @@
-//! The smallest scorer: gives back what it got, of any media type.
+//! The smallest scorer: it returns its input, of any media type.
 
 use scorebox_guest::{Invocation, Payload, Result, Scorer, Signature, export_scorer};
 

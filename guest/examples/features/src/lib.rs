@@ -1,9 +1,12 @@
-//! Scores what a key in Redis holds: a request names a digit, and the answer is kept for the next that asks.
+//! An example of a scorer with a store: a request names a key in Redis, and the digit there is
+//! scored.
 //!
-//! Owns the request, the stored forms and their expiry. A value is a JSON array of 784 integers from 0 (background) to
-//! 255 (ink), a 28x28 image row by row; the answer to `<key>` is kept under `<key>:score`.
+//! Owns the request, the stored forms and their expiry. A value is a JSON array of 784 integers
+//! from 0 (background) to 255 (ink), a 28x28 image row by row. The answer to `<key>` is kept under
+//! `<key>:score` for later requests.
 
-// The same model as the example `digits`; in a scorer of your own the file stands beside this one.
+// This is the model of the example `digits`. In a scorer of your own, put the file next to this
+// one.
 #[path = "../../digits/src/logreg.rs"]
 mod logreg;
 
@@ -15,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::logreg::{LogisticRegression, PIXELS};
 
-/// How long an answer is kept unless the setting `answer_ttl` says otherwise: digits rarely change, and an hour bounds
-/// how long an answer can outlive its features.
+/// Time that an answer is kept unless the setting `answer_ttl` says otherwise.
+///
+/// Digits rarely change, and an hour bounds how long an answer can outlive its features.
 const ANSWER_TTL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
@@ -32,7 +36,7 @@ struct Answer {
     cached: bool,
 }
 
-/// What is kept under `<key>:score`.
+/// Answer that is kept under `<key>:score`.
 #[derive(Deserialize, Serialize)]
 struct StoredAnswer {
     label: i64,
@@ -59,14 +63,15 @@ impl Scorer for Features {
     fn init() -> Result<Self> {
         Ok(Self {
             model: LogisticRegression::load()?,
-            // Opened when it is used: this runs where the image is built.
+            // The store is opened when it is used, because `init` runs where the image is built.
             store: Bucket::lazy("default"),
         })
     }
 
     fn run(&mut self, _call: &Invocation, Json(Request { key }): Json<Request>) -> Result<Json<Answer>> {
         let answer_key = format!("{key}:score");
-        // An answer that cannot be read, e.g. of an older version, is no answer: score again and replace it.
+        // If a stored answer cannot be read, e.g. one of an older version, score again and replace
+        // it.
         let stored = self.store.get(&answer_key)?.and_then(|value| serde_json::from_slice(&value).ok());
         if let Some(StoredAnswer { label, probabilities }) = stored {
             return Ok(Json(Answer { key, label, probabilities, cached: true }));

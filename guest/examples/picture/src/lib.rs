@@ -1,6 +1,8 @@
-//! Pictures of handwritten digits: pre-processing, a neural network by wasi:nn, post-processing.
+//! An example of a scorer of pictures: pre-processing, a neural network through wasi:nn,
+//! post-processing.
 //!
-//! Owns the steps around the graph. What a PGM file is, knows `pgm`; what computes, the host.
+//! Owns the steps around the graph. The module `pgm` knows what a PGM file is, and the host runs
+//! the graph.
 
 mod pgm;
 
@@ -10,16 +12,16 @@ use scorebox_guest::nn::tensor::{Tensor, TensorType};
 use scorebox_guest::{Invocation, Json, OrProblem, Payload, Result, Scorer, Signature, config, export_scorer};
 use serde::Serialize;
 
-/// What the network was trained on.
+/// Width and height of a picture in pixels, as in the network's training data.
 const SIDE: usize = 28;
 
-/// How many digits are named unless the setting `best` says otherwise.
+/// Number of digits in an answer unless the setting `best` says otherwise.
 const BEST: usize = 3;
 
 #[derive(Serialize)]
 struct Answer {
     label: usize,
-    /// The most probable first.
+    /// Most probable digits, the best one first.
     best: Vec<Guess>,
 }
 
@@ -29,7 +31,9 @@ struct Guess {
     probability: f32,
 }
 
-/// Opened by the first call: no engine is there where `init` runs, and the image is built.
+/// The scorer with its context, which the first call opens.
+///
+/// No engine is present where `init` runs, because that is where the image is built.
 struct Picture(Option<GraphExecutionContext>);
 
 impl Scorer for Picture {
@@ -61,7 +65,7 @@ impl Scorer for Picture {
 }
 
 impl Picture {
-    /// The probability of each digit.
+    /// Returns the probability of each digit.
     fn infer(&mut self, pixels: &[f32]) -> Result<Vec<f32>> {
         let context = match self.0.take() {
             Some(context) => context,

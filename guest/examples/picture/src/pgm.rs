@@ -1,10 +1,10 @@
-//! PGM, the simplest format of gray pictures (binary, `P5`).
+//! Reading of PGM, the simplest format of gray pictures (binary, `P5`).
 //!
-//! Owns its header and what is refused. Must not know what a picture shows.
+//! Owns the header and what is refused. Must not know what a picture shows.
 
 use scorebox_guest::{Error, OrProblem, Result};
 
-/// The pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
+/// Returns the pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     let (header, bytes) = header(file).or_reject("no-pgm", "the body is no binary PGM file (P5)")?;
     let [width, height, white] = header;
@@ -21,7 +21,9 @@ pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     Ok(bytes.iter().map(|byte| f32::from(*byte) / white as f32).collect())
 }
 
-/// Width, height and the value of white, and what follows them.
+/// Returns the width, the height and the value of white, and the bytes after them.
+///
+/// `None` if the file is not a binary PGM file.
 fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
     let mut rest = file.strip_prefix(b"P5")?;
     let mut numbers = [0; 3];
@@ -32,11 +34,11 @@ fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
         *number = std::str::from_utf8(text).ok()?.parse().ok()?;
         rest = after;
     }
-    // One white character, then the first pixel.
+    // One white-space character, then the first pixel.
     rest.split_first().filter(|(space, _)| space.is_ascii_whitespace()).map(|(_, pixels)| (numbers, pixels))
 }
 
-/// What follows white space and comments, of which there must be some.
+/// Returns the bytes after white space and comments. `None` without white space.
 fn after_space(mut rest: &[u8]) -> Option<&[u8]> {
     rest.first().filter(|byte| byte.is_ascii_whitespace())?;
     loop {

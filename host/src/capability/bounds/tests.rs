@@ -1,4 +1,5 @@
-//! Every function that a scorer can import has a row, and every row is of such a function.
+//! Tests that every function which a scorer can import has a row, and that every row belongs to
+//! such a function.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use wit_parser::{Resolve, WorldItem};
 
 use super::*;
 
-/// The functions of all interfaces of the packages in a folder that a scorer may import, as rows name them.
+/// Returns the functions that a scorer may import from the packages in a folder, with the names
+/// that rows have.
 fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     let mut resolve = Resolve { all_features, ..Resolve::default() };
     resolve.push_path(folder).unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
@@ -27,7 +29,7 @@ fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     found
 }
 
-/// The WIT of the WASI that is joined to every linker.
+/// Returns the folder of the WIT of WASI, which every linker has.
 fn wasi() -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
@@ -44,7 +46,7 @@ fn wasi() -> PathBuf {
 #[test]
 fn every_function_that_a_scorer_can_import_has_a_row_and_every_row_a_function() {
     let contract = functions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit"), true);
-    // What is unstable in WASI is not joined to a linker.
+    // Functions that are unstable in WASI are not added to a linker.
     let wasi = functions(&wasi(), false);
     assert!(contract.contains("wasi:keyvalue/batch#set-many"), "{contract:?}");
     assert!(wasi.contains("wasi:random/random#get-random-bytes") && wasi.len() > 100, "{wasi:?}");

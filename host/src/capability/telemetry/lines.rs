@@ -1,6 +1,6 @@
-//! The lines of an invocation, for whoever asked for them beside the log.
+//! Lines of an invocation, for a caller who asked for them in addition to the log.
 //!
-//! Owns how many bytes are kept of them. Must not know what becomes of them.
+//! Owns how many of their bytes are kept. Must not know what becomes of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,17 +9,19 @@ use tracing::Level;
 
 use crate::text::{escaped_bytes, printable};
 
-/// Most bytes that are kept of the lines of one invocation, as JSON has them. A batch is one invocation.
+/// Most bytes that are kept of the lines of one invocation, counted as they are in JSON. A batch is
+/// one invocation.
 pub const LOGS_BYTES: usize = 1 << 20;
 
-/// Bytes that a line adds to its text: quotation marks, a comma, the number of its message in a batch.
+/// Bytes that a line takes in addition to its text: quotation marks, a comma, and the number of its
+/// message in a batch.
 const LINE_BYTES: usize = 32;
 
-/// Lines that are collected. Clones are the same lines.
+/// Lines of one call that are collected. Clones collect into the same list.
 #[derive(Debug, Clone)]
 pub struct Lines {
     texts: Arc<Mutex<Vec<String>>>,
-    /// Bytes that are left, for all calls of the invocation.
+    /// Bytes that are left for the lines of all calls of the invocation.
     left: Arc<AtomicUsize>,
 }
 
@@ -30,24 +32,26 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Lines of another call of the same invocation: they share the bound.
+    /// Returns an empty list for another call of the invocation. Both lists share the bound.
     #[must_use]
     pub fn of_next_call(&self) -> Self {
         Self { texts: Arc::default(), left: Arc::clone(&self.left) }
     }
 
-    /// Takes what has been collected.
+    /// Takes the lines that have been collected.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Adds a line of the host, which has a bound of its own.
+    /// Adds a line of the host. It is not counted, because the host's lines have a bound of their
+    /// own.
     pub fn push(&self, line: String) {
         self.lock().push(line);
     }
 
-    /// Adds a line of the scorer, unless the invocation has had its share. It is one line, whatever the scorer wrote.
+    /// Adds a line of the scorer, unless the invocation has used up its bytes. Line ends in the
+    /// texts are escaped, so that it stays one line.
     pub(super) fn add(&self, level: Level, context: &str, message: &str) {
         let context = if context.is_empty() { String::new() } else { format!("{}: ", printable(context)) };
         let line = format!("{} {context}{}", level.as_str(), printable(message));
@@ -57,7 +61,8 @@ impl Lines {
             Ok(_) => self.push(line),
             Err(0) => {}
             Err(_) => {
-                // The first one that finds no room ends the collection: later ones may be shorter.
+                // The first line that does not fit ends the collection, even if later lines are
+                // shorter.
                 if self.left.swap(0, Ordering::Relaxed) > 0 {
                     self.push(format!("more than {LOGS_BYTES} bytes of lines: the log of the host has the rest"));
                 }
@@ -65,7 +70,8 @@ impl Lines {
         }
     }
 
-    /// The list is whole after every line, so a poisoned lock still guards a good one.
+    /// Locks the list of lines. The list is consistent after every line, so it is usable even if
+    /// the lock is poisoned.
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }

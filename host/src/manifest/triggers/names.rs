@@ -1,6 +1,7 @@
 //! Names in triggers: of functions, app settings, queues and blobs.
 //!
-//! Owns what each may look like, and how a function's name is made. Must not know triggers.
+//! Owns the form that each name may have, and how a function's name is made. Must not know
+//! triggers.
 
 use std::borrow::Cow;
 
@@ -14,20 +15,25 @@ pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
 /// Longest name of an app setting, in bytes.
 const LONGEST_CONNECTION_BYTES: usize = 128;
 
-/// Longest name of a container, in bytes: Azure's limit. A `%SETTING%` or `{name}` in it counts as it is written.
+/// Longest name of a container, in bytes: Azure's limit. A `%SETTING%` or `{name}` in it counts as
+/// it is written.
 const LONGEST_CONTAINER_BYTES: usize = 63;
 
-/// Longest container and blob name, in bytes: Azure's limit for the name of a blob, and the container.
+/// Longest path of a container and a blob, in bytes: Azure's limit for the name of a blob, and the
+/// container.
 const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
 
-/// Containers whose names only Azure gives.
+/// Containers with names that only Azure gives.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
-/// A name as the Functions host takes it: a letter, then letters, digits, `_` and `-`, at most 128, and not `host`.
+/// Returns a name as the Functions host accepts it, made from any name.
+///
+/// A name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and neither
+/// `host` nor `model`.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
     let mut name: String = name.chars().map(plain).collect();
-    // The Functions host does not take the first two; `model` is the model's folder.
+    // The Functions host does not accept the first two. `model` is the name of the model's folder.
     if name.eq_ignore_ascii_case("host")
         || !name.starts_with(|c: char| c.is_ascii_alphabetic())
         || name.eq_ignore_ascii_case("model")
@@ -67,7 +73,7 @@ pub(super) fn entity_name(key: &str, name: String) -> Result<String, Misfit> {
     ))
 }
 
-/// Checks the path that a trigger watches: a [`blob_path`] whose container is one, and not a pattern.
+/// Checks the path that a trigger watches: a [`blob_path`] whose container is not a pattern.
 pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Misfit> {
     blob_path(key, path)?;
     if !container(path).contains('{') {
@@ -112,7 +118,9 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// True for a container's name, which may hold `%SETTING%` and `{name}`. Upper-case letters are left to Azure to refuse.
+/// True for the name of a container, which may hold `%SETTING%` and `{name}`.
+///
+/// Upper-case letters are left to Azure to refuse.
 fn is_container(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.');
     SYSTEM_CONTAINERS.contains(&name)
@@ -129,7 +137,7 @@ pub(super) fn container(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
 }
 
-/// The `{names}` in a path.
+/// Returns the names in braces in a path, e.g. `name` for `incoming/{name}.json`.
 pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|part| part.split('}').next())
 }

@@ -1,7 +1,7 @@
-//! How a trigger is written in `scorebox.toml`.
+//! Reading of a trigger as it is written in `scorebox.toml`.
 //!
-//! Owns the section's keys, which kind of trigger takes which, and what must not stand beside what. Must not know the form
-//! of a name.
+//! Owns the section's keys, which kind of trigger takes which key, and what must not be written
+//! together. Must not know the form of a name.
 
 use serde::Deserialize;
 
@@ -51,7 +51,7 @@ struct RawTarget {
     topic: Option<String>,
 }
 
-/// All triggers of a manifest; without any there is one of HTTP.
+/// Returns all triggers of a manifest. If it has none, there is one HTTP trigger.
 pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Misfit> {
     let raw = if raw.is_empty() { vec![RawTrigger { kind: "http".to_owned(), ..RawTrigger::default() }] } else { raw };
     let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.len());
@@ -69,7 +69,9 @@ pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>
     Ok(triggers)
 }
 
-/// A name that no trigger has yet: `/` and `.` become `-` in names, so that two routes may come to one.
+/// Returns a name that no trigger has yet, with a number if it needs one.
+///
+/// In names, `/` and `.` become `-`, so two routes may lead to one name.
 fn unused(name: String, triggers: &[Trigger]) -> String {
     let is_unused = |name: &str| !triggers.iter().any(|other| other.function.eq_ignore_ascii_case(name));
     let numbered = (2_u32..).map(|number| {
@@ -127,7 +129,8 @@ impl RawTrigger {
         Ok(Trigger { function, start })
     }
 
-    /// What the function is called if nobody says so: by what starts it.
+    /// Returns the name of the function if the manifest gives none: it comes from what starts the
+    /// function.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             "http" => self.route.clone(),
@@ -140,7 +143,7 @@ impl RawTrigger {
         named.unwrap_or_else(|| default_of("trigger.route").to_owned())
     }
 
-    /// A key that another kind has would be passed over in silence.
+    /// Checks that the trigger has no key of another kind, which would be ignored silently.
     fn only_its_own_keys(&self) -> Result<(), Misfit> {
         const HTTP: &str = "http";
         const BLOB: &str = "blob";

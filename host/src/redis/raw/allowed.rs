@@ -1,4 +1,4 @@
-//! What one store's manifest allows.
+//! The list of raw commands that a store's manifest allows.
 //!
 //! Owns the reading of the list and the texts of refusals. Must not know the manifest's form.
 
@@ -9,15 +9,15 @@ use crate::text::cut;
 /// The commands that a scorer may send to a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// Names of rows, in byte order.
+    /// Names of the allowed rows, in byte order.
     names: Vec<&'static str>,
 }
 
 impl Allowed {
-    /// Reads names (`HSET`), families (`@hash`) and `@all`, in any case.
+    /// Reads a list of names (`HSET`), families (`@hash`) and `@all`, in upper or lower case.
     ///
     /// # Errors
-    /// An entry is none of these, or can never be allowed: the problem and its fix.
+    /// Fails with a problem and its fix if an entry is unknown or can never be allowed.
     pub fn parse(entries: &[String]) -> Result<Self, (String, String)> {
         let mut names = Vec::new();
         for entry in entries {
@@ -32,20 +32,21 @@ impl Allowed {
         Ok(Self { names })
     }
 
-    /// Whether nothing is allowed.
+    /// Returns true if no command is allowed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The row of a command that is allowed; `store` is for the message.
+    /// Returns the row of an allowed command. `store` is the store's name for the message.
     ///
     /// # Errors
-    /// [`CommandError::Denied`].
+    /// Fails with [`CommandError::Denied`] if the command is not allowed.
     pub fn row(&self, command: &Command, store: &str) -> Result<&'static Row, CommandError> {
         let denied = |text| Err(CommandError::Denied(text));
         let Some(name) = command.first() else { return denied("the command is empty".to_owned()) };
-        // The row first: of MEMORY one subcommand can be allowed.
+        // Rows are looked up before refused names, so that a single subcommand of a refused name
+        // could be allowed.
         if let Some(row) = find(command) {
             if self.names.binary_search(&row.name).is_ok() {
                 return Ok(row);
@@ -56,17 +57,17 @@ impl Allowed {
             let name = String::from_utf8_lossy(name).to_ascii_uppercase();
             return denied(format!("{name} is never allowed: {}; {}", group.why, group.instead));
         }
-        // No longer than a name could be.
+        // The name may be very long. One byte more than is shown is enough for `cut` to mark it.
         let name = String::from_utf8_lossy(name.get(..=NAME_SHOWN).unwrap_or(name));
         let name = cut(&name, NAME_SHOWN);
         denied(format!("`{}` is no command, or none of its kind, that a scorer may send", name.escape_debug()))
     }
 }
 
-/// Most characters of a name that a message repeats.
+/// Maximum length of a name that a message repeats, in bytes.
 const NAME_SHOWN: usize = 40;
 
-/// `XGROUP` means all of its subcommands.
+/// Returns true if an entry means this row. A name such as `XGROUP` means all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
     let container = row.name.split_once('|').map_or(row.name, |(container, _)| container);
     [row.name, row.family, EVERYTHING, container].iter().any(|known| known.eq_ignore_ascii_case(entry))

@@ -1,46 +1,50 @@
-//! What a command may ask of the server: time and memory beyond the bytes that are sent.
+//! Limits on what a command may ask of the server: time and memory beyond the bytes that are sent.
 //!
-//! Owns a rule for every argument by which a short command makes long work: counts, offsets, lists of keys that are
-//! combined, sizes of filters, JSON paths. Must not know prefixes or connections. A server works for one client at a time, so
-//! what one call asks for is time that every other client of the server waits.
+//! Owns a rule for every argument by which a short command causes long work: counts, offsets, lists
+//! of keys that are combined, sizes of filters, JSON paths. Must not know prefixes or connections.
+//! A server works for one client at a time. All other clients of the server wait while it executes
+//! what one call asks for.
 //!
-//! What is stored already is not looked at: `HGETALL` takes as long as its hash is large. Whoever wrote that hash sent it
-//! within these bounds.
+//! Data that is already stored is not checked: `HGETALL` takes longer for a larger hash. The client
+//! that wrote the hash sent it within these limits.
 
 use super::Command;
 use super::commands::Row;
 use crate::redis::{KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
-/// Most items that one command asks for by a number, e.g. the members of `SRANDMEMBER` or the entries of `XRANGE`.
+/// Maximum number of items that one command asks for, e.g. the members of `SRANDMEMBER` or the
+/// entries of `XRANGE`.
 pub const COUNT_LIMIT: u64 = 1 << 16;
 
-/// Most of them in one call. A reply has no more values.
+/// Maximum number of items that all commands of one call ask for. A reply cannot hold more values.
 pub const CALL_COUNT_LIMIT: u64 = 1 << 20;
 
-/// Most bytes that the commands of one call make the server reserve by offsets and sizes.
+/// Maximum memory that the commands of one call make the server reserve by offsets and sizes, in
+/// bytes.
 pub const CALL_GROWTH_BYTES: u64 = 64 << 20;
 
-/// Most keys of one command.
+/// Maximum number of keys in one command.
 pub const KEYS_LIMIT: usize = 4096;
 
-/// Most keys that one command combines, e.g. the sets of `SUNION`.
+/// Maximum number of keys that one command combines, e.g. the sets of `SUNION`.
 pub const COMBINED_KEYS_LIMIT: usize = 64;
 
-/// Most commands of one call that combine or copy what is stored.
+/// Maximum number of commands in one call that combine or copy stored data.
 pub const HEAVY_LIMIT: usize = 64;
 
-/// Most bytes of a JSON path, of a value that is written to every place that a path finds, and of what `JSON.GET` indents by.
+/// Maximum size of a JSON path or option in bytes, e.g. of the indentation of `JSON.GET`. It also
+/// limits the values that are written where a path may find many places.
 pub const PATH_LIMIT_BYTES: usize = 1024;
 
-/// Most paths and options of `JSON.GET`.
+/// Maximum number of paths and options of `JSON.GET`.
 const PATHS_LIMIT: usize = 64;
 
-/// Bytes of a Bloom filter for each item, at the smallest share of errors that is let through.
+/// Size of a Bloom filter per item at the smallest error rate that is allowed, in bytes.
 const FILTER_ITEM_BYTES: u64 = 6;
 const FILTER_ERROR: f64 = 1e-9;
 const FILTER_EXPANSION: u64 = 8;
 
-/// What the commands of one call have asked for so far.
+/// Sum of what the commands of one call have asked for so far.
 #[derive(Debug, Default)]
 pub struct Asked {
     items: u64,
@@ -48,33 +52,36 @@ pub struct Asked {
     heavy: usize,
 }
 
-/// What a number in a command means.
+/// Meaning of a number in a command, which decides the limit that applies to it.
 enum Rule {
-    /// The argument at this position is a number of items; below 0, of as many with repeats.
+    /// The argument at this position is a number of items. A negative number asks for as many
+    /// items, with repeats.
     Count(usize),
-    /// The argument after each of these words is one.
+    /// The argument after each occurrence of this word is a number of items.
     After(&'static str),
-    /// `LIMIT`, an offset and a number of items.
+    /// The two arguments after the word `LIMIT` are an offset and a number of items.
     Limit,
     /// The arguments from this position on are a first and a last index.
     Span(usize),
-    /// The end of `XPENDING` is a number of items.
+    /// The last number of `XPENDING` is a number of items.
     Pending,
-    /// A value becomes as long as this offset says, in bytes.
+    /// The argument at this position is an offset in bytes that a value is extended to.
     Bytes(usize),
-    /// A value becomes as long as this offset says, in bits.
+    /// The argument at this position is an offset in bits that a value is extended to.
     Bit(usize),
-    /// Fields of bits, each with its offset.
+    /// The arguments of `BITFIELD` are bit fields, each with its offset.
     Fields,
-    /// The command combines or copies what is stored.
+    /// The command combines or copies stored data.
     Heavy,
-    /// A Bloom filter is made for so many items; the error's share may stand before it.
+    /// The command creates a Bloom filter for a number of items. With a position, the error rate is
+    /// there and the number follows; otherwise both are named options.
     Filter(Option<usize>),
 }
 
 use Rule::{After, Bit, Bytes, Count, Fields, Filter, Heavy, Limit, Pending, Span};
 
-/// The rules of the commands that have some. Those of JSON are all alike.
+/// Rules of the commands that have some. The JSON commands have one rule for all, which is in
+/// `json`.
 static RULES: &[(&[&str], &[Rule])] = &[
     (&["HRANDFIELD", "LPOP", "RPOP", "SPOP", "SRANDMEMBER", "ZPOPMAX", "ZPOPMIN", "ZRANDMEMBER"], &[Count(2)]),
     (&["GEORADIUSBYMEMBER_RO", "GEORADIUS_RO", "GEOSEARCH", "LMPOP", "LPOS", "ZMPOP"], &[After("COUNT")]),
@@ -97,10 +104,10 @@ static RULES: &[(&[&str], &[Rule])] = &[
     (&["BF.INSERT"], &[Filter(None)]),
 ];
 
-/// Checks a command whose keys stand at these positions, and adds it to what its call asks for.
+/// Checks a command whose keys are at these positions, and adds it to the sum of its call.
 ///
 /// # Errors
-/// It asks for more than a bound; the text names the bound.
+/// Fails if the command asks for more than a limit. The text names the limit.
 pub fn check(row: &Row, command: &Command, keys: &[usize], asked: &mut Asked) -> Result<(), String> {
     let name = row.name;
     if keys.len() > KEYS_LIMIT {
@@ -130,11 +137,11 @@ impl Rule {
             Count(at) => asked.items(name, number(command, *at)),
             After(word) => after(command, word).try_for_each(|position| asked.items(name, number(command, position))),
             Limit => after(command, "LIMIT").try_for_each(|position| {
-                // Below 0 there is no limit, as if the option were not given.
+                // A negative number means no limit, as if the option were not given.
                 asked.items(name, number(command, position + 1).filter(|count| *count >= 0))
             }),
             Span(at) => {
-                // By score or by name the two are no indices.
+                // With BYSCORE or BYLEX the two arguments are not indices.
                 let is_other = |word| after(command, word).next().is_some();
                 let span = (number(command, *at), number(command, at + 1));
                 match span {
@@ -199,21 +206,21 @@ impl Asked {
     }
 }
 
-/// A whole number; what is none is the server's to refuse.
+/// Reads an argument as a whole number. `None` if it is not one; the server will refuse it.
 fn number(command: &Command, at: usize) -> Option<i64> {
     std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
 }
 
-/// The positions after each place where a word stands.
+/// Returns the position after each occurrence of a word.
 fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_it = move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
-    // Only XREAD has an option where others have their key.
+    // Only XREAD has an option at the position where other commands have their key.
     let is_xread = command.first().is_some_and(|name| name.eq_ignore_ascii_case(b"XREAD"));
     command.iter().enumerate().skip(if is_xread { 1 } else { 2 }).filter(is_it).map(|(position, _)| position + 1)
 }
 
-/// The bytes that a value needs for each field of bits: after GET, SET and INCRBY come a type and an offset, which `#` counts
-/// in fields.
+/// Returns the number of bytes that a value needs for each field of `BITFIELD`. After GET, SET and
+/// INCRBY come a type and an offset. An offset with `#` counts in fields.
 fn fields(command: &Command) -> impl Iterator<Item = u64> + '_ {
     let words: &[&[u8]] = &[b"GET", b"SET", b"INCRBY"];
     let is_field = |word: &Vec<u8>| words.iter().any(|known| known.eq_ignore_ascii_case(word));
@@ -245,14 +252,15 @@ fn filter(name: &str, command: &Command, error: Option<usize>, asked: &mut Asked
         .try_for_each(|capacity| asked.grows(name, Some(capacity.unsigned_abs().saturating_mul(FILTER_ITEM_BYTES))))
 }
 
-/// A path that finds many places multiplies what is written to them, or read from them.
+/// Checks a JSON command. A path that finds many places multiplies the bytes that are written to
+/// them or read from them.
 fn json(name: &str, command: &Command) -> Result<(), String> {
     let last = command.len().saturating_sub(1);
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {
         "JSON.GET" => ((2..=last).collect(), Vec::new()),
         "JSON.MGET" => (vec![last], Vec::new()),
         "JSON.MSET" => ((2..=last).step_by(3).collect(), (3..=last).step_by(3).collect()),
-        // Without a path the value is in its place.
+        // Without a path the value is at the path's position.
         "JSON.STRAPPEND" if last == 2 => (Vec::new(), Vec::new()),
         _ => (vec![2], (3..=last).collect()),
     };

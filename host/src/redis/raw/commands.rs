@@ -1,63 +1,70 @@
-//! The commands that a scorer may be allowed to send: one row for each.
+//! The table of commands that a scorer may be allowed to send, with one row per command.
 //!
-//! Owns their families, where their keys stand, and whether they may be sent twice. Must not know who sends them. A
-//! test compares every row with what a server says of itself (`COMMAND INFO`, `COMMAND GETKEYS`); rows that it is too old
-//! for follow <https://redis.io/commands>.
+//! Owns the families of the commands, where their keys are, and whether a command may be sent
+//! twice. Must not know who sends the commands. A test compares every row with what a server
+//! reports (`COMMAND INFO`, `COMMAND GETKEYS`). Rows for commands that the server is too old for
+//! follow <https://redis.io/commands>.
 
-/// A command.
+/// A row of the table: one command or subcommand.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// In capitals; one of several under a name is written as Redis's access lists do: `XGROUP|CREATE`.
+    /// Name in capitals. A subcommand is written as in Redis's access lists: `XGROUP|CREATE`.
     pub name: &'static str,
-    /// Its category in Redis's access lists.
+    /// Category of the command in Redis's access lists.
     pub family: &'static str,
-    /// Which of its arguments are keys.
+    /// Positions of the arguments that are keys.
     pub keys: Keys,
-    /// Whether it may be sent again when nobody knows if it was executed.
+    /// Repeat policy: says if the command may be sent again when it is unknown whether it was
+    /// executed.
     pub again: Again,
 }
 
-/// Where keys stand. The command's name is argument 0.
+/// Positions of the keys in a command. The command's name is argument 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// There are none.
+    /// A command without keys.
     None,
-    /// From the first to the last, each so many after the one before; a last below 0 counts from the end, -1 being the last
-    /// argument.
+    /// Keys from a first to a last position, with a step between them. A last position below 0
+    /// counts from the end: -1 is the last argument.
     Range(usize, isize, usize),
-    /// As many as this argument says, after it.
+    /// Keys after the argument at this position, which is the number of keys.
     Counted(usize),
-    /// The same, and the first argument, which is written.
+    /// Keys after the argument at this position, which is the number of keys. The first argument is
+    /// a key too, and is written.
     Into(usize),
-    /// As many as the first argument says, after it; the reply begins with the key that was found.
+    /// Keys after the first argument, which is the number of keys. The reply begins with the key
+    /// that was found.
     Popped,
-    /// The first half of what follows the word STREAMS; the reply names them.
+    /// The first half of the arguments after the word STREAMS. The reply names these keys.
     Streams,
 }
 
-/// Whether twice is as good as once: for what is stored, and for the reply too.
+/// Repeat policy of a command. A repeat is harmless if both the stored data and the reply are the
+/// same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// Always, e.g. what only reads.
+    /// A command that may always be repeated, e.g. one that only reads.
     Harmless,
-    /// Unless it has a condition.
+    /// A command that may be repeated if it has no option, or only an expiry. Another option may be
+    /// a condition.
     Plain,
-    /// Never, e.g. what counts, appends or takes away, or says how much it changed.
+    /// A command that must not be repeated: it counts, appends, removes, or replies with how much
+    /// it changed.
     Wrong,
 }
 
 use Again::{Harmless, Plain, Wrong};
 
 const NONE: Keys = Keys::None;
-/// The first argument.
+/// One key: the first argument.
 const ONE: Keys = Keys::Range(1, 1, 1);
-/// The first two.
+/// Two keys: the first two arguments.
 const TWO: Keys = Keys::Range(1, 2, 1);
-/// All.
+/// All arguments are keys.
 const ALL: Keys = Keys::Range(1, -1, 1);
-/// Each before its value.
+/// Pairs of a key and its value.
 const PAIRS: Keys = Keys::Range(1, -1, 2);
-/// The one after a subcommand's name.
+/// One key: the argument after a subcommand's name.
 const SUB: Keys = Keys::Range(2, 2, 1);
 
 const BITMAP: &str = "@bitmap";
@@ -74,10 +81,10 @@ const SORTED_SET: &str = "@sortedset";
 const STREAM: &str = "@stream";
 const STRING: &str = "@string";
 
-/// The family of all commands.
+/// Name of the family of all commands.
 pub const EVERYTHING: &str = "@all";
 
-/// Every command that the host lets through, by family and name.
+/// Every command that the host can let through, sorted by family and name.
 pub static COMMANDS: &[Row] = &[
     row("BITCOUNT", BITMAP, ONE, Harmless),
     row("BITFIELD", BITMAP, ONE, Wrong),
@@ -95,7 +102,7 @@ pub static COMMANDS: &[Row] = &[
     row("BF.MEXISTS", BLOOM, ONE, Harmless),
     row("BF.RESERVE", BLOOM, ONE, Wrong),
     row("PING", CONNECTION, NONE, Harmless),
-    // In no category of Redis's; it reads the server's clock.
+    // TIME is in none of Redis's categories. It reads the server's clock.
     row("TIME", CONNECTION, NONE, Harmless),
     row("GEOADD", GEO, ONE, Wrong),
     row("GEODIST", GEO, ONE, Harmless),
@@ -147,9 +154,9 @@ pub static COMMANDS: &[Row] = &[
     row("JSON.FORGET", JSON, ONE, Wrong),
     row("JSON.GET", JSON, ONE, Harmless),
     row("JSON.MERGE", JSON, ONE, Wrong),
-    // The path comes last.
+    // The last argument of JSON.MGET is the path.
     row("JSON.MGET", JSON, Keys::Range(1, -2, 1), Harmless),
-    // Each before its path and its value.
+    // In JSON.MSET each key is followed by its path and its value.
     row("JSON.MSET", JSON, Keys::Range(1, -1, 3), Wrong),
     row("JSON.NUMINCRBY", JSON, ONE, Wrong),
     row("JSON.NUMMULTBY", JSON, ONE, Wrong),
@@ -168,7 +175,7 @@ pub static COMMANDS: &[Row] = &[
     row("EXPIRE", KEYSPACE, ONE, Plain),
     row("EXPIREAT", KEYSPACE, ONE, Plain),
     row("EXPIRETIME", KEYSPACE, ONE, Harmless),
-    // In no category of Redis's.
+    // MEMORY USAGE is in none of Redis's categories.
     row("MEMORY|USAGE", KEYSPACE, SUB, Harmless),
     row("OBJECT|ENCODING", KEYSPACE, SUB, Harmless),
     row("OBJECT|FREQ", KEYSPACE, SUB, Harmless),
@@ -299,7 +306,7 @@ const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again)
     Row { name, family, keys, again }
 }
 
-/// The row of a command, by its name and, for one of several under it, its first argument.
+/// Returns the row of a command, by its name. A subcommand is found by its name and first argument.
 pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
     let mut words = command.iter().map(Vec::as_slice);
     let (name, sub) = (words.next()?, words.next().unwrap_or_default());
@@ -307,7 +314,7 @@ pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
         let parts = row.name.as_bytes().split_at_checked(name.len());
         parts.is_some_and(|(head, tail)| {
             let is_it = match tail.split_first() {
-                // A row of a subcommand is no name of a command.
+                // The name of a subcommand's row is not a command name by itself.
                 None => !head.contains(&b'|'),
                 Some((b'|', row_sub)) => row_sub.eq_ignore_ascii_case(sub),
                 Some(_) => false,

@@ -1,7 +1,7 @@
-//! The connection that a scorer opens: commands out, replies in.
+//! The connection that a scorer opens to send raw commands and receive replies.
 //!
-//! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must not know how a node is found,
-//! nor what a command means.
+//! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must
+//! not know how a node is found, nor what a command means.
 
 use std::sync::Arc;
 
@@ -17,34 +17,37 @@ use crate::redis::router::{Repeat, Routed, Router};
 use crate::redis::server::Server;
 use crate::redis::slots::slot;
 
-/// A store's raw side. Clones share it.
+/// A connection for raw commands to one store. Clones share it.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
 struct Shared {
     router: Option<Arc<Router>>,
-    /// The store's name, for messages.
+    /// Name of the store, for messages.
     store: String,
-    /// With its colon.
+    /// Prefix of every key of the store, with its colon.
     prefix: String,
     allowed: Allowed,
-    /// Names the server, where one is set.
+    /// Name of the environment variable that holds the server's URL.
     variable: String,
 }
 
-/// A command, ready to be sent.
+/// A command that passed the checks and is ready to be sent.
 struct Prepared {
     routed: Routed,
-    /// Whether its keys have different slots.
+    /// True if the command's keys have different slots.
     is_spread: bool,
-    /// Whether it has a key at all.
+    /// True if the command has at least one key.
     has_keys: bool,
     keys: Keys,
 }
 
 impl Connection {
-    /// To the server of a store, or to none: there are no raw commands in memory. `prefix` goes before every key, with a
-    /// colon; `variable` is where the server's address would be.
+    /// Returns a connection to the server of a store. `None` means a store in memory, which has no
+    /// raw commands.
+    ///
+    /// `prefix` and a colon go before every key. `variable` names the environment variable that
+    /// would hold the server's URL.
     #[must_use]
     pub fn new(server: Option<&Server>, store: &str, prefix: &str, allowed: Allowed, variable: &str) -> Self {
         Self(Arc::new(Shared {
@@ -59,7 +62,7 @@ impl Connection {
     /// Sends a command and waits for its reply.
     ///
     /// # Errors
-    /// [`CommandError`].
+    /// Fails with a [`CommandError`] if there is no reply.
     pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
         check_size(std::slice::from_ref(&command))?;
         let Prepared { routed, is_spread, keys, .. } = self.prepare(command, &mut Asked::default())?;
@@ -71,10 +74,10 @@ impl Connection {
         self.reply(answer, keys, &mut Budget::default())
     }
 
-    /// Sends all and waits for all replies; each may fail alone.
+    /// Sends all commands in a pipeline and waits for all replies. Each command may fail alone.
     ///
     /// # Errors
-    /// [`CommandError`]; nothing was sent.
+    /// Fails with a [`CommandError`] if nothing was sent.
     pub async fn pipeline(&self, commands: Vec<Command>) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
@@ -100,10 +103,11 @@ impl Connection {
         Ok(places.into_iter().map(|keys| keys.and_then(&mut read)).collect())
     }
 
-    /// Sends all between MULTI and EXEC, to one node.
+    /// Sends all commands between MULTI and EXEC, to one node.
     ///
     /// # Errors
-    /// [`CommandError`]. One that was not sent, or that the server refused, was not executed, nor any other.
+    /// Fails with a [`CommandError`]. If a command was not sent or the server refused it, no
+    /// command of the transaction was executed.
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
@@ -111,7 +115,7 @@ impl Connection {
         let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
         let router = self.router()?;
         let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
-        // Without any key any node will do.
+        // If no command has a key, any node can execute the transaction.
         let slot = with_keys.next().or(prepared.first()).map(|prepared| prepared.routed.slot);
         let Some(slot) = slot else { return Ok(Vec::new()) };
         let is_elsewhere = |prepared: &Prepared| prepared.has_keys && prepared.routed.slot != slot;
@@ -142,10 +146,10 @@ impl Connection {
         let positions = keys::positions(row, &command).map_err(CommandError::Denied)?;
         bounds::check(row, &command, &positions, asked).map_err(CommandError::Denied)?;
         let repeat = keys::repeat(row, &command);
-        // What has no key goes where the store's shortest key would be.
+        // A command without a key goes to the slot of the store's prefix.
         let (mut first, mut is_spread) = (None, false);
         for position in positions {
-            // It lies within the command.
+            // A position that `keys` returns is always inside the command.
             let Some(key) = command.get_mut(position) else { continue };
             *key = [shared.prefix.as_bytes(), key].concat();
             let slot = slot(key);

@@ -1,16 +1,16 @@
-//! Which arguments of a command are keys, and which of its options are let through.
+//! The reader of a command's arguments: it finds the keys, and refuses some options.
 //!
-//! Owns the reading of arguments, as strict as a server's or stricter: what is not understood for certain is refused. Must
-//! not know prefixes.
+//! Owns the reading of arguments, as strict as a server's or stricter: an argument that is not
+//! understood for certain is refused. Must not know prefixes.
 
 use super::Command;
 use super::commands::{Again, Keys, Row};
 use crate::redis::router::Repeat;
 
-/// The positions of a command's keys, in their order.
+/// Returns the positions of a command's keys, in order.
 ///
 /// # Errors
-/// Why they cannot be told, or which option is refused.
+/// Fails with the reason if the keys cannot be found or an option is refused.
 pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     let name = row.name;
     let found = match row.keys {
@@ -38,12 +38,13 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     Ok(found)
 }
 
-/// Whether a command may be sent again when nobody knows if it was executed.
+/// Returns the repeat policy of a command: says if it may be sent again when it is unknown whether
+/// it was executed.
 pub fn repeat(row: &Row, command: &Command) -> Repeat {
     let is_harmless = match row.again {
         Again::Harmless => true,
         Again::Wrong => false,
-        // SET and its like: an expiry is no condition.
+        // Commands such as SET may be repeated with an expiry. Any other option may be a condition.
         Again::Plain => match command.get(3..).unwrap_or_default() {
             [] => true,
             [option, _] => {
@@ -58,7 +59,7 @@ pub fn repeat(row: &Row, command: &Command) -> Repeat {
 fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, String> {
     let bad = || format!("{name}: its argument {at} is not the number of the keys that follow");
     let count = command.get(at).ok_or_else(bad)?;
-    // As a server reads a number: no sign, no space, no zero in front.
+    // The number must look as a server reads it: no sign, no space, no leading zero.
     let is_number = count.iter().all(u8::is_ascii_digit) && !count.starts_with(b"0");
     let count: Option<usize> = std::str::from_utf8(count).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
     let rest = command.len() - 1 - at;
@@ -66,7 +67,8 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Strin
     Ok((at + 1..=at + count).collect())
 }
 
-/// `XREAD` and `XREADGROUP`: options, then `STREAMS`, then keys and as many ids.
+/// Finds the keys of `XREAD` and `XREADGROUP`. Options come first, then `STREAMS`, then the keys,
+/// then one ID per key.
 fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
     let mut at = 1;
     loop {

@@ -1,8 +1,10 @@
-//! Raw commands: what a scorer may send to a store beyond keys and values.
+//! Raw commands: Redis commands that a scorer may send to a store beyond reading and writing
+//! values.
 //!
-//! Owns the connection that a scorer opens, which commands it may send, where their keys stand, and the form of a reply.
-//! Must not know WebAssembly, nor which node has a key. A key never leaves without the store's prefix: a command whose
-//! keys are not known for certain is not sent.
+//! Owns the connection that a scorer opens, which commands it may send, where their keys are, and
+//! the form of a reply. Must not know WebAssembly, nor which node has a key. A key is never sent
+//! without the store's prefix: if the keys of a command are not known for certain, the command is
+//! not sent.
 
 mod allowed;
 mod bounds;
@@ -22,34 +24,37 @@ pub use self::reply::{NODE_BYTES, Node, REPLY_BYTES, Reply};
 /// A command: its name, then its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// Most commands of one pipeline or transaction. The server answers nobody else between those of a transaction.
+/// Maximum number of commands in one pipeline or transaction. While a server executes a
+/// transaction, it answers no other client.
 pub const COMMANDS_AT_ONCE: usize = 4096;
 
-/// Most arguments of one call, names of commands included.
+/// Maximum number of arguments in one call, names of commands included.
 pub const ARGUMENTS: usize = 1 << 17;
 
-/// Most bytes of one call's arguments. A single one has the limit of a value.
+/// Maximum size of all arguments of one call, in bytes. A single argument is limited to the size of
+/// a value.
 pub const ARGUMENT_BYTES: usize = 64 << 20;
 
-/// Why there is no reply. The texts are fit for a scorer: no address, no credential, no prefix.
+/// An error that explains why a raw command has no reply. Its texts are safe to show to a scorer:
+/// they hold no address, no credential and no prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The manifest or the host does not allow it; nothing was sent.
+    /// The manifest or the host does not allow the command. Nothing was sent.
     #[error("denied: {0}")]
     Denied(String),
-    /// The keys have different slots, on a cluster.
+    /// The keys have different slots, and the store is on a cluster.
     #[error("the keys have different slots")]
     CrossSlot,
-    /// Nothing came in time.
+    /// No reply came in time.
     #[error("the store cannot be reached now: no answer in time")]
     Timeout,
-    /// There is no connection, or it broke.
+    /// There is no connection, the connection broke, or the server is not ready.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
     /// The reply is larger than this many bytes.
     #[error("the reply is larger than {0} bytes")]
     TooLarge(usize),
-    /// The server refused, in its words.
+    /// The server refused the command; the text is the server's own message.
     #[error("the store refused: {0}")]
     Server(String),
 }

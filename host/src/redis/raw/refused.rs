@@ -1,19 +1,19 @@
 //! The commands that no manifest can allow.
 //!
-//! Owns why, and what to do instead. Must not know the commands that can be allowed.
+//! Owns the reasons, and what to do instead. Must not know the commands that can be allowed.
 
-/// Commands that are refused for one reason.
+/// A group of commands that are refused for one reason.
 #[derive(Debug)]
 pub struct Refused {
-    /// In capitals; a name stands for all of its subcommands.
+    /// Names of the commands, in capitals. A name includes all of its subcommands.
     pub names: &'static [&'static str],
-    /// Completes "… is never allowed: ".
+    /// Reason for the refusal, which completes "… is never allowed: ".
     pub why: &'static str,
-    /// What to use, as an order.
+    /// Instruction that says what to use instead.
     pub instead: &'static str,
 }
 
-/// Every such command.
+/// Every command that is always refused, grouped by reason.
 pub static REFUSED: &[Refused] = &[
     Refused {
         names: &[
@@ -123,7 +123,7 @@ pub static REFUSED: &[Refused] = &[
     },
 ];
 
-/// Why a command is refused, if it is one of these.
+/// Returns the group of a refused command. `None` if the command is not always refused.
 pub fn find(name: &[u8]) -> Option<&'static Refused> {
     REFUSED.iter().find(|group| group.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)))
 }

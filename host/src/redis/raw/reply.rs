@@ -1,7 +1,7 @@
-//! From what a server answers to the nodes that a scorer gets.
+//! The conversion of a server's answer into the reply that a scorer gets.
 //!
-//! Owns the bounds on a reply, taking the prefix off key names in it, and what of an error a scorer may read. Must not
-//! know how an answer came.
+//! Owns the limits on a reply, removing the prefix from key names in it, and which part of an error
+//! a scorer may read. Must not know how an answer came.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
@@ -12,48 +12,49 @@ use crate::redis::server::translate;
 use crate::redis::{StoreError, VALUE_LIMIT_BYTES};
 use crate::text::{REASON_BYTES, cut};
 
-/// Most bytes of one call's replies: as of a value.
+/// Maximum size of all replies to one call, in bytes. It equals the maximum size of a value.
 pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
 
-/// What a node counts for beside the bytes that it holds; so replies have a million nodes at most.
+/// Size that a node counts in addition to the bytes that it holds, in bytes. It limits replies to a
+/// million nodes.
 pub const NODE_BYTES: usize = 32;
 
-/// Values within values. The client refuses more than a hundred.
+/// Maximum depth of values within values. The Redis client refuses more than a hundred levels.
 const DEPTH: usize = 128;
 
-/// One value of a reply; others are meant by their index.
+/// One value of a reply. Its children are given by their indices.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// Nothing.
+    /// A missing value.
     Nil,
-    /// True or false.
+    /// A boolean, true or false.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number of 64 bits.
     Integer(i64),
-    /// A number.
+    /// A floating-point number.
     Double(f64),
     /// A simple string, or a number too large for 64 bits.
     Text(String),
-    /// A string.
+    /// A string of bytes.
     Bytes(Vec<u8>),
-    /// A list, or a set.
+    /// A list or a set.
     Array(Vec<u32>),
-    /// Pairs.
+    /// A list of key and value pairs.
     Map(Vec<(u32, u32)>),
     /// An error in the place of a value.
     Fault(String),
 }
 
-/// A reply: children stand before their parents.
+/// A reply as a tree of nodes. Children come before their parents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// All of its values.
+    /// Nodes of the reply, children before their parents.
     pub nodes: Vec<Node>,
-    /// The index of the whole.
+    /// Index of the node that holds the whole reply.
     pub root: u32,
 }
 
-/// What is left of the bound on one call's replies.
+/// Number of bytes that the remaining replies to one call may take.
 pub struct Budget(usize);
 
 impl Default for Budget {
@@ -62,10 +63,10 @@ impl Default for Budget {
     }
 }
 
-/// Makes a reply of a value.
+/// Converts a server's value into a reply.
 ///
 /// # Errors
-/// [`CommandError::TooLarge`].
+/// Fails with [`CommandError::TooLarge`] if the reply is over its budget or nested too deeply.
 pub fn reply(value: Value, prefix: &str, budget: &mut Budget) -> Result<Reply, CommandError> {
     let mut tree = Tree { nodes: Vec::new(), prefix, budget };
     let root = tree.add(value, 0)?;
@@ -79,7 +80,7 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Adds a value after those that it holds.
+    /// Adds a value after its children, and returns its index.
     fn add(&mut self, value: Value, depth: usize) -> Result<u32, CommandError> {
         if depth > DEPTH {
             return Err(CommandError::TooLarge(REPLY_BYTES));
@@ -103,7 +104,7 @@ impl Tree<'_> {
                 }
                 Node::Map(found)
             }
-            // What a server says beside a value is not for the scorer.
+            // Attributes that a server adds to a value are not for the scorer.
             Value::Attribute { data, .. } => return self.add(*data, depth + 1),
             Value::ServerError(error) => Node::Fault(match fault(error.into(), self.prefix) {
                 CommandError::Server(text) => text,
@@ -124,13 +125,13 @@ impl Tree<'_> {
     }
 }
 
-/// Takes the prefix off the key names in an answer.
+/// Removes the prefix from the key names in an answer.
 pub fn strip(value: &mut Value, keys: Keys, prefix: &str) {
     match (keys, value) {
-        // The key, and what was taken from it.
+        // The list holds the key, and the values that were removed from it.
         (Keys::Popped, Value::Array(items)) => items.first_mut().into_iter().for_each(|key| strip_key(key, prefix)),
         (Keys::Streams, Value::Map(streams)) => streams.iter_mut().for_each(|(key, _)| strip_key(key, prefix)),
-        // As RESP2 has it.
+        // RESP2 sends a list of streams in place of a map.
         (Keys::Streams, Value::Array(streams)) => {
             for stream in streams {
                 if let Value::Array(items) = stream {
@@ -150,10 +151,11 @@ fn strip_key(value: &mut Value, prefix: &str) {
     }
 }
 
-/// Codes of errors whose words come from the command alone. Others may tell of the place.
+/// Codes of errors whose texts depend on the command alone. Other texts may reveal details of the
+/// deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
-/// An error as the scorer may see it.
+/// Returns an error as a scorer may see it.
 pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
         return CommandError::CrossSlot;
@@ -168,12 +170,12 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     }
 }
 
-/// Servers put names of keys between quotes.
+/// Removes the prefix from key names in a text. Servers put key names between quotes.
 fn without_prefix(text: &str, prefix: &str) -> String {
     text.replace(&format!("'{prefix}"), "'")
 }
 
-/// Why nothing came, as the scorer may see it.
+/// Returns the reason why no reply came, as a scorer may see it.
 pub fn why(failure: Fault, prefix: &str) -> CommandError {
     match failure {
         Fault::Answer(error) => fault(error, prefix),
@@ -194,7 +196,7 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    /// What a reply says, as nested text.
+    /// Shows a reply as nested text.
     fn shown(reply: &Reply, at: u32) -> String {
         let all = |ids: &[u32]| ids.iter().map(|id| shown(reply, *id)).collect::<Vec<_>>().join(" ");
         match &reply.nodes[at as usize] {
@@ -299,7 +301,7 @@ mod tests {
         })
     }
 
-    /// Values in a value, itself included.
+    /// Counts the values in a value, itself included.
     fn count(value: &Value) -> usize {
         1 + match value {
             Value::Array(items) | Value::Set(items) => items.iter().map(count).sum(),

@@ -1,6 +1,7 @@
-//! Which of several instances computes an answer that all are asked for.
+//! Claims: which of several instances computes an answer that all of them are asked for.
 //!
-//! Owns the claim and the waiting for another's. Must not know how an answer is computed.
+//! Owns the claim, and the wait for an answer that another instance computes. Must not know how an
+//! answer is computed.
 
 use std::time::{Duration, Instant};
 
@@ -10,21 +11,23 @@ use crate::capability::Answers;
 use crate::scorer::instance::Output;
 use crate::timer;
 
-/// Between two looks for an entry that another instance computes, at first and at most.
+/// First interval between two looks for an entry that another instance computes. It doubles with
+/// each look, up to `LAST_LOOK`.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
-/// Who computes, among instances.
+/// Result of a claim: which of several instances computes the answer.
 pub enum Claimed {
-    /// This one.
+    /// This instance has the claim and computes the answer.
     Ours(Claim),
-    /// Another did meanwhile.
+    /// Another instance has computed the answer meanwhile.
     Kept(Output),
-    /// Each for itself: nobody can tell, or whoever claimed it takes too long.
+    /// Each instance computes for itself: the store gave no answer, or the instance with the claim
+    /// takes too long.
     Nobodys,
 }
 
-/// This instance's right to compute an answer; given back when it is dropped.
+/// Right of this instance to compute an answer. It is given back when this value is dropped.
 pub struct Claim {
     answers: Answers,
     name: String,
@@ -33,7 +36,7 @@ pub struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let (answers, name) = (self.answers.clone(), std::mem::take(&mut self.name));
-        // Where the runtime ends, the claim ends by itself.
+        // If the runtime has ended, the claim expires by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { answers.release(&name).await });
         }
@@ -41,7 +44,8 @@ impl Drop for Claim {
 }
 
 impl PredictionCache {
-    /// Asks to compute an answer for all instances, or waits for the one that does: not longer than it may.
+    /// Claims an answer among all instances, or waits for the instance that has the claim. The wait
+    /// ends after `time`, and at the deadline.
     pub(super) async fn claim(&self, key: Key, time: Duration, deadline: Instant, is_refused: &mut bool) -> Claimed {
         let name = hex::encode(key);
         let patience = (Instant::now() + time).min(deadline);
@@ -51,7 +55,8 @@ impl PredictionCache {
             match asked.flatten() {
                 Some(true) => {
                     let ours = Claim { answers: self.answers.clone(), name };
-                    // Whoever had the claim may have kept its entry after we looked.
+                    // The instance that had the claim may have written its entry after our last
+                    // look.
                     return match self.stored(&key, deadline, is_refused).await {
                         Some(output) => Claimed::Kept(output),
                         None => Claimed::Ours(ours),

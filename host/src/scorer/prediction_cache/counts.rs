@@ -1,7 +1,7 @@
-//! How answers came about, as measurements in the log.
+//! Counts of answers by their origin, as measurements in the log.
 //!
-//! Owns the counting and when it is told: at most once a minute, since a line for each call would cost more than a hit.
-//! Must not know what an answer is.
+//! Owns the counting, and when the counts are logged: at most once a minute, because a line for
+//! each call would cost more than a hit. Must not know what an answer is.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::CacheStatus;
 
-/// Between two measurements.
+/// Time between two measurements in the log.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Answers since the last measurement.
+/// Number of answers since the last measurement, by cache status.
 pub struct Counts {
     by_status: [AtomicU64; 3],
     started: Instant,
@@ -33,7 +33,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Counts an answer.
+    /// Counts an answer, and logs the counts if a measurement is due.
     pub fn count(&self, status: CacheStatus) {
         let [hits, misses, collapsed] = &self.by_status;
         let count = match status {
@@ -44,7 +44,7 @@ impl Counts {
         count.fetch_add(1, Ordering::Relaxed);
         let now = self.started.elapsed().as_secs();
         if now >= self.due_s.load(Ordering::Relaxed)
-            // Whoever comes meanwhile has nothing to tell.
+            // If another thread logs at this moment, there is nothing left to log.
             && let Ok(_telling) = self.telling.try_lock()
         {
             self.due_s.store(now + PERIOD.as_secs(), Ordering::Relaxed);
@@ -62,7 +62,7 @@ impl Counts {
     }
 }
 
-/// What is left when the cache ends.
+/// Logs the remaining counts when the cache is dropped.
 impl Drop for Counts {
     fn drop(&mut self) {
         self.tell();

@@ -1,8 +1,9 @@
-//! What is kept of an answer, and under which key.
+//! Entries of the prediction cache: the form in which an answer is kept, and its key.
 //!
-//! Owns both forms and their bounds. An entry holds the digest of its key and content: one that is cut short, changed, or
-//! was written for another key is refused. That digest needs no secret, so an entry that is whole may still be forged;
-//! `expected` checks what it says. Must not know where entries are kept.
+//! Owns both forms and their bounds. An entry holds the digest of its key and content. If an entry
+//! was cut short, changed, or written for another key, it is refused. The digest needs no secret,
+//! so an entry that is whole may still be forged; `expected` checks what it says. Must not know
+//! where entries are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,34 +13,38 @@ use crate::scorer::Payload;
 use crate::scorer::instance::{Input, Output};
 use crate::scorer::tensor::Tensor;
 
-/// SHA-256 of all that an answer depends on.
+/// SHA-256 digest of everything that an answer depends on.
 pub type Key = [u8; 32];
 
-/// What an entry consists of begins with the digest of the rest.
+/// Size in bytes of the digest at the start of an entry. The digest is over the entry's key and the
+/// rest of the entry.
 const DIGEST_BYTES: usize = 32;
 
-/// Largest answer that is kept, in bytes: reading a larger one costs about as much as most models do, and everybody's
-/// round trips.
+/// Largest answer that is kept, in bytes. Reading a larger one costs about as much as most models
+/// do, and delays the round trips of all other calls.
 pub const ANSWER_BYTES: usize = 1 << 20;
 
-/// Most that an entry holds before the bytes of its answer: names, types and shapes.
+/// Most bytes of an entry before those of its answer: names, types and shapes.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Largest entry, in bytes. A longer one is not read to its end.
+/// Largest entry, in bytes. A longer entry is not read to its end.
 pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 
-/// What stands before the bytes of an answer.
+/// Description of an answer, which precedes the answer's bytes in an entry.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Head {
-    /// The media type.
+    /// Media type of a payload.
     Payload(String),
-    /// Name, type, shape and number of bytes of each.
+    /// Name, type, shape and number of bytes of each tensor.
     Tensors(Vec<(String, String, Vec<u64>, usize)>),
 }
 
-/// The key of an input for a scorer, whose code, model and settings are `scorer`. Tensors count as such, in whatever form
-/// they came; other bodies by their bytes, since those are what the scorer sees.
+/// Returns the key of an input for a scorer. `scorer` is the digest of the scorer's code, model and
+/// settings.
+///
+/// Tensors count as tensors, in any form that they came in. Other bodies count by their bytes,
+/// because those are what the scorer sees.
 #[must_use]
 pub fn key(scorer: &Key, input: &Input) -> Key {
     let mut parts = Parts::new("input");
@@ -63,7 +68,7 @@ pub fn key(scorer: &Key, input: &Input) -> Key {
     parts.finish()
 }
 
-/// The digest of a scorer that texts tell apart from others.
+/// Returns the digest of a scorer that is distinguished from others by texts.
 #[must_use]
 pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     let mut parts = Parts::new("scorer of texts");
@@ -71,7 +76,7 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// An answer as an entry for a key.
+/// Returns an answer as the entry of a key.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {
@@ -83,7 +88,7 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
             Head::Tensors(tensors.iter().map(row).collect())
         }
     };
-    // Texts and numbers: nothing of it has no form in JSON.
+    // The head consists of texts and numbers, and all of them have a form in JSON.
     let head = serde_json::to_vec(&head).unwrap_or_default();
     let mut entry = vec![0; DIGEST_BYTES];
     entry.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -98,7 +103,8 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry
 }
 
-/// The answer that an entry for a key holds, if the entry is whole and within its bounds.
+/// Returns the answer that the entry of a key holds. `None` if the entry is not whole or exceeds
+/// its bounds.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     if entry.len() > ENTRY_BYTES {
@@ -164,7 +170,7 @@ mod tests {
             Input::Tensors(vec![tensor("x", &[2, 1], &[1, 2])]),
             Input::Tensors(vec![tensor("y", &[2], &[1, 2])]),
             Input::Tensors(vec![tensor("x", &[1], &[1]), tensor("x", &[1], &[2])]),
-            // A byte, a size or a character from one part to the next.
+            // These move a byte, a size or a character from one part to the next.
             Input::Tensors(vec![tensor("x", &[1], &[1, 2]), tensor("x", &[1], &[])]),
             Input::Tensors(vec![tensor("x", &[1, 1], &[1]), tensor("x", &[], &[2])]),
             Input::Tensors(vec![tensor("xx", &[1], &[1]), tensor("", &[1], &[2])]),
@@ -203,7 +209,7 @@ mod tests {
         }
     }
 
-    /// An entry with a digest that fits, as anyone can write who knows this file.
+    /// Returns an entry with a digest that is right, as anyone who knows this file can write.
     fn forged(key: &Key, head: &str, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(head.len()).unwrap().to_le_bytes();
         let content = [length.as_slice(), head.as_bytes(), body].concat();

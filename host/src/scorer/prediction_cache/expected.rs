@@ -1,20 +1,20 @@
-//! What an answer of the scorer has to be, whoever gives it.
+//! The form that an answer of the scorer must have, no matter where it came from.
 //!
-//! Owns the check of answers that come from the store: whoever can write there can write anything. Must not know where
-//! answers are kept.
+//! Owns the check of answers that come from the store, because anyone who can write there can write
+//! anything. Must not know where answers are kept.
 
 use crate::scorer::Payload;
 use crate::scorer::instance::Output;
 use crate::scorer::signature::{Signature, same_type};
 use crate::tensor::{self, Port};
 
-/// Longest content type, in bytes.
+/// Longest content type of an answer, in bytes.
 const CONTENT_TYPE_BYTES: usize = 1 << 10;
 
-/// The scorer's outputs, as its signature states them.
+/// Outputs of the scorer, as its signature states them.
 #[derive(Debug, Clone)]
 pub enum Expected {
-    /// Media types of a payload scorer's answers; if there are none, any.
+    /// Media types of a payload scorer's answers. If there are none, any type is accepted.
     Payload(Vec<String>),
     /// Output ports of a tensor scorer.
     Tensors(Vec<Port>),
@@ -30,10 +30,11 @@ impl From<&Signature> for Expected {
 }
 
 impl Expected {
-    /// The answer as the scorer itself would have given it, tensors in the order of the ports.
+    /// Returns an answer as the scorer itself would have given it, with tensors in the order of the
+    /// ports.
     ///
     /// # Errors
-    /// It is not an answer that fits the signature; the text says why.
+    /// The answer does not fit the signature; the text says why.
     pub fn checked(&self, output: Output) -> Result<Output, String> {
         match (self, output) {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
@@ -53,8 +54,8 @@ impl Expected {
         }
     }
 
-    /// True if an answer that the scorer gave would be taken back from the store. Tensors are checked when the scorer
-    /// gives them.
+    /// True if an answer that the scorer gave would be accepted when it is read from the store.
+    /// Tensors are checked when the scorer gives them, so they always are.
     #[must_use]
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {
@@ -65,7 +66,7 @@ impl Expected {
     }
 }
 
-/// Checks the label of a payload: it becomes a header, and callers read the body by it.
+/// Checks the content type of a payload. It becomes a header, and callers read the body by it.
 fn fits(content_types: &[String], payload: &Payload) -> Result<(), String> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {

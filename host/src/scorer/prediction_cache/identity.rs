@@ -1,7 +1,7 @@
-//! What an answer depends on beside its input.
+//! The identity of a scorer: everything that an answer depends on in addition to its input.
 //!
-//! Owns the list, and the digest that two scorers share only if everything in the list is equal. Must not know inputs,
-//! nor where answers are kept.
+//! Owns the list of these parts, and the digest that two scorers share only if all parts are equal.
+//! Must not know inputs, or where answers are kept.
 
 use std::collections::BTreeMap;
 
@@ -9,51 +9,52 @@ use super::entry::Key;
 use super::parts::Parts;
 use crate::manifest::StoreSection;
 
-/// Everything beside the input that can change an answer.
+/// Everything except the input that can change an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Version of the host, which reads inputs and writes answers.
     pub host: String,
-    /// Version of the contract.
+    /// Version of the WIT contract.
     pub wit_version: String,
-    /// The world that the scorer exports.
+    /// World that the scorer exports.
     pub world: String,
-    /// Digest of the component. `None` if a graph is served itself.
+    /// Digest of the component. `None` if a graph is served without a component.
     pub component: Option<String>,
-    /// The engine for components and its settings. `None` if a graph is served itself.
+    /// Engine for components, with its settings. `None` if a graph is served without a component.
     pub engine: Option<String>,
-    /// The CPU level that the code was compiled for: instructions of WebAssembly with relaxed results differ by CPU.
-    /// `None` if the code was compiled at start.
+    /// CPU level that the code was compiled for. WebAssembly has instructions with relaxed results,
+    /// which differ by CPU. `None` if the code was compiled at start.
     pub cpu: Option<String>,
     /// True if instances start from the state after an `init` that could not read settings.
     pub snapshot: bool,
-    /// The engine for graphs. `None` if no graph is run.
+    /// Engine for graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
-    /// The graph that is served itself, if the manifest chooses one.
+    /// Name of the graph that is served without a component, if the manifest chooses one.
     pub graph: Option<String>,
-    /// Digest of the model's files. `None` without a model.
+    /// Digest of the model's files. `None` if there is no model.
     pub model: Option<String>,
-    /// The scorer's name, which `model.info` gives.
+    /// Name of the scorer, which `model.info` returns.
     pub name: String,
-    /// The scorer's version, which `model.info` gives.
+    /// Version of the scorer, which `model.info` returns.
     pub version: String,
-    /// What `model.info` gives as labels.
+    /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// What the scorer reads through `wasi:config`.
+    /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
-    /// The stores that the scorer may read, by name.
+    /// Stores that the scorer may read, by name.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Memory that an instance may have, in bytes: a scorer may answer otherwise where it gets less.
+    /// Memory that an instance may have, in bytes. A scorer may answer differently if it gets less.
     pub memory_bytes: u64,
-    /// Rows that joined calls may have together; 0 if calls are not joined.
+    /// Most rows that joined calls may have together; 0 if calls are not joined.
     pub batch_rows: u64,
 }
 
 impl Identity {
-    /// The digest. The timeout of a store is left out: it decides whether there is an answer, and not which.
+    /// Returns the digest of all parts. The timeout of a store is left out: it decides whether
+    /// there is an answer, but not which.
     #[must_use]
     pub fn key(&self) -> Key {
-        // Without `..`, so that a new field cannot be forgotten here.
+        // The pattern has no `..`, so that a new field cannot be forgotten here.
         let Self {
             host,
             wit_version,
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn every_part_changes_the_key_by_itself() {
-        // Without `..`: a new field has to be changed below.
+        // The pattern has no `..`, so that a new field has to be changed below.
         let Identity {
             host: _,
             wit_version: _,
@@ -191,9 +192,10 @@ mod tests {
             Box::new(|identity| identity.model = None),
             Box::new(|identity| identity.name = "risks".to_owned()),
             Box::new(|identity| identity.version = "1.1".to_owned()),
-            // A character from one text to the next.
+            // This moves a character from one text to the next.
             Box::new(|identity| (identity.name, identity.version) = ("risk1".to_owned(), ".0".to_owned())),
-            // From a key to its value, between two pairs, and a pair from one map to the other.
+            // These move characters from a key to its value and between two pairs, and a pair from
+            // one map to the other.
             Box::new(|identity| identity.labels = map(&[("a1", ""), ("b", "2")])),
             Box::new(|identity| identity.labels = map(&[("", "a1"), ("b", "2")])),
             Box::new(|identity| identity.labels = map(&[("a", "1b"), ("", "2")])),

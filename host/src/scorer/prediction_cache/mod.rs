@@ -1,7 +1,9 @@
-//! Answers that have been given before: one round trip and no guest.
+//! The prediction cache: returns answers that were given before, for one round trip and without a
+//! call of the guest.
 //!
-//! Owns who computes an answer that several ask for at a time, and where it is looked for before: in this process, then in
-//! the store. An answer depends on nothing but its key, so neither can be stale. Must not know what a call is.
+//! Owns which call computes an answer that several calls ask for at a time, and where the answer is
+//! looked up before: in this process, then in the store. An answer depends on nothing but its key,
+//! so neither place can hold a stale one. Must not know what a call is.
 
 mod claim;
 mod counts;
@@ -31,25 +33,26 @@ use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
 use crate::timer;
 
-/// What an answer costs in memory beside its bytes, about.
+/// Approximate memory that an answer takes in addition to its bytes, in bytes.
 const ANSWER_COST_BYTES: u64 = 256;
 
-/// Most of a problem with an entry that is logged: an entry can say anything, at any length.
+/// Most characters of a problem with an entry that are logged, because an entry can say anything,
+/// at any length.
 const PROBLEM_CHARACTERS: usize = 300;
 
-/// Where an answer came from, in the words of RFC 9211.
+/// Origin of an answer, in the words of RFC 9211.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheStatus {
-    /// It was kept.
+    /// The answer was in the cache.
     Hit,
-    /// It was computed for this call.
+    /// The answer was computed for this call.
     Miss,
-    /// It was computed for another that came a little earlier.
+    /// The answer was computed for another call that came a little earlier.
     Collapsed,
 }
 
 impl CacheStatus {
-    /// The value of the header `Cache-Status`.
+    /// Returns the value of the header `Cache-Status`.
     #[must_use]
     pub fn header(self) -> &'static str {
         match self {
@@ -60,15 +63,16 @@ impl CacheStatus {
     }
 }
 
-/// An answer, shared by those who asked for it, or why there is none.
+/// An answer that is shared by all calls which asked for it, or the reason why there is none.
 type Answered = Result<Arc<Output>, ScoreFailure>;
 
-/// What is being computed; with those who wait for it too, of whom there are none as a rule.
+/// Answers that are being computed, by key. A sender exists only if other calls wait for the
+/// answer, which is rare.
 type Flights = HashMap<Key, Option<watch::Sender<Option<Answered>>>>;
 
-/// The cache of one scorer.
+/// Prediction cache of one scorer.
 pub struct PredictionCache {
-    /// Of code, model and settings.
+    /// Digest of the scorer's code, model and settings.
     scorer: Key,
     answers: Answers,
     expected: Expected,
@@ -81,14 +85,14 @@ pub struct PredictionCache {
 
 type Memory = quick_cache::sync::Cache<Key, Near, Bytes>;
 
-/// An answer in this process's memory.
+/// An answer in the memory of this process.
 #[derive(Clone)]
 struct Near {
     output: Arc<Output>,
     until: Instant,
 }
 
-/// Counts what answers in memory take.
+/// Counter of the bytes that answers take in memory.
 #[derive(Clone)]
 struct Bytes;
 
@@ -99,7 +103,7 @@ impl quick_cache::Weighter<Key, Near> for Bytes {
 }
 
 impl PredictionCache {
-    /// A cache for the scorer with this digest.
+    /// Creates the cache for the scorer with this digest.
     #[must_use]
     pub fn new(scorer: Key, answers: Answers, expected: Expected, section: PredictionCacheSection) -> Self {
         let near = (section.memory_bytes > 0).then(|| {
@@ -114,17 +118,20 @@ impl PredictionCache {
         Self { scorer, answers, expected, section, near, flights: Mutex::default(), writes, counts }
     }
 
-    /// The digest of the scorer, for keys.
+    /// Returns the digest of the scorer, which is part of every key.
     #[must_use]
     pub fn scorer(&self) -> &Key {
         &self.scorer
     }
 
-    /// An answer from the cache, or from another call that is computing it, or computed now: `compute` is called at most
-    /// once, and only then makes its future, which is large.
+    /// Returns an answer from the cache, from another call that is computing it, or from `compute`.
+    ///
+    /// `compute` is called at most once. It creates its future only then, because the future is
+    /// large.
     ///
     /// # Errors
-    /// What `compute` gave, also for those who waited for it; `late` where its answer did not come before `deadline`.
+    /// The failure that `compute` returned, also for calls that waited for it. `late` if the answer
+    /// of another call did not come before `deadline`.
     pub async fn answer<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         key: Key,
@@ -157,7 +164,8 @@ impl PredictionCache {
             let answered = timer::until(deadline, flight.wait_for(Option::is_some)).await.ok_or_else(&late)?;
             match answered.ok().and_then(|answered| answered.clone()) {
                 Some(Ok(output)) => return Ok((output, CacheStatus::Collapsed)),
-                // Whoever led had less time, or no place; there may be some left for this call.
+                // The call that led had less time, or no place. There may be some left for this
+                // call.
                 Some(Err(ScoreFailure::TimedOut { .. } | ScoreFailure::Saturated)) | None => {}
                 Some(Err(failure)) => return Err(failure),
             }
@@ -204,9 +212,11 @@ impl PredictionCache {
         }
     }
 
-    /// The answer in the store, if there is one that this scorer could have given. Others can write there, so an entry is
-    /// checked as an answer of the scorer is; one that is refused counts as absent, and the computed answer replaces it.
-    /// `is_refused` keeps a call that looks several times from logging this several times.
+    /// Returns the answer in the store, if there is one that this scorer could have given.
+    ///
+    /// Others can write to the store, so an entry is checked like an answer of the scorer. An entry
+    /// that is refused counts as absent, and the computed answer replaces it. `is_refused` keeps a
+    /// call that looks several times from logging this several times.
     async fn stored(&self, key: &Key, deadline: Instant, is_refused: &mut bool) -> Option<Output> {
         let patience = Instant::now() + self.section.timeout;
         let name = hex::encode(key);
@@ -228,17 +238,18 @@ impl PredictionCache {
         }
     }
 
-    /// In the background: the caller has its answer.
+    /// Writes an answer to the store in the background, so that its caller does not wait for that.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else { return };
         let (answers, ttl) = (self.answers.clone(), self.section.ttl);
         tokio::spawn(async move {
             while let Some(kept) = writer.next() {
                 let entry = |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
-                // What would not be read again is not written.
+                // An entry that would be refused when it is read is not written.
                 let entries = kept.iter().map(entry).filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
                 answers.put(entries.collect(), ttl).await;
-                // Other instances that wait for an entry find it before its claim is given back.
+                // The claim is given back only now, so that other instances that wait for the entry
+                // find it first.
                 kept.into_iter().for_each(|Kept { claim, .. }| drop(claim));
             }
         });
@@ -250,7 +261,8 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// What an operator removes from a store that does not tell of it is gone after so long.
+        /// Longest time that an answer stays in memory. If an operator removes an entry from a
+        /// store that does not report changes, its answer is gone after this time.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
             let until = Instant::now() + self.section.ttl.min(LONGEST);
@@ -259,18 +271,19 @@ impl PredictionCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Flights> {
-        // An insertion or a removal is never half done.
+        // Insertions and removals are never half done.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What an operator removes from the store is not to be answered from memory.
+/// Removes an answer from memory, or all answers if there is no name. An entry that an operator
+/// removes from the store must not be answered from memory.
 fn forget(near: &Memory, name: Option<&str>) {
     match name {
         None => near.clear(),
         Some(name) => {
             let mut key = Key::default();
-            // Names of claims are no keys.
+            // Names of claims are not keys.
             if hex::decode_to_slice(name, &mut key).is_ok() {
                 near.remove(&key);
             }
@@ -283,7 +296,8 @@ enum Role<'a> {
     Follow(watch::Receiver<Option<Answered>>),
 }
 
-/// Whoever computes; when it ends, however it ends, others may.
+/// Role of the call that computes an answer. When it ends, for any reason, another call may compute
+/// the answer.
 struct Lead<'a> {
     cache: &'a PredictionCache,
     key: Key,
@@ -299,7 +313,8 @@ impl Lead<'_> {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let waiting = self.cache.lock().remove(&self.key).flatten();
-        // Without an answer, those who wait see the sender go, and one of them leads.
+        // If there is no answer, the calls that wait see that the sender is gone, and one of them
+        // leads.
         if let (Some(waiting), Some(answered)) = (waiting, self.answered.take()) {
             waiting.send_replace(Some(answered));
         }

@@ -1,7 +1,7 @@
-//! A digest over parts that cannot be taken for one another.
+//! A digest over parts, none of which can be mistaken for another.
 //!
-//! Owns the form in which parts are hashed: each with a tag and its length, each list and map with its count. Must not
-//! know what is hashed.
+//! Owns the form in which parts are hashed: each part with a tag and its length, and each list and
+//! map with its count. Must not know what is hashed.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::Key;
 
-/// Version of keys and entries. A new one leaves all old entries unread; they expire.
+/// Version of keys and entries. If it changes, all old entries remain unread until they expire.
 const VERSION: &[u8] = b"scorebox prediction 2";
 
-/// A digest in the making.
+/// A digest that is being computed.
 pub struct Parts(Sha256);
 
 impl Parts {
@@ -23,23 +23,23 @@ impl Parts {
         parts
     }
 
-    /// Adds bytes.
+    /// Adds bytes under a tag.
     pub fn bytes(&mut self, tag: &str, bytes: &[u8]) {
         self.sized(tag.as_bytes());
         self.sized(bytes);
     }
 
-    /// Adds a text.
+    /// Adds a text under a tag.
     pub fn text(&mut self, tag: &str, text: &str) {
         self.bytes(tag, text.as_bytes());
     }
 
-    /// Adds a number. Before a list it is the list's count.
+    /// Adds a number under a tag. Before a list, it is the list's count.
     pub fn number(&mut self, tag: &str, number: u64) {
         self.bytes(tag, &number.to_le_bytes());
     }
 
-    /// Adds a text that may be absent, which differs from an empty one.
+    /// Adds a text that may be absent. An absent text differs from an empty one.
     pub fn option(&mut self, tag: &str, text: Option<&str>) {
         self.number(tag, u64::from(text.is_some()));
         if let Some(text) = text {
@@ -56,7 +56,7 @@ impl Parts {
         }
     }
 
-    /// The digest.
+    /// Returns the digest of all parts.
     pub fn finish(self) -> Key {
         self.0.finalize().into()
     }

@@ -1,6 +1,7 @@
-//! Answers on their way to the store.
+//! Answers that are on their way to the store.
 //!
-//! Owns how many there may be, and that those which come together go together. Must not know what an entry looks like.
+//! Owns how many there may be, and that answers which come together are written together. Must not
+//! know what an entry looks like.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,26 +10,32 @@ use super::claim::Claim;
 use super::entry::{ANSWER_BYTES, Key};
 use crate::scorer::instance::Output;
 
-/// Memory of entries that are on their way to the store at a time, in bytes; more are not kept. Bounds what a slow store holds
-/// of our memory. In bytes and not in entries: on a busy machine the writer may not run for a while, and small answers should
-/// not be lost to that.
+/// Most memory of answers that are on their way to the store at a time, in bytes. Further answers
+/// are not kept.
+///
+/// This bounds how much of our memory a slow store holds. The bound is in bytes and not in entries:
+/// on a busy machine the writer may not run for a while, and small answers should not be lost
+/// because of that.
 const WAITING_BYTES: u64 = 16 << 20;
 
-/// Most entries that are written in one round trip, since everybody's commands wait behind it.
+/// Most entries that are written in one round trip, because the commands of all other calls wait
+/// behind it.
 const BATCH: usize = 256;
 
-/// An answer that is to be kept.
+/// An answer that is to be written to the store.
 pub struct Kept {
-    /// Under which key.
+    /// Key of the entry.
     pub key: Key,
-    /// The answer.
+    /// Answer to be written.
     pub output: Arc<Output>,
-    /// Given back when it is kept.
+    /// Claim on the answer, which is given back when the answer is written.
     pub claim: Option<Claim>,
 }
 
-/// Answers on their way to the store. Those that come while others are written follow together, in one round trip: by
-/// themselves, each would cost a task and a write to the socket.
+/// Queue of the answers that are on their way to the store.
+///
+/// Answers that come while others are written follow together, in one round trip. Alone, each of
+/// them would cost a task and a write to the socket.
 #[derive(Default)]
 pub struct Writes(Mutex<Pending>);
 
@@ -41,15 +48,15 @@ struct Pending {
 }
 
 impl Kept {
-    /// What it takes of the memory.
+    /// Returns the memory that the answer takes, in bytes.
     fn bytes(&self) -> u64 {
         self.output.bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 
 impl Writes {
-    /// Adds an answer, unless too many are on their way. Whoever is given the writer has to write it, and what comes
-    /// meanwhile.
+    /// Adds an answer, unless too many are on their way. If this returns a writer, the caller has
+    /// to write the answer with it, and all answers that come meanwhile.
     pub fn add(self: &Arc<Self>, kept: Kept) -> Option<Writer> {
         let mut pending = self.lock();
         if pending.waiting_bytes + pending.writing.unwrap_or(0) + kept.bytes() > WAITING_BYTES {
@@ -65,20 +72,22 @@ impl Writes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
-        // Each change leaves it whole.
+        // The state is consistent after each change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whoever writes; there is one at most.
+/// Right to write the answers of a queue; at most one exists at a time.
 pub struct Writer {
     writes: Arc<Writes>,
     is_done: bool,
 }
 
 impl Writer {
-    /// What is to be written next, together no more than one entry may have, since everybody's commands wait behind it; after
-    /// nothing, another writes.
+    /// Returns the answers to be written next. After `None`, the next answer gets another writer.
+    ///
+    /// Together the answers have at most as many bytes as one answer may have, because the commands
+    /// of all other calls wait behind them.
     pub fn next(&mut self) -> Option<Vec<Kept>> {
         let mut pending = self.writes.lock();
         let mut bytes = 0;
@@ -97,7 +106,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // However it ended, the next answer is given a writer again.
+        // If the writer ended early, for any reason, the next answer still gets a writer.
         if !self.is_done {
             self.writes.lock().writing = None;
         }

@@ -1,6 +1,7 @@
-//! Azure ML's form: `{"data": [[…]]}` and its like by port name, and nested lists as the answer.
+//! Azure ML's form: a body is `{"data": [[…]]}`, or has one such list for each port's name, and the
+//! answer consists of nested lists.
 //!
-//! Owns the names that callers use and the form of the answer. Must not know elements.
+//! Owns the names that callers use, and the form of the answer. Must not know elements.
 
 use std::fmt;
 
@@ -14,10 +15,10 @@ use super::text;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, cut};
 
-/// The name that Azure ML's callers give the one input, whatever the scorer calls it.
+/// Name that Azure ML's callers give the only input, no matter how the scorer calls it.
 const ONE_INPUT: &str = "data";
 
-/// Reads one tensor for each port, in the ports' order.
+/// Reads one tensor for each port, in the order of the ports.
 ///
 /// # Errors
 /// The body is not a JSON object of nested lists that fit the ports.
@@ -29,7 +30,8 @@ pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFail
     )
 }
 
-/// Writes the answer: the nested list of a single port, or an object with one for each of several.
+/// Writes the answer: the nested list of a single port, or an object with one nested list for each
+/// of several ports.
 pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     let mut body = Vec::with_capacity(tensors.iter().map(text::capacity).sum());
     match tensors {
@@ -47,14 +49,14 @@ pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     body
 }
 
-/// What a caller should have sent, for messages.
+/// Returns the text that says what a caller should have sent, for messages.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> =
         ports.iter().map(|port| format!("\"{}\": {} of {}", port.name, shape_text(port), port.dtype.name())).collect();
     format!("{{{}}} as nested lists", ports.join(", "))
 }
 
-/// The whole body.
+/// Seed that reads the whole body.
 struct Object<'a> {
     ports: &'a [Port],
     body_bytes: usize,
@@ -65,7 +67,8 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
     type Value = Vec<Tensor>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        // `any`, so that a body that is no object reaches the visitor and is answered in our words.
+        // `deserialize_any` lets a body that is not an object reach the visitor, which refuses it
+        // in our words.
         deserializer.deserialize_any(self)
     }
 }
@@ -76,7 +79,8 @@ impl<'a> Object<'a> {
         self.reader.misfit(message)
     }
 
-    /// The port that a name means, and the name; or a name that means none.
+    /// Returns the port that a name means, with its index and its name. If no port has the name,
+    /// the name is the error.
     fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), String> {
         let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
         match (by_name, ports) {

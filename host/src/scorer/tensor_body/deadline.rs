@@ -1,25 +1,27 @@
-//! The time that reading a body may take.
+//! The deadline for reading a body.
 //!
-//! Owns the deadline of the body that this thread reads: reading is one piece of work without an await, and its visitors have
-//! no other place for it. Must not know what is read.
+//! Owns the deadline of the body that this thread reads. Reading is one piece of work without an
+//! await, and its visitors have no other place for the deadline. Must not know what is read.
 
 use std::cell::Cell;
 use std::time::Instant;
 
 thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// True if a look at the clock found the deadline passed.
+    /// True if a check of the clock found that the deadline had passed.
     static IS_PASSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reads a body until the deadline. Returns `None` if it passed before the body was read.
+/// Reads a body until the deadline. Returns `None` if the deadline passed before the whole body was
+/// read.
 pub(in crate::scorer) fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
     let _set = Set::new(deadline);
     let value = read();
     (!IS_PASSED.get()).then_some(value)
 }
 
-/// Looks at the clock: true if reading must end. For every few thousand elements.
+/// True if the deadline has passed, so that reading must end. It looks at the clock, so callers ask
+/// only every few thousand elements.
 pub(super) fn is_passed() -> bool {
     let is_passed = DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline);
     if is_passed {
@@ -28,7 +30,8 @@ pub(super) fn is_passed() -> bool {
     is_passed
 }
 
-/// Keeps the deadline for as long as it lives, also where reading panics.
+/// Guard of this thread's deadline: while it lives, the deadline is set. It also ends where reading
+/// panics.
 struct Set;
 
 impl Set {
@@ -63,7 +66,7 @@ mod tests {
             let read = || azure_ml::read(&ports, body.as_bytes());
             assert!(reading_until(Instant::now() + Duration::from_secs(60), read).is_some_and(|read| read.is_ok()));
             assert!(reading_until(Instant::now(), read).is_none());
-            // Without a deadline, as where a sample is tried, nothing ends it.
+            // Without a deadline nothing ends the reading, e.g. when a sample is tried.
             assert!(read().is_ok());
         }
     }

@@ -1,7 +1,8 @@
-//! A list of numbers or texts in JSON, straight into the bytes of a tensor.
+//! A list of numbers or texts in JSON, read directly into the bytes of a tensor.
 //!
-//! Owns the element types' limits and the agreement of nested lists with a shape. Must not know what stands around the
-//! list. Nothing is built in between: an element becomes bytes as it is read.
+//! Owns the limits of the element types, and the agreement of nested lists with a shape. Must not
+//! know what is around the list. Nothing is built in between: an element becomes bytes as it is
+//! read.
 
 use std::fmt;
 
@@ -16,42 +17,49 @@ use super::rounding::{self, Rounded};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// Elements of one list after which the clock is looked at: some 50 microseconds.
+/// Elements of one list after which the clock is checked. They take some 50 microseconds.
 const LOOK_ELEMENTS: usize = 4096;
 
-/// Bytes of short lists after which the clock is looked at.
+/// Bytes of the tensor after which the clock is checked at the end of a list, for bodies of many
+/// short lists.
 const LOOK_BYTES: usize = 16 << 10;
 
-/// A tensor in the making. The length of a dimension is what its first list had; every other must agree.
+/// A tensor that is being read. The first list of a dimension sets its length, and every other list
+/// must agree.
 pub(super) struct Elements<'a> {
     port: &'a Port,
-    /// The shape that the caller states beside the data, where it does.
+    /// Shape that the caller states in addition to the data, if it does.
     declared: Option<&'a [u64]>,
     shape: Vec<Option<u64>>,
-    /// How many lists deep the elements stand; found out by the first of them where either form may come.
+    /// Depth of the lists that hold the elements. If nested and flat lists are accepted, it is
+    /// `None` until the first value decides.
     leaf: Option<usize>,
     data: Vec<u8>,
-    /// Length of the data at which the clock is looked at next, after a list.
+    /// Length of the data, in bytes, at which the clock is checked next, after a list.
     next_look_bytes: usize,
 }
 
-/// What was read where nested lists and a flat one are both welcome.
+/// Elements that were read where nested lists and a flat list are both accepted.
 pub(super) struct Read {
-    /// The shape that the nesting has, `None` where no list showed it; `None` if the list was flat.
+    /// Shape of the nested lists, with `None` for a dimension that no list showed. `None` as a
+    /// whole if the list was flat.
     pub(super) nested: Option<Vec<Option<u64>>>,
-    /// The elements.
+    /// Bytes of the elements.
     pub(super) data: Vec<u8>,
 }
 
 impl<'a> Elements<'a> {
-    /// For lists nested as the port's shape says, in a body of so many bytes.
+    /// Begins a tensor of lists that are nested like the port's shape, in a body of `body_bytes`
+    /// bytes.
     pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
         Self::new(port, None, Some(port.shape.len()), body_bytes)
     }
 
-    /// For such lists, or one flat list in row-major order.
+    /// Begins a tensor of lists that are nested like the port's shape, or of one flat list in
+    /// row-major order.
     pub(super) fn nested_or_flat(port: &'a Port, declared: Option<&'a [u64]>, body_bytes: usize) -> Self {
-        // A shape of one dimension is flat, and one of none has a list around its element all the same.
+        // If the shape has one dimension, the list is flat. If it has none, there is still a list
+        // around the element.
         Self::new(port, declared, (port.shape.len() < 2).then_some(1), body_bytes)
     }
 
@@ -60,27 +68,27 @@ impl<'a> Elements<'a> {
             Some(declared) => declared.iter().copied().map(Some).collect(),
             None => port.shape.clone(),
         };
-        // One row where the number of rows is open. No element takes less than two bytes of the body, so a shape cannot
-        // reserve more than its caller sent.
+        // If the number of rows is open, one row is reserved. An element takes at least two bytes
+        // of the body, so a shape cannot reserve more than its caller sent.
         let elements = shape.iter().flatten().fold(1u64, |product, dimension| product.saturating_mul(*dimension));
         let elements = usize::try_from(elements).unwrap_or(usize::MAX).min(body_bytes / 2 + 1);
         let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
         Self { port, declared, shape, leaf, data, next_look_bytes: LOOK_BYTES }
     }
 
-    /// Reads from here.
+    /// Returns the seed that reads the elements, from the outermost list.
     pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
         Nested { depth: 0, elements: self, reader }
     }
 
-    /// The tensor, where only nested lists were welcome.
+    /// Returns the tensor that was read, if only nested lists were accepted.
     pub(super) fn into_tensor(self) -> Tensor {
-        // A dimension inside an empty batch was never seen; no element says otherwise than 0.
+        // A dimension inside an empty batch was never seen, and no element contradicts a 0.
         let shape = self.shape.into_iter().map(Option::unwrap_or_default).collect();
         Tensor { name: self.port.name.clone(), dtype: self.port.dtype, shape, data: self.data }
     }
 
-    /// What was read, where both forms were welcome.
+    /// Returns the elements that were read, if nested and flat lists were accepted.
     pub(super) fn into_read(self) -> Read {
         let nested = if self.is_flat() { None } else { Some(self.shape) };
         Read { nested, data: self.data }
@@ -90,7 +98,7 @@ impl<'a> Elements<'a> {
         self.port.shape.len() != 1 && self.leaf.is_none_or(|leaf| leaf == 1)
     }
 
-    /// How long the list at this depth must be, where that is known.
+    /// Returns the length that the list at this depth must have, if it is known.
     fn wanted(&self, depth: usize) -> Option<u64> {
         if depth == 0 && self.is_flat() {
             return self.declared?.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
@@ -103,7 +111,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// The value at some depth of the list.
+/// Seed for the value at some depth of the list.
 pub(super) struct Nested<'s, 'a> {
     depth: usize,
     elements: &'s mut Elements<'a>,
@@ -114,7 +122,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // A number that is read by its digits. Where the first value decides between flat and nested, it may also be a list.
+        // The number is read by its digits. If the first value decides between flat and nested, it
+        // may also be a list.
         let dtype = self.elements.port.dtype;
         let by_digits = dtype == Dtype::F64 || self.reader.is_exact && rounding::narrows(dtype);
         if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
@@ -124,13 +133,15 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
             }
             return serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(de::Error::custom);
         }
-        // `any`, so that what is no list reaches the visitor and is answered in our words.
+        // `deserialize_any` lets a value that is not a list reach the visitor, which refuses it in
+        // our words.
         deserializer.deserialize_any(self)
     }
 }
 
 impl Nested<'_, '_> {
-    /// True if an element belongs here. The first value inside the outermost list decides between flat and nested.
+    /// True if an element belongs here. The first value inside the outermost list decides between
+    /// flat and nested.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 { *self.elements.leaf.get_or_insert(found) } else { self.leaf() };
         leaf == self.depth
@@ -196,7 +207,7 @@ impl Nested<'_, '_> {
         self.rounded(rounded, value)
     }
 
-    /// An element as it stands in the body.
+    /// Adds an element from its text in the body.
     fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));
@@ -210,7 +221,8 @@ impl Nested<'_, '_> {
             Rounded::F16(bytes) => self.put(bytes),
             Rounded::F32(bytes) => self.put(bytes),
             Rounded::F64(bytes) => self.put(bytes),
-            // Only the digits tell which of two numbers is nearer, and they are gone: the body is read again.
+            // Only the digits say which of two numbers is nearer, and they are gone, so the body is
+            // read again.
             Rounded::InDoubt => self.reader.is_in_doubt = true,
             Rounded::OutOfRange => return Err(self.out_of_range(value)),
         }

@@ -1,7 +1,9 @@
-//! The bodies of tensor scorers: what callers send, as tensors, and what scorers give, as an answer in the same form.
+//! The bodies of tensor scorers: reads what callers send as tensors, and writes what scorers return
+//! as an answer in the same form.
 //!
-//! The front door: [`read`] and [`write()`]. Owns which form a body has. Must not know routes, guests or instances. The
-//! forms: Azure ML's JSON (`azure_ml`), the Open Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
+//! The entry points are [`read`] and [`write()`]. Owns which form a body has. Must not know routes,
+//! guests or instances. The forms are Azure ML's JSON (`azure_ml`), the Open Inference Protocol
+//! ([`open_inference`]), and bare bytes (`raw`).
 
 mod azure_ml;
 mod deadline;
@@ -23,7 +25,7 @@ use crate::text::{NAME_BYTES, cut};
 pub(super) use self::deadline::reading_until;
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
-/// The form that a call's answer is to have.
+/// Form that the answer to a call must have.
 #[derive(Debug, Default)]
 pub struct Reply(Form);
 
@@ -35,19 +37,20 @@ enum Form {
     Raw,
 }
 
-/// An answer's body, and what is to be said beside it.
+/// Body of an answer, with the attributes that accompany it.
 #[derive(Debug)]
 pub struct Written {
-    /// The body with its label.
+    /// Body of the answer, with its media type.
     pub payload: Payload,
-    /// Names lower-case.
+    /// Attributes that accompany the body; names are lower-case.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Reads one tensor for each input port, in the ports' order, and how the answer is to be given.
+/// Reads one tensor for each input port, in the order of the ports, and the form that the answer
+/// must have.
 ///
 /// # Errors
-/// The label is of no form that is read, or the body does not fit the ports.
+/// No form has the body's label, or the body does not fit the ports.
 pub fn read(
     signature: &TensorSignature,
     payload: &Payload,
@@ -72,7 +75,7 @@ pub fn read(
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }
 
-/// Writes the tensors of the output ports, in the ports' order.
+/// Writes the tensors of the output ports as an answer. They must be in the order of the ports.
 #[must_use]
 pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
     let written = |content_type: &str, body: Vec<u8>| Written {
@@ -91,7 +94,7 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
     }
 }
 
-/// True if a body may be the one input's bare bytes.
+/// True if a body may consist of the bare bytes of the only input.
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)
@@ -109,7 +112,8 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
     }
 }
 
-/// True if the caller would rather have bytes than JSON. Only naming them counts: `*/*` is what every client sends.
+/// True if the caller prefers bytes to JSON. Only the media type itself counts, because every
+/// client sends `*/*`.
 fn prefers_bytes(attributes: &[(String, String)]) -> bool {
     let weight = |wanted| {
         let ranges = attributes.iter().filter(|(name, _)| name == "accept").flat_map(|(_, value)| value.split(','));

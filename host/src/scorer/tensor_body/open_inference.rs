@@ -1,11 +1,12 @@
 //! The Open Inference Protocol, version 2, with its extension for binary tensor data.
 //!
-//! Owns the protocol's datatypes, the agreement of a request with the ports, and the form of the answer. Must not know
-//! routes, nor how JSON is read. The protocol: <https://github.com/kserve/open-inference-protocol>; the extension:
-//! Triton's `extension_binary_data.md`.
+//! Owns the protocol's datatypes, the agreement of a request with the ports, and the form of the
+//! answer. Must not know routes, or how JSON is read. The protocol is at
+//! <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
+//! `extension_binary_data.md`.
 //!
-//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; it knows them as binary data alone. Its BYTES are
-//! texts here: strings in JSON, and UTF-8 in binary data.
+//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; the protocol has them only
+//! as binary data. The protocol's BYTES are texts here: strings in JSON, and UTF-8 in binary data.
 
 mod request;
 
@@ -17,26 +18,29 @@ use crate::model::Dtype;
 
 use self::request::{Data, Input, Output, Request};
 
-/// The label of a body that is of this protocol by where it was sent, whatever its sender calls it.
+/// Media type of a body that is of this protocol because of its route, no matter how its sender
+/// labels it.
 pub const MEDIA_TYPE: &str = "application/vnd.open-inference+json";
 
-/// The attribute that says how much of a body is JSON; binary data follows. Answers have it too.
+/// Name of the attribute that says how many bytes of a body are JSON; binary data follows them.
+/// Answers with binary data have it, too.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// What the protocol calls the scorer.
+/// Name and version by which the protocol identifies the scorer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelName {
-    /// `scorer.name`.
+    /// Value of `scorer.name`.
     pub name: String,
-    /// `scorer.version`; empty if not given.
+    /// Value of `scorer.version`; empty if it is not given.
     pub version: String,
 }
 
-/// What a request says of its answer.
+/// Part of a request that is about its answer.
 #[derive(Debug)]
 pub(super) struct Asked {
     id: Option<String>,
-    /// Ports, and whether their elements are to be binary; in the order of the answer.
+    /// Output ports in the order of the answer, by index. The second item is true if the port's
+    /// elements are to be binary.
     outputs: Vec<(usize, bool)>,
 }
 
@@ -58,7 +62,7 @@ const DTYPES: [Dtype; 14] = [
     Dtype::Text,
 ];
 
-/// The protocol's name of an element type.
+/// Returns the protocol's name of an element type.
 #[must_use]
 pub const fn datatype(dtype: Dtype) -> &'static str {
     match dtype {
@@ -79,7 +83,7 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
-/// A port's shape as the protocol writes it: `[-1, 784]`.
+/// Returns a port's shape as the protocol writes it, e.g. `[-1, 784]`.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
     let dimensions: Vec<_> =
@@ -87,7 +91,8 @@ pub fn shape_text(port: &Port) -> String {
     format!("[{}]", dimensions.join(", "))
 }
 
-/// Reads one tensor for each port, in the ports' order; `json_length` is the value of [`JSON_LENGTH`].
+/// Reads one tensor for each port, in the order of the ports. `json_length` is the value of
+/// [`JSON_LENGTH`].
 ///
 /// # Errors
 /// The body is not of the protocol's form, or does not fit the ports.
@@ -117,8 +122,10 @@ pub(super) fn read(
     Ok((tensors, Asked { id, outputs }))
 }
 
-/// Writes the answer of the tensors of all output ports, in the ports' order. The number is that of the bytes of JSON,
-/// if binary data follows them.
+/// Writes the answer from the tensors of all output ports, which must be in the order of the ports.
+///
+/// Returns the body. If binary data follows the JSON in it, also returns the number of bytes of
+/// JSON.
 pub(super) fn write(asked: &Asked, model: &ModelName, tensors: &[Tensor]) -> (Vec<u8>, Option<usize>) {
     let outputs = || asked.outputs.iter().filter_map(|(port, is_binary)| Some((tensors.get(*port)?, *is_binary)));
     let room = |(tensor, is_binary): (&Tensor, bool)| {
@@ -172,7 +179,7 @@ fn misfit(pointer: String, message: String) -> ScoreFailure {
     ScoreFailure::NotConforming { message, pointer }
 }
 
-/// What a caller should send, for messages.
+/// Returns the text that says what a caller should send, for messages.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()
@@ -181,13 +188,13 @@ fn expectation(ports: &[Port]) -> String {
     ports.join(", ")
 }
 
-/// The bytes behind the JSON that no input has taken yet.
+/// Bytes after the JSON that no input has taken yet.
 struct Binary<'a> {
     rest: &'a [u8],
     is_announced: bool,
 }
 
-/// One tensor for each port, in the ports' order.
+/// Returns one tensor for each port, in the order of the ports.
 fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result<Vec<Tensor>, ScoreFailure> {
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
     for (index, input) in inputs.into_iter().enumerate() {
@@ -211,7 +218,7 @@ fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result
     ports.iter().zip(found).map(|(port, tensor)| tensor.ok_or_else(|| missing(port))).collect()
 }
 
-/// The tensor of an input; an error is where in the input, and what.
+/// Returns the tensor of an input. The error is the place in the input, and the message.
 fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
     let wrong = |place: &str, message: String| (place.to_owned(), message);
     let wanted = datatype(port.dtype);
@@ -248,7 +255,7 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             if !binary.is_announced {
                 return wrong("Binary data takes the header Inference-Header-Content-Length.".to_owned());
             }
-            // How long texts are, only they themselves say; whether they fit is checked below.
+            // Only the texts themselves say how long they are. Whether they fit is checked below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!("Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."));
             }

@@ -1,23 +1,23 @@
-//! One tensor of numbers as its bare bytes: row-major, little-endian.
+//! One tensor of numbers as its bare bytes, which are row-major and little-endian.
 //!
-//! Owns how the length gives the one open dimension. Must not know labels.
+//! Owns how the number of bytes gives the size of the open dimension. Must not know labels.
 
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, shape_text};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 
-/// True if bytes alone say what tensor they are: one port of numbers, and at most one dimension to be found by how many
-/// there are.
+/// True if bytes alone define a tensor: there is one port of numbers, and at most one of its
+/// dimensions has to be found by the number of bytes.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let [port] = ports else { return false };
     port.dtype != Dtype::Text && port.shape.iter().filter(|dimension| dimension.is_none()).count() <= 1
 }
 
-/// Reads the tensor of the one port.
+/// Reads the tensor of the only port.
 ///
 /// # Errors
-/// The number of bytes is that of no shape that the port takes, or a boolean is neither 0 nor 1.
+/// No shape that the port takes has this number of bytes, or a boolean is neither 0 nor 1.
 pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
     let misfit = |message| ScoreFailure::NotConforming { message, pointer: String::new() };
     let shape = shape(port, body.len()).map_err(misfit)?;

@@ -1,7 +1,8 @@
-//! Reading JSON by visitors, with the place of a misfit.
+//! Reading of JSON by visitors that note the place of a misfit.
 //!
-//! Owns the JSON pointer, and the visitors for objects, lists and single values that any form of a body is made of. Must
-//! not know ports or forms. The pointer costs nothing until there is a misfit: it is put together on an error's way out.
+//! Owns the JSON pointer, and the visitors for objects, lists and single values, of which every
+//! form of a body consists. Must not know ports or forms. The pointer costs nothing until there is
+//! a misfit: it is put together while the error is returned.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -12,10 +13,11 @@ use serde_json::de::SliceRead;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
-/// What was found wrong, and where. serde's errors are text alone, so the misfit is kept beside.
+/// State of the reading of a body: the misfit and its place. The errors of serde are only text, so
+/// the misfit is kept separately.
 #[derive(Default)]
 pub(super) struct Reader {
-    /// From the misfit outwards.
+    /// Steps to the misfit, from the inside outwards.
     trail: Vec<Step>,
     misfit: Option<String>,
     /// True if numbers of float ports are read by their digits.
@@ -26,14 +28,16 @@ pub(super) struct Reader {
 
 /// One step of a JSON pointer.
 pub(super) enum Step {
-    /// Into a list.
+    /// A step into a list, by index.
     Index(usize),
-    /// Into an object.
+    /// A step into an object, by name.
     Name(String),
 }
 
-/// Reads a whole body; `wanted` says what should have been sent. A body with a number whose rounding is in doubt is read a
-/// second time, by its digits: keeping them for every number would cost each body more.
+/// Reads a whole body. `wanted` returns the text that says what should have been sent.
+///
+/// If the rounding of a number is in doubt, the body is read a second time, and its numbers by
+/// their digits. Keeping the digits of every number would make every body cost more.
 pub(super) fn json<'de, T>(
     body: &'de [u8],
     wanted: impl FnOnce() -> String,
@@ -59,13 +63,13 @@ pub(super) fn json<'de, T>(
 }
 
 impl Reader {
-    /// Notes what is wrong at this place; the first misfit is the one to report.
+    /// Notes a misfit at the current place. Only the first misfit is reported.
     pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
         self.misfit.get_or_insert(message);
         E::custom("misfit")
     }
 
-    /// Passes a result on; if it is a misfit, it lies behind this step.
+    /// Returns a result unchanged. If the result is a misfit, adds this step to its place.
     pub(super) fn at<T, E>(&mut self, step: impl FnOnce() -> Step, result: Result<T, E>) -> Result<T, E> {
         if result.is_err() && self.misfit.is_some() {
             self.trail.push(step());
@@ -79,7 +83,7 @@ impl Reader {
             match step {
                 // Writing to a string cannot fail.
                 Step::Index(index) => drop(write!(text, "{index}")),
-                // RFC 6901, section 3.
+                // The escapes are those of RFC 6901, section 3.
                 Step::Name(name) => text.push_str(&cut(name, NAME_BYTES).replace('~', "~0").replace('/', "~1")),
             }
             text
@@ -87,7 +91,7 @@ impl Reader {
     }
 }
 
-/// A key, or any string, looked at where it lies.
+/// Seed for a key or another string, which is passed to a function without a copy.
 pub(super) struct Key<F>(pub(super) F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
@@ -110,7 +114,8 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
     }
 }
 
-/// The visits of a visitor that wants none of these kinds: its own `unexpected` says so.
+/// Defines the visits of a visitor that refuses values of these kinds, by the error of its own
+/// `unexpected`.
 macro_rules! unexpected {
     (@ boolean) => { unexpected! { @@ visit_bool, bool, "a boolean" } };
     (@ number) => {
@@ -143,12 +148,12 @@ macro_rules! unexpected {
 }
 pub(super) use unexpected;
 
-/// What takes an object's fields, one by one.
+/// A receiver of the fields of an object, one by one.
 pub(super) trait Fields {
-    /// The fields that it knows, fewer than 32; others are passed over.
+    /// Names of the known fields, at most 32. Other fields are ignored.
     const KEYS: &'static [&'static str];
 
-    /// Takes the value of one of [`Self::KEYS`].
+    /// Reads the value of one of [`Self::KEYS`].
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
         key: &'static str,
@@ -157,14 +162,16 @@ pub(super) trait Fields {
     ) -> Result<(), A::Error>;
 }
 
-/// An object whose fields come in any order, each once. `null` is an object without fields.
+/// An object whose fields come in any order, each at most once. `null` counts as an object without
+/// fields.
 pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
 
 impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // `any`, so that what is no object reaches the visitor and is answered in our words.
+        // `deserialize_any` lets a value that is not an object reach the visitor, which refuses it
+        // in our words.
         deserializer.deserialize_any(self)
     }
 }
@@ -210,9 +217,9 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
     unexpected! { boolean number string list }
 }
 
-/// What takes a list's items, one by one.
+/// A receiver of the items of a list, one by one.
 pub(super) trait Items {
-    /// Takes the next item; false if there is none.
+    /// Reads the next item. Returns false if there is none.
     fn item<'de, A: SeqAccess<'de>>(
         &mut self,
         index: usize,
@@ -221,7 +228,7 @@ pub(super) trait Items {
     ) -> Result<bool, A::Error>;
 }
 
-/// A list. `null` is a list without items.
+/// A list of any number of items. `null` counts as a list without items.
 pub(super) struct List<'a, I>(pub(super) &'a mut I, pub(super) &'a mut Reader);
 
 impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {
@@ -264,7 +271,8 @@ impl<'de, I: Items> Visitor<'de> for List<'_, I> {
     unexpected! { boolean number string object }
 }
 
-/// One value, of whatever kind, in a place where a single one of some kind belongs. `null` is none.
+/// One value of any kind, in a place where a single value of a certain kind belongs. `null` counts
+/// as no value.
 pub(super) enum Scalar<'de> {
     Boolean(bool),
     Count(u64),

@@ -1,10 +1,13 @@
 //! Numbers of a body, rounded once to the element type of a port.
 //!
-//! Owns the rounding to `f64`, `f32`, `f16` and `bf16`: to the nearest, ties to even, as IEEE 754 has it. Must not know lists or
-//! ports. The JSON reader gives a decimal as an `f64` that may be off by some units in the last place. Where that lies next to
-//! the middle between two numbers of a narrower type, the decimal's own digits decide; everywhere else the `f64` leads to the
-//! nearest number. An `f64` is always made of the digits. Reading every number by its digits would cost a body of 784 `f32`
-//! about 1 us more.
+//! Owns the rounding to `f64`, `f32`, `f16` and `bf16`: to the nearest number, ties to even, as in
+//! IEEE 754. Must not know lists or ports.
+//!
+//! The JSON reader gives a decimal as an `f64` that may be off by some units in the last place. If
+//! that `f64` is next to the middle between two numbers of a narrower type, the digits of the
+//! decimal decide. Everywhere else the `f64` leads to the nearest number. An element of type `f64`
+//! is always made from the digits. Reading every number by its digits would cost a body of 784
+//! `f32` about 1 us more.
 
 use std::cmp::Ordering;
 
@@ -12,16 +15,16 @@ use half::{bf16, f16};
 
 use crate::model::Dtype;
 
-/// A number as little-endian bytes, or why there is none.
+/// A rounded number as little-endian bytes, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounded {
-    /// An `f16` or a `bf16`.
+    /// Bytes of an `f16` or a `bf16`.
     F16([u8; 2]),
     F32([u8; 4]),
     F64([u8; 8]),
-    /// The `f64` lies next to the middle between two numbers of the type.
+    /// No number, because the `f64` is next to the middle between two numbers of the type.
     InDoubt,
-    /// The nearest number would be infinite, or the type has no fractions.
+    /// No number, because the nearest one would be infinite, or the type has no fractions.
     OutOfRange,
 }
 
@@ -49,7 +52,7 @@ pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
         Dtype::F32 => finite_f32(value as f32),
         _ => {
             let float = value as f64;
-            // It is whole, and no larger than 2^64.
+            // The float is whole, and not larger than 2^64.
             #[expect(clippy::cast_possible_truncation, reason = "the float is whole, and 128 bits hold it")]
             let side = value.unsigned_abs().cmp(&(float as i128).unsigned_abs());
             nearest(dtype, float, side)
@@ -57,7 +60,7 @@ pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
     }
 }
 
-/// Rounds a decimal as JSON has it.
+/// Rounds a decimal by its digits in the JSON.
 pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     if dtype == Dtype::F32 {
         return text.parse().map_or(Rounded::OutOfRange, finite_f32);
@@ -66,7 +69,8 @@ pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     nearest(dtype, float, compare(text, float))
 }
 
-/// The nearest number of a type. `side` says whether the true number is nearer to zero than `value` (less) or farther.
+/// Returns the nearest number of a type. `side` says whether the true number is nearer to zero than
+/// `value` (`Less`) or farther from it (`Greater`).
 fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
     match dtype {
         Dtype::F64 if value.is_finite() => Rounded::F64(value.to_le_bytes()),
@@ -84,7 +88,7 @@ fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
 }
 
 fn finite_f32(number: f32) -> Rounded {
-    // A number that is finite in JSON stays finite: infinity would score as garbage.
+    // A number that is finite in JSON stays finite, because infinity would be scored as garbage.
     if number.is_finite() { Rounded::F32(number.to_le_bytes()) } else { Rounded::OutOfRange }
 }
 
@@ -93,21 +97,23 @@ fn nearest_f32(value: f64) -> f32 {
     value as f32
 }
 
-/// How far an `f64` of the JSON reader may be from the decimal, in units in the last place, with room to spare: it makes at
-/// most four roundings of half a unit each.
+/// Largest distance between an `f64` of the JSON reader and the decimal, in units in the last
+/// place. It has room to spare: the reader makes at most four roundings of half a unit each.
 const SLACK: u64 = 8;
 
-/// True if a number may lie in the middle between two numbers with so many bits. Below the type's smallest normal number,
-/// where those get fewer, it is always true.
+/// True if a number may be in the middle between two numbers of `BITS` bits. Below the type's
+/// smallest normal number, where numbers have fewer bits, it is always true, except for zero.
 fn is_near_tie<const BITS: u32>(value: f64, smallest_normal: f64) -> bool {
     let dropped = f64::MANTISSA_DIGITS - BITS;
     let (rest, middle) = (value.to_bits() & ((1 << dropped) - 1), 1 << (dropped - 1));
     rest.abs_diff(middle) <= SLACK || value != 0.0 && value.abs() < smallest_normal
 }
 
-/// The number cut off to an `f32`, with its last bit set if that lost anything ("rounding to odd"). It is on the same side of
-/// every number with at most 22 bits, and of the middle between two of them, as the number itself: rounding it once more
-/// gives what rounding the number once would have.
+/// Cuts a number off to an `f32`, and sets the last bit if that lost anything ("rounding to odd").
+///
+/// The result is on the same side as the number of every number with at most 22 bits, and of the
+/// middle between two of those. So rounding the result once more gives what rounding the number
+/// once would have given.
 fn odd(value: f64, side: Ordering) -> f32 {
     let size = value.abs();
     let mut cut = nearest_f32(size);
@@ -122,10 +128,11 @@ fn odd(value: f64, side: Ordering) -> f32 {
     f32::from_bits(bits | u32::from(!is_exact)).copysign(nearest_f32(value.signum()))
 }
 
-/// Digits of a number with at most 12 significant bits that a `bf16` can be near to: 2^-134 has 94 significant ones.
+/// Digits by which a float is compared with a decimal. A number with at most 12 significant bits
+/// that a `bf16` can be near to has fewer: 2^-134 has 94 significant ones.
 const DIGITS: usize = 160;
 
-/// Compares a decimal's size with that of the nearest `f64`.
+/// Compares the size of a decimal with the size of the nearest `f64`.
 fn compare(decimal: &str, float: f64) -> Ordering {
     let (digits, exponent) = significant(decimal);
     let exact = format!("{:.DIGITS$e}", float.abs());
@@ -138,7 +145,8 @@ fn compare(decimal: &str, float: f64) -> Ordering {
     }
 }
 
-/// A number's digits without zeros at either end, and the power of ten that `0.digits` is multiplied by.
+/// Returns a number's digits without zeros at either end, and the power of ten by which `0.digits`
+/// is multiplied.
 fn significant(text: &str) -> (Vec<u8>, i64) {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -147,7 +155,8 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     digits.drain(..zeros);
     digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
-    // An exponent beyond 64 bits would take a body of as many digits to be near to any float.
+    // An exponent beyond 64 bits does not matter: only a body with as many digits could bring such
+    // a number near to a float.
     let exponent: i64 = exponent.parse().unwrap_or_default();
     let point =
         i64::try_from(before.len()).unwrap_or(i64::MAX).saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
@@ -160,7 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// As a body's number comes: through an `f64`, and by its digits where that leaves a doubt.
+    /// Reads a number like a number of a body: through an `f64`, and by its digits if that leaves a
+    /// doubt.
     fn read(dtype: Dtype, text: &str) -> Rounded {
         match float(dtype, text.parse().unwrap()) {
             Rounded::InDoubt => decimal(dtype, text),
@@ -197,13 +207,13 @@ mod tests {
         check(Dtype::F32, "1.0000000596046447753906250000000000000000000000001", above_one);
         check(Dtype::F32, "1.0000000596046447753906249999999999999999999999999", 1.0);
         check(Dtype::F32, "10000000596046447753.90625000000000001e-19", above_one);
-        // The upper neighbour's tie goes up, since that number is even.
+        // The tie above that neighbour goes up, because the number above the tie is even.
         check(Dtype::F32, "1.000000178813934326171875", above_one.next_up());
         check(Dtype::F32, "1.00000017881393432617187499999999", above_one);
         check(Dtype::F32, "16777217.0", 16_777_216.0);
         check(Dtype::F32, "16777217.00000000000001", 16_777_218.0);
         check(Dtype::F32, "16777216.99999999999999", 16_777_216.0);
-        // Largest, smallest.
+        // These are next to the largest and the smallest number.
         check(Dtype::F32, "340282356779733661637539395458142568447.9999", f32::MAX);
         assert_eq!(read(Dtype::F32, "340282356779733661637539395458142568448"), Rounded::OutOfRange);
         check(
@@ -216,12 +226,13 @@ mod tests {
             "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015626e-46",
             f32::from_bits(1),
         );
-        // f16 has 11 bits: 2049 lies between 2048 and 2050.
+        // f16 has 11 bits, so 2049 is in the middle between 2048 and 2050.
         check(Dtype::F16, "2049.0", 2048.0);
         check(Dtype::F16, "2049.0000000000000000001", 2050.0);
         check(Dtype::F16, "2048.9999999999999999999", 2048.0);
         check(Dtype::F16, "2051.0", 2052.0);
-        // Near a tie, and an f32 and an f64 of its own: no type in between may take it for the tie.
+        // The next two differ from a tie as an f64, but not as an f32. No type in between may take
+        // them for the tie.
         check(Dtype::F16, "2049.00000001", 2050.0);
         check(Dtype::F16, "2049.0000000000005", 2050.0);
         check(Dtype::F16, "65519.99999999999999999999", 65504.0);
@@ -248,7 +259,7 @@ mod tests {
         }
         let tie = (1i128 << 53) + (1 << 29);
         check(Dtype::F32, tie, 9_007_199_254_740_992.0);
-        // An f64 takes this for the tie.
+        // An f64 cannot distinguish this number from the tie.
         check(Dtype::F32, tie + 1, 9_007_200_328_482_816.0);
         check(Dtype::F32, tie - 1, 9_007_199_254_740_992.0);
         check(Dtype::F32, -tie - 1, -9_007_200_328_482_816.0);
@@ -260,7 +271,7 @@ mod tests {
         assert_eq!(whole(Dtype::F16, 65_520), Rounded::OutOfRange);
     }
 
-    /// The nearest number among all of a type, found by looking at each neighbour with exact digits.
+    /// True if no neighbour of a number is nearer to a decimal, as far as an `f64` shows.
     fn is_nearest_f16(text: &str, found: f16) -> bool {
         let exact: f64 = text.parse().unwrap();
         let distance = |bits: u16| (f16::from_bits(bits).to_f64() - exact).abs();

@@ -1,7 +1,7 @@
-//! Whether a JSON body is of the Open Inference Protocol.
+//! Detection of JSON bodies of the Open Inference Protocol.
 //!
-//! Owns the mark: `inputs` holds a list of objects, and no port is called so. Must not read further than it has to: the
-//! first key that says so ends the look.
+//! Owns the mark of such a body: `inputs` holds a list of objects, and no port has the name
+//! `inputs`. Must not read further than it has to: the first key that decides ends the search.
 
 use std::fmt;
 
@@ -12,10 +12,11 @@ use super::reading::Key;
 
 const INPUTS: &str = "inputs";
 
-/// What may stand before `inputs`.
+/// Keys that may precede `inputs` in a body of the protocol.
 const BESIDE: [&str; 3] = ["id", "parameters", "outputs"];
 
-/// Looks at a body that claims to be JSON; what is no JSON is not of the protocol.
+/// True if a body is JSON of the Open Inference Protocol. A body that is not JSON is not of the
+/// protocol.
 pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     let is_port = |name: &str| ports.iter().any(|port| port.name == name);
     if is_port(INPUTS) {
@@ -23,7 +24,7 @@ pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     }
     let mut found = false;
     let beside = |name: &str| BESIDE.contains(&name) && !is_port(name);
-    // The answer is in `found`; that the look ends early is an error to the parser.
+    // The result is in `found`. The search ends early, which the parser reports as an error.
     let _ = Look { beside, found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body));
     found
 }
@@ -63,7 +64,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
     }
 }
 
-/// A list whose first item is an object, or that is empty.
+/// Seed that sets its flag for a list that is empty or whose first item is an object.
 struct First<'a>(&'a mut bool);
 
 impl<'de> DeserializeSeed<'de> for First<'_> {

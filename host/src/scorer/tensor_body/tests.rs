@@ -1,4 +1,5 @@
-//! Every form through the front door: which one a body is taken for, and that no form changes a tensor.
+//! Tests of all forms of a body, through the entry points: which form a body is taken for, and that
+//! no form changes a tensor.
 
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -48,7 +49,8 @@ fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Reads as the scorer of one port `x` of u8 and shape `[N, 2]` would, and gives the tensor back.
+/// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor as
+/// the answer.
 fn echo(content_type: &str, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Result<Written, ScoreFailure> {
     let ports = [port("x", Dtype::U8, &[None, Some(2)])];
     let (tensors, reply) = read(&signature(&ports, &ports), &payload(content_type, body), &attributes(headers))?;
@@ -127,12 +129,13 @@ fn bytes_that_cannot_be_a_tensor_are_refused() {
     assert!(accepted.join(" ").contains("application/octet-stream with the little-endian elements"), "{accepted:?}");
 }
 
-/// A tensor of any type and shape whose numbers are finite, and its port, with or without open dimensions.
+/// Returns a strategy for tensors of any type and shape whose numbers are finite. Each comes with
+/// its port, whose dimensions may be open.
 fn any_tensor(name: &'static str) -> impl Strategy<Value = (Port, Tensor)> {
     let shape = proptest::collection::vec(0u64..4, 0..4);
     (proptest::sample::select(&DTYPES), shape, any::<u64>(), any::<[bool; 4]>()).prop_map(
         move |(dtype, shape, seed, open)| {
-            // A dimension inside an empty one has no form in nested lists.
+            // Nested lists cannot show a dimension inside an empty one.
             let empty = shape.iter().position(|dimension| *dimension == 0).unwrap_or(shape.len());
             let shape: Vec<u64> = shape[..shape.len().min(empty + 1)].to_vec();
             let elements = shape.iter().product::<u64>();
@@ -158,8 +161,11 @@ fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
     if is_finite { bytes.to_vec() } else { vec![0; dtype.bytes()] }
 }
 
-/// What a client would send of these tensors in the protocol's form, binary or not, keys in the order of a sorted map or
-/// of the specification.
+/// Returns the body that a client would send for these tensors in the protocol's form, and the
+/// number of bytes of its JSON.
+///
+/// The elements are binary or not. The keys are in the order of a sorted map, or of the
+/// specification.
 fn open_inference_body(tensors: &[Tensor], binary: bool, sorted: bool) -> (Vec<u8>, String) {
     let inputs: Vec<String> = tensors
         .iter()
@@ -205,7 +211,7 @@ proptest! {
 
     #[test]
     fn bytes_alone_do_not_change_a_tensor((mut port, tensor) in any_tensor("x")) {
-        // The length gives one open dimension, unless another one is 0.
+        // The length gives one open dimension, unless another dimension is 0.
         let product: u64 = tensor.shape.iter().skip(1).product();
         port.shape = tensor.shape.iter().copied().map(Some).collect();
         if let Some(first) = port.shape.first_mut().filter(|_| product > 0) {
@@ -289,7 +295,7 @@ fn texts_come_and_go_in_every_form_but_bare_bytes() {
     assert_eq!(pointer(r#"{"t": ["a", "b"]}"#), "/t/0");
 }
 
-/// Reads one element of a float port, in each form and nesting that JSON has here.
+/// Reads one element of a float port, in each form and nesting that JSON may have here.
 #[track_caller]
 fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let element = dtype.bytes();
@@ -316,7 +322,7 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
 }
 
 fn inference(shape: &str, datatype: &str, data: &str) -> String {
-    // The data first, as a caller may send it: then the body is read more than once anyway.
+    // The data comes first, as a caller may send it, so it is read before its shape is known.
     format!("{{\"inputs\": [{{\"data\": {data}, \"name\": \"x\", \"shape\": {shape}, \"datatype\": \"{datatype}\"}}]}}")
 }
 
@@ -343,7 +349,7 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
     for found in read_everywhere(Dtype::Bf16, "257.00000000000000000001") {
         assert_eq!(found, bf16::from_f32(258.0).to_le_bytes());
     }
-    // A misfit after a number in doubt is told as if there were none.
+    // A misfit after a number in doubt is reported as if there were no doubt.
     let ports = [port("x", Dtype::F32, &[None])];
     let body = payload(JSON, "{\"x\": [16777217.0, null]}");
     let Err(ScoreFailure::NotConforming { pointer, .. }) = read(&signature(&ports, &ports), &body, &[]) else {

@@ -1,14 +1,14 @@
 //! Tensors as JSON text.
 //!
-//! Owns how an element is written. Must not know what stands around the lists. The type is looked at once for each row,
-//! and no element is written anywhere but to where it stays.
+//! Owns how an element is written. Must not know what is around the lists. The element type is
+//! checked once for each row, and each element is written directly to its final place.
 
 use half::{bf16, f16};
 
 use super::super::tensor::{Tensor, text_from};
 use crate::model::Dtype;
 
-/// Room for a tensor's text, more than most need.
+/// Returns the capacity to reserve for a tensor's text, in bytes. Most tensors need less.
 pub(super) fn capacity(tensor: &Tensor) -> usize {
     let characters = match tensor.dtype {
         Dtype::Bool | Dtype::I8 | Dtype::U8 => 6,
@@ -20,25 +20,26 @@ pub(super) fn capacity(tensor: &Tensor) -> usize {
     tensor.data.len() / tensor.dtype.bytes() * characters + tensor.name.len() + 64
 }
 
-/// Writes lists nested as the shape says. A number that JSON does not have (NaN, infinity) is written as `null`.
+/// Writes a tensor as lists that are nested like its shape. A number that JSON does not have (NaN,
+/// infinity) is written as `null`.
 pub(super) fn nested(tensor: &Tensor, text: &mut Vec<u8>) {
     write_nested(tensor.dtype, &tensor.shape, &mut tensor.data.as_slice(), text);
 }
 
-/// Writes one list in row-major order, and numbers as [`nested`] does.
+/// Writes a tensor as one list in row-major order, with numbers like those of [`nested`].
 pub(super) fn flat(tensor: &Tensor, text: &mut Vec<u8>) {
     text.push(b'[');
     row(tensor.dtype, &tensor.data, text);
     text.push(b']');
 }
 
-/// Writes a string.
+/// Writes a text as a JSON string.
 pub(super) fn string(string: &str, text: &mut Vec<u8>) {
-    // A string always has a JSON form, and a vector takes all that is written to it.
+    // A string always has a JSON form, and writing to a vector cannot fail.
     let _ = serde_json::to_writer(text, string);
 }
 
-/// Writes a whole number.
+/// Writes a whole number as text.
 pub(super) fn count(number: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -64,7 +65,7 @@ fn write_nested(dtype: Dtype, shape: &[u64], bytes: &mut &[u8], text: &mut Vec<u
     }
 }
 
-/// The bytes of the first elements, or all if there are fewer.
+/// Takes the bytes of the first elements, or all bytes if there are fewer elements.
 fn take<'a>(dtype: Dtype, bytes: &mut &'a [u8], elements: u64) -> &'a [u8] {
     let length = match dtype {
         Dtype::Text => {
@@ -111,7 +112,7 @@ fn integers<const N: usize, T: itoa::Integer>(bytes: &[u8], text: &mut Vec<u8>, 
     join(bytes, text, |element, text| text.extend_from_slice(buffer.format(read(*element)).as_bytes()));
 }
 
-/// The shortest text that reads back as the same number.
+/// Writes each number as the shortest text that reads back as an equal number.
 fn floats<const N: usize, T: zmij::Float>(bytes: &[u8], text: &mut Vec<u8>, read: impl Fn([u8; N]) -> Option<T>) {
     let mut buffer = zmij::Buffer::new();
     join(bytes, text, |element, text| {

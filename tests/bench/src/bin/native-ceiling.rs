@@ -1,4 +1,4 @@
-//! The program of the native ceiling.
+//! The program `native-ceiling`, which serves the example `digits` as native code.
 //!
 //! Owns its command line. Must not know how a request is served or scored.
 
@@ -9,19 +9,21 @@ use scorebox_bench::keeping::Keeper;
 use scorebox_bench::scoring::Digits;
 use scorebox_bench::serving;
 
-/// As the host: what is measured is not the allocator.
+/// Allocator of the host, so that allocators are not what is compared.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Serves the example `digits` as native code, without a sandbox: what `cargo xtask bench` measures Scorebox against.
+/// Serve the example `digits` as native code, without a sandbox. `cargo xtask bench` measures
+/// Scorebox against it.
 ///
-/// POST /score takes {"data": [[784 numbers], …]}. The first line of standard output is the address.
+/// POST /score takes {"data": [[784 numbers], …]}. The first line of standard output is the
+/// address.
 #[derive(Parser)]
 struct Arguments {
-    /// The model, a safetensors file.
+    /// Model to serve: a safetensors file, e.g. model/logreg.safetensors.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Port to listen on; 0 for any free one.
+    /// Port to listen on, e.g. 8080. 0 takes any free port.
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
     /// Keep answers in this Redis and look for them there first, e.g. redis://127.0.0.1:6379.

@@ -1,4 +1,4 @@
-//! The program of the native ceiling of graphs.
+//! The program `native-graph`, which serves an ONNX file by ONNX Runtime without Scorebox.
 //!
 //! Owns its command line. Must not know how a request is served or scored.
 
@@ -8,22 +8,22 @@ use clap::Parser;
 use scorebox_bench::graph::Graph;
 use scorebox_bench::serving;
 
-/// As the host: what is measured is not the allocator.
+/// Allocator of the host, so that allocators are not what is compared.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Serves an ONNX file by ONNX Runtime: what `cargo xtask bench graphs` measures Scorebox against.
+/// Serve an ONNX file by ONNX Runtime. `cargo xtask bench graphs` measures Scorebox against it.
 ///
 /// POST /score takes {"data": [[numbers], …]}. The first line of standard output is the address.
 #[derive(Parser)]
 struct Arguments {
-    /// The ONNX file, with one input of f32.
+    /// ONNX file to serve, with one input of f32, e.g. model.onnx.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// ONNX Runtime.
+    /// Library of ONNX Runtime, e.g. libonnxruntime.so.1.31.1.
     #[arg(long, value_name = "FILE")]
     library: PathBuf,
-    /// Port to listen on; 0 for any free one.
+    /// Port to listen on, e.g. 8080. 0 takes any free port.
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
 }

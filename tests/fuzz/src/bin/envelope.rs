@@ -1,4 +1,4 @@
-//! Any bytes as the body of an invocation.
+//! The fuzz target `envelope`: any bytes as the body of an invocation.
 
 #![no_main]
 

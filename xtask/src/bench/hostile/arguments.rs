@@ -1,4 +1,5 @@
-//! The command line of `bench hostile`, and of the process that it starts as the attacker.
+//! The command line of `cargo xtask bench hostile`, and of the process that it starts as the
+//! attacker.
 //!
 //! Owns the flags and their help. It must not know how anything is measured.
 
@@ -12,7 +13,7 @@ use super::names;
 use crate::args::Format;
 use crate::bench::arguments::seconds;
 
-/// Flags of `bench hostile`.
+/// Flags of `cargo xtask bench hostile`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Needs redis-server (apt-get install redis-server), and root on Linux for the container: a control group \
@@ -27,7 +28,8 @@ pub struct HostileBenchArgs {
     /// Measure only this attack. Repeat the flag for several attacks [default: all].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     pub attack: Vec<String>,
-    /// Measure this `scorebox` program instead of building the image's host, e.g. to compare two versions.
+    /// Measure this `scorebox` program instead of building the image's host, e.g. to compare two
+    /// versions.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
     /// Number of turns of each attack. Every ratio is a median over the turns.
@@ -36,7 +38,8 @@ pub struct HostileBenchArgs {
     /// Length of a turn in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Run one turn of 0.5 s with an eighth of the connections. It shows that the benchmark works; its figures mean little.
+    /// Run one turn of 0.5 s with an eighth of the connections. It shows that the benchmark works;
+    /// its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
@@ -50,7 +53,7 @@ pub struct AttackerArgs {
     /// Run this attack.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()), requires = "address")]
     pub attack: Option<String>,
-    /// Use this many cores and talk to nobody, instead of attacking.
+    /// Burn this many cores and send nothing, instead of attacking.
     #[arg(long, value_name = "CORES", conflicts_with = "attack", required_unless_present = "attack")]
     pub burn: Option<f64>,
     /// Address of the host; only loopback addresses are accepted.

@@ -1,7 +1,7 @@
-//! The process that attacks a host, and the process that burns as much CPU time and talks to nobody.
+//! The process that attacks a host, or that burns as much CPU time and sends nothing.
 //!
-//! Owns both loops and the count of what happened. What a connection does stands in [`deeds`]. It must not know what the
-//! attack costs anyone else.
+//! Owns both loops and the counters. The actions of each connection are in [`deeds`]. It must not
+//! know what the attack costs anyone else.
 
 mod connection;
 mod deeds;
@@ -22,25 +22,25 @@ use super::attacks;
 use crate::bench::process::CpuTime;
 use crate::failure::Failure;
 
-/// How long the burner spins or sleeps before it looks at its CPU time again.
+/// Time that the burner spins or sleeps before it looks at its CPU time again.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// What a sender did.
+/// Counters of an attack or of a control, which the process prints at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deeds {
     /// CPU time of the process over its running time.
     pub cores: f64,
-    /// Connections that were opened.
+    /// Number of connections that were opened.
     pub opened: u64,
-    /// Answers with a status below 400.
+    /// Number of answers with a status code below 400.
     pub answered: u64,
-    /// Answers with another status.
+    /// Number of answers with a status code of 400 or more.
     pub refused: u64,
-    /// Connections that failed or were closed without an answer.
+    /// Number of connections that failed or were closed without an answer.
     pub broken: u64,
 }
 
-/// Counts what happens on all connections.
+/// Counters of the events on all connections.
 #[derive(Debug, Default)]
 pub struct Counters {
     opened: AtomicU64,
@@ -55,7 +55,7 @@ impl Counters {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer.
+    /// Counts an answer by its status code.
     pub fn answered(&self, status: u16) {
         let counter = if status < 400 { &self.answered } else { &self.refused };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Counters {
     }
 }
 
-/// Runs the process and prints what it did.
+/// Runs the process and prints its counters as JSON.
 pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     allow_connections();
     let time = Duration::from_secs_f64(args.seconds);
@@ -93,14 +93,14 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Raises the number of sockets that this process may have as far as the machine lets it.
+/// Raises the limit of open sockets of this process as far as the machine allows.
 fn allow_connections() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // If this fails, connections beyond the limit fail, and are counted as broken.
+    // If this fails, connections beyond the limit fail and are counted as broken.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Cores that a piece of work kept busy on average.
+/// Runs a piece of work and returns how many cores it kept busy on average.
 fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
     let (own, started) = (std::process::id(), Instant::now());
     let before = CpuTime::of(own)?;
@@ -109,7 +109,7 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
     Ok(used as f64 / 1e9 / started.elapsed().as_secs_f64())
 }
 
-/// One thread drives every connection, so an attack takes one core at most.
+/// Runs the attack on one thread that drives every connection, so an attack takes at most one core.
 fn attack(script: &Script, target: &Target, connections: u16, time: Duration) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
@@ -120,7 +120,8 @@ fn attack(script: &Script, target: &Target, connections: u16, time: Duration) ->
             let (script, target) = (script.clone(), target.clone());
             tasks.spawn(async move { script.run(&target, index).await });
         }
-        // The tasks never end by themselves; dropping the set ends them and closes their connections.
+        // The tasks never end by themselves. Dropping the set ends them and closes their
+        // connections.
         tokio::time::sleep(time).await;
         drop(tasks);
     });
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_burner_uses_about_as_much_as_it_was_told() {
-        // A machine that is busy gives less; more than was asked for would be a mistake.
+        // A busy machine gives less than was asked for. More would be a mistake.
         let cores = measured(|| burn(0.3, Duration::from_millis(500))).unwrap();
         assert!((0.05..0.4).contains(&cores), "{cores}");
     }

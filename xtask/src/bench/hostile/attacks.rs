@@ -1,4 +1,4 @@
-//! The attacks: what each sends, over how many connections.
+//! The table of attacks: what each attack sends, and over how many connections.
 //!
 //! Owns the table. It must not know how connections are driven or what the attacks cost.
 
@@ -6,52 +6,54 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// One attack.
+/// An attack of the table.
 #[derive(Debug)]
 pub struct Attack {
-    /// Name in tables, in the JSON and for `--attack`.
+    /// Name of the attack in tables, in the JSON and for `--attack`.
     pub name: &'static str,
-    /// One line that says what the attack does.
+    /// One line that describes the attack.
     pub about: &'static str,
     /// Number of connections at a time.
     pub connections: u16,
-    /// Behaviour of each connection.
+    /// Behaviour of each connection of the attack.
     pub deed: Deed,
-    /// True if a host without bounds would hold all that is sent: the attack needs a memory limit around the host.
+    /// True if a host without limits would hold all that is sent. The attack then needs a memory
+    /// limit around the host.
     pub fills_memory: bool,
     /// True if the host has a prediction cache in Redis.
     pub is_about_cache: bool,
-    /// True if nobody reads the host's standard output.
+    /// True if the host's standard output is a pipe that is never read.
     pub leaves_log_unread: bool,
 }
 
 /// Behaviour of each connection of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Deed {
-    /// Sends 7.9 of 8 MB at once, and then a byte at a time.
+    /// Sends 7.9 MB of a body of 8 MB at once, and then a byte at a time.
     SlowBody,
     /// Sends a header a byte at a time.
     SlowHeaders,
-    /// Sends nothing.
+    /// Sends nothing on an open connection.
     Silent,
-    /// Sends requests with these bodies one after the other and reads the answers.
+    /// Sends requests with these bodies one after the other, reads the answers, and pauses after
+    /// each answer.
     Repeat(Body, Duration),
-    /// All connections send one new, equal request at the same moments.
+    /// Sends one new request, equal on all connections, at the same moments.
     Stampede,
     /// Asks for large answers and reads none of them.
     Unread,
-    /// Sends one request on each connection and closes it without reading.
+    /// Sends one request on each connection and closes the connection without reading.
     Churn,
-    /// Sends this many requests at once before it reads their answers.
+    /// Sends this number of requests at once before it reads their answers.
     Pipelined(usize),
 }
 
-/// Content of the requests.
+/// Content of the requests of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Body {
-    /// 7.9 MB of valid JSON with a long list of numbers.
+    /// A valid JSON body of 7.9 MB with a long list of numbers.
     Large,
-    /// 1 MB of nested lists.
+    /// A JSON body of 1 MB of nested lists.
     Deep,
     /// A number with a million digits, a key of 5 MB and an exponent of a million digits, in turn.
     Huge,
@@ -79,7 +81,8 @@ pub const ATTACKS: &[Attack] = &[
     },
     attack("slow-headers", "sends one byte of a header each 250 ms", 1000, Deed::SlowHeaders),
     attack("silent", "connects and sends nothing", 1100, Deed::Silent),
-    // Ten times the calls that four instances for each of two cores can run.
+    // The number of connections is ten times the calls that four instances for each of two cores
+    // can run.
     attack("large-bodies", "sends bodies of 7.9 MB without a pause", 80, Deed::Repeat(Body::Large, Duration::ZERO)),
     attack("deep-json", "sends 1 MB of nested lists", 16, Deed::Repeat(Body::Deep, PAUSE)),
     attack("huge-tokens", "sends numbers and keys of megabytes", 16, Deed::Repeat(Body::Huge, PAUSE)),
@@ -102,7 +105,7 @@ pub const ATTACKS: &[Attack] = &[
     },
 ];
 
-/// The attacks with these names; all of them if there are none.
+/// Returns the attacks with these names, or all attacks if `names` is empty.
 pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     if names.is_empty() {
         return Ok(ATTACKS.iter().collect());
@@ -110,7 +113,7 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     names.iter().map(|name| find(name)).collect()
 }
 
-/// The attack with this name.
+/// Finds the attack with this name.
 pub fn find(name: &str) -> Result<&'static Attack, Failure> {
     let found = ATTACKS.iter().find(|attack| attack.name == name);
     found
@@ -118,7 +121,7 @@ pub fn find(name: &str) -> Result<&'static Attack, Failure> {
 }
 
 impl Body {
-    /// The bodies that are sent in turn, each as JSON.
+    /// Returns the bodies that are sent in turn, each as JSON.
     pub fn texts(self) -> Vec<String> {
         const MEGABYTE: usize = 1_000_000;
         match self {

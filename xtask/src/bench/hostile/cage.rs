@@ -1,7 +1,8 @@
-//! A control group with a memory limit, and what the kernel counts in it.
+//! A control group with a memory limit, and the kernel's counters of it.
 //!
-//! Owns the group's folder, for cgroup version 1 and 2. The process in it sees the limit where a container's process sees
-//! it: at the root of its own view of `/sys/fs/cgroup`. It must not know what runs in it.
+//! Owns the group's folder, for cgroup version 1 and 2. A process in the group sees the limit where
+//! a process in a container sees it: at the root of its own view of `/sys/fs/cgroup`. It must not
+//! know what runs in the group.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,11 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Joins the group, hides all others, and becomes the program.
+/// Shell script that joins the group, hides all other groups, and becomes the program.
 const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --cgroup sh -c '
 mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$@""#;
 
-/// Where the groups of the memory controller are, and the names of its files.
+/// Folder of the groups of the memory controller, and the names of its files.
 struct Version {
     root: &'static str,
     limit: &'static str,
@@ -32,20 +33,21 @@ const V1: Version = Version {
 const V2: Version =
     Version { root: "/sys/fs/cgroup", limit: "memory.max", peak: "memory.peak", events: "memory.events" };
 
-/// A group; it is removed when this is dropped.
+/// A control group with a memory limit. It is removed when this value is dropped.
 pub struct Cage {
     folder: PathBuf,
     version: &'static Version,
 }
 
 impl Cage {
-    /// Makes a group with this memory limit; the error says why this machine has none.
+    /// Makes a group with this memory limit. The error says why this machine cannot have one.
     pub fn make(limit_bytes: u64) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let version = if Path::new(V2.root).join("cgroup.controllers").exists() { &V2 } else { &V1 };
         let root = Path::new(version.root);
         if version.limit == V2.limit {
-            // Fails where the controller is enabled already or cannot be; then the limit's file tells.
+            // The write fails if the controller is enabled already or cannot be enabled. The
+            // limit's file shows which it is.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -66,14 +68,15 @@ impl Cage {
         if output.status.success() { Ok(()) } else { Err(format!("no process can enter a group: {}", said.trim())) }
     }
 
-    /// A command that runs a program in the group; its arguments are added by the caller.
+    /// Returns a command that runs a program in the group. The caller adds the program's arguments.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", ENTER, "sh"]).arg(&self.folder).arg(self.version.root).arg(program);
         command
     }
 
-    /// The largest memory of the group so far, in bytes: its processes, their sockets and the files that they read.
+    /// Largest memory of the group so far, in bytes: its processes, their sockets and the files
+    /// that they read.
     pub fn peak_bytes(&self) -> Option<u64> {
         fs::read_to_string(self.folder.join(self.version.peak)).ok()?.trim().parse().ok()
     }

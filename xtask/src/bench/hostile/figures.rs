@@ -1,7 +1,7 @@
 //! Figures of the attacks.
 //!
-//! Owns the arithmetic and the shape of the result, which is that of the JSON. It must not know how anything is measured or
-//! printed.
+//! Owns the arithmetic and the shape of the result, which is the shape of the JSON. It must not
+//! know how anything is measured or printed.
 
 use serde::Serialize;
 
@@ -14,95 +14,96 @@ use crate::bench::figures::Spread;
 
 /// One turn of one attack, and the control after it.
 pub struct Turn {
-    /// The client beside the attack.
+    /// Calls of the client during the attack.
     pub attacked: Steady,
-    /// The client beside a process that burns as much CPU time; None if the host had ended.
+    /// Calls of the client while a process burns as much CPU time as the attacker. None if the host
+    /// had ended.
     pub control: Option<Steady>,
-    /// What the attacker did.
+    /// Counters of the attacker.
     pub deeds: Deeds,
-    /// Largest resident memory of the host so far.
+    /// Largest resident memory of the host so far, in MiB.
     pub peak_mib: f64,
 }
 
-/// Everything that a run found.
+/// Everything that a run of `bench hostile` found.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Cores that this process may use.
+    /// Number of cores that this process may use.
     pub cores: usize,
-    /// Turns of each attack.
+    /// Number of turns of each attack.
     pub rounds: u32,
-    /// Length of a turn in seconds.
+    /// Length of a turn, in seconds.
     pub round_seconds: f64,
-    /// Calls a second of the client.
+    /// Calls per second of the client.
     pub calls_per_second: u32,
-    /// Memory limit around the host; None if there was none.
+    /// Memory limit around the host, in MiB. None if there was no limit.
     pub container_mib: Option<u64>,
-    /// What was not done, each with its reason.
+    /// Parts of the run that were left out, each with its reason.
     pub skipped: Vec<String>,
-    /// The figures that the project has bounds for.
+    /// Ratios that the project has bounds for.
     pub ratios: Ratios,
-    /// Each attack.
+    /// Figures of each attack.
     pub attacks: Vec<AttackFigures>,
 }
 
-/// The worst of all attacks.
+/// The worst figures of all attacks.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
-    /// p50 beside an attack over p50 beside the control.
+    /// Largest ratio of p50 during an attack to p50 during the control.
     pub worst_p50: f64,
-    /// p99 beside an attack over p99 beside the control.
+    /// Largest ratio of p99 during an attack to p99 during the control.
     pub worst_p99: f64,
-    /// Calls of the client that were lost beside attacks.
+    /// Number of the client's calls that were lost during attacks.
     pub lost: u32,
-    /// Largest resident memory of the host in MiB.
+    /// Largest resident memory of the host, in MiB.
     pub peak_mib: f64,
 }
 
-/// One attack.
+/// Figures of one attack.
 #[derive(Debug, Serialize)]
 pub struct AttackFigures {
-    /// Its name.
+    /// Name of the attack.
     pub name: &'static str,
-    /// What it does.
+    /// One line that describes the attack.
     pub about: &'static str,
-    /// Median over the turns of p50 beside the attack over p50 beside the control.
+    /// Median over the turns of p50 during the attack over p50 during the control.
     pub p50: f64,
-    /// Median over the turns of p99 beside the attack over p99 beside the control.
+    /// Median over the turns of p99 during the attack over p99 during the control.
     pub p99: f64,
     /// p50 of the client in each turn, in milliseconds.
     pub p50_ms: Spread,
     /// p99 of the client in each turn, in milliseconds.
     pub p99_ms: Spread,
-    /// p50 beside the control, in milliseconds.
+    /// p50 of the client during the control, in milliseconds.
     pub control_p50_ms: Option<Spread>,
-    /// p99 beside the control, in milliseconds.
+    /// p99 of the client during the control, in milliseconds.
     pub control_p99_ms: Option<Spread>,
-    /// Calls of the client beside the attack.
+    /// Number of the client's calls during the attack.
     pub calls: usize,
-    /// Those that were lost.
+    /// Number of the client's calls that were lost during the attack.
     pub lost: u32,
-    /// Calls that were lost beside the control.
+    /// Number of the client's calls that were lost during the control.
     pub control_lost: u32,
-    /// What happened to the first lost call.
+    /// Problem of the first lost call.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
     /// Largest resident memory of the host, in MiB.
     pub peak_mib: f64,
-    /// Largest resident memory over that before the attack.
+    /// Largest resident memory of the host over its resident memory before the attack.
     pub peak_over_idle: f64,
     /// Resident memory of the host after the last turn, in MiB.
     pub after_mib: f64,
-    /// What the kernel counted in the container.
+    /// Counters of the kernel for the container.
     pub container: Option<Container>,
     /// True if the host ended, or the kernel killed a process of the container.
     pub killed: bool,
-    /// What the attacker did in the last turn.
+    /// Counters of the attacker in the last turn.
     pub attacker: Deeds,
 }
 
 impl AttackFigures {
-    /// Sums the turns of an attack up.
+    /// Sums up the turns of an attack.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],
@@ -122,10 +123,11 @@ impl AttackFigures {
                 let control = turn.control.as_ref()?.percentile_ms(share);
                 Some(turn.attacked.percentile_ms(share) / control)
             });
-            // Without a control the host has ended: there is nothing to compare, and nothing good to say.
+            // Without a control the host has ended. There is nothing to compare, so the ratio is
+            // the worst possible.
             Spread::of(ratios).map_or(f64::MAX, |ratios| ratios.median)
         };
-        // The kernel forgets a process's memory with the process; what it counted in the container stays.
+        // The kernel forgets a process's memory with the process. The container's counter remains.
         let of_container = container.and_then(|container| container.peak_mib).filter(|_| has_ended);
         let peaks = turns.iter().map(|turn| turn.peak_mib).chain(of_container);
         let peak_mib = peaks.fold(idle.peak_mib, f64::max);
@@ -154,7 +156,7 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Picks the worst of all attacks.
+    /// Sums up all attacks, and picks the worst figures.
     pub fn of(rounds: u32, round_seconds: f64, uncontained: Option<String>, attacks: Vec<AttackFigures>) -> Self {
         let worst = |of: fn(&AttackFigures) -> f64| attacks.iter().map(of).fold(0.0, f64::max);
         Self {

@@ -1,4 +1,4 @@
-//! A host under attack: the program in its container, and what the kernel says of its memory.
+//! A host under attack: the program in its container, and its memory as the kernel reports it.
 //!
 //! Owns the process from its start to its end. It must not know the attacks.
 
@@ -18,49 +18,50 @@ use crate::bench::server::free_port;
 use crate::failure::Failure;
 use crate::workspace::shown;
 
-/// How long the host may take until it answers.
+/// Time within which the host must answer after its start.
 const READY: Duration = Duration::from_secs(60);
+/// Pause between two attempts to get an answer.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How a host is started for one attack.
+/// Settings with which a host is started for one attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// True if its standard output is a pipe that nobody reads.
+    /// True if the host's standard output is a pipe that is never read.
     pub unread_log: bool,
-    /// True if it has a prediction cache in Redis.
+    /// True if the host has a prediction cache in Redis.
     pub cached: bool,
 }
 
-/// Resident memory of the host in MiB.
+/// Resident memory of the host, in MiB.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Memory {
-    /// Now.
+    /// Resident memory at this moment, in MiB.
     pub now_mib: f64,
-    /// The largest so far.
+    /// Largest resident memory so far, in MiB.
     pub peak_mib: f64,
 }
 
-/// What the kernel counted in the container.
+/// Counters of the kernel for the container.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Container {
-    /// The largest memory of the container: processes, sockets and file pages.
+    /// Largest memory of the container, in MiB: processes, sockets and file pages.
     pub peak_mib: Option<f64>,
-    /// Processes that were killed because the container was full.
+    /// Number of processes that were killed because the container was full.
     pub killed: Option<u64>,
 }
 
-/// A running host; it is killed if this is dropped.
+/// A running host under attack. It is killed when this value is dropped.
 pub struct Guarded {
     child: Child,
     cage: Option<Cage>,
-    /// Kept open and never read.
+    /// Standard output of the host, kept open and never read.
     _unread: Option<ChildStdout>,
-    /// Where the host listens.
+    /// Address on which the host listens.
     pub address: SocketAddr,
 }
 
 impl Guarded {
-    /// Starts the host and waits for a right answer.
+    /// Starts the host and waits for a correct answer.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
         let why = |problem| Failure::other(format!("the container: {problem}"), "run the command again");
         let cage = is_contained.then(|| Cage::make(CONTAINER_MIB << 20).map_err(why)).transpose()?;
@@ -74,7 +75,7 @@ impl Guarded {
         };
         command.env_clear().env(REDIS_VARIABLE, stage.redis.url());
         command.args(["serve", "--address", "127.0.0.1", "--port", &port.to_string(), "--app"]).arg(app);
-        // A file would fill the disk: some attacks make the host log as fast as it can.
+        // A file would fill the disk, because some attacks make the host log as fast as it can.
         let output = if setting.unread_log { Stdio::piped() } else { Stdio::null() };
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let mut child = command.spawn().map_err(|error| Failure::file(&stage.host, "be started", error))?;
@@ -100,18 +101,18 @@ impl Guarded {
         Err(Failure::other(format!("the host does not answer: {}", said.trim()), format!("see {}", shown(log))))
     }
 
-    /// True if the process has ended, which it never should.
+    /// Returns true if the process has ended, which it never should.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Resident memory, or the last known values once the process has ended.
+    /// Returns the resident memory of the host, or zero if the process has ended.
     pub fn memory(&self) -> Memory {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         memory(&status)
     }
 
-    /// What the kernel counted, if there is a container.
+    /// Returns the kernel's counters, if there is a container.
     pub fn container(&self) -> Option<Container> {
         let cage = self.cage.as_ref()?;
         Some(Container { peak_mib: cage.peak_bytes().map(|bytes| bytes as f64 / MIB), killed: cage.killed() })
@@ -120,7 +121,7 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // A process that has ended cannot be killed, and need not be.
+        // A process that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,12 +1,12 @@
 //! Figures of the attacks as a table.
 //!
-//! Owns the table. It must not know how a figure came to be.
+//! Owns the table. It must not know how a figure was measured.
 
 use std::fmt::Write as _;
 
 use super::figures::{AttackFigures, Figures};
 
-/// The table for people.
+/// Returns the table for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
     let Figures { cores, rounds, round_seconds, calls_per_second, container_mib, skipped, ratios, attacks } = figures;
@@ -41,7 +41,7 @@ pub fn table(figures: &Figures) -> String {
     text
 }
 
-/// A ratio; one that stands for a host that has ended is shown as infinite.
+/// Returns a ratio as text. The ratio of a host that has ended is shown as infinite.
 fn shown(ratio: f64) -> String {
     if ratio < 1e6 { format!("{ratio:.2}") } else { "∞".to_owned() }
 }

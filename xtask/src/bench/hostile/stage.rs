@@ -1,4 +1,5 @@
-//! What is built and laid out for the attacks: a host, a scorer that can misbehave, and a Redis.
+//! Everything that is built and laid out for the attacks: a host, a scorer that can misbehave, and
+//! a Redis.
 //!
 //! Owns the settings of the scorer. It must not know how anything is measured.
 
@@ -15,34 +16,37 @@ use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{app, component};
 
-/// The variable that names the Redis server to the host.
+/// Environment variable that gives the host the URL of Redis.
 pub const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// What an operator would set for a container of 512 MiB: all instances together fit in it, and a call ends after a second.
+/// Limits that an operator would set for a container of 512 MiB.
+///
+/// All instances together fit in the container, and a call ends after a second.
 const LIMITS: &str = "[limits]\nmemory = \"24MiB\"\ndeadline = \"1s\"\n";
 
-/// Settings of the host with a prediction cache; without an own memory each hit asks Redis.
+/// Settings of the host with a prediction cache. The cache keeps no answers in memory, so each hit
+/// asks Redis.
 const CACHE: &str = "[stores.default]\n[prediction_cache]\nmemory = \"0\"\nclaim = \"1s\"\n";
 
-/// The test program that misbehaves as it is told.
+/// Test program that misbehaves as the request says.
 const SCORER: &str = "hostile";
 
-/// Everything that is started.
+/// Programs and folders that the attacks need.
 pub struct Stage {
-    /// For logs.
+    /// Folder for logs and app folders.
     pub folder: PathBuf,
-    /// The host program.
+    /// Path of the host program.
     pub host: PathBuf,
     /// App folder of the scorer.
     pub app: PathBuf,
-    /// App folder of the same scorer with a prediction cache.
+    /// App folder of the scorer with a prediction cache.
     pub cached: PathBuf,
     /// A running Redis server.
     pub redis: Store,
 }
 
 impl Stage {
-    /// Builds the scorer and, unless a program is given, the image's host.
+    /// Builds the scorer and, unless a host program is given, the image's host.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
         std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
@@ -72,7 +76,8 @@ fn staged(folder: &Path, name: &str, component: &Path, settings: &str) -> Result
     let project = folder.join(format!("{name}-project"));
     std::fs::create_dir_all(&project).map_err(|error| Failure::file(&project, "be made", error))?;
     let file = project.join(MANIFEST_FILE);
-    // A path in TOML is quoted as in Rust, unless it holds what no path of a target folder holds.
+    // A path in TOML is quoted as in Rust, unless it holds characters that no path of a target
+    // folder holds.
     let text = format!("[scorer]\nname = \"{SCORER}\"\ncomponent = {:?}\n{settings}", component.display().to_string());
     std::fs::write(&file, text).map_err(|error| Failure::file(&file, "be written", error))?;
     let manifest = Manifest::read(&file)?;

@@ -1,9 +1,12 @@
-//! The client that behaves: 200 calls a second from 127.0.0.1, whatever happens to the answers.
+//! The client that behaves well: 200 calls a second from 127.0.0.1, at the same rate for good and
+//! bad answers.
 //!
-//! Owns its schedule, its connections and what counts as lost. It must not know what else happens at the same time.
+//! Owns its schedule, its connections and what counts as lost. It must not know what else happens
+//! at the same time.
 //!
-//! Calls have a fixed schedule, and a latency runs from the scheduled time. If the host stalls, the calls that could not be
-//! sent meanwhile count with all their waiting time, so a stall is not hidden by the client's own waiting.
+//! Calls have a fixed schedule, and a latency runs from the scheduled time. If the host stalls, the
+//! calls that could not be sent meanwhile count with all their waiting time, so a stall is not
+//! hidden by the client's own waiting.
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -14,29 +17,30 @@ use std::time::{Duration, Instant};
 
 use crate::bench::client;
 
-/// Calls a second.
+/// Calls per second.
 pub const RATE: u32 = 200;
-/// Connections, each with a thread: as many calls can be under way at a time.
+/// Number of connections, each with a thread. As many calls can be under way at a time.
 const CONNECTIONS: usize = 16;
-/// How long a call may take, connecting included, until it counts as lost.
+/// Time that a call may take, connecting included, until it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Number of the next question; no question is asked twice, so that a cache cannot answer it.
+/// Number of the next question. No question is asked twice, so that a cache cannot answer it.
 static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 
-/// What the client saw in one turn.
+/// Calls of the client in one turn.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
-    /// Latencies of all calls in milliseconds, sorted. A lost call counts as the time after which it is given up.
+    /// Latencies of all calls in milliseconds, sorted. A lost call counts as the time after which
+    /// it is given up.
     pub latencies_ms: Vec<f64>,
-    /// Calls without the right answer.
+    /// Number of calls without the right answer.
     pub lost: u32,
-    /// What happened to the first lost call.
+    /// Problem of the first lost call.
     pub first_loss: Option<String>,
 }
 
 impl Steady {
-    /// The latency that this share of the calls stayed within, in milliseconds.
+    /// Returns the latency that this share of the calls stayed within, in milliseconds.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
         let index = (self.latencies_ms.len() as f64 * share).ceil() as usize;
@@ -79,7 +83,7 @@ impl Schedule {
             }
             let due = self.start + Duration::from_secs(1) * number / RATE;
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // Once the turn is long over, nobody waits for the rest.
+            // Once the turn is long over, no one waits for the rest.
             let is_hopeless = Instant::now() > self.start + self.time + PATIENCE;
             let outcome = if is_hopeless {
                 Err(io::Error::other("not sent: earlier calls took too long"))
@@ -87,7 +91,8 @@ impl Schedule {
                 call(self.address, &mut connection, NEXT_QUESTION.fetch_add(1, Ordering::Relaxed))
             };
             let latency = Instant::now().saturating_duration_since(due);
-            // Clients come and go: one call in ten is the last on its connection, so the next one needs a new connection.
+            // Clients come and go. One call in ten is the last on its connection, so the next one
+            // needs a new connection.
             if number % 10 == 9 {
                 connection = None;
             }
@@ -104,7 +109,7 @@ impl Schedule {
     }
 }
 
-/// Makes one call and checks its answer. A connection that failed is opened again for the next call.
+/// Makes one call and checks its answer. If a connection fails, the next call opens a new one.
 fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
     let stream = match connection.take() {
         Some(stream) => stream,
@@ -124,7 +129,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a question and checks the answer; gives false if the host closes the connection after it.
+/// Sends a question and checks the answer. Returns false if the host closes the connection after
+/// it.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
     stream.write_all(&client::request(&format!(r#"{{"do":"score","x":{question}}}"#)))?;
     let answer = read(BufReader::new(stream))?;
@@ -174,7 +180,8 @@ mod tests {
     fn a_host_that_stalls_is_charged_for_every_call_that_had_to_wait() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // Accepted by the kernel, never answered: each call waits its whole patience, and none is skipped.
+        // The kernel accepts the connections, and no one answers. Each call waits for its whole
+        // timeout, and none is skipped.
         let seen = measure(address, Duration::from_millis(100));
         assert_eq!((seen.lost, seen.latencies_ms.len()), (20, 20));
         assert!(seen.percentile_ms(0.5) >= 5000.0, "{seen:?}");

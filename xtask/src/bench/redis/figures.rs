@@ -1,13 +1,13 @@
 //! Figures of the prediction cache.
 //!
-//! Owns the shape of the result, which is that of the JSON. The arithmetic is that of all figures. Must not know how
-//! anything is measured or printed.
+//! Owns the shape of the result, which is the shape of the JSON. The arithmetic is that of
+//! `bench::figures`. Must not know how anything is measured or printed.
 
 use serde::Serialize;
 
 use crate::bench::figures::{Measured, OverCeiling, Round, Spread, summed};
 
-/// Whose server it is.
+/// The server that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As it stands in tables and in the JSON.
+    /// Returns the name of the server in tables and in the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scorebox => "scorebox",
@@ -27,20 +27,22 @@ impl Kind {
     }
 }
 
-/// Where an answer comes from.
+/// Source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// From Redis.
+    /// An answer that was read from Redis.
     Hit,
-    /// From the memory of the process; the ceiling has none, and is compared by its hit.
+    /// An answer from the memory of the process.
+    ///
+    /// The ceiling does not keep answers in memory, so its hits in Redis are the comparison.
     HitInMemory,
-    /// It is computed, and stored in the background.
+    /// An answer that was computed, and stored in the background.
     Miss,
 }
 
 impl Path {
-    /// As it stands in tables and in the JSON.
+    /// Returns the name of the path in tables and in the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -49,7 +51,7 @@ impl Path {
         }
     }
 
-    /// What the ceiling does for the same question.
+    /// Returns the path of the ceiling for the same question.
     fn of_ceiling(self) -> Self {
         match self {
             Self::Hit | Self::HitInMemory => Self::Hit,
@@ -58,10 +60,10 @@ impl Path {
     }
 }
 
-/// A server on a path, in the order in which they are shown.
+/// A server on a path.
 pub type Turn = (Path, Kind);
 
-/// All of them.
+/// Every server on every path, in the order in which they are shown.
 pub const TURNS: [Turn; 5] = [
     (Path::Hit, Kind::Scorebox),
     (Path::Hit, Kind::Ceiling),
@@ -73,29 +75,29 @@ pub const TURNS: [Turn; 5] = [
 /// One turn in one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Which server, on which path.
+    /// Server and path that were measured.
     pub turn: Turn,
-    /// The round.
+    /// Number of the round, from 0.
     pub round: u32,
-    /// What was measured.
+    /// Figures of the turn in this round.
     pub measured: Measured<f64>,
 }
 
 /// All rounds of one server on one path.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
-    /// Where its answers came from.
+    /// Source of the answers.
     pub path: Path,
-    /// The server.
+    /// Server that answered.
     pub kind: Kind,
-    /// Over the rounds.
+    /// Figures over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
-    /// Each round to the ceiling in the same round.
+    /// Ratios to the ceiling. Each round is compared with the ceiling's round of the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Sums the samples up.
+/// Sums up the samples, in one row for each server and path.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let of = |turn: Turn| -> Vec<Round> {
         let of = samples.iter().filter(|sample| sample.turn == turn);
@@ -112,64 +114,64 @@ fn over_ceiling(rows: &[Row], path: Path) -> Option<&OverCeiling> {
     rows.iter().find(|row| (row.path, row.kind) == (path, Kind::Scorebox)).map(|row| &row.over_ceiling)
 }
 
-/// CPU for a request, host over ceiling.
+/// CPU time per request, host over ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// Where Redis has the answer.
+    /// Ratio of CPU time if Redis has the answer.
     pub cpu_hit: Option<f64>,
-    /// Where it has none.
+    /// Ratio of CPU time if Redis does not have the answer.
     pub cpu_miss: Option<f64>,
 }
 
 impl CpuRatios {
-    /// Picks them.
+    /// Picks the ratios of CPU time from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self { cpu_hit: cpu(Path::Hit), cpu_miss: cpu(Path::Miss) }
     }
 }
 
-/// What half of the answers came within, host over ceiling.
+/// Median latency (p50), host over ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct P50Ratios {
-    /// From Redis, both.
+    /// Ratio of p50 if both answer from Redis.
     pub hit: Option<f64>,
-    /// From the host's memory, and from Redis by the ceiling.
+    /// Ratio of p50 if the host answers from its memory and the ceiling from Redis.
     pub hit_in_memory: Option<f64>,
-    /// Computed, both.
+    /// Ratio of p50 if both compute the answer.
     pub miss: Option<f64>,
 }
 
 impl P50Ratios {
-    /// Picks them.
+    /// Picks the ratios of p50 from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self { hit: p50(Path::Hit), hit_in_memory: p50(Path::HitInMemory), miss: p50(Path::Miss) }
     }
 }
 
-/// Everything that a run found.
+/// Everything that a run of `bench redis` found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Cores that this process may use.
+    /// Number of cores that this process may use.
     pub cores: usize,
-    /// Connections that were kept busy.
+    /// Number of connections that were kept busy.
     pub connections: u16,
-    /// Questions of a hit.
+    /// Number of questions that were asked before, for hits.
     pub known_questions: usize,
-    /// Rounds of each load.
+    /// Number of rounds of each load.
     pub rounds: u32,
-    /// Length of a round.
+    /// Length of a round, in seconds.
     pub round_seconds: f64,
-    /// What the project has bounds for: with all cores awake.
+    /// Ratios of CPU time that the project has bounds for, with all cores awake.
     pub ratios: CpuRatios,
-    /// The same where cores without work go to sleep.
+    /// Ratios of CPU time while cores without work may sleep.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
-    /// Where cores may sleep: keeping them awake costs latency.
+    /// Ratios of p50 while cores may sleep, because keeping cores awake costs latency.
     pub p50_over_ceiling: P50Ratios,
-    /// By path, then server.
+    /// Figures by path and then server, while cores without work may sleep.
     pub load: Vec<Row>,
-    /// The same with all cores awake.
+    /// Figures by path and then server, with all cores awake.
     pub load_cores_awake: Vec<Row>,
 }
 

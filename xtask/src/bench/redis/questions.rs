@@ -1,8 +1,9 @@
-//! Questions that were asked before, and questions that nobody has asked.
+//! Questions that were asked before, and questions that were never asked.
 //!
-//! Owns both, as requests and as scripts of wrk: the digits of the sample, and the same digits with other pixels in the
-//! first corner. The model gives those no weight, so scikit-learn's answers hold for either. Must not know what is
-//! measured.
+//! Owns both kinds, as requests and as scripts of wrk. Known questions are the digits of the
+//! sample. Unknown questions are the same digits with other pixels in the first corner. The model
+//! gives those pixels no weight, so scikit-learn's answers hold for both kinds. Must not know what
+//! is measured.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -16,24 +17,27 @@ use crate::bench::load::{LoadGenerator, lua_text};
 use crate::bench::server::Server;
 use crate::failure::Failure;
 
-/// What a request of the sample begins with: the pixels that are changed, white in every digit.
+/// Beginning of a request of the sample: the pixels that are changed, which are white in every
+/// digit.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Tries until every answer is kept: entries are written in the background.
+/// Number of times that the known questions are asked until every answer is kept. Entries are
+/// written in the background.
 const TRIES: u32 = 20;
 
-/// What is asked.
+/// Known and unknown questions, with the scripts that ask them.
 pub struct Questions {
     known: Vec<Question>,
     known_load: LoadGenerator,
     wrk: PathBuf,
     script: PathBuf,
-    /// Series of unknown questions that were given out; each has a number of its own, so none is ever repeated.
+    /// Number of series of unknown questions so far. Each series has a number of its own, so no
+    /// question is ever repeated.
     series: Cell<u32>,
 }
 
 impl Questions {
-    /// Reads the sample; scripts go to a folder.
+    /// Reads the sample, and writes scripts to a folder.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known.iter().map(|question| question.json.as_str()).collect();
@@ -42,17 +46,17 @@ impl Questions {
         Ok(Self { known, known_load, wrk: wrk.to_path_buf(), script, series: Cell::new(0) })
     }
 
-    /// How many are asked again and again.
+    /// Returns the number of known questions.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// Asks all of them, one after the other.
+    /// Returns the load that asks all known questions, one after the other.
     pub fn known_load(&self) -> &LoadGenerator {
         &self.known_load
     }
 
-    /// Asks a server all of them until it has kept every answer, and checks each.
+    /// Asks a server all known questions until it has kept every answer. Checks each answer.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
@@ -72,7 +76,10 @@ impl Questions {
         Err(server.failure(&format!("it keeps no answers: asked {of} digits for the {TRIES}th time, {hits} were hits")))
     }
 
-    /// Asks a server what nobody has asked, checks that it computes the answer, and gives the load that goes on so.
+    /// Asks a server a question that was never asked, and checks that the server computes the
+    /// answer.
+    ///
+    /// Returns a load that goes on with further unknown questions.
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);
@@ -91,12 +98,13 @@ impl Questions {
     }
 }
 
-/// The beginning of a request of a series, with three pixels that tell its requests apart.
+/// Returns the beginning of a request of a series. The three pixels tell the requests of a series
+/// apart.
 fn corner(series: u32, pixels: &str) -> String {
     format!(r#"{{"data":[[0.{:03},0.{:03},{pixels},"#, series / 1000 % 1000, series % 1000)
 }
 
-/// Requests are made once and sent again and again.
+/// Returns a script that makes each request once and then sends all of them again and again.
 fn asking_in_turns(bodies: &[&str]) -> String {
     let mut lua = "local bodies = {\n".to_owned();
     for body in bodies {
@@ -115,7 +123,9 @@ end
 "
 }
 
-/// Requests of one length, made from a counter; one alone is made by wrk's own slow means.
+/// Returns a script that makes requests of one length from a counter.
+///
+/// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {
     let begin = lua_text(&corner(series, "0.000,0.000,0.000"));
     format!(

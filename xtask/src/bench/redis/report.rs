@@ -1,6 +1,6 @@
-//! Figures of the prediction cache for people, or for programs.
+//! Figures of the prediction cache as a table for people, or as JSON for programs.
 //!
-//! Owns the table. Must not know how a figure came to be.
+//! Owns the table. Must not know how a figure was measured.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::figures::{Figures, Row};
 use crate::bench::report::{columns, heading, ratio, write};
 use crate::failure::Failure;
 
-/// Writes the figures to standard output.
+/// Writes the figures of `cargo xtask bench redis` to standard output.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }

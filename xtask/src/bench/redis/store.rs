@@ -1,6 +1,7 @@
-//! A Redis for the time of a run.
+//! A Redis server that runs as long as a benchmark.
 //!
-//! Owns the process and the few commands that ask what it has done. Must not know what is kept in it.
+//! Owns the process and the few commands that ask what it has done. Must not know what is kept in
+//! it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
@@ -16,16 +17,16 @@ use crate::leash::Leash;
 use crate::tools;
 use crate::workspace::shown;
 
-/// Its program and the Debian package that brings it.
+/// Name of the Redis program, and of the Debian package that installs it.
 const PROGRAM: &str = "redis-server";
 
-/// How long the server may take until it answers, and for one answer.
+/// Time within which the server must answer after its start, and timeout of a single answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two questions while something is waited for.
+/// Pause between two commands while the program waits for the server.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Finds the program.
+/// Finds the program redis-server.
 pub fn find() -> Result<PathBuf, Failure> {
     tools::find(PROGRAM).ok_or_else(|| {
         Failure::toolchain(
@@ -35,18 +36,18 @@ pub fn find() -> Result<PathBuf, Failure> {
     })
 }
 
-/// What the server has counted.
+/// Counters of the Redis server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Keys that were asked for and found.
+    /// Number of lookups of keys that existed.
     pub hits: u64,
-    /// Keys that were asked for and not found.
+    /// Number of lookups of keys that did not exist.
     pub misses: u64,
-    /// Keys that are there.
+    /// Number of keys in the store.
     pub keys: u64,
 }
 
-/// A running server; dropped, it is killed.
+/// A running Redis server. It is killed when this value is dropped.
 pub struct Store {
     program: PathBuf,
     folder: PathBuf,
@@ -57,14 +58,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts a server that writes nothing to the disk but its log, and waits until it answers.
+    /// Starts a server that writes nothing but its log to the disk, and waits until it answers.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
         Self::start_on(free_port()?, program, folder)
     }
 
     /// Kills the server and starts it again, empty, on the same port.
     pub fn restart(&mut self) -> Result<(), Failure> {
-        // A server that has ended cannot be killed, and need not be.
+        // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
         let _ = self.child.wait();
         *self = Self::start_on(self.port, &self.program, &self.folder)?;
@@ -91,17 +92,17 @@ impl Store {
         }
     }
 
-    /// Where it is.
+    /// Returns the URL of the server.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Forgets everything.
+    /// Deletes every key of the server.
     pub fn empty(&self) -> Result<(), Failure> {
         self.ask("FLUSHALL").map(drop)
     }
 
-    /// What it has counted, once nobody asks any more.
+    /// Returns the counters once they do not change any more.
     pub fn settled(&self) -> Result<Counts, Failure> {
         let started = Instant::now();
         let mut counts = self.counts()?;
@@ -138,7 +139,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // A server that has ended cannot be killed, and need not.
+        // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
 //! Servers on every path, one after the other, round by round.
 //!
-//! Owns the order, and the proof that what was measured is what it is called: Redis has counted it. Must not know how
-//! figures are summed up.
+//! Owns the order of the turns, and the proof that each load was on its path: Redis has counted it.
+//! Must not know how figures are summed up.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use crate::bench::stage::RedisStage;
 use crate::bench::throughput::{WARM_UP, under_load};
 use crate::failure::Failure;
 
-/// How long after a load its last entry may be written.
+/// Time after the end of a load within which its last entry must be written.
 const WRITING: Duration = Duration::from_secs(20);
 
-/// Loads of a round.
+/// Number of loads in a round.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
-/// All of them run from the start; those that are not measured idle.
+/// The servers. All of them run from the start, and those that are not measured are idle.
 pub struct Servers {
     store: Server,
     memory: Server,
@@ -31,7 +31,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts them, and checks an answer of each.
+    /// Starts the servers, and checks one answer of each.
     pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
         let question = Question::read()?;
         let start = |program: &Program| {
@@ -52,20 +52,20 @@ impl Servers {
     }
 }
 
-/// What takes turns.
+/// Everything that a turn needs, and its length.
 pub struct Turns<'a> {
-    /// Who is asked.
+    /// Servers that are asked.
     pub servers: &'a Servers,
-    /// Where answers are kept.
+    /// Redis in which answers are kept.
     pub store: &'a Store,
-    /// What is asked.
+    /// Questions that are asked.
     pub questions: &'a Questions,
-    /// How long a turn takes.
+    /// Length of a turn.
     pub time: Duration,
 }
 
 impl Turns<'_> {
-    /// Measures everything in every round.
+    /// Measures every server on every path in every round.
     pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
         for turn in TURNS {
             self.take(turn, WARM_UP)?;
@@ -73,7 +73,8 @@ impl Turns<'_> {
         let mut samples = Vec::new();
         for round in 0..rounds {
             let mut turns = TURNS;
-            // Whoever comes first meets what the others left, so each is first in turn.
+            // The first server of a round meets what the others left, so every second round is in
+            // the opposite order.
             if round % 2 == 1 {
                 turns.reverse();
             }
@@ -94,13 +95,14 @@ impl Turns<'_> {
                 self.questions.known_load()
             }
             Path::HitInMemory => {
-                // What expires in memory meanwhile must be in Redis, under the keys that both have.
+                // Entries that expire in memory meanwhile must be in Redis, under the keys that
+                // both hosts use.
                 self.questions.teach(&self.servers.store)?;
                 self.questions.teach(server)?;
                 self.questions.known_load()
             }
             Path::Miss => {
-                // What nobody asks again would only fill the memory.
+                // Entries that are never asked for again would only fill the memory.
                 self.store.empty()?;
                 unknown_load = self.questions.unknown_load(server)?;
                 &unknown_load
@@ -118,7 +120,8 @@ impl Turns<'_> {
             };
             match refute(turn.0, counted, answers) {
                 None => return Ok(measured),
-                // Entries are written in the background. On a busy machine that goes on, with pauses, after the load has ended.
+                // Entries are written in the background. On a busy machine that goes on, with
+                // pauses, after the load has ended.
                 Some(_) if ended.elapsed() < WRITING => {}
                 Some(problem) => return Err(server.failure(&format!("{}: {problem}", turn.0.name()))),
             }
@@ -126,11 +129,13 @@ impl Turns<'_> {
     }
 }
 
-/// What shows that a load of so many answers was not on its path.
+/// Returns a message if the counters of Redis show that a load with this number of answers was not
+/// on its path.
 fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Option<String> {
     // A request that is under way at the end is counted by Redis alone.
     let of_answers = answers..=answers + u64::from(CPU_CONNECTIONS);
-    // Each entry in memory expires once a minute and is fetched again; of what is written, a little may be given up.
+    // Each entry in memory expires once a minute and is fetched again. A small part of the entries
+    // to be written may be given up.
     let (some, few) = (answers / 10, answers / 100);
     let is_so = match path {
         Path::Hit => of_answers.contains(&hits) && misses == 0,

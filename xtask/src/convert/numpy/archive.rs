@@ -1,7 +1,7 @@
-//! The zip archive that an `.npz` file is.
+//! The zip archive of an `.npz` file.
 //!
-//! Owns which archives are read at all, and the names of their arrays. Nothing is ever unpacked to a file of a member's
-//! name. Must not know arrays.
+//! Owns the rules for archives that are read, and the names of their arrays. No member is ever
+//! unpacked to a file of its name. Must not know arrays.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -12,17 +12,19 @@ use zip::{CompressionMethod, read::ZipFile};
 
 use super::super::safetensors_file::RESERVED;
 
-/// More than any model has, and few enough to be listed in memory.
+/// Largest number of arrays in an archive.
+///
+/// No model has more, and the list of this number still fits in memory.
 const MOST_ARRAYS: usize = 100_000;
 
-/// An array's place.
+/// A member of the archive, which is an array.
 #[derive(Debug)]
 pub struct Member {
-    /// Its number in the archive.
+    /// Number of the member in the archive.
     pub index: usize,
-    /// Its name, without `.npy`.
+    /// Name of the array, without `.npy`.
     pub name: String,
-    /// What the archive says that it has unpacked, if an archive does.
+    /// Unpacked size as the archive gives it, in bytes. None without an archive.
     pub bytes: Option<u64>,
 }
 
@@ -31,8 +33,10 @@ pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String
     ZipArchive::new(file).map_err(|error| format!("is no .npz file: {error}"))
 }
 
-/// Lists the arrays, and refuses an archive that NumPy did not write: one whose two lists of members differ, whose members
-/// share bytes or a name, or that needs a password.
+/// Lists the arrays of an archive.
+///
+/// Refuses an archive that NumPy did not write: one whose two lists of members differ, whose
+/// members share bytes or a name, or that needs a password.
 pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>, String> {
     let damaged = |error: ZipError| format!("is a damaged archive: {error}");
     if archive.is_empty() {
@@ -79,7 +83,8 @@ fn wrong_name(name: &str) -> Option<String> {
     let Some(array) = name.strip_suffix(".npy") else {
         return Some("is no array: its name does not end in .npy".to_owned());
     };
-    // A name with folders is a tensor's name like any other; one that leads elsewhere is somebody's attempt.
+    // A name with folders is a valid name of a tensor. A name that leads outside the archive is an
+    // attack.
     if array.contains(['\\', '\0']) || array.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Some("has a name that leads out of the archive, or nowhere".to_owned());
     }

@@ -1,7 +1,8 @@
-//! Elements as safetensors has them: little-endian and row-major.
+//! Elements of arrays in the form of safetensors: little-endian and row-major.
 //!
-//! Owns the copy of an array's data, and that there are as many as its header says. Memory is taken for bytes that are there,
-//! never for bytes that a header announces. Must not know files.
+//! Owns the copy of an array's data, and the check that there are as many as its header says.
+//! Memory is allocated for bytes that exist, never for bytes that a header announces. Must not know
+//! files.
 
 use std::io::{self, Read, Write};
 
@@ -9,21 +10,22 @@ use safetensors::Dtype;
 
 use super::header::Header;
 
-/// What is held at a time of an array that needs no transposing; a multiple of every element's width.
+/// Number of bytes in memory at a time, for an array that needs no transposing. It is a multiple of
+/// every element's width.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Why elements were not copied.
+/// Reason why elements were not copied.
 #[derive(Debug)]
 pub enum CopyError {
-    /// The array: the text says what is wrong with it.
+    /// A problem of the array. The text says what is wrong with it.
     Array(String),
-    /// What they were written to.
+    /// A problem of the file to which the elements are written.
     Target(io::Error),
 }
 
-/// Copies the data of an array, which must be all that is left.
+/// Copies the data of an array, which must be all that is left of the source.
 pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
-    // Of fewer than two dimensions the two orders are the same.
+    // With fewer than two dimensions the two orders are equal.
     if header.is_fortran && header.shape.len() > 1 {
         let mut data = Vec::new();
         from.take(header.data_bytes as u64).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
@@ -47,7 +49,7 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
             done += wanted;
         }
     }
-    // At the end of a zip's member this also compares its checksum.
+    // At the end of a zip's member this read also compares the member's checksum.
     match fill(from, &mut [0]).map_err(|error| unreadable(&error))? {
         0 => Ok(()),
         _ => Err(CopyError::Array(format!("holds more than the {} bytes that its header says", header.data_bytes))),
@@ -62,7 +64,7 @@ fn cut(header: &Header, count: usize) -> CopyError {
     CopyError::Array(format!("holds {count} bytes of data, and its header says {}", header.data_bytes))
 }
 
-/// Fills a buffer as far as there is something to read.
+/// Fills a buffer as far as there are bytes to read. Returns their number.
 fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
@@ -76,7 +78,7 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Makes whole elements little-endian, and refuses booleans that are neither.
+/// Converts whole elements to little-endian. Refuses a boolean that is neither 0 nor 1.
 fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
     if header.is_big_endian {
         elements.chunks_exact_mut(header.width).for_each(<[u8]>::reverse);
@@ -87,21 +89,22 @@ fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// One dimension on the walk through an array.
+/// One dimension during the walk through an array.
 struct Axis {
     size: usize,
-    /// Bytes from one index to the next.
+    /// Number of bytes from one index to the next.
     stride: usize,
     index: usize,
 }
 
-/// Writes an array whose first dimension varies fastest so that its last one does.
+/// Writes an array whose first dimension varies fastest so that its last dimension varies fastest.
 fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());
     for size in &header.shape {
         axes.push(Axis { size: *size, stride, index: 0 });
-        // Within the data's size, unless there are none; then nothing is walked.
+        // The stride stays within the size of the data. Only an array without data may exceed it,
+        // and then nothing is walked.
         stride = stride.saturating_mul(*size);
     }
     let mut at = 0;
@@ -174,7 +177,7 @@ mod tests {
         fn both_orders_hold_the_same_elements(shape in prop::collection::vec(1_usize..6, 0..5), is_big_endian: bool) {
             let elements: usize = shape.iter().product();
             let row_major: Vec<u8> = (0..elements as u32).flat_map(u32::to_le_bytes).collect();
-            // Element by element, by the definition of the order.
+            // The data are placed element by element, by the definition of the order.
             let mut data = vec![0; row_major.len()];
             for flat in 0..elements {
                 let (mut rest, mut place, mut stride) = (flat, 0, elements);

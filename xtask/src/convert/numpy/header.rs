@@ -1,35 +1,38 @@
 //! The header of an `.npy` file: the type of its elements, their order and the shape.
 //!
-//! Owns the reading of it, which trusts nothing that it says. (The crates that read it allocate what its length field asks
-//! for, multiply dimensions unchecked, or recurse as deep as it nests.) Must not know what becomes of the elements.
+//! Owns the reading of the header, and trusts nothing in it. (The crates that read it allocate what
+//! its length field asks for, multiply dimensions unchecked, or recurse as deep as it nests.) Must
+//! not know what becomes of the elements.
 
 use std::io::{self, Read};
 
 use safetensors::Dtype;
 
-/// As NumPy's own reader: more is no header of an array that could be read here.
+/// Largest header that is read, in bytes.
+///
+/// NumPy's own reader has this limit. No array that could be read here has a longer header.
 const MOST_HEADER_BYTES: u64 = 10_000;
-/// As NumPy's own.
+/// Largest number of dimensions, which is also NumPy's own limit.
 const MOST_DIMENSIONS: usize = 64;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// What a header says, checked.
+/// Content of a header, after all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The type of an element, which safetensors has too.
+    /// Type of an element, as safetensors names it.
     pub dtype: Dtype,
-    /// Bytes of an element.
+    /// Size of an element, in bytes.
     pub width: usize,
-    /// Whether the most significant byte comes first.
+    /// True if the most significant byte comes first.
     pub is_big_endian: bool,
-    /// Whether the first dimension varies fastest.
+    /// True if the first dimension varies fastest.
     pub is_fortran: bool,
-    /// The dimensions.
+    /// Dimensions of the array.
     pub shape: Vec<usize>,
-    /// What all elements have together.
+    /// Size of all elements together, in bytes.
     pub data_bytes: usize,
-    /// What precedes them.
+    /// Size of everything before the elements, in bytes.
     pub header_bytes: u64,
 }
 
@@ -82,7 +85,8 @@ fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }
 
-/// The type that a description names, its width, and whether its bytes are swapped.
+/// Returns the type that a description names, its width in bytes, and true if its bytes are
+/// swapped.
 fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
     let (is_big_endian, kind) = match descr.strip_prefix('>') {
         Some(kind) => (true, kind),
@@ -119,7 +123,8 @@ fn refusal(descr: &str, kind: &str) -> String {
     format!("holds {what} (`{descr}`), which tensors cannot hold")
 }
 
-/// The dictionary in the header, which is a Python literal; only what NumPy writes into one is read.
+/// The dictionary in the header, which is a Python literal. Only what NumPy writes into one is
+/// read.
 #[derive(Debug, PartialEq, Eq)]
 struct Literal {
     descr: String,
@@ -160,7 +165,7 @@ impl Literal {
     }
 }
 
-/// What is left of the literal.
+/// Rest of the literal that was not parsed yet.
 #[derive(Clone)]
 struct Rest<'a>(&'a str);
 
@@ -204,7 +209,7 @@ impl<'a> Rest<'a> {
             if shape.len() > MOST_DIMENSIONS {
                 return Err(format!("has more than {MOST_DIMENSIONS} dimensions"));
             }
-            // Python 2 wrote long integers so.
+            // Python 2 wrote long integers with an `L` at the end.
             self.0 = rest.strip_prefix('L').unwrap_or(rest);
             if self.expect(',').is_none() && !self.0.trim_start().starts_with(')') {
                 return Err(malformed());

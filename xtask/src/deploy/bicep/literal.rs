@@ -1,19 +1,20 @@
 //! Text in a Bicep file: string literals and comments.
 //!
-//! Owns their escapes, by the language's rules (learn.microsoft.com, Bicep data types, "Strings"): `\\`, `\'`, `\n`, `\r`,
-//! `\t`, `\u{…}` and `\$`, which keeps `${` from being an expression. Must not know what a file holds.
+//! Owns their escapes, by the language's rules (learn.microsoft.com, Bicep data types, "Strings"):
+//! `\\`, `\'`, `\n`, `\r`, `\t`, `\u{…}` and `\$`, which keeps `${` from being an expression. Must
+//! not know what a file holds.
 
 use std::fmt;
 use std::fmt::Write as _;
 
 use scorebox_host::text::printable;
 
-/// A string literal that stands for exactly one text.
+/// A Bicep string literal, escaped so that its value is exactly the given text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literal(String);
 
 impl Literal {
-    /// The literal for this text.
+    /// Returns the literal for this text.
     pub fn of(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len() + 2);
         escaped.push('\'');
@@ -40,7 +41,8 @@ impl fmt::Display for Literal {
     }
 }
 
-/// A comment of one line, whatever its text holds.
+/// Returns a comment of one line. Characters of the text that could end the line are made
+/// printable.
 pub fn comment(text: &str) -> String {
     format!("// {}\n", printable(text))
 }

@@ -1,6 +1,6 @@
-//! An artifact: something that is kept beside an image in the form of one.
+//! OCI artifact: data that is stored next to an image and has a manifest like an image.
 //!
-//! Owns its manifest. Must not know what it says.
+//! Owns the artifact's manifest. Must not know what the artifact says.
 
 use std::collections::BTreeMap;
 
@@ -10,48 +10,48 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 
 use crate::digest::Digest;
 
-/// What cosign signs for an image.
+/// Media type of the payload that cosign signs for an image.
 pub const SIGNATURE_MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// Where cosign keeps a signature, in base64.
+/// Annotation in which cosign stores a signature, in base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// OCI's name for a configuration that says nothing.
+/// OCI media type of an empty configuration.
 const EMPTY_MEDIA_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
-/// Something attached to an image.
+/// An artifact that is attached to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// `sbom`, `provenance` or `signature`.
+    /// Name of the artifact: `sbom`, `provenance` or `signature`.
     pub name: &'static str,
-    /// The manifest's bytes.
+    /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// The configuration's bytes.
+    /// Bytes of the artifact's configuration.
     pub config: Vec<u8>,
-    /// OCI's name for their form.
+    /// Media type of the artifact's configuration.
     pub config_media_type: &'static str,
-    /// What it says.
+    /// Content of the artifact, which is its only layer.
     pub content: Content,
-    /// The tag that it is found by, if not by its subject.
+    /// Tag that the artifact is found by. `None` if it is found by its subject.
     pub tag: Option<String>,
 }
 
-/// Bytes and what they are.
+/// Bytes with their media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// OCI's name for their form.
+    /// Media type of the bytes.
     pub media_type: &'static str,
-    /// The bytes.
+    /// Content of the artifact's layer.
     pub bytes: Vec<u8>,
-    /// Of the descriptor.
+    /// Annotations of the layer's descriptor.
     annotations: BTreeMap<String, String>,
 }
 
 impl Content {
-    /// Without annotations.
+    /// Creates a content without annotations.
     pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
         Self { media_type, bytes, annotations: BTreeMap::new() }
     }
 
-    /// With one more annotation.
+    /// Adds an annotation to the content.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.annotations.insert(name.to_owned(), value.to_owned());
         self
@@ -69,7 +69,8 @@ impl Content {
 }
 
 impl Artifact {
-    /// Writes the manifest; `subject` is the digest and size of the manifest of the image that it refers to.
+    /// Builds an artifact and its manifest. `subject` is the digest and manifest size of the image
+    /// that it refers to.
     pub fn new(
         name: &'static str,
         artifact_type: Option<&str>,
@@ -80,7 +81,8 @@ impl Artifact {
     ) -> Self {
         let (config, config_media_type) = match artifact_type {
             Some(_) => (b"{}".to_vec(), EMPTY_MEDIA_TYPE),
-            // As an image of one layer, which is what readers that know no artifacts expect.
+            // The manifest is that of an image with one layer, which readers without support for
+            // artifacts expect.
             None => {
                 let diff_ids = [Digest::of(&content.bytes).to_string()];
                 let config = json!({ "architecture": "", "os": "", "config": {}, "created": super::super::plan::rfc3339(epoch),
@@ -108,7 +110,7 @@ impl Artifact {
     }
 }
 
-/// The tag by which cosign finds an image's signatures.
+/// Returns the tag by which cosign finds the signatures of an image.
 pub fn signature_tag(image: &Digest) -> String {
     format!("sha256-{}.sig", image.hex())
 }

@@ -1,7 +1,8 @@
-//! What is said about an image beside it: its parts, how it was made, and who vouches for it.
+//! Attestations of an image: its list of parts (SBOM), its provenance, and its signature.
 //!
-//! Owns what is attached to an image and in which form. Must not know files or registries: it works on digests that
-//! somebody else has computed. The image itself does not change by what is attached to it.
+//! Owns which artifacts are attached to an image, and their formats. Must not know files or
+//! registries: it works on digests that other modules computed. An attached artifact does not
+//! change the image.
 
 mod artifact;
 mod provenance;
@@ -15,117 +16,119 @@ pub use self::provenance::BUILD_TYPE;
 use crate::digest::Digest;
 use crate::signing::{Key, STATEMENT_MEDIA_TYPE};
 
-/// The form of the list of parts (<https://cyclonedx.org/specification/overview/>).
+/// Media type of the SBOM in CycloneDX (<https://cyclonedx.org/specification/overview/>).
 pub const SBOM_MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
-/// The form of a signed statement.
+/// Media type of a signed statement (DSSE envelope).
 pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
-/// What the statement about the making is a case of.
+/// Type of the predicate in the provenance statement.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 
-/// Everything that is known about where an image came from.
+/// Everything that is known about the origin of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The image's name, without its registry.
+    /// Name of the image, without its registry.
     pub repository: String,
-    /// The same with its registry, if one is known: what a signature is for.
+    /// Name of the image with its registry, if that is known. A signature covers this name.
     pub reference: String,
-    /// The scorer's name.
+    /// Name of the scorer.
     pub name: String,
-    /// Its version; may be empty.
+    /// Version of the scorer. May be empty.
     pub version: String,
-    /// The scorer's licence, as SPDX writes it.
+    /// Licence of the scorer, as an SPDX expression.
     pub license: Option<String>,
-    /// The model's licence, as SPDX writes it.
+    /// Licence of the model, as an SPDX expression.
     pub model_license: Option<String>,
-    /// What was asked for, by the names of flags and manifest keys.
+    /// Build parameters, by the names of flags and manifest keys.
     pub parameters: Map<String, Value>,
-    /// Seconds since 1970 for every time.
+    /// Seconds since 1970, used for every time in the attestations.
     pub epoch: u64,
-    /// Name and digest of the image below.
+    /// Name and digest of the base image.
     pub base: Option<(String, Digest)>,
-    /// The host program.
+    /// Origin of the host program.
     pub host: HostOrigin,
-    /// Files of the app folder.
+    /// Files of the app folder, and the libraries that are packaged with the host.
     pub files: Vec<FileOrigin>,
-    /// The commit that the project stood at.
+    /// Git commit of the project.
     pub revision: Option<Revision>,
 }
 
-/// Where the host program came from.
+/// Origin of the host program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostOrigin {
-    /// Of the program.
+    /// Digest of the host program.
     pub digest: Digest,
-    /// What it was built from; `None` if it was built elsewhere.
+    /// Build of the host program. `None` if it was built elsewhere.
     pub build: Option<HostBuild>,
 }
 
-/// A build of the host.
+/// Build of the host program: version, crates, compiler and lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostBuild {
-    /// The host's own version.
+    /// Version of the host.
     pub version: String,
-    /// What is compiled into it.
+    /// Crates that are compiled into the host.
     pub crates: Vec<Crate>,
-    /// The C library that is linked into it, e.g. `glibc 2.36`; `None` where it is not, or not known.
+    /// C library that is statically linked into the host, e.g. `glibc 2.36`. `None` if there is
+    /// none, or if it is unknown.
     pub libc: Option<String>,
-    /// What compiled it.
+    /// Version of rustc that compiled the host.
     pub rustc: Option<String>,
-    /// Of Cargo.lock.
+    /// Digest of Cargo.lock.
     pub lock: Digest,
 }
 
 /// A crate that is compiled into the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Crate {
-    /// As crates.io knows it.
+    /// Name of the crate on crates.io.
     pub name: String,
-    /// Its version.
+    /// Version of the crate.
     pub version: String,
-    /// As SPDX writes it, if it says.
+    /// Licence of the crate as an SPDX expression, if it states one.
     pub license: Option<String>,
-    /// SHA-256 of its package, in hex; `None` for those of this workspace.
+    /// SHA-256 of the crate's package, in hex. `None` for crates of this workspace.
     pub checksum: Option<String>,
 }
 
-/// A file of the app folder.
+/// A file that `package` puts into the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOrigin {
-    /// Where it stands in the image, without a leading slash.
+    /// Path of the file in the image, without a leading slash.
     pub path: String,
-    /// Of its bytes.
+    /// Digest of the file's bytes.
     pub digest: Digest,
-    /// What it is.
+    /// Role of the file in the image.
     pub role: Role,
 }
 
-/// What a file of the app folder is.
+/// Role of a file in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The scorer's component.
+    /// The scorer's WebAssembly component.
     Component,
-    /// The component's machine code.
+    /// The machine code that was compiled from the component.
     Code,
-    /// The library that runs graphs.
+    /// The ONNX Runtime library, which runs graphs.
     Engine,
     /// A library of the system, or a licence.
     Library,
-    /// Part of the model.
+    /// A file of the model.
     Model,
-    /// A description.
+    /// A configuration file, e.g. `scorebox.toml` or `host.json`.
     Settings,
 }
 
-/// A commit.
+/// A Git commit, and whether files differed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Its name.
+    /// Hash of the commit.
     pub commit: String,
-    /// Whether files differed from it.
+    /// True if files differed from the commit.
     pub is_changed: bool,
 }
 
-/// Writes what is attached to an image: its list of parts, the statement about its making, and with a key a signature.
+/// Returns the artifacts of an image: its SBOM, its provenance statement and, with a key, a
+/// signature.
 pub fn artifacts(origin: &Origin, image: &Digest, manifest_bytes: u64, key: Option<&Key>) -> Vec<Artifact> {
     let sbom = sbom::document(origin, image);
     let statement = provenance::statement(origin, image, &Digest::of(&sbom));
@@ -141,13 +144,14 @@ pub fn artifacts(origin: &Origin, image: &Digest, manifest_bytes: u64, key: Opti
     if let Some(key) = key {
         let (payload, signature) = key.sign_image(&origin.reference, image);
         let content = Content::new(SIGNATURE_MEDIA_TYPE, payload).with(SIGNATURE_ANNOTATION, &signature);
-        // Found by its tag, as every release of cosign finds it.
+        // Every release of cosign finds a signature by its tag.
         artifacts.push(Artifact::new("signature", None, content, None, Some(signature_tag(image)), origin.epoch));
     }
     artifacts
 }
 
-/// What an artifact of this type is called; one without a type is a signature of cosign's.
+/// Returns the name of an artifact by its type. An artifact without a type is a signature of
+/// cosign.
 pub fn name(artifact_type: Option<&str>) -> &'static str {
     match artifact_type {
         Some(SBOM_MEDIA_TYPE) => "sbom",
@@ -157,7 +161,8 @@ pub fn name(artifact_type: Option<&str>) -> &'static str {
     }
 }
 
-/// `[{"name": NAME, "value": VALUE}]`, as CycloneDX notes what it has no field for.
+/// Returns a CycloneDX property, `{"name": NAME, "value": VALUE}`, for a fact that CycloneDX has no
+/// field for.
 fn property(name: &str, value: &str) -> Value {
     json!({ "name": format!("dev.scorebox.{name}"), "value": value })
 }
@@ -226,7 +231,7 @@ mod tests {
         );
         assert_eq!(part("scorebox")["hashes"][0]["content"], Digest::of(b"host").hex());
         assert_eq!(part("r.io/b:1")["hashes"][0]["content"], Digest::of(b"base").hex());
-        // Every reference leads somewhere.
+        // Every reference must point to a part of the document.
         let mut known: Vec<_> = parts.iter().map(|part| &part["bom-ref"]).collect();
         known.push(&document["metadata"]["component"]["bom-ref"]);
         for dependency in document["dependencies"].as_array().unwrap() {
@@ -273,7 +278,7 @@ mod tests {
         assert_eq!(signature["layers"][0]["mediaType"], SIGNATURE_MEDIA_TYPE);
         assert!(signature["layers"][0]["annotations"][SIGNATURE_ANNOTATION].is_string());
         assert_eq!(signed[2].tag.as_deref(), Some(format!("sha256-{}.sig", image.hex()).as_str()));
-        // The same inputs, the same bytes.
+        // Equal inputs must give equal bytes.
         assert_eq!(artifacts(&origin(), &image, 10, Some(&key)), signed);
     }
 }

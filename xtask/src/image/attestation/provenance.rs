@@ -1,7 +1,8 @@
-//! The statement about an image's making, in in-toto's form with SLSA's predicate.
+//! Provenance statement of an image: an in-toto statement with the SLSA predicate.
 //!
-//! Owns that document. Must not know how it is attached or signed. It says what was asked for and what went in; times and
-//! places of the machine stay out, so that the same inputs give the same statement.
+//! Owns that document. Must not know how it is attached or signed. It states the build parameters
+//! and the inputs. Times and paths of the machine are left out, so that equal inputs give an equal
+//! statement.
 
 use serde_json::{Value, json};
 
@@ -9,12 +10,14 @@ use super::{FileOrigin, Origin, PREDICATE_TYPE, SBOM_MEDIA_TYPE};
 use crate::digest::Digest;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// What the parameters and dependencies below mean; described in the README.
+/// Build type, which defines the meaning of the parameters and dependencies in the statement. It is
+/// described in the README.
 pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
-/// Who made it: whoever ran the command, on a machine of their own. SLSA's build level 1.
+/// Builder of the image: any user who ran the command, on a machine of their own. This is SLSA
+/// build level 1.
 const BUILDER: &str = "tag:scorebox.dev,2026:cargo-xtask";
 
-/// Writes the statement.
+/// Returns the provenance statement of an image as JSON.
 pub fn statement(origin: &Origin, image: &Digest, sbom: &Digest) -> Vec<u8> {
     let sha256 = |digest: &Digest| json!({ "sha256": digest.hex() });
     let mut went_in = Vec::new();

@@ -1,7 +1,7 @@
-//! The list of an image's parts, in CycloneDX 1.6.
+//! Software bill of materials (SBOM) of an image, in CycloneDX 1.6.
 //!
-//! Owns that document. Must not know how it is attached. A struct of its own instead of a crate: the crate for it brings a
-//! parser for XML, and all that is written is this.
+//! Owns that document. Must not know how it is attached. The document is built here instead of with
+//! a crate, because the CycloneDX crate brings a parser for XML and only this small part is needed.
 
 use scorebox_host::graph::ENGINE;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use crate::digest::Digest;
 use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// How the image and the host are called within the document.
+/// Reference names of the image and of the host within the SBOM.
 const IMAGE: &str = "image";
 const HOST: &str = "host";
 
-/// Writes the document.
+/// Returns the SBOM of an image as JSON.
 pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
     let mut parts = vec![host(&origin.host)];
     let mut in_image = vec![HOST.to_owned()];
@@ -76,7 +76,7 @@ fn host(host: &HostOrigin) -> Value {
 
 fn library(one: &Crate) -> Value {
     let Crate { name, version, license, checksum } = one;
-    // A plus sign would be read as a space.
+    // A plus sign in a package URL would be read as a space.
     let purl = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"));
     let mut part = json!({ "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl });
     if let Some(license) = license {
@@ -131,11 +131,12 @@ fn hashes(hex: &str) -> Value {
 }
 
 fn licenses(expression: &str) -> Value {
-    // What crates wrote before SPDX had `OR`.
+    // Before SPDX had `OR`, crates wrote `/`.
     json!([{ "expression": expression.replace('/', " OR ") }])
 }
 
-/// A name for the document that is the same for the same content: a UUID of version 8 (RFC 9562) from its digest.
+/// Returns a serial number that depends on the content only: a UUID of version 8 (RFC 9562) from
+/// its digest.
 fn uuid(content: &Digest) -> String {
     let part = |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();
     format!("{}-{}-8{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))

@@ -1,6 +1,7 @@
-//! One header of a tar: 512 bytes, in the forms of V7, POSIX, GNU and star.
+//! One tar header: 512 bytes, in the formats of V7, POSIX, GNU and star.
 //!
-//! Owns the fields, their numbers and texts, and the records of PAX headers. Must not know the order of headers.
+//! Owns the fields of a header, their numbers and texts, and the records of PAX headers. Must not
+//! know the order of headers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,41 +9,41 @@ use std::ops::Range;
 
 use super::refused;
 
-/// Size of a header; contents are padded to a multiple of it.
+/// Size of a header, in bytes. Contents are padded to a multiple of it.
 pub const BLOCK_BYTES: usize = 512;
 
 const CHECKSUM: Range<usize> = 148..156;
 
-/// The bytes of a header.
+/// The 512 bytes of a header.
 pub struct Block(pub Vec<u8>);
 
-/// What a header says.
+/// The parsed fields of a header.
 pub struct Header {
-    /// Path, with its prefix.
+    /// Path of the entry, including the prefix field.
     pub name: Vec<u8>,
     /// Target of a link.
     pub link: Vec<u8>,
-    /// Letter of the type.
+    /// Letter that gives the type of the entry.
     pub kind: u8,
     /// Size of the content, in bytes.
     pub size: u64,
-    /// Permission bits.
+    /// Permission bits of the entry.
     pub mode: u64,
-    /// Numbers of the owner and the group.
+    /// User and group number of the owner.
     pub owner: (u64, u64),
     /// Major and minor number of a device.
     pub device: (u64, u64),
-    /// True for POSIX's ustar form with octal numbers alone.
+    /// True for a header in POSIX's ustar format whose numbers are all octal.
     pub is_plain: bool,
 }
 
 impl Block {
-    /// True for a block of zeros, two of which end an archive.
+    /// True if all bytes are zero. Two such blocks end an archive.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Reads the fields.
+    /// Parses the fields of the header.
     pub fn header(&self) -> io::Result<Header> {
         self.check()?;
         let is_ustar = self.field(257..265) == b"ustar\x0000";
@@ -53,7 +54,7 @@ impl Block {
         let prefix = match (is_ustar, is_gnu) {
             (true, _) if is_star => text(self.field(345..476)),
             (true, _) => text(self.field(345..500)),
-            // Old archives of Go have the prefix where GNU has times.
+            // Old archives written by Go have the prefix in the field where GNU has times.
             (_, true) if !self.has_times() => text(self.field(345..500)),
             _ => Vec::new(),
         };
@@ -63,7 +64,8 @@ impl Block {
         let device = if has_device { (self.number(329..337)?, self.number(337..345)?) } else { (0, 0) };
         let numbers = [100..108, 108..116, 116..124, 124..136, 136..148, 329..337, 337..345];
         let is_octal = numbers.into_iter().all(|range| self.field(range).first().is_none_or(u8::is_ascii));
-        // The time is not used; a header with a broken one is refused all the same, as runtimes do.
+        // The time is not used. A header with an invalid time is refused nevertheless, as runtimes
+        // do.
         signed(self.field(136..148))?;
         Ok(Header {
             name,
@@ -87,7 +89,7 @@ impl Block {
         if stated == unsigned || stated == signed { Ok(()) } else { Err(refused("is not a tar, or a damaged one")) }
     }
 
-    /// True if the times of access and of change that GNU's form has are numbers.
+    /// True if the access time and the change time of the GNU format are numbers.
     fn has_times(&self) -> bool {
         [345..357, 357..369].into_iter().all(|range| {
             let field = self.field(range);
@@ -104,22 +106,22 @@ impl Block {
     }
 }
 
-/// The bytes before the first zero.
+/// Returns the bytes before the first zero byte.
 pub fn text(field: &[u8]) -> Vec<u8> {
     field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 
-/// A number in a record.
+/// Parses a decimal number of a PAX record.
 pub fn decimal(value: &[u8]) -> io::Result<u64> {
     let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| refused("holds an extension header with a number that is none"))
 }
 
-/// A number in a field of a header: octal digits, or base 256 with the first bit set.
+/// Parses a number in a header field: octal digits, or base 256 if the first bit is set.
 fn signed(field: &[u8]) -> io::Result<i64> {
     let broken = || refused("holds a header with a number that is none");
     if let Some(first) = field.first().filter(|first| **first & 0x80 != 0) {
-        // Two's complement, the first bit apart.
+        // The number is in two's complement; the first bit is only the flag for base 256.
         let mask = if first & 0x40 != 0 { 0xff } else { 0 };
         let mut number: u64 = 0;
         for (at, byte) in field.iter().enumerate() {
@@ -144,14 +146,15 @@ fn signed(field: &[u8]) -> io::Result<i64> {
     digits.and_then(|digits| i64::from_str_radix(digits, 8).ok()).ok_or_else(broken)
 }
 
-/// The records of a PAX header: `LENGTH KEY=VALUE\n`, where the length is that of the whole record.
+/// Parses the records of a PAX header: `LENGTH KEY=VALUE\n`, where the length is that of the whole
+/// record.
 pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut records = BTreeMap::new();
     let mut map = Vec::new();
     while !text.is_empty() {
         let (key, value, rest) = record(text).ok_or_else(|| refused("holds a broken extension header"))?;
         text = rest;
-        // Older sparse files have the map in many records.
+        // Older sparse files have their map in several records.
         if key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes" {
             map.extend_from_slice(value);
             continue;
@@ -164,7 +167,7 @@ pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     Ok(records)
 }
 
-/// Key, value and what follows of the first record.
+/// Returns the key and value of the first record, and the bytes after it.
 fn record(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = text.iter().position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(text.get(..space)?).ok()?.parse().ok()?;

@@ -1,30 +1,30 @@
 //! Paths within the file system of an image.
 //!
-//! Owns how a path is cleaned and how long it may be. Must not know what stands at a path.
+//! Owns how a path is cleaned and how long it may be. Must not know which file is at a path.
 
-/// Longest path in bytes: `PATH_MAX` of Linux.
+/// Longest path, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
-/// Longest name in bytes: `NAME_MAX` of Linux.
+/// Longest name, in bytes: `NAME_MAX` of Linux.
 const LONGEST_NAME_BYTES: usize = 255;
-/// The root's place among the nodes.
+/// Index of the root among the nodes.
 pub const ROOT: usize = 0;
 
-/// A folder by the nodes from the root on, and the names from the root on; where there are more names, those folders are
-/// not there.
+/// A folder, given by its nodes and names from the root on. If there are more names than nodes, the
+/// remaining folders do not exist.
 pub struct Place {
-    /// The root first.
+    /// Nodes from the root on. The root is the first one.
     pub nodes: Vec<usize>,
-    /// Without one for the root.
+    /// Names from the root on, without one for the root itself.
     pub names: Vec<Vec<u8>>,
 }
 
 impl Place {
-    /// The folder's node, if it is there.
+    /// Returns the node of the folder, or `None` if the folder does not exist.
     pub fn node(&self) -> Option<usize> {
         self.nodes.last().copied().filter(|_| self.nodes.len() == self.names.len() + 1)
     }
 
-    /// Goes to the folder above.
+    /// Moves to the parent folder.
     pub fn up(&mut self) {
         if self.nodes.len() > self.names.len() && self.nodes.len() > 1 {
             self.nodes.pop();
@@ -32,14 +32,15 @@ impl Place {
         self.names.pop();
     }
 
-    /// Goes to a folder below, which may not be there.
+    /// Moves to a subfolder, which may not exist.
     pub fn down(&mut self, node: Option<usize>, name: Vec<u8>) {
         self.nodes.extend(node);
         self.names.push(name);
     }
 }
 
-/// The names on the way of a path, as Go's `filepath.Clean` leaves them: before any link is looked at.
+/// Returns the names in a path, cleaned like Go's `filepath.Clean` does: before any link is
+/// followed.
 pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {
@@ -57,7 +58,7 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Ok(names)
 }
 
-/// Refuses paths that no file system of Linux has.
+/// Refuses paths that are too long for Linux.
 pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();
@@ -67,7 +68,7 @@ pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     Ok(())
 }
 
-/// A path as text, without a leading slash.
+/// Returns a path as text, without a leading slash.
 pub fn shown(names: &[Vec<u8>]) -> String {
     names.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>().join("/")
 }

@@ -1,7 +1,8 @@
-//! The file system beside those that real unpackers make of the same layers: umoci, and podman's storage.
+//! Comparison of the file system with the results of real unpackers for equal layers: umoci, and
+//! podman's storage.
 //!
-//! Owns the layouts and the listing of a folder. Must not know the rules. Where an unpacker is not installed, nothing is
-//! compared.
+//! Owns the layouts and the listing of a folder. Must not know the rules. If an unpacker is not
+//! installed, the comparison with it is skipped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::*;
 use crate::image::entries::Entries;
 
-/// Name, type and content, or the target of a link.
+/// Name, type, and content or link target.
 type Member = (String, u8, String);
 
 fn member(name: &str, kind: u8, content: &str) -> Member {
@@ -44,7 +45,7 @@ fn tar(members: &[Member]) -> Vec<u8> {
     bytes
 }
 
-/// What our rules make of the layers, and whether runtimes differ in it.
+/// Returns the listing that `RootFs` builds from the layers, and whether runtimes differ in it.
 fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), String> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
@@ -113,7 +114,8 @@ fn run(dir: &Path, program: &str, words: &[&str]) -> Option<Output> {
     Command::new(program).args(words).current_dir(dir).output().ok()
 }
 
-/// `None`: there is no umoci. An error: it refuses the layers.
+/// Unpacks the layers with umoci. `None` if umoci is not installed, an error if it refuses the
+/// layers.
 fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     let dir = tempfile::tempdir().unwrap();
     let (layout, root) = (dir.path().join("l"), dir.path().join("r"));
@@ -132,7 +134,8 @@ fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(listing(&root)))
 }
 
-/// The same with podman, whose storage keeps the layers apart.
+/// Unpacks the layers with podman, whose storage keeps the layers apart. `None` if podman cannot be
+/// used.
 fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -157,7 +160,7 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(found))
 }
 
-/// Images that are odd, and that runtimes take.
+/// Returns images that are unusual but accepted by runtimes.
 fn odd() -> Vec<Vec<Vec<Member>>> {
     let base = vec![
         member("real/", b'5', ""),
@@ -236,11 +239,11 @@ fn random_layers_are_what_umoci_makes_of_them() {
             layers.push(layer);
         }
         let Some(theirs) = by_umoci(&layers) else { return };
-        // What is not certain is not compared: an image with such entries is not called right.
+        // Ambiguous entries are not compared, because an image with them is never reported as good.
         match (ours(&layers), theirs) {
             (Ok((_, true)), _) => {}
             (Ok((ours, false)), Ok(theirs)) => {
-                // umoci makes no folders for a mark of removal.
+                // umoci creates no folders for a whiteout.
                 let files =
                     |listing: Vec<String>| listing.into_iter().filter(|one| !one.ends_with('/')).collect::<Vec<_>>();
                 assert_eq!(files(ours), files(theirs), "{layers:#?}");

@@ -1,7 +1,7 @@
-//! The rules of the file system, case by case.
+//! Tests of the file system rules, case by case.
 //!
-//! Owns the cases that need no archive. Must not know containers: another program unpacks the same ones in the tests of the
-//! whole.
+//! Owns the cases that need no archive. Must not know containers: the end-to-end tests unpack these
+//! cases with another program.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn to(target: &str) -> EntryKind {
     SymbolicLink(target.as_bytes().to_vec())
 }
 
-/// Every path of an image of these layers, folders with a slash, links with an arrow.
+/// Returns every path of an image with these layers. Folders end with a slash, links with an arrow.
 fn built(layers: &[&[(&str, EntryKind)]]) -> Result<Vec<String>, String> {
     let mut root = RootFs::new();
     for (number, layer) in layers.iter().enumerate() {
@@ -46,7 +46,7 @@ fn paths_are_cleaned_before_links_are_looked_at() {
     for name in ["a/b", "./a/b", "/a/b", "a//b", "a/./b", "x/../a/b", "a/b/", "/x/y/../../a/b", "//a/b"] {
         assert_eq!(built(&[&[(name, File)]]).unwrap(), ["a/", "a/b:0"], "{name}");
     }
-    // `x` is a link, and yet `x/..` is nothing.
+    // `x` is a link, but `x/..` is removed before links are followed.
     let link = built(&[&[("d/e", Folder), ("x", to("d/e"))], &[("x/../f", File)]]);
     assert_eq!(link.unwrap(), ["d/", "d/e/", "f:1", "x>"]);
     for name in ["../a", "a/../../b", "/..", "/../a"] {
@@ -62,7 +62,7 @@ fn links_on_the_way_are_followed_within_the_root() {
     for name in ["l/f", "up/f"] {
         assert!(built(&[base, &[(name, File)]]).unwrap().contains(&"real/f:1".to_owned()), "{name}");
     }
-    // One that leads nowhere makes the folders that it names.
+    // A link to a missing path creates the folders in it.
     let nowhere = built(&[&[("l", to("/a/b"))], &[("l/f", File)]]).unwrap();
     assert_eq!(nowhere, ["a/", "a/b/", "a/b/f:1", "l>"]);
     assert!(built(&[&[("l", to("l"))], &[("l/f", File)]]).unwrap_err().contains("too many links"));
@@ -75,7 +75,7 @@ fn a_later_entry_replaces_what_is_no_folder_like_itself() {
     assert_eq!(built(&[base, &[("a", Folder)]]).unwrap(), ["a/", "a/f:0", "l>"]);
     assert_eq!(built(&[base, &[("a", File)]]).unwrap(), ["a:1", "l>"]);
     assert_eq!(built(&[base, &[("a", to("/x"))]]).unwrap(), ["a>", "l>"]);
-    // A folder takes the place of a link to one.
+    // A folder replaces a link to a folder.
     assert_eq!(built(&[base, &[("l", Folder), ("l/g", File)]]).unwrap(), ["a/", "a/f:0", "l/", "l/g:1"]);
     assert_eq!(built(&[base, &[("a/f", Folder)]]).unwrap(), ["a/", "a/f/", "l>"]);
 }
@@ -96,7 +96,7 @@ fn marks_remove_what_lower_layers_have() {
     for name in [".wh.", ".wh..", ".wh..."] {
         assert!(built(&[&[(name, File)]]).is_err(), "{name}");
     }
-    // Through a link, too.
+    // A whiteout behind a link works, too.
     let link = built(&[&[("a/f", File), ("l", to("a"))], &[("l/.wh.f", File)]]);
     assert_eq!(link.unwrap(), ["a/", "l>"]);
 }
@@ -132,7 +132,7 @@ fn what_runtimes_read_in_two_ways_is_marked() {
 fn names_depths_and_numbers_are_bounded() {
     assert!(built(&[&[(&"x".repeat(256), File)]]).is_err());
     assert!(built(&[&[(&"x/".repeat(3000), Folder)]]).is_err());
-    // Links make a path that no single entry could name.
+    // Links form a path that is longer than any single entry could state.
     let deep = "d/".repeat(1500);
     let layer = [(deep.as_str(), Folder), ("l", to(&deep)), ("l/m", to(&format!("/{deep}"))), ("l/n/o", File)];
     assert!(built(&[&layer]).is_ok());

@@ -1,6 +1,6 @@
-//! What a registry wants to see of who asks.
+//! Authentication scheme that a registry demands.
 //!
-//! Owns the reading of `WWW-Authenticate`. Must not know any credential.
+//! Owns the parsing of `WWW-Authenticate`. Must not know any credential.
 
 use http_auth::parse_challenges;
 use reqwest::{Response, Url};
@@ -8,22 +8,22 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 
 use crate::failure::{Failure, Kind};
 
-/// A way to say who asks.
+/// Authentication scheme of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     /// User name and password with every request.
     Basic,
-    /// A token, which another service hands out.
+    /// A token that a token service issues.
     Bearer {
-        /// Where the service is.
+        /// Address of the token service.
         realm: Url,
-        /// The name that the registry has there.
+        /// Name of the registry at the token service.
         service: Option<String>,
     },
 }
 
 impl Challenge {
-    /// Reads an answer's headers; `None` if they name no way that is known here.
+    /// Parses the headers of a response. `None` if they name no scheme that is supported.
     pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
         let mut basic = None;
         for value in response.headers().get_all("www-authenticate") {
@@ -48,7 +48,7 @@ impl Challenge {
         Ok(basic)
     }
 
-    /// The registry's name at its token service.
+    /// Returns the name of the registry at its token service.
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Basic => None,
@@ -63,7 +63,7 @@ fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
     let realm = registry.join(text).ok().filter(|realm| matches!(realm.scheme(), "http" | "https"));
     let shown = quoted(text, NAME_BYTES);
     match realm {
-        // What stands before an `@` reads like a host, and would be sent as a user's name.
+        // The text before an `@` looks like a host, but would be sent as a user name.
         Some(realm) if !realm.username().is_empty() || realm.password().is_some() => Err(Failure::new(
             Kind::Registry,
             format!("{host}: leads to `{shown}` for tokens, which holds a user name"),

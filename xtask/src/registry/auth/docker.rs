@@ -1,6 +1,7 @@
-//! Docker's configuration: what `docker login` and `az acr login` left.
+//! Docker's configuration file: the credentials that `docker login` and `az acr login` stored.
 //!
-//! Owns config.json and the protocol of credential helpers. Must not know what is done with what they hold.
+//! Owns the reading of config.json and the protocol of credential helpers. Must not know what the
+//! credentials are used for.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use serde::Deserialize;
 use super::{Credential, Found, Surroundings};
 use crate::failure::Failure;
 
-/// What helpers say in place of a user name when the secret is a refresh token.
+/// User name that credential helpers return if the secret is a refresh token.
 const TOKEN: &str = "<token>";
 
-/// The file, as far as it is about credentials; not `Debug`, since it holds them.
+/// The parts of config.json that concern credentials. Not `Debug`, because it holds secrets.
 #[derive(Deserialize)]
 struct Config {
     #[serde(default)]
@@ -35,7 +36,7 @@ struct Entry {
     username: String,
     #[serde(default)]
     password: String,
-    /// What `az acr login` writes: a refresh token. The password beside it is then empty.
+    /// Refresh token that `az acr login` writes. The password in `auth` is then empty.
     #[serde(default)]
     identitytoken: String,
 }
@@ -48,11 +49,12 @@ struct Answer {
     secret: String,
 }
 
-/// Looks for a registry: its helper, then the store, then the file itself.
+/// Looks up the credential for a registry: first its own helper, then the credentials store, then
+/// the file itself.
 pub async fn find(registry: &str, surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     let Some(path) = path(surroundings) else { return Ok(None) };
     let Some(config) = read(&path)? else { return Ok(None) };
-    // Docker Hub stands there under the name of its first version.
+    // Docker stores credentials for Docker Hub under the address of its first API version.
     let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
     let helper = config.helpers.get(server).or(config.store.as_ref());
     if let Some(helper) = helper.filter(|helper| !helper.is_empty())
@@ -79,7 +81,7 @@ fn read(path: &Path) -> Result<Option<Config>, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file(path, "be read", error)),
     };
-    // The error's own words may quote a value of the file.
+    // The error message of the parser could quote a secret value of the file.
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         Failure::other(
             format!(
@@ -93,7 +95,8 @@ fn read(path: &Path) -> Result<Option<Config>, Failure> {
     })
 }
 
-/// Keys were addresses once: `https://r.io/v1/` stands for `r.io`.
+/// Returns the host of a key. Older versions of Docker wrote addresses as keys: `https://r.io/v1/`
+/// means `r.io`.
 fn host(key: &str) -> &str {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest);
     key.split('/').next().unwrap_or(key)
@@ -104,7 +107,7 @@ fn credential(entry: &Entry, registry: &str, path: &Path) -> Result<Option<Crede
         return Ok(Some(Credential::Refresh(entry.identitytoken.clone().into())));
     }
     if entry.auth.is_empty() {
-        // Docker writes `auth`, and reads both.
+        // Docker writes `auth` only, but also reads `username` and `password`.
         let is_there = !entry.username.is_empty() && !entry.password.is_empty();
         return Ok(is_there.then(|| Credential::Password {
             username: entry.username.clone(),
@@ -112,7 +115,7 @@ fn credential(entry: &Entry, registry: &str, path: &Path) -> Result<Option<Crede
         }));
     }
     let text = BASE64_STANDARD.decode(&entry.auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    // Some versions of Docker left zeros at the end.
+    // Some versions of Docker left zero bytes at the end.
     match text.as_deref().map(|text| text.trim_end_matches('\0')).and_then(|text| text.split_once(':')) {
         Some((username, password)) => {
             Ok(Some(Credential::Password { username: username.to_owned(), password: password.into() }))
@@ -141,7 +144,8 @@ async fn ask(
     let output = surroundings.ask(&program, &["get"], server).await;
     let output = output.map_err(|error| failure(format!("failed: {error}")))?;
     if !output.status.success() {
-        // Helpers explain themselves on standard output; what breaks before they begin, on the other.
+        // Helpers write their errors to standard output. Errors before a helper starts go to
+        // standard error.
         let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let said = said.iter().find_map(|text| text.lines().find(|line| !line.trim().is_empty())).unwrap_or_default();
         if said.contains("credentials not found") {
@@ -164,7 +168,8 @@ mod tests {
 
     use super::*;
 
-    /// What is found for `r.io:5000` with that configuration, as kind, user name and secret.
+    /// Returns the credential that is found for `r.io:5000` with this configuration, as a pair of
+    /// user name or kind, and secret.
     fn found(config: &str, helper: Option<&str>) -> Result<Option<(String, String)>, Failure> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), config).unwrap();

@@ -1,18 +1,22 @@
-//! Access tokens of Microsoft Entra ID for Azure's registry.
+//! Microsoft Entra ID access tokens for Azure Container Registry.
 //!
-//! Owns where such a token comes from, and which registries may see one. Must not know what the registry gives for it.
+//! Owns where a token comes from, and which registries may receive one. Must not know what the
+//! registry returns for it.
 
 use super::{Credential, Found, Surroundings};
 
-/// The variable with a token.
+/// Name of the environment variable that holds an Entra access token.
 pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";
-/// What the token is for; every other audience is refused, see Azure/acr, docs/AAD-OAuth.md.
+/// Audience of the token. Azure Container Registry refuses every other one, see Azure/acr,
+/// docs/AAD-OAuth.md.
 pub const RESOURCE: &str = "https://containerregistry.azure.net";
-/// Azure's registries, in its several clouds.
+/// Domain suffixes of Azure Container Registry in its several clouds.
 const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 
-/// Whether a registry is Azure's. What it says of itself counts only on this machine: from elsewhere anybody could ask
-/// for the token so.
+/// True if a registry is Azure Container Registry.
+///
+/// The service name that a registry reports counts only for a registry on this machine. Otherwise
+/// any remote registry could obtain the token by reporting such a name.
 pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     let is_local = ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|local| registry.starts_with(local));
     let name = match service {
@@ -22,7 +26,10 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     AZURE.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Looks for a token; an error says why Azure's command line gave none.
+/// Looks for an Entra access token, in the environment variable or from `az`.
+///
+/// # Errors
+/// The error text says why the Azure command line returned no token.
 pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> {
     if let Some(token) = surroundings.variable(VARIABLE) {
         return Ok(Some(Found { credential: Credential::Entra(token.into()), origin: VARIABLE.to_owned() }));

@@ -1,7 +1,7 @@
-//! Who asks: credentials, and the tokens that a registry hands out for them.
+//! Authentication: credentials, and the tokens that a registry issues for them.
 //!
-//! Owns the order in which credentials are looked for, and how a refusal of each is explained. Must not know what is asked
-//! of the registry.
+//! Owns the order in which credentials are looked for, and the error for each refused credential.
+//! Must not know what is requested from the registry.
 
 mod challenge;
 mod docker;
@@ -22,40 +22,44 @@ pub use self::token::{Token, TokenService};
 use super::access::Access;
 use crate::failure::{Failure, Kind};
 
-/// The variable with the user name.
+/// Name of the environment variable that holds the user name.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// The variable with the password.
+/// Name of the environment variable that holds the password.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
-/// What proves who asks.
+/// A credential for a registry or its token service.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// User name and password, or a token that is used like one.
+    /// User name and password, or a token that is used like a password.
     Password {
         /// Name of the user, service principal or token.
         username: String,
-        /// The secret.
+        /// Password of the user, or the token that replaces it.
         password: SecretString,
     },
-    /// What `docker login` or `az acr login` left: access tokens are fetched with it.
+    /// Refresh token that `docker login` or `az acr login` stored. Access tokens are fetched with
+    /// it.
     Refresh(SecretString),
-    /// An access token of Microsoft Entra ID: Azure's registry exchanges it for a refresh token.
+    /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
+    /// token.
     Entra(SecretString),
-    /// Nothing.
+    /// Anonymous access without a credential.
     Anonymous,
 }
 
-/// A credential and where it came from.
+/// A credential and where it was found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The credential.
+    /// Credential that was found, or anonymous access.
     pub credential: Credential,
-    /// For people, e.g. "--username and --password-stdin".
+    /// Origin of the credential, as error messages name it, e.g. "--username and --password-stdin".
     pub origin: String,
 }
 
-/// Looks for credentials: flags, variables, Docker's configuration, Entra ID, and then none. `service` is the name that
-/// the registry gives itself.
+/// Looks for a credential: in flags, variables, Docker's configuration and Entra ID, in this order.
+///
+/// If there is none, the access is anonymous. `service` is the name that the registry reports for
+/// itself.
 pub async fn find(access: &Access, service: Option<&str>, surroundings: &Surroundings) -> Result<Found, Failure> {
     if let Some((username, password)) = access.password.clone() {
         let origin = "--username and --password-stdin".to_owned();
@@ -94,12 +98,13 @@ fn variables(surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     }
 }
 
-/// The value of `Authorization` for a user name and a password.
+/// Returns the value of the `Authorization` header for a user name and a password.
 pub fn basic(username: &str, password: &SecretString) -> SecretString {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()))).into()
 }
 
-/// The registry, or its token service, does not accept a credential; `said` are its words.
+/// Builds the failure for a credential that the registry or its token service does not accept.
+/// `said` is the text of the response.
 pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     let (registry, origin) = (&access.registry, &found.origin);
     let (problem, fix) = match &found.credential {
@@ -126,7 +131,7 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     Failure::new(Kind::Registry, problem, fix)
 }
 
-/// The registry knows who asks and grants less than was asked for.
+/// Builds the failure for an accepted credential that does not have the requested rights.
 pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
     let registry = &access.registry;
     if matches!(found.credential, Credential::Anonymous) {
@@ -178,7 +183,7 @@ mod tests {
         flags.password = Some(("u".to_owned(), "p".into()));
         assert!(origin(&flags, &both).contains("--password-stdin"));
         assert!(origin(&access(true), &both).contains(USERNAME));
-        // Meant for another registry.
+        // The variables are meant for another registry, so they are skipped.
         assert!(origin(&access(false), &both).contains("config.json"));
         assert!(origin(&access(true), &[docker, entra]).contains("config.json"));
         assert!(origin(&access(true), &[entra]).contains("SCOREBOX_ENTRA_TOKEN"));

@@ -1,15 +1,19 @@
-//! Who sees a credential besides the registry: the token service that the registry names, if that is the registry's own.
+//! Rule that limits which token services receive a credential: only those that belong to the
+//! registry.
 //!
-//! Owns the rule and the list of exceptions to it. Must not know what is asked of a token service.
+//! Owns the rule and the list of exceptions to it. Must not know what is requested from a token
+//! service.
 //!
-//! A registry names its token service in a header (`WWW-Authenticate: Bearer realm="…"`), and whoever controls that header
-//! would otherwise receive the password. A credential goes
+//! A registry names its token service in a header (`WWW-Authenticate: Bearer realm="…"`). Without
+//! this rule, anyone who controls that header would receive the password. A credential is sent
 //!
-//! 1. to the registry's own host, at the registry's own port; over HTTPS at any port, since the certificate proves the host,
-//! 2. from the registries in [`KNOWN`] to the token service beside each,
+//! 1. to the registry's own host, at the registry's own port; over HTTPS at any port, since the
+//!    certificate proves the host,
+//! 2. from the registries in [`KNOWN`] to the token service of each,
 //! 3. to the hosts that `--trust-realm` names,
 //!
-//! and nowhere else. Without a credential there is nothing to protect, and any token service is asked.
+//! and nowhere else. Without a credential there is nothing to protect, and any token service is
+//! used.
 
 use std::str::FromStr;
 
@@ -20,7 +24,8 @@ use super::super::access::Access;
 use super::{Credential, Found};
 use crate::failure::{Failure, Kind};
 
-/// Registries whose token service has another host, and that host. Both are asked over HTTPS at its usual port.
+/// Registries whose token service has another host, each with that host. Both are used over HTTPS
+/// at port 443.
 pub const KNOWN: &[(&str, &str)] = &[
     ("registry-1.docker.io", "auth.docker.io"),
     ("index.docker.io", "auth.docker.io"),
@@ -32,7 +37,7 @@ pub const KNOWN: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedRealm {
     host: String,
-    /// Without one every port is trusted.
+    /// Port of the token service. `None` trusts every port of the host.
     port: Option<u16>,
 }
 
@@ -48,12 +53,14 @@ impl FromStr for TrustedRealm {
         };
         let (http, https) = read("http").zip(read("https")).ok_or_else(misfit)?;
         let is_plain = http.username().is_empty() && http.password().is_none();
-        // A bare host may be followed by nothing; an address that was copied from the header has a path.
+        // A bare host must not be followed by anything. An address that was copied from the header
+        // has a path.
         let is_whole = is_address || (https.path() == "/" && https.query().is_none() && https.fragment().is_none());
         let host = https.host_str().filter(|_| is_plain && is_whole && matches!(http.scheme(), "http" | "https"));
         Ok(Self {
             host: host.ok_or_else(misfit)?.to_owned(),
-            // A parser leaves out the port that is usual for its scheme, and no port is usual for both.
+            // The URL parser omits the default port of a scheme. No port is the default of both
+            // schemes, so one of the two parses keeps it.
             port: if is_address { https.port_or_known_default() } else { https.port().or(http.port()) },
         })
     }
@@ -66,11 +73,12 @@ impl TrustedRealm {
     }
 }
 
-/// Refuses to send a credential to a token service that is not the registry's own.
+/// Refuses to send a credential to a token service that does not belong to the registry.
 pub fn admit(access: &Access, realm: &Url, found: &Found) -> Result<(), Failure> {
     let registry = access.root()?;
     let is_trusted = access.trusted.iter().any(|trusted| trusted.covers(realm));
-    // Trust in a host does not make a plain connection safe where the registry has a safe one.
+    // A trusted host does not make plain HTTP safe: if the registry uses HTTPS, its token service
+    // must, too.
     let is_downgrade = registry.scheme() == "https" && realm.scheme() != "https";
     if matches!(found.credential, Credential::Anonymous)
         || (!is_downgrade && (is_trusted || is_own(&registry, realm) || is_known(&registry, realm)))

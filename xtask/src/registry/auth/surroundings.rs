@@ -1,6 +1,7 @@
-//! What the machine says: variables and programs.
+//! Environment of the process: variables and programs on PATH.
 //!
-//! Owns looking a variable or a program up, and asking a program. Must not know what any of them is for.
+//! Owns the lookup of variables and programs, and the running of a program. Must not know what any
+//! of them is used for.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,14 +11,14 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// A program may ask its user for something.
+/// Longest wait for a program. It is long because a program may ask its user for something.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The variables of this process, or those of a test.
+/// Environment variables of this process, or those of a test.
 #[derive(Clone)]
 pub struct Surroundings(HashMap<String, String>);
 
-/// Variables may hold secrets.
+/// Prints the name of the type only, because variables may hold secrets.
 impl std::fmt::Debug for Surroundings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Surroundings")
@@ -25,7 +26,7 @@ impl std::fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Returns the environment variables of this process.
     pub fn current() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -33,31 +34,31 @@ impl Surroundings {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// Only these.
+    /// Returns an environment that consists of these variables only.
     #[cfg(test)]
     pub fn of(variables: &[(&str, &str)]) -> Self {
         Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// The value of a variable, unless it is empty.
+    /// Returns the value of a variable, or `None` if it is unset or empty.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// Where a program on PATH is.
+    /// Returns the path of a program on PATH.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.variable("PATH")?;
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
     }
 
-    /// Runs a program with that on its standard input, and waits for it. No secret may be among the arguments: every
-    /// process of the machine can read them.
+    /// Runs a program with `input` on its standard input, and waits for it to end. The arguments
+    /// must not contain a secret, because every process of the machine can read them.
     pub async fn ask(&self, program: &PathBuf, arguments: &[&str], input: &str) -> std::io::Result<Output> {
         let mut command = Command::new(program);
         command.args(arguments).kill_on_drop(true);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read it is not at fault.
+            // A program may end without reading its input. That is not an error.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
         match tokio::time::timeout(LONGEST_WAIT, child.wait_with_output()).await {
@@ -67,8 +68,10 @@ impl Surroundings {
     }
 }
 
-/// Makes a program for a test. Another process writes it: while this one had it open for writing, a child of another test
-/// could hold it open too, and the system would not run it.
+/// Writes an executable script for a test.
+///
+/// Another process writes the file: if this process had it open for writing, a child process of
+/// another test could inherit the open file, and the system would refuse to run it.
 #[cfg(test)]
 pub fn script(path: &std::path::Path, text: &str) {
     let command = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";

@@ -1,9 +1,10 @@
-//! Access tokens: short-lived, and each for a set of scopes.
+//! Access tokens: short-lived, each for one set of scopes.
 //!
-//! Owns what is said to a token service, and how long a token lasts. Must not know what tokens are used for.
+//! Owns the requests to a token service, and the lifetime of a token. Must not know what tokens are
+//! used for.
 //!
-//! The ways are those of Docker's registry (distribution/distribution, docs/content/spec/auth) and, for Entra ID, of
-//! Azure's (Azure/acr, docs/AAD-OAuth.md).
+//! The protocols are those of Docker's registry (distribution/distribution, docs/content/spec/auth)
+//! and, for Entra ID, of Azure Container Registry (Azure/acr, docs/AAD-OAuth.md).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,45 +19,46 @@ use super::super::{answer, bounds, transport};
 use super::{Credential, Found, denied, not_accepted, realm};
 use crate::failure::{Failure, Kind};
 
-/// The life of a token whose answer names none, by Docker's specification.
+/// Lifetime of a token if the response does not state one, from Docker's specification.
 const USUAL_LIFE: Duration = Duration::from_secs(60);
-/// A token is renewed so long before its end, or a quarter of its life if that is shorter.
+/// Time before its expiry at which a token is renewed. A quarter of the lifetime is used if that is
+/// shorter.
 const MARGIN: Duration = Duration::from_secs(60);
-/// The client's name, which token services put into their logs.
+/// Name of this client, which token services write into their logs.
 const CLIENT: &str = "scorebox";
 
-/// An access token.
+/// An access token and the time of its renewal.
 #[derive(Debug, Clone)]
 pub struct Token {
-    /// The secret.
+    /// Secret text of the access token.
     pub value: SecretString,
     renew_at: Instant,
 }
 
 impl Token {
-    /// Whether it will hold for the next request.
+    /// True if the token is still valid for the next request.
     pub fn is_good(&self) -> bool {
         Instant::now() < self.renew_at
     }
 }
 
-/// What hands out tokens for one registry.
+/// Token service of one registry.
 pub struct TokenService<'a> {
-    /// What is asked with.
+    /// HTTP client that sends the requests.
     pub client: &'a Client,
-    /// Where it is.
+    /// Address of the token service.
     pub realm: &'a Url,
-    /// The registry's name there.
+    /// Name of the registry at the token service.
     pub service: Option<&'a str>,
-    /// The registry.
+    /// Access to the registry that the tokens are for.
     pub access: &'a Access,
 }
 
-/// A token service's answer; not `Debug`, since it holds secrets.
+/// Response of a token service. Not `Debug`, because it holds secrets.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
-    // Azure's gives only this one.
+    // Azure's token service returns this field instead of `token`.
     access_token: Option<String>,
     refresh_token: Option<String>,
     expires_in: Option<f64>,
@@ -66,12 +68,13 @@ struct Answer {
 struct Claims {
     exp: Option<f64>,
     iat: Option<f64>,
-    /// The tenant of an Entra token.
+    /// Tenant of an Entra access token.
     tid: Option<String>,
 }
 
 impl TokenService<'_> {
-    /// Fetches a token; `refresh` keeps what an Entra token was exchanged for.
+    /// Fetches a token for these scopes. `refresh` keeps the refresh token that an Entra token was
+    /// exchanged for.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -92,7 +95,7 @@ impl TokenService<'_> {
                 };
                 let (response, held) = match held {
                     Some(both) => both,
-                    // None yet, or it ended.
+                    // A refresh token was not fetched yet, or the last one has expired.
                     None => {
                         let new = self.exchange(found, entra).await?;
                         (self.refresh(scopes, &new).await?, new)
@@ -133,14 +136,14 @@ impl TokenService<'_> {
         let scope = scopes.join(" ");
         let mut form = vec![("grant_type", "refresh_token"), ("client_id", CLIENT)];
         form.push(("refresh_token", token.expose_secret()));
-        // Docker's way for several: one field, parted by spaces.
+        // Docker's protocol takes several scopes in one field, separated by spaces.
         if !scope.is_empty() {
             form.push(("scope", &scope));
         }
         self.post(self.realm, form).await
     }
 
-    /// Azure's way from an Entra token to a refresh token.
+    /// Exchanges an Entra access token for a refresh token, as Azure Container Registry defines it.
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);
@@ -160,7 +163,7 @@ impl TokenService<'_> {
         if let Some(service) = self.service {
             form.push(("service", service));
         }
-        // An address that is never asked: its query has the encoding of forms.
+        // This address is never requested. Its query is used to encode the form.
         let mut encoded = self.realm.clone();
         encoded.set_query(None);
         encoded.query_pairs_mut().extend_pairs(form);
@@ -206,20 +209,23 @@ impl TokenService<'_> {
     }
 }
 
-/// How long a token lasts by its own words; by the difference, since clocks differ.
+/// Returns the lifetime that a token states about itself. It is the difference of its two times,
+/// because clocks differ.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     Some(seconds(claims.exp? - claims.iat.unwrap_or_else(now)))
 }
 
-/// What a token says of itself; no signature is checked, since nothing is granted for it here.
+/// Reads the claims of a token. The signature is not checked, because nothing is granted for the
+/// claims here.
 fn claims(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
-/// Between nothing and a year, whatever the answer says.
+/// Converts a number of seconds to a duration between zero and a year, even if the number is not
+/// finite.
 fn seconds(count: f64) -> Duration {
     Duration::try_from_secs_f64(count.clamp(0.0, 31_536_000.0)).unwrap_or(Duration::ZERO)
 }

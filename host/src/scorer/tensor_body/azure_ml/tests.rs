@@ -1,4 +1,5 @@
-//! What is read and written for tensors, and what a caller is told of a misfit.
+//! Tests of Azure ML's form: what is read and written for tensors, and what the message for a
+//! misfit says.
 
 use super::*;
 use crate::model::Dtype;

@@ -1,10 +1,11 @@
-//! An inference request's JSON, read as it comes.
+//! The JSON of an inference request, read in the order in which it comes.
 //!
-//! Owns the request's fields and the places of misfits in them. Must not know binary data, nor whether an input fits its
-//! port: that is judged when all of it is known.
+//! Owns the request's fields, and the places of misfits in them. Must not know binary data, or
+//! whether an input fits its port: that is checked when the whole input is known.
 //!
-//! Data becomes elements where it stands, which takes an input's name. Where several ports leave open which one is meant
-//! and the data comes before the name, it is passed over, and the body is read once more with the names known.
+//! Data is read into elements at its place in the body, which requires the input's name. If there
+//! are several ports and the data precedes the name, the data is skipped. Then the body is read a
+//! second time, with the names known.
 
 use std::borrow::Cow;
 
@@ -18,14 +19,14 @@ use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// Longest id, in bytes: it comes back with the answer.
+/// Longest id of a request, in bytes. The id comes back with the answer.
 const ID_BYTES: usize = 1024;
 
-/// A request, whose inputs may fit their ports or not.
+/// A request, whose inputs may or may not fit their ports.
 pub(super) struct Request<'a> {
     signature: &'a TensorSignature,
     body_bytes: usize,
-    /// The ports of the inputs, as an earlier look at the same body found them.
+    /// Ports of the inputs, as an earlier reading of the body found them.
     known: &'a [Option<usize>],
     pub(super) id: Option<String>,
     pub(super) parameters: Parameters,
@@ -33,10 +34,10 @@ pub(super) struct Request<'a> {
     pub(super) outputs: Vec<Output>,
 }
 
-/// One of `inputs`.
+/// One item of `inputs`, as the request has it.
 #[derive(Default)]
 pub(super) struct Input {
-    /// The port that its name means.
+    /// Index of the port that the input's name means.
     pub(super) port: Option<usize>,
     pub(super) shape: Option<Vec<u64>>,
     pub(super) dtype: Option<Dtype>,
@@ -44,34 +45,36 @@ pub(super) struct Input {
     pub(super) data: Option<Data>,
 }
 
-/// What stands under `data`.
+/// Value of the field `data` of an input.
 pub(super) enum Data {
     Read(Read),
-    /// Nobody knew for which port.
+    /// Data that was skipped, because its port was not known yet.
     Skipped,
 }
 
-/// One of `outputs`.
+/// One item of `outputs`, as the request has it.
 pub(super) struct Output {
     pub(super) port: usize,
     pub(super) parameters: Parameters,
 }
 
-/// The parameters that mean something here, wherever they stand; others are passed over.
+/// Parameters of requests, inputs and outputs that have a meaning here. Others are ignored.
 #[derive(Default)]
 pub(super) struct Parameters {
-    /// Of an input.
+    /// Size of the binary data of an input, in bytes.
     pub(super) binary_data_size: Option<u64>,
-    /// Of an output.
+    /// True if the elements of an output are to be binary.
     pub(super) binary_data: Option<bool>,
-    /// Of a request.
+    /// True if the elements of all outputs of a request are to be binary, unless an output says
+    /// otherwise.
     pub(super) binary_data_output: Option<bool>,
 }
 
-/// Reads a request.
+/// Reads a request from its JSON.
 ///
 /// # Errors
-/// It is not JSON, not of the protocol's form, or data does not fit the port that it is for.
+/// The text is not JSON, it is not of the protocol's form, or its data does not fit the port that
+/// it is for.
 pub(super) fn read<'a>(signature: &'a TensorSignature, json: &[u8]) -> Result<Request<'a>, ScoreFailure> {
     let request = read_knowing(signature, json, &[])?;
     let is_skipped = |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
@@ -171,7 +174,8 @@ impl Items for Inputs<'_, '_> {
                 }
             };
         }
-        // With one port there is no doubt which one is meant; a wrong name is refused when it comes.
+        // If there is only one port, it is clear which one is meant. A wrong name is refused when
+        // it is read.
         let sole = (ports.len() == 1).then_some(0);
         let known = known.get(index).copied().flatten().or(sole);
         let mut reading = Reading { ports, body_bytes: *body_bytes, known, input: Input::default() };
@@ -224,7 +228,7 @@ impl Fields for Reading<'_> {
     }
 }
 
-/// The dimensions of a tensor.
+/// Dimensions of a tensor, as the request states them.
 struct Shape(Vec<u64>);
 
 impl Items for Shape {
@@ -234,7 +238,7 @@ impl Items for Shape {
         list: &mut A,
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
-        // No port has as many dimensions; a longer list is refused before it is kept.
+        // No port has this many dimensions. A longer list is refused before it is kept.
         const DIMENSIONS: usize = 64;
         let Some(value) = list.next_element::<Scalar>()? else { return Ok(false) };
         match value.count(reader)? {
@@ -295,7 +299,7 @@ impl Fields for Asked<'_> {
     }
 }
 
-/// The port that a name means.
+/// Returns the index of the port that a name means.
 fn port<E: serde::de::Error>(
     ports: &[Port],
     direction: &str,
@@ -312,7 +316,7 @@ fn port<E: serde::de::Error>(
     }
 }
 
-/// The element type that a datatype means.
+/// Returns the element type that a datatype means.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
     let Some(name) = name.text(reader)? else { return Ok(None) };
     match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {

@@ -1,4 +1,4 @@
-//! The protocol's requests and answers, and where a misfit is said to be.
+//! Tests of the protocol's requests and answers, and of the places at which misfits are reported.
 
 use super::*;
 
@@ -6,7 +6,8 @@ fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     Port { name: name.into(), dtype, shape: shape.into() }
 }
 
-/// `x` of FP32 and shape `[-1, 2]`, `n` of INT64 and shape `[-1]`; outputs the same.
+/// Returns a signature with the ports `x` of FP32 and shape `[-1, 2]`, and `n` of INT64 and shape
+/// `[-1]`. The outputs are equal to the inputs.
 fn signature() -> TensorSignature {
     let ports = vec![port("x", Dtype::F32, &[None, Some(2)]), port("n", Dtype::I64, &[None])];
     TensorSignature {
@@ -20,7 +21,7 @@ fn signature() -> TensorSignature {
 
 const N: &str = r#"{"name": "n", "shape": [1], "datatype": "INT64", "data": [7]}"#;
 
-/// A request with `n` and these fields of `x`.
+/// Returns a request with the input `n`, and with the input `x` that has these fields.
 fn with_x(fields: &str) -> String {
     format!(r#"{{"inputs": [{{{fields}}}, {N}]}}"#)
 }

@@ -1,6 +1,7 @@
 //! Connections of an attack: where they come from, and how answers are read.
 //!
-//! Owns the source addresses and the least HTTP that an attacker needs. It must not know which attack uses it.
+//! Owns the source addresses and the small part of HTTP that an attacker needs. It must not know
+//! which attack uses it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,11 +14,14 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Counters;
 
-/// How long a connection may take to be accepted.
+/// Time within which a connection must be accepted.
 const CONNECTING: Duration = Duration::from_secs(2);
 
+/// Last byte of the first source address.
+///
 /// Source addresses are 127.0.0.2 to 127.0.0.250. The steady client uses 127.0.0.1.
 const FIRST_SOURCE: u8 = 2;
+/// Number of source addresses.
 const SOURCES: u16 = 249;
 
 /// The host under attack, and the counters of the attack.
@@ -29,20 +33,23 @@ pub struct Target {
     pub counters: Arc<Counters>,
 }
 
-/// One connection.
+/// One connection to the host.
 pub struct Connection {
-    /// The half that reads, with a buffer for answers that arrive together.
+    /// Half of the connection that reads, with a buffer for answers that arrive together.
     pub reader: BufReader<OwnedReadHalf>,
-    /// The half that writes.
+    /// Half of the connection that writes.
     pub writer: OwnedWriteHalf,
 }
 
-/// What ended an exchange.
+/// Answer with which an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code.
+    /// Status code of the answer.
     pub status: u16,
-    /// False if the server closes the connection after this answer, or answered before it had the whole request.
+    /// True if the connection can be used for another request.
+    ///
+    /// False if the server closes the connection after this answer, or answered before it had the
+    /// whole request.
     pub goes_on: bool,
 }
 
@@ -65,20 +72,21 @@ impl Target {
 }
 
 impl Connection {
-    /// Sends a request and reads its answer, which may come before the request was sent.
+    /// Sends a request and reads its answer, which may come before the whole request was sent.
     pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
         tokio::select! {
             biased;
             early = &mut reading => return early.map(|answer| Answer { goes_on: false, ..answer }),
-            // A server that refuses may close its side first; its answer says more than this error.
+            // A server that refuses may close its side first. Its answer says more than this error.
             _ = writer.write_all(request) => {}
         }
         reading.await
     }
 
-    /// Sends bytes unless the server answers or closes first; then returns what it did.
+    /// Sends bytes. If the server answers or closes the connection first, returns the answer or the
+    /// error.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<Option<Answer>> {
         let Self { reader, writer } = self;
         tokio::select! {
@@ -88,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// Sends a byte at a time until the server answers or closes.
+    /// Sends a byte at a time until the server answers or closes the connection.
     pub async fn trickle(&mut self, byte: u8, period: Duration) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
@@ -126,14 +134,14 @@ pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<An
     if copied < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(Answer { status, goes_on }) }
 }
 
-/// A request to be scored, as bytes.
+/// Returns a request to be scored, as bytes.
 pub fn request(body: &str) -> Vec<u8> {
     let mut bytes = head(body.len());
     bytes.extend_from_slice(body.as_bytes());
     bytes
 }
 
-/// The head of a request whose body has this length.
+/// Returns the head of a request whose body has this length.
 pub fn head(length: usize) -> Vec<u8> {
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n").into_bytes()

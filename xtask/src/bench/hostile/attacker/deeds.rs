@@ -1,6 +1,7 @@
-//! What each connection of an attack does until the process ends.
+//! The actions of each connection of an attack until the process ends.
 //!
-//! Owns one loop for each deed. It must not know the other connections, except that stampedes share a clock.
+//! Owns one loop for each kind of behaviour. It must not know the other connections, except that
+//! stampedes share a clock.
 
 use std::io;
 use std::sync::Arc;
@@ -15,25 +16,31 @@ use crate::bench::hostile::attacks::{Attack, Deed};
 /// Pause before a connection that was closed or refused is opened again.
 const REOPEN: Duration = Duration::from_millis(20);
 
-/// Bytes of a slow body that are announced and that are sent at once.
+/// Bytes that the header of a slow body announces.
 const BODY_BYTES: usize = 8_000_000;
+/// Bytes of a slow body that are sent at once.
 const SENT_BYTES: usize = 7_900_000;
+/// Time between two further bytes of a slow body.
 const BODY_PERIOD: Duration = Duration::from_millis(100);
+/// Time between two bytes of a slow header.
 const HEADER_PERIOD: Duration = Duration::from_millis(250);
 
 /// Time between two waves of a stampede.
 const WAVE: Duration = Duration::from_millis(250);
 
-/// Size of an answer that nobody reads, the client's buffer for it, and the time between two such requests.
+/// Request for a large answer that is never read.
 const UNREAD: &str = r#"{"do":"large","bytes":2000000}"#;
+/// Size of the client's buffer for an answer that is never read, in bytes.
 const RECEIVE_BUFFER: u32 = 4096;
+/// Time between two requests whose answers are never read.
 const UNREAD_PERIOD: Duration = Duration::from_millis(300);
 
-/// Pause of one connection between two connections of a churn, and between two bursts of pipelined requests.
+/// Time between the request of a churn and the end of its connection.
 const CHURN_PERIOD: Duration = Duration::from_millis(10);
+/// Pause between two bursts of pipelined requests.
 const BURST_PERIOD: Duration = Duration::from_millis(100);
 
-/// A deed with the bytes that it sends, made once for all connections.
+/// The behaviour of a connection with the bytes that it sends, made once for all connections.
 #[derive(Clone)]
 pub struct Script {
     deed: Deed,
@@ -61,7 +68,7 @@ impl Script {
         Self { deed: attack.deed, requests: Arc::new(requests), started: Instant::now() }
     }
 
-    /// Does the deed again and again; a connection that ends is opened anew.
+    /// Repeats the behaviour until the process ends. If a connection ends, a new one is opened.
     pub async fn run(self, target: &Target, index: u16) {
         loop {
             match self.once(target, index).await {
@@ -73,7 +80,8 @@ impl Script {
         }
     }
 
-    /// Uses one connection; gives the status of the answer with which the server ended it.
+    /// Uses one connection. Returns the status code of the answer with which the server ended it,
+    /// if there is one.
     async fn once(&self, target: &Target, index: u16) -> io::Result<Option<u16>> {
         let buffer = matches!(self.deed, Deed::Unread).then_some(RECEIVE_BUFFER);
         let mut connection = target.connect(index, buffer).await?;
@@ -132,7 +140,7 @@ impl Script {
         loop {
             let wave = self.started.elapsed().as_millis() / WAVE.as_millis() + 1;
             sleep_until(self.started + WAVE * wave as u32).await;
-            // No other process has asked this question: its id is part of it.
+            // No other process has asked this question, because the process id is part of it.
             let question = u64::from(std::process::id()) << 20 | wave as u64;
             let answer = connection.ask(&request(&format!(r#"{{"do":"work","x":{question}}}"#))).await?;
             if !answer.goes_on {
