@@ -5,7 +5,11 @@
 //! capabilities are generated apart from the worlds so that both worlds share their types. A
 //! world's description reaches the final component only through its export macro, so a scorer
 //! exports the one world whose macro it calls.
-#![allow(missing_docs, unsafe_code, reason = "generated: the documentation is the WIT's, the ABI needs raw pointers")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    reason = "generated: the documentation is the WIT's, the ABI needs raw pointers"
+)]
 
 pub mod capabilities {
     wit_bindgen::generate!({

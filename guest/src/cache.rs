@@ -44,7 +44,10 @@ impl Bucket {
     /// manifest does not have the name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
-        Self { name: name.to_owned(), handle: OnceCell::new() }
+        Self {
+            name: name.to_owned(),
+            handle: OnceCell::new(),
+        }
     }
 
     fn handle(&self) -> Result<&store::Bucket, Error> {
@@ -76,7 +79,8 @@ impl Bucket {
     /// # Errors
     /// The store does not answer.
     pub fn set_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<(), Error> {
-        self.set_if(key, value, Condition::Always, Some(ttl)).map(|_| ())
+        self.set_if(key, value, Condition::Always, Some(ttl))
+            .map(|_| ())
     }
 
     /// Writes a value if `condition` holds. Returns false if it did not hold and nothing was
@@ -91,7 +95,15 @@ impl Bucket {
         condition: Condition,
         ttl: Option<Duration>,
     ) -> Result<bool, Error> {
-        wit::set(self.handle()?, key, value.as_ref(), wit::SetOptions { ttl_ms: ttl.map(milliseconds), condition })
+        wit::set(
+            self.handle()?,
+            key,
+            value.as_ref(),
+            wit::SetOptions {
+                ttl_ms: ttl.map(milliseconds),
+                condition,
+            },
+        )
     }
 
     /// Returns the JSON value of a key, or `None` if the key does not exist.
@@ -99,15 +111,24 @@ impl Bucket {
     /// # Errors
     /// The store does not answer, or holds something else (`stored-json`).
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> crate::Result<Option<T>> {
-        let Some(bytes) = self.get(key)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).or_fail("stored-json", "a stored value is not the JSON expected")
+        let Some(bytes) = self.get(key)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .or_fail("stored-json", "a stored value is not the JSON expected")
     }
 
     /// Writes a value as JSON. Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
     /// The store does not answer, or the value cannot be written as JSON.
-    pub fn set_json<T: Serialize>(&self, key: &str, value: &T, ttl: Option<Duration>) -> crate::Result<()> {
+    pub fn set_json<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> crate::Result<()> {
         self.set_if(key, serde_json::to_vec(value)?, Condition::Always, ttl)?;
         Ok(())
     }
@@ -238,7 +259,11 @@ impl Bucket {
     ///
     /// # Errors
     /// The store does not answer.
-    pub fn update(&self, key: &str, change: impl Fn(Option<Vec<u8>>) -> Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub fn update(
+        &self,
+        key: &str,
+        change: impl Fn(Option<Vec<u8>>) -> Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
         let mut snapshot = self.snapshot(key)?;
         loop {
             let value = change(snapshot.current()?);

@@ -32,8 +32,12 @@ pub fn all() -> Result<Vec<(String, String)>, Error> {
 /// # Errors
 /// The host cannot read the setting, or its text is not a value of this type (`bad-setting`).
 pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> {
-    let Some(text) = text(name)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|error| bad_setting(name, &text, &error))
+    let Some(text) = text(name)? else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|error| bad_setting(name, &text, &error))
 }
 
 /// Returns a setting as a length of time, or `None` if it is not set.
@@ -43,16 +47,27 @@ pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> 
 /// # Errors
 /// The host cannot read the setting, or its text is not a length of time (`bad-setting`).
 pub fn duration(name: &str) -> crate::Result<Option<Duration>> {
-    let Some(text) = text(name)? else { return Ok(None) };
+    let Some(text) = text(name)? else {
+        return Ok(None);
+    };
     match parse_duration(&text) {
         Some(duration) => Ok(Some(duration)),
-        None => Err(bad_setting(name, &text, &"write a number and a unit, e.g. `90s`, `10m`, `1h`")),
+        None => Err(bad_setting(
+            name,
+            &text,
+            &"write a number and a unit, e.g. `90s`, `10m`, `1h`",
+        )),
     }
 }
 
 fn bad_setting(name: &str, text: &str, why: &dyn Display) -> crate::Error {
-    crate::Error::failed("bad-setting", "the scorer has a setting that it cannot read")
-        .with_detail(format!("`config.{name}` in scorebox.toml is `{text}`: {why}"))
+    crate::Error::failed(
+        "bad-setting",
+        "the scorer has a setting that it cannot read",
+    )
+    .with_detail(format!(
+        "`config.{name}` in scorebox.toml is `{text}`: {why}"
+    ))
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
@@ -66,7 +81,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(ms_per_unit).map(Duration::from_millis)
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(ms_per_unit)
+        .map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -76,7 +95,11 @@ mod tests {
     #[test]
     fn lengths_of_time_need_a_unit() {
         let check = |text: &str, seconds: Option<f64>| {
-            assert_eq!(parse_duration(text).map(|time| time.as_secs_f64()), seconds, "{text}");
+            assert_eq!(
+                parse_duration(text).map(|time| time.as_secs_f64()),
+                seconds,
+                "{text}"
+            );
         };
         check("250ms", Some(0.25));
         check("90 s", Some(90.0));

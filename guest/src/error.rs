@@ -31,7 +31,8 @@ impl Error {
     /// Adds a detail that only the log may hold.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Display) -> Self {
-        let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = &mut self;
+        let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) =
+            &mut self;
         problem.detail = Some(detail.to_string());
         self
     }
@@ -47,13 +48,18 @@ impl Error {
 impl Problem {
     /// Returns a problem without a detail.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), detail: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            detail: None,
+        }
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let (Error::Rejected(problem) | Error::Unavailable(problem) | Error::Failed(problem)) = error;
+        let (Error::Rejected(problem) | Error::Unavailable(problem) | Error::Failed(problem)) =
+            error;
         problem
     }
 }
@@ -66,7 +72,9 @@ impl From<model::Error> for Error {
         let detail = match error {
             model::Error::NotFound(name) => format!("the model has no tensor or file `{name}`"),
             model::Error::OutOfRange => "a range does not lie within its tensor or file".to_owned(),
-            model::Error::WrongType(dtype) => format!("a tensor of {dtype} cannot be read as the type asked for"),
+            model::Error::WrongType(dtype) => {
+                format!("a tensor of {dtype} cannot be read as the type asked for")
+            }
             model::Error::TooLarge(limit) => format!("one read may give {limit} bytes at most"),
         };
         Self::failed("model", "the scorer could not read its model").with_detail(detail)
@@ -100,11 +108,17 @@ impl From<nn::errors::Error> for Error {
 impl From<cache::Error> for Error {
     fn from(error: cache::Error) -> Self {
         match error {
-            cache::Error::NoSuchStore => Self::failed("no-such-store", "the scorer asks for a store that it has not")
-                .with_detail("scorebox.toml has no `[stores.<name>]` of the name that was opened"),
-            cache::Error::AccessDenied => Self::failed("store-denied", "the scorer may not use its store so"),
+            cache::Error::NoSuchStore => Self::failed(
+                "no-such-store",
+                "the scorer asks for a store that it has not",
+            )
+            .with_detail("scorebox.toml has no `[stores.<name>]` of the name that was opened"),
+            cache::Error::AccessDenied => {
+                Self::failed("store-denied", "the scorer may not use its store so")
+            }
             cache::Error::Other(text) => {
-                Self::unavailable("store-unavailable", "the scorer's store does not answer").with_detail(text)
+                Self::unavailable("store-unavailable", "the scorer's store does not answer")
+                    .with_detail(text)
             }
         }
     }
@@ -112,11 +126,17 @@ impl From<cache::Error> for Error {
 
 impl From<redis::Error> for Error {
     fn from(error: redis::Error) -> Self {
-        let denied = |detail| Self::failed("store-denied", "the scorer may not use its store so").with_detail(detail);
-        let refused =
-            |detail| Self::failed("store-command", "the scorer's store refused a command").with_detail(detail);
-        let away =
-            |detail| Self::unavailable("store-unavailable", "the scorer's store does not answer").with_detail(detail);
+        let denied = |detail| {
+            Self::failed("store-denied", "the scorer may not use its store so").with_detail(detail)
+        };
+        let refused = |detail| {
+            Self::failed("store-command", "the scorer's store refused a command")
+                .with_detail(detail)
+        };
+        let away = |detail| {
+            Self::unavailable("store-unavailable", "the scorer's store does not answer")
+                .with_detail(detail)
+        };
         match error {
             redis::Error::NoSuchConnection => cache::Error::NoSuchStore.into(),
             redis::Error::Denied(why) => denied(why),
@@ -140,7 +160,8 @@ impl From<redis::Error> for Error {
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
         let (config::Error::Upstream(text) | config::Error::Io(text)) = error;
-        Self::unavailable("config-unavailable", "the scorer's settings cannot be read").with_detail(text)
+        Self::unavailable("config-unavailable", "the scorer's settings cannot be read")
+            .with_detail(text)
     }
 }
 
@@ -217,19 +238,71 @@ mod tests {
             );
             assert_eq!(error.problem().code, code);
         };
-        check(model::Error::NotFound("coef".into()).into(), Error::Failed, "model");
+        check(
+            model::Error::NotFound("coef".into()).into(),
+            Error::Failed,
+            "model",
+        );
         check(graphs::Error::TooLarge(1).into(), Error::Failed, "graph");
-        check(cache::Error::NoSuchStore.into(), Error::Failed, "no-such-store");
-        check(cache::Error::AccessDenied.into(), Error::Failed, "store-denied");
-        check(cache::Error::Other("refused".into()).into(), Error::Unavailable, "store-unavailable");
-        check(config::Error::Io("gone".into()).into(), Error::Unavailable, "config-unavailable");
-        check(redis::Error::NoSuchConnection.into(), Error::Failed, "no-such-store");
-        check(redis::Error::Denied("KEYS".into()).into(), Error::Failed, "store-denied");
-        check(redis::Error::Timeout.into(), Error::Unavailable, "store-unavailable");
-        check(redis::Error::Disconnected.into(), Error::Unavailable, "store-unavailable");
-        check(redis::Error::Server("OOM command not allowed".into()).into(), Error::Unavailable, "store-unavailable");
-        check(redis::Error::Server("WRONGTYPE".into()).into(), Error::Failed, "store-command");
-        check(redis::Error::CrossSlot.into(), Error::Failed, "store-command");
-        check(redis::Error::TooLarge(1).into(), Error::Failed, "store-command");
+        check(
+            cache::Error::NoSuchStore.into(),
+            Error::Failed,
+            "no-such-store",
+        );
+        check(
+            cache::Error::AccessDenied.into(),
+            Error::Failed,
+            "store-denied",
+        );
+        check(
+            cache::Error::Other("refused".into()).into(),
+            Error::Unavailable,
+            "store-unavailable",
+        );
+        check(
+            config::Error::Io("gone".into()).into(),
+            Error::Unavailable,
+            "config-unavailable",
+        );
+        check(
+            redis::Error::NoSuchConnection.into(),
+            Error::Failed,
+            "no-such-store",
+        );
+        check(
+            redis::Error::Denied("KEYS".into()).into(),
+            Error::Failed,
+            "store-denied",
+        );
+        check(
+            redis::Error::Timeout.into(),
+            Error::Unavailable,
+            "store-unavailable",
+        );
+        check(
+            redis::Error::Disconnected.into(),
+            Error::Unavailable,
+            "store-unavailable",
+        );
+        check(
+            redis::Error::Server("OOM command not allowed".into()).into(),
+            Error::Unavailable,
+            "store-unavailable",
+        );
+        check(
+            redis::Error::Server("WRONGTYPE".into()).into(),
+            Error::Failed,
+            "store-command",
+        );
+        check(
+            redis::Error::CrossSlot.into(),
+            Error::Failed,
+            "store-command",
+        );
+        check(
+            redis::Error::TooLarge(1).into(),
+            Error::Failed,
+            "store-command",
+        );
     }
 }

@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 
 use crate::{
-    Error, FromPayload, Inputs, IntoPayload, Invocation, NamedTensor, OrProblem, Payload, Problem, Result, Signature,
-    TensorSignature, panic,
+    Error, FromPayload, Inputs, IntoPayload, Invocation, NamedTensor, OrProblem, Payload, Problem,
+    Result, Signature, TensorSignature, panic,
 };
 
 pub use crate::bindings::scoring::exports::scorebox::scoring::scorer::Guest as ScorerExport;
@@ -183,9 +183,12 @@ impl<S> Slot<S> {
     pub fn run<T>(&self, call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
         panic::install(true);
         let mut slot = self.0.borrow_mut();
-        let scorer = slot
-            .as_mut()
-            .or_problem(|| Error::failed("not-initialised", "the scorer was called before its `init` succeeded"))?;
+        let scorer = slot.as_mut().or_problem(|| {
+            Error::failed(
+                "not-initialised",
+                "the scorer was called before its `init` succeeded",
+            )
+        })?;
         call(scorer)
     }
 }
@@ -201,7 +204,9 @@ pub fn describe<T>(describe: fn() -> T) -> T {
 /// # Errors
 /// The payload is not an input, the call has no answer, or the answer cannot become a payload.
 pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
-    scorer.run(call, S::Input::from_payload(input)?)?.into_payload()
+    scorer
+        .run(call, S::Input::from_payload(input)?)?
+        .into_payload()
 }
 
 #[cfg(test)]
@@ -211,7 +216,10 @@ mod tests {
     #[test]
     fn an_empty_slot_is_the_scorers_fault() {
         let slot = Slot::<u8>::empty();
-        assert_eq!(slot.run(|_| Ok(())).unwrap_err().problem().code, "not-initialised");
+        assert_eq!(
+            slot.run(|_| Ok(())).unwrap_err().problem().code,
+            "not-initialised"
+        );
         let refused = slot.fill(|| Err(Error::rejected("no-weights", "bring weights")));
         assert_eq!(refused.unwrap_err().code, "no-weights");
         slot.fill(|| Ok(1)).unwrap();

@@ -54,7 +54,9 @@ impl Graph {
     /// model does not have the graph, the first run fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self {
+            name: name.to_owned(),
+        }
     }
 
     /// Returns the inputs and outputs of the graph.
@@ -84,8 +86,16 @@ impl Input {
     /// Returns a tensor of numbers or booleans, row-major.
     ///
     /// The host refuses a shape that the values do not fill.
-    pub fn new<T: Element, const RANK: usize>(name: &str, shape: [usize; RANK], values: &[T]) -> Self {
-        Self::of(name, &shape, wit::Elements::Plain((T::DTYPE, T::write(values))))
+    pub fn new<T: Element, const RANK: usize>(
+        name: &str,
+        shape: [usize; RANK],
+        values: &[T],
+    ) -> Self {
+        Self::of(
+            name,
+            &shape,
+            wit::Elements::Plain((T::DTYPE, T::write(values))),
+        )
     }
 
     /// Returns a tensor of texts.
@@ -94,20 +104,37 @@ impl Input {
         shape: [usize; RANK],
         texts: impl IntoIterator<Item = S>,
     ) -> Self {
-        Self::of(name, &shape, wit::Elements::Texts(texts.into_iter().map(Into::into).collect()))
+        Self::of(
+            name,
+            &shape,
+            wit::Elements::Texts(texts.into_iter().map(Into::into).collect()),
+        )
     }
 
     fn of(name: &str, shape: &[usize], elements: wit::Elements) -> Self {
         let shape = shape.iter().map(|size| *size as u64).collect();
-        Self(wit::Tensor { name: name.to_owned(), shape, elements })
+        Self(wit::Tensor {
+            name: name.to_owned(),
+            shape,
+            elements,
+        })
     }
 }
 
 impl From<crate::NamedTensor> for Input {
     /// Converts an input of a tensor scorer to a graph's input with the same name.
     fn from(tensor: crate::NamedTensor) -> Self {
-        let crate::NamedTensor { name, dtype, shape, data } = tensor;
-        Self(wit::Tensor { name, shape, elements: wit::Elements::Plain((dtype, data)) })
+        let crate::NamedTensor {
+            name,
+            dtype,
+            shape,
+            data,
+        } = tensor;
+        Self(wit::Tensor {
+            name,
+            shape,
+            elements: wit::Elements::Plain((dtype, data)),
+        })
     }
 }
 
@@ -122,7 +149,9 @@ impl Outputs {
     /// The graph has no such port.
     pub fn tensor(&self, name: &str) -> crate::Result<Output<'_>> {
         let found = self.iter().find(|output| output.name() == name);
-        found.or_problem(|| Failure::failed("no-such-output", "the graph has no such output").with_detail(name))
+        found.or_problem(|| {
+            Failure::failed("no-such-output", "the graph has no such output").with_detail(name)
+        })
     }
 
     /// Returns the tensors of all output ports.
@@ -203,11 +232,23 @@ mod tests {
         ];
         let outputs = Outputs(inputs.into_iter().map(|input| input.0).collect());
         let x = outputs.tensor("x").unwrap();
-        assert_eq!((x.shape(), &*x.values::<f32>().unwrap()), (&[1, 2][..], &[1.5, -2.0][..]));
-        assert_eq!(*outputs.tensor("flags").unwrap().values::<bool>().unwrap(), [true, false]);
-        assert_eq!(outputs.tensor("words").unwrap().as_texts().unwrap(), ["a", "Zürich"]);
+        assert_eq!(
+            (x.shape(), &*x.values::<f32>().unwrap()),
+            (&[1, 2][..], &[1.5, -2.0][..])
+        );
+        assert_eq!(
+            *outputs.tensor("flags").unwrap().values::<bool>().unwrap(),
+            [true, false]
+        );
+        assert_eq!(
+            outputs.tensor("words").unwrap().as_texts().unwrap(),
+            ["a", "Zürich"]
+        );
         let detail = |failure: Failure| failure.problem().detail.clone().unwrap_or_default();
-        assert_eq!(detail(x.values::<i64>().unwrap_err()), "`x` holds f32, not i64");
+        assert_eq!(
+            detail(x.values::<i64>().unwrap_err()),
+            "`x` holds f32, not i64"
+        );
         assert_eq!(detail(x.as_texts().unwrap_err()), "`x` holds f32, not text");
         assert_eq!(detail(outputs.tensor("y").unwrap_err()), "y");
     }

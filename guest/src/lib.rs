@@ -159,7 +159,9 @@ pub use self::bindings::capabilities::scorebox::scoring::model::{Dtype, Port};
 pub use self::bindings::capabilities::scorebox::scoring::types::{
     Example, Invocation, Payload, Problem, ScoreError as Error, Shape, Signature, Source,
 };
-pub use self::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::{NamedTensor, TensorSignature};
+pub use self::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::{
+    NamedTensor, TensorSignature,
+};
 pub use self::error::{OrProblem, Result};
 pub use self::export::{Scorer, TensorScorer};
 pub use self::payload::{FromPayload, IntoPayload, Json};

@@ -19,8 +19,8 @@ pub use wit::Level;
 
 #[doc(inline)]
 pub use crate::{
-    __log_critical as critical, __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace,
-    __log_warn as warn,
+    __log_critical as critical, __log_debug as debug, __log_error as error, __log_info as info,
+    __log_trace as trace, __log_warn as warn,
 };
 
 /// Writes one line. `context` groups lines, e.g. a module's name.

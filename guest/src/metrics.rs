@@ -15,5 +15,8 @@ pub fn record(name: &str, value: f64, attributes: &[(&str, &str)]) {
 }
 
 fn owned(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
-    attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }

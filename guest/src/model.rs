@@ -108,7 +108,9 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::floats`], or the range is not within the tensor.
     pub fn floats_in(&self, range: Range<u64>) -> Result<Vec<f32>, Error> {
-        in_pieces(range, READ_BYTES / 4, |start, count| self.inner.floats(start, count))
+        in_pieces(range, READ_BYTES / 4, |start, count| {
+            self.inner.floats(start, count)
+        })
     }
 
     /// Reads all elements in their own type.
@@ -140,10 +142,16 @@ impl Tensor {
             Dtype::I32 => widen(self.values::<i32>()?),
             Dtype::I64 => self.values()?,
             Dtype::U64 => {
-                let exact = self.values::<u64>()?.into_iter().map(i64::try_from).collect();
+                let exact = self
+                    .values::<u64>()?
+                    .into_iter()
+                    .map(i64::try_from)
+                    .collect();
                 Result::map_err(exact, |_| Error::WrongType(Dtype::U64))?
             }
-            dtype @ (Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64) => return Err(Error::WrongType(dtype)),
+            dtype @ (Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64) => {
+                return Err(Error::WrongType(dtype));
+            }
         })
     }
 
@@ -158,7 +166,11 @@ impl Tensor {
     pub fn numbers(&self) -> Result<Vec<f32>, Error> {
         Ok(match self.info.dtype {
             Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => self.floats()?,
-            Dtype::U64 => self.values::<u64>()?.into_iter().map(|value| value as f32).collect(),
+            Dtype::U64 => self
+                .values::<u64>()?
+                .into_iter()
+                .map(|value| value as f32)
+                .collect(),
             _ => self.integers()?.into_iter().map(nearest).collect(),
         })
     }
@@ -169,7 +181,9 @@ impl Tensor {
     /// The range is not within the tensor.
     pub fn bytes_in(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         // No element is wider than 8 bytes.
-        in_pieces(range, READ_BYTES / 8, |start, count| self.inner.bytes(start, count))
+        in_pieces(range, READ_BYTES / 8, |start, count| {
+            self.inner.bytes(start, count)
+        })
     }
 
     /// Reads rows of axis 0 by index, concatenated, as `f32`.
@@ -195,7 +209,10 @@ fn in_pieces<T>(
     piece: u64,
     read: impl Fn(u64, u64) -> Result<Vec<T>, Error>,
 ) -> Result<Vec<T>, Error> {
-    let count = range.end.checked_sub(range.start).ok_or(Error::OutOfRange)?;
+    let count = range
+        .end
+        .checked_sub(range.start)
+        .ok_or(Error::OutOfRange)?;
     // A single read moves the host's answer without a copy. An empty range is read too, because it
     // may be outside the tensor.
     if count <= piece {
@@ -229,7 +246,12 @@ mod tests {
             (i64::MIN, -9_223_372_036_854_775_808.0),
             (i64::MAX - (1 << 38), 9_223_371_487_098_961_920.0),
         ] {
-            assert_eq!(nearest(integer).to_bits(), f32::to_bits(expected), "{integer}: {}", nearest(integer));
+            assert_eq!(
+                nearest(integer).to_bits(),
+                f32::to_bits(expected),
+                "{integer}: {}",
+                nearest(integer)
+            );
         }
         // The exact distance to the integer is never more than that of a neighbouring float.
         for seed in 0..100_000_i64 {
@@ -255,6 +277,9 @@ mod tests {
         check(0..8);
         check(5..18);
         let backwards = Range { start: 2, end: 1 };
-        assert!(matches!(in_pieces::<u8>(backwards, 4, |_, _| Ok(Vec::new())), Err(Error::OutOfRange)));
+        assert!(matches!(
+            in_pieces::<u8>(backwards, 4, |_, _| Ok(Vec::new())),
+            Err(Error::OutOfRange)
+        ));
     }
 }

@@ -27,7 +27,11 @@ fn report(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("a panic without a message");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if CAPABLE.load(Ordering::Relaxed) {
-        log::write(Level::Critical, "panic", format_args!("{message} ({place})"));
+        log::write(
+            Level::Critical,
+            "panic",
+            format_args!("{message} ({place})"),
+        );
     } else {
         eprintln!("panic: {message} ({place})");
     }

@@ -51,7 +51,12 @@ impl<T: DeserializeOwned> FromPayload for Json<T> {
         // serde_json's text ends with the line and column.
         serde_json::from_slice(&payload.body)
             .map(Self)
-            .map_err(|error| Error::rejected("invalid-json", format!("the body is not the JSON expected: {error}")))
+            .map_err(|error| {
+                Error::rejected(
+                    "invalid-json",
+                    format!("the body is not the JSON expected: {error}"),
+                )
+            })
     }
 }
 
@@ -76,7 +81,10 @@ impl IntoPayload for Payload {
 impl Payload {
     /// Returns a payload of any media type.
     pub fn new(content_type: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
-        Self { content_type: content_type.into(), body: body.into() }
+        Self {
+            content_type: content_type.into(),
+            body: body.into(),
+        }
     }
 }
 
@@ -84,7 +92,10 @@ impl Invocation {
     /// Returns the first attribute with a lower-case name, e.g. an HTTP header.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(attribute, _)| attribute == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(attribute, _)| attribute == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns the time that the host granted when the call began. `None` if it set no limit.
@@ -115,7 +126,10 @@ mod tests {
     fn bad_json_is_rejected_with_its_place() {
         let check = |body: &str, place: &str| {
             let error = Json::<Vec<u8>>::from_payload(Payload::new(JSON, body)).unwrap_err();
-            assert!(matches!(&error, Error::Rejected(problem) if problem.code == "invalid-json"), "{error:?}");
+            assert!(
+                matches!(&error, Error::Rejected(problem) if problem.code == "invalid-json"),
+                "{error:?}"
+            );
             assert!(error.problem().message.ends_with(place), "{error:?}");
         };
         check("[1,\n 2", "line 2 column 2");
@@ -129,7 +143,12 @@ mod tests {
             Json::<T>::from_payload(Payload::new(JSON, text)).unwrap().0
         }
         // The tie between 1 and the next f32 is 1.000000059604644775390625.
-        for text in ["1.00000005960464477540", "1.00000005960464477539", "1.000000059604644775390625", "16777217.0"] {
+        for text in [
+            "1.00000005960464477540",
+            "1.00000005960464477539",
+            "1.000000059604644775390625",
+            "16777217.0",
+        ] {
             let both = format!("[{text}, -{text}]");
             let expected: f32 = text.parse().unwrap();
             assert_eq!(read::<Vec<f32>>(&both), [expected, -expected], "{text}");
@@ -154,6 +173,9 @@ mod tests {
     #[test]
     fn json_goes_out_as_json() {
         let payload = Json(vec![1, 2]).into_payload().unwrap();
-        assert_eq!((payload.content_type.as_str(), payload.body.as_slice()), (JSON, b"[1,2]".as_slice()));
+        assert_eq!(
+            (payload.content_type.as_str(), payload.body.as_slice()),
+            (JSON, b"[1,2]".as_slice())
+        );
     }
 }

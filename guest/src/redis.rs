@@ -53,7 +53,10 @@ impl Connection {
     /// manifest does not have the name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
-        Self { name: name.to_owned(), handle: OnceCell::new() }
+        Self {
+            name: name.to_owned(),
+            handle: OnceCell::new(),
+        }
     }
 
     fn handle(&self) -> Result<&wit::Connection, Error> {
@@ -91,14 +94,20 @@ impl Connection {
     /// # Errors
     /// Nothing was executed. If the connection broke, it is unknown whether the commands were
     /// executed.
-    pub fn transaction<C: Into<Command>>(&self, commands: impl IntoIterator<Item = C>) -> Result<Vec<Reply>, Error> {
+    pub fn transaction<C: Into<Command>>(
+        &self,
+        commands: impl IntoIterator<Item = C>,
+    ) -> Result<Vec<Reply>, Error> {
         let replies = self.handle()?.transaction(&all(commands))?;
         Ok(replies.into_iter().map(Reply).collect())
     }
 }
 
 fn all<C: Into<Command>>(commands: impl IntoIterator<Item = C>) -> Vec<Vec<Vec<u8>>> {
-    commands.into_iter().map(|command| command.into().0).collect()
+    commands
+        .into_iter()
+        .map(|command| command.into().0)
+        .collect()
 }
 
 /// A command: its name, then its arguments.
@@ -122,7 +131,12 @@ impl Command {
 
 impl<A: AsRef<[u8]>> FromIterator<A> for Command {
     fn from_iter<I: IntoIterator<Item = A>>(words: I) -> Self {
-        Self(words.into_iter().map(|word| word.as_ref().to_vec()).collect())
+        Self(
+            words
+                .into_iter()
+                .map(|word| word.as_ref().to_vec())
+                .collect(),
+        )
     }
 }
 
@@ -152,7 +166,10 @@ impl Reply {
     /// Returns the whole reply as one value.
     #[must_use]
     pub fn value(&self) -> Value<'_> {
-        Value { nodes: &self.0.nodes, index: self.0.root }
+        Value {
+            nodes: &self.0.nodes,
+            index: self.0.root,
+        }
     }
 }
 
@@ -187,7 +204,10 @@ impl<'a> Value<'a> {
 
     /// Returns the value if it is a number, or a string that is one.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "as every reading of a whole number as a floating-point one")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "as every reading of a whole number as a floating-point one"
+    )]
     pub fn as_f64(self) -> Option<f64> {
         match self.node() {
             Node::Double(value) => Some(*value),
@@ -233,7 +253,11 @@ impl<'a> Value<'a> {
 
     /// Returns the items of a list or set. Other values have no items.
     pub fn items(self) -> impl Iterator<Item = Self> {
-        let items = if let Node::Array(items) = self.node() { items.as_slice() } else { &[] };
+        let items = if let Node::Array(items) = self.node() {
+            items.as_slice()
+        } else {
+            &[]
+        };
         items.iter().map(move |index| self.at(*index))
     }
 
@@ -245,14 +269,19 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn pairs(self) -> Vec<(Self, Self)> {
         if let Node::Map(pairs) = self.node() {
-            return pairs.iter().map(|(key, value)| (self.at(*key), self.at(*value))).collect();
+            return pairs
+                .iter()
+                .map(|(key, value)| (self.at(*key), self.at(*value)))
+                .collect();
         }
         let pair = |item: Self| match item.node() {
             Node::Array(items) => items.first().zip(items.get(1)).filter(|_| items.len() == 2),
             _ => None,
         };
-        let found: Option<Vec<_>> =
-            self.items().map(|item| pair(item).map(|(key, value)| (self.at(*key), self.at(*value)))).collect();
+        let found: Option<Vec<_>> = self
+            .items()
+            .map(|item| pair(item).map(|(key, value)| (self.at(*key), self.at(*value))))
+            .collect();
         found.unwrap_or_else(|| {
             let (keys, values) = (self.items().step_by(2), self.items().skip(1).step_by(2));
             keys.zip(values).collect()
@@ -262,7 +291,10 @@ impl<'a> Value<'a> {
     /// Returns the value of a key among the [pairs](Self::pairs).
     #[must_use]
     pub fn field(self, key: &str) -> Option<Self> {
-        self.pairs().into_iter().find(|(found, _)| found.as_bytes() == Some(key.as_bytes())).map(|(_, value)| value)
+        self.pairs()
+            .into_iter()
+            .find(|(found, _)| found.as_bytes() == Some(key.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// Returns the value as JSON.
@@ -277,11 +309,19 @@ impl<'a> Value<'a> {
             Node::Integer(value) => (*value).into(),
             Node::Double(value) => (*value).into(),
             Node::Text(text) => text.as_str().into(),
-            Node::Bytes(bytes) => self.as_str().map_or_else(|| bytes.as_slice().into(), Into::into),
+            Node::Bytes(bytes) => self
+                .as_str()
+                .map_or_else(|| bytes.as_slice().into(), Into::into),
             Node::Array(_) => self.items().map(Self::to_json).collect(),
             Node::Map(_) => {
-                let name = |key: Self| key.as_str().map_or_else(|| key.to_json().to_string(), str::to_owned);
-                self.pairs().into_iter().map(|(key, value)| (name(key), value.to_json())).collect()
+                let name = |key: Self| {
+                    key.as_str()
+                        .map_or_else(|| key.to_json().to_string(), str::to_owned)
+                };
+                self.pairs()
+                    .into_iter()
+                    .map(|(key, value)| (name(key), value.to_json()))
+                    .collect()
             }
         }
     }
@@ -292,7 +332,10 @@ impl<'a> Value<'a> {
     /// nil.
     fn at(self, index: u32) -> Self {
         let index = if index < self.index { index } else { u32::MAX };
-        Self { nodes: self.nodes, index }
+        Self {
+            nodes: self.nodes,
+            index,
+        }
     }
 }
 
@@ -315,15 +358,24 @@ mod tests {
     fn commands_are_made_of_whatever_is_at_hand() {
         let expected = Command::new("HSET").arg("k").arg(b"f").arg(vec![b'v']);
         assert_eq!(Command::from(["HSET", "k", "f", "v"]), expected);
-        assert_eq!(Command::from(vec!["HSET".to_owned(), "k".into(), "f".into(), "v".into()]), expected);
-        assert_eq!(Command::from([b"HSET".as_slice(), b"k", b"f", b"v"].as_slice()), expected);
+        assert_eq!(
+            Command::from(vec!["HSET".to_owned(), "k".into(), "f".into(), "v".into()]),
+            expected
+        );
+        assert_eq!(
+            Command::from([b"HSET".as_slice(), b"k", b"f", b"v"].as_slice()),
+            expected
+        );
     }
 
     #[test]
     fn numbers_are_read_from_what_holds_them() {
         let check = |node: Node, integer: Option<i64>, double: Option<f64>| {
             let reply = reply(vec![node]);
-            assert_eq!((reply.value().as_i64(), reply.value().as_f64()), (integer, double));
+            assert_eq!(
+                (reply.value().as_i64(), reply.value().as_f64()),
+                (integer, double)
+            );
         };
         check(Node::Integer(2), Some(2), Some(2.0));
         check(Node::Double(0.5), None, Some(0.5));
@@ -340,22 +392,43 @@ mod tests {
             let reply = reply([leaves(), more].concat());
             let value = reply.value();
             assert_eq!(value.pairs().len(), 2, "{value:?}");
-            assert_eq!(value.field("b").and_then(Value::as_i64), Some(2), "{value:?}");
+            assert_eq!(
+                value.field("b").and_then(Value::as_i64),
+                Some(2),
+                "{value:?}"
+            );
             assert!(value.field("c").is_none());
         };
         check(vec![Node::Map(vec![(0, 1), (2, 3)])]);
         check(vec![Node::Array(vec![0, 1, 2, 3])]);
-        check(vec![Node::Array(vec![0, 1]), Node::Array(vec![2, 3]), Node::Array(vec![4, 5])]);
+        check(vec![
+            Node::Array(vec![0, 1]),
+            Node::Array(vec![2, 3]),
+            Node::Array(vec![4, 5]),
+        ]);
     }
 
     #[test]
     fn json_is_made_of_everything_and_ends() {
-        let check = |nodes: Vec<Node>, expected: Json| assert_eq!(reply(nodes).value().to_json(), expected);
+        let check =
+            |nodes: Vec<Node>, expected: Json| assert_eq!(reply(nodes).value().to_json(), expected);
         check(vec![Node::Bytes(vec![255, 0])], json!([255, 0]));
         check(vec![Node::Double(f64::NAN)], json!(null));
-        check(vec![Node::Fault("ERR".into()), Node::Boolean(true), Node::Array(vec![0, 1])], json!([null, true]));
         check(
-            vec![bytes("k"), bytes("v"), Node::Integer(1), Node::Map(vec![(0, 1), (2, 1)])],
+            vec![
+                Node::Fault("ERR".into()),
+                Node::Boolean(true),
+                Node::Array(vec![0, 1]),
+            ],
+            json!([null, true]),
+        );
+        check(
+            vec![
+                bytes("k"),
+                bytes("v"),
+                Node::Integer(1),
+                Node::Map(vec![(0, 1), (2, 1)]),
+            ],
             json!({"k": "v", "1": "v"}),
         );
         // No host gives such a reply.

@@ -9,14 +9,24 @@ impl Signature {
     /// Returns the signature of a scorer that takes and gives any media type.
     #[must_use]
     pub fn any() -> Self {
-        let shape = Shape { content_types: Vec::new(), json_schema: None, examples: Vec::new() };
-        Self { input: shape.clone(), output: shape, deterministic: false }
+        let shape = Shape {
+            content_types: Vec::new(),
+            json_schema: None,
+            examples: Vec::new(),
+        };
+        Self {
+            input: shape.clone(),
+            output: shape,
+            deterministic: false,
+        }
     }
 
     /// Returns the signature of a scorer that takes and gives JSON.
     #[must_use]
     pub fn json() -> Self {
-        Self::any().accepts(["application/json"]).produces(["application/json"])
+        Self::any()
+            .accepts(["application/json"])
+            .produces(["application/json"])
     }
 
     /// Names the media types that the scorer takes, the preferred one first.
@@ -78,8 +88,14 @@ impl Signature {
 
 impl Shape {
     fn add_example(&mut self, name: &str, body: Vec<u8>) {
-        let content_type = self.content_types.first().map_or("application/octet-stream", String::as_str);
-        self.examples.push(Example { name: name.to_owned(), value: Payload::new(content_type, body) });
+        let content_type = self
+            .content_types
+            .first()
+            .map_or("application/octet-stream", String::as_str);
+        self.examples.push(Example {
+            name: name.to_owned(),
+            value: Payload::new(content_type, body),
+        });
     }
 }
 
@@ -112,7 +128,10 @@ impl TensorSignature {
     /// Adds an example of an input, as the JSON that a caller would post.
     #[must_use]
     pub fn example(mut self, name: &str, json: impl Into<Vec<u8>>) -> Self {
-        self.examples.push(Example { name: name.to_owned(), value: Payload::new("application/json", json) });
+        self.examples.push(Example {
+            name: name.to_owned(),
+            value: Payload::new("application/json", json),
+        });
         self
     }
 }
@@ -120,6 +139,10 @@ impl TensorSignature {
 impl Port {
     /// Returns a port. `None` in the shape is an open dimension, e.g. the batch.
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
-        Self { name: name.into(), dtype, shape: shape.into() }
+        Self {
+            name: name.into(),
+            dtype,
+            shape: shape.into(),
+        }
     }
 }

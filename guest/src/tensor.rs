@@ -92,9 +92,18 @@ impl NamedTensor {
     /// Returns a tensor of these values, row-major.
     ///
     /// The host refuses an answer whose shape and values disagree.
-    pub fn new<T: Element, const RANK: usize>(name: impl Into<String>, shape: [usize; RANK], values: &[T]) -> Self {
+    pub fn new<T: Element, const RANK: usize>(
+        name: impl Into<String>,
+        shape: [usize; RANK],
+        values: &[T],
+    ) -> Self {
         let shape = shape.iter().map(|size| *size as u64).collect();
-        Self { name: name.into(), dtype: T::DTYPE, shape, data: T::write(values) }
+        Self {
+            name: name.into(),
+            dtype: T::DTYPE,
+            shape,
+            data: T::write(values),
+        }
     }
 
     /// Returns the values, row-major.
@@ -107,12 +116,14 @@ impl NamedTensor {
         if self.dtype == T::DTYPE {
             return Ok(T::read(&self.data));
         }
-        Err(Error::failed("input-type", "the scorer read its input wrongly").with_detail(format!(
-            "`{}` holds {}, not {}",
-            self.name,
-            self.dtype,
-            T::DTYPE
-        )))
+        Err(
+            Error::failed("input-type", "the scorer read its input wrongly").with_detail(format!(
+                "`{}` holds {}, not {}",
+                self.name,
+                self.dtype,
+                T::DTYPE
+            )),
+        )
     }
 }
 
@@ -129,9 +140,16 @@ impl Inputs {
     /// # Errors
     /// The signature has no such port.
     pub fn tensor(&self, name: &str) -> Result<&NamedTensor> {
-        self.0.iter().find(|tensor| tensor.name == name).or_problem(|| {
-            Error::failed("no-such-input", "the scorer asks for an input that it has not").with_detail(name)
-        })
+        self.0
+            .iter()
+            .find(|tensor| tensor.name == name)
+            .or_problem(|| {
+                Error::failed(
+                    "no-such-input",
+                    "the scorer asks for an input that it has not",
+                )
+                .with_detail(name)
+            })
     }
 }
 
@@ -160,8 +178,17 @@ mod tests {
     #[test]
     fn another_type_is_the_scorers_fault() {
         let inputs = Inputs(vec![NamedTensor::new("x", [1], &[1_i32])]);
-        let error = inputs.tensor("x").and_then(|x| x.values::<f32>()).unwrap_err();
-        assert_eq!(error.problem().detail.as_deref(), Some("`x` holds i32, not f32"));
-        assert_eq!(inputs.tensor("y").unwrap_err().problem().code, "no-such-input");
+        let error = inputs
+            .tensor("x")
+            .and_then(|x| x.values::<f32>())
+            .unwrap_err();
+        assert_eq!(
+            error.problem().detail.as_deref(),
+            Some("`x` holds i32, not f32")
+        );
+        assert_eq!(
+            inputs.tensor("y").unwrap_err().problem().code,
+            "no-such-input"
+        );
     }
 }

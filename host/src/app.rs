@@ -123,36 +123,70 @@ impl App {
         if manifest.scorer.component.is_none() {
             let (name, file) = served_graph(&manifest, &model)?;
             trial(&file, manifest.limits.init_deadline)?;
-            let scorer = Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
-            return Ok(Self { manifest, scorer, code: Code::Graph(name), model });
+            let scorer =
+                Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
+            return Ok(Self {
+                manifest,
+                scorer,
+                code: Code::Graph(name),
+                model,
+            });
         }
-        let engine = engine::engine(Allocation::Pool { instances: deployment::most_instances(&manifest.limits) })?;
+        let engine = engine::engine(Allocation::Pool {
+            instances: deployment::most_instances(&manifest.limits),
+        })?;
         let compiled = component::load(&engine, &manifest)?;
         #[cfg(feature = "graphs")]
         let capabilities = match calls_graphs(&engine, &compiled.component) {
             true => {
                 let graphs = graphs(trial, &manifest, &model, &library, runtime.clone()).await?;
-                Capabilities { graphs: Some(graphs), ..capabilities }
+                Capabilities {
+                    graphs: Some(graphs),
+                    ..capabilities
+                }
             }
             false => capabilities,
         };
-        let graphs =
-            capabilities.graphs.iter().flat_map(|graphs| graphs.iter().map(|(name, _)| name.to_owned())).collect();
-        let scorer = Scorer::load(&engine, &compiled, &manifest, Arc::new(capabilities), runtime).await?;
-        Ok(Self { manifest, scorer, code: Code::Component { compiled, graphs }, model })
+        let graphs = capabilities
+            .graphs
+            .iter()
+            .flat_map(|graphs| graphs.iter().map(|(name, _)| name.to_owned()))
+            .collect();
+        let scorer = Scorer::load(
+            &engine,
+            &compiled,
+            &manifest,
+            Arc::new(capabilities),
+            runtime,
+        )
+        .await?;
+        Ok(Self {
+            manifest,
+            scorer,
+            code: Code::Component { compiled, graphs },
+            model,
+        })
     }
 
     fn code_text(&self) -> String {
         let (code, graphs) = match (&self.code, &self.manifest.precompiled) {
             (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
             (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
-            (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => {
-                (format!("precompiled for {cpu}{}", if *snapshot { ", init done" } else { "" }), graphs)
-            }
+            (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => (
+                format!(
+                    "precompiled for {cpu}{}",
+                    if *snapshot { ", init done" } else { "" }
+                ),
+                graphs,
+            ),
         };
         match graphs.as_slice() {
             [] => code,
-            graphs => format!("{code}; graphs {}, run by {}", graphs.join(", "), graph::ENGINE),
+            graphs => format!(
+                "{code}; graphs {}, run by {}",
+                graphs.join(", "),
+                graph::ENGINE
+            ),
         }
     }
 
@@ -168,7 +202,12 @@ impl App {
                 Code::Component { compiled, .. } => Some(compiled.digest.clone()),
                 Code::Graph(_) => None,
             },
-            model_digest: self.manifest.scorer.model.as_ref().map(|_| self.model.digest().to_owned()),
+            model_digest: self
+                .manifest
+                .scorer
+                .model
+                .as_ref()
+                .map(|_| self.model.digest().to_owned()),
             code: self.code_text(),
             signature: signature_json(&self.scorer),
         }
@@ -179,8 +218,15 @@ impl App {
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
-    let name = chosen.map_err(|(problem, fix)| StartupError::Model { path: path.clone(), problem, fix })?;
-    Ok((name.to_owned(), if path.is_dir() { path.join(name) } else { path }))
+    let name = chosen.map_err(|(problem, fix)| StartupError::Model {
+        path: path.clone(),
+        problem,
+        fix,
+    })?;
+    Ok((
+        name.to_owned(),
+        if path.is_dir() { path.join(name) } else { path },
+    ))
 }
 
 /// Loads all graphs of the model, for a component that calls some of them.
@@ -193,24 +239,47 @@ async fn graphs(
     runtime: tokio::runtime::Handle,
 ) -> Result<Graphs, StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
-    let file = |name: &str| if path.is_dir() { path.join(name) } else { path.clone() };
-    let names = model.files().filter(|name| name.ends_with(graph::EXTENSION));
+    let file = |name: &str| {
+        if path.is_dir() {
+            path.join(name)
+        } else {
+            path.clone()
+        }
+    };
+    let names = model
+        .files()
+        .filter(|name| name.ends_with(graph::EXTENSION));
     let files: Vec<_> = names.map(|name| (name.to_owned(), file(name))).collect();
     for (_, file) in &files {
         trial(file, manifest.limits.init_deadline)?;
     }
-    let graphs = Graphs::load(files, library, &manifest.limits, manifest.instances.at_start, runtime).await?;
+    let graphs = Graphs::load(
+        files,
+        library,
+        &manifest.limits,
+        manifest.instances.at_start,
+        runtime,
+    )
+    .await?;
     inference::note_left_out(&graphs);
     Ok(graphs)
 }
 
 /// Opens the model that the manifest names. A scorer may have none.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
-    manifest.scorer.model.as_deref().map_or_else(|| Ok(Model::empty()), Model::open)
+    manifest
+        .scorer
+        .model
+        .as_deref()
+        .map_or_else(|| Ok(Model::empty()), Model::open)
 }
 
 /// Returns the capabilities that all instances share.
-pub(crate) fn capabilities(manifest: &Manifest, model: Arc<Model>, stores: BTreeMap<String, Store>) -> Capabilities {
+pub(crate) fn capabilities(
+    manifest: &Manifest,
+    model: Arc<Model>,
+    stores: BTreeMap<String, Store>,
+) -> Capabilities {
     Capabilities {
         scorer: manifest.scorer.name.as_str().into(),
         model_version: manifest.scorer.version.clone(),
@@ -246,14 +315,21 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
 /// # Errors
 /// Fails as `check` does, or if the scorer returns another answer.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
-pub fn check_by(app: &Path, sample: &crate::sample::Sample, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
+pub fn check_by(
+    app: &Path,
+    sample: &crate::sample::Sample,
+    trial: Trial<'_>,
+) -> Result<CheckReport, StartupError> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
         answered.map_err(|problem| StartupError::Component {
             path: component::file(&app.manifest).unwrap_or_default(),
-            problem: format!("does not answer {} as it should: {problem}", sample.path.display()),
+            problem: format!(
+                "does not answer {} as it should: {problem}",
+                sample.path.display()
+            ),
             fix: SAMPLE_FIX.to_owned(),
         })?;
         Ok(app.report())
@@ -266,13 +342,30 @@ pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if i
                               sample's outputs anew";
 
 /// Loads an app and runs `init` as `serve` would, but with every store in memory.
-async fn started(app: &Path, trial: Trial<'_>, handle: &tokio::runtime::Handle) -> Result<App, StartupError> {
+async fn started(
+    app: &Path,
+    trial: Trial<'_>,
+    handle: &tokio::runtime::Handle,
+) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
     // All stores stay in memory. The path of the engine's library does not depend on the
     // deployment.
-    let environment = |name: &str| if name == ENGINE_VARIABLE { deployment::process(name) } else { None };
-    let app = App::load_after(trial, Proof::Digests, manifest, &environment, handle.clone()).await?;
+    let environment = |name: &str| {
+        if name == ENGINE_VARIABLE {
+            deployment::process(name)
+        } else {
+            None
+        }
+    };
+    let app = App::load_after(
+        trial,
+        Proof::Digests,
+        manifest,
+        &environment,
+        handle.clone(),
+    )
+    .await?;
     app.scorer.warm_up().await?;
     Ok(app)
 }
@@ -287,7 +380,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
 }
 
 fn signature_json(scorer: &Scorer) -> Value {
-    let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    let port =
+        |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
     // If an output was a list of maps, its classes name the columns.
     let output = |output: &Port| {
         let mut described = port(output);

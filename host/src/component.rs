@@ -41,7 +41,11 @@ pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupErr
         None => {
             let bytes = read(&path)?;
             let component = compile(engine, &path, &bytes)?;
-            Ok(Compiled { component, digest: digest(&bytes), snapshot: false })
+            Ok(Compiled {
+                component,
+                digest: digest(&bytes),
+                snapshot: false,
+            })
         }
     }
 }
@@ -74,10 +78,16 @@ pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
 /// # Errors
 /// Fails if the file cannot be read, or is not a component.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
-    let fail =
-        |problem: String, fix: &str| StartupError::Component { path: path.to_path_buf(), problem, fix: fix.to_owned() };
+    let fail = |problem: String, fix: &str| StartupError::Component {
+        path: path.to_path_buf(),
+        problem,
+        fix: fix.to_owned(),
+    };
     let bytes = std::fs::read(path).map_err(|error| {
-        fail(format!("cannot be read: {error}"), "build it and stage an app with `cargo xtask build --manifest FILE`")
+        fail(
+            format!("cannot be read: {error}"),
+            "build it and stage an app with `cargo xtask build --manifest FILE`",
+        )
     })?;
     // A core module and a component differ in the second half of the version field (component-model
     // binary format).
@@ -87,7 +97,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
             "is a core module, not a component".to_owned(),
             "compile with `--target wasm32-wasip2`, or wrap it with `wasm-tools component new`",
         )),
-        _ => Err(fail("is not WebAssembly".to_owned(), "compile a scorer with `--target wasm32-wasip2`")),
+        _ => Err(fail(
+            "is not WebAssembly".to_owned(),
+            "compile a scorer with `--target wasm32-wasip2`",
+        )),
     }
 }
 

@@ -54,7 +54,9 @@ const INSTANCES_PER_CORE: usize = 4;
 /// Returns the most instances that may exist at a time.
 #[must_use]
 pub fn most_instances(limits: &Limits) -> usize {
-    limits.instances.unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
+    limits
+        .instances
+        .unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
 /// Returns the most runs of a graph at a time. Each run has a core, and holds the whole model.
@@ -76,7 +78,10 @@ const BODIES_MOST_BYTES: u64 = 1 << 30;
 #[must_use]
 pub fn bodies_bytes(limits: &Limits) -> u64 {
     let derived = || (memory::available_bytes() / BODIES_PART).min(BODIES_MOST_BYTES);
-    limits.bodies_bytes.unwrap_or_else(derived).max(limits.body_bytes)
+    limits
+        .bodies_bytes
+        .unwrap_or_else(derived)
+        .max(limits.body_bytes)
 }
 
 /// Divisor of the memory that all instances may take together. The rest is for bodies, responses,
@@ -89,7 +94,9 @@ const INSTANCES_PART: u64 = 2;
 /// their share.
 #[must_use]
 pub fn instances_bytes(limits: &Limits) -> u64 {
-    limits.instances_bytes.unwrap_or_else(|| memory::available_bytes() / INSTANCES_PART)
+    limits
+        .instances_bytes
+        .unwrap_or_else(|| memory::available_bytes() / INSTANCES_PART)
 }
 
 /// Returns the port that the environment sets, if there is one.
@@ -124,8 +131,11 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     }
     let program = std::env::current_exe().unwrap_or_default();
     let around = program.ancestors().skip(1).take(3);
-    let mut places = around.flat_map(|folder| ["lib/scorebox", "engine"].map(|name| folder.join(name).join(LIBRARY)));
-    places.find(|place| place.is_file()).unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
+    let mut places = around
+        .flat_map(|folder| ["lib/scorebox", "engine"].map(|name| folder.join(name).join(LIBRARY)));
+    places
+        .find(|place| place.is_file())
+        .unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
 }
 
 /// Address and credentials for connecting to a store.
@@ -140,9 +150,14 @@ pub struct Connection {
 ///
 /// # Errors
 /// Fails if the variable holds something that is not a Redis URL.
-pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Option<Connection>, StartupError> {
+pub fn store(
+    section: &StoreSection,
+    environment: Environment<'_>,
+) -> Result<Option<Connection>, StartupError> {
     let value = |variable: &str| environment(variable).filter(|value| !value.trim().is_empty());
-    let Some(url) = value(&section.url_variable) else { return Ok(None) };
+    let Some(url) = value(&section.url_variable) else {
+        return Ok(None);
+    };
     let mut endpoint = Endpoint::parse(&url).map_err(|problem| StartupError::Environment {
         variable: section.url_variable.clone(),
         problem: format!("is not a Redis URL: {problem}"),
@@ -150,7 +165,10 @@ pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Opt
     })?;
     endpoint.default_client(value("AZURE_CLIENT_ID"));
     let credentials = Credentials::new(endpoint.source(|| platform(environment)));
-    Ok(Some(Connection { endpoint, credentials }))
+    Ok(Some(Connection {
+        endpoint,
+        credentials,
+    }))
 }
 
 /// Returns the source of Microsoft Entra ID tokens, found by the variables that Azure's platforms
@@ -158,11 +176,22 @@ pub fn store(section: &StoreSection, environment: Environment<'_>) -> Result<Opt
 fn platform(environment: Environment<'_>) -> Platform {
     let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {
-        return Platform::AppService { endpoint, header: header.into() };
+        return Platform::AppService {
+            endpoint,
+            header: header.into(),
+        };
     }
-    if let (Some(token_file), Some(tenant)) = (value("AZURE_FEDERATED_TOKEN_FILE"), value("AZURE_TENANT_ID")) {
-        let authority = value("AZURE_AUTHORITY_HOST").unwrap_or("https://login.microsoftonline.com/".to_owned());
-        return Platform::Workload { authority, tenant, token_file: token_file.into() };
+    if let (Some(token_file), Some(tenant)) = (
+        value("AZURE_FEDERATED_TOKEN_FILE"),
+        value("AZURE_TENANT_ID"),
+    ) {
+        let authority = value("AZURE_AUTHORITY_HOST")
+            .unwrap_or("https://login.microsoftonline.com/".to_owned());
+        return Platform::Workload {
+            authority,
+            tenant,
+            token_file: token_file.into(),
+        };
     }
     Platform::VirtualMachine
 }
@@ -183,13 +212,19 @@ mod tests {
             commands: crate::redis::raw::Allowed::default(),
         };
         let read = |value: &'static str| {
-            store(&section, &move |_: &str| Some(value.to_owned())).map(|found| found.map(|found| found.endpoint))
+            store(&section, &move |_: &str| Some(value.to_owned()))
+                .map(|found| found.map(|found| found.endpoint))
         };
         assert!(store(&section, &|_: &str| None).unwrap().is_none());
         assert!(read(" ").unwrap().is_none());
         let endpoint = read("rediss://:pw@h:6380").unwrap().unwrap();
         assert!(endpoint.tls && endpoint.password().is_some());
         let message = read("hunter2@cache").map(drop).unwrap_err().to_string();
-        assert!(message.contains("CACHE") && message.contains("redis://") && !message.contains("hunter2"), "{message}");
+        assert!(
+            message.contains("CACHE")
+                && message.contains("redis://")
+                && !message.contains("hunter2"),
+            "{message}"
+        );
     }
 }

@@ -7,7 +7,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocationConfig, WasmFeatures};
+use wasmtime::{
+    Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocationConfig, WasmFeatures,
+};
 
 use crate::error::StartupError;
 
@@ -129,7 +131,9 @@ pub(crate) fn engine_config() -> Config {
 }
 
 fn pool(instances: usize) -> PoolingAllocationConfig {
-    let instances = u32::try_from(instances).unwrap_or(u32::MAX).saturating_add(SPARE_INSTANCES);
+    let instances = u32::try_from(instances)
+        .unwrap_or(u32::MAX)
+        .saturating_add(SPARE_INSTANCES);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
@@ -162,13 +166,25 @@ fn start_ticker(engine: &Engine) -> Result<(), StartupError> {
         while let Some(engine) = weak.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            idle_ticks = if GUESTS_RAN.swap(false, Ordering::Relaxed) { 0 } else { idle_ticks + 1 };
+            idle_ticks = if GUESTS_RAN.swap(false, Ordering::Relaxed) {
+                0
+            } else {
+                idle_ticks + 1
+            };
             idle_ticks = idle_ticks.min(TICKS_UNTIL_IDLE);
-            std::thread::sleep(if idle_ticks < TICKS_UNTIL_IDLE { TICK } else { IDLE_TICK });
+            std::thread::sleep(if idle_ticks < TICKS_UNTIL_IDLE {
+                TICK
+            } else {
+                IDLE_TICK
+            });
         }
     };
-    let started = std::thread::Builder::new().name("epoch".to_owned()).spawn(tick);
-    started.map(drop).map_err(|error| StartupError::Host(format!("no thread for the epoch ticker: {error}")))
+    let started = std::thread::Builder::new()
+        .name("epoch".to_owned())
+        .spawn(tick);
+    started
+        .map(drop)
+        .map_err(|error| StartupError::Host(format!("no thread for the epoch ticker: {error}")))
 }
 
 #[cfg(test)]
@@ -178,7 +194,13 @@ mod tests {
     #[test]
     fn name_holds_the_version_that_is_built() {
         let lock = include_str!("../../Cargo.lock");
-        let version = ENGINE.strip_prefix("wasmtime ").and_then(|rest| rest.split(',').next()).unwrap();
-        assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{version}\"\n")), "{version}");
+        let version = ENGINE
+            .strip_prefix("wasmtime ")
+            .and_then(|rest| rest.split(',').next())
+            .unwrap();
+        assert!(
+            lock.contains(&format!("name = \"wasmtime\"\nversion = \"{version}\"\n")),
+            "{version}"
+        );
     }
 }

@@ -19,7 +19,9 @@ const MAPPED_BYTES: usize = 1 << 20;
 /// Fails if one of them does not work. The error gives the fix.
 pub fn check(threads: usize) -> Result<(), StartupError> {
     let missing = |(what, problem, fix): (&str, String, &str)| {
-        StartupError::Host(format!("this machine has no {what}: {problem}\n  fix: {fix}"))
+        StartupError::Host(format!(
+            "this machine has no {what}: {problem}\n  fix: {fix}"
+        ))
     };
     let random = randomness().map_err(|problem| {
         let fix =
@@ -29,13 +31,27 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
     random?;
     let clocks = panics::attempt(|| (Instant::now(), SystemTime::now()));
     clocks.map_err(|problem| {
-        missing(("clock", problem, "allow the system call clock_gettime, e.g. in the seccomp rules"))
+        missing((
+            "clock",
+            problem,
+            "allow the system call clock_gettime, e.g. in the seccomp rules",
+        ))
     })?;
-    memmap2::MmapMut::map_anon(MAPPED_BYTES).map(drop).map_err(|error| {
-        missing(("memory to map", error.to_string(), "raise the limits on memory and on addresses (ulimit -v)"))
-    })?;
+    memmap2::MmapMut::map_anon(MAPPED_BYTES)
+        .map(drop)
+        .map_err(|error| {
+            missing((
+                "memory to map",
+                error.to_string(),
+                "raise the limits on memory and on addresses (ulimit -v)",
+            ))
+        })?;
     start_threads(threads).map_err(|problem| {
-        missing(("threads", problem, "raise the limit on processes of the container (pids) or of the user (ulimit -u)"))
+        missing((
+            "threads",
+            problem,
+            "raise the limit on processes of the container (pids) or of the user (ulimit -u)",
+        ))
     })
 }
 
@@ -45,7 +61,9 @@ fn randomness() -> Result<(), String> {
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     getrandom_of_maps::fill(&mut bytes).map_err(|error| error.to_string())?;
     let tls = rustls::crypto::ring::default_provider();
-    tls.secure_random.fill(&mut bytes).map_err(|_| "none for TLS".to_owned())
+    tls.secure_random
+        .fill(&mut bytes)
+        .map_err(|_| "none for TLS".to_owned())
 }
 
 /// Starts `count` threads, all of them before the first one ends.
@@ -54,7 +72,9 @@ fn start_threads(count: usize) -> Result<(), String> {
     for number in 0..count {
         let (end, ends) = mpsc::channel::<()>();
         // The thread ends when the sender is dropped.
-        let thread = std::thread::Builder::new().name("attempt".to_owned()).spawn(move || ends.recv().is_ok());
+        let thread = std::thread::Builder::new()
+            .name("attempt".to_owned())
+            .spawn(move || ends.recv().is_ok());
         match thread {
             Ok(thread) => started.push((end, thread)),
             Err(error) => return Err(format!("{number} of {count} could be started: {error}")),

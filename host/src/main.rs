@@ -83,7 +83,12 @@ Examples:
 #[derive(Args)]
 struct AppFolder {
     /// Folder of the app, with scorebox.toml in it; host.json and each function.json are read, too.
-    #[arg(long, value_name = "DIR", env = "FUNCTIONS_APP_ROOT_PATH", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FUNCTIONS_APP_ROOT_PATH",
+        hide_env_values = true
+    )]
     app: PathBuf,
 }
 
@@ -201,9 +206,18 @@ fn main() -> ExitCode {
         Command::Invoke(invoke) => command::invoke::run(invoke),
         Command::Check(check) => command::check::run(check),
         #[cfg(feature = "graphs")]
-        Command::Graph(GraphFile { file, sample, parent, limit_ms }) => {
+        Command::Graph(GraphFile {
+            file,
+            sample,
+            parent,
+            limit_ms,
+        }) => {
             let limit = limit_ms.map(std::time::Duration::from_millis);
-            command::graph::run(&file, sample.as_deref(), command::graph::Waiting { parent, limit })
+            command::graph::run(
+                &file,
+                sample.as_deref(),
+                command::graph::Waiting { parent, limit },
+            )
         }
     }
 }

@@ -148,7 +148,11 @@ impl Manifest {
     /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
     /// does not accept its value.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let path = if path.is_dir() { path.join(MANIFEST_FILE) } else { path.to_path_buf() };
+        let path = if path.is_dir() {
+            path.join(MANIFEST_FILE)
+        } else {
+            path.to_path_buf()
+        };
         let text = std::fs::read_to_string(&path).map_err(|error| ManifestError {
             path: path.clone(),
             problem: format!("cannot be read: {error}"),
@@ -164,9 +168,16 @@ impl Manifest {
     /// # Errors
     /// Fails as [`Manifest::read`] does, but reads no file.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
-        let fail = |(problem, fix): (String, String)| ManifestError { path: path.to_path_buf(), problem, fix };
+        let fail = |(problem, fix): (String, String)| ManifestError {
+            path: path.to_path_buf(),
+            problem,
+            fix,
+        };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            fail((format!("not TOML: {}", error.to_string().trim_end()), "mend the line above".to_owned()))
+            fail((
+                format!("not TOML: {}", error.to_string().trim_end()),
+                "mend the line above".to_owned(),
+            ))
         })?;
         if let Some(unknown) = unknown_key(&table) {
             return Err(fail(unknown));
@@ -183,7 +194,10 @@ impl Manifest {
     /// Returns the folder at which relative paths in the manifest start.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        self.path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
     }
 }
 
@@ -260,10 +274,14 @@ impl Raw {
         names::keys("config", self.config.keys())?;
         let package = self.package.into_section(&scorer, dir)?;
         let limits = self.limits.into_limits()?;
-        let prediction_cache = self.prediction_cache.map(|raw| raw.into_section(&stores)).transpose()?;
+        let prediction_cache = self
+            .prediction_cache
+            .map(|raw| raw.into_section(&stores))
+            .transpose()?;
         if scorer.component.is_none() && self.precompiled.is_some() {
             return Err((
-                "[precompiled] is the code of a component, and `scorer.component` names none".to_owned(),
+                "[precompiled] is the code of a component, and `scorer.component` names none"
+                    .to_owned(),
                 "leave [precompiled] to `cargo xtask build`, which writes it".to_owned(),
             ));
         }
@@ -276,7 +294,10 @@ impl Raw {
             instances: self.instances.into_section()?,
             batching: self.batching.map(RawBatching::into_section).transpose()?,
             prediction_cache,
-            precompiled: self.precompiled.map(|raw| raw.into_section(dir)).transpose()?,
+            precompiled: self
+                .precompiled
+                .map(|raw| raw.into_section(dir))
+                .transpose()?,
             packaged: self.packaged.map(|raw| raw.into_section(dir)).transpose()?,
             config: self.config,
             package,
@@ -292,14 +313,18 @@ impl RawScorer {
         let misfit = || {
             (
                 "`scorer.component` is neither a file's name nor a source".to_owned(),
-                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`".to_owned(),
+                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`"
+                    .to_owned(),
             )
         };
         let component = match &self.component {
             None => None,
             Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
             Some(toml::Value::Table(source)) if source.len() == 1 => {
-                let folder = source.get("cargo").and_then(toml::Value::as_str).ok_or_else(misfit)?;
+                let folder = source
+                    .get("cargo")
+                    .and_then(toml::Value::as_str)
+                    .ok_or_else(misfit)?;
                 Some(ComponentSource::Cargo(dir.join(folder)))
             }
             Some(_) => return Err(misfit()),
@@ -336,8 +361,13 @@ impl RawScorer {
 
 impl RawStore {
     fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Misfit> {
-        let url = self.url.unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
-        let Some(variable) = url.strip_prefix("env:").filter(|variable| !variable.is_empty()) else {
+        let url = self
+            .url
+            .unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
+        let Some(variable) = url
+            .strip_prefix("env:")
+            .filter(|variable| !variable.is_empty())
+        else {
             // The value itself stays out of the message, because it may hold a password.
             return Err((
                 format!("`stores.{name}.url` is not the name of an environment variable"),
@@ -356,7 +386,11 @@ impl RawStore {
         }
         // Two stores on one server must not share keys, so the names of scorer and store are in the
         // default.
-        let default_prefix = if name == "default" { scorer.to_owned() } else { format!("{scorer}/{name}") };
+        let default_prefix = if name == "default" {
+            scorer.to_owned()
+        } else {
+            format!("{scorer}/{name}")
+        };
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
             let prefix = quoted(&prefix, NAME_BYTES);
@@ -365,7 +399,9 @@ impl RawStore {
                 "choose letters, digits, `-`, `_`, `/` or `.`: the prefix keeps scorers on one Redis apart".to_owned(),
             ));
         }
-        let timeout = self.timeout.unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
+        let timeout = self
+            .timeout
+            .unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
         Ok(StoreSection {
             url_variable: variable.to_owned(),
             prefix,
@@ -382,7 +418,9 @@ impl RawStore {
 
 impl RawPackage {
     fn into_section(self, scorer: &ScorerSection, dir: &Path) -> Result<PackageSection, Misfit> {
-        let base = self.base.unwrap_or_else(|| default_of("package.base").to_owned());
+        let base = self
+            .base
+            .unwrap_or_else(|| default_of("package.base").to_owned());
         if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
             let base = quoted(&base, NAME_BYTES);
             return Err((
@@ -393,9 +431,14 @@ impl RawPackage {
             ));
         }
         self.registry.as_deref().map_or(Ok(()), names::registry)?;
-        self.repository.as_deref().map_or(Ok(()), names::repository)?;
+        self.repository
+            .as_deref()
+            .map_or(Ok(()), names::repository)?;
         self.tag.as_deref().map_or(Ok(()), names::tag)?;
-        for (key, license) in [("package.license", &self.license), ("package.model_license", &self.model_license)] {
+        for (key, license) in [
+            ("package.license", &self.license),
+            ("package.model_license", &self.model_license),
+        ] {
             names::line(key, license.as_deref().unwrap_or_default(), NAME_BYTES)?;
         }
         let tag = match (self.tag, scorer.version.as_str()) {
@@ -433,7 +476,9 @@ fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
     let fits = (1..=63).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && !name.ends_with('-')
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fits {
         return Ok(());
     }
@@ -455,7 +500,10 @@ fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Misfit> 
         // it.
         Ok(duration) if (Duration::from_millis(1)..=most).contains(&duration) => Ok(duration),
         _ => Err((
-            format!("`{key}`: `{}` is not a length of time, or out of range", quoted(value, NAME_BYTES)),
+            format!(
+                "`{key}`: `{}` is not a length of time, or out of range",
+                quoted(value, NAME_BYTES)
+            ),
             format!(
                 "write a number and a unit, at least `1ms` and at most `{}`, e.g. `250ms`, `5s`, `10m`, `1h`",
                 humantime::format_duration(most)

@@ -16,8 +16,14 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 pub fn available_bytes() -> u64 {
     let memberships = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limit = cgroup_limit(Path::new(CGROUPS), &memberships);
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine_bytes(&text));
-    limit.into_iter().chain(machine).min().unwrap_or(UNKNOWN_BYTES)
+    let machine = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| machine_bytes(&text));
+    limit
+        .into_iter()
+        .chain(machine)
+        .min()
+        .unwrap_or(UNKNOWN_BYTES)
 }
 
 /// Returns the lowest limit of the control groups that the process is in, in bytes. `None` if there
@@ -30,7 +36,9 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
     for line in memberships.lines() {
         // A line is `0::/path` in version 2, and `9:memory:/path` in version 1 (cgroups(7)).
         let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
         let (folder, file) = match controllers {
             "" => (root.to_owned(), "memory.max"),
             controllers if controllers.split(',').any(|name| name == "memory") => {
@@ -44,7 +52,9 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
         for group in path.ancestors().filter(|group| !group.starts_with("..")) {
             let limit = std::fs::read_to_string(folder.join(group).join(file)).ok();
             // No limit is `max` in version 2, and a number near 2^63 in version 1.
-            let limit = limit.and_then(|text| text.trim().parse::<u64>().ok()).filter(|bytes| *bytes < 1 << 62);
+            let limit = limit
+                .and_then(|text| text.trim().parse::<u64>().ok())
+                .filter(|bytes| *bytes < 1 << 62);
             lowest = lowest.into_iter().chain(limit).min();
         }
     }
@@ -53,7 +63,9 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
 
 /// Returns the machine's memory in bytes, from the line `MemTotal:  16384 kB` of `/proc/meminfo`.
 fn machine_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -86,7 +98,10 @@ mod tests {
 
     #[test]
     fn the_memory_of_the_machine_is_read() {
-        assert_eq!(machine_bytes("MemTotal:       24602436 kB\nMemFree: 1 kB\n"), Some(24_602_436 * 1024));
+        assert_eq!(
+            machine_bytes("MemTotal:       24602436 kB\nMemFree: 1 kB\n"),
+            Some(24_602_436 * 1024)
+        );
         assert_eq!(machine_bytes("MemFree: 1 kB\n"), None);
         assert!(available_bytes() >= 1 << 20);
     }

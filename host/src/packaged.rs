@@ -37,7 +37,11 @@ pub enum Proof {
 ///
 /// # Errors
 /// Fails if a file was changed, added or removed.
-pub(crate) fn compare(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {
+pub(crate) fn compare(
+    manifest: &Manifest,
+    model: &Model,
+    proof: Proof,
+) -> Result<(), StartupError> {
     compare_model(manifest, model, proof)?;
     compare_component(manifest, proof)
 }
@@ -49,37 +53,80 @@ fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(),
         problem: format!("changed since it was packaged: {problem}"),
         fix: fix(manifest),
     };
-    let facts = model.facts().map_err(|error| fail(&folder, format!("its files cannot be examined: {error}")))?;
+    let facts = model
+        .facts()
+        .map_err(|error| fail(&folder, format!("its files cannot be examined: {error}")))?;
     if let Some(packaged) = &manifest.packaged {
         let component = component_file(manifest);
-        let mut recorded = packaged.files.keys().filter(|path| Some(path.as_path()) != component);
-        if let Some((path, _)) = facts.iter().find(|(path, _)| !packaged.files.contains_key(path)) {
+        let mut recorded = packaged
+            .files
+            .keys()
+            .filter(|path| Some(path.as_path()) != component);
+        if let Some((path, _)) = facts
+            .iter()
+            .find(|(path, _)| !packaged.files.contains_key(path))
+        {
             return Err(fail(path, "the file was added".to_owned()));
         }
         if let Some(path) = recorded.find(|path| !facts.iter().any(|(found, _)| found == *path)) {
             return Err(fail(path, "the file is gone".to_owned()));
         }
-        let mut sizes =
-            facts.iter().filter_map(|(path, found)| Some((path, found.size, packaged.files.get(path)?.size)));
+        let mut sizes = facts
+            .iter()
+            .filter_map(|(path, found)| Some((path, found.size, packaged.files.get(path)?.size)));
         if let Some((path, found, size)) = sizes.find(|(_, found, size)| found != size) {
-            return Err(fail(path, format!("it has {found} bytes, and {} names {size}", manifest.path.display())));
+            return Err(fail(
+                path,
+                format!(
+                    "it has {found} bytes, and {} names {size}",
+                    manifest.path.display()
+                ),
+            ));
         }
     }
-    let packaged = manifest.packaged.as_ref().and_then(|packaged| packaged.model.as_ref());
-    let precompiled = manifest.precompiled.as_ref().and_then(|precompiled| precompiled.model.as_ref());
-    let Some(expected) = packaged.or(precompiled) else { return Ok(()) };
+    let packaged = manifest
+        .packaged
+        .as_ref()
+        .and_then(|packaged| packaged.model.as_ref());
+    let precompiled = manifest
+        .precompiled
+        .as_ref()
+        .and_then(|precompiled| precompiled.model.as_ref());
+    let Some(expected) = packaged.or(precompiled) else {
+        return Ok(());
+    };
     // Two records of one build agree. If the records of a manifest differ, it was edited.
-    let is_one_record = [packaged, precompiled].into_iter().flatten().all(|digest| digest == expected);
-    let bytes: u64 = facts.iter().map(|(_, found)| found.size).fold(0, u64::saturating_add);
-    if proof == Proof::Facts && is_one_record && bytes > ALWAYS_READ_BYTES && show_the_same(manifest, &facts) {
+    let is_one_record = [packaged, precompiled]
+        .into_iter()
+        .flatten()
+        .all(|digest| digest == expected);
+    let bytes: u64 = facts
+        .iter()
+        .map(|(_, found)| found.size)
+        .fold(0, u64::saturating_add);
+    if proof == Proof::Facts
+        && is_one_record
+        && bytes > ALWAYS_READ_BYTES
+        && show_the_same(manifest, &facts)
+    {
         model.adopt_digest(expected);
         return Ok(());
     }
     let found = model.digest();
-    let named = [packaged, precompiled].into_iter().flatten().find(|digest| *digest != found);
+    let named = [packaged, precompiled]
+        .into_iter()
+        .flatten()
+        .find(|digest| *digest != found);
     let Some(expected) = named else { return Ok(()) };
-    let recorded = |path: &PathBuf| manifest.packaged.as_ref().and_then(|packaged| packaged.files.get(path));
-    let differs = |(path, digest): &(PathBuf, String)| recorded(path).is_some_and(|file| file.digest != *digest);
+    let recorded = |path: &PathBuf| {
+        manifest
+            .packaged
+            .as_ref()
+            .and_then(|packaged| packaged.files.get(path))
+    };
+    let differs = |(path, digest): &(PathBuf, String)| {
+        recorded(path).is_some_and(|file| file.digest != *digest)
+    };
     Err(match model.file_digests().into_iter().find(differs) {
         Some((path, found)) => {
             let expected = recorded(&path).map_or("another", |file| file.digest.as_str());
@@ -90,22 +137,49 @@ fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(),
 }
 
 fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupError> {
-    let Some(path) = component_file(manifest) else { return Ok(()) };
-    let packaged = manifest.packaged.as_ref().and_then(|packaged| packaged.files.get(path));
-    let precompiled = manifest.precompiled.as_ref().map(|precompiled| &precompiled.component);
+    let Some(path) = component_file(manifest) else {
+        return Ok(());
+    };
+    let packaged = manifest
+        .packaged
+        .as_ref()
+        .and_then(|packaged| packaged.files.get(path));
+    let precompiled = manifest
+        .precompiled
+        .as_ref()
+        .map(|precompiled| &precompiled.component);
     let recorded = [packaged.map(|file| &file.digest), precompiled];
-    let Some(expected) = recorded.into_iter().flatten().next() else { return Ok(()) };
-    let is_one_record = recorded.into_iter().flatten().all(|digest| digest == expected);
+    let Some(expected) = recorded.into_iter().flatten().next() else {
+        return Ok(());
+    };
+    let is_one_record = recorded
+        .into_iter()
+        .flatten()
+        .all(|digest| digest == expected);
     // A file that is missing or cannot be examined is read next, and that error gives the reason.
-    let facts = std::fs::metadata(path).ok().map(|metadata| (path.to_path_buf(), FileFacts::from(&metadata)));
-    if proof == Proof::Facts && is_one_record && facts.is_some_and(|facts| show_the_same(manifest, &[facts])) {
+    let facts = std::fs::metadata(path)
+        .ok()
+        .map(|metadata| (path.to_path_buf(), FileFacts::from(&metadata)));
+    if proof == Proof::Facts
+        && is_one_record
+        && facts.is_some_and(|facts| show_the_same(manifest, &[facts]))
+    {
         return Ok(());
     }
     let found = component::digest(&component::read(path)?);
-    let Some(expected) = recorded.into_iter().flatten().find(|digest| **digest != found) else { return Ok(()) };
+    let Some(expected) = recorded
+        .into_iter()
+        .flatten()
+        .find(|digest| **digest != found)
+    else {
+        return Ok(());
+    };
     // The error names the code, because the code would run, and it does not belong to the
     // component.
-    let code = manifest.precompiled.as_ref().map_or(path, |precompiled| precompiled.file.as_path());
+    let code = manifest
+        .precompiled
+        .as_ref()
+        .map_or(path, |precompiled| precompiled.file.as_path());
     Err(StartupError::Component {
         path: code.to_path_buf(),
         problem: format!(
@@ -126,7 +200,10 @@ fn component_file(manifest: &Manifest) -> Option<&Path> {
 }
 
 fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
-    format!("its digest is {found}, and {} names {expected}", manifest.path.display())
+    format!(
+        "its digest is {found}, and {} names {expected}",
+        manifest.path.display()
+    )
 }
 
 /// Returns the instruction that fixes a changed file. It works for a folder, which is built in
@@ -142,17 +219,23 @@ fn fix(manifest: &Manifest) -> String {
 
 /// True if sizes and times alone show that files are as they were packaged.
 fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
-    let Some(packaged) = &manifest.packaged else { return false };
+    let Some(packaged) = &manifest.packaged else {
+        return false;
+    };
     let recorded = |path: &PathBuf| packaged.files.get(path);
     files.iter().all(|(path, found)| {
         recorded(path).is_some_and(|recorded| {
-            let Some((modified, expected)) = found.modified_ns.zip(recorded.modified_ns) else { return false };
+            let Some((modified, expected)) = found.modified_ns.zip(recorded.modified_ns) else {
+                return false;
+            };
             found.size == recorded.size
                 && match recorded.changed_ns {
                     // The folder is where it was built. Every change to a file gives it another
                     // status change time.
                     Some(changed) => modified == expected && found.changed_ns == Some(changed),
-                    None => is_of_image(modified, expected) && was_unpacked_first(manifest, path, found),
+                    None => {
+                        is_of_image(modified, expected) && was_unpacked_first(manifest, path, found)
+                    }
                 }
         })
     })
@@ -174,14 +257,21 @@ fn was_unpacked_first(manifest: &Manifest, path: &Path, found: &FileFacts) -> bo
     let is_component = component_file(manifest) == Some(path);
     // Within a layer, files are in byte order of their names, so the code comes before the
     // component.
-    let code = manifest.precompiled.as_ref().map(|precompiled| precompiled.file.clone()).filter(|_| !is_component);
+    let code = manifest
+        .precompiled
+        .as_ref()
+        .map(|precompiled| precompiled.file.clone())
+        .filter(|_| !is_component);
     let host = Some(manifest.dir().join(HOST_FILE)).filter(|file| file.exists());
     let later = [Some(manifest.path.clone()), code, host];
     later.into_iter().flatten().all(|file| {
         std::fs::metadata(file).is_ok_and(|metadata| {
             let last = FileFacts::from(&metadata);
             last.device == found.device
-                && last.changed_ns.zip(found.changed_ns).is_some_and(|(last, found)| found <= last)
+                && last
+                    .changed_ns
+                    .zip(found.changed_ns)
+                    .is_some_and(|(last, found)| found <= last)
         })
     })
 }

@@ -46,7 +46,9 @@ pub enum Times {
 pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     let manifest = Manifest::read(app)?;
     let model = app::open_model(&manifest)?;
-    let unreadable = |error: std::io::Error| StartupError::Host(format!("{}: cannot be read: {error}", app.display()));
+    let unreadable = |error: std::io::Error| {
+        StartupError::Host(format!("{}: cannot be read: {error}", app.display()))
+    };
     let digests: BTreeMap<_, _> = model.file_digests().into_iter().collect();
     let mut found = Vec::new();
     for (path, facts) in model.facts().map_err(unreadable)? {
@@ -55,18 +57,42 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     }
     if let Some(ComponentSource::File(path)) = &manifest.scorer.component {
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
-        found.push((path.clone(), FileFacts::from(&metadata), component::digest(&component::read(path)?)));
+        found.push((
+            path.clone(),
+            FileFacts::from(&metadata),
+            component::digest(&component::read(path)?),
+        ));
     }
     let file = |(path, facts, digest): (PathBuf, FileFacts, String)| {
         let (modified_ns, changed_ns) = match times {
             Times::AsWritten => (facts.modified_ns, facts.changed_ns),
-            Times::Image(epoch_s) => (i64::try_from(epoch_s).ok().and_then(|s| s.checked_mul(1_000_000_000)), None),
+            Times::Image(epoch_s) => (
+                i64::try_from(epoch_s)
+                    .ok()
+                    .and_then(|s| s.checked_mul(1_000_000_000)),
+                None,
+            ),
         };
-        let name = path.strip_prefix(manifest.dir()).map(Path::to_path_buf).unwrap_or(path);
-        (name, PackagedFile { size: facts.size, digest, modified_ns, changed_ns })
+        let name = path
+            .strip_prefix(manifest.dir())
+            .map(Path::to_path_buf)
+            .unwrap_or(path);
+        (
+            name,
+            PackagedFile {
+                size: facts.size,
+                digest,
+                modified_ns,
+                changed_ns,
+            },
+        )
     };
     Ok(Packaged {
-        model: manifest.scorer.model.as_ref().map(|_| model.digest().to_owned()),
+        model: manifest
+            .scorer
+            .model
+            .as_ref()
+            .map(|_| model.digest().to_owned()),
         files: found.into_iter().map(file).collect(),
     })
 }
@@ -82,7 +108,11 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
     let path = component::file(&manifest)?;
     let original = component::read(&path)?;
     let model = Arc::new(app::open_model(&manifest)?);
-    let digest = manifest.scorer.model.as_ref().map(|_| model.digest().to_owned());
+    let digest = manifest
+        .scorer
+        .model
+        .as_ref()
+        .map(|_| model.digest().to_owned());
     let invalid = |error: &wasmtime::Error| component::invalid(&path, error);
     let bytes = if manifest.scorer.snapshot {
         let engine = Engine::new(&engine_config()).map_err(|error| invalid(&error))?;

@@ -78,7 +78,8 @@ fn message<'info>(info: &'info PanicHookInfo<'_>) -> &'info str {
 /// Returns the message of a panic, or a fixed text if the panic's payload is not text.
 fn text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a message")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
 }
 
 fn said(message: &str, place: Option<&str>) -> String {
@@ -98,12 +99,28 @@ mod tests {
         log();
         assert_eq!(caught(async { 7 }).await, Ok(7));
         let line = line!() + 1;
-        let said = caught(async { panic!("planted\nhere") }).await.err().unwrap_or_default();
-        assert!(said.starts_with("panicked at ") && said.ends_with(": planted\\nhere"), "{said}");
+        let said = caught(async { panic!("planted\nhere") })
+            .await
+            .err()
+            .unwrap_or_default();
+        assert!(
+            said.starts_with("panicked at ") && said.ends_with(": planted\\nhere"),
+            "{said}"
+        );
         assert!(said.contains(&format!("panics.rs:{line}:")), "{said}");
-        let long = caught(async { panic!("{}", "x".repeat(5 << 20)) }).await.err().unwrap_or_default();
-        assert!(long.len() < 2 * REASON_BYTES && long.ends_with('…'), "{}", long.len());
-        let none = caught(async { std::panic::panic_any(7) }).await.err().unwrap_or_default();
+        let long = caught(async { panic!("{}", "x".repeat(5 << 20)) })
+            .await
+            .err()
+            .unwrap_or_default();
+        assert!(
+            long.len() < 2 * REASON_BYTES && long.ends_with('…'),
+            "{}",
+            long.len()
+        );
+        let none = caught(async { std::panic::panic_any(7) })
+            .await
+            .err()
+            .unwrap_or_default();
         assert!(none.ends_with("a panic without a message"), "{none}");
     }
 
@@ -113,6 +130,12 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("late");
         };
-        assert!(caught(waits).await.err().unwrap_or_default().ends_with(": late"));
+        assert!(
+            caught(waits)
+                .await
+                .err()
+                .unwrap_or_default()
+                .ends_with(": late")
+        );
     }
 }

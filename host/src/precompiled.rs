@@ -5,7 +5,10 @@
 //! is native code that no sandbox checks again. It is trusted for one reason only: its digest is in
 //! the app's manifest. Must not know worlds or calls.
 
-#![allow(unsafe_code, reason = "loading machine code; the proof stands at the block")]
+#![allow(
+    unsafe_code,
+    reason = "loading machine code; the proof stands at the block"
+)]
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +42,11 @@ impl Cpu {
     #[must_use]
     pub fn native() -> Self {
         let has = |level: &Self| level.missing(detected).is_none();
-        Self::ALL.into_iter().take_while(has).last().unwrap_or(Self::Baseline)
+        Self::ALL
+            .into_iter()
+            .take_while(has)
+            .last()
+            .unwrap_or(Self::Baseline)
     }
 
     /// Returns the features that the level adds to the one below: the name for people, and the
@@ -62,18 +69,27 @@ impl Cpu {
                 ("fma", "has_fma"),
                 ("lzcnt", "has_lzcnt"),
             ],
-            Self::V4 => &[("avx512f", "has_avx512f"), ("avx512dq", "has_avx512dq"), ("avx512vl", "has_avx512vl")],
+            Self::V4 => &[
+                ("avx512f", "has_avx512f"),
+                ("avx512dq", "has_avx512dq"),
+                ("avx512vl", "has_avx512vl"),
+            ],
         }
     }
 
     /// Returns all features of the level.
     fn features(self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-        Self::ALL.into_iter().filter(move |level| *level <= self).flat_map(|level| level.adds())
+        Self::ALL
+            .into_iter()
+            .filter(move |level| *level <= self)
+            .flat_map(|level| level.adds())
     }
 
     /// Returns the first feature of the level that a machine does not have.
     fn missing(self, detected: impl Fn(&str) -> bool) -> Option<&'static str> {
-        self.features().map(|(name, _)| *name).find(|name| !detected(name))
+        self.features()
+            .map(|(name, _)| *name)
+            .find(|name| !detected(name))
     }
 }
 
@@ -95,10 +111,16 @@ impl FromStr for Cpu {
         if text == "native" {
             return Ok(Self::native());
         }
-        Self::ALL.into_iter().find(|cpu| cpu.to_string() == text).ok_or_else(|| {
-            let levels: Vec<_> = Self::ALL.iter().map(Self::to_string).collect();
-            format!("`{text}` is no CPU level; choose {} or native", levels.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|cpu| cpu.to_string() == text)
+            .ok_or_else(|| {
+                let levels: Vec<_> = Self::ALL.iter().map(Self::to_string).collect();
+                format!(
+                    "`{text}` is no CPU level; choose {} or native",
+                    levels.join(", ")
+                )
+            })
     }
 }
 
@@ -114,13 +136,19 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
         problem,
         fix: fix.to_owned(),
     };
-    let again = "build the app again with the `cargo xtask` of this host, and keep both from one release";
+    let again =
+        "build the app again with the `cargo xtask` of this host, and keep both from one release";
     if precompiled.engine != ENGINE {
-        let problem =
-            format!("was compiled for another engine: `{}`, and this host has `{ENGINE}`", precompiled.engine);
+        let problem = format!(
+            "was compiled for another engine: `{}`, and this host has `{ENGINE}`",
+            precompiled.engine
+        );
         return Err(fail(problem, again));
     }
-    let cpu = precompiled.cpu.parse::<Cpu>().map_err(|problem| fail(problem, again))?;
+    let cpu = precompiled
+        .cpu
+        .parse::<Cpu>()
+        .map_err(|problem| fail(problem, again))?;
     if let Some(feature) = cpu.missing(detected) {
         return Err(fail(
             format!("was compiled for another CPU: for {cpu}, and this machine lacks {feature}"),
@@ -128,12 +156,18 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
         ));
     }
     let bytes = std::fs::read(&precompiled.file).map_err(|error| {
-        fail(format!("cannot be read: {error}"), "build the app again: [precompiled] in its manifest names this file")
+        fail(
+            format!("cannot be read: {error}"),
+            "build the app again: [precompiled] in its manifest names this file",
+        )
     })?;
     let found = digest(&bytes);
     if found != precompiled.digest {
         return Err(fail(
-            format!("was changed: its digest is {found}, and the manifest names {}", precompiled.digest),
+            format!(
+                "was changed: its digest is {found}, and the manifest names {}",
+                precompiled.digest
+            ),
             "do not run this app; take the image or the folder again from where it was built",
         ));
     }
@@ -142,7 +176,12 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
     // digest was taken of this very buffer, which nothing else can write to. wasmtime copies it and
     // checks version, settings and CPU features once more.
     let loaded = unsafe { Component::deserialize(engine, &bytes) };
-    loaded.map_err(|error| fail(format!("was compiled for another engine configuration: {error:#}"), again))
+    loaded.map_err(|error| {
+        fail(
+            format!("was compiled for another engine configuration: {error:#}"),
+            again,
+        )
+    })
 }
 
 /// Compiles a component for machines of a CPU level.
@@ -195,11 +234,15 @@ mod tests {
 
     #[test]
     fn level_needs_all_below_it() {
-        let nehalem = |feature: &str| ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"].contains(&feature);
+        let nehalem =
+            |feature: &str| ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"].contains(&feature);
         assert_eq!(Cpu::Baseline.missing(|_| false), None);
         assert_eq!(Cpu::V2.missing(nehalem), None);
         assert_eq!(Cpu::V3.missing(nehalem), Some("avx"));
-        assert_eq!(Cpu::V4.missing(|feature| feature != "popcnt"), Some("popcnt"));
+        assert_eq!(
+            Cpu::V4.missing(|feature| feature != "popcnt"),
+            Some("popcnt")
+        );
     }
 
     #[test]
@@ -209,6 +252,11 @@ mod tests {
             assert!(cpu.features().all(|(name, _)| !name.is_empty()));
         }
         assert_eq!("native".parse(), Ok(Cpu::native()));
-        assert!("x86-64-v5".parse::<Cpu>().unwrap_err().contains("x86-64-v3"));
+        assert!(
+            "x86-64-v5"
+                .parse::<Cpu>()
+                .unwrap_err()
+                .contains("x86-64-v3")
+        );
     }
 }

@@ -67,12 +67,20 @@ impl Sample {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(fail(format!("the sample has more than {MOST_BYTES} bytes")));
         }
-        let raw: Raw = serde_json::from_slice(&bytes).map_err(|error| fail(format!("is no sample: {error}")))?;
+        let raw: Raw = serde_json::from_slice(&bytes)
+            .map_err(|error| fail(format!("is no sample: {error}")))?;
         let tolerance = raw.tolerance.unwrap_or(TOLERANCE);
         if !(tolerance.is_finite() && tolerance >= 0.0) {
-            return Err(fail("is no sample: `tolerance` is no number from 0 on".to_owned()));
+            return Err(fail(
+                "is no sample: `tolerance` is no number from 0 on".to_owned(),
+            ));
         }
-        Ok(Self { path: path.to_path_buf(), inputs: raw.inputs, outputs: raw.outputs, tolerance })
+        Ok(Self {
+            path: path.to_path_buf(),
+            inputs: raw.inputs,
+            outputs: raw.outputs,
+            tolerance,
+        })
     }
 
     /// Checks that a scorer answers the sample with the expected answer.
@@ -80,7 +88,9 @@ impl Sample {
     /// # Errors
     /// Fails if there is no answer or a different one. The text names the first difference.
     pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), String> {
-        let scored = scorer.run(Invocation::new("sample", Source::Direct), self.payload()).await;
+        let scored = scorer
+            .run(Invocation::new("sample", Source::Direct), self.payload())
+            .await;
         self.compare(&scored.map_err(told)?.payload.body)
     }
 
@@ -96,12 +106,18 @@ impl Sample {
 
     fn payload(&self) -> Payload {
         let body = self.inputs.get().to_owned().into_bytes();
-        Payload { content_type: JSON.to_owned(), body: body.into() }
+        Payload {
+            content_type: JSON.to_owned(),
+            body: body.into(),
+        }
     }
 
     fn compare(&self, answer: &[u8]) -> Result<(), String> {
-        let Some(expected) = &self.outputs else { return Ok(()) };
-        let found: Value = serde_json::from_slice(answer).map_err(|error| format!("the answer is no JSON: {error}"))?;
+        let Some(expected) = &self.outputs else {
+            return Ok(());
+        };
+        let found: Value = serde_json::from_slice(answer)
+            .map_err(|error| format!("the answer is no JSON: {error}"))?;
         match difference(&found, expected, self.tolerance, &mut String::new()) {
             None => Ok(()),
             Some(text) => Err(text),
@@ -111,12 +127,19 @@ impl Sample {
 
 fn told(failure: ScoreFailure) -> String {
     let row = failure.disposition();
-    row.detail.map_or(row.message.clone(), |detail| format!("{} {detail}", row.message))
+    row.detail.map_or(row.message.clone(), |detail| {
+        format!("{} {detail}", row.message)
+    })
 }
 
 /// Returns a text about the first place where an answer differs from the expected one. `None` if
 /// they are equal.
-fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut String) -> Option<String> {
+fn difference(
+    found: &Value,
+    expected: &Value,
+    tolerance: f64,
+    place: &mut String,
+) -> Option<String> {
     let length = place.len();
     let mut within = |name: &dyn std::fmt::Display, found: &Value, expected: &Value| {
         // Writing to a string cannot fail.
@@ -137,8 +160,16 @@ fn difference(found: &Value, expected: &Value, tolerance: f64, place: &mut Strin
         (Value::Number(a), Value::Number(b)) if is_same(a, b, tolerance) => None,
         (found, expected) if found == expected => None,
         (found, expected) => {
-            let place = if place.is_empty() { "the answer" } else { place.as_str() };
-            Some(format!("{place} is {}, and the sample says {}", shown(found), shown(expected)))
+            let place = if place.is_empty() {
+                "the answer"
+            } else {
+                place.as_str()
+            };
+            Some(format!(
+                "{place} is {}, and the sample says {}",
+                shown(found),
+                shown(expected)
+            ))
         }
     }
 }
@@ -151,10 +182,15 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
     if !a.is_f64() && !b.is_f64() {
         return a == b;
     }
-    let (Some(found), Some(expected)) = (a.as_f64(), b.as_f64()) else { return a == b };
+    let (Some(found), Some(expected)) = (a.as_f64(), b.as_f64()) else {
+        return a == b;
+    };
     let distance = match (whole(a), whole(b)) {
         // A float holds no more than 53 bits of a whole number.
-        #[expect(clippy::cast_precision_loss, reason = "a distance is rounded, and 0 stays 0")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a distance is rounded, and 0 stays 0"
+        )]
         (Some(found), Some(expected)) => found.abs_diff(expected) as f64,
         _ => (found - expected).abs(),
     };
@@ -163,16 +199,28 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
 
 /// Returns the number as a whole number, if it is one that 64 bits can hold.
 fn whole(number: &serde_json::Number) -> Option<i128> {
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and far below 128 bits")]
-    let of_float = |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
-    let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is whole, and far below 128 bits"
+    )]
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(64)).then_some(float as i128);
+    let whole = number
+        .as_i64()
+        .map(i128::from)
+        .or_else(|| number.as_u64().map(i128::from));
     whole.or_else(|| number.as_f64().and_then(of_float))
 }
 
 fn shown(value: &Value) -> String {
     let text = match value {
         Value::Array(items) => return format!("a list of {}", items.len()),
-        Value::Object(fields) => return format!("an object of {:?}", fields.keys().take(8).collect::<Vec<_>>()),
+        Value::Object(fields) => {
+            return format!(
+                "an object of {:?}",
+                fields.keys().take(8).collect::<Vec<_>>()
+            );
+        }
         other => other.to_string(),
     };
     if text.chars().count() <= SHOWN_CHARS {
@@ -210,19 +258,38 @@ mod tests {
         other("[0.5]", "[0.5002]", "/0 is 0.5002, and the sample says 0.5");
         same("[1000000.0]", "[1000090.0]");
         other("[1000000.0]", "[1000110.0]", "/0");
-        same("{\"label\": [7], \"p\": [[0, 1]]}", "{\"p\": [[1e-9, 1.0]], \"label\": [7]}");
-        other("{\"label\": [7]}", "{\"label\": [8]}", "/label/0 is 8, and the sample says 7");
-        other("9007199254740993", "9007199254740992", "the answer is 9007199254740992");
-        let exact = read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
+        same(
+            "{\"label\": [7], \"p\": [[0, 1]]}",
+            "{\"p\": [[1e-9, 1.0]], \"label\": [7]}",
+        );
+        other(
+            "{\"label\": [7]}",
+            "{\"label\": [8]}",
+            "/label/0 is 8, and the sample says 7",
+        );
+        other(
+            "9007199254740993",
+            "9007199254740992",
+            "the answer is 9007199254740992",
+        );
+        let exact =
+            read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
         assert!(exact.compare(b"9007199254740992.0").is_err());
-        other("[1, 2]", "[1]", "is a list of 1, and the sample says a list of 2");
+        other(
+            "[1, 2]",
+            "[1]",
+            "is a list of 1, and the sample says a list of 2",
+        );
         other("{\"a\": 1}", "{\"b\": 1}", "an object of [\"b\"]");
         other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
         same("[null, true, \"x\"]", "[null, true, \"x\"]");
         other("[0.5]", "[null]", "/0 is null");
         other("[0.5]", "nothing", "no JSON");
         other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
-        assert_eq!(read("{\"inputs\": {}}").unwrap().compare(b"anything"), Ok(()));
+        assert_eq!(
+            read("{\"inputs\": {}}").unwrap().compare(b"anything"),
+            Ok(())
+        );
     }
 
     #[test]
@@ -230,16 +297,29 @@ mod tests {
         #[track_caller]
         fn check(text: &str, part: &str) {
             let message = read(text).unwrap_err().to_string();
-            assert!(message.contains(part) && message.contains("fix: write {\"inputs\""), "{message}");
+            assert!(
+                message.contains(part) && message.contains("fix: write {\"inputs\""),
+                "{message}"
+            );
         }
         check("", "EOF");
         check("[]", "is no sample");
         check("{\"outputs\": []}", "missing field `inputs`");
         check("{\"inputs\": [], \"output\": []}", "unknown field `output`");
         check("{\"inputs\": [], \"tolerance\": -1}", "`tolerance`");
-        let missing = Sample::read(Path::new("/nowhere/sample.json")).unwrap_err().to_string();
-        assert!(missing.contains("/nowhere/sample.json: the sample cannot be read"), "{missing}");
-        let exact = read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}").unwrap();
-        assert_eq!(exact.payload().body.as_ref(), b"{\"x\": [18446744073709551615, 0.1e-400]}");
+        let missing = Sample::read(Path::new("/nowhere/sample.json"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("/nowhere/sample.json: the sample cannot be read"),
+            "{missing}"
+        );
+        let exact =
+            read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}")
+                .unwrap();
+        assert_eq!(
+            exact.payload().body.as_ref(),
+            b"{\"x\": [18446744073709551615, 0.1e-400]}"
+        );
     }
 }

@@ -19,25 +19,47 @@ use crate::redis::{Memory, Reached, Redis, Server, Store};
 ///
 /// # Errors
 /// Fails if the environment holds an invalid value for a store.
-pub fn open(manifest: &Manifest, environment: Environment<'_>) -> Result<BTreeMap<String, Store>, StartupError> {
+pub fn open(
+    manifest: &Manifest,
+    environment: Environment<'_>,
+) -> Result<BTreeMap<String, Store>, StartupError> {
     let open = |(name, section): (&String, &StoreSection)| {
         let connection = deployment::store(section, environment)?;
-        let server = connection.map(|connection| server(section, connection)).transpose()?;
+        let server = connection
+            .map(|connection| server(section, connection))
+            .transpose()?;
         let commands = Some(section.commands.clone()).filter(|commands| !commands.is_empty());
-        let raw = commands
-            .map(|commands| Connection::new(server.as_ref(), name, &section.prefix, commands, &section.url_variable));
+        let raw = commands.map(|commands| {
+            Connection::new(
+                server.as_ref(),
+                name,
+                &section.prefix,
+                commands,
+                &section.url_variable,
+            )
+        });
         let backend: Arc<dyn Redis> = match server {
             None => Arc::new(Memory::default()),
             Some(server) => Arc::new(server),
         };
         let store = Store::new(backend, &section.prefix, section.default_ttl);
-        Ok((name.clone(), raw.into_iter().fold(store, Store::with_connection)))
+        Ok((
+            name.clone(),
+            raw.into_iter().fold(store, Store::with_connection),
+        ))
     };
     manifest.stores.iter().map(open).collect()
 }
 
-fn server(section: &StoreSection, connection: deployment::Connection) -> Result<Server, StartupError> {
-    let server = Server::new(&connection.endpoint, connection.credentials, section.timeout);
+fn server(
+    section: &StoreSection,
+    connection: deployment::Connection,
+) -> Result<Server, StartupError> {
+    let server = Server::new(
+        &connection.endpoint,
+        connection.credentials,
+        section.timeout,
+    );
     server.map_err(|problem| StartupError::Environment {
         variable: section.url_variable.clone(),
         problem,
@@ -69,7 +91,11 @@ pub struct StoreReport {
 /// # Errors
 /// Fails if the manifest or the environment is invalid. A store that does not answer is not an
 /// error: its report says so.
-pub fn report(app: &Path, environment: Environment<'_>, connect: bool) -> Result<Vec<StoreReport>, StartupError> {
+pub fn report(
+    app: &Path,
+    environment: Environment<'_>,
+    connect: bool,
+) -> Result<Vec<StoreReport>, StartupError> {
     let manifest = Manifest::read(app)?;
     let runtime = crate::app::runtime()?;
     let report = |(name, section): (&String, &StoreSection)| {
@@ -77,7 +103,8 @@ pub fn report(app: &Path, environment: Environment<'_>, connect: bool) -> Result
             name: name.clone(),
             variable: section.url_variable.clone(),
             prefix: section.prefix.clone(),
-            place: "in memory, since the variable is not set; lost when the process ends".to_owned(),
+            place: "in memory, since the variable is not set; lost when the process ends"
+                .to_owned(),
             reached: None,
             problem: None,
         };

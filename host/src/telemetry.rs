@@ -46,12 +46,18 @@ pub enum Output {
 /// Fails if a variable does not hold a filter or a format, or if the thread that writes cannot be
 /// started.
 pub fn start(output: Output, environment: Environment<'_>) -> Result<(), StartupError> {
-    let filter = filter(environment(LOG_VARIABLE).as_deref().unwrap_or_default(), output)?;
+    let filter = filter(
+        environment(LOG_VARIABLE).as_deref().unwrap_or_default(),
+        output,
+    )?;
     let terminal = match output {
         Output::Server => io::stdout().is_terminal(),
         Output::Talk => io::stderr().is_terminal(),
     };
-    let json = match environment(LOG_FORMAT_VARIABLE).as_deref().unwrap_or_default() {
+    let json = match environment(LOG_FORMAT_VARIABLE)
+        .as_deref()
+        .unwrap_or_default()
+    {
         "" => output == Output::Server && !terminal,
         "json" => true,
         "text" => false,
@@ -63,17 +69,24 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
             });
         }
     };
-    let form = if json { Form::Json } else { Form::Text { colours: terminal } };
+    let form = if json {
+        Form::Json
+    } else {
+        Form::Text { colours: terminal }
+    };
     let write: Write = match output {
         Output::Server => {
-            let queue =
-                queue(form).map_err(|error| StartupError::Host(format!("the log cannot be written: {error}")))?;
+            let queue = queue(form).map_err(|error| {
+                StartupError::Host(format!("the log cannot be written: {error}"))
+            })?;
             Box::new(move |line, is_urgent| queue.push(line, is_urgent))
         }
         // A command may wait for the reader of its messages, as every command does.
         Output::Talk => Box::new(|line, _| drop(io::stderr().write_all(line.as_bytes()))),
     };
-    tracing_subscriber::registry().with(Lines { form, write }.with_filter(filter)).init();
+    tracing_subscriber::registry()
+        .with(Lines { form, write }.with_filter(filter))
+        .init();
     Ok(())
 }
 
@@ -86,7 +99,8 @@ fn queue(form: Form) -> io::Result<Queue> {
     // is not read.
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let queue = Queue::start(output, move |count| {
-        let message = format!("{count} log lines were dropped because the reader of standard output is slow");
+        let message =
+            format!("{count} log lines were dropped because the reader of standard output is slow");
         line::notice(form, module_path!(), &message)
     })?;
     let _ = QUEUE.set(queue.clone());
@@ -110,12 +124,19 @@ impl Drop for LastLines {
 
 fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
     if text.is_empty() {
-        let level = if output == Output::Talk { LevelFilter::WARN } else { LevelFilter::INFO };
-        return Ok(Targets::new().with_default(level).with_target("scorer", LevelFilter::INFO));
+        let level = if output == Output::Talk {
+            LevelFilter::WARN
+        } else {
+            LevelFilter::INFO
+        };
+        return Ok(Targets::new()
+            .with_default(level)
+            .with_target("scorer", LevelFilter::INFO));
     }
     text.parse().map_err(|_| StartupError::Environment {
         variable: LOG_VARIABLE.to_owned(),
         problem: "is not a filter".to_owned(),
-        fix: "write a level (error, warn, info, debug, trace), or e.g. `info,scorer=debug`".to_owned(),
+        fix: "write a level (error, warn, info, debug, trace), or e.g. `info,scorer=debug`"
+            .to_owned(),
     })
 }

@@ -45,13 +45,17 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {
         let index = tensors.iter().position(|tensor| tensor.name == port.name);
-        let tensor = tensors.swap_remove(index.ok_or_else(|| format!("there is no `{}`", port.name))?);
+        let tensor =
+            tensors.swap_remove(index.ok_or_else(|| format!("there is no `{}`", port.name))?);
         tensor.fits(port)?;
         ordered.push(tensor);
     }
     match tensors.first() {
         None => Ok(ordered),
-        Some(extra) => Err(format!("`{}` is no port, or given twice", cut(&extra.name, NAME_BYTES))),
+        Some(extra) => Err(format!(
+            "`{}` is no port, or given twice",
+            cut(&extra.name, NAME_BYTES)
+        )),
     }
 }
 
@@ -62,29 +66,55 @@ impl Tensor {
     /// Fails with the reason if the type, the shape or the number of bytes disagree.
     pub fn fits(&self, port: &Port) -> Result<(), String> {
         if self.dtype != port.dtype {
-            return Err(format!("`{}` is {}, and its port is {}", self.name, self.dtype.name(), port.dtype.name()));
+            return Err(format!(
+                "`{}` is {}, and its port is {}",
+                self.name,
+                self.dtype.name(),
+                port.dtype.name()
+            ));
         }
         if self.shape.len() > DIMENSIONS {
             let (name, dimensions) = (&self.name, self.shape.len());
-            return Err(format!("`{name}` has {dimensions} dimensions, and its port the shape {}", shape_text(port)));
+            return Err(format!(
+                "`{name}` has {dimensions} dimensions, and its port the shape {}",
+                shape_text(port)
+            ));
         }
         let fits = self.shape.len() == port.shape.len()
-            && self.shape.iter().zip(&port.shape).all(|(have, want)| want.is_none_or(|want| want == *have));
+            && self
+                .shape
+                .iter()
+                .zip(&port.shape)
+                .all(|(have, want)| want.is_none_or(|want| want == *have));
         if !fits {
-            return Err(format!("`{}` has the shape {:?}, and its port {}", self.name, self.shape, shape_text(port)));
+            return Err(format!(
+                "`{}` has the shape {:?}, and its port {}",
+                self.name,
+                self.shape,
+                shape_text(port)
+            ));
         }
-        let elements = self.shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+        let elements = self
+            .shape
+            .iter()
+            .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         match self.dtype {
             Dtype::Text => {
                 if count(self.dtype, &self.data).is_none_or(|have| Some(have) != elements) {
-                    return Err(format!("`{}` holds other texts than {:?} takes", self.name, self.shape));
+                    return Err(format!(
+                        "`{}` holds other texts than {:?} takes",
+                        self.name, self.shape
+                    ));
                 }
             }
             _ => {
-                let bytes = elements.and_then(|elements| elements.checked_mul(self.dtype.bytes() as u64));
+                let bytes =
+                    elements.and_then(|elements| elements.checked_mul(self.dtype.bytes() as u64));
                 if bytes != Some(self.data.len() as u64) {
                     let (name, bytes, shape) = (&self.name, self.data.len(), &self.shape);
-                    return Err(format!("`{name}` has {bytes} bytes, and its shape is {shape:?}"));
+                    return Err(format!(
+                        "`{name}` has {bytes} bytes, and its shape is {shape:?}"
+                    ));
                 }
             }
         }
@@ -92,16 +122,26 @@ impl Tensor {
         // them expects 63 bits for their product, and each of them is a list to write.
         let mut others = self.shape.iter().filter(|dimension| **dimension > 0);
         let others = others.try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
-        let lists = self.shape.iter().take_while(|dimension| **dimension > 0).try_fold(1u64, |product, dimension| {
-            product
-                .checked_mul(*dimension)
-                .filter(|product| self.shape.iter().all(|d| *d > 0) || *product <= EMPTY_LISTS)
-        });
+        let lists = self
+            .shape
+            .iter()
+            .take_while(|dimension| **dimension > 0)
+            .try_fold(1u64, |product, dimension| {
+                product
+                    .checked_mul(*dimension)
+                    .filter(|product| self.shape.iter().all(|d| *d > 0) || *product <= EMPTY_LISTS)
+            });
         if lists.is_none() || others.is_none_or(|product| i64::try_from(product).is_err()) {
-            return Err(format!("`{}` is empty, and its shape is {:?}", self.name, self.shape));
+            return Err(format!(
+                "`{}` is empty, and its shape is {:?}",
+                self.name, self.shape
+            ));
         }
         if self.dtype == Dtype::Bool && self.data.iter().any(|byte| *byte > 1) {
-            return Err(format!("`{}` is bool and holds a byte that is neither 0 nor 1", self.name));
+            return Err(format!(
+                "`{}` is bool and holds a byte that is neither 0 nor 1",
+                self.name
+            ));
         }
         Ok(())
     }
@@ -110,8 +150,11 @@ impl Tensor {
 /// Returns a port's shape for people, such as `[N, 784]` with `N` for an open dimension.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
-    let dimensions: Vec<_> =
-        port.shape.iter().map(|dimension| dimension.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
+    let dimensions: Vec<_> = port
+        .shape
+        .iter()
+        .map(|dimension| dimension.map_or_else(|| "N".to_owned(), |size| size.to_string()))
+        .collect();
     format!("[{}]", dimensions.join(", "))
 }
 
@@ -121,7 +164,10 @@ pub fn shape_text(port: &Port) -> String {
 pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
         let width = dtype.bytes();
-        return bytes.len().is_multiple_of(width).then_some((bytes.len() / width) as u64);
+        return bytes
+            .len()
+            .is_multiple_of(width)
+            .then_some((bytes.len() / width) as u64);
     }
     let mut count = 0;
     while !bytes.is_empty() {
@@ -143,7 +189,9 @@ pub fn put_text(text: &str, data: &mut Vec<u8>) {
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains('\0'))?;
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.contains('\0'))?;
     *bytes = rest;
     Some(text)
 }
@@ -154,8 +202,11 @@ mod tests {
 
     #[test]
     fn tensors_are_put_in_order_and_misfits_told() {
-        let port =
-            |name: &str, shape: &[Option<u64>]| Port { name: name.into(), dtype: Dtype::U8, shape: shape.into() };
+        let port = |name: &str, shape: &[Option<u64>]| Port {
+            name: name.into(),
+            dtype: Dtype::U8,
+            shape: shape.into(),
+        };
         let ports = [port("a", &[None]), port("b", &[None, Some(2)])];
         let tensor = |name: &str, shape: &[u64], bytes: usize| Tensor {
             name: name.into(),
@@ -164,21 +215,47 @@ mod tests {
             data: vec![0; bytes],
         };
         let (a, b) = (tensor("a", &[1], 1), tensor("b", &[2, 2], 4));
-        assert_eq!(in_order(&ports, vec![b.clone(), a.clone()]), Ok(vec![a.clone(), b.clone()]));
+        assert_eq!(
+            in_order(&ports, vec![b.clone(), a.clone()]),
+            Ok(vec![a.clone(), b.clone()])
+        );
         let check = |tensors: &[&Tensor], part: &str| {
-            let refused = in_order(&ports, tensors.iter().map(|tensor| (*tensor).clone()).collect()).unwrap_err();
+            let refused = in_order(
+                &ports,
+                tensors.iter().map(|tensor| (*tensor).clone()).collect(),
+            )
+            .unwrap_err();
             assert!(refused.contains(part) && refused.len() < 500, "{refused}");
         };
         check(&[&a], "there is no `b`");
         check(&[&a, &b, &a], "`a` is no port, or given twice");
-        check(&[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)], "is no port, or given twice");
-        check(&[&Tensor { dtype: Dtype::I8, ..a.clone() }, &b], "is i8, and its port is u8");
+        check(
+            &[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)],
+            "is no port, or given twice",
+        );
+        check(
+            &[
+                &Tensor {
+                    dtype: Dtype::I8,
+                    ..a.clone()
+                },
+                &b,
+            ],
+            "is i8, and its port is u8",
+        );
         check(&[&tensor("a", &[2], 1), &b], "1 bytes");
         check(&[&a, &tensor("b", &[2], 2)], "the shape [2]");
         check(&[&a, &tensor("b", &[u64::MAX, 2], 2)], "has 2 bytes");
-        check(&[&a, &tensor("b", &vec![1; 100_000], 1)], "100000 dimensions");
+        check(
+            &[&a, &tensor("b", &vec![1; 100_000], 1)],
+            "100000 dimensions",
+        );
         check(&[&a, &tensor("b", &[0, 3], 0)], "[N, 2]");
-        let wide = Port { name: "w".into(), dtype: Dtype::U8, shape: vec![None, None] };
+        let wide = Port {
+            name: "w".into(),
+            dtype: Dtype::U8,
+            shape: vec![None, None],
+        };
         assert!(tensor("w", &[0, u64::MAX], 0).fits(&wide).is_err());
         assert_eq!(tensor("w", &[0, 3], 0).fits(&wide), Ok(()));
     }
@@ -186,23 +263,38 @@ mod tests {
     #[test]
     fn texts_fit_by_their_number_and_are_read_back() {
         let mut data = Vec::new();
-        ["a", "", "Zürich"].iter().for_each(|text| put_text(text, &mut data));
+        ["a", "", "Zürich"]
+            .iter()
+            .for_each(|text| put_text(text, &mut data));
         let tensor = |shape: &[u64], data: &[u8]| Tensor {
             name: "t".into(),
             dtype: Dtype::Text,
             shape: shape.to_vec(),
             data: data.to_vec(),
         };
-        let port = Port { name: "t".into(), dtype: Dtype::Text, shape: vec![None] };
+        let port = Port {
+            name: "t".into(),
+            dtype: Dtype::Text,
+            shape: vec![None],
+        };
         assert_eq!(tensor(&[3], &data).fits(&port), Ok(()));
         assert!(tensor(&[2], &data).fits(&port).is_err());
         assert!(tensor(&[3], &data[..data.len() - 1]).fits(&port).is_err());
-        assert!(tensor(&[1], b"\x01\0\0\0\xff").fits(&port).is_err(), "no UTF-8");
+        assert!(
+            tensor(&[1], b"\x01\0\0\0\xff").fits(&port).is_err(),
+            "no UTF-8"
+        );
         assert!(tensor(&[1], b"\x01\0\0\0\0").fits(&port).is_err(), "a NUL");
         assert!(tensor(&[1], b"\xff\xff\xff\xffa").fits(&port).is_err());
         assert_eq!(tensor(&[0], b"").fits(&port), Ok(()));
         let mut rest = data.as_slice();
-        assert_eq!([text_from(&mut rest), text_from(&mut rest)], [Some("a"), Some("")]);
-        assert_eq!((text_from(&mut rest), text_from(&mut rest)), (Some("Zürich"), None));
+        assert_eq!(
+            [text_from(&mut rest), text_from(&mut rest)],
+            [Some("a"), Some("")]
+        );
+        assert_eq!(
+            (text_from(&mut rest), text_from(&mut rest)),
+            (Some("Zürich"), None)
+        );
     }
 }

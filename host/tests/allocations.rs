@@ -3,7 +3,11 @@
 //! Owns the limits of these numbers. The test is a program of its own, because the counting
 //! allocator serves the whole process.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 use scorebox_host::model::Dtype;
 use scorebox_host::scorer::Payload;
@@ -14,7 +18,11 @@ use scorebox_host::scorer::tensor_body::{Written, read, write};
 const PIXELS: usize = 784;
 
 fn signature() -> TensorSignature {
-    let port = |name: &str| Port { name: name.into(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
+    let port = |name: &str| Port {
+        name: name.into(),
+        dtype: Dtype::F32,
+        shape: vec![None, Some(PIXELS as u64)],
+    };
     TensorSignature {
         inputs: vec![port("data")],
         outputs: vec![port("same")],
@@ -28,8 +36,14 @@ fn signature() -> TensorSignature {
 #[track_caller]
 fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
     let signature = signature();
-    let model = ModelName { name: "digits".into(), version: "1.0.0".into() };
-    let payload = Payload { content_type: content_type.into(), body: body.into() };
+    let model = ModelName {
+        name: "digits".into(),
+        version: "1.0.0".into(),
+    };
+    let payload = Payload {
+        content_type: content_type.into(),
+        body: body.into(),
+    };
     let mut answer = None;
     let counted = allocation_counter::measure(|| {
         let (mut tensors, reply) = read(&signature, &payload, &[]).unwrap();
@@ -39,7 +53,11 @@ fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
         answer = Some(write(&reply, &model, tensors));
     });
     let Written { payload, .. } = answer.unwrap();
-    assert!(payload.body.ends_with(expected), "{}", String::from_utf8_lossy(&payload.body));
+    assert!(
+        payload.body.ends_with(expected),
+        "{}",
+        String::from_utf8_lossy(&payload.body)
+    );
     counted.count_total
 }
 
@@ -59,7 +77,11 @@ fn list() -> String {
 #[test]
 fn azure_ml_s_json() {
     let body = format!("{{\"data\":[{}]}}", list());
-    let count = allocations("application/json", body.into_bytes(), format!("[{}]", list()).as_bytes());
+    let count = allocations(
+        "application/json",
+        body.into_bytes(),
+        format!("[{}]", list()).as_bytes(),
+    );
     assert!(count <= 20, "{count} allocations");
 }
 
@@ -73,14 +95,25 @@ fn the_open_inference_protocol_s_json() {
         r#"{{"inputs":[{{"name":"data","shape":[1,{PIXELS}],"datatype":"FP32","data":{}}}],"id":"a"}}"#,
         list()
     );
-    let count = allocations("application/json", body.into_bytes(), format!("{}}}]}}", list()).as_bytes());
+    let count = allocations(
+        "application/json",
+        body.into_bytes(),
+        format!("{}}}]}}", list()).as_bytes(),
+    );
     assert!(count <= 20, "{count} allocations");
 }
 
 /// Checks a body of bare bytes. Measured: 8 allocations.
 #[test]
 fn bare_bytes() {
-    let body = pixels().iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
-    let count = allocations("application/octet-stream", body, format!("[{}]", list()).as_bytes());
+    let body = pixels()
+        .iter()
+        .flat_map(|pixel| pixel.to_le_bytes())
+        .collect();
+    let count = allocations(
+        "application/octet-stream",
+        body,
+        format!("[{}]", list()).as_bytes(),
+    );
     assert!(count <= 20, "{count} allocations");
 }

@@ -32,7 +32,9 @@ mod bindings {
     export!(Classifier with_types_in self);
 }
 
-use bindings::exports::scorebox::scoring::scorer::{Guest, Invocation, Payload, Problem, ScoreError, Signature};
+use bindings::exports::scorebox::scoring::scorer::{
+    Guest, Invocation, Payload, Problem, ScoreError, Signature,
+};
 use bindings::scorebox::scoring::types::Shape;
 use bindings::wasi::nn::errors::Error;
 use bindings::wasi::nn::graph::load_by_name;
@@ -49,8 +51,16 @@ struct Classifier;
 
 impl Guest for Classifier {
     fn describe() -> Signature {
-        let json = Shape { content_types: vec!["application/json".into()], json_schema: None, examples: Vec::new() };
-        Signature { input: json.clone(), output: json, deterministic: true }
+        let json = Shape {
+            content_types: vec!["application/json".into()],
+            json_schema: None,
+            examples: Vec::new(),
+        };
+        Signature {
+            input: json.clone(),
+            output: json,
+            deterministic: true,
+        }
     }
 
     fn init() -> Result<(), Problem> {
@@ -58,11 +68,19 @@ impl Guest for Classifier {
     }
 
     fn run(_call: Invocation, input: Payload) -> Result<Payload, ScoreError> {
-        let problem = |code: &str, message: String| Problem { code: code.to_owned(), message, detail: None };
+        let problem = |code: &str, message: String| Problem {
+            code: code.to_owned(),
+            message,
+            detail: None,
+        };
         let request: Request = serde_json::from_slice(&input.body)
             .map_err(|error| ScoreError::Rejected(problem("invalid-json", error.to_string())))?;
-        let outputs = infer(&request)
-            .map_err(|error| ScoreError::Failed(problem("nn", format!("{:?}: {}", error.code(), error.data()))))?;
+        let outputs = infer(&request).map_err(|error| {
+            ScoreError::Failed(problem(
+                "nn",
+                format!("{:?}: {}", error.code(), error.data()),
+            ))
+        })?;
         Ok(Payload {
             content_type: "application/json".to_owned(),
             body: Value::Object(outputs).to_string().into_bytes(),
@@ -72,23 +90,48 @@ impl Guest for Classifier {
 
 fn infer(request: &Request) -> Result<Map<String, Value>, Error> {
     let columns = request.rows.first().map_or(0, Vec::len);
-    let data: Vec<u8> = request.rows.iter().flatten().flat_map(|number| number.to_le_bytes()).collect();
-    let tensor = Tensor::new(&[request.rows.len() as u32, columns as u32], TensorType::Fp32, &data);
+    let data: Vec<u8> = request
+        .rows
+        .iter()
+        .flatten()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    let tensor = Tensor::new(
+        &[request.rows.len() as u32, columns as u32],
+        TensorType::Fp32,
+        &data,
+    );
     let context = load_by_name(&request.graph)?.init_execution_context()?;
     let outputs = context.compute(vec![(request.input.clone(), tensor)])?;
-    Ok(outputs.into_iter().map(|(name, tensor)| (name, nested(&tensor))).collect())
+    Ok(outputs
+        .into_iter()
+        .map(|(name, tensor)| (name, nested(&tensor)))
+        .collect())
 }
 
 /// Returns a tensor as JSON: a list of numbers, or a list of rows if it has two dimensions.
 fn nested(tensor: &Tensor) -> Value {
     let data = tensor.data();
     let numbers: Vec<Value> = match tensor.ty() {
-        TensorType::Fp32 => data.as_chunks().0.iter().map(|bytes| json!(f32::from_le_bytes(*bytes))).collect(),
-        TensorType::I64 => data.as_chunks().0.iter().map(|bytes| json!(i64::from_le_bytes(*bytes))).collect(),
+        TensorType::Fp32 => data
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| json!(f32::from_le_bytes(*bytes)))
+            .collect(),
+        TensorType::I64 => data
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| json!(i64::from_le_bytes(*bytes)))
+            .collect(),
         other => vec![json!(format!("{other:?}"))],
     };
     match tensor.dimensions().as_slice() {
-        [_, columns] => numbers.chunks((*columns as usize).max(1)).map(|row| json!(row)).collect(),
+        [_, columns] => numbers
+            .chunks((*columns as usize).max(1))
+            .map(|row| json!(row))
+            .collect(),
         _ => json!(numbers),
     }
 }

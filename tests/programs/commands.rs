@@ -51,10 +51,16 @@ impl Scorer for Commands {
     }
 
     fn init() -> Result<Self> {
-        Ok(Self { lazy: Connection::lazy("default") })
+        Ok(Self {
+            lazy: Connection::lazy("default"),
+        })
     }
 
-    fn run(&mut self, _call: &Invocation, Json(request): Json<Request>) -> Result<Json<Vec<JsonValue>>> {
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(request): Json<Request>,
+    ) -> Result<Json<Vec<JsonValue>>> {
         let mut results = Vec::with_capacity(request.ask.len());
         for ask in request.ask {
             let opened;
@@ -81,13 +87,25 @@ impl Scorer for Commands {
 export_scorer!(Commands);
 
 /// Performs one request. The inner error is the store's, and the outer error is the request's.
-fn perform(connection: &Connection, store: &str, ask: Ask) -> Result<std::result::Result<JsonValue, Error>> {
+fn perform(
+    connection: &Connection,
+    store: &str,
+    ask: Ask,
+) -> Result<std::result::Result<JsonValue, Error>> {
     Ok(match ask {
         Ask::Open => Connection::open(store).map(|_| JsonValue::Null),
-        Ask::Execute(words) => connection.execute(command(&words)?).map(|reply| shown(reply.value())),
-        Ask::Json(words) => connection.execute(command(&words)?).map(|reply| reply.value().to_json()),
-        Ask::Weigh(list) => connection.pipeline(commands(&list)?).map(|replies| each(replies, |_| JsonValue::Null)),
-        Ask::Pipeline(list) => connection.pipeline(commands(&list)?).map(|replies| each(replies, shown)),
+        Ask::Execute(words) => connection
+            .execute(command(&words)?)
+            .map(|reply| shown(reply.value())),
+        Ask::Json(words) => connection
+            .execute(command(&words)?)
+            .map(|reply| reply.value().to_json()),
+        Ask::Weigh(list) => connection
+            .pipeline(commands(&list)?)
+            .map(|replies| each(replies, |_| JsonValue::Null)),
+        Ask::Pipeline(list) => connection
+            .pipeline(commands(&list)?)
+            .map(|replies| each(replies, shown)),
         Ask::Transaction(list) => {
             let replies = connection.transaction(commands(&list)?);
             replies.map(|replies| replies.iter().map(|reply| shown(reply.value())).collect())
@@ -95,7 +113,10 @@ fn perform(connection: &Connection, store: &str, ask: Ask) -> Result<std::result
     })
 }
 
-fn each(replies: Vec<std::result::Result<Reply, Error>>, show: fn(Value<'_>) -> JsonValue) -> JsonValue {
+fn each(
+    replies: Vec<std::result::Result<Reply, Error>>,
+    show: fn(Value<'_>) -> JsonValue,
+) -> JsonValue {
     let one = |reply: std::result::Result<Reply, Error>| match reply {
         Ok(reply) => json!({ "ok": show(reply.value()) }),
         Err(error) => json!({ "error": named(&error) }),
@@ -110,9 +131,15 @@ fn commands(list: &[Vec<JsonValue>]) -> Result<Vec<Command>> {
 fn command(words: &[JsonValue]) -> Result<Command> {
     let word = |word: &JsonValue| match (word, word["zeros"].as_u64()) {
         (JsonValue::String(text), _) => Ok(text.clone().into_bytes()),
-        (_, Some(count)) => Ok(vec![0; usize::try_from(count).or_reject("bad-argument", "zeros are too many")?]),
-        (other, None) => serde_json::from_value::<Vec<u8>>(other["bytes"].clone())
-            .or_reject("bad-argument", r#"an argument is a string, {"bytes": [0, 255]} or {"zeros": 2}"#),
+        (_, Some(count)) => Ok(vec![
+            0;
+            usize::try_from(count)
+                .or_reject("bad-argument", "zeros are too many")?
+        ]),
+        (other, None) => serde_json::from_value::<Vec<u8>>(other["bytes"].clone()).or_reject(
+            "bad-argument",
+            r#"an argument is a string, {"bytes": [0, 255]} or {"zeros": 2}"#,
+        ),
     };
     words.iter().map(word).collect()
 }
@@ -127,10 +154,15 @@ fn shown(value: Value<'_>) -> JsonValue {
         Node::Integer(value) => json!(value),
         Node::Double(value) => json!({ "double": value }),
         Node::Text(text) => json!({ "text": text }),
-        Node::Bytes(bytes) => value.as_str().map_or_else(|| json!({ "bytes": bytes }), |text| json!(text)),
+        Node::Bytes(bytes) => value
+            .as_str()
+            .map_or_else(|| json!({ "bytes": bytes }), |text| json!(text)),
         Node::Array(_) => value.items().map(shown).collect(),
         Node::Map(_) => {
-            let pairs = value.pairs().into_iter().map(|(key, value)| json!([shown(key), shown(value)]));
+            let pairs = value
+                .pairs()
+                .into_iter()
+                .map(|(key, value)| json!([shown(key), shown(value)]));
             json!({ "map": pairs.collect::<Vec<_>>() })
         }
         Node::Fault(text) => json!({ "fault": text }),

@@ -3,7 +3,8 @@
 //! Owns the ports' names: those of the element types, in lower case.
 
 use scorebox_guest::{
-    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_tensor_scorer,
 };
 
 const DTYPES: [Dtype; 13] = [

@@ -108,7 +108,11 @@ impl Scorer for Flooder {
         Ok(Self)
     }
 
-    fn run(&mut self, _call: &Invocation, Json(Deed { r#do, count }): Json<Deed>) -> Result<Json<Value>> {
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(Deed { r#do, count }): Json<Deed>,
+    ) -> Result<Json<Value>> {
         let keys = || vec!["k".to_owned(); count];
         let entries = || vec![("k".to_owned(), b"v".to_vec()); count];
         let done = match r#do {
@@ -117,7 +121,11 @@ impl Scorer for Flooder {
             Kind::SetManyFor => bucket(|bucket| bucket.set_many_for(&entries(), None)),
             Kind::DeleteMany => bucket(|bucket| bucket.delete_many(&keys())),
             Kind::Key => bucket(|bucket| bucket.get(&"k".repeat(count)).map(drop)),
-            Kind::Pipeline => redis(|connection| connection.pipeline(vec![Command::new("PING"); count]).map(drop)),
+            Kind::Pipeline => redis(|connection| {
+                connection
+                    .pipeline(vec![Command::new("PING"); count])
+                    .map(drop)
+            }),
             Kind::Arguments => {
                 let command = (1..count).fold(Command::new("DEL"), |command, _| command.arg("k"));
                 redis(|connection| connection.execute(command).map(drop))
@@ -143,16 +151,26 @@ impl Scorer for Flooder {
 export_scorer!(Flooder);
 
 fn bucket(deed: impl FnOnce(&Bucket) -> Result<(), Error>) -> Result<(), String> {
-    Bucket::open("default").and_then(|bucket| deed(&bucket)).map_err(|error| match error {
-        Error::Other(text) => text,
-        other => format!("{other:?}"),
-    })
+    Bucket::open("default")
+        .and_then(|bucket| deed(&bucket))
+        .map_err(|error| match error {
+            Error::Other(text) => text,
+            other => format!("{other:?}"),
+        })
 }
 
-fn redis(deed: impl FnOnce(&Connection) -> Result<(), scorebox_guest::redis::Error>) -> Result<(), String> {
-    Connection::open("default").and_then(|connection| deed(&connection)).map_err(|error| format!("{error:?}"))
+fn redis(
+    deed: impl FnOnce(&Connection) -> Result<(), scorebox_guest::redis::Error>,
+) -> Result<(), String> {
+    Connection::open("default")
+        .and_then(|connection| deed(&connection))
+        .map_err(|error| format!("{error:?}"))
 }
 
 fn length<T>(list: &[T], count: usize) -> Result<(), String> {
-    if list.len() == count { Ok(()) } else { Err(format!("{} of {count}", list.len())) }
+    if list.len() == count {
+        Ok(())
+    } else {
+        Err(format!("{} of {count}", list.len()))
+    }
 }

@@ -96,7 +96,8 @@ impl Scorer for Grapher {
     }
 
     fn init() -> Result<Self> {
-        let told = model::read_file("init").map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let told =
+            model::read_file("init").map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         match told.as_deref().map(|told| told.trim().split_once(' ')) {
             Ok(Some(("nn", graph))) => drop(load_by_name(graph)?),
             Ok(Some(("graphs", graph))) => drop(Graph::open(graph)?),
@@ -105,7 +106,11 @@ impl Scorer for Grapher {
         Ok(Self)
     }
 
-    fn run(&mut self, _call: &Invocation, Json(request): Json<Request>) -> Result<Json<Vec<Value>>> {
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(request): Json<Request>,
+    ) -> Result<Json<Vec<Value>>> {
         let results = request.ops.into_iter().map(|op| match perform(op) {
             Ok(value) => json!({ "ok": value }),
             Err(Fault(fault)) => json!({ "error": fault }),
@@ -198,16 +203,40 @@ fn described(port: Port) -> Value {
 /// Converts an input through the SDK, which has typed values and shapes of a known rank.
 fn input(given: Given) -> Input {
     let shape: Vec<usize> = given.shape.iter().map(|size| *size as usize).collect();
-    let (name, shape) =
-        (given.name.as_str(), [shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1)]);
+    let (name, shape) = (
+        given.name.as_str(),
+        [
+            shape.first().copied().unwrap_or(1),
+            shape.get(1).copied().unwrap_or(1),
+        ],
+    );
     match given {
-        Given { floats: Some(floats), .. } if given.shape.len() == 1 => Input::new(name, [shape[0]], &floats),
-        Given { floats: Some(floats), .. } => Input::new(name, shape, &floats),
-        Given { integers: Some(integers), .. } if given.shape.is_empty() => Input::new(name, [], &integers),
-        Given { integers: Some(integers), .. } if given.shape.len() == 1 => Input::new(name, [shape[0]], &integers),
-        Given { integers: Some(integers), .. } => Input::new(name, shape, &integers),
-        Given { flags: Some(flags), .. } => Input::new(name, shape, &flags),
-        Given { texts: Some(texts), .. } => Input::texts(name, shape, texts),
+        Given {
+            floats: Some(floats),
+            ..
+        } if given.shape.len() == 1 => Input::new(name, [shape[0]], &floats),
+        Given {
+            floats: Some(floats),
+            ..
+        } => Input::new(name, shape, &floats),
+        Given {
+            integers: Some(integers),
+            ..
+        } if given.shape.is_empty() => Input::new(name, [], &integers),
+        Given {
+            integers: Some(integers),
+            ..
+        } if given.shape.len() == 1 => Input::new(name, [shape[0]], &integers),
+        Given {
+            integers: Some(integers),
+            ..
+        } => Input::new(name, shape, &integers),
+        Given {
+            flags: Some(flags), ..
+        } => Input::new(name, shape, &flags),
+        Given {
+            texts: Some(texts), ..
+        } => Input::texts(name, shape, texts),
         Given { bytes, .. } => Input::new(name, shape, &bytes.unwrap_or_default()),
     }
 }
@@ -216,20 +245,46 @@ fn input(given: Given) -> Input {
 fn tensor(given: Given) -> raw::Tensor {
     let bytes = |of: Vec<Vec<u8>>| of.concat();
     let elements = match given {
-        Given { floats: Some(floats), .. } => {
-            raw::Elements::Plain((Dtype::F32, bytes(floats.iter().map(|value| value.to_le_bytes().to_vec()).collect())))
-        }
-        Given { integers: Some(integers), .. } => raw::Elements::Plain((
-            Dtype::I64,
-            bytes(integers.iter().map(|value| value.to_le_bytes().to_vec()).collect()),
+        Given {
+            floats: Some(floats),
+            ..
+        } => raw::Elements::Plain((
+            Dtype::F32,
+            bytes(
+                floats
+                    .iter()
+                    .map(|value| value.to_le_bytes().to_vec())
+                    .collect(),
+            ),
         )),
-        Given { flags: Some(flags), .. } => {
-            raw::Elements::Plain((Dtype::Bool, flags.iter().map(|flag| u8::from(*flag)).collect()))
-        }
-        Given { texts: Some(texts), .. } => raw::Elements::Texts(texts),
+        Given {
+            integers: Some(integers),
+            ..
+        } => raw::Elements::Plain((
+            Dtype::I64,
+            bytes(
+                integers
+                    .iter()
+                    .map(|value| value.to_le_bytes().to_vec())
+                    .collect(),
+            ),
+        )),
+        Given {
+            flags: Some(flags), ..
+        } => raw::Elements::Plain((
+            Dtype::Bool,
+            flags.iter().map(|flag| u8::from(*flag)).collect(),
+        )),
+        Given {
+            texts: Some(texts), ..
+        } => raw::Elements::Texts(texts),
         Given { bytes, .. } => raw::Elements::Plain((Dtype::U8, bytes.unwrap_or_default())),
     };
-    raw::Tensor { name: given.name, shape: given.shape, elements }
+    raw::Tensor {
+        name: given.name,
+        shape: given.shape,
+        elements,
+    }
 }
 
 fn rendered(output: Output<'_>) -> Value {
@@ -253,7 +308,11 @@ fn nn_tensor(given: &NnGiven) -> Tensor {
         _ => TensorType::Fp32,
     };
     let floats = given.floats.iter().flat_map(|number| number.to_le_bytes());
-    let data: Vec<u8> = if given.floats.is_empty() { given.bytes.clone() } else { floats.collect() };
+    let data: Vec<u8> = if given.floats.is_empty() {
+        given.bytes.clone()
+    } else {
+        floats.collect()
+    };
     Tensor::new(&given.dimensions, ty, &data)
 }
 
@@ -261,7 +320,13 @@ fn read_back(tensor: &Tensor) -> Value {
     let data = tensor.data();
     let values = match tensor.ty() {
         TensorType::Fp32 => {
-            json!(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<_>>())
+            json!(
+                data.as_chunks()
+                    .0
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes))
+                    .collect::<Vec<_>>()
+            )
         }
         _ => json!(data),
     };

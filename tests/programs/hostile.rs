@@ -6,7 +6,9 @@
 
 use std::hint::black_box;
 
-use scorebox_guest::{IntoPayload as _, Invocation, Json, Payload, Result, Scorer, Signature, export_scorer, log};
+use scorebox_guest::{
+    IntoPayload as _, Invocation, Json, Payload, Result, Scorer, Signature, export_scorer, log,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,7 +44,9 @@ impl Scorer for Hostile {
     type Output = Payload;
 
     fn describe() -> Signature {
-        Signature::json().input_example("score", r#"{"do": "score", "x": 5}"#).deterministic()
+        Signature::json()
+            .input_example("score", r#"{"do": "score", "x": 5}"#)
+            .deterministic()
     }
 
     fn init() -> Result<Self> {

@@ -29,15 +29,25 @@ mod bindings {
     export!(Importer with_types_in self);
 }
 
-use bindings::exports::scorebox::scoring::scorer::{Guest, Invocation, Payload, Problem, ScoreError, Signature};
+use bindings::exports::scorebox::scoring::scorer::{
+    Guest, Invocation, Payload, Problem, ScoreError, Signature,
+};
 use bindings::scorebox::scoring::types::Shape;
 
 struct Importer;
 
 impl Guest for Importer {
     fn describe() -> Signature {
-        let any = Shape { content_types: Vec::new(), json_schema: None, examples: Vec::new() };
-        Signature { input: any.clone(), output: any, deterministic: false }
+        let any = Shape {
+            content_types: Vec::new(),
+            json_schema: None,
+            examples: Vec::new(),
+        };
+        Signature {
+            input: any.clone(),
+            output: any,
+            deterministic: false,
+        }
     }
 
     fn init() -> Result<(), Problem> {
@@ -46,6 +56,9 @@ impl Guest for Importer {
 
     fn run(_call: Invocation, input: Payload) -> Result<Payload, ScoreError> {
         let secret = bindings::intruder::host::secrets::read("redis");
-        Ok(Payload { content_type: input.content_type, body: secret.into_bytes() })
+        Ok(Payload {
+            content_type: input.content_type,
+            body: secret.into_bytes(),
+        })
     }
 }

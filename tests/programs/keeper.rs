@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use scorebox_guest::cache::Bucket;
-use scorebox_guest::{Error, Invocation, Json, Result, Scorer, Signature, config, export_scorer, log, metrics, model};
+use scorebox_guest::{
+    Error, Invocation, Json, Result, Scorer, Signature, config, export_scorer, log, metrics, model,
+};
 use serde_json::{Value, json};
 
 struct Keeper {
@@ -60,7 +62,10 @@ impl Scorer for Keeper {
                 println!("init prints");
                 Kept::Nothing
             }
-            "fail" => return Err(Error::failed("told-to-fail", "init fails as told").with_detail("the file says so")),
+            "fail" => {
+                return Err(Error::failed("told-to-fail", "init fails as told")
+                    .with_detail("the file says so"));
+            }
             "panic" => panic!("init panics as told"),
             "grow" => {
                 let mut blocks: Vec<Vec<u8>> = Vec::new();

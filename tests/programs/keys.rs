@@ -139,11 +139,18 @@ impl Scorer for Keys {
         Ok(Self)
     }
 
-    fn run(&mut self, _call: &Invocation, Json(request): Json<Request>) -> Result<Json<Vec<Value>>> {
-        let results = request.ops.into_iter().map(|op| match perform(&request.store, op) {
-            Ok(value) => json!({ "ok": value }),
-            Err(error) => json!({ "error": error }),
-        });
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(request): Json<Request>,
+    ) -> Result<Json<Vec<Value>>> {
+        let results = request
+            .ops
+            .into_iter()
+            .map(|op| match perform(&request.store, op) {
+                Ok(value) => json!({ "ok": value }),
+                Err(error) => json!({ "error": error }),
+            });
         Ok(Json(results.collect()))
     }
 }
@@ -154,7 +161,10 @@ export_scorer!(Keys);
 struct Fault(Value);
 
 impl serde::Serialize for Fault {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
 }
@@ -197,18 +207,33 @@ fn perform(store: &str, op: Op) -> std::result::Result<Value, Fault> {
             json!(keys)
         }
         Op::Increment { key, delta } => json!(bucket.increment(&key, delta)?),
-        Op::Swap { key, value, meanwhile, retry } => swap(&bucket, &key, &value, meanwhile.as_ref(), retry)?,
+        Op::Swap {
+            key,
+            value,
+            meanwhile,
+            retry,
+        } => swap(&bucket, &key, &value, meanwhile.as_ref(), retry)?,
         Op::GetMany { keys } => {
             let found = bucket.get_many(&keys)?.into_iter();
-            found.map(|entry| entry.map(|(key, value)| json!([key, rendered(Some(value))]))).collect()
+            found
+                .map(|entry| entry.map(|(key, value)| json!([key, rendered(Some(value))])))
+                .collect()
         }
         Op::SetMany { entries: pairs } => done(bucket.set_many(&entries(pairs)?)?),
         Op::DeleteMany { keys } => done(bucket.delete_many(&keys)?),
-        Op::SetWith { key, value, ttl_ms, condition } => {
+        Op::SetWith {
+            key,
+            value,
+            ttl_ms,
+            condition,
+        } => {
             let condition = condition.unwrap_or(When::Always).into();
             json!(bucket.set_if(&key, bytes(&value)?, condition, time(ttl_ms))?)
         }
-        Op::SetManyFor { entries: pairs, ttl_ms } => done(bucket.set_many_for(&entries(pairs)?, time(ttl_ms))?),
+        Op::SetManyFor {
+            entries: pairs,
+            ttl_ms,
+        } => done(bucket.set_many_for(&entries(pairs)?, time(ttl_ms))?),
         Op::IncrementFor { key, delta, ttl_ms } => {
             json!(bucket.increment_for(&key, delta, Duration::from_millis(ttl_ms))?)
         }
@@ -221,7 +246,9 @@ fn perform(store: &str, op: Op) -> std::result::Result<Value, Fault> {
         Op::SetJson { key, value, ttl_ms } => done(bucket.set_json(&key, &value, time(ttl_ms))?),
         Op::GetJson { key } => json!(bucket.get_json::<Value>(&key)?),
         Op::Append { key, text } => {
-            let append = |old: Option<Vec<u8>>| [old.unwrap_or_default().as_slice(), text.as_bytes()].concat();
+            let append = |old: Option<Vec<u8>>| {
+                [old.unwrap_or_default().as_slice(), text.as_bytes()].concat()
+            };
             rendered(Some(bucket.update(&key, append)?))
         }
     })
@@ -258,7 +285,10 @@ fn time(ttl_ms: Option<u64>) -> Option<Duration> {
 }
 
 fn entries(pairs: Vec<(String, Value)>) -> Result<Vec<Entry>> {
-    pairs.into_iter().map(|(key, value)| Ok((key, bytes(&value)?))).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| Ok((key, bytes(&value)?)))
+        .collect()
 }
 
 fn bytes(value: &Value) -> Result<Vec<u8>> {

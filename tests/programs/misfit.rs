@@ -6,7 +6,8 @@
 //! twice.
 
 use scorebox_guest::{
-    Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+    Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_tensor_scorer,
 };
 
 struct Misfit;
@@ -35,7 +36,10 @@ impl TensorScorer for Misfit {
             2.0 => vec![NamedTensor::new("y", [rows, 2], &x)],
             3.0 => Vec::new(),
             4.0 => vec![right, NamedTensor::new("z", [1], &[0.0_f32])],
-            5.0 => vec![NamedTensor { data: vec![0; 3], ..right }],
+            5.0 => vec![NamedTensor {
+                data: vec![0; 3],
+                ..right
+            }],
             6.0 => vec![NamedTensor::new("y", [rows, 1], &vec![f32::NAN; rows])],
             7.0 => vec![right.clone(), right],
             _ => return Err(Error::rejected("unknown-way", "choose a way from 0 to 7")),

@@ -30,7 +30,11 @@ impl Scorer for Repeater {
         Ok(Self)
     }
 
-    fn run(&mut self, _call: &Invocation, Json(Request { number, ms }): Json<Request>) -> Result<Json<Value>> {
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(Request { number, ms }): Json<Request>,
+    ) -> Result<Json<Value>> {
         log::info!("ran for {number}");
         thread::sleep(Duration::from_millis(ms));
         if number < 0 {

@@ -4,14 +4,19 @@
 //! Other rows give the double of their first value.
 
 use scorebox_guest::{
-    Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+    Dtype, Error, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_tensor_scorer,
 };
 
 struct Rows;
 
 impl TensorScorer for Rows {
     fn describe() -> TensorSignature {
-        let outputs = [("doubled", Dtype::F32), ("rows", Dtype::I64), ("calls", Dtype::I64)];
+        let outputs = [
+            ("doubled", Dtype::F32),
+            ("rows", Dtype::I64),
+            ("calls", Dtype::I64),
+        ];
         TensorSignature::new(
             [Port::new("x", Dtype::F32, [None, None])],
             outputs.map(|(name, dtype)| Port::new(name, dtype, [None])),

@@ -6,7 +6,9 @@
 
 use std::io::Write as _;
 
-use scorebox_guest::{Error, Invocation, Json, Result, Scorer, Signature, export_scorer, log, metrics};
+use scorebox_guest::{
+    Error, Invocation, Json, Result, Scorer, Signature, export_scorer, log, metrics,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -104,7 +106,14 @@ fn say(way: &Way, text: &str) {
             drop(std::io::stderr().write_all(text.as_bytes()));
         }
         Way::All => {
-            for way in [Way::Log, Way::Context, Way::Metrics, Way::MetricNames, Way::Print, Way::PrintOn] {
+            for way in [
+                Way::Log,
+                Way::Context,
+                Way::Metrics,
+                Way::MetricNames,
+                Way::Print,
+                Way::PrintOn,
+            ] {
                 say(&way, text);
             }
         }

@@ -101,7 +101,10 @@ impl Scorer for Tourist {
         // An interpreter does this before it runs the author's code.
         let seeds: HashMap<&str, Instant> = [("started", Instant::now())].into();
         let arguments = std::env::args().count();
-        Signature::json().input_schema(format!(r#"{{"minProperties": {}}}"#, arguments + seeds.len()))
+        Signature::json().input_schema(format!(
+            r#"{{"minProperties": {}}}"#,
+            arguments + seeds.len()
+        ))
     }
 
     fn init() -> Result<Self> {
@@ -121,7 +124,8 @@ impl Scorer for Tourist {
 fn do_it(input: &Value) -> Result<Value> {
     let ms = input["ms"].as_u64().unwrap_or(0);
     let started = Instant::now;
-    let closed = |outcome: std::io::Result<()>| json!(outcome.map_err(|error| error.kind().to_string()));
+    let closed =
+        |outcome: std::io::Result<()>| json!(outcome.map_err(|error| error.kind().to_string()));
     Ok(match input["do"].as_str().unwrap_or_default() {
         "nothing" => json!(null),
         "sleep" => {
@@ -142,24 +146,45 @@ fn do_it(input: &Value) -> Result<Value> {
         }
         "instant" => json!(started().elapsed().as_secs() < 60),
         "time" => {
-            json!(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|time| time.as_secs() > 1 << 30))
+            json!(
+                SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .is_ok_and(|time| time.as_secs() > 1 << 30)
+            )
         }
-        "wall-clock" => json!(wall_clock::now().seconds > 1 << 30 && wall_clock::resolution().nanoseconds > 0),
+        "wall-clock" => {
+            json!(wall_clock::now().seconds > 1 << 30 && wall_clock::resolution().nanoseconds > 0)
+        }
         "hash-map" => json!(HashMap::<u8, u8>::from([(1, 2)])[&1]),
-        "random" => json!(random::get_random_bytes(9).len() as u64 + random::get_random_u64() / u64::MAX),
-        "insecure" => {
-            json!(insecure::get_insecure_random_bytes(9).len() as u64 + insecure::get_insecure_random_u64() / u64::MAX)
+        "random" => {
+            json!(random::get_random_bytes(9).len() as u64 + random::get_random_u64() / u64::MAX)
         }
-        "insecure-seed" => json!(insecure_seed::insecure_seed().0 != insecure_seed::insecure_seed().1),
+        "insecure" => {
+            json!(
+                insecure::get_insecure_random_bytes(9).len() as u64
+                    + insecure::get_insecure_random_u64() / u64::MAX
+            )
+        }
+        "insecure-seed" => {
+            json!(insecure_seed::insecure_seed().0 != insecure_seed::insecure_seed().1)
+        }
         "arguments" => json!(std::env::args().collect::<Vec<_>>()),
         "environment" => json!(std::env::vars().collect::<BTreeMap<_, _>>()),
         "stdin" => {
             let mut text = String::new();
-            json!(std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string()))
+            json!(
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| error.to_string())
+            )
         }
         "stderr" => closed(writeln!(std::io::stderr(), "a line")),
         "terminal" => {
-            json!(std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal())
+            json!(
+                std::io::stdin().is_terminal()
+                    || std::io::stdout().is_terminal()
+                    || std::io::stderr().is_terminal()
+            )
         }
         "file" => closed(std::fs::read("/etc/passwd").map(drop)),
         "folder" => closed(std::fs::read_dir("/").map(drop)),

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use scorebox_guest::{
-    Error, IntoPayload, Invocation, Json, Payload, Result, Scorer, Signature, config, export_scorer, log, metrics,
+    Error, IntoPayload, Invocation, Json, Payload, Result, Scorer, Signature, config,
+    export_scorer, log, metrics,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,9 +115,8 @@ impl Scorer for Wayward {
 
     fn init() -> Result<Self> {
         match config::text("init")?.as_deref() {
-            Some("fail") => {
-                Err(Error::failed("told-to-fail", "init fails as told").with_detail("the setting `init` says so"))
-            }
+            Some("fail") => Err(Error::failed("told-to-fail", "init fails as told")
+                .with_detail("the setting `init` says so")),
             Some("panic") => panic!("init panics as told"),
             Some("loop") => spin(),
             _ => Ok(Self { count: 0 }),
@@ -140,7 +140,11 @@ impl Scorer for Wayward {
                 stderr.iter().for_each(|line| eprintln!("{line}"));
                 json!({})
             }
-            Deed::Log { level, context, message } => {
+            Deed::Log {
+                level,
+                context,
+                message,
+            } => {
                 log::write(level.into(), &context, format_args!("{message}"));
                 json!({})
             }
@@ -153,11 +157,25 @@ impl Scorer for Wayward {
                 sleep(Duration::from_millis(ms), idle);
                 json!({ "ms": ms })
             }
-            Deed::Config { name } => json!({ "value": config::text(&name)?, "all": config::all()? }),
-            Deed::Metrics { name, count, value, attributes } => {
-                let attributes: Vec<_> = attributes.iter().map(|(name, value)| (&**name, &**value)).collect();
-                count.into_iter().for_each(|count| metrics::count(&name, count, &attributes));
-                value.into_iter().for_each(|value| metrics::record(&name, value, &attributes));
+            Deed::Config { name } => {
+                json!({ "value": config::text(&name)?, "all": config::all()? })
+            }
+            Deed::Metrics {
+                name,
+                count,
+                value,
+                attributes,
+            } => {
+                let attributes: Vec<_> = attributes
+                    .iter()
+                    .map(|(name, value)| (&**name, &**value))
+                    .collect();
+                count
+                    .into_iter()
+                    .for_each(|count| metrics::count(&name, count, &attributes));
+                value
+                    .into_iter()
+                    .for_each(|value| metrics::record(&name, value, &attributes));
                 json!({})
             }
         };

@@ -52,7 +52,8 @@ impl App {
     pub fn example(name: &str, manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
         copy(&place::example(name), app.path());
-        let text = std::fs::read_to_string(app.path().join("scorebox.toml")).expect("an example has a manifest");
+        let text = std::fs::read_to_string(app.path().join("scorebox.toml"))
+            .expect("an example has a manifest");
         app.write("scorebox.toml", format!("{text}\n{manifest}").as_bytes());
         app
     }
@@ -66,7 +67,8 @@ impl App {
     /// Writes a file, and creates the folders above it.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let file = self.path().join(name);
-        std::fs::create_dir_all(file.parent().expect("it lies in the app folder")).expect("a folder can be made");
+        std::fs::create_dir_all(file.parent().expect("it lies in the app folder"))
+            .expect("a folder can be made");
         std::fs::write(&file, bytes).expect("a file can be written");
     }
 
@@ -77,7 +79,10 @@ impl App {
 
     /// Writes the model of the digits' example, for programs that read tensors.
     pub fn write_digits_model(&self) {
-        copy(&place::workspace().join("guest/examples/digits/model"), &self.path().join("model"));
+        copy(
+            &place::workspace().join("guest/examples/digits/model"),
+            &self.path().join("model"),
+        );
     }
 }
 
@@ -98,7 +103,10 @@ impl std::ops::Deref for App {
 /// Copies a folder with all its contents.
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
-    for entry in std::fs::read_dir(from).expect("the folder can be listed").flatten() {
+    for entry in std::fs::read_dir(from)
+        .expect("the folder can be listed")
+        .flatten()
+    {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);

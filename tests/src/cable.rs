@@ -30,15 +30,20 @@ impl Cable {
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
         let own = listener.local_addr().expect("it is bound").port();
-        let shared =
-            Arc::new(Shared { allowance: AtomicI64::new(-1), is_cut: AtomicBool::new(false), open: Mutex::default() });
+        let shared = Arc::new(Shared {
+            allowance: AtomicI64::new(-1),
+            is_cut: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
         let for_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if for_thread.is_cut.load(Ordering::SeqCst) {
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else {
+                    continue;
+                };
                 forward(&for_thread, &near, &far);
             }
         });
@@ -77,8 +82,14 @@ impl Cable {
 
 fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
     let streams = [near, far].map(|stream| stream.try_clone().expect("a stream has two ends"));
-    shared.open.lock().expect("no thread panics").extend(streams);
-    let pair = |from: &TcpStream, to: &TcpStream| [from, to].map(|stream| stream.try_clone().expect("as above"));
+    shared
+        .open
+        .lock()
+        .expect("no thread panics")
+        .extend(streams);
+    let pair = |from: &TcpStream, to: &TcpStream| {
+        [from, to].map(|stream| stream.try_clone().expect("as above"))
+    };
     let [mut from, mut to] = pair(near, far);
     std::thread::spawn(move || {
         drop(std::io::copy(&mut from, &mut to));
@@ -98,7 +109,12 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
                 let less = left - i64::try_from(count).expect("a small number");
                 // The limit stays as it is if it was reset meanwhile: the reader of the response
                 // may be faster than this thread.
-                let _ = shared.allowance.compare_exchange(left, less, Ordering::SeqCst, Ordering::SeqCst);
+                let _ = shared.allowance.compare_exchange(
+                    left,
+                    less,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                );
             }
         }
         drop(to.shutdown(Shutdown::Both));

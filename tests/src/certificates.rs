@@ -26,9 +26,25 @@ impl Certificates {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let all = Self { dir };
         all.self_signed("ca", "test root");
-        let request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test server", "-keyout"];
-        openssl(&request, &[&all.file("server.key"), Path::new("-out"), &all.file("server.csr")]);
-        std::fs::write(all.file("names"), "subjectAltName=IP:127.0.0.1\n").expect("a file can be written");
+        let request = [
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=test server",
+            "-keyout",
+        ];
+        openssl(
+            &request,
+            &[
+                &all.file("server.key"),
+                Path::new("-out"),
+                &all.file("server.csr"),
+            ],
+        );
+        std::fs::write(all.file("names"), "subjectAltName=IP:127.0.0.1\n")
+            .expect("a file can be written");
         openssl(
             &["x509", "-req", "-days", "2", "-CAcreateserial", "-CA"],
             &[
@@ -49,8 +65,14 @@ impl Certificates {
     /// Creates a key `NAME.key` and a self-signed certificate `NAME.crt`.
     pub fn self_signed(&self, name: &str, subject: &str) {
         let subject = format!("/CN={subject}");
-        let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", &subject, "-keyout"];
-        let (key, certificate) = (self.file(&format!("{name}.key")), self.file(&format!("{name}.crt")));
+        let request = [
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", &subject,
+            "-keyout",
+        ];
+        let (key, certificate) = (
+            self.file(&format!("{name}.key")),
+            self.file(&format!("{name}.crt")),
+        );
         openssl(&request, &[&key, Path::new("-out"), &certificate]);
     }
 
@@ -79,7 +101,9 @@ impl Certificates {
     /// If the file is not a certificate.
     #[must_use]
     pub fn der(&self, name: &str) -> Vec<u8> {
-        CertificateDer::from_pem_file(self.file(name)).expect("a certificate").to_vec()
+        CertificateDer::from_pem_file(self.file(name))
+            .expect("a certificate")
+            .to_vec()
     }
 
     /// Returns the TLS configuration of a server in this process.
@@ -89,9 +113,12 @@ impl Certificates {
     #[must_use]
     pub fn server(&self) -> Arc<rustls::ServerConfig> {
         crate::http::install_crypto();
-        let chain = vec![CertificateDer::from_pem_file(self.file("server.crt")).expect("a certificate")];
+        let chain =
+            vec![CertificateDer::from_pem_file(self.file("server.crt")).expect("a certificate")];
         let key = PrivateKeyDer::from_pem_file(self.file("server.key")).expect("a key");
-        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(chain, key);
         Arc::new(config.expect("they fit together"))
     }
 }

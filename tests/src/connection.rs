@@ -46,12 +46,17 @@ impl Connection {
         stream.set_read_timeout(Some(wait::LIMIT))?;
         stream.set_write_timeout(Some(wait::LIMIT))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new() })
+        Ok(Self {
+            stream,
+            unread: Vec::new(),
+        })
     }
 
     /// Sets the timeout for responses.
     pub fn patience(&mut self, limit: Duration) {
-        self.stream.set_read_timeout(Some(limit)).expect("a socket has options");
+        self.stream
+            .set_read_timeout(Some(limit))
+            .expect("a socket has options");
     }
 
     /// Sends bytes without changing them.
@@ -93,19 +98,33 @@ impl Connection {
     /// # Errors
     /// If the connection ends first, or the response does not arrive in time.
     pub fn answer(&mut self) -> Result<Answer> {
-        let head =
-            self.wait_for(|unread| unread.windows(4).position(|window| window == b"\r\n\r\n").map(|end| end + 4))?;
+        let head = self.wait_for(|unread| {
+            unread
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+                .map(|end| end + 4)
+        })?;
         let text = String::from_utf8_lossy(&head).into_owned();
         let mut lines = text.trim_end().split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+            .expect("a status");
         let mut headers = HeaderMap::new();
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             let name: HeaderName = name.parse().expect("a name");
             headers.append(name, HeaderValue::from_str(value).expect("a value"));
         }
-        let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let length = headers
+            .get("content-length")
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
         let body = self.wait_for(|unread| (unread.len() >= length).then_some(length))?;
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     /// Waits until the peer ends the connection. Returns false if the peer sends something first.
@@ -157,5 +176,12 @@ pub fn scoring(input: &Value) -> Vec<u8> {
 pub fn allow_many() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("it is no more than it may have");
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )
+    .expect("it is no more than it may have");
 }

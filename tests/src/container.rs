@@ -33,16 +33,42 @@ impl Container {
     /// arguments. If there are none, the image's own program runs.
     #[track_caller]
     #[must_use]
-    pub fn run_words(name: &str, reference: &str, variables: &[(String, String)], words: &[String]) -> Self {
+    pub fn run_words(
+        name: &str,
+        reference: &str,
+        variables: &[(String, String)],
+        words: &[String],
+    ) -> Self {
         let port = free_port();
         let name = format!("scorebox-test-{name}-{}", std::process::id());
-        let container = Self { name, reference: reference.to_owned(), port };
+        let container = Self {
+            name,
+            reference: reference.to_owned(),
+            port,
+        };
         let runc = place::tool("runc").expect("the test asked for it");
         let mut podman = run::tool("podman");
-        podman.args(["run", "--detach", "--name", &container.name]).arg("--runtime").arg(runc);
-        podman.args(["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--network=host"]);
-        podman.args(["--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=16m,mode=1777"]);
-        podman.args(["--cap-drop=all", "--security-opt=no-new-privileges", "--user", "65532:65532"]);
+        podman
+            .args(["run", "--detach", "--name", &container.name])
+            .arg("--runtime")
+            .arg(runc);
+        podman.args([
+            "--ulimit=nofile=1024:1024",
+            "--ulimit=nproc=4096:4096",
+            "--network=host",
+        ]);
+        podman.args([
+            "--read-only",
+            "--read-only-tmpfs=false",
+            "--tmpfs",
+            "/tmp:rw,size=16m,mode=1777",
+        ]);
+        podman.args([
+            "--cap-drop=all",
+            "--security-opt=no-new-privileges",
+            "--user",
+            "65532:65532",
+        ]);
         podman.args(["--memory=256m", "--pids-limit=100", "--tls-verify=false"]);
         podman.args(["-e", &format!("FUNCTIONS_CUSTOMHANDLER_PORT={port}")]);
         for (variable, value) in variables {
@@ -67,7 +93,10 @@ impl Container {
     #[track_caller]
     #[must_use]
     pub fn pid(&self) -> u32 {
-        let shown = self.podman(&["inspect", "--format", "{{.State.Pid}}"]).ended(0).stdout;
+        let shown = self
+            .podman(&["inspect", "--format", "{{.State.Pid}}"])
+            .ended(0)
+            .stdout;
         shown.trim().parse().expect("a process id")
     }
 
@@ -93,7 +122,10 @@ impl Container {
         let start = Instant::now();
         self.podman(&["stop", "--time", "10"]).ended(0);
         let took = start.elapsed();
-        let code = self.podman(&["inspect", "--format", "{{.State.ExitCode}}"]).ended(0).stdout;
+        let code = self
+            .podman(&["inspect", "--format", "{{.State.ExitCode}}"])
+            .ended(0)
+            .stdout;
         (code.trim().parse().expect("an exit code"), took)
     }
 }
@@ -109,6 +141,9 @@ impl Drop for Container {
 
 fn quiet(words: &[&str]) -> Command {
     let mut podman = run::tool("podman");
-    podman.args(words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    podman
+        .args(words)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     podman
 }

@@ -38,8 +38,11 @@ struct File {
 }
 
 static SAMPLE: LazyLock<Vec<Digit>> = LazyLock::new(|| {
-    let text = std::fs::read(place::workspace().join("tests/data/digits-sample.json")).expect("the sample is there");
-    serde_json::from_slice::<File>(&text).expect("the sample has the form that its README describes").digits
+    let text = std::fs::read(place::workspace().join("tests/data/digits-sample.json"))
+        .expect("the sample is there");
+    serde_json::from_slice::<File>(&text)
+        .expect("the sample has the form that its README describes")
+        .digits
 });
 
 /// Returns all 200 digits of the sample.
@@ -58,9 +61,14 @@ pub fn request(digits: &[Digit]) -> Value {
 /// Asserts that an answer equals scikit-learn's predictions for these digits.
 #[track_caller]
 pub fn check(digits: &[Digit], answer: &Value) {
-    let labels = answer["label"].as_array().unwrap_or_else(|| panic!("no labels in {answer}"));
+    let labels = answer["label"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no labels in {answer}"));
     let probabilities = answer["probabilities"].as_array().expect("probabilities");
-    assert_eq!((labels.len(), probabilities.len()), (digits.len(), digits.len()));
+    assert_eq!(
+        (labels.len(), probabilities.len()),
+        (digits.len(), digits.len())
+    );
     for ((digit, label), probabilities) in digits.iter().zip(labels).zip(probabilities) {
         digit.check(label, probabilities);
     }
@@ -70,7 +78,10 @@ impl Digit {
     /// Returns the pixels as the model's inputs, from 0 to 1.
     #[must_use]
     pub fn row(&self) -> Vec<f64> {
-        self.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect()
+        self.pixels
+            .iter()
+            .map(|pixel| f64::from(*pixel) / 255.0)
+            .collect()
     }
 
     /// Returns the pixels as the example `features` keeps them in a store.
@@ -89,13 +100,25 @@ impl Digit {
     /// Asserts that the label and the probabilities are those of the given scikit-learn model.
     #[track_caller]
     pub fn check_by(&self, model: &str, label: &Value, probabilities: &Value) {
-        let Prediction { label: expected_label, proba } = &self.expected[model];
-        assert_eq!(label.as_i64(), Some(*expected_label), "label of digit {}", self.id);
+        let Prediction {
+            label: expected_label,
+            proba,
+        } = &self.expected[model];
+        assert_eq!(
+            label.as_i64(),
+            Some(*expected_label),
+            "label of digit {}",
+            self.id
+        );
         let probabilities = probabilities.as_array().expect("a list of probabilities");
         assert_eq!(probabilities.len(), proba.len());
         for (got, expected) in probabilities.iter().zip(proba) {
             let difference = (got.as_f64().expect("a number") - expected).abs();
-            assert!(difference <= TOLERANCE, "digit {}: {got} is not {expected}", self.id);
+            assert!(
+                difference <= TOLERANCE,
+                "digit {}: {got} is not {expected}",
+                self.id
+            );
         }
     }
 }

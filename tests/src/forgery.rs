@@ -40,7 +40,10 @@ impl Member {
         header.set_mtime(0);
         header.set_size(content.len() as u64);
         header.set_cksum();
-        Self { header, content: content.to_vec() }
+        Self {
+            header,
+            content: content.to_vec(),
+        }
     }
 
     /// Creates a regular file.
@@ -66,10 +69,15 @@ impl Member {
     pub fn records(records: &[(&str, &str)]) -> Self {
         let record = |(key, value): &(&str, &str)| {
             let rest = format!(" {key}={value}\n");
-            let length = (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length);
+            let length =
+                (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length);
             format!("{}{rest}", length.expect("there is such a length"))
         };
-        Self::new("PaxHeaders/x", b'x', records.iter().map(record).collect::<String>().as_bytes())
+        Self::new(
+            "PaxHeaders/x",
+            b'x',
+            records.iter().map(record).collect::<String>().as_bytes(),
+        )
     }
 
     /// Returns the member with a changed header and a valid checksum.
@@ -83,7 +91,11 @@ impl Member {
     /// Returns the name in the member's header.
     #[must_use]
     pub fn name(&self) -> String {
-        self.header.path().expect("a name").to_string_lossy().into_owned()
+        self.header
+            .path()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
@@ -99,7 +111,10 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
         let mut entry = entry.expect("a whole entry");
         let mut content = Vec::new();
         entry.read_to_end(&mut content).expect("its content");
-        members.push(Member { header: entry.header().clone(), content });
+        members.push(Member {
+            header: entry.header().clone(),
+            content,
+        });
     }
     members
 }
@@ -155,12 +170,22 @@ impl Forgery {
             let name = path.file_name().expect("a name");
             std::fs::hard_link(&path, folder.join(name)).expect("a link can be made");
         }
-        std::fs::copy(of.join("oci-layout"), layout.join("oci-layout")).expect("a file can be copied");
+        std::fs::copy(of.join("oci-layout"), layout.join("oci-layout"))
+            .expect("a file can be copied");
         let (manifest, config) = documents(of);
         let mut index: Value =
-            serde_json::from_slice(&std::fs::read(of.join("index.json")).expect("a list")).expect("JSON");
-        index["manifests"].as_array_mut().expect("a list").truncate(1);
-        Self { layout: layout.to_path_buf(), manifest, config, index }
+            serde_json::from_slice(&std::fs::read(of.join("index.json")).expect("a list"))
+                .expect("JSON");
+        index["manifests"]
+            .as_array_mut()
+            .expect("a list")
+            .truncate(1);
+        Self {
+            layout: layout.to_path_buf(),
+            manifest,
+            config,
+            index,
+        }
     }
 
     /// Turns the lowest layer into one of a base image, and names that base.
@@ -178,8 +203,11 @@ impl Forgery {
     #[must_use]
     pub fn layer(&self, name: &str) -> usize {
         let history = self.config["history"].as_array().expect("a history");
-        let is_it =
-            |entry: &Value| entry["comment"].as_str().is_some_and(|comment| comment.starts_with(&format!("{name}: ")));
+        let is_it = |entry: &Value| {
+            entry["comment"]
+                .as_str()
+                .is_some_and(|comment| comment.starts_with(&format!("{name}: ")))
+        };
         history.iter().position(is_it).expect("a layer of the name")
     }
 
@@ -191,11 +219,17 @@ impl Forgery {
     pub fn members(&self, layer: usize) -> Vec<Member> {
         let descriptor = &self.manifest["layers"][layer];
         let bytes = blob(&self.layout, &descriptor["digest"]);
-        if !descriptor["mediaType"].as_str().expect("a type").ends_with("+gzip") {
+        if !descriptor["mediaType"]
+            .as_str()
+            .expect("a type")
+            .ends_with("+gzip")
+        {
             return members(&bytes);
         }
         let mut tar = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut tar).expect("gzip");
+        MultiGzDecoder::new(bytes.as_slice())
+            .read_to_end(&mut tar)
+            .expect("gzip");
         members(&tar)
     }
 
@@ -251,7 +285,10 @@ impl Forgery {
     /// If the disk is full.
     pub fn put(&self, bytes: &[u8]) -> String {
         let digest = digest(bytes);
-        let path = self.layout.join("blobs/sha256").join(digest.replace("sha256:", ""));
+        let path = self
+            .layout
+            .join("blobs/sha256")
+            .join(digest.replace("sha256:", ""));
         // An existing file may be a link to the original.
         if !path.exists() {
             std::fs::write(path, bytes).expect("a file can be written");
@@ -286,7 +323,8 @@ impl Forgery {
     /// # Panics
     /// If the disk is full.
     pub fn write_index(&self) {
-        std::fs::write(self.layout.join("index.json"), self.index.to_string()).expect("a file can be written");
+        std::fs::write(self.layout.join("index.json"), self.index.to_string())
+            .expect("a file can be written");
     }
 }
 

@@ -65,15 +65,39 @@ impl Host {
         let log = Log::of(child.stdout.take().expect("it is piped"));
         let stderr = Log::of(child.stderr.take().expect("it is piped"));
         let pid = Pid::from_child(&child);
-        let mut host = Self { child: Mutex::new(child), pid, address: String::new(), log, stderr };
+        let mut host = Self {
+            child: Mutex::new(child),
+            pid,
+            address: String::new(),
+            log,
+            stderr,
+        };
         let listening = wait::within(wait::LIMIT, || {
-            let line = host.log.entries().into_iter().find(|line| line["message"] == "listening");
-            let ended = host.child.lock().expect("no test holds it").try_wait().expect("a child can be waited for");
-            assert!(line.is_some() || ended.is_none(), "the host ended: {}{}", host.log.text(), host.stderr.text());
+            let line = host
+                .log
+                .entries()
+                .into_iter()
+                .find(|line| line["message"] == "listening");
+            let ended = host
+                .child
+                .lock()
+                .expect("no test holds it")
+                .try_wait()
+                .expect("a child can be waited for");
+            assert!(
+                line.is_some() || ended.is_none(),
+                "the host ended: {}{}",
+                host.log.text(),
+                host.stderr.text()
+            );
             line
         });
-        let listening = listening.unwrap_or_else(|| panic!("the host does not listen: {}", host.log.text()));
-        host.address = listening["address"].as_str().expect("an address").to_owned();
+        let listening =
+            listening.unwrap_or_else(|| panic!("the host does not listen: {}", host.log.text()));
+        host.address = listening["address"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
         host
     }
 
@@ -85,7 +109,13 @@ impl Host {
 
     /// Sends any request and returns the response.
     #[track_caller]
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
         let answer = http::try_send(method, &self.url(path), headers, Body::Sized(body.into()));
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log.text()))
     }
@@ -120,9 +150,17 @@ impl Host {
     /// If the host does not run.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a process has memory");
+        let kibibytes: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number");
         kibibytes * 1024
     }
 
@@ -135,14 +173,19 @@ impl Host {
     #[track_caller]
     pub fn wait_for_exit(&self) -> ExitStatus {
         let mut child = self.child.lock().expect("no test holds it");
-        let ended = wait::within(wait::LIMIT, || child.try_wait().expect("a child can be waited for"));
+        let ended = wait::within(wait::LIMIT, || {
+            child.try_wait().expect("a child can be waited for")
+        });
         ended.unwrap_or_else(|| panic!("the host does not end: {}", self.log.text()))
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let child = self
+            .child
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         drop(child.kill());
         drop(child.wait());
     }
@@ -177,5 +220,8 @@ pub fn refused(app: &Path, variables: &[(&str, &str)]) -> Finished {
 /// Runs `scorebox invoke` with this input.
 #[track_caller]
 pub fn invoke(app: &Path, content_type: &str, input: &[u8]) -> Finished {
-    run::finish(scorebox("invoke", app).args(["--content-type", content_type]), input)
+    run::finish(
+        scorebox("invoke", app).args(["--content-type", content_type]),
+        input,
+    )
 }

@@ -10,7 +10,11 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("threads can be started")
 });
 
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(client);
@@ -20,7 +24,10 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(client);
 pub fn client() -> reqwest::Client {
     install_crypto();
     // A proxy of the machine must not be between a test and its own server.
-    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(60));
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .timeout(Duration::from_secs(60));
     builder.build().expect("a client needs nothing")
 }
 
@@ -57,7 +64,12 @@ pub struct Answer {
 ///
 /// # Errors
 /// If there is no response. The text is the reason.
-pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: Body) -> Result<Answer, String> {
+pub fn try_send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Body,
+) -> Result<Answer, String> {
     let mut request = CLIENT.request(method.parse().expect("a method"), url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -65,15 +77,24 @@ pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: Body) -
     request = match body {
         Body::Sized(bytes) => request.body(bytes),
         Body::Chunked(pieces) => {
-            let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
+            let pieces =
+                futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
             request.body(reqwest::Body::wrap_stream(pieces))
         }
     };
     block_on(async {
         let response = request.send().await.map_err(|error| format!("{error:?}"))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.map_err(|error| format!("{error:?}"))?.to_vec();
-        Ok(Answer { status, headers, body })
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| format!("{error:?}"))?
+            .to_vec();
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     })
 }
 
@@ -93,12 +114,18 @@ impl Answer {
         let body = answer.json();
         assert_eq!(body["code"], code, "{body}");
         assert_eq!(body["id"].as_str(), answer.header("x-request-id"), "{body}");
-        let message = body["message"].as_str().unwrap_or_else(|| panic!("no message in {body}"));
+        let message = body["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no message in {body}"));
         for part in parts {
             assert!(message.contains(part), "no `{part}` in: {message}");
         }
         let retry = matches!(status, 503).then_some("1");
-        assert_eq!(answer.header("retry-after"), retry, "Retry-After of a {status}");
+        assert_eq!(
+            answer.header("retry-after"),
+            retry,
+            "Retry-After of a {status}"
+        );
         answer
     }
 
@@ -106,7 +133,8 @@ impl Answer {
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON: {error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("not JSON: {error}: {}", self.text()))
     }
 
     /// Returns the body as text.

@@ -58,26 +58,41 @@ impl Identity {
     pub fn start(kind: Kind, lifetime: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
         let port = listener.local_addr().expect("it is bound").port();
-        let shared = Shared { lifetime, tokens: Vec::new(), refused: Vec::new(), is_down: false };
+        let shared = Shared {
+            lifetime,
+            tokens: Vec::new(),
+            refused: Vec::new(),
+            is_down: false,
+        };
         let shared = Arc::new(Mutex::new(shared));
         let dir = tempfile::tempdir().expect("a folder can be made");
         std::fs::write(dir.path().join("assertion"), ASSERTION).expect("a file can be written");
         let state = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Ok(mut connection) = Connection::new(stream, None) else { continue };
+                let Ok(mut connection) = Connection::new(stream, None) else {
+                    continue;
+                };
                 while let Some(mut request) = connection.head() {
                     if !connection.body(&mut request, 1, 1) {
                         break;
                     }
-                    let answer = state.lock().expect("no thread panics").answer(kind, &request);
+                    let answer = state
+                        .lock()
+                        .expect("no thread panics")
+                        .answer(kind, &request);
                     if !connection.answer(&request, &answer) {
                         break;
                     }
                 }
             }
         });
-        Self { kind, port, shared, dir }
+        Self {
+            kind,
+            port,
+            shared,
+            dir,
+        }
     }
 
     /// Returns the variables by which a host finds the service.
@@ -86,22 +101,35 @@ impl Identity {
         let base = format!("http://127.0.0.1:{}", self.port);
         let variables = match self.kind {
             Kind::AppService => {
-                vec![("IDENTITY_ENDPOINT", format!("{base}/msi/token")), ("IDENTITY_HEADER", HEADER.to_owned())]
+                vec![
+                    ("IDENTITY_ENDPOINT", format!("{base}/msi/token")),
+                    ("IDENTITY_HEADER", HEADER.to_owned()),
+                ]
             }
             Kind::Workload => vec![
-                ("AZURE_FEDERATED_TOKEN_FILE", self.dir.path().join("assertion").display().to_string()),
+                (
+                    "AZURE_FEDERATED_TOKEN_FILE",
+                    self.dir.path().join("assertion").display().to_string(),
+                ),
                 ("AZURE_TENANT_ID", "tenant-1".to_owned()),
                 ("AZURE_CLIENT_ID", CLIENT_ID.to_owned()),
                 ("AZURE_AUTHORITY_HOST", format!("{base}/")),
             ],
         };
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// Returns the tokens that were issued, the newest last.
     #[must_use]
     pub fn tokens(&self) -> Vec<String> {
-        self.lock().tokens.iter().map(|(token, _)| token.clone()).collect()
+        self.lock()
+            .tokens
+            .iter()
+            .map(|(token, _)| token.clone())
+            .collect()
     }
 
     /// Returns the reasons for which requests were refused.
@@ -150,7 +178,9 @@ impl Shared {
                 "expires_in": seconds(end.duration_since(now).unwrap_or_default()),
             }),
         };
-        Answer::of(200).with("content-type", "application/json").body(body.to_string().into_bytes())
+        Answer::of(200)
+            .with("content-type", "application/json")
+            .body(body.to_string().into_bytes())
     }
 }
 
@@ -159,14 +189,32 @@ fn check(kind: Kind, request: &Request) -> Result<(), &'static str> {
     let must = |held: bool, why: &'static str| if held { Ok(()) } else { Err(why) };
     match kind {
         Kind::AppService => {
-            must(request.method == "GET" && request.path == "/msi/token", "method or path")?;
-            must(request.header("x-identity-header") == Some(HEADER), "header")?;
-            must(request.field("api-version") == Some("2019-08-01"), "api-version")?;
-            must(request.field("resource") == Some("https://redis.azure.com"), "resource")
+            must(
+                request.method == "GET" && request.path == "/msi/token",
+                "method or path",
+            )?;
+            must(
+                request.header("x-identity-header") == Some(HEADER),
+                "header",
+            )?;
+            must(
+                request.field("api-version") == Some("2019-08-01"),
+                "api-version",
+            )?;
+            must(
+                request.field("resource") == Some("https://redis.azure.com"),
+                "resource",
+            )
         }
         Kind::Workload => {
-            must(request.method == "POST" && request.path == "/tenant-1/oauth2/v2.0/token", "method or path")?;
-            must(request.header("content-type") == Some("application/x-www-form-urlencoded"), "content type")?;
+            must(
+                request.method == "POST" && request.path == "/tenant-1/oauth2/v2.0/token",
+                "method or path",
+            )?;
+            must(
+                request.header("content-type") == Some("application/x-www-form-urlencoded"),
+                "content type",
+            )?;
             let form = request.form();
             let has = |name: &str, value: &str| form.iter().any(|(n, v)| n == name && v == value);
             must(has("grant_type", "client_credentials"), "grant_type")?;
@@ -182,5 +230,10 @@ fn check(kind: Kind, request: &Request) -> Result<(), &'static str> {
 fn token(number: usize) -> String {
     let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({ "aud": "https://redis.azure.com", "oid": OBJECT_ID, "number": number });
-    format!("{}.{}.{}", part(json!({ "alg": "none" })), part(claims), URL_SAFE_NO_PAD.encode(format!("sig-{number}")))
+    format!(
+        "{}.{}.{}",
+        part(json!({ "alg": "none" })),
+        part(claims),
+        URL_SAFE_NO_PAD.encode(format!("sig-{number}"))
+    )
 }

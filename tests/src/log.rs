@@ -23,7 +23,11 @@ impl Log {
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                lines
+                    .0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
             }
         });
         log
@@ -32,13 +36,19 @@ impl Log {
     /// Returns all lines so far.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join("\n")
     }
 
     /// Returns all lines so far that are JSON.
     #[must_use]
     pub fn entries(&self) -> Vec<Value> {
-        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.text()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Waits for a line for which `fits` returns true.

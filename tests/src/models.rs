@@ -45,14 +45,26 @@ impl Models {
         let mut setup = Command::new(place::xtask());
         // The environment is kept, because pip's own configuration may be in it.
         let setup = run::finish_within(LIMIT, setup.args(["setup", "--convert"]), b"");
-        let found = setup.stdout.lines().find_map(|line| line.strip_prefix("ok       libraries for convert "));
+        let found = setup
+            .stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("ok       libraries for convert "));
         let Some(libraries) = found else {
-            return Err(format!("no libraries that convert: {}", setup.stderr.trim()));
+            return Err(format!(
+                "no libraries that convert: {}",
+                setup.stderr.trim()
+            ));
         };
         let folder = tempfile::tempdir().expect("a folder can be made");
         let mut python = Command::new("python3");
-        python.args(["-W", "ignore", "-S", "-s", "-P"]).arg(place::workspace().join("tests/data/convert/train.py"));
-        python.arg(folder.path()).env("PYTHONPATH", libraries).env("OMP_NUM_THREADS", "1").stdout(Stdio::null());
+        python
+            .args(["-W", "ignore", "-S", "-s", "-P"])
+            .arg(place::workspace().join("tests/data/convert/train.py"));
+        python
+            .arg(folder.path())
+            .env("PYTHONPATH", libraries)
+            .env("OMP_NUM_THREADS", "1")
+            .stdout(Stdio::null());
         run::finish_within(LIMIT, &mut python, b"").ended(0);
         Ok(Self(folder))
     }
@@ -63,8 +75,12 @@ impl Models {
     /// If there is no model with this name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        let files = ["pkl", "joblib"].map(|extension| self.0.path().join(format!("{name}.{extension}")));
-        files.into_iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("no model {name}"))
+        let files =
+            ["pkl", "joblib"].map(|extension| self.0.path().join(format!("{name}.{extension}")));
+        files
+            .into_iter()
+            .find(|file| file.is_file())
+            .unwrap_or_else(|| panic!("no model {name}"))
     }
 
     /// Returns the models that are to be converted, sorted by name.
@@ -73,9 +89,19 @@ impl Models {
     /// If a case does not have the form that the training script writes.
     #[must_use]
     pub fn cases(&self) -> Vec<Case> {
-        let entries = std::fs::read_dir(self.0.path()).expect("the folder can be listed").flatten();
+        let entries = std::fs::read_dir(self.0.path())
+            .expect("the folder can be listed")
+            .flatten();
         let mut names: Vec<_> = entries
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".case.json")?.to_owned()))
+            .filter_map(|entry| {
+                Some(
+                    entry
+                        .file_name()
+                        .to_str()?
+                        .strip_suffix(".case.json")?
+                        .to_owned(),
+                )
+            })
             .collect();
         names.sort();
         names.into_iter().map(|name| self.case(&name)).collect()
@@ -88,10 +114,16 @@ impl Models {
     /// writes.
     #[must_use]
     pub fn case(&self, name: &str) -> Case {
-        let text = std::fs::read(self.0.path().join(format!("{name}.case.json"))).expect("the case is there");
+        let text = std::fs::read(self.0.path().join(format!("{name}.case.json")))
+            .expect("the case is there");
         let mut case: Value = serde_json::from_slice(&text).expect("it is JSON");
         let sample = case["sample"].as_str().map(|file| self.0.path().join(file));
-        Case { name: name.to_owned(), call: case["call"].take(), answers: case["answers"].take(), sample }
+        Case {
+            name: name.to_owned(),
+            call: case["call"].take(),
+            answers: case["answers"].take(),
+            sample,
+        }
     }
 
     /// Returns the folder of the models.
@@ -109,9 +141,18 @@ impl Case {
         let answers = self.answers.as_object().expect("answers by output");
         for (output, expected) in answers {
             // A single output is answered without its name.
-            let given = if answers.len() == 1 { answer } else { &answer[output] };
+            let given = if answers.len() == 1 {
+                answer
+            } else {
+                &answer[output]
+            };
             let (given, expected) = (rows(given), rows(expected));
-            assert_eq!(given.len(), expected.len(), "{}: rows of {output}: {answer}", self.name);
+            assert_eq!(
+                given.len(),
+                expected.len(),
+                "{}: rows of {output}: {answer}",
+                self.name
+            );
             for (row, (given, expected)) in given.iter().zip(&expected).enumerate() {
                 let place = format!("{}: {output} of row {row}", self.name);
                 let same = match (given.as_slice(), expected.as_slice()) {
@@ -123,9 +164,16 @@ impl Case {
                     }
                     (given, expected) if given.len() == expected.len() => {
                         let same = |given, expected| {
-                            if output == "label" { given == expected } else { near(given, expected) }
+                            if output == "label" {
+                                given == expected
+                            } else {
+                                near(given, expected)
+                            }
                         };
-                        given.iter().zip(expected).all(|(given, expected)| same(given, expected))
+                        given
+                            .iter()
+                            .zip(expected)
+                            .all(|(given, expected)| same(given, expected))
                     }
                     _ => false,
                 };
@@ -137,11 +185,19 @@ impl Case {
 
 /// Returns each row as a list.
 fn rows(value: &Value) -> Vec<Vec<Value>> {
-    let rows = value.as_array().unwrap_or_else(|| panic!("no rows: {value}"));
-    rows.iter().map(|row| row.as_array().cloned().unwrap_or_else(|| vec![row.clone()])).collect()
+    let rows = value
+        .as_array()
+        .unwrap_or_else(|| panic!("no rows: {value}"));
+    rows.iter()
+        .map(|row| row.as_array().cloned().unwrap_or_else(|| vec![row.clone()]))
+        .collect()
 }
 
 fn near(given: &Value, expected: &Value) -> bool {
-    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
+    let number = |value: &Value| {
+        value
+            .as_f64()
+            .unwrap_or_else(|| panic!("{value} is no number"))
+    };
     (number(given) - number(expected)).abs() <= TOLERANCE
 }

@@ -23,7 +23,8 @@ impl Chance {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % end as u64).expect("it is below a usize")
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % end as u64)
+            .expect("it is below a usize")
     }
 
     fn within(&mut self, range: &Range<usize>) -> usize {

@@ -25,6 +25,14 @@ pub fn file(descr: &str, shape: &str, is_fortran: bool, data: &[u8]) -> Vec<u8> 
         text.push(' ');
     }
     text.push('\n');
-    let length = u16::try_from(text.len()).expect("a header is short").to_le_bytes();
-    [b"\x93NUMPY\x01\x00".as_slice(), &length, text.as_bytes(), data].concat()
+    let length = u16::try_from(text.len())
+        .expect("a header is short")
+        .to_le_bytes();
+    [
+        b"\x93NUMPY\x01\x00".as_slice(),
+        &length,
+        text.as_bytes(),
+        data,
+    ]
+    .concat()
 }

@@ -19,7 +19,9 @@ pub fn trained(name: &str) -> Vec<u8> {
         "mlp" => read("host/examples/digits-mlp/model/mlp.onnx"),
         "forest" => {
             let (packed, mut bytes) = (read("tests/data/graphs/forest.onnx.gz"), Vec::new());
-            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).expect("it is whole");
+            flate2::read::GzDecoder::new(packed.as_slice())
+                .read_to_end(&mut bytes)
+                .expect("it is whole");
             bytes
         }
         name => read(&format!("tests/data/graphs/{name}.onnx")),
@@ -46,7 +48,12 @@ pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
 /// Encodes a field with bytes, a text or a message.
 pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
-    [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
+    [
+        varint(field << 3 | 2),
+        varint(value.len() as u64),
+        value.to_vec(),
+    ]
+    .concat()
 }
 
 pub(crate) fn varint(mut value: u64) -> Vec<u8> {
@@ -61,13 +68,23 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
 
 /// Encodes an input or output: its name, its type, and its dimensions. `None` is an open dimension.
 pub(crate) fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
-    let dimension = |size: &Option<u64>| bytes(1, size.map_or_else(|| bytes(2, "N"), |size| number(1, size)));
+    let dimension = |size: &Option<u64>| {
+        bytes(
+            1,
+            size.map_or_else(|| bytes(2, "N"), |size| number(1, size)),
+        )
+    };
     let shape: Vec<u8> = shape.iter().flat_map(dimension).collect();
     let tensor = [number(1, element), bytes(2, shape)].concat();
     bytes(field, [bytes(1, name), bytes(2, bytes(1, tensor))].concat())
 }
 
-pub(crate) fn node(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn node(
+    kind: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: &[Vec<u8>],
+) -> Vec<u8> {
     let mut written: Vec<u8> = inputs.iter().flat_map(|name| bytes(1, name)).collect();
     written.extend(outputs.iter().flat_map(|name| bytes(2, name)));
     written.extend(bytes(4, kind));
@@ -80,15 +97,24 @@ pub(crate) fn graph(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 pub(crate) fn model(graph: Vec<u8>) -> Vec<u8> {
-    [number(1, 8), bytes(2, "scorebox-tests"), bytes(7, graph), bytes(8, number(2, 15))].concat()
+    [
+        number(1, 8),
+        bytes(2, "scorebox-tests"),
+        bytes(7, graph),
+        bytes(8, number(2, 15)),
+    ]
+    .concat()
 }
 
 /// Returns a graph that gives its input `x`, of N × 2, back as `y`.
 #[must_use]
 pub fn identity(element: u64) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
-    let parts =
-        [node("Identity", &["x"], &["y"], &[]), port(11, ("x", element, shape)), port(12, ("y", element, shape))];
+    let parts = [
+        node("Identity", &["x"], &["y"], &[]),
+        port(11, ("x", element, shape)),
+        port(12, ("y", element, shape)),
+    ];
     model(graph("identity", &parts))
 }
 
@@ -98,9 +124,15 @@ pub fn identity(element: u64) -> Vec<u8> {
 #[must_use]
 pub fn judging(echo: bool) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
-    let mut parts = vec![node("Equal", &["x", "x"], &["same"], &[]), port(11, ("x", element::FLOAT, shape))];
+    let mut parts = vec![
+        node("Equal", &["x", "x"], &["same"], &[]),
+        port(11, ("x", element::FLOAT, shape)),
+    ];
     if echo {
-        parts.extend([node("Identity", &["x"], &["y"], &[]), port(12, ("y", element::FLOAT, shape))]);
+        parts.extend([
+            node("Identity", &["x"], &["y"], &[]),
+            port(12, ("y", element::FLOAT, shape)),
+        ]);
     }
     parts.push(port(12, ("same", element::BOOL, shape)));
     model(graph("judging", &parts))

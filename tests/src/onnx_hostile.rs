@@ -25,22 +25,58 @@ pub fn all() -> Vec<Hostile> {
     vec![
         file("a constant of 256 GB", memory, constant_of(1 << 36)),
         file("a constant of 2^62 elements", memory, constant_of(1 << 62)),
-        file("a constant of less than nothing", load, constant_of(u64::MAX)),
+        file(
+            "a constant of less than nothing",
+            load,
+            constant_of(u64::MAX),
+        ),
         file("a loop without end", time, endless()),
         file("weights of 2^62 elements", load, weights(&[1 << 62, 4], 16)),
-        file("weights of a negative size", load, weights(&[u64::MAX, 4], 16)),
+        file(
+            "weights of a negative size",
+            load,
+            weights(&[u64::MAX, 4], 16),
+        ),
         file("weights that are cut", load, weights(&[1 << 20], 16)),
         file("a node that feeds itself", load, circle()),
         file("20 branches within each other", None, nested(20)),
         file("80 branches within each other", load, nested(80)),
         file("5,000 branches within each other", load, nested(5_000)),
-        file("a sound tree", None, tree([branch, leaf, leaf], &[1, 0, 0], &[2, 0, 0])),
-        file("a tree with one leaf twice", None, tree([branch, leaf, leaf], &[1, 0, 0], &[1, 0, 0])),
-        file("a root that is its own child", load, tree([branch, leaf, leaf], &[0, 0, 0], &[2, 0, 0])),
-        file("a branch that leads back to its root", load, tree([branch, branch, leaf], &[1, 0, 0], &[2, 2, 0])),
-        file("two branches that lead to each other", load, tree([branch, branch, branch], &[1, 2, 1], &[2, 2, 1])),
-        file("a child that is not there", load, tree([branch, leaf, leaf], &[1, 0, 0], &[1 << 40, 0, 0])),
-        file("a child before the first", load, tree([branch, leaf, leaf], &[u64::MAX, 0, 0], &[2, 0, 0])),
+        file(
+            "a sound tree",
+            None,
+            tree([branch, leaf, leaf], &[1, 0, 0], &[2, 0, 0]),
+        ),
+        file(
+            "a tree with one leaf twice",
+            None,
+            tree([branch, leaf, leaf], &[1, 0, 0], &[1, 0, 0]),
+        ),
+        file(
+            "a root that is its own child",
+            load,
+            tree([branch, leaf, leaf], &[0, 0, 0], &[2, 0, 0]),
+        ),
+        file(
+            "a branch that leads back to its root",
+            load,
+            tree([branch, branch, leaf], &[1, 0, 0], &[2, 2, 0]),
+        ),
+        file(
+            "two branches that lead to each other",
+            load,
+            tree([branch, branch, branch], &[1, 2, 1], &[2, 2, 1]),
+        ),
+        file(
+            "a child that is not there",
+            load,
+            tree([branch, leaf, leaf], &[1, 0, 0], &[1 << 40, 0, 0]),
+        ),
+        file(
+            "a child before the first",
+            load,
+            tree([branch, leaf, leaf], &[u64::MAX, 0, 0], &[2, 0, 0]),
+        ),
     ]
 }
 
@@ -73,16 +109,25 @@ fn adding(initializer: Vec<u8>) -> Vec<u8> {
 
 /// Returns a graph with weights of these dimensions, but only `count` bytes of data.
 fn weights(dimensions: &[u64], count: usize) -> Vec<u8> {
-    let dimensions: Vec<u8> = dimensions.iter().flat_map(|size| number(1, *size)).collect();
+    let dimensions: Vec<u8> = dimensions
+        .iter()
+        .flat_map(|size| number(1, *size))
+        .collect();
     let raw = bytes(9, vec![0; count]);
-    adding(bytes(5, [dimensions, number(2, element::FLOAT), bytes(8, "w"), raw].concat()))
+    adding(bytes(
+        5,
+        [dimensions, number(2, element::FLOAT), bytes(8, "w"), raw].concat(),
+    ))
 }
 
 /// Encodes a whole number as an initializer: a scalar, or a list of one element.
 fn integer(name: &str, value: u64, is_scalar: bool) -> Vec<u8> {
     let dimension = if is_scalar { Vec::new() } else { number(1, 1) };
     let raw = bytes(9, value.to_le_bytes());
-    bytes(5, [dimension, number(2, element::INT64), bytes(8, name), raw].concat())
+    bytes(
+        5,
+        [dimension, number(2, element::INT64), bytes(8, name), raw].concat(),
+    )
 }
 
 fn constant_of(elements: u64) -> Vec<u8> {
@@ -139,14 +184,43 @@ fn circle() -> Vec<u8> {
 /// Returns a graph with an `If` in each branch of an `If`, nested `depth` times.
 fn nested(depth: usize) -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
-    let mut branch = graph("leaf", &[node("Identity", &["x"], &["z"], &[]), port(12, ("z", element::FLOAT, one))]);
+    let mut branch = graph(
+        "leaf",
+        &[
+            node("Identity", &["x"], &["z"], &[]),
+            port(12, ("z", element::FLOAT, one)),
+        ],
+    );
     for _ in 0..depth {
-        let leaf = graph("leaf", &[node("Identity", &["x"], &["e"], &[]), port(12, ("e", element::FLOAT, one))]);
-        let branches = [subgraph("then_branch", branch), subgraph("else_branch", leaf)];
-        branch = graph("branch", &[node("If", &["go"], &["z"], &branches), port(12, ("z", element::FLOAT, one))]);
+        let leaf = graph(
+            "leaf",
+            &[
+                node("Identity", &["x"], &["e"], &[]),
+                port(12, ("e", element::FLOAT, one)),
+            ],
+        );
+        let branches = [
+            subgraph("then_branch", branch),
+            subgraph("else_branch", leaf),
+        ];
+        branch = graph(
+            "branch",
+            &[
+                node("If", &["go"], &["z"], &branches),
+                port(12, ("z", element::FLOAT, one)),
+            ],
+        );
     }
     let parts = [
-        node("If", &["go"], &["y"], &[subgraph("then_branch", branch.clone()), subgraph("else_branch", branch)]),
+        node(
+            "If",
+            &["go"],
+            &["y"],
+            &[
+                subgraph("then_branch", branch.clone()),
+                subgraph("else_branch", branch),
+            ],
+        ),
         port(11, ("go", element::BOOL, &[])),
         port(11, ("x", element::FLOAT, one)),
         port(12, ("y", element::FLOAT, one)),
@@ -161,8 +235,10 @@ fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
         [bytes(1, name), values, number(20, 7)].concat()
     };
     let floats = |name: &str, values: &[f32]| {
-        let values: Vec<u8> =
-            values.iter().flat_map(|value| [varint(7 << 3 | 5), value.to_le_bytes().to_vec()].concat()).collect();
+        let values: Vec<u8> = values
+            .iter()
+            .flat_map(|value| [varint(7 << 3 | 5), value.to_le_bytes().to_vec()].concat())
+            .collect();
         [bytes(1, name), values, number(20, 6)].concat()
     };
     let texts = |name: &str, values: &[&str]| {
@@ -188,8 +264,11 @@ fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
     // The domain belongs inside the node's message.
     let (_, inner) = node.split_at(node.len() - content_bytes(&node));
     let node = bytes(1, [inner, &domain].concat());
-    let parts =
-        [node, port(11, ("x", element::FLOAT, &[None, Some(1)])), port(12, ("y", element::FLOAT, &[None, Some(1)]))];
+    let parts = [
+        node,
+        port(11, ("x", element::FLOAT, &[None, Some(1)])),
+        port(12, ("y", element::FLOAT, &[None, Some(1)])),
+    ];
     let second = bytes(8, [bytes(1, "ai.onnx.ml"), number(2, 1)].concat());
     [model(graph("tree", &parts)), second].concat()
 }

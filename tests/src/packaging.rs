@@ -37,8 +37,12 @@ pub fn package_with_engine(project: &Path, output: &Path) -> Command {
 
 fn package_by(project: &Path, output: &Path, host: &Path) -> Command {
     let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["package", "--manifest"]).arg(project.join("scorebox.toml"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .args(["package", "--manifest"])
+        .arg(project.join("scorebox.toml"));
     command.arg("--layout").arg(output).arg("--host").arg(host);
     command
 }
@@ -49,7 +53,9 @@ fn package_by(project: &Path, output: &Path, host: &Path) -> Command {
 /// If the call fails.
 #[track_caller]
 pub fn packaged(command: &mut Command) -> Value {
-    run::finish(command.args(["--output", "json"]), b"").ended(0).json()
+    run::finish(command.args(["--output", "json"]), b"")
+        .ended(0)
+        .json()
 }
 
 /// Returns the bytes of a blob of a layout.
@@ -58,7 +64,10 @@ pub fn packaged(command: &mut Command) -> Value {
 /// If there is no blob with this digest.
 #[must_use]
 pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
-    let hex = digest.as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+    let hex = digest
+        .as_str()
+        .and_then(|digest| digest.strip_prefix("sha256:"))
+        .expect("a digest");
     std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
 }
 
@@ -70,7 +79,11 @@ pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
 pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     let (manifest, _) = documents(layout);
     let layers = manifest["layers"].as_array().expect("an image has layers");
-    let layers = layers.iter().filter(|layer| layer["mediaType"].as_str().is_some_and(|kind| kind.ends_with("+gzip")));
+    let layers = layers.iter().filter(|layer| {
+        layer["mediaType"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("+gzip"))
+    });
     for layer in layers {
         let bytes = blob(layout, &layer["digest"]);
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
@@ -96,8 +109,14 @@ pub fn unpack(layout: &Path, folder: &str, to: &Path) {
     for layer in manifest["layers"].as_array().expect("an image has layers") {
         let bytes = blob(layout, &layer["digest"]);
         let bytes = bytes.as_slice();
-        let packed = layer["mediaType"].as_str().is_some_and(|kind| kind.ends_with("+gzip"));
-        let tar: Box<dyn Read> = if packed { Box::new(flate2::read::GzDecoder::new(bytes)) } else { Box::new(bytes) };
+        let packed = layer["mediaType"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("+gzip"));
+        let tar: Box<dyn Read> = if packed {
+            Box::new(flate2::read::GzDecoder::new(bytes))
+        } else {
+            Box::new(bytes)
+        };
         for entry in tar::Archive::new(tar).entries().expect("a layer is a tar") {
             let mut entry = entry.expect("with whole entries");
             let path = entry.path().expect("that have names").into_owned();
@@ -105,7 +124,8 @@ pub fn unpack(layout: &Path, folder: &str, to: &Path) {
                 && entry.header().entry_type().is_file()
             {
                 let file = to.join(below);
-                std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("a folder can be made");
+                std::fs::create_dir_all(file.parent().expect("it is in a folder"))
+                    .expect("a folder can be made");
                 entry.unpack(file).expect("a file can be written");
             }
         }

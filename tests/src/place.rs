@@ -14,19 +14,27 @@ pub fn host() -> PathBuf {
 /// Returns the path of the host program for images.
 #[must_use]
 pub fn image_host() -> PathBuf {
-    existing("SCOREBOX_IMAGE_HOST_PROGRAM", || workspace().join("target/hosts/image/scorebox"))
+    existing("SCOREBOX_IMAGE_HOST_PROGRAM", || {
+        workspace().join("target/hosts/image/scorebox")
+    })
 }
 
 /// Returns the path of the host program for images with a graph.
 #[must_use]
 pub fn image_host_with_graphs() -> PathBuf {
-    existing("SCOREBOX_GRAPHS_HOST_PROGRAM", || workspace().join("target/hosts/image-with-graphs/scorebox"))
+    existing("SCOREBOX_GRAPHS_HOST_PROGRAM", || {
+        workspace().join("target/hosts/image-with-graphs/scorebox")
+    })
 }
 
 /// Returns the path of the library that runs graphs.
 #[must_use]
 pub fn engine_library() -> PathBuf {
-    existing("SCOREBOX_ENGINE_LIBRARY", || workspace().join("target/engine").join(scorebox_host::graph::LIBRARY))
+    existing("SCOREBOX_ENGINE_LIBRARY", || {
+        workspace()
+            .join("target/engine")
+            .join(scorebox_host::graph::LIBRARY)
+    })
 }
 
 /// Returns the path of the program behind `cargo xtask`.
@@ -38,9 +46,15 @@ pub fn xtask() -> PathBuf {
 /// Returns the path of a test program's component.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let folder = existing("SCOREBOX_PROGRAMS", || workspace().join("target/wasm32-wasip2/release/examples"));
+    let folder = existing("SCOREBOX_PROGRAMS", || {
+        workspace().join("target/wasm32-wasip2/release/examples")
+    });
     let file = folder.join(format!("{name}.wasm"));
-    assert!(file.is_file(), "{} is missing: run `cargo xtask test`", file.display());
+    assert!(
+        file.is_file(),
+        "{} is missing: run `cargo xtask test`",
+        file.display()
+    );
     file
 }
 
@@ -48,14 +62,20 @@ pub fn program(name: &str) -> PathBuf {
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
     let folder = existing("SCOREBOX_APPS", || workspace().join("target/apps")).join(name);
-    assert!(folder.is_dir(), "{} is missing: run `cargo xtask test`", folder.display());
+    assert!(
+        folder.is_dir(),
+        "{} is missing: run `cargo xtask test`",
+        folder.display()
+    );
     folder
 }
 
 /// Returns the root folder of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
-    existing("SCOREBOX_WORKSPACE", || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    existing("SCOREBOX_WORKSPACE", || {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    })
 }
 
 /// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
@@ -64,17 +84,26 @@ pub fn workspace() -> PathBuf {
 pub fn tool(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+    folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 fn existing(variable: &str, default: impl FnOnce() -> PathBuf) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(default, PathBuf::from);
-    assert!(path.exists(), "{} is missing: run `cargo xtask test`, which sets {variable}", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo xtask test`, which sets {variable}",
+        path.display()
+    );
     path
 }
 
 /// Returns `target/…/release/<name>`, starting from `target/…/release/deps/<test>`.
 fn beside_tests(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a file");
-    test.ancestors().nth(2).expect("a test lies in target/…/deps").join(name)
+    test.ancestors()
+        .nth(2)
+        .expect("a test lies in target/…/deps")
+        .join(name)
 }

@@ -47,14 +47,29 @@ impl Redis {
         if kind == Kind::Tls {
             make_certificates(dir.path());
         }
-        let mut redis = Self { child: None, kind, port: free_port(), tls_port: free_port(), dir };
+        let mut redis = Self {
+            child: None,
+            kind,
+            port: free_port(),
+            tls_port: free_port(),
+            dir,
+        };
         redis.run();
         redis
     }
 
     fn run(&mut self) {
         let mut command = run::tool("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--port",
+            &self.port.to_string(),
+        ]);
         command.arg("--dir").arg(self.dir.path());
         match self.kind {
             Kind::Plain => {}
@@ -63,11 +78,29 @@ impl Redis {
             }
             Kind::Tls => {
                 let file = |name: &str| self.dir.path().join(name);
-                command.args(["--tls-port", &self.tls_port.to_string(), "--tls-auth-clients", "no"]);
-                command.arg("--tls-cert-file").arg(file("server.crt")).arg("--tls-key-file").arg(file("server.key"));
+                command.args([
+                    "--tls-port",
+                    &self.tls_port.to_string(),
+                    "--tls-auth-clients",
+                    "no",
+                ]);
+                command
+                    .arg("--tls-cert-file")
+                    .arg(file("server.crt"))
+                    .arg("--tls-key-file")
+                    .arg(file("server.key"));
                 command.arg("--tls-ca-cert-file").arg(file("ca.crt"));
                 let password = format!(">{PASSWORD}");
-                command.args(["--user", USER, "on", &password, "~*", "+@all", "-@admin", "-@dangerous"]);
+                command.args([
+                    "--user",
+                    USER,
+                    "on",
+                    &password,
+                    "~*",
+                    "+@all",
+                    "-@admin",
+                    "-@dangerous",
+                ]);
             }
         }
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -108,7 +141,11 @@ impl Redis {
     pub fn pause(&self, pause: bool) {
         let child = self.child.as_ref().expect("the server runs");
         let pid = rustix::process::Pid::from_child(child);
-        let signal = if pause { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        let signal = if pause {
+            rustix::process::Signal::STOP
+        } else {
+            rustix::process::Signal::CONT
+        };
         rustix::process::kill_process(pid, signal).expect("a child can be signalled");
     }
 
@@ -133,7 +170,10 @@ impl Redis {
     pub fn variables(&self) -> Vec<(String, String)> {
         let mut variables = vec![("SCOREBOX_REDIS_URL".to_owned(), self.url())];
         if self.kind == Kind::Tls {
-            variables.push(("SSL_CERT_FILE".to_owned(), self.authority().to_string_lossy().into_owned()));
+            variables.push((
+                "SSL_CERT_FILE".to_owned(),
+                self.authority().to_string_lossy().into_owned(),
+            ));
         }
         variables
     }
@@ -143,7 +183,9 @@ impl Redis {
     pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::Cmd::new();
         command.arg(words);
-        command.query(&mut self.try_connection().expect("the server answers")).expect("the command is right")
+        command
+            .query(&mut self.try_connection().expect("the server answers"))
+            .expect("the command is right")
     }
 
     fn try_connection(&self) -> redis::RedisResult<Connection> {
@@ -177,8 +219,11 @@ pub fn free_port() -> u16 {
 /// Creates an authority, and a certificate of it for 127.0.0.1. An authority's own certificate is
 /// not accepted for a server.
 fn make_certificates(dir: &Path) {
-    std::fs::write(dir.join("extensions"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-        .expect("a file can be written");
+    std::fs::write(
+        dir.join("extensions"),
+        "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
+    )
+    .expect("a file can be written");
     let new_key = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     for line in [
         format!("{new_key} -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"),

@@ -47,10 +47,17 @@ impl Cluster {
     /// Starts a cluster in which a silent node counts as failed after this time.
     #[must_use]
     pub fn with_node_timeout(node_timeout: Duration) -> Self {
-        let cluster = Self { nodes: (0..2 * MASTERS).map(|_| Node::start(node_timeout)).collect() };
+        let cluster = Self {
+            nodes: (0..2 * MASTERS)
+                .map(|_| Node::start(node_timeout))
+                .collect(),
+        };
         // This must happen before the nodes meet. Later a node refuses it.
         for number in 1..cluster.nodes.len() {
-            cluster.command::<String>(number, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+            cluster.command::<String>(
+                number,
+                &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()],
+            );
         }
         for node in cluster.nodes.iter().skip(1) {
             let (port, bus_port) = (node.port.to_string(), node.bus_port.to_string());
@@ -64,7 +71,9 @@ impl Cluster {
         for master in 0..MASTERS {
             let id = cluster.id(master);
             wait::until("a replica to know its master", || {
-                cluster.try_command::<String>(MASTERS + master, &["CLUSTER", "REPLICATE", &id]).ok()
+                cluster
+                    .try_command::<String>(MASTERS + master, &["CLUSTER", "REPLICATE", &id])
+                    .ok()
             });
         }
         cluster.wait_until_whole();
@@ -74,7 +83,8 @@ impl Cluster {
     /// Returns the first and the last slot that a master has at the start.
     #[must_use]
     pub fn third(master: usize) -> (u16, u16) {
-        let start = |master: usize| u16::try_from(usize::from(SLOTS) * master / MASTERS).expect("a slot");
+        let start =
+            |master: usize| u16::try_from(usize::from(SLOTS) * master / MASTERS).expect("a slot");
         (start(master), start(master + 1) - 1)
     }
 
@@ -88,12 +98,18 @@ impl Cluster {
         let whole = wait::within(Duration::from_secs(30), || {
             let all_ok = (0..self.nodes.len()).all(|number| {
                 let info: Result<String, _> = self.try_command(number, &["CLUSTER", "INFO"]);
-                info.is_ok_and(|info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6"))
+                info.is_ok_and(|info| {
+                    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:6")
+                })
             });
-            let masters = (0..self.nodes.len()).filter(|number| replicas(*number).as_deref() == Some("master")).count();
+            let masters = (0..self.nodes.len())
+                .filter(|number| replicas(*number).as_deref() == Some("master"))
+                .count();
             let in_step = (0..self.nodes.len()).all(|number| {
                 let info: Result<String, _> = self.try_command(number, &["INFO", "replication"]);
-                info.is_ok_and(|info| info.contains("role:master") || info.contains("master_link_status:up"))
+                info.is_ok_and(|info| {
+                    info.contains("role:master") || info.contains("master_link_status:up")
+                })
             });
             (all_ok && in_step && masters == MASTERS).then_some(())
         });
@@ -108,13 +124,19 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> String {
         let url = |node: &Node| format!("redis://127.0.0.1:{}", node.port);
-        self.nodes.iter().take(2).map(url).collect::<Vec<_>>().join(",")
+        self.nodes
+            .iter()
+            .take(2)
+            .map(url)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// Executes a command on one node.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, node: usize, words: &[&str]) -> T {
-        self.try_command(node, words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+        self.try_command(node, words)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
     fn try_command<T: FromRedisValue>(&self, node: usize, words: &[&str]) -> redis::RedisResult<T> {
@@ -153,34 +175,65 @@ impl Cluster {
         let (source, destination) = (self.id(from), self.id(to));
         let (mut importing, mut migrating) = (Pipeline::new(), Pipeline::new());
         for slot in slots {
-            importing.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(&source).ignore();
-            migrating.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("MIGRATING").arg(&destination).ignore();
+            importing
+                .cmd("CLUSTER")
+                .arg("SETSLOT")
+                .arg(slot)
+                .arg("IMPORTING")
+                .arg(&source)
+                .ignore();
+            migrating
+                .cmd("CLUSTER")
+                .arg("SETSLOT")
+                .arg(slot)
+                .arg("MIGRATING")
+                .arg(&destination)
+                .ignore();
         }
-        importing.query::<()>(&mut self.nodes[to].connection().expect("a node")).expect("slots can be imported");
-        migrating.query::<()>(&mut self.nodes[from].connection().expect("a node")).expect("slots can be migrated");
+        importing
+            .query::<()>(&mut self.nodes[to].connection().expect("a node"))
+            .expect("slots can be imported");
+        migrating
+            .query::<()>(&mut self.nodes[from].connection().expect("a node"))
+            .expect("slots can be migrated");
     }
 
     /// Moves the keys of moving slots, and then the slots themselves.
     pub fn finish_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
         let destination = self.id(to);
         let mut source = self.nodes[from].connection().expect("a node");
-        let mut others: Vec<Connection> =
-            [to, from].map(|number| self.nodes[number].connection().expect("a node")).into();
+        let mut others: Vec<Connection> = [to, from]
+            .map(|number| self.nodes[number].connection().expect("a node"))
+            .into();
         let port = self.nodes[to].port.to_string();
         let mut nodes = Pipeline::new();
         for slot in slots {
             loop {
                 let mut command = redis::cmd("CLUSTER");
-                let keys: Vec<Vec<u8>> =
-                    command.arg("GETKEYSINSLOT").arg(slot).arg(100).query(&mut source).expect("a list");
+                let keys: Vec<Vec<u8>> = command
+                    .arg("GETKEYSINSLOT")
+                    .arg(slot)
+                    .arg(100)
+                    .query(&mut source)
+                    .expect("a list");
                 if keys.is_empty() {
                     break;
                 }
                 let mut migrate = redis::cmd("MIGRATE");
-                migrate.arg(&["127.0.0.1", &port, "", "0", "5000", "KEYS"]).arg(keys);
-                migrate.query::<String>(&mut source).expect("keys can be moved");
+                migrate
+                    .arg(&["127.0.0.1", &port, "", "0", "5000", "KEYS"])
+                    .arg(keys);
+                migrate
+                    .query::<String>(&mut source)
+                    .expect("keys can be moved");
             }
-            nodes.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(&destination).ignore();
+            nodes
+                .cmd("CLUSTER")
+                .arg("SETSLOT")
+                .arg(slot)
+                .arg("NODE")
+                .arg(&destination)
+                .ignore();
         }
         for other in &mut others {
             nodes.query::<()>(other).expect("slots can be given");
@@ -228,20 +281,55 @@ impl Node {
     /// Starts the node's process and waits until it answers. Returns false if the process ended.
     fn try_to_run(&mut self) -> bool {
         let mut command: Command = run::tool("redis-server");
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
-        command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
-        command.args(["--cluster-port", &self.bus_port.to_string(), "--cluster-node-timeout", &self.timeout_ms]);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--port",
+            &self.port.to_string(),
+        ]);
+        command.args([
+            "--cluster-enabled",
+            "yes",
+            "--cluster-config-file",
+            "nodes.conf",
+        ]);
+        command.args([
+            "--cluster-port",
+            &self.bus_port.to_string(),
+            "--cluster-node-timeout",
+            &self.timeout_ms,
+        ]);
         // A master that has given all its slots away stays a master.
-        command.args(["--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0"]);
+        command.args([
+            "--cluster-allow-replica-migration",
+            "no",
+            "--cluster-replica-validity-factor",
+            "0",
+        ]);
         command.args(["--repl-diskless-sync-delay", "0"]);
-        command.arg("--dir").arg(self.dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("--dir")
+            .arg(self.dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("redis-server can be started");
         let runs = wait::until("a node", || {
-            if child.try_wait().expect("a child can be waited for").is_some() {
+            if child
+                .try_wait()
+                .expect("a child can be waited for")
+                .is_some()
+            {
                 return Some(false);
             }
             let mut connection = self.connection().ok()?;
-            redis::cmd("PING").query::<String>(&mut connection).ok().map(|_| true)
+            redis::cmd("PING")
+                .query::<String>(&mut connection)
+                .ok()
+                .map(|_| true)
         });
         self.child = Some(child);
         runs

@@ -34,30 +34,56 @@ impl Watched {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let start = |port: u16, config: &str, more: &[&str]| {
             let file = dir.path().join(format!("{port}.conf"));
-            let text = format!("port {port}\nbind 127.0.0.1\ndir {}\n{config}", dir.path().display());
+            let text = format!(
+                "port {port}\nbind 127.0.0.1\ndir {}\n{config}",
+                dir.path().display()
+            );
             std::fs::write(&file, text).expect("a file can be written");
             let mut command = run::tool("redis-server");
-            command.arg(&file).args(more).stdout(Stdio::null()).stderr(Stdio::null());
-            Process { port, child: command.spawn().expect("redis-server can be started") }
+            command
+                .arg(&file)
+                .args(more)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            Process {
+                port,
+                child: command.spawn().expect("redis-server can be started"),
+            }
         };
-        let secret = format!("requirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave \"\"\nrepl-diskless-sync-delay 0\n");
+        let secret = format!(
+            "requirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave \"\"\nrepl-diskless-sync-delay 0\n"
+        );
         let master = start(free_port(), &secret, &[]);
-        let replica = start(free_port(), &format!("{secret}replicaof 127.0.0.1 {}\n", master.port), &[]);
+        let replica = start(
+            free_port(),
+            &format!("{secret}replicaof 127.0.0.1 {}\n", master.port),
+            &[],
+        );
         let watch = format!(
             "sentinel monitor {MASTER} 127.0.0.1 {} 2\nsentinel auth-pass {MASTER} {PASSWORD}\n\
              sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 3000\n",
             master.port
         );
-        let sentinels = (0..3).map(|_| start(free_port(), &watch, &["--sentinel"])).collect();
-        let watched = Self { servers: vec![master, replica], sentinels, _dir: dir };
+        let sentinels = (0..3)
+            .map(|_| start(free_port(), &watch, &["--sentinel"]))
+            .collect();
+        let watched = Self {
+            servers: vec![master, replica],
+            sentinels,
+            _dir: dir,
+        };
         wait::until("the sentinels to know all", || {
             let fields = watched.sentinels.iter().map(|sentinel| {
-                let info: Vec<String> = ask(sentinel.port, None, &["SENTINEL", "MASTER", MASTER]).ok()?;
-                let field = |name: &str| info.iter().skip_while(|text| *text != name).nth(1).cloned();
+                let info: Vec<String> =
+                    ask(sentinel.port, None, &["SENTINEL", "MASTER", MASTER]).ok()?;
+                let field =
+                    |name: &str| info.iter().skip_while(|text| *text != name).nth(1).cloned();
                 Some((field("num-other-sentinels")?, field("num-slaves")?))
             });
             let all: Option<Vec<_>> = fields.collect();
-            all?.iter().all(|(others, replicas)| others == "2" && replicas == "1").then_some(())
+            all?.iter()
+                .all(|(others, replicas)| others == "2" && replicas == "1")
+                .then_some(())
         });
         watched
     }
@@ -65,9 +91,16 @@ impl Watched {
     /// Returns the sentinels' URLs. The first URL is one on which no sentinel listens.
     #[must_use]
     pub fn url(&self) -> String {
-        let more: Vec<String> =
-            self.sentinels.iter().map(|sentinel| format!("redis://127.0.0.1:{}", sentinel.port)).collect();
-        format!("redis://:{PASSWORD}@127.0.0.1:{}?sentinel={MASTER},{}", free_port(), more.join(","))
+        let more: Vec<String> = self
+            .sentinels
+            .iter()
+            .map(|sentinel| format!("redis://127.0.0.1:{}", sentinel.port))
+            .collect();
+        format!(
+            "redis://:{PASSWORD}@127.0.0.1:{}?sentinel={MASTER},{}",
+            free_port(),
+            more.join(",")
+        )
     }
 
     /// Executes a command on the first or the second server.
@@ -78,7 +111,9 @@ impl Watched {
 
     /// Waits until the replica has all the data of the master.
     pub fn wait_until_in_step(&self) {
-        wait::until("the replica", || (self.command::<i64>(0, &["WAIT", "1", "100"]) == 1).then_some(()));
+        wait::until("the replica", || {
+            (self.command::<i64>(0, &["WAIT", "1", "100"]) == 1).then_some(())
+        });
     }
 
     /// Kills the server that was the master at the start.
@@ -91,7 +126,12 @@ impl Watched {
     /// Asks a sentinel for an orderly change of master.
     #[track_caller]
     pub fn fail_over(&self) {
-        ask::<()>(self.sentinels[0].port, None, &["SENTINEL", "FAILOVER", MASTER]).expect("a replica is good enough");
+        ask::<()>(
+            self.sentinels[0].port,
+            None,
+            &["SENTINEL", "FAILOVER", MASTER],
+        )
+        .expect("a replica is good enough");
     }
 }
 
@@ -104,8 +144,14 @@ impl Drop for Watched {
     }
 }
 
-fn ask<T: FromRedisValue>(port: u16, password: Option<&str>, words: &[&str]) -> redis::RedisResult<T> {
-    let login = password.map(|password| format!(":{password}@")).unwrap_or_default();
+fn ask<T: FromRedisValue>(
+    port: u16,
+    password: Option<&str>,
+    words: &[&str],
+) -> redis::RedisResult<T> {
+    let login = password
+        .map(|password| format!(":{password}@"))
+        .unwrap_or_default();
     let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}"))?;
     let mut connection: Connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
     redis::Cmd::new().arg(words).query(&mut connection)

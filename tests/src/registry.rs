@@ -28,7 +28,9 @@ impl Registry {
     pub fn start() -> Self {
         Self::start_with("", |name| {
             let url = format!("http://{name}/v2/");
-            http::try_send("GET", &url, &[], Body::Sized(Vec::new())).ok().filter(|answer| answer.status == 200)
+            http::try_send("GET", &url, &[], Body::Sized(Vec::new()))
+                .ok()
+                .filter(|answer| answer.status == 200)
         })
     }
 
@@ -45,10 +47,19 @@ impl Registry {
         );
         std::fs::write(&config, text).expect("a file can be written");
         let mut command = run::tool("docker-registry");
-        command.arg("serve").arg(&config).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg("serve")
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("docker-registry can be started");
         let log = Log::of(child.stdout.take().expect("it is piped"));
-        let registry = Self { child, name, log, dir };
+        let registry = Self {
+            child,
+            name,
+            log,
+            dir,
+        };
         wait::until("docker-registry", || probe(&registry.name));
         registry
     }
@@ -57,14 +68,21 @@ impl Registry {
     #[must_use]
     pub fn blob(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
-        let folder = format!("data/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+        let folder = format!(
+            "data/docker/registry/v2/blobs/sha256/{}/{hex}/data",
+            &hex[..2]
+        );
         self.dir.path().join(folder)
     }
 
     /// Returns how many uploads of blobs were begun so far.
     #[must_use]
     pub fn uploads(&self) -> usize {
-        self.log.text().lines().filter(|line| line.contains("POST /v2/") && line.contains("/blobs/uploads")).count()
+        self.log
+            .text()
+            .lines()
+            .filter(|line| line.contains("POST /v2/") && line.contains("/blobs/uploads"))
+            .count()
     }
 }
 

@@ -26,7 +26,13 @@ impl Finished {
     /// Asserts that the program ended with this exit code.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
-        assert_eq!(self.status.code(), Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -34,7 +40,12 @@ impl Finished {
     #[track_caller]
     pub fn said(self, parts: &[&str]) -> Self {
         for part in parts {
-            assert!(self.stderr.contains(part), "no `{part}` in stderr: {}\nstdout: {}", self.stderr, self.stdout);
+            assert!(
+                self.stderr.contains(part),
+                "no `{part}` in stderr: {}\nstdout: {}",
+                self.stderr,
+                self.stdout
+            );
         }
         self
     }
@@ -43,8 +54,12 @@ impl Finished {
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is not JSON: {error}: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!(
+                "stdout is not JSON: {error}: {}\n{}",
+                self.stdout, self.stderr
+            )
+        })
     }
 }
 
@@ -76,15 +91,22 @@ pub fn finish_within(limit: Duration, command: &mut Command, input: &[u8]) -> Fi
     let input = input.to_vec();
     // A program that does not read its input closes it. That is not a failure.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
-    let status = wait::within(limit, || child.try_wait().expect("a child can be waited for"));
+    let status = wait::within(limit, || {
+        child.try_wait().expect("a child can be waited for")
+    });
     if status.is_none() {
         child.kill().expect("a child can be killed");
     }
     let stdout = stdout.join().expect("reading does not panic");
     let stderr = stderr.join().expect("reading does not panic");
     drop(writer.join());
-    let status = status.unwrap_or_else(|| panic!("{shown} does not end\nstdout: {stdout}\nstderr: {stderr}"));
-    Finished { status, stdout, stderr }
+    let status = status
+        .unwrap_or_else(|| panic!("{shown} does not end\nstdout: {stdout}\nstderr: {stderr}"));
+    Finished {
+        status,
+        stdout,
+        stderr,
+    }
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {

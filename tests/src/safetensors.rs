@@ -13,7 +13,10 @@ pub type Tensor<'a> = (&'a str, Dtype, &'a [usize], Vec<u8>);
 #[must_use]
 pub fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (*name, TensorView::new(*dtype, shape.to_vec(), data).expect("the data fits the shape"))
+        (
+            *name,
+            TensorView::new(*dtype, shape.to_vec(), data).expect("the data fits the shape"),
+        )
     });
     safetensors::serialize(views, None).expect("the tensors can be written")
 }

@@ -27,10 +27,17 @@ macro_rules! require {
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");
-    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "may not be skipped here: {line}");
+    assert!(
+        std::env::var_os("CI").is_none_or(|value| value != "true"),
+        "may not be skipped here: {line}"
+    );
     eprintln!("skipped: {line}");
     if let Some(file) = std::env::var_os(SKIPPED_VARIABLE) {
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        file.and_then(|mut file| writeln!(file, "{line}")).expect("SCOREBOX_SKIPPED_FILE can be written");
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file);
+        file.and_then(|mut file| writeln!(file, "{line}"))
+            .expect("SCOREBOX_SKIPPED_FILE can be written");
     }
 }

@@ -34,7 +34,10 @@ impl StandIn {
     #[must_use]
     pub fn layers(&self) -> Vec<String> {
         let layers = self.manifest["layers"].as_array().expect("layers");
-        layers.iter().map(|layer| layer["digest"].as_str().expect("a digest").to_owned()).collect()
+        layers
+            .iter()
+            .map(|layer| layer["digest"].as_str().expect("a digest").to_owned())
+            .collect()
     }
 }
 
@@ -45,9 +48,26 @@ impl StandIn {
 #[must_use]
 pub fn functions(registry: &Registry) -> StandIn {
     let command = "/azure-functions-host/start.sh";
-    let settings = ["--config.env", "AzureWebJobsScriptRoot=/home/site/wwwroot", "--config.env", "HOME=/home"];
-    let more = ["--config.cmd", command, "--config.exposedports", "80", "--config.workingdir", "/azure-functions-host"];
-    push(registry, "azure-functions/dotnet", "4", &[settings.as_slice(), &more].concat())
+    let settings = [
+        "--config.env",
+        "AzureWebJobsScriptRoot=/home/site/wwwroot",
+        "--config.env",
+        "HOME=/home",
+    ];
+    let more = [
+        "--config.cmd",
+        command,
+        "--config.exposedports",
+        "80",
+        "--config.workingdir",
+        "/azure-functions-host",
+    ];
+    push(
+        registry,
+        "azure-functions/dotnet",
+        "4",
+        &[settings.as_slice(), &more].concat(),
+    )
 }
 
 /// Pushes a base with a program of its own to a registry.
@@ -56,7 +76,14 @@ pub fn functions(registry: &Registry) -> StandIn {
 /// If umoci, skopeo or the registry fails.
 #[must_use]
 pub fn plain(registry: &Registry) -> StandIn {
-    let settings = ["--config.env", "LANG=C", "--config.cmd", "/bin/sh", "--config.user", "1000"];
+    let settings = [
+        "--config.env",
+        "LANG=C",
+        "--config.cmd",
+        "/bin/sh",
+        "--config.user",
+        "1000",
+    ];
     push(registry, "library/plain", "12", &settings)
 }
 
@@ -71,11 +98,20 @@ fn push(registry: &Registry, repository: &str, tag: &str, settings: &[&str]) -> 
         std::fs::create_dir(&folder).expect("a folder can be made");
         // The registry's name makes the layers differ from test to test, and from the contents of a
         // cache.
-        std::fs::write(folder.join("start.sh"), noise(&registry.name, size)).expect("a file can be written");
+        std::fs::write(folder.join("start.sh"), noise(&registry.name, size))
+            .expect("a file can be written");
         insert(&image, &folder, &format!("/{name}"));
     }
     for (platform, tag) in [("amd64", "amd64"), ("arm64", "arm64")] {
-        let mut arguments = vec!["config", "--image", &image, "--tag", tag, "--architecture", platform];
+        let mut arguments = vec![
+            "config",
+            "--image",
+            &image,
+            "--tag",
+            tag,
+            "--architecture",
+            platform,
+        ];
         arguments.extend(settings);
         run_umoci(&arguments);
     }
@@ -84,23 +120,40 @@ fn push(registry: &Registry, repository: &str, tag: &str, settings: &[&str]) -> 
         let from = format!("oci:{}:{platform}", layout.display());
         let to = format!("docker://{}/{repository}:{tag}-{platform}", registry.name);
         let mut copy = run::tool("skopeo");
-        copy.args(["copy", "--dest-tls-verify=false", "--format", "v2s2", &from, &to]);
+        copy.args([
+            "copy",
+            "--dest-tls-verify=false",
+            "--format",
+            "v2s2",
+            &from,
+            &to,
+        ]);
         run::finish(&mut copy, b"").ended(0);
         let (digest, manifest) = get(registry, repository, &format!("{tag}-{platform}"));
         let size = manifest.len();
-        entries.push(json!({ "mediaType": MANIFEST, "digest": digest, "size": size,
-            "platform": { "os": "linux", "architecture": platform } }));
+        entries.push(
+            json!({ "mediaType": MANIFEST, "digest": digest, "size": size,
+            "platform": { "os": "linux", "architecture": platform } }),
+        );
     }
     let list = json!({ "schemaVersion": 2, "mediaType": LIST, "manifests": entries }).to_string();
     let url = format!("http://{}/v2/{repository}/manifests/{tag}", registry.name);
-    let stored = try_send("PUT", &url, &[("content-type", LIST)], Body::Sized(list.into_bytes()));
+    let stored = try_send(
+        "PUT",
+        &url,
+        &[("content-type", LIST)],
+        Body::Sized(list.into_bytes()),
+    );
     let stored = stored.expect("the registry answers").expect(201);
     let (digest, manifest) = get(registry, repository, &format!("{tag}-amd64"));
     StandIn {
         name: format!("{}/{repository}:{tag}", registry.name),
         digest,
         manifest: packaging::json(&manifest),
-        list_digest: stored.header("docker-content-digest").expect("a digest").to_owned(),
+        list_digest: stored
+            .header("docker-content-digest")
+            .expect("a digest")
+            .to_owned(),
     }
 }
 
@@ -113,21 +166,36 @@ fn insert(image: &str, folder: &Path, inside: &str) {
     if !rustix::process::geteuid().is_root() {
         arguments.push("--rootless");
     }
-    run::finish(run::tool("umoci").args(arguments).arg(folder).arg(inside), b"").ended(0);
+    run::finish(
+        run::tool("umoci").args(arguments).arg(folder).arg(inside),
+        b"",
+    )
+    .ended(0);
 }
 
 fn get(registry: &Registry, repository: &str, tag: &str) -> (String, Vec<u8>) {
     let url = format!("http://{}/v2/{repository}/manifests/{tag}", registry.name);
-    let answer = try_send("GET", &url, &[("accept", MANIFEST)], Body::Sized(Vec::new()));
+    let answer = try_send(
+        "GET",
+        &url,
+        &[("accept", MANIFEST)],
+        Body::Sized(Vec::new()),
+    );
     let answer = answer.expect("the registry answers").expect(200);
-    (answer.header("docker-content-digest").expect("a digest").to_owned(), answer.body)
+    (
+        answer
+            .header("docker-content-digest")
+            .expect("a digest")
+            .to_owned(),
+        answer.body,
+    )
 }
 
 /// Returns bytes that do not compress. Equal seeds give equal bytes.
 fn noise(seed: &str, size: usize) -> Vec<u8> {
-    let mut state = seed
-        .bytes()
-        .fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+    let mut state = seed.bytes().fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+    });
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
         state ^= state << 13;

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use scorebox_host::redis::{Condition, Credentials, Endpoint, Lifetime, Platform, Server, Store, StoreError};
+use scorebox_host::redis::{
+    Condition, Credentials, Endpoint, Lifetime, Platform, Server, Store, StoreError,
+};
 use serde_json::{Value, json};
 
 /// Returns the server behind a URL.
@@ -44,7 +46,10 @@ async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
             Value::Null
         }
         "get" => rendered(store.get(key).await?),
-        "set" => store.set(key, &bytes(&op["value"]), None, Condition::Always).await.map(|_| Value::Null)?,
+        "set" => store
+            .set(key, &bytes(&op["value"]), None, Condition::Always)
+            .await
+            .map(|_| Value::Null)?,
         "delete" => done(store.delete(&[key.to_owned()]).await?),
         "exists" => json!(store.exists(key).await?),
         "all-keys" => {
@@ -68,7 +73,9 @@ async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
             let keys: Vec<String> = serde_json::from_value(op["keys"].clone()).expect("keys");
             let values = store.get_many(&keys).await?;
             let found = keys.iter().zip(values);
-            found.map(|(key, value)| value.map(|value| json!([key, rendered(Some(value))]))).collect()
+            found
+                .map(|(key, value)| value.map(|value| json!([key, rendered(Some(value))])))
+                .collect()
         }
         "set-many" | "set-many-for" => done(store.set_many(entries(op), ttl).await?),
         "delete-many" => {
@@ -86,7 +93,9 @@ async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
         "lifetime" => match store.lifetime(key).await? {
             Lifetime::Absent => json!("absent"),
             Lifetime::Unlimited => json!("unlimited"),
-            Lifetime::Remaining(left) => json!({ "remaining": u64::try_from(left.as_millis()).unwrap() }),
+            Lifetime::Remaining(left) => {
+                json!({ "remaining": u64::try_from(left.as_millis()).unwrap() })
+            }
         },
         "touch" => json!(store.touch(key, ttl).await?),
         other => panic!("no operation {other}"),
@@ -97,7 +106,9 @@ async fn swap(store: &Store, key: &str, op: &Value) -> Result<Value, StoreError>
     let value = bytes(&op["value"]);
     let current = store.get(key).await?;
     if !op["meanwhile"].is_null() {
-        store.set(key, &bytes(&op["meanwhile"]), None, Condition::Always).await?;
+        store
+            .set(key, &bytes(&op["meanwhile"]), None, Condition::Always)
+            .await?;
     }
     if store.swap(key, current.as_deref(), &value).await? {
         return Ok(json!({ "current": rendered(current), "swapped": true }));
@@ -108,8 +119,12 @@ async fn swap(store: &Store, key: &str, op: &Value) -> Result<Value, StoreError>
 }
 
 fn entries(op: &Value) -> Vec<(String, Vec<u8>)> {
-    let pairs: Vec<(String, Value)> = serde_json::from_value(op["entries"].clone()).expect("entries");
-    pairs.into_iter().map(|(key, value)| (key, bytes(&value))).collect()
+    let pairs: Vec<(String, Value)> =
+        serde_json::from_value(op["entries"].clone()).expect("entries");
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key, bytes(&value)))
+        .collect()
 }
 
 fn bytes(value: &Value) -> Vec<u8> {

@@ -30,7 +30,11 @@ pub type Case = (&'static str, fn(&mut Forgery), Outcome);
 
 fn inspect(layout: &Path, key: Option<&Path>) -> Finished {
     let mut command = Command::new(place::xtask());
-    command.env_clear().arg("inspect").arg(layout).args(["--output", "json"]);
+    command
+        .env_clear()
+        .arg("inspect")
+        .arg(layout)
+        .args(["--output", "json"]);
     command.args(key.map(|_| "--key")).args(key);
     run::finish(&mut command, b"")
 }
@@ -44,10 +48,25 @@ pub fn judge(cases: &[Case]) {
     let (original, key) = (dir.path().join("original"), dir.path().join("key"));
     packaged(&mut package(project.path(), &original));
     let (private, mut make) = (dir.path().join("private"), run::tool("openssl"));
-    make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]).arg(&private);
+    make.args([
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-out",
+    ])
+    .arg(&private);
     run::finish(&mut make, b"").ended(0);
-    run::finish(run::tool("openssl").args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(&key), b"")
-        .ended(0);
+    run::finish(
+        run::tool("openssl")
+            .args(["pkey", "-pubout", "-in"])
+            .arg(&private)
+            .arg("-out")
+            .arg(&key),
+        b"",
+    )
+    .ended(0);
     let mut failed = Vec::new();
     for (number, (name, forge, outcome)) in cases.iter().enumerate() {
         let layout = dir.path().join(number.to_string());
@@ -63,7 +82,8 @@ pub fn judge(cases: &[Case]) {
         };
         let is_right = match outcome {
             Wrong(what, part) => {
-                found.status.code() == Some(7) && checks.iter().any(|check| is(check, what, "wrong", part))
+                found.status.code() == Some(7)
+                    && checks.iter().any(|check| is(check, what, "wrong", part))
             }
             NeedsKey(what) => {
                 found.status.code() == Some(0)
@@ -73,10 +93,23 @@ pub fn judge(cases: &[Case]) {
             Right => found.status.code() == Some(0),
         };
         if !is_right {
-            let bad: Vec<_> = checks.iter().filter(|check| check["verdict"] != "ok").collect();
-            failed.push(format!("{name}: exit {:?}\n  {}\n  {bad:?}", found.status.code(), found.stderr));
+            let bad: Vec<_> = checks
+                .iter()
+                .filter(|check| check["verdict"] != "ok")
+                .collect();
+            failed.push(format!(
+                "{name}: exit {:?}\n  {}\n  {bad:?}",
+                found.status.code(),
+                found.stderr
+            ));
         }
         std::fs::remove_dir_all(&layout).expect("it can be removed");
     }
-    assert!(failed.is_empty(), "{} of {} are not found:\n{}", failed.len(), cases.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {} are not found:\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n")
+    );
 }

@@ -32,18 +32,46 @@ impl Wheel {
         let kept = place::workspace().join("target/wheels").join(self.name);
         if !kept.is_file() {
             let mut pip = run::tool("python3");
-            pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-            pip.args(["--only-binary=:all:", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"]);
-            pip.arg("--dest").arg(kept.parent().expect("it lies in a folder")).arg(self.requirement);
+            pip.args([
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+            ]);
+            pip.args([
+                "--only-binary=:all:",
+                "--python-version",
+                "3.11",
+                "--platform",
+                "manylinux_2_28_x86_64",
+            ]);
+            pip.arg("--dest")
+                .arg(kept.parent().expect("it lies in a folder"))
+                .arg(self.requirement);
             let fetched = run::finish(&mut pip, b"");
             if !fetched.status.success() {
-                return Err(format!("pip cannot fetch {}: {}", self.requirement, fetched.stderr.trim()));
+                return Err(format!(
+                    "pip cannot fetch {}: {}",
+                    self.requirement,
+                    fetched.stderr.trim()
+                ));
             }
         }
         let bytes = std::fs::read(&kept).expect("pip gives the file that the requirement names");
-        assert_eq!(hex::encode(Sha256::digest(&bytes)), self.digest, "{} is another file", kept.display());
+        assert_eq!(
+            hex::encode(Sha256::digest(&bytes)),
+            self.digest,
+            "{} is another file",
+            kept.display()
+        );
         let mut unzip = run::tool("python3");
-        run::finish(unzip.args(["-m", "zipfile", "-e"]).arg(&kept).arg(folder), b"").ended(0);
+        run::finish(
+            unzip.args(["-m", "zipfile", "-e"]).arg(&kept).arg(folder),
+            b"",
+        )
+        .ended(0);
         Ok(())
     }
 }

@@ -29,13 +29,24 @@ impl Member {
         let mut crc = Crc::new();
         crc.update(bytes);
         let size = u32::try_from(bytes.len()).expect("a test's member is small");
-        Self { name: name.to_owned(), packed: bytes.to_vec(), method: 0, flags: 0, size, crc: crc.sum() }
+        Self {
+            name: name.to_owned(),
+            packed: bytes.to_vec(),
+            method: 0,
+            flags: 0,
+            size,
+            crc: crc.sum(),
+        }
     }
 
     /// Creates a deflated member with true headers.
     #[must_use]
     pub fn deflated(name: &str, bytes: &[u8]) -> Self {
-        Self { packed: [flushed(bytes), END.to_vec()].concat(), method: 8, ..Self::stored(name, bytes) }
+        Self {
+            packed: [flushed(bytes), END.to_vec()].concat(),
+            method: 8,
+            ..Self::stored(name, bytes)
+        }
     }
 }
 
@@ -50,8 +61,14 @@ pub const END: [u8; 2] = [3, 0];
 pub fn flushed(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(bytes.len() / 2 + 1024);
     let mut compress = Compress::new(Compression::best(), false);
-    compress.compress_vec(bytes, &mut packed, FlushCompress::Full).expect("bytes can be deflated");
-    assert_eq!(compress.total_in(), bytes.len() as u64, "all of it fits the buffer");
+    compress
+        .compress_vec(bytes, &mut packed, FlushCompress::Full)
+        .expect("bytes can be deflated");
+    assert_eq!(
+        compress.total_in(),
+        bytes.len() as u64,
+        "all of it fits the buffer"
+    );
     packed
 }
 
@@ -64,19 +81,47 @@ pub fn archive(members: &[Member]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for member in members {
         let at = length(file.len());
-        file.extend([b"PK\x03\x04".as_slice(), &fields(member), member.name.as_bytes(), &member.packed].concat());
-        directory.extend([b"PK\x01\x02".as_slice(), &20_u16.to_le_bytes(), &fields(member)].concat());
+        file.extend(
+            [
+                b"PK\x03\x04".as_slice(),
+                &fields(member),
+                member.name.as_bytes(),
+                &member.packed,
+            ]
+            .concat(),
+        );
+        directory.extend(
+            [
+                b"PK\x01\x02".as_slice(),
+                &20_u16.to_le_bytes(),
+                &fields(member),
+            ]
+            .concat(),
+        );
         // The ten zero bytes mean: an empty comment, the first disk and no attributes.
         directory.extend([[0; 10].as_slice(), &at, member.name.as_bytes()].concat());
     }
-    let count = u16::try_from(members.len()).expect("a test's archive has few members").to_le_bytes();
+    let count = u16::try_from(members.len())
+        .expect("a test's archive has few members")
+        .to_le_bytes();
     let (start, size) = (length(file.len()), length(directory.len()));
-    let end = [b"PK\x05\x06".as_slice(), &[0; 4], &count, &count, &size, &start, &[0; 2]].concat();
+    let end = [
+        b"PK\x05\x06".as_slice(),
+        &[0; 4],
+        &count,
+        &count,
+        &size,
+        &start,
+        &[0; 2],
+    ]
+    .concat();
     [file, directory, end].concat()
 }
 
 fn length(bytes: usize) -> [u8; 4] {
-    u32::try_from(bytes).expect("a test's archive is small").to_le_bytes()
+    u32::try_from(bytes)
+        .expect("a test's archive is small")
+        .to_le_bytes()
 }
 
 /// Returns the fields that both headers share: from the required version to the length of the extra

@@ -28,34 +28,61 @@ static LAYOUT: LazyLock<TempDir> = LazyLock::new(|| {
 
 fn users() -> Vec<User> {
     vec![
-        User { name: "ci", password: PASSWORD, rights: vec![("scoring/digits", "pull,push"), ("base/it", "pull")] },
-        User { name: "reader", password: PASSWORD, rights: vec![("*", "pull")] },
+        User {
+            name: "ci",
+            password: PASSWORD,
+            rights: vec![("scoring/digits", "pull,push"), ("base/it", "pull")],
+        },
+        User {
+            name: "reader",
+            password: PASSWORD,
+            rights: vec![("*", "pull")],
+        },
     ]
 }
 
 fn registry() -> Double {
     let entra = Some((ENTRA, "ci"));
-    Double::start(Rules { users: users(), entra, ..Rules::default() })
+    Double::start(Rules {
+        users: users(),
+        entra,
+        ..Rules::default()
+    })
 }
 
 /// Returns a command with only these variables in its environment.
 fn xtask(words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(place::xtask());
-    command.env_clear().args(words).envs(variables.iter().copied());
+    command
+        .env_clear()
+        .args(words)
+        .envs(variables.iter().copied());
     command
 }
 
 fn push(double: &Double, words: &[&str], variables: &[(&str, &str)], input: &str) -> Finished {
     let layout = LAYOUT.path().join("layout").display().to_string();
-    let mut command = xtask(&["push", &layout, "--plain-http", "--registry", &double.name], variables);
-    let outcome = run::finish(command.args(["--repository", "scoring/digits"]).args(words), input.as_bytes());
+    let mut command = xtask(
+        &["push", &layout, "--plain-http", "--registry", &double.name],
+        variables,
+    );
+    let outcome = run::finish(
+        command.args(["--repository", "scoring/digits"]).args(words),
+        input.as_bytes(),
+    );
     no_secrets(&outcome);
     outcome
 }
 
 fn login(double: &Double, words: &[&str], variables: &[(&str, &str)], input: &str) -> Finished {
-    let mut command = xtask(&["login", "--plain-http", "--registry", &double.name], variables);
-    let outcome = run::finish(command.args(["--repository", "scoring/digits"]).args(words), input.as_bytes());
+    let mut command = xtask(
+        &["login", "--plain-http", "--registry", &double.name],
+        variables,
+    );
+    let outcome = run::finish(
+        command.args(["--repository", "scoring/digits"]).args(words),
+        input.as_bytes(),
+    );
     no_secrets(&outcome);
     outcome
 }
@@ -64,13 +91,18 @@ fn login(double: &Double, words: &[&str], variables: &[(&str, &str)], input: &st
 fn no_secrets(outcome: &Finished) {
     for text in [&outcome.stdout, &outcome.stderr] {
         assert!(!text.contains("s3cret"), "{text}");
-        assert!(!text.contains(&BASE64_STANDARD.encode(format!("ci:{PASSWORD}"))), "{text}");
+        assert!(
+            !text.contains(&BASE64_STANDARD.encode(format!("ci:{PASSWORD}"))),
+            "{text}"
+        );
     }
 }
 
 #[track_caller]
 fn is_pushed(double: &Double) {
-    let digest = double.tag("scoring/digits", "1.0.0").expect("the tag is there");
+    let digest = double
+        .tag("scoring/digits", "1.0.0")
+        .expect("the tag is there");
     assert!(double.is_whole("scoring/digits", &digest));
     assert_eq!(double.violations(), Vec::<String>::new());
 }
@@ -87,7 +119,11 @@ fn script(dir: &Path, name: &str, text: &str) {
     // meanwhile would keep the file open for writing.
     let mut write = Command::new("sh");
     write
-        .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .args([
+            "-c",
+            "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"",
+            "sh",
+        ])
         .arg(dir.join(name))
         .arg(text);
     assert!(write.status().expect("sh runs").success());
@@ -104,15 +140,30 @@ fn user_name_and_password_are_taken_from_flags_and_variables() {
     for is_basic in [false, true] {
         let double = registry();
         double.rule(|rules| rules.is_basic = is_basic);
-        push(&double, &["--username", "ci", "--password-stdin"], &[], PASSWORD).ended(0);
+        push(
+            &double,
+            &["--username", "ci", "--password-stdin"],
+            &[],
+            PASSWORD,
+        )
+        .ended(0);
         is_pushed(&double);
         let double = registry();
         double.rule(|rules| rules.is_basic = is_basic);
-        let variables = [("SCOREBOX_REGISTRY_USERNAME", "ci"), ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD)];
+        let variables = [
+            ("SCOREBOX_REGISTRY_USERNAME", "ci"),
+            ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD),
+        ];
         push(&double, &[], &variables, "").ended(0);
         is_pushed(&double);
-        let shown = login(&double, &[], &variables, "").ended(0).said(&["SCOREBOX_REGISTRY_USERNAME"]);
-        assert!(shown.stdout.contains("pull granted, push granted"), "{}", shown.stdout);
+        let shown = login(&double, &[], &variables, "")
+            .ended(0)
+            .said(&["SCOREBOX_REGISTRY_USERNAME"]);
+        assert!(
+            shown.stdout.contains("pull granted, push granted"),
+            "{}",
+            shown.stdout
+        );
     }
 }
 
@@ -133,7 +184,9 @@ fn dockers_configuration_is_read() {
     ] {
         let config = docker(&format!(r#"{{"auths":{{"{name}":{entry}}}}}"#));
         let config = config.path().display().to_string();
-        login(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(0).said(&["config.json"]);
+        login(&double, &[], &[("DOCKER_CONFIG", &config)], "")
+            .ended(0)
+            .said(&["config.json"]);
         push(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(0);
         is_pushed(&double);
     }
@@ -141,7 +194,13 @@ fn dockers_configuration_is_read() {
     std::fs::create_dir(home.path().join(".docker")).expect("a folder");
     let config = format!(r#"{{"auths":{{"{name}":{{"auth":"{auth}"}}}}}}"#);
     std::fs::write(home.path().join(".docker/config.json"), config).expect("a file");
-    login(&double, &[], &[("HOME", &home.path().display().to_string())], "").ended(0);
+    login(
+        &double,
+        &[],
+        &[("HOME", &home.path().display().to_string())],
+        "",
+    )
+    .ended(0);
 }
 
 #[test]
@@ -150,32 +209,70 @@ fn credential_helpers_are_asked() {
     let refresh = double.refresh_token("ci");
     let programs = tempfile::tempdir().expect("a folder");
     let answer = |user: &str, secret: &str| {
-        format!(r#"read name; echo "{{\"ServerURL\":\"$name\",\"Username\":\"{user}\",\"Secret\":\"{secret}\"}}""#)
+        format!(
+            r#"read name; echo "{{\"ServerURL\":\"$name\",\"Username\":\"{user}\",\"Secret\":\"{secret}\"}}""#
+        )
     };
     // Any process of the machine can read arguments, so the helper records its own and its
     // parent's.
     let arguments = programs.path().join("arguments");
-    let record = format!("tr '\\0' ' ' < /proc/$PPID/cmdline >> {0}; echo \"$@\" >> {0}; ", arguments.display());
-    script(programs.path(), "docker-credential-plain", &(record + &answer("ci", PASSWORD)));
-    script(programs.path(), "docker-credential-token", &answer("<token>", &refresh));
-    script(programs.path(), "docker-credential-broken", "echo 'the key chain is locked' >&2; exit 1");
+    let record = format!(
+        "tr '\\0' ' ' < /proc/$PPID/cmdline >> {0}; echo \"$@\" >> {0}; ",
+        arguments.display()
+    );
+    script(
+        programs.path(),
+        "docker-credential-plain",
+        &(record + &answer("ci", PASSWORD)),
+    );
+    script(
+        programs.path(),
+        "docker-credential-token",
+        &answer("<token>", &refresh),
+    );
+    script(
+        programs.path(),
+        "docker-credential-broken",
+        "echo 'the key chain is locked' >&2; exit 1",
+    );
     let path = path_with(programs.path());
     for config in [
         r#"{"credsStore":"plain"}"#.to_owned(),
-        format!(r#"{{"credHelpers":{{"{}":"token"}},"credsStore":"broken"}}"#, double.name),
+        format!(
+            r#"{{"credHelpers":{{"{}":"token"}},"credsStore":"broken"}}"#,
+            double.name
+        ),
     ] {
         let config = docker(&config);
         let config = config.path().display().to_string();
-        push(&double, &[], &[("DOCKER_CONFIG", &config), ("PATH", &path)], "").ended(0);
+        push(
+            &double,
+            &[],
+            &[("DOCKER_CONFIG", &config), ("PATH", &path)],
+            "",
+        )
+        .ended(0);
         is_pushed(&double);
     }
     let arguments = std::fs::read_to_string(arguments).expect("the helper was started");
-    assert!(arguments.contains("push") && arguments.contains("get") && !arguments.contains("s3cret"), "{arguments}");
+    assert!(
+        arguments.contains("push") && arguments.contains("get") && !arguments.contains("s3cret"),
+        "{arguments}"
+    );
     let config = docker(r#"{"credsStore":"broken"}"#);
     let config = config.path().display().to_string();
-    let refused = login(&double, &[], &[("DOCKER_CONFIG", &config), ("PATH", &path)], "");
+    let refused = login(
+        &double,
+        &[],
+        &[("DOCKER_CONFIG", &config), ("PATH", &path)],
+        "",
+    );
     assert_ne!(refused.status.code(), Some(0));
-    refused.said(&["docker-credential-broken", "the key chain is locked", "fix:"]);
+    refused.said(&[
+        "docker-credential-broken",
+        "the key chain is locked",
+        "fix:",
+    ]);
 }
 
 #[test]
@@ -183,16 +280,37 @@ fn entra_token_is_exchanged() {
     let double = registry();
     push(&double, &[], &[("SCOREBOX_ENTRA_TOKEN", ENTRA)], "").ended(0);
     is_pushed(&double);
-    let asked = |part: &str| double.seen().iter().filter(|seen| seen.line.contains(part)).count();
+    let asked = |part: &str| {
+        double
+            .seen()
+            .iter()
+            .filter(|seen| seen.line.contains(part))
+            .count()
+    };
     assert_eq!(asked("POST /oauth2/exchange"), 1, "once for all");
     let programs = tempfile::tempdir().expect("a folder");
-    script(programs.path(), "az", &format!("test \"$1 $2\" = 'account get-access-token' && echo {ENTRA}"));
+    script(
+        programs.path(),
+        "az",
+        &format!("test \"$1 $2\" = 'account get-access-token' && echo {ENTRA}"),
+    );
     let path = path_with(programs.path());
-    login(&double, &[], &[("PATH", &path)], "").ended(0).said(&["az account get-access-token"]);
+    login(&double, &[], &[("PATH", &path)], "")
+        .ended(0)
+        .said(&["az account get-access-token"]);
 
     let refused = push(&double, &[], &[("SCOREBOX_ENTRA_TOKEN", "old-s3cret")], "").ended(5);
-    refused.said(&["Entra token", "SCOREBOX_ENTRA_TOKEN", "may have expired", "az login"]);
-    script(programs.path(), "az", "echo \"ERROR: Please run 'az login'\" >&2; exit 1");
+    refused.said(&[
+        "Entra token",
+        "SCOREBOX_ENTRA_TOKEN",
+        "may have expired",
+        "az login",
+    ]);
+    script(
+        programs.path(),
+        "az",
+        "echo \"ERROR: Please run 'az login'\" >&2; exit 1",
+    );
     let refused = login(&double, &[], &[("PATH", &path)], "").ended(5);
     refused.said(&["wants a login", "Please run 'az login'", "--password-stdin"]);
 }
@@ -205,12 +323,20 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     let double = registry();
     double.token_life(Duration::from_secs(2));
     double.plan(|request| {
-        std::thread::sleep(Duration::from_millis(if request.path.starts_with("/v2/") { 100 } else { 0 }));
+        std::thread::sleep(Duration::from_millis(if request.path.starts_with("/v2/") {
+            100
+        } else {
+            0
+        }));
         None
     });
     push(&double, &flags, &[], PASSWORD).ended(0);
     is_pushed(&double);
-    let tokens = double.seen().iter().filter(|seen| seen.line.contains("/oauth2/token")).count();
+    let tokens = double
+        .seen()
+        .iter()
+        .filter(|seen| seen.line.contains("/oauth2/token"))
+        .count();
     assert!(tokens > 2, "{tokens}");
     // Here the registry invalidates the tokens during the push, also between chunks.
     let double = registry();
@@ -222,10 +348,19 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
     });
     push(&double, &flags, &[], PASSWORD).ended(0);
     is_pushed(&double);
-    assert!(double.seen().iter().any(|seen| seen.line.starts_with("PATCH") && seen.status == 401));
+    assert!(
+        double
+            .seen()
+            .iter()
+            .any(|seen| seen.line.starts_with("PATCH") && seen.status == 401)
+    );
     // Here the login itself is revoked during the push.
     let double = registry();
-    let config = format!(r#"{{"auths":{{"{}":{{"identitytoken":"{}"}}}}}}"#, double.name, double.refresh_token("ci"));
+    let config = format!(
+        r#"{{"auths":{{"{}":{{"identitytoken":"{}"}}}}}}"#,
+        double.name,
+        double.refresh_token("ci")
+    );
     let config = docker(&config);
     let mut pieces = 0;
     double.plan(move |request| {
@@ -233,7 +368,9 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
         (pieces >= 2).then_some(Fault::Revoke)
     });
     let config = config.path().display().to_string();
-    push(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(5).said(&["may have expired", "docker login"]);
+    push(&double, &[], &[("DOCKER_CONFIG", &config)], "")
+        .ended(5)
+        .said(&["may have expired", "docker login"]);
     assert!(double.tag("scoring/digits", "1.0.0").is_none());
 }
 
@@ -241,8 +378,14 @@ fn tokens_are_renewed_before_they_end_and_after_they_were_ended() {
 fn what_is_public_is_read_by_nobody_in_particular() {
     let double = registry();
     double.rule(|rules| rules.is_public = true);
-    let shown = login(&double, &[], &[], "").ended(5).said(&["wants a login", "none found"]);
-    assert!(shown.stdout.contains("pull granted, push denied"), "{}", shown.stdout);
+    let shown = login(&double, &[], &[], "")
+        .ended(5)
+        .said(&["wants a login", "none found"]);
+    assert!(
+        shown.stdout.contains("pull granted, push denied"),
+        "{}",
+        shown.stdout
+    );
     let open = Double::start(Rules::default());
     login(&open, &[], &[], "").ended(0);
     push(&open, &[], &[], "").ended(0);
@@ -260,25 +403,50 @@ fn refusals_are_clear() {
         "fix:",
         "cargo xtask login",
     ]);
-    let refused = push(&double, &["--username", "reader", "--password-stdin"], &[], PASSWORD).ended(5);
-    refused.said(&["repository:scoring/digits:pull,push", "is denied", "AcrPush"]);
-    push(&double, &[], &[], "").ended(5).said(&["wants a login", "docker login"]);
+    let refused = push(
+        &double,
+        &["--username", "reader", "--password-stdin"],
+        &[],
+        PASSWORD,
+    )
+    .ended(5);
+    refused.said(&[
+        "repository:scoring/digits:pull,push",
+        "is denied",
+        "AcrPush",
+    ]);
+    push(&double, &[], &[], "")
+        .ended(5)
+        .said(&["wants a login", "docker login"]);
     // This token is from a login that has ended since.
-    let config = docker(&format!(r#"{{"auths":{{"{}":{{"identitytoken":"old-s3cret"}}}}}}"#, double.name));
+    let config = docker(&format!(
+        r#"{{"auths":{{"{}":{{"identitytoken":"old-s3cret"}}}}}}"#,
+        double.name
+    ));
     let config = config.path().display().to_string();
-    push(&double, &[], &[("DOCKER_CONFIG", &config)], "").ended(5).said(&["may have expired", "docker login"]);
+    push(&double, &[], &[("DOCKER_CONFIG", &config)], "")
+        .ended(5)
+        .said(&["may have expired", "docker login"]);
     assert!(double.tag("scoring/digits", "1.0.0").is_none());
-    push(&double, &flags, &[], "").ended(1).said(&["standard input is empty"]);
+    push(&double, &flags, &[], "")
+        .ended(1)
+        .said(&["standard input is empty"]);
     let lone = push(&double, &[], &[("SCOREBOX_REGISTRY_USERNAME", "ci")], "");
     lone.ended(1).said(&["SCOREBOX_REGISTRY_PASSWORD is not"]);
 
     let layout = LAYOUT.path().join("layout").display().to_string();
     let nowhere = |registry: &str, parts: &[&str], plain: &[&str]| {
         let words = ["push", &layout, "--repository", "a", "--registry", registry];
-        run::finish(xtask(&words, &[]).args(plain), b"").ended(6).said(parts);
+        run::finish(xtask(&words, &[]).args(plain), b"")
+            .ended(6)
+            .said(parts);
     };
     nowhere("127.0.0.1:9", &["127.0.0.1:9", "fix:"], &["--plain-http"]);
-    nowhere("registry.invalid", &["unknown host `registry.invalid`", "--registry"], &[]);
+    nowhere(
+        "registry.invalid",
+        &["unknown host `registry.invalid`", "--registry"],
+        &[],
+    );
     nowhere(&double.name, &["does not speak TLS", "--plain-http"], &[]);
 }
 
@@ -287,12 +455,16 @@ fn nobody_else_hears_of_the_credentials() {
     // The base's blobs are at a storage host of their own, and the image's registry is not the
     // base's registry.
     let storage = Double::start(Rules::default());
-    let theirs = Double::start(Rules { storage: Some(storage.name.clone()), ..Rules::default() });
+    let theirs = Double::start(Rules {
+        storage: Some(storage.name.clone()),
+        ..Rules::default()
+    });
     let layer = b"not a tar, which nobody looks into here";
     let digest = |bytes: &[u8]| theirs.put_blob("base/it", bytes);
     let layer_digest = digest(layer);
     let rootfs = serde_json::json!({ "type": "layers", "diff_ids": [layer_digest] });
-    let config = serde_json::json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
+    let config =
+        serde_json::json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     let entry = |media_type: &str, digest: String, size: usize| serde_json::json!({ "mediaType": media_type, "digest": digest, "size": size });
     let manifest = serde_json::json!({
@@ -308,15 +480,31 @@ fn nobody_else_hears_of_the_credentials() {
     let ours = registry();
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let mut command = package(project.path(), &dir.path().join("layout"));
-    command.args(["--base", &format!("{}/base/it:1", theirs.name), "--base-plain-http", "--plain-http", "--push"]);
+    command.args([
+        "--base",
+        &format!("{}/base/it:1", theirs.name),
+        "--base-plain-http",
+        "--plain-http",
+        "--push",
+    ]);
     command.args(["--registry", &ours.name, "--repository", "scoring/digits"]);
-    command.envs([("SCOREBOX_REGISTRY_USERNAME", "ci"), ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD)]);
+    command.envs([
+        ("SCOREBOX_REGISTRY_USERNAME", "ci"),
+        ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD),
+    ]);
     run::finish(&mut command, b"").ended(0);
     is_pushed(&ours);
     let seen = storage.seen();
-    assert!(seen.iter().any(|seen| seen.line.contains(&layer_digest) && seen.line.contains("sig=right")), "{seen:?}");
+    assert!(
+        seen.iter()
+            .any(|seen| seen.line.contains(&layer_digest) && seen.line.contains("sig=right")),
+        "{seen:?}"
+    );
     // Both would have recorded any credentials that they received.
-    assert_eq!((storage.violations(), theirs.violations()), (Vec::new(), Vec::new()));
+    assert_eq!(
+        (storage.violations(), theirs.violations()),
+        (Vec::new(), Vec::new())
+    );
 
     // In the same registry the base is mounted, and one token has the rights for both repositories.
     for bytes in [layer.as_slice(), config.as_bytes()] {
@@ -325,12 +513,24 @@ fn nobody_else_hears_of_the_credentials() {
     let _ = ours.put_manifest("base/it", "1", media_type, manifest.to_string().as_bytes());
     ours.rule(|rules| {
         let rights = vec![("scoring/other", "pull,push"), ("base/it", "pull")];
-        rules.users.push(User { name: "both", password: PASSWORD, rights });
+        rules.users.push(User {
+            name: "both",
+            password: PASSWORD,
+            rights,
+        });
     });
     let mut command = package(project.path(), &dir.path().join("layout"));
-    command.args(["--base", &format!("{}/base/it:1", ours.name), "--plain-http", "--push"]);
+    command.args([
+        "--base",
+        &format!("{}/base/it:1", ours.name),
+        "--plain-http",
+        "--push",
+    ]);
     command.args(["--registry", &ours.name, "--repository", "scoring/other"]);
-    command.envs([("SCOREBOX_REGISTRY_USERNAME", "both"), ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD)]);
+    command.envs([
+        ("SCOREBOX_REGISTRY_USERNAME", "both"),
+        ("SCOREBOX_REGISTRY_PASSWORD", PASSWORD),
+    ]);
     let outcome = run::finish(&mut command, b"").ended(0);
     assert!(outcome.stderr.contains("mounted"), "{}", outcome.stderr);
 }

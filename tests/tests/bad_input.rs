@@ -23,7 +23,9 @@ fn start() -> Host {
 #[track_caller]
 fn refused(body: impl Into<Vec<u8>>, pointer: &str, parts: &[&str]) {
     let host = HOST.get(start);
-    let answer = host.post("application/json", body).expect_error(400, "not-conforming", parts);
+    let answer = host
+        .post("application/json", body)
+        .expect_error(400, "not-conforming", parts);
     assert_eq!(answer.json()["pointer"], pointer, "{}", answer.text());
     assert_eq!(answer.header("x-ms-run-function-failed"), Some("False"));
     is_well(&host);
@@ -32,7 +34,10 @@ fn refused(body: impl Into<Vec<u8>>, pointer: &str, parts: &[&str]) {
 #[track_caller]
 fn is_well(host: &Host) {
     let digits = &sample()[..2];
-    digits::check(digits, &host.score(&digits::request(digits)).expect(200).json());
+    digits::check(
+        digits,
+        &host.score(&digits::request(digits)).expect(200).json(),
+    );
 }
 
 fn row() -> Vec<Value> {
@@ -52,36 +57,88 @@ fn what_is_not_json_is_refused() {
     refused(r#"{"data": [[1, 2"#, "", &["JSON"]);
     refused(r#"{"data": [[NaN]]}"#, "", &["JSON"]);
     refused([0xff, 0xfe, b'{', b'}'], "", &["JSON"]);
-    refused(format!("{} trailing", json!({ "data": [row()] })), "", &["JSON"]);
+    refused(
+        format!("{} trailing", json!({ "data": [row()] })),
+        "",
+        &["JSON"],
+    );
     refused("[".repeat(100_000), "", &[]);
 }
 
 #[test]
 fn a_wrong_shape_is_pointed_at() {
-    refused(json!({ "data": [vec![0.5; 783]] }).to_string(), "/data/0", &["784", "783"]);
-    refused(json!({ "data": [vec![0.5; 785]] }).to_string(), "/data/0", &["784"]);
-    refused(json!({ "data": [row(), vec![0.5; 783]] }).to_string(), "/data/1", &["784", "783"]);
+    refused(
+        json!({ "data": [vec![0.5; 783]] }).to_string(),
+        "/data/0",
+        &["784", "783"],
+    );
+    refused(
+        json!({ "data": [vec![0.5; 785]] }).to_string(),
+        "/data/0",
+        &["784"],
+    );
+    refused(
+        json!({ "data": [row(), vec![0.5; 783]] }).to_string(),
+        "/data/1",
+        &["784", "783"],
+    );
     refused(json!({ "data": row() }).to_string(), "/data/0", &["a list"]);
-    refused(json!({ "data": [[row()]] }).to_string(), "/data/0/0", &["a list", "f32"]);
+    refused(
+        json!({ "data": [[row()]] }).to_string(),
+        "/data/0/0",
+        &["a list", "f32"],
+    );
     refused(json!({ "data": 7 }).to_string(), "/data", &["a list"]);
     refused(json!({ "data": null }).to_string(), "/data", &["a list"]);
 }
 
 #[test]
 fn a_wrong_type_is_pointed_at() {
-    refused(json!({ "data": [row_with(3, json!("0.5"))] }).to_string(), "/data/0/3", &["string"]);
-    refused(json!({ "data": [row(), row_with(783, json!(null))] }).to_string(), "/data/1/783", &["null"]);
-    refused(json!({ "data": [row_with(0, json!(true))] }).to_string(), "/data/0/0", &["boolean"]);
-    refused(json!({ "data": [row_with(0, json!([1]))] }).to_string(), "/data/0/0", &["a list"]);
-    refused(json!({ "data": [row_with(9, json!({}))] }).to_string(), "/data/0/9", &["object"]);
-    refused(json!({ "data": [row_with(9, json!(1e300))] }).to_string(), "/data/0/9", &["f32"]);
+    refused(
+        json!({ "data": [row_with(3, json!("0.5"))] }).to_string(),
+        "/data/0/3",
+        &["string"],
+    );
+    refused(
+        json!({ "data": [row(), row_with(783, json!(null))] }).to_string(),
+        "/data/1/783",
+        &["null"],
+    );
+    refused(
+        json!({ "data": [row_with(0, json!(true))] }).to_string(),
+        "/data/0/0",
+        &["boolean"],
+    );
+    refused(
+        json!({ "data": [row_with(0, json!([1]))] }).to_string(),
+        "/data/0/0",
+        &["a list"],
+    );
+    refused(
+        json!({ "data": [row_with(9, json!({}))] }).to_string(),
+        "/data/0/9",
+        &["object"],
+    );
+    refused(
+        json!({ "data": [row_with(9, json!(1e300))] }).to_string(),
+        "/data/0/9",
+        &["f32"],
+    );
 }
 
 #[test]
 fn a_missing_or_unknown_port_is_named() {
     refused("{}", "", &["data"]);
-    refused(json!({ "date": [row()] }).to_string(), "/date", &["\"data\": [N, 784] of f32"]);
-    refused(json!({ "data": [row()], "extra": [1] }).to_string(), "/extra", &["no input of this name"]);
+    refused(
+        json!({ "date": [row()] }).to_string(),
+        "/date",
+        &["\"data\": [N, 784] of f32"],
+    );
+    refused(
+        json!({ "data": [row()], "extra": [1] }).to_string(),
+        "/extra",
+        &["no input of this name"],
+    );
     refused(json!([row()]).to_string(), "", &["data"]);
 }
 
@@ -91,16 +148,29 @@ fn other_media_types_are_refused_with_those_that_would_do() {
     let body = digits::request(&sample()[..1]).to_string();
     for content_type in ["text/csv", "image/png", "application/jsonlines"] {
         let answer = host.post(content_type, body.clone());
-        answer.expect_error(415, "unsupported-media-type", &[content_type, "application/json"]);
+        answer.expect_error(
+            415,
+            "unsupported-media-type",
+            &[content_type, "application/json"],
+        );
     }
     is_well(&host);
     // Callers send some of these types by mistake. The others are spellings of JSON's own type.
-    for content_type in
-        ["application/json; charset=utf-8", "APPLICATION/JSON", "text/plain", "application/x-www-form-urlencoded"]
-    {
-        digits::check(&sample()[..1], &host.post(content_type, body.clone()).expect(200).json());
+    for content_type in [
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ] {
+        digits::check(
+            &sample()[..1],
+            &host.post(content_type, body.clone()).expect(200).json(),
+        );
     }
-    digits::check(&sample()[..1], &host.send("POST", "/score", &[], body).expect(200).json());
+    digits::check(
+        &sample()[..1],
+        &host.send("POST", "/score", &[], body).expect(200).json(),
+    );
 }
 
 #[test]
@@ -109,12 +179,15 @@ fn ten_megabytes_too_much_are_refused() {
     let host = HOST.get(start);
     let limit = (8 << 20).to_string();
     let parts = [limit.as_str(), "limits.body"];
-    host.post("application/json", vec![b' '; TOO_MUCH]).expect_error(413, "too-large", &parts);
+    host.post("application/json", vec![b' '; TOO_MUCH])
+        .expect_error(413, "too-large", &parts);
     is_well(&host);
 
     let pieces = vec![vec![b' '; 64 << 10]; TOO_MUCH >> 16];
     let answer = http::try_send("POST", &host.url("/score"), &[JSON], Body::Chunked(pieces));
-    answer.expect("the answer comes although the body is not read").expect_error(413, "too-large", &parts);
+    answer
+        .expect("the answer comes although the body is not read")
+        .expect_error(413, "too-large", &parts);
     is_well(&host);
 }
 
@@ -125,7 +198,8 @@ fn a_body_may_be_as_large_as_the_limit() {
     body.resize(8 << 20, b' ');
     host.post("application/json", body.clone()).expect(200);
     body.push(b' ');
-    host.post("application/json", body).expect_error(413, "too-large", &[]);
+    host.post("application/json", body)
+        .expect_error(413, "too-large", &[]);
 }
 
 #[test]
@@ -145,7 +219,10 @@ fn unknown_paths_and_wrong_verbs_are_refused() {
     ] {
         let answer = host.send(method, path, &[], "").expect(405);
         let allowed = answer.header("allow").unwrap_or_default();
-        assert!(allowed.split(',').any(|verb| verb.trim() == allow), "{method} {path}: Allow: {allowed}");
+        assert!(
+            allowed.split(',').any(|verb| verb.trim() == allow),
+            "{method} {path}: Allow: {allowed}"
+        );
     }
     is_well(&host);
 }
@@ -153,32 +230,63 @@ fn unknown_paths_and_wrong_verbs_are_refused() {
 #[test]
 fn the_verbs_that_a_path_knows_are_named_whatever_was_sent() {
     let host = HOST.get(start);
-    for (method, path, allow) in [("PUT", "/", "GET"), ("DELETE", "/readyz", "GET"), ("PATCH", "/swagger.json", "GET")]
-    {
+    for (method, path, allow) in [
+        ("PUT", "/", "GET"),
+        ("DELETE", "/readyz", "GET"),
+        ("PATCH", "/swagger.json", "GET"),
+    ] {
         let answer = host.send(method, path, &[], "").expect(405);
         let allowed = answer.header("allow").unwrap_or_default();
-        assert!(allowed.split(',').any(|verb| verb.trim() == allow), "{method} {path}: Allow: {allowed}");
+        assert!(
+            allowed.split(',').any(|verb| verb.trim() == allow),
+            "{method} {path}: Allow: {allowed}"
+        );
     }
 }
 
 #[test]
 fn a_schema_of_a_bytes_scorer_is_checked_at_the_door() {
     let host = Host::start(&place::example("features"));
-    for (body, pointer) in [(r#"{"key": 7}"#, "/key"), (r#"{"key": ""}"#, "/key"), ("{}", ""), ("[]", "")] {
-        let answer = host.post("application/json", body).expect_error(400, "not-conforming", &[]);
-        assert_eq!(answer.json()["pointer"], pointer, "{body}: {}", answer.text());
+    for (body, pointer) in [
+        (r#"{"key": 7}"#, "/key"),
+        (r#"{"key": ""}"#, "/key"),
+        ("{}", ""),
+        ("[]", ""),
+    ] {
+        let answer = host
+            .post("application/json", body)
+            .expect_error(400, "not-conforming", &[]);
+        assert_eq!(
+            answer.json()["pointer"],
+            pointer,
+            "{body}: {}",
+            answer.text()
+        );
     }
-    host.post("application/json", "{key}").expect_error(400, "not-conforming", &["JSON"]);
-    host.post("text/csv", "digit:7").expect_error(415, "unsupported-media-type", &["application/json"]);
-    host.score(&json!({"key": "digit:7"})).expect_error(422, "unknown-key", &["digit:7"]);
+    host.post("application/json", "{key}")
+        .expect_error(400, "not-conforming", &["JSON"]);
+    host.post("text/csv", "digit:7").expect_error(
+        415,
+        "unsupported-media-type",
+        &["application/json"],
+    );
+    host.score(&json!({"key": "digit:7"}))
+        .expect_error(422, "unknown-key", &["digit:7"]);
 }
 
 #[test]
 fn any_media_type_may_be_any() {
     let host = Host::start(&App::example("echo", ""));
     let every_byte: Vec<u8> = (0..=255).collect();
-    for content_type in ["image/png", "text/csv; header=present", "application/x-protobuf"] {
+    for content_type in [
+        "image/png",
+        "text/csv; header=present",
+        "application/x-protobuf",
+    ] {
         let answer = host.post(content_type, every_byte.clone()).expect(200);
-        assert_eq!((answer.header("content-type"), &answer.body), (Some(content_type), &every_byte));
+        assert_eq!(
+            (answer.header("content-type"), &answer.body),
+            (Some(content_type), &every_byte)
+        );
     }
 }

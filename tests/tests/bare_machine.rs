@@ -30,7 +30,14 @@ fn calls_are_answered_in_a_root_file_system_without_dev() {
     std::fs::copy(place::image_host(), root.path().join("scorebox")).unwrap();
     app::copy(&place::example("digits"), &root.path().join("app"));
     let mut chroot = Command::new(place::tool("chroot").unwrap());
-    chroot.env_clear().arg(root.path()).args(["/scorebox", "serve", "--app", "/app", "--port", "0"]);
+    chroot.env_clear().arg(root.path()).args([
+        "/scorebox",
+        "serve",
+        "--app",
+        "/app",
+        "--port",
+        "0",
+    ]);
     let host = Host::spawn(chroot);
     host.log.wait_for_message("ready");
     // There are more requests than threads, so that each thread answers some.
@@ -40,7 +47,11 @@ fn calls_are_answered_in_a_root_file_system_without_dev() {
                 scope.spawn(|| {
                     let answer = host.score(&digits::request(digits)).expect(200);
                     // If the caller sends no id, the host draws a random one.
-                    assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36));
+                    assert!(
+                        answer
+                            .header("x-request-id")
+                            .is_some_and(|id| id.len() == 36)
+                    );
                     digits::check(digits, &answer.json());
                 });
             }
@@ -60,11 +71,26 @@ fn a_machine_without_threads_to_spare_is_named_before_the_host_listens() {
     }
     let app = App::of("mirror");
     let mut command = Command::new(place::tool("setpriv").unwrap());
-    command.env_clear().args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-    command.arg(place::tool("prlimit").unwrap()).args(["--nproc=2"]).arg(place::host());
-    command.args(["serve", "--port", "0", "--app"]).arg(app.path());
+    command
+        .env_clear()
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+    command
+        .arg(place::tool("prlimit").unwrap())
+        .args(["--nproc=2"])
+        .arg(place::host());
+    command
+        .args(["serve", "--port", "0", "--app"])
+        .arg(app.path());
     let refused = run::finish(&mut command, b"");
     assert_eq!(refused.status.signal(), None, "{}", refused.stderr);
-    let refused = refused.ended(1).said(&["error: this machine has no threads: ", "could be started", "fix: raise"]);
-    assert!(!refused.stdout.contains("listening") && !refused.stdout.contains("panicked"), "{}", refused.stdout);
+    let refused = refused.ended(1).said(&[
+        "error: this machine has no threads: ",
+        "could be started",
+        "fix: raise",
+    ]);
+    assert!(
+        !refused.stdout.contains("listening") && !refused.stdout.contains("panicked"),
+        "{}",
+        refused.stdout
+    );
 }

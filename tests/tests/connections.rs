@@ -33,11 +33,20 @@ fn answers_soon(host: &Host) {
     for path in ["/", "/readyz"] {
         let mut probe = Connection::open(&host.address).expect("it listens");
         probe.patience(SOON);
-        assert_eq!(probe.get(path).unwrap_or_else(|error| panic!("{path}: {error}")).status, 200);
+        assert_eq!(
+            probe
+                .get(path)
+                .unwrap_or_else(|error| panic!("{path}: {error}"))
+                .status,
+            200
+        );
     }
     let mut caller = Connection::open(&host.address).expect("it listens");
     caller.patience(SOON);
-    caller.score(&count()).unwrap_or_else(|error| panic!("no answer: {error}")).expect(200);
+    caller
+        .score(&count())
+        .unwrap_or_else(|error| panic!("no answer: {error}"))
+        .expect(200);
 }
 
 #[test]
@@ -46,7 +55,9 @@ fn silent_connections_keep_nobody_out() {
     let host = host("");
     let mut proven = Connection::open(&host.address).unwrap();
     proven.score(&count()).unwrap().expect(200);
-    let silent: Vec<_> = (0..1_100).map(|_| Connection::open(&host.address).unwrap()).collect();
+    let silent: Vec<_> = (0..1_100)
+        .map(|_| Connection::open(&host.address).unwrap())
+        .collect();
     for _ in 0..20 {
         answers_soon(&host);
     }
@@ -55,7 +66,13 @@ fn silent_connections_keep_nobody_out() {
         let mut half = Connection::open(&host.address).unwrap();
         let request = scoring(&count());
         // The write fails if the host has already closed the connection.
-        drop(half.write(&request[..if number % 2 == 0 { 30 } else { request.len() - 1 }]));
+        drop(half.write(
+            &request[..if number % 2 == 0 {
+                30
+            } else {
+                request.len() - 1
+            }],
+        ));
         half
     });
     let half: Vec<_> = half.collect();
@@ -63,7 +80,9 @@ fn silent_connections_keep_nobody_out() {
         answers_soon(&host);
     }
     // The host logs this once for many connections.
-    host.log.wait_for_message("no place for more connections: closed the ones that were silent longest");
+    host.log.wait_for_message(
+        "no place for more connections: closed the ones that were silent longest",
+    );
     drop((silent, half));
     answers_soon(&host);
 }
@@ -77,7 +96,11 @@ fn a_connection_without_a_first_byte_ends_before_one_that_waits_for_its_next_req
     let mut silent = Connection::open(&host.address).unwrap();
     silent.patience(Duration::from_secs(9));
     assert!(silent.ends().expect("it ends in time"));
-    assert!(start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() > Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
     waits.score(&count()).unwrap().expect(200);
 }
 
@@ -94,16 +117,23 @@ fn requests_are_answered_on_connections_that_waited_for_longer_than_ten_seconds(
         .collect();
     // The requests are sent around the ten seconds that were once the limit, and beyond them.
     let lost: Vec<_> = thread::scope(|scope| {
-        let asking = waiting.into_iter().enumerate().map(|(number, mut connection)| {
-            scope.spawn(move || {
-                let at = Duration::from_millis(9_900 + 70 * number as u64);
-                thread::sleep(at.saturating_sub(start.elapsed()));
-                connection.score(&count()).map(|answer| answer.status)
-            })
-        });
+        let asking = waiting
+            .into_iter()
+            .enumerate()
+            .map(|(number, mut connection)| {
+                scope.spawn(move || {
+                    let at = Duration::from_millis(9_900 + 70 * number as u64);
+                    thread::sleep(at.saturating_sub(start.elapsed()));
+                    connection.score(&count()).map(|answer| answer.status)
+                })
+            });
         let asking: Vec<_> = asking.collect();
-        let answers = asking.into_iter().map(|asks| asks.join().expect("it returns"));
-        answers.filter(|answer| !matches!(answer, Ok(200))).collect()
+        let answers = asking
+            .into_iter()
+            .map(|asks| asks.join().expect("it returns"));
+        answers
+            .filter(|answer| !matches!(answer, Ok(200)))
+            .collect()
     });
     assert!(lost.is_empty(), "{lost:?}");
 }
@@ -124,7 +154,10 @@ fn the_time_between_two_requests_is_not_the_time_of_a_head() {
     let start = Instant::now();
     assert!(connection.ends().expect("it ends in order"));
     let waited = start.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(8)).contains(&waited),
+        "{waited:?}"
+    );
 }
 
 #[test]
@@ -141,14 +174,19 @@ fn a_head_that_does_not_end_ends_its_connection() {
         ended.then_some(())
     });
     assert!(ended.is_some(), "it is still open");
-    assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() > Duration::from_secs(9),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn under_pressure_the_connection_that_waits_longest_goes_first_and_a_call_never() {
     let host = host("connections = 4\ninstances = 2\ndeadline = \"20s\"\n");
     let mut call = Connection::open(&host.address).unwrap();
-    call.write(&scoring(&json!({"do": "sleep", "ms": 3_000, "idle": true}))).unwrap();
+    call.write(&scoring(&json!({"do": "sleep", "ms": 3_000, "idle": true})))
+        .unwrap();
     let mut body = Connection::open(&host.address).unwrap();
     let request = scoring(&count());
     let (start, rest) = request.split_at(request.len() - 1);
@@ -181,19 +219,30 @@ fn probes_are_answered_while_every_place_is_in_a_call() {
     let mut calls: Vec<_> = (0..4)
         .map(|_| {
             let mut call = Connection::open(&host.address).unwrap();
-            call.write(&scoring(&json!({"do": "sleep", "ms": 1_000}))).unwrap();
+            call.write(&scoring(&json!({"do": "sleep", "ms": 1_000})))
+                .unwrap();
             call
         })
         .collect();
     // A probe on another connection is answered with `connection: close`, because there is no place
     // for it.
     wait::until("every place to be in a call", || {
-        let answer = Connection::open(&host.address).unwrap().get("/readyz").expect("a probe is answered");
+        let answer = Connection::open(&host.address)
+            .unwrap()
+            .get("/readyz")
+            .expect("a probe is answered");
         (answer.header("connection") == Some("close")).then_some(())
     });
     let start = Instant::now();
-    let refused = Connection::open(&host.address).unwrap().score(&count()).expect("it is refused");
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let refused = Connection::open(&host.address)
+        .unwrap()
+        .score(&count())
+        .expect("it is refused");
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(refused.header("connection"), Some("close"));
     refused.expect_error(503, "saturated", &["Try again later"]);
     for _ in 0..200 {
@@ -216,7 +265,9 @@ fn unread_answers_keep_nobody_out_and_hold_little() {
         .map(|_| {
             let mut connection = Connection::open(&host.address).unwrap();
             connection
-                .write(&scoring(&json!({"do": "wrong-type", "content_type": "text/plain", "body": body})))
+                .write(&scoring(
+                    &json!({"do": "wrong-type", "content_type": "text/plain", "body": body}),
+                ))
                 .unwrap();
             // Until then the request is computed, and connections in that state must not be closed.
             connection.answer_begins().unwrap();
@@ -226,7 +277,11 @@ fn unread_answers_keep_nobody_out_and_hold_little() {
         .collect();
     // Each answer has 7 MB. The host keeps the part that the sockets do not take, for at most eight
     // connections.
-    assert!(host.resident_bytes() < 256 << 20, "{} MiB", host.resident_bytes() >> 20);
+    assert!(
+        host.resident_bytes() < 256 << 20,
+        "{} MiB",
+        host.resident_bytes() >> 20
+    );
     drop(unread);
 }
 
@@ -240,7 +295,11 @@ fn a_peer_with_too_many_connections_loses_its_own() {
         connection
     };
     let mut other = open([127, 0, 0, 2]);
-    let (mut first, mut second, mut third) = (open([127, 0, 0, 3]), open([127, 0, 0, 3]), open([127, 0, 0, 3]));
+    let (mut first, mut second, mut third) = (
+        open([127, 0, 0, 3]),
+        open([127, 0, 0, 3]),
+        open([127, 0, 0, 3]),
+    );
     assert!(first.ends().expect("it is closed in order"));
     for connection in [&mut other, &mut second, &mut third] {
         connection.score(&count()).unwrap().expect(200);
@@ -261,7 +320,9 @@ fn a_host_with_few_file_descriptors_goes_on_accepting() {
         .args(serve.get_args());
     let host = Host::spawn(shell);
     host.log.wait_for_message("ready");
-    let silent: Vec<_> = (0..400).map(|_| Connection::open(&host.address).unwrap()).collect();
+    let silent: Vec<_> = (0..400)
+        .map(|_| Connection::open(&host.address).unwrap())
+        .collect();
     for _ in 0..10 {
         answers_soon(&host);
     }
@@ -276,9 +337,14 @@ fn an_answer_that_comes_before_the_end_of_its_body_is_read() {
         // There is no such route, so the host does not read the body.
         let length = 4 << 20;
         connection
-            .write(format!("POST /none HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n").as_bytes())
+            .write(
+                format!("POST /none HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+                    .as_bytes(),
+            )
             .unwrap();
-        connection.write(&vec![b'x'; length]).expect("all of it is taken");
+        connection
+            .write(&vec![b'x'; length])
+            .expect("all of it is taken");
         connection.answer().expect("the answer arrives").expect(404);
     }
 }

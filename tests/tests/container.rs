@@ -18,36 +18,67 @@ use serde_json::{Value, json};
 /// Packages an example's app folder and pushes it. Returns the reference from standard output.
 fn push(example: &str, registry: &Registry, output: &Path) -> String {
     let mut package = Command::new(place::xtask());
-    package.env_clear().args(["package", "--push", "--plain-http", "--registry", &registry.name]);
-    package.arg("--manifest").arg(place::example(example).join("scorebox.toml"));
-    package.arg("--layout").arg(output.join(example)).arg("--host").arg(place::image_host());
+    package.env_clear().args([
+        "package",
+        "--push",
+        "--plain-http",
+        "--registry",
+        &registry.name,
+    ]);
+    package
+        .arg("--manifest")
+        .arg(place::example(example).join("scorebox.toml"));
+    package
+        .arg("--layout")
+        .arg(output.join(example))
+        .arg("--host")
+        .arg(place::image_host());
     // The repository's name is unique to this run, because the container's image is removed by its
     // name.
     let repository = format!("scorebox-test-{}/{example}", std::process::id());
-    run::finish(package.args(["--repository", &repository]), b"").ended(0).stdout.trim_end().to_owned()
+    run::finish(package.args(["--repository", &repository]), b"")
+        .ended(0)
+        .stdout
+        .trim_end()
+        .to_owned()
 }
 
 fn send(container: &Container, method: &str, path: &str, body: &Value) -> Option<Answer> {
     let url = format!("http://127.0.0.1:{}{path}", container.port);
     let headers = [("content-type", "application/json")];
-    http::try_send(method, &url, &headers, Body::Sized(body.to_string().into_bytes())).ok()
+    http::try_send(
+        method,
+        &url,
+        &headers,
+        Body::Sized(body.to_string().into_bytes()),
+    )
+    .ok()
 }
 
 fn wait_until_ready(container: &Container) {
-    container
-        .until("readiness", || send(container, "GET", "/readyz", &Value::Null).filter(|answer| answer.status == 200));
+    container.until("readiness", || {
+        send(container, "GET", "/readyz", &Value::Null).filter(|answer| answer.status == 200)
+    });
 }
 
 #[track_caller]
 fn score(container: &Container, body: &Value) -> Answer {
-    send(container, "POST", "/score", body).unwrap_or_else(|| panic!("no answer: {}", container.logs()))
+    send(container, "POST", "/score", body)
+        .unwrap_or_else(|| panic!("no answer: {}", container.logs()))
 }
 
 /// Returns the value of a line in `/proc/<pid>/status`.
 fn status(pid: u32, name: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
-    line.trim_start_matches(':').split_whitespace().next().unwrap_or_default().to_owned()
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .expect("the kernel says so");
+    line.trim_start_matches(':')
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Asserts that the process runs as an unprivileged user, cannot gain rights, and can write only to
@@ -57,14 +88,23 @@ fn is_locked_down(container: &Container) {
     assert_eq!(status(pid, "Uid"), "65532");
     assert_eq!(status(pid, "CapEff"), "0000000000000000");
     assert_eq!(status(pid, "NoNewPrivs"), "1");
-    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("the process runs");
+    let mounts =
+        std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("the process runs");
     let options = |place: &str| {
-        let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let fields = mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>());
         let mount = fields.into_iter().find(|fields| fields[4] == place);
         mount.unwrap_or_else(|| panic!("no mount at {place}: {mounts}"))[5].to_owned()
     };
-    assert!(options("/").split(',').any(|option| option == "ro"), "{mounts}");
-    assert!(options("/tmp").split(',').any(|option| option == "rw"), "{mounts}");
+    assert!(
+        options("/").split(',').any(|option| option == "ro"),
+        "{mounts}"
+    );
+    assert!(
+        options("/tmp").split(',').any(|option| option == "rw"),
+        "{mounts}"
+    );
 }
 
 fn stops_promptly(container: &Container) {
@@ -79,7 +119,11 @@ fn images_score_in_containers() {
     if !rustix::process::geteuid().is_root() {
         return skip::skip("containers with these limits need root");
     }
-    let (registry, redis, output) = (Registry::start(), Redis::start(Kind::Password), tempfile::tempdir().unwrap());
+    let (registry, redis, output) = (
+        Registry::start(),
+        Redis::start(Kind::Password),
+        tempfile::tempdir().unwrap(),
+    );
 
     let container = Container::run("digits", &push("digits", &registry, output.path()), &[]);
     wait_until_ready(&container);
@@ -93,7 +137,11 @@ fn images_score_in_containers() {
     stops_promptly(&container);
     drop(container);
 
-    let container = Container::run("features", &push("features", &registry, output.path()), &redis.variables());
+    let container = Container::run(
+        "features",
+        &push("features", &registry, output.path()),
+        &redis.variables(),
+    );
     wait_until_ready(&container);
     is_locked_down(&container);
     redis.command::<()>(&["SET", "features:digit:7", &sample()[7].stored()]);
@@ -103,7 +151,10 @@ fn images_score_in_containers() {
     assert_eq!(first["cached"], false);
     assert_eq!(redis.command::<i64>(&["DEL", "features:digit:7"]), 1);
     let second = score(&container, &key).expect(200).json();
-    assert_eq!((&second["cached"], &second["probabilities"]), (&json!(true), &first["probabilities"]));
+    assert_eq!(
+        (&second["cached"], &second["probabilities"]),
+        (&json!(true), &first["probabilities"])
+    );
     score(&container, &json!({"key": "digit:8"})).expect_error(422, "unknown-key", &["digit:8"]);
     assert!(!container.logs().contains(scorebox_tests::redis::PASSWORD));
     stops_promptly(&container);

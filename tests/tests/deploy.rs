@@ -8,8 +8,7 @@ use std::process::Command;
 use scorebox_tests::{place, run};
 use tempfile::TempDir;
 
-const IMAGE: &str =
-    "contoso.azurecr.io/scoring/risk@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const IMAGE: &str = "contoso.azurecr.io/scoring/risk@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 const TRIGGERS: &str = r#"
 [[trigger]]
@@ -49,9 +48,18 @@ fn project(rest: &str) -> TempDir {
 
 fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
     let mut deploy = Command::new(place::xtask());
-    deploy.env_clear().env("PATH", "/usr/bin:/bin").arg("deploy").arg(IMAGE).arg("--manifest");
-    deploy.arg(project.join("scorebox.toml")).args(["--target", target, "--group", "scoring"]);
-    deploy.args(["--location", "westeurope", "--name", "contoso-risk"]).args(more);
+    deploy
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .arg("deploy")
+        .arg(IMAGE)
+        .arg("--manifest");
+    deploy
+        .arg(project.join("scorebox.toml"))
+        .args(["--target", target, "--group", "scoring"]);
+    deploy
+        .args(["--location", "westeurope", "--name", "contoso-risk"])
+        .args(more);
     deploy
 }
 
@@ -74,7 +82,9 @@ fn az(project: &Path, failing: &str) -> String {
 
 fn calls(project: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(project.join("calls")).unwrap_or_default();
-    text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+    text.lines()
+        .map(|line| line.split('|').map(str::to_owned).collect())
+        .collect()
 }
 
 /// Returns the value after a flag.
@@ -88,9 +98,17 @@ fn nothing_is_run_unless_it_is_said() {
     let project = project(TRIGGERS);
     let path = az(project.path(), "-");
     for more in [&[][..], &["--dry-run"]] {
-        let said = run::finish(deploy(project.path(), "premium", more).env("PATH", &path), b"").ended(0);
+        let said = run::finish(
+            deploy(project.path(), "premium", more).env("PATH", &path),
+            b"",
+        )
+        .ended(0);
         assert!(said.stdout.starts_with("#!/bin/sh\n"), "{}", said.stdout);
-        assert!(said.stdout.contains(&format!("--image {IMAGE}")), "{}", said.stdout);
+        assert!(
+            said.stdout.contains(&format!("--image {IMAGE}")),
+            "{}",
+            said.stdout
+        );
         assert!(said.stderr.contains("nothing was run"), "{}", said.stderr);
     }
     assert!(calls(project.path()).is_empty());
@@ -100,12 +118,22 @@ fn nothing_is_run_unless_it_is_said() {
 fn the_commands_are_those_of_today() {
     // These are flags that the Azure CLI removed or calls deprecated, and a plan that cannot run
     // images.
-    let gone = ["--docker-", "--deployment-container-image-name", "--consumption-plan-location", "--acr-use-identity"];
+    let gone = [
+        "--docker-",
+        "--deployment-container-image-name",
+        "--consumption-plan-location",
+        "--acr-use-identity",
+    ];
     let project = project(TRIGGERS);
     for target in ["premium", "dedicated", "container-apps"] {
         for pull in ["identity", "credentials"] {
-            let script = run::finish(&mut deploy(project.path(), target, &["--pull", pull]), b"").ended(0).stdout;
-            assert!(!gone.iter().any(|flag| script.contains(flag)), "{target} {pull}: {script}");
+            let script = run::finish(&mut deploy(project.path(), target, &["--pull", pull]), b"")
+                .ended(0)
+                .stdout;
+            assert!(
+                !gone.iter().any(|flag| script.contains(flag)),
+                "{target} {pull}: {script}"
+            );
             // A shell parses the script without an error.
             run::finish(Command::new("sh").arg("-n"), script.as_bytes()).ended(0);
         }
@@ -122,7 +150,13 @@ fn a_premium_app_is_made_step_by_step() {
     let calls = calls(project.path());
     let commands: Vec<String> = calls
         .iter()
-        .map(|call| call.iter().take_while(|word| !word.starts_with("--")).cloned().collect::<Vec<_>>().join(" "))
+        .map(|call| {
+            call.iter()
+                .take_while(|word| !word.starts_with("--"))
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
         .collect();
     let expected = [
         "group create",
@@ -142,14 +176,28 @@ fn a_premium_app_is_made_step_by_step() {
         "functionapp show",
     ];
     assert_eq!(commands, expected);
-    let call = |command: &str| &calls[commands.iter().position(|other| other == command).expect("it was called")];
+    let call = |command: &str| {
+        &calls[commands
+            .iter()
+            .position(|other| other == command)
+            .expect("it was called")]
+    };
     assert_eq!(flag(call("functionapp plan create"), "--sku"), Some("EP1"));
     let create = call("functionapp create");
-    assert_eq!((flag(create, "--image"), flag(create, "--assign-identity")), (Some(IMAGE), Some("[system]")));
+    assert_eq!(
+        (flag(create, "--image"), flag(create, "--assign-identity")),
+        (Some(IMAGE), Some("[system]"))
+    );
     assert_eq!(flag(create, "--storage-account"), Some("contosoriskdata"));
-    assert_eq!(flag(call("role assignment create"), "--role"), Some("AcrPull"));
+    assert_eq!(
+        flag(call("role assignment create"), "--role"),
+        Some("AcrPull")
+    );
     assert_eq!(flag(call("acr show"), "--name"), Some("contoso"));
-    assert_eq!(flag(call("resource update"), "--set"), Some("properties.acrUseManagedIdentityCreds=true"));
+    assert_eq!(
+        flag(call("resource update"), "--set"),
+        Some("properties.acrUseManagedIdentityCreds=true")
+    );
     let settings = call("functionapp config appsettings set");
     for setting in [
         "FUNCTIONS_WORKER_RUNTIME=custom",
@@ -158,21 +206,38 @@ fn a_premium_app_is_made_step_by_step() {
         "TriggerConnectionString=AccountKey=s3cret-storage==",
         "SCOREBOX_REDIS_URL=rediss://:s3cret-redis@cache:10000",
     ] {
-        assert!(settings.iter().any(|word| word == setting), "{setting}: {settings:?}");
+        assert!(
+            settings.iter().any(|word| word == setting),
+            "{setting}: {settings:?}"
+        );
     }
-    let endpoint = flag(call("eventgrid event-subscription create"), "--endpoint").expect("there is one");
-    let expected = "https://answer/runtime/webhooks/blobs?functionName=Host.Functions.incoming&code=answer";
+    let endpoint =
+        flag(call("eventgrid event-subscription create"), "--endpoint").expect("there is one");
+    let expected =
+        "https://answer/runtime/webhooks/blobs?functionName=Host.Functions.incoming&code=answer";
     assert_eq!(endpoint, expected);
 }
 
 #[test]
 fn a_dedicated_app_is_always_on_and_a_container_app_is_a_function_app() {
     let project = project(TRIGGERS);
-    let script = |target: &str| run::finish(&mut deploy(project.path(), target, &[]), b"").ended(0).stdout;
+    let script = |target: &str| {
+        run::finish(&mut deploy(project.path(), target, &[]), b"")
+            .ended(0)
+            .stdout
+    };
     let dedicated = script("dedicated");
-    assert!(dedicated.contains("--sku B1") && dedicated.contains("--always-on true"), "{dedicated}");
+    assert!(
+        dedicated.contains("--sku B1") && dedicated.contains("--always-on true"),
+        "{dedicated}"
+    );
     let container = script("container-apps");
-    for part in ["--kind functionapp", "--target-port 80", "--registry-identity system", "Bus=secretref:bus"] {
+    for part in [
+        "--kind functionapp",
+        "--target-port 80",
+        "--registry-identity system",
+        "Bus=secretref:bus",
+    ] {
         assert!(container.contains(part), "{part}: {container}");
     }
     assert!(!container.contains("WEBSITES_"), "{container}");
@@ -184,16 +249,28 @@ fn secrets_stand_in_no_script_and_no_file() {
     let file = project.path().join("app.bicep");
     for target in ["premium", "dedicated", "container-apps"] {
         for pull in ["identity", "credentials"] {
-            let more = ["--pull", pull, "--bicep", file.to_str().expect("a plain path")];
-            let said = run::finish(deploy(project.path(), target, &more).envs(SECRETS), b"").ended(0);
+            let more = [
+                "--pull",
+                pull,
+                "--bicep",
+                file.to_str().expect("a plain path"),
+            ];
+            let said =
+                run::finish(deploy(project.path(), target, &more).envs(SECRETS), b"").ended(0);
             let bicep = std::fs::read_to_string(&file).expect("it was written");
             for text in [&said.stdout, &said.stderr, &bicep] {
                 assert!(!text.contains("s3cret"), "{text}");
             }
             let count = |what: char| bicep.chars().filter(|c| *c == what).count();
-            assert_eq!((count('{'), count('[')), (count('}'), count(']')), "{bicep}");
+            assert_eq!(
+                (count('{'), count('[')),
+                (count('}'), count(']')),
+                "{bicep}"
+            );
             // Each parameter is used, and each secret is a secure parameter.
-            let parameters = bicep.lines().filter_map(|line| line.strip_prefix("param ")?.split(' ').next());
+            let parameters = bicep
+                .lines()
+                .filter_map(|line| line.strip_prefix("param ")?.split(' ').next());
             for parameter in parameters {
                 assert!(bicep.matches(parameter).count() > 1, "{parameter}: {bicep}");
             }
@@ -207,13 +284,18 @@ fn secrets_stand_in_no_script_and_no_file() {
 fn identities_take_the_place_of_connection_strings() {
     let project = project(TRIGGERS);
     let more = ["--connections", "identity"];
-    let script = run::finish(&mut deploy(project.path(), "premium", &more), b"").ended(0).stdout;
+    let script = run::finish(&mut deploy(project.path(), "premium", &more), b"")
+        .ended(0)
+        .stdout;
     for setting in [
         "TriggerConnectionString__blobServiceUri",
         "TriggerConnectionString__queueServiceUri",
         "Bus__fullyQualifiedNamespace",
     ] {
-        assert!(script.contains(&format!("{setting}=\"${setting}\"")), "{setting}: {script}");
+        assert!(
+            script.contains(&format!("{setting}=\"${setting}\"")),
+            "{setting}: {script}"
+        );
     }
 }
 
@@ -222,11 +304,20 @@ fn what_is_missing_is_said_before_anything_is_done() {
     let project = project(TRIGGERS);
     let path = az(project.path(), "-");
     let mut without = deploy(project.path(), "premium", &["--run"]);
-    let said = run::finish(without.env("PATH", &path).env("Bus", "b").env("EVENT_STORAGE_ID", "/s"), b"").ended(1);
+    let said = run::finish(
+        without
+            .env("PATH", &path)
+            .env("Bus", "b")
+            .env("EVENT_STORAGE_ID", "/s"),
+        b"",
+    )
+    .ended(1);
     said.said(&["TriggerConnectionString, SCOREBOX_REDIS_URL", "fix:"]);
     assert!(calls(project.path()).is_empty());
     let mut nothing = deploy(project.path(), "premium", &["--run"]);
-    run::finish(nothing.env("PATH", "/nonexistent").envs(SECRETS), b"").ended(4).said(&["`az`", "az login"]);
+    run::finish(nothing.env("PATH", "/nonexistent").envs(SECRETS), b"")
+        .ended(4)
+        .said(&["`az`", "az login"]);
 }
 
 #[test]
@@ -242,15 +333,38 @@ fn a_command_that_fails_ends_the_run() {
 #[test]
 fn what_cannot_be_deployed_is_refused() {
     let scratch = project("");
-    run::finish(&mut deploy(scratch.path(), "premium", &[]), b"").ended(3).said(&["scratch", "base = \"functions\""]);
+    run::finish(&mut deploy(scratch.path(), "premium", &[]), b"")
+        .ended(3)
+        .said(&["scratch", "base = \"functions\""]);
     // The base can be given by a flag, like in `package`.
-    run::finish(&mut deploy(scratch.path(), "premium", &["--base", "functions"]), b"").ended(0);
+    run::finish(
+        &mut deploy(scratch.path(), "premium", &["--base", "functions"]),
+        b"",
+    )
+    .ended(0);
     let project = project(TRIGGERS);
     let mut tagged = Command::new(place::xtask());
-    tagged.env_clear().args(["deploy", "contoso.azurecr.io/risk:1", "--target", "premium", "--group", "g"]);
-    tagged.args(["--location", "l", "--name", "nn", "--manifest"]).arg(project.path().join("scorebox.toml"));
-    run::finish(&mut tagged, b"").ended(3).said(&["no digest", "@sha256:HEX"]);
-    for (flag, value) in [("--plan", "a;b"), ("--storage-account", "Contoso"), ("--environment", "$(id)")] {
-        run::finish(&mut deploy(project.path(), "premium", &[flag, value]), b"").ended(3).said(&["fix:"]);
+    tagged.env_clear().args([
+        "deploy",
+        "contoso.azurecr.io/risk:1",
+        "--target",
+        "premium",
+        "--group",
+        "g",
+    ]);
+    tagged
+        .args(["--location", "l", "--name", "nn", "--manifest"])
+        .arg(project.path().join("scorebox.toml"));
+    run::finish(&mut tagged, b"")
+        .ended(3)
+        .said(&["no digest", "@sha256:HEX"]);
+    for (flag, value) in [
+        ("--plan", "a;b"),
+        ("--storage-account", "Contoso"),
+        ("--environment", "$(id)"),
+    ] {
+        run::finish(&mut deploy(project.path(), "premium", &[flag, value]), b"")
+            .ended(3)
+            .said(&["fix:"]);
     }
 }

@@ -133,9 +133,12 @@ impl Rig {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).expect("a folder");
         // This `az` answers queries, and ignores every other call.
-        let script =
-            "printf '#!/bin/sh\\ncase \"$*\" in *--query*) echo answer;; esac\\n' > \"$1\" && chmod 755 \"$1\"";
-        let made = Command::new("sh").args(["-c", script, "sh"]).arg(bin.join("az")).status().expect("sh runs");
+        let script = "printf '#!/bin/sh\\ncase \"$*\" in *--query*) echo answer;; esac\\n' > \"$1\" && chmod 755 \"$1\"";
+        let made = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(bin.join("az"))
+            .status()
+            .expect("sh runs");
         assert!(made.success());
         Self { dir }
     }
@@ -164,10 +167,22 @@ impl Rig {
     }
 
     /// Runs a call with another value for one flag.
-    fn deploy(&self, manifest: &Path, target: &str, pull: &str, flag: &str, value: &str) -> Finished {
+    fn deploy(
+        &self,
+        manifest: &Path,
+        target: &str,
+        pull: &str,
+        flag: &str,
+        value: &str,
+    ) -> Finished {
         let mut deploy = Command::new(place::xtask());
-        deploy.env_clear().env("PATH", "/usr/bin:/bin").current_dir(self.dir.path());
-        deploy.args(["deploy", "--target", target, "--pull", pull, "--bicep"]).arg(self.dir.path().join("app.bicep"));
+        deploy
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.dir.path());
+        deploy
+            .args(["deploy", "--target", target, "--pull", pull, "--bicep"])
+            .arg(self.dir.path().join("app.bicep"));
         deploy.arg("--manifest").arg(manifest);
         for (name, usual) in FLAGS {
             let value = if name == flag { value } else { usual };
@@ -182,20 +197,43 @@ impl Rig {
     /// Runs the script that was written, and checks it and the Bicep file.
     #[track_caller]
     fn is_harmless(&self, said: &Finished, what: &str) {
-        assert!(!self.file().exists(), "{what}: a command ran while the script was written");
+        assert!(
+            !self.file().exists(),
+            "{what}: a command ran while the script was written"
+        );
         let mut sh = Command::new("sh");
-        sh.arg("-s").env_clear().env("PATH", self.path()).current_dir(self.dir.path());
-        for name in ["Storage", "Bus", "SCORING_REDIS_URL", "EVENT_STORAGE_ID", "BLOBS_KEY"] {
+        sh.arg("-s")
+            .env_clear()
+            .env("PATH", self.path())
+            .current_dir(self.dir.path());
+        for name in [
+            "Storage",
+            "Bus",
+            "SCORING_REDIS_URL",
+            "EVENT_STORAGE_ID",
+            "BLOBS_KEY",
+        ] {
             sh.env(name, "value");
         }
-        sh.env("SCOREBOX_REGISTRY_USERNAME", "u").env("SCOREBOX_REGISTRY_PASSWORD", "p");
+        sh.env("SCOREBOX_REGISTRY_USERNAME", "u")
+            .env("SCOREBOX_REGISTRY_PASSWORD", "p");
         let ran = run::finish(&mut sh, said.stdout.as_bytes());
-        assert!(!self.file().exists(), "{what}: the script ran a command\n{}", said.stdout);
+        assert!(
+            !self.file().exists(),
+            "{what}: the script ran a command\n{}",
+            said.stdout
+        );
         // If the value was accepted as a variable's name, that variable is not set. Then the script
         // stops with an error about the parameter.
-        assert!(ran.stderr.contains("parameter") || ran.stderr.is_empty(), "{what}: {}\n{}", ran.stderr, said.stdout);
+        assert!(
+            ran.stderr.contains("parameter") || ran.stderr.is_empty(),
+            "{what}: {}\n{}",
+            ran.stderr,
+            said.stdout
+        );
         checked(&said.stdout, what);
-        let bicep = std::fs::read_to_string(self.dir.path().join("app.bicep")).expect("it was written");
+        let bicep =
+            std::fs::read_to_string(self.dir.path().join("app.bicep")).expect("it was written");
         bicep::read(&bicep).unwrap_or_else(|problem| panic!("{what}: {problem}\n{bicep}"));
     }
 }
@@ -203,7 +241,15 @@ impl Rig {
 /// Escapes a text for a TOML string in double quotes.
 fn escaped(text: &str) -> String {
     let plain = |c: char| c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\';
-    text.chars().map(|c| if plain(c) { c.to_string() } else { format!("\\U{:08x}", u32::from(c)) }).collect()
+    text.chars()
+        .map(|c| {
+            if plain(c) {
+                c.to_string()
+            } else {
+                format!("\\U{:08x}", u32::from(c))
+            }
+        })
+        .collect()
 }
 
 /// Checks a script with ShellCheck, if it is installed.
@@ -212,7 +258,10 @@ fn checked(script: &str, what: &str) {
     if place::tool("shellcheck").is_none() {
         return;
     }
-    let said = run::finish(run::tool("shellcheck").args(["--shell=sh", "--severity=style", "-"]), script.as_bytes());
+    let said = run::finish(
+        run::tool("shellcheck").args(["--shell=sh", "--severity=style", "-"]),
+        script.as_bytes(),
+    );
     assert_eq!(said.stdout, "", "{what}: {script}");
 }
 
@@ -221,11 +270,20 @@ fn checked(script: &str, what: &str) {
 #[track_caller]
 fn is_a_refusal(said: &Finished, what: &str) {
     let is_usage = said.status.code() == Some(2);
-    assert!(is_usage || (said.status.code() == Some(3) && said.stderr.contains("fix: ")), "{what}: {said:?}");
+    assert!(
+        is_usage || (said.status.code() == Some(3) && said.stderr.contains("fix: ")),
+        "{what}: {said:?}"
+    );
     assert_eq!(said.stdout, "", "{what}");
     if !is_usage {
-        assert_eq!(said.stderr.trim_end().lines().count(), 2, "{what}: {}", said.stderr);
-        let is_raw = |c: char| c != '\n' && (c.is_control() || "\u{2028}\u{2029}\u{202e}".contains(c));
+        assert_eq!(
+            said.stderr.trim_end().lines().count(),
+            2,
+            "{what}: {}",
+            said.stderr
+        );
+        let is_raw =
+            |c: char| c != '\n' && (c.is_control() || "\u{2028}\u{2029}\u{202e}".contains(c));
         assert!(!said.stderr.contains(is_raw), "{what}: {:?}", said.stderr);
     }
 }
@@ -255,7 +313,9 @@ fn no_value_of_the_manifest_runs_anything() {
                 _ => is_a_refusal(&said, &what),
             }
             // Names of variables, settings, functions and containers must be words.
-            if ["VARIABLE", "CONNECTION", "FUNCTION", "CONTAINER"].contains(&field) && !value.is_empty() {
+            if ["VARIABLE", "CONNECTION", "FUNCTION", "CONTAINER"].contains(&field)
+                && !value.is_empty()
+            {
                 assert_eq!(said.status.code(), Some(3), "{what}: {}", said.stdout);
             }
         }
@@ -282,17 +342,45 @@ fn no_flag_runs_anything() {
     }
     // A value that is not valid text cannot be a name either.
     let mut deploy = Command::new(place::xtask());
-    deploy.env_clear().args(["deploy", "x", "--target", "premium", "--group"]);
-    deploy.arg(std::ffi::OsStr::from_bytes(b"\xff$(id)")).args(["--location", "x", "--name", "x", "--manifest", "x"]);
+    deploy
+        .env_clear()
+        .args(["deploy", "x", "--target", "premium", "--group"]);
+    deploy.arg(std::ffi::OsStr::from_bytes(b"\xff$(id)")).args([
+        "--location",
+        "x",
+        "--name",
+        "x",
+        "--manifest",
+        "x",
+    ]);
     run::finish(&mut deploy, b"").ended(2);
 }
 
 #[test]
 fn a_variable_of_the_script_or_the_shell_is_no_setting() {
     let rig = Rig::new();
-    let names = ["PATH", "IFS", "BASH_ENV", "LD_PRELOAD", "deploy_app", "BLOBS_KEY", "SCOREBOX_REGISTRY_PASSWORD"];
-    for name in names.into_iter().chain(["EVENT_STORAGE_ID", "FUNCTIONS_WORKER_RUNTIME"]) {
-        let said = rig.deploy(&rig.manifest("VARIABLE", name), "premium", "identity", "", "").ended(3);
+    let names = [
+        "PATH",
+        "IFS",
+        "BASH_ENV",
+        "LD_PRELOAD",
+        "deploy_app",
+        "BLOBS_KEY",
+        "SCOREBOX_REGISTRY_PASSWORD",
+    ];
+    for name in names
+        .into_iter()
+        .chain(["EVENT_STORAGE_ID", "FUNCTIONS_WORKER_RUNTIME"])
+    {
+        let said = rig
+            .deploy(
+                &rig.manifest("VARIABLE", name),
+                "premium",
+                "identity",
+                "",
+                "",
+            )
+            .ended(3);
         said.said(&[&format!("`{name}`"), "another name", "fix: "]);
     }
 }
@@ -302,7 +390,14 @@ fn no_two_settings_share_a_secret_or_a_parameter() {
     let rig = Rig::new();
     // These names share their first 20 characters or their letters with another setting, or equal a
     // parameter's name.
-    for name in ["SCORING_REDIS_URL_2", "ScoringRedisUrl", "NAME", "Image", "STORAGE", "storage"] {
+    for name in [
+        "SCORING_REDIS_URL_2",
+        "ScoringRedisUrl",
+        "NAME",
+        "Image",
+        "STORAGE",
+        "storage",
+    ] {
         for target in ["premium", "container-apps"] {
             let manifest = rig.manifest("VARIABLE", name);
             let text = std::fs::read_to_string(&manifest).expect("it is there");
@@ -312,11 +407,15 @@ fn no_two_settings_share_a_secret_or_a_parameter() {
             );
             std::fs::write(&manifest, text).expect("a file");
             rig.deploy(&manifest, target, "identity", "", "").ended(0);
-            let bicep = std::fs::read_to_string(rig.dir.path().join("app.bicep")).expect("it was written");
-            let declared = bicep::read(&bicep).unwrap_or_else(|problem| panic!("{name}: {problem}\n{bicep}"));
+            let bicep =
+                std::fs::read_to_string(rig.dir.path().join("app.bicep")).expect("it was written");
+            let declared =
+                bicep::read(&bicep).unwrap_or_else(|problem| panic!("{name}: {problem}\n{bicep}"));
             assert!(declared.len() >= 8, "{declared:?}");
             if target == "container-apps" {
-                let kept = bicep.lines().filter_map(|line| line.trim().strip_prefix("secretRef: "));
+                let kept = bicep
+                    .lines()
+                    .filter_map(|line| line.trim().strip_prefix("secretRef: "));
                 let mut kept: Vec<_> = kept.collect();
                 let count = kept.len();
                 kept.sort_unstable();
@@ -333,8 +432,9 @@ mod bicep {
 
     /// Checks literals, comments, brackets and names. Returns the names that are declared.
     pub fn read(text: &str) -> Result<BTreeSet<String>, String> {
-        if let Some(c) =
-            text.chars().find(|c| (c.is_control() && *c != '\n') || "\u{2028}\u{2029}\u{feff}".contains(*c))
+        if let Some(c) = text
+            .chars()
+            .find(|c| (c.is_control() && *c != '\n') || "\u{2028}\u{2029}\u{feff}".contains(*c))
         {
             return Err(format!("{c:?} is in the file"));
         }
@@ -342,11 +442,14 @@ mod bicep {
         let mut declared = BTreeSet::new();
         for line in code.lines() {
             let mut words = line.split_whitespace();
-            let Some(keyword @ ("param" | "resource" | "var" | "output")) = words.next() else { continue };
+            let Some(keyword @ ("param" | "resource" | "var" | "output")) = words.next() else {
+                continue;
+            };
             let name = words.next().unwrap_or_default();
-            let fits =
-                name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
-            if !fits || (keyword != "output" && !declared.insert(name.to_owned())) || name == "evil" {
+            let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !fits || (keyword != "output" && !declared.insert(name.to_owned())) || name == "evil"
+            {
                 return Err(format!("`{name}` is declared twice, or is no name: {line}"));
             }
         }
@@ -378,7 +481,10 @@ mod bicep {
                     code.push(c);
                 }
                 '}' | ']' | ')' => {
-                    if !matches!((open.pop(), c), (Some('{'), '}') | (Some('['), ']') | (Some('('), ')')) {
+                    if !matches!(
+                        (open.pop(), c),
+                        (Some('{'), '}') | (Some('['), ']') | (Some('('), ')')
+                    ) {
                         return Err(format!("`{c}` closes nothing"));
                     }
                     code.push(c);
@@ -387,7 +493,11 @@ mod bicep {
                 c => return Err(format!("{c:?} stands outside of literals")),
             }
         }
-        if open.is_empty() { Ok(code) } else { Err(format!("{open:?} is not closed")) }
+        if open.is_empty() {
+            Ok(code)
+        } else {
+            Err(format!("{open:?} is not closed"))
+        }
     }
 
     /// Reads the rest of a literal whose opening quote was read.
@@ -399,8 +509,12 @@ mod bicep {
                 Some('\\') => match rest.next() {
                     Some('\\' | '\'' | 'n' | 'r' | 't' | '$') => {}
                     Some('u') => {
-                        let digits: String = std::iter::from_fn(|| rest.next_if(|c| *c != '}' && *c != '\'')).collect();
-                        let hex = digits.strip_prefix('{').and_then(|hex| u32::from_str_radix(hex, 16).ok());
+                        let digits: String =
+                            std::iter::from_fn(|| rest.next_if(|c| *c != '}' && *c != '\''))
+                                .collect();
+                        let hex = digits
+                            .strip_prefix('{')
+                            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
                         if rest.next() != Some('}') || hex.and_then(char::from_u32).is_none() {
                             return Err(format!("`\\u{digits}` is no escape"));
                         }
@@ -409,7 +523,8 @@ mod bicep {
                 },
                 Some('$') if rest.peek() == Some(&'{') => {
                     rest.next();
-                    let expression: String = std::iter::from_fn(|| rest.next_if(|c| *c != '}' && *c != '\'')).collect();
+                    let expression: String =
+                        std::iter::from_fn(|| rest.next_if(|c| *c != '}' && *c != '\'')).collect();
                     let known = [
                         "name",
                         "image",
@@ -419,7 +534,9 @@ mod bicep {
                         "storage.listKeys()",
                         "environment()",
                     ];
-                    if rest.next() != Some('}') || !known.iter().any(|start| expression.starts_with(start)) {
+                    if rest.next() != Some('}')
+                        || !known.iter().any(|start| expression.starts_with(start))
+                    {
                         return Err(format!("`${{{expression}}}` is no expression of ours"));
                     }
                 }
@@ -430,7 +547,10 @@ mod bicep {
 
     #[test]
     fn the_reader_is_strict() {
-        for text in ["param a string = 'x'\n", "// 'x\nvar b = '${name}\\'\\u{2028}\\${x}'\n"] {
+        for text in [
+            "param a string = 'x'\n",
+            "// 'x\nvar b = '${name}\\'\\u{2028}\\${x}'\n",
+        ] {
             assert!(read(text).is_ok(), "{text}");
         }
         let wrong = [

@@ -37,7 +37,9 @@ fn the_trigger_s_route_gives_the_same_answer() {
     let host = HOST.get(start);
     let request = digits::request(&sample()[..3]);
     let headers = [("content-type", "application/json")];
-    let by_route = host.send("POST", "/api/score", &headers, request.to_string()).expect(200);
+    let by_route = host
+        .send("POST", "/api/score", &headers, request.to_string())
+        .expect(200);
     assert_eq!(by_route.body, host.score(&request).expect(200).body);
 }
 
@@ -45,7 +47,11 @@ fn the_trigger_s_route_gives_the_same_answer() {
 fn pixels_by_the_port_s_name_and_as_integers_are_understood() {
     let host = HOST.get(start);
     // The model's own port has the name that Azure ML's form uses, so both forms are the same.
-    let pixels: Vec<u8> = sample()[0].pixels.iter().map(|pixel| u8::from(*pixel > 127)).collect();
+    let pixels: Vec<u8> = sample()[0]
+        .pixels
+        .iter()
+        .map(|pixel| u8::from(*pixel > 127))
+        .collect();
     let answer = host.score(&json!({ "data": [pixels] })).expect(200).json();
     assert_eq!(answer["label"].as_array().map(Vec::len), Some(1));
 }
@@ -56,8 +62,15 @@ fn answers_carry_azure_ml_s_headers() {
     let answer = host.score(&digits::request(&sample()[..1])).expect(200);
     assert_eq!(answer.header("x-ms-run-function-failed"), Some("False"));
     assert_eq!(answer.header("x-ms-server-version"), Some("scorebox/0.1.0"));
-    let milliseconds: f64 = answer.header("x-ms-run-fn-exec-ms").expect("a time").parse().expect("a number");
-    assert!(milliseconds > 0.0 && milliseconds < 60_000.0, "{milliseconds}");
+    let milliseconds: f64 = answer
+        .header("x-ms-run-fn-exec-ms")
+        .expect("a time")
+        .parse()
+        .expect("a number");
+    assert!(
+        milliseconds > 0.0 && milliseconds < 60_000.0,
+        "{milliseconds}"
+    );
 }
 
 #[test]
@@ -67,7 +80,10 @@ fn invoke_scores_without_a_server() {
     let finished = invoke(&app, "application/json", request.to_string().as_bytes()).ended(0);
     digits::check(&sample()[..10], &finished.json());
     let host = HOST.get(start);
-    assert_eq!(finished.stdout.trim_end().as_bytes(), host.score(&request).expect(200).body);
+    assert_eq!(
+        finished.stdout.trim_end().as_bytes(),
+        host.score(&request).expect(200).body
+    );
 }
 
 #[test]

@@ -34,11 +34,25 @@ fn long() -> String {
 /// Asserts that the answer to a request, its headers and its log line are small. Returns the
 /// answer's body.
 #[track_caller]
-fn is_small(host: &Host, path: &str, content_type: &str, body: impl Into<Vec<u8>>, status: u16) -> Value {
+fn is_small(
+    host: &Host,
+    path: &str,
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+    status: u16,
+) -> Value {
     let answer = host.send("POST", path, &[("content-type", content_type)], body);
     assert_eq!(answer.status, status, "{:.2000}", answer.text());
-    assert!(answer.body.len() < SMALL, "{path}: {} bytes", answer.body.len());
-    let headers: usize = answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    assert!(
+        answer.body.len() < SMALL,
+        "{path}: {} bytes",
+        answer.body.len()
+    );
+    let headers: usize = answer
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     assert!(headers < SMALL, "{path}: {headers} bytes of headers");
     let id = answer.header("x-request-id").expect("an id").to_owned();
     let line = host.log.wait_for_failure(&id).to_string();
@@ -49,7 +63,12 @@ fn is_small(host: &Host, path: &str, content_type: &str, body: impl Into<Vec<u8>
 #[track_caller]
 fn is_marked(answer: &Value) {
     let texts = [&answer["message"], &answer["pointer"]];
-    assert!(texts.iter().any(|text| text.as_str().is_some_and(|text| text.contains(MARK))), "{answer}");
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.as_str().is_some_and(|text| text.contains(MARK))),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -63,7 +82,13 @@ fn keys_and_values_of_tensors_come_back_small() {
     score(json!({ "data": long() }));
     score(json!(long()));
     is_small(&host, "/score", "application/json", long(), 400);
-    is_small(&host, "/score", &format!("text/{}", "t".repeat(50_000)), "x", 415);
+    is_small(
+        &host,
+        "/score",
+        &format!("text/{}", "t".repeat(50_000)),
+        "x",
+        415,
+    );
 }
 
 #[test]
@@ -74,7 +99,15 @@ fn names_of_the_open_inference_protocol_come_back_small() {
         input[key] = value;
         json!({ "inputs": [input] })
     };
-    let infer = |body: Value| is_small(&host, "/v2/models/digits/infer", "application/json", body.to_string(), 400);
+    let infer = |body: Value| {
+        is_small(
+            &host,
+            "/v2/models/digits/infer",
+            "application/json",
+            body.to_string(),
+            400,
+        )
+    };
     is_marked(&infer(input("datatype", json!(long()))));
     infer(input("name", json!(long())));
     infer(input("data", json!([long()])));
@@ -103,16 +136,30 @@ fn paths_queries_and_headers_come_back_small() {
     let long = "long".repeat(12_000);
     let send = |method: &str, path: &str, headers: &[(&str, &str)]| {
         let answer = host.send(method, path, headers, "{}");
-        let headers: usize = answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        assert!(answer.body.len() + headers < SMALL, "{method} {path:.40}: {} {headers}", answer.body.len());
+        let headers: usize = answer
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        assert!(
+            answer.body.len() + headers < SMALL,
+            "{method} {path:.40}: {} {headers}",
+            answer.body.len()
+        );
     };
     send("POST", &format!("/{long}"), &[]);
     send("GET", &format!("/v2/models/{long}"), &[]);
     send("POST", &format!("/score?{long}"), &[]);
     send(&long, "/score", &[]);
-    for name in
-        ["x-request-id", "x-ms-request-id", "x-ms-client-request-id", "traceid", "content-type", "accept", "x-other"]
-    {
+    for name in [
+        "x-request-id",
+        "x-ms-request-id",
+        "x-ms-client-request-id",
+        "traceid",
+        "content-type",
+        "accept",
+        "x-other",
+    ] {
         send("POST", "/score", &[(name, &long)]);
     }
     let log = host.log.text();
@@ -122,22 +169,44 @@ fn paths_queries_and_headers_come_back_small() {
 #[test]
 fn what_a_scorer_says_of_a_failure_comes_back_small() {
     let host = WAYWARD.get(|| Host::start(&App::with("wayward", ROOM)));
-    let score = |deed: Value, status| is_small(&host, "/score", "application/json", deed.to_string(), status);
+    let score = |deed: Value, status| {
+        is_small(
+            &host,
+            "/score",
+            "application/json",
+            deed.to_string(),
+            status,
+        )
+    };
     for (deed, status) in [("reject", 422), ("unavailable", 503), ("fail", 500)] {
-        is_marked(&score(json!({"do": deed, "code": "c", "message": long(), "detail": long()}), status));
+        is_marked(&score(
+            json!({"do": deed, "code": "c", "message": long(), "detail": long()}),
+            status,
+        ));
         score(json!({"do": deed, "code": long(), "message": "m"}), status);
-        score(json!({"do": deed, "code": "c".repeat(5 << 20), "message": "m", "detail": long()}), status);
+        score(
+            json!({"do": deed, "code": "c".repeat(5 << 20), "message": "m", "detail": long()}),
+            status,
+        );
     }
     score(json!({"do": "panic", "message": long()}), 500);
-    score(json!({"do": "wrong-type", "content_type": long(), "body": "x"}), 500);
+    score(
+        json!({"do": "wrong-type", "content_type": long(), "body": "x"}),
+        500,
+    );
     // The text is a media type, but no client accepts a header of 5 MB.
-    score(json!({"do": "wrong-type", "content_type": format!("text/{}", long()), "body": "x"}), 500);
+    score(
+        json!({"do": "wrong-type", "content_type": format!("text/{}", long()), "body": "x"}),
+        500,
+    );
     // The SDK's parser repeats a value that it does not know.
     score(json!({ "do": long() }), 422);
     let said = invoke(
         &App::with("wayward", ROOM),
         "application/json",
-        json!({"do": "fail", "code": "c", "message": long(), "detail": long()}).to_string().as_bytes(),
+        json!({"do": "fail", "code": "c", "message": long(), "detail": long()})
+            .to_string()
+            .as_bytes(),
     );
     assert!(said.ended(23).stderr.len() < SMALL);
 }
@@ -183,12 +252,26 @@ fn a_parked_record_is_small_but_for_the_message() {
     };
     let record = is_parked_small(&reject(&long()), metadata("Subject", wrapped("s")));
     is_marked(&record["problem"]);
-    for name in ["MessageId", "CorrelationId", "Subject", "ReplyTo", "ContentType", "SessionId", "DeadLetterSource"] {
+    for name in [
+        "MessageId",
+        "CorrelationId",
+        "Subject",
+        "ReplyTo",
+        "ContentType",
+        "SessionId",
+        "DeadLetterSource",
+    ] {
         let record = is_parked_small(&reject("no"), metadata(name, wrapped(long())));
         assert!(record.to_string().contains(MARK), "{name}");
     }
-    is_parked_small(&reject("no"), metadata("ApplicationProperties", json!({"p": long()})));
-    is_parked_small(&reject("no"), metadata("ApplicationProperties", json!({ long(): 1 })));
+    is_parked_small(
+        &reject("no"),
+        metadata("ApplicationProperties", json!({"p": long()})),
+    );
+    is_parked_small(
+        &reject("no"),
+        metadata("ApplicationProperties", json!({ long(): 1 })),
+    );
     let log = FUNCTIONS.get(functions).1.log();
     assert!(log.lines().all(|line| line.len() < SMALL));
 }
@@ -214,11 +297,30 @@ fn an_envelope_that_does_not_fit_is_answered_in_few_words() {
         }
     }
     let deed = json!({"do": "count"}).to_string();
-    for name in ["content-type", "traceid", "x-request-id", "x-ms-client-request-id", "x-other"] {
-        let value = if name == "content-type" { format!("text/{}", long()) } else { long() };
-        let bound =
-            shared.1.invoke("request", &envelope("req", request(&[(name, &value)], Some(deed.as_bytes())), json!({})));
-        let response = bound.unwrap_or_else(|failed| panic!("{failed:?}")).response.expect("it is an HTTP function");
+    for name in [
+        "content-type",
+        "traceid",
+        "x-request-id",
+        "x-ms-client-request-id",
+        "x-other",
+    ] {
+        let value = if name == "content-type" {
+            format!("text/{}", long())
+        } else {
+            long()
+        };
+        let bound = shared.1.invoke(
+            "request",
+            &envelope(
+                "req",
+                request(&[(name, &value)], Some(deed.as_bytes())),
+                json!({}),
+            ),
+        );
+        let response = bound
+            .unwrap_or_else(|failed| panic!("{failed:?}"))
+            .response
+            .expect("it is an HTTP function");
         let bytes = response.body.len() + json!(response.headers).to_string().len();
         assert!(bytes < SMALL, "{name}: {bytes}");
     }
@@ -228,18 +330,41 @@ fn an_envelope_that_does_not_fit_is_answered_in_few_words() {
 #[test]
 fn every_failure_that_is_answered_in_an_envelope_is_among_its_lines() {
     let octets = "application/octet-stream";
-    let echo = scorebox_tests::functions::app::echoing_app("", json!({}), &[("named", requests("res", &[]))]);
+    let echo = scorebox_tests::functions::app::echoing_app(
+        "",
+        json!({}),
+        &[("named", requests("res", &[]))],
+    );
     let host = FunctionsHost::start(&echo);
     let send = |headers: &[(&str, &str)], body: &[u8]| {
-        let bound = host.invoke("named", &envelope("req", request(headers, Some(body)), json!({})));
+        let bound = host.invoke(
+            "named",
+            &envelope("req", request(headers, Some(body)), json!({})),
+        );
         let bound = bound.unwrap_or_else(|failed| panic!("{failed:?}"));
         let response = bound.response.expect("it is an HTTP function");
         let problem: Value = serde_json::from_slice(&response.body).expect("an error is JSON");
         let code = problem["code"].as_str().expect("a code").to_owned();
-        assert!(bound.logs.iter().any(|line| line.starts_with(&code)), "{code}: {:?}", bound.logs);
+        assert!(
+            bound.logs.iter().any(|line| line.starts_with(&code)),
+            "{code}: {:?}",
+            bound.logs
+        );
         code
     };
-    assert_eq!(send(&[("content-type", octets)], b"\xff\x00\x01"), "binary-answer");
-    assert_eq!(send(&[("content-type", octets), ("x-request-id", &"i".repeat(101))], b"x"), "id-too-long");
-    assert_eq!(send(&[("content-type", "text/plain")], &vec![b'x'; 9 << 20]), "too-large");
+    assert_eq!(
+        send(&[("content-type", octets)], b"\xff\x00\x01"),
+        "binary-answer"
+    );
+    assert_eq!(
+        send(
+            &[("content-type", octets), ("x-request-id", &"i".repeat(101))],
+            b"x"
+        ),
+        "id-too-long"
+    );
+    assert_eq!(
+        send(&[("content-type", "text/plain")], &vec![b'x'; 9 << 20]),
+        "too-large"
+    );
 }

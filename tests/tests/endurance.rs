@@ -30,15 +30,27 @@ const WARM_UP: u64 = 20_000;
 /// and all of them when that host ends. So its PSS jumps with the state of its neighbours.
 fn rss_kib(host: &Host) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", host.pid())).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("the kernel tells the RSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Rss:"))
+        .expect("the kernel tells the RSS");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number")
 }
 
 async fn post(client: &Client, url: &str, body: &'static str) -> (u16, Value) {
-    let request = client.post(url).header("content-type", "application/json").body(body);
+    let request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .body(body);
     let answer = request.send().await.expect("the host answers");
     let status = answer.status().as_u16();
-    (status, serde_json::from_slice(&answer.bytes().await.expect("the answer is whole")).expect("JSON"))
+    (
+        status,
+        serde_json::from_slice(&answer.bytes().await.expect("the answer is whole")).expect("JSON"),
+    )
 }
 
 /// Sends requests from several callers at a time. `right` checks each good answer.
@@ -54,14 +66,27 @@ async fn call_many(url: &str, calls: u64, right: fn(&Value) -> bool) -> u64 {
             };
             let (status, answer) = post(&client, url, deed).await;
             if index % BAD_EVERY < 2 {
-                assert_eq!((status, answer["code"].as_str()), (500, Some("trapped")), "{answer}");
+                assert_eq!(
+                    (status, answer["code"].as_str()),
+                    (500, Some("trapped")),
+                    "{answer}"
+                );
             } else {
                 assert!(status == 200 && right(&answer), "{status} {answer}");
                 good.fetch_add(1, Ordering::Relaxed);
             }
         }
     };
-    tokio::join!(caller(), caller(), caller(), caller(), caller(), caller(), caller(), caller());
+    tokio::join!(
+        caller(),
+        caller(),
+        caller(),
+        caller(),
+        caller(),
+        caller(),
+        caller(),
+        caller()
+    );
     good.into_inner()
 }
 
@@ -69,18 +94,30 @@ async fn call_many(url: &str, calls: u64, right: fn(&Value) -> bool) -> u64 {
 fn endures(isolation: &str, right: fn(&Value) -> bool) {
     let app = App::with(
         "wayward",
-        &format!("[limits]\ninstances = 4\ndeadline = \"1s\"\n[instances]\nisolation = \"{isolation}\"\n"),
+        &format!(
+            "[limits]\ninstances = 4\ndeadline = \"1s\"\n[instances]\nisolation = \"{isolation}\"\n"
+        ),
     );
     // Two thousand backtraces would not help anyone here, so they are not logged.
-    let host = Host::start_with(&app, &[("SCOREBOX_LOG", "info,scorebox_host=off,scorer=off")]);
+    let host = Host::start_with(
+        &app,
+        &[("SCOREBOX_LOG", "info,scorebox_host=off,scorer=off")],
+    );
     let url = host.url("/score");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (before, good) = runtime.block_on(async {
         let loops = async |count: u64| {
             let client = http::client();
             for _ in 0..count {
                 let (status, answer) = post(&client, &url, r#"{"do": "loop"}"#).await;
-                assert_eq!((status, answer["code"].as_str()), (504, Some("timed-out")), "{answer}");
+                assert_eq!(
+                    (status, answer["code"].as_str()),
+                    (504, Some("timed-out")),
+                    "{answer}"
+                );
             }
         };
         let (good, ()) = tokio::join!(call_many(&url, WARM_UP, right), loops(3));
@@ -89,14 +126,21 @@ fn endures(isolation: &str, right: fn(&Value) -> bool) {
         (before, good + more)
     });
     let after = rss_kib(&host);
-    eprintln!("{isolation}: {good} good calls, RSS {before} KiB after {WARM_UP} calls, {after} KiB after {CALLS}");
+    eprintln!(
+        "{isolation}: {good} good calls, RSS {before} KiB after {WARM_UP} calls, {after} KiB after {CALLS}"
+    );
     assert!(good > CALLS * 95 / 100, "{good}");
-    assert!(after <= before + before / 8, "RSS grew from {before} KiB to {after} KiB");
+    assert!(
+        after <= before + before / 8,
+        "RSS grew from {before} KiB to {after} KiB"
+    );
 }
 
 #[test]
 fn warm_instances_endure() {
-    endures("warm", |answer| answer["count"].as_u64().is_some_and(|count| count > 0));
+    endures("warm", |answer| {
+        answer["count"].as_u64().is_some_and(|count| count > 0)
+    });
 }
 
 #[test]

@@ -18,16 +18,24 @@ use serde_json::json;
 fn check(host: &Host, key: &str, digit: &Digit, cached: bool) {
     let answer = host.score(&json!({ "key": key })).expect(200).json();
     digit.check(&answer["label"], &answer["probabilities"]);
-    assert_eq!((&answer["key"], &answer["cached"]), (&json!(key), &json!(cached)), "{answer}");
+    assert_eq!(
+        (&answer["key"], &answer["cached"]),
+        (&json!(key), &json!(cached)),
+        "{answer}"
+    );
 }
 
 #[test]
 fn on_a_real_server_the_second_answer_is_the_stored_one() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
-    let host = Host::start_with(&place::example("features"), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let host = Host::start_with(
+        &place::example("features"),
+        &[("SCOREBOX_REDIS_URL", &redis.url())],
+    );
     let digit = &sample()[7];
-    host.score(&json!({"key": "digit:7"})).expect_error(422, "unknown-key", &["digit:7", "784"]);
+    host.score(&json!({"key": "digit:7"}))
+        .expect_error(422, "unknown-key", &["digit:7", "784"]);
 
     redis.command::<()>(&["SET", "features:digit:7", &digit.stored()]);
     check(&host, "digit:7", digit, false);
@@ -38,18 +46,27 @@ fn on_a_real_server_the_second_answer_is_the_stored_one() {
     assert_eq!(redis.command::<i64>(&["DEL", "features:digit:7"]), 1);
     check(&host, "digit:7", digit, true);
     let stored: String = redis.command(&["GET", "features:digit:7:score"]);
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap()["label"], json!(answer_label(&host)));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&stored).unwrap()["label"],
+        json!(answer_label(&host))
+    );
 
     redis.command::<i64>(&["DEL", "features:digit:7:score"]);
-    host.score(&json!({"key": "digit:7"})).expect_error(422, "unknown-key", &[]);
+    host.score(&json!({"key": "digit:7"}))
+        .expect_error(422, "unknown-key", &[]);
 
     redis.command::<()>(&["SET", "features:digit:8", "[1, 2, 3]"]);
-    host.score(&json!({"key": "digit:8"})).expect_error(422, "malformed-features", &["digit:8", "784"]);
+    host.score(&json!({"key": "digit:8"})).expect_error(
+        422,
+        "malformed-features",
+        &["digit:8", "784"],
+    );
 
     // Another scorer's data on the same server cannot be read.
     redis.command::<()>(&["SET", "elsewhere:digit:9", &digit.stored()]);
     for key in ["digit:9", "../elsewhere:digit:9", "elsewhere:digit:9"] {
-        host.score(&json!({ "key": key })).expect_error(422, "unknown-key", &[]);
+        host.score(&json!({ "key": key }))
+            .expect_error(422, "unknown-key", &[]);
     }
 }
 
@@ -65,7 +82,12 @@ fn answers_live_as_long_as_the_setting_says() {
     let app = App::example("features", "");
     let manifest = std::fs::read_to_string(app.path().join("scorebox.toml")).unwrap();
     assert!(manifest.contains("answer_ttl = \"1h\""), "{manifest}");
-    app.write("scorebox.toml", manifest.replace("answer_ttl = \"1h\"", "answer_ttl = \"100ms\"").as_bytes());
+    app.write(
+        "scorebox.toml",
+        manifest
+            .replace("answer_ttl = \"1h\"", "answer_ttl = \"100ms\"")
+            .as_bytes(),
+    );
     let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &redis.url())]);
     redis.command::<()>(&["SET", "features:digit:7", &sample()[3].stored()]);
     check(&host, "digit:7", &sample()[3], false);
@@ -78,14 +100,18 @@ fn answers_live_as_long_as_the_setting_says() {
 #[test]
 fn in_memory_nothing_is_known() {
     let host = Host::start(&place::example("features"));
-    host.score(&json!({"key": "digit:7"})).expect_error(422, "unknown-key", &["digit:7"]);
+    host.score(&json!({"key": "digit:7"}))
+        .expect_error(422, "unknown-key", &["digit:7"]);
 }
 
 #[test]
 fn without_its_server_it_is_unavailable_and_recovers() {
     require!("redis-server");
     let mut redis = Redis::start(Kind::Plain);
-    let host = Host::start_with(&place::example("features"), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let host = Host::start_with(
+        &place::example("features"),
+        &[("SCOREBOX_REDIS_URL", &redis.url())],
+    );
     redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
     check(&host, "digit:7", &sample()[0], false);
     redis.stop();
@@ -95,7 +121,9 @@ fn without_its_server_it_is_unavailable_and_recovers() {
     assert_eq!(host.get("/").status, 200);
     redis.restart();
     redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
-    wait::until("the store to be back", || (host.score(&json!({"key": "digit:7"})).status == 200).then_some(()));
+    wait::until("the store to be back", || {
+        (host.score(&json!({"key": "digit:7"})).status == 200).then_some(())
+    });
     check(&host, "digit:7", &sample()[0], true);
 }
 
@@ -111,7 +139,14 @@ fn a_message_comes_again_until_the_server_is_back() {
     store(&redis);
     let question = json!({"key": "digit:7"});
     let deliver = |attempt: u32| {
-        host.invoke("scores", &envelope("msg", base64(question.to_string()), message_metadata("m-1", attempt)))
+        host.invoke(
+            "scores",
+            &envelope(
+                "msg",
+                base64(question.to_string()),
+                message_metadata("m-1", attempt),
+            ),
+        )
     };
     let label = |bound: &Bound| bound.json("output")["label"].clone();
     let first = deliver(1).expect("all is well");
@@ -119,7 +154,8 @@ fn a_message_comes_again_until_the_server_is_back() {
     for attempt in 1..4 {
         match deliver(attempt) {
             Err(Failed::Status(503, answer)) => {
-                let answer: serde_json::Value = serde_json::from_slice(&answer).expect("an error is JSON");
+                let answer: serde_json::Value =
+                    serde_json::from_slice(&answer).expect("an error is JSON");
                 assert_eq!(answer["code"], "store-unavailable", "{answer}");
             }
             other => panic!("{other:?}"),

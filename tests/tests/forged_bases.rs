@@ -31,7 +31,15 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
     judge(&[
         (
             "a base",
-            |image| base(image, &[&[Member::file("bin/tool", b"x"), Member::link("bin/other", b'1', "bin/tool")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[
+                        Member::file("bin/tool", b"x"),
+                        Member::link("bin/other", b'1', "bin/tool"),
+                    ]],
+                )
+            },
             NeedsKey("base is the one that is named"),
         ),
         (
@@ -41,29 +49,64 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
         ),
         (
             "by a path that is cleaned",
-            |image| base(image, &[&[Member::file("/x/..//home/./site/wwwroot/evil", EVIL)]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::file("/x/..//home/./site/wwwroot/evil", EVIL)]],
+                )
+            },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "through a link of a lower layer",
-            |image| base(image, &[&[Member::link("l", b'2', "home/site")], &[Member::file("l/wwwroot/evil", EVIL)]]),
+            |image| {
+                base(
+                    image,
+                    &[
+                        &[Member::link("l", b'2', "home/site")],
+                        &[Member::file("l/wwwroot/evil", EVIL)],
+                    ],
+                )
+            },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "through a link out of the root",
             |image| {
-                base(image, &[&[Member::link("l", b'2', "../../home/site/wwwroot")], &[Member::file("l/evil", EVIL)]])
+                base(
+                    image,
+                    &[
+                        &[Member::link("l", b'2', "../../home/site/wwwroot")],
+                        &[Member::file("l/evil", EVIL)],
+                    ],
+                )
             },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "by a hard link",
-            |image| base(image, &[&[Member::file("x", EVIL), Member::link("home/site/wwwroot/evil", b'1', "/x")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[
+                        Member::file("x", EVIL),
+                        Member::link("home/site/wwwroot/evil", b'1', "/x"),
+                    ]],
+                )
+            },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "by a PAX header",
-            |image| base(image, &[&[Member::records(&[("path", "home/site/wwwroot/evil")]), Member::file("x", EVIL)]]),
+            |image| {
+                base(
+                    image,
+                    &[&[
+                        Member::records(&[("path", "home/site/wwwroot/evil")]),
+                        Member::file("x", EVIL),
+                    ]],
+                )
+            },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
@@ -71,7 +114,10 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             |image| {
                 base(
                     image,
-                    &[&[Member::new("././@LongLink", b'L', b"home/site/wwwroot/evil"), Member::file("x", EVIL)]],
+                    &[&[
+                        Member::new("././@LongLink", b'L', b"home/site/wwwroot/evil"),
+                        Member::file("x", EVIL),
+                    ]],
                 )
             },
             Wrong(BASE, "wwwroot/evil"),
@@ -91,28 +137,54 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             "behind the size of a folder",
             |image| {
                 let folder = Member::new("d/", b'5', b"").with(|header| header.set_size(1024));
-                base(image, &[&[folder, Member::file("home/site/wwwroot/evil", EVIL)]]);
+                base(
+                    image,
+                    &[&[folder, Member::file("home/site/wwwroot/evil", EVIL)]],
+                );
             },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "a link in the app folder",
-            |image| base(image, &[&[Member::link("home/site/wwwroot/evil", b'2', "/x")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::link("home/site/wwwroot/evil", b'2', "/x")]],
+                )
+            },
             Wrong(BASE, "wwwroot/evil"),
         ),
         (
             "an engine",
-            |image| base(image, &[&[Member::file("usr/lib/scorebox/libonnxruntime.so", EVIL)]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::file("usr/lib/scorebox/libonnxruntime.so", EVIL)]],
+                )
+            },
             Wrong(BASE, "libonnxruntime.so"),
         ),
         (
             "an engine beside the host",
-            |image| base(image, &[&[Member::file("usr/bin/engine/libonnxruntime.so", EVIL)]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::file("usr/bin/engine/libonnxruntime.so", EVIL)]],
+                )
+            },
             Wrong(BASE, "usr/bin/engine"),
         ),
         (
             "a link for the engine's folder",
-            |image| base(image, &[&[Member::link("usr/lib", b'2', "/x"), Member::link("x/scorebox", b'2', "/y")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[
+                        Member::link("usr/lib", b'2', "/x"),
+                        Member::link("x/scorebox", b'2', "/y"),
+                    ]],
+                )
+            },
             Wrong(BASE, "usr/lib"),
         ),
         (
@@ -135,23 +207,47 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
         ),
         (
             "a long extension header",
-            |image| base(image, &[&[Member::new("x", b'x', &vec![b'1'; 2 << 20]), Member::file("x", b"")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[
+                        Member::new("x", b'x', &vec![b'1'; 2 << 20]),
+                        Member::file("x", b""),
+                    ]],
+                )
+            },
             Wrong("layer base-2", "extension header of 2097152 bytes"),
         ),
         (
             "an endless extension header",
-            |image| base(image, &[&[Member::new("x", b'L', b"").with(|header| header.set_size(7 << 30))]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::new("x", b'L', b"").with(|header| header.set_size(7 << 30))]],
+                )
+            },
             Wrong("layer base-2", "extension header of 7516192768 bytes"),
         ),
         (
             "a link to itself",
-            |image| base(image, &[&[Member::link("l", b'2', "l"), Member::file("l/x", b"")]]),
+            |image| {
+                base(
+                    image,
+                    &[&[Member::link("l", b'2', "l"), Member::file("l/x", b"")]],
+                )
+            },
             Wrong("layer base-2", "too many links"),
         ),
         (
             "a link where a folder of ours stands",
             |image| {
-                base(image, &[&[Member::link("opt", b'2', "/x"), Member::link("home/site/wwwroot/model", b'2', "/x")]])
+                base(
+                    image,
+                    &[&[
+                        Member::link("opt", b'2', "/x"),
+                        Member::link("home/site/wwwroot/model", b'2', "/x"),
+                    ]],
+                )
             },
             NeedsKey("base is the one that is named"),
         ),
@@ -160,7 +256,10 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             |image| {
                 base(
                     image,
-                    &[&[Member::file("home/site/wwwroot/evil", EVIL)], &[Member::file("home/site/.wh..wh..opq", b"")]],
+                    &[
+                        &[Member::file("home/site/wwwroot/evil", EVIL)],
+                        &[Member::file("home/site/.wh..wh..opq", b"")],
+                    ],
                 )
             },
             NeedsKey("base is the one that is named"),
@@ -168,7 +267,8 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
         (
             "bytes that are not what they are called",
             |image| {
-                image.manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd".into();
+                image.manifest["layers"][0]["mediaType"] =
+                    "application/vnd.oci.image.layer.v1.tar+zstd".into();
             },
             Wrong("layer system", "of the type"),
         ),
@@ -198,32 +298,63 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
 #[test]
 fn an_image_on_a_base_is_right_and_its_signature_settles_what_else_is_open() {
     require!("docker-registry", "skopeo", "umoci", "openssl");
-    let (project, dir, registry) = (project(), tempfile::tempdir().expect("a folder"), Registry::start());
+    let (project, dir, registry) = (
+        project(),
+        tempfile::tempdir().expect("a folder"),
+        Registry::start(),
+    );
     let (private, public) = (dir.path().join("private"), dir.path().join("public"));
     let mut make = run::tool("openssl");
-    make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]).arg(&private);
+    make.args([
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-out",
+    ])
+    .arg(&private);
     run::finish(&mut make, b"").ended(0);
     let mut export = run::tool("openssl");
-    export.args(["pkey", "-pubout", "-in"]).arg(&private).arg("-out").arg(&public);
+    export
+        .args(["pkey", "-pubout", "-in"])
+        .arg(&private)
+        .arg("-out")
+        .arg(&public);
     run::finish(&mut export, b"").ended(0);
-    let bases = [(stand_in::functions(&registry), true), (stand_in::plain(&registry), false)];
+    let bases = [
+        (stand_in::functions(&registry), true),
+        (stand_in::plain(&registry), false),
+    ];
     for (base, is_functions) in bases {
         let layout = dir.path().join(base.name.replace(['/', ':'], "-"));
         let mut command = package(project.path(), &layout);
-        command.args(["--base", &base.name, "--base-plain-http", "--sign-key"]).arg(&private);
+        command
+            .args(["--base", &base.name, "--base-plain-http", "--sign-key"])
+            .arg(&private);
         packaged(&mut command);
         let inspect = |more: &[&str]| {
             let mut command = Command::new(place::xtask());
-            command.env_clear().arg("inspect").arg(&layout).args(["--output", "json"]).args(more);
+            command
+                .env_clear()
+                .arg("inspect")
+                .arg(&layout)
+                .args(["--output", "json"])
+                .args(more);
             run::finish(&mut command, b"").ended(0).json()
         };
         let open = |report: &Value| {
             let checks = report["checks"].as_array().expect("checks").iter();
-            let open = checks.filter(|check| check["verdict"] == "open").filter_map(|check| check["what"].as_str());
+            let open = checks
+                .filter(|check| check["verdict"] == "open")
+                .filter_map(|check| check["what"].as_str());
             open.map(str::to_owned).collect::<Vec<_>>()
         };
         let without = open(&inspect(&[]));
-        assert!(without.contains(&"base is the one that is named".to_owned()), "{without:?}");
+        assert!(
+            without.contains(&"base is the one that is named".to_owned()),
+            "{without:?}"
+        );
         let starts = "program of the base that starts the host".to_owned();
         assert_eq!(without.contains(&starts), is_functions, "{without:?}");
         let with = open(&inspect(&["--key", public.to_str().expect("a path")]));

@@ -27,7 +27,9 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
         ("nothing", |_| (), Right),
         (
             "layers packed again",
-            |image| (0..image.count()).for_each(|layer| image.set(layer, &tar(&image.members(layer)))),
+            |image| {
+                (0..image.count()).for_each(|layer| image.set(layer, &tar(&image.members(layer))))
+            },
             Right,
         ),
         (
@@ -37,7 +39,15 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
         ),
         (
             "other code on top, by a path that is cleaned",
-            |image| image.insert(image.count(), &[Member::file("/home//site/./x/../wwwroot/component.cwasm", EVIL)]),
+            |image| {
+                image.insert(
+                    image.count(),
+                    &[Member::file(
+                        "/home//site/./x/../wwwroot/component.cwasm",
+                        EVIL,
+                    )],
+                )
+            },
             Wrong(ON_TOP, "lies above"),
         ),
         (
@@ -45,7 +55,11 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
             |image| image.insert(image.count(), &[Member::file("usr/bin/.wh.scorebox", b"")]),
             Wrong(ON_TOP, "lies above"),
         ),
-        ("nothing of ours on top", |image| image.insert(image.count(), &[]), Wrong(ON_TOP, "lies above")),
+        (
+            "nothing of ours on top",
+            |image| image.insert(image.count(), &[]),
+            Wrong(ON_TOP, "lies above"),
+        ),
         (
             "a second layer that calls itself app",
             |image| {
@@ -65,22 +79,40 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
             "layers in another order",
             |image| {
                 let (host, app) = (image.layer("host"), image.layer("app"));
-                image.config["history"].as_array_mut().expect("a list").swap(host, app);
-                image.config["rootfs"]["diff_ids"].as_array_mut().expect("a list").swap(host, app);
-                image.manifest["layers"].as_array_mut().expect("a list").swap(host, app);
+                image.config["history"]
+                    .as_array_mut()
+                    .expect("a list")
+                    .swap(host, app);
+                image.config["rootfs"]["diff_ids"]
+                    .as_array_mut()
+                    .expect("a list")
+                    .swap(host, app);
+                image.manifest["layers"]
+                    .as_array_mut()
+                    .expect("a list")
+                    .swap(host, app);
             },
             Wrong(ON_TOP, "no layer of `package` holds the app"),
         ),
         (
             "a history that knows nothing of ours",
             |image| {
-                image.config["history"].as_array_mut().expect("a list").iter_mut().for_each(|entry| *entry = json!({}))
+                image.config["history"]
+                    .as_array_mut()
+                    .expect("a list")
+                    .iter_mut()
+                    .for_each(|entry| *entry = json!({}))
             },
             Wrong(ON_TOP, "holds the app"),
         ),
         (
             "a history with more layers",
-            |image| image.config["history"].as_array_mut().expect("a list").insert(0, json!({})),
+            |image| {
+                image.config["history"]
+                    .as_array_mut()
+                    .expect("a list")
+                    .insert(0, json!({}))
+            },
             Wrong("configuration names every layer", "there are"),
         ),
         (
@@ -118,7 +150,12 @@ fn what_package_does_not_write_into_a_layer_is_named() {
         ),
         (
             "a path with two slashes",
-            |image| add(image, &[Member::file(&CODE.replace("site/", "site//"), EVIL)]),
+            |image| {
+                add(
+                    image,
+                    &[Member::file(&CODE.replace("site/", "site//"), EVIL)],
+                )
+            },
             Wrong(FORM, "another path"),
         ),
         (
@@ -131,41 +168,93 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             |image| add(image, &[Member::file("../../etc/passwd", EVIL)]),
             Wrong("layer app", "out of the root"),
         ),
-        ("the same path twice", |image| add(image, &[Member::file(CODE, EVIL)]), Wrong(FORM, "twice")),
+        (
+            "the same path twice",
+            |image| add(image, &[Member::file(CODE, EVIL)]),
+            Wrong(FORM, "twice"),
+        ),
         (
             "a path in a PAX header",
-            |image| add(image, &[Member::records(&[("path", CODE)]), Member::file("x", EVIL)]),
+            |image| {
+                add(
+                    image,
+                    &[Member::records(&[("path", CODE)]), Member::file("x", EVIL)],
+                )
+            },
             Wrong(FORM, "extension header"),
         ),
         (
             "a size in a PAX header",
-            |image| add(image, &[Member::records(&[("size", "0")]), Member::file(&format!("{MODEL}z"), b"")]),
+            |image| {
+                add(
+                    image,
+                    &[
+                        Member::records(&[("size", "0")]),
+                        Member::file(&format!("{MODEL}z"), b""),
+                    ],
+                )
+            },
             Wrong(FORM, "extension header"),
         ),
         (
             "a PAX header for all",
-            |image| add(image, &[Member::new(CODE, b'g', &Member::records(&[("comment", "x")]).content)]),
+            |image| {
+                add(
+                    image,
+                    &[Member::new(
+                        CODE,
+                        b'g',
+                        &Member::records(&[("comment", "x")]).content,
+                    )],
+                )
+            },
             Wrong(FORM, "not a file"),
         ),
         (
             "a long name of GNU",
-            |image| add(image, &[Member::new("././@LongLink", b'L', CODE.as_bytes()), Member::file("x", EVIL)]),
+            |image| {
+                add(
+                    image,
+                    &[
+                        Member::new("././@LongLink", b'L', CODE.as_bytes()),
+                        Member::file("x", EVIL),
+                    ],
+                )
+            },
             Wrong(FORM, "extension header"),
         ),
-        ("a symbolic link", |image| add(image, &[Member::link(CODE, b'2', "/etc/passwd")]), Wrong(FORM, "not a file")),
+        (
+            "a symbolic link",
+            |image| add(image, &[Member::link(CODE, b'2', "/etc/passwd")]),
+            Wrong(FORM, "not a file"),
+        ),
         (
             "a hard link",
-            |image| add(image, &[Member::link(CODE, b'1', "home/site/wwwroot/host.json")]),
+            |image| {
+                add(
+                    image,
+                    &[Member::link(CODE, b'1', "home/site/wwwroot/host.json")],
+                )
+            },
             Wrong(FORM, "not a file"),
         ),
         (
             "a link as the app folder",
-            |image| image.change("app", |members| members.retain(|member| member.name() != "home/site/wwwroot/")),
+            |image| {
+                image.change("app", |members| {
+                    members.retain(|member| member.name() != "home/site/wwwroot/")
+                })
+            },
             Wrong(FORM, "folder that the layer does not bring"),
         ),
         (
             "a mark of removal",
-            |image| add(image, &[Member::file(&format!("{MODEL}.wh.digits.safetensors"), b"")]),
+            |image| {
+                add(
+                    image,
+                    &[Member::file(&format!("{MODEL}.wh.digits.safetensors"), b"")],
+                )
+            },
             Wrong(FORM, "removes"),
         ),
         (
@@ -173,10 +262,22 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             |image| add(image, &[Member::file(&format!("{MODEL}.wh..wh..opq"), b"")]),
             Wrong(FORM, "removes"),
         ),
-        ("a device that removes", |image| add(image, &[Member::new(CODE, b'3', b"")]), Wrong(FORM, "not a file")),
+        (
+            "a device that removes",
+            |image| add(image, &[Member::new(CODE, b'3', b"")]),
+            Wrong(FORM, "not a file"),
+        ),
         (
             "a type that no runtime knows",
-            |image| add(image, &[Member::file(CODE, b"").with(|header| header.set_entry_type(tar_type(b'S')))]),
+            |image| {
+                add(
+                    image,
+                    &[
+                        Member::file(CODE, b"")
+                            .with(|header| header.set_entry_type(tar_type(b'S'))),
+                    ],
+                )
+            },
             Wrong("layer app", "no container runtime unpacks"),
         ),
         (
@@ -184,7 +285,8 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             |image| {
                 image.change("app", |members| {
                     let last = members.last_mut().expect("a member");
-                    last.header.as_mut_bytes()[136..148].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+                    last.header.as_mut_bytes()[136..148]
+                        .copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
                     last.header.set_cksum();
                 })
             },
@@ -223,7 +325,9 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             "a library beside the host",
             |image| {
                 image.change("host", |members| {
-                    members.push(Member::file("usr/lib.so", EVIL).with(|header| header.set_mode(0o755)))
+                    members.push(
+                        Member::file("usr/lib.so", EVIL).with(|header| header.set_mode(0o755)),
+                    )
                 })
             },
             Wrong(FORM, "does not belong"),
@@ -237,13 +341,19 @@ fn what_package_does_not_write_into_a_layer_is_named() {
             "code in another case",
             |image| {
                 image.change("app", |members| {
-                    let at =
-                        members.iter().position(|member| member.name().ends_with("component.cwasm")).expect("code");
+                    let at = members
+                        .iter()
+                        .position(|member| member.name().ends_with("component.cwasm"))
+                        .expect("code");
                     members.insert(at, Member::file(&CODE.replace("comp", "Comp"), EVIL));
-                    members[..].sort_by_key(|member| member.name().trim_end_matches('/').to_owned());
+                    members[..]
+                        .sort_by_key(|member| member.name().trim_end_matches('/').to_owned());
                 })
             },
-            Wrong("app folder holds what scorebox.toml asks for", "Component.cwasm"),
+            Wrong(
+                "app folder holds what scorebox.toml asks for",
+                "Component.cwasm",
+            ),
         ),
         (
             "one more function",
@@ -253,7 +363,10 @@ fn what_package_does_not_write_into_a_layer_is_named() {
                     members.push(Member::file("home/site/wwwroot/zz/function.json", b"{}"));
                 })
             },
-            Wrong("app folder holds what scorebox.toml asks for", "zz/function.json"),
+            Wrong(
+                "app folder holds what scorebox.toml asks for",
+                "zz/function.json",
+            ),
         ),
         (
             "other code",
@@ -273,7 +386,11 @@ fn what_package_does_not_write_into_a_layer_is_named() {
         (
             "another program in host.json",
             |image| {
-                replace(image, "host.json", br#"{"customHandler":{"description":{"defaultExecutablePath":"/bin/sh"}}}"#)
+                replace(
+                    image,
+                    "host.json",
+                    br#"{"customHandler":{"description":{"defaultExecutablePath":"/bin/sh"}}}"#,
+                )
             },
             Wrong("host.json starts the host", "/bin/sh"),
         ),
@@ -287,7 +404,10 @@ fn tar_type(kind: u8) -> ::tar::EntryType {
 /// Replaces the content of a file of the app.
 fn replace(image: &mut Forgery, name: &str, content: &[u8]) {
     image.change("app", |members| {
-        for member in members.iter_mut().filter(|member| member.name() == format!("home/site/wwwroot/{name}")) {
+        for member in members
+            .iter_mut()
+            .filter(|member| member.name() == format!("home/site/wwwroot/{name}"))
+        {
             *member = Member::file(&member.name(), content);
         }
     });
@@ -311,10 +431,16 @@ fn what_only_a_signature_can_tell_is_said_to_need_a_key() {
             "other settings",
             |image| {
                 image.change("app", |members| {
-                    for member in members.iter_mut().filter(|member| member.name().ends_with("scorebox.toml")) {
+                    for member in members
+                        .iter_mut()
+                        .filter(|member| member.name().ends_with("scorebox.toml"))
+                    {
                         let text = String::from_utf8(member.content.clone()).expect("text");
-                        *member =
-                            Member::new(&member.name(), b'0', text.replace("\"function\"", "\"anonymous\"").as_bytes());
+                        *member = Member::new(
+                            &member.name(),
+                            b'0',
+                            text.replace("\"function\"", "\"anonymous\"").as_bytes(),
+                        );
                     }
                 })
             },
@@ -324,7 +450,10 @@ fn what_only_a_signature_can_tell_is_said_to_need_a_key() {
             "another authority for certificates",
             |image| {
                 image.change("system", |members| {
-                    for member in members.iter_mut().filter(|member| member.name().ends_with("ca-certificates.crt")) {
+                    for member in members
+                        .iter_mut()
+                        .filter(|member| member.name().ends_with("ca-certificates.crt"))
+                    {
                         *member = Member::file(&member.name(), EVIL);
                     }
                 })

@@ -10,7 +10,9 @@ use std::thread;
 use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, park, requests};
 use scorebox_tests::functions::outputs::{Bound, Failed};
-use scorebox_tests::functions::values::{base64, blob, envelope, message_metadata, request, wrapped};
+use scorebox_tests::functions::values::{
+    base64, blob, envelope, message_metadata, request, wrapped,
+};
 use serde_json::{Value, json};
 
 const INVOCATIONS: usize = 10_000;
@@ -82,7 +84,10 @@ impl Deed {
     fn check_lines(self, lines: &[String], before: &str, mark: &str) {
         let expected: Vec<String> = match self {
             Self::Log => vec![format!("INFO c: {mark}")],
-            Self::Print => vec![format!("INFO stdout: {mark}"), "INFO stdout: two".to_owned()],
+            Self::Print => vec![
+                format!("INFO stdout: {mark}"),
+                "INFO stdout: two".to_owned(),
+            ],
             Self::Reject | Self::Unavailable | Self::Fail => vec![format!("told {mark}")],
             Self::Panic => vec![format!("ERROR panic: {mark} ("), "trapped ".to_owned()],
             Self::Trap => vec!["trapped ".to_owned()],
@@ -92,7 +97,11 @@ impl Deed {
         for (line, expected) in lines.iter().zip(expected) {
             let is_whole = !matches!(self, Self::Panic | Self::Trap | Self::Loop | Self::Wait);
             let expected = format!("{before}{expected}");
-            let fits = if is_whole { *line == expected } else { line.starts_with(&expected) };
+            let fits = if is_whole {
+                *line == expected
+            } else {
+                line.starts_with(&expected)
+            };
             assert!(fits, "{mark}: {line} is not {expected}");
         }
     }
@@ -107,15 +116,23 @@ fn check_failed(answer: Result<Bound, Failed>, status: u16, code: &str, mark: &s
     match answer {
         Err(Failed::Status(found, body)) => {
             let body: Value = serde_json::from_slice(&body).expect("an error is JSON");
-            assert_eq!((found, &body["code"]), (status, &json!(code)), "{mark}: {body}");
+            assert_eq!(
+                (found, &body["code"]),
+                (status, &json!(code)),
+                "{mark}: {body}"
+            );
         }
         other => panic!("{mark}: {other:?}"),
     }
 }
 
 fn check_blob(host: &FunctionsHost, deed: Deed, mark: &str) {
-    let metadata = json!({"blobname": wrapped(mark), "Uri": wrapped(format!("https://a/in/{mark}.json"))});
-    let answer = host.invoke("blobs", &blob("blob", deed.body(mark).to_string().as_bytes(), metadata));
+    let metadata =
+        json!({"blobname": wrapped(mark), "Uri": wrapped(format!("https://a/in/{mark}.json"))});
+    let answer = host.invoke(
+        "blobs",
+        &blob("blob", deed.body(mark).to_string().as_bytes(), metadata),
+    );
     match deed.failure() {
         Some((status, code, _)) => check_failed(answer, status, code, mark),
         None => {
@@ -128,7 +145,10 @@ fn check_blob(host: &FunctionsHost, deed: Deed, mark: &str) {
 
 fn check_message(host: &FunctionsHost, deed: Deed, is_last: bool, mark: &str) {
     let metadata = message_metadata(mark, if is_last { 10 } else { 1 });
-    let answer = host.invoke("messages", &envelope("msg", base64(deed.body(mark).to_string()), metadata));
+    let answer = host.invoke(
+        "messages",
+        &envelope("msg", base64(deed.body(mark).to_string()), metadata),
+    );
     let failure = deed.failure();
     if let Some((status, code, false)) = failure.filter(|_| !is_last) {
         return check_failed(answer, status, code, mark);
@@ -149,7 +169,11 @@ fn check_message(host: &FunctionsHost, deed: Deed, is_last: bool, mark: &str) {
 fn check_batch(host: &FunctionsHost, deed: Deed, mark: &str) {
     let marks = [format!("{mark}-a"), mark.to_owned(), format!("{mark}-c")];
     let deeds = [Deed::Log, deed, Deed::Print];
-    let bodies: Vec<_> = deeds.iter().zip(&marks).map(|(deed, mark)| base64(deed.body(mark).to_string())).collect();
+    let bodies: Vec<_> = deeds
+        .iter()
+        .zip(&marks)
+        .map(|(deed, mark)| base64(deed.body(mark).to_string()))
+        .collect();
     let metadata = json!({"MessageIdArray": wrapped(marks.to_vec())});
     let answer = host.invoke("batches", &envelope("msgs", wrapped(bodies), metadata));
     if let Some((status, code, false)) = deed.failure() {
@@ -157,11 +181,20 @@ fn check_batch(host: &FunctionsHost, deed: Deed, mark: &str) {
     }
     let bound = answer.unwrap_or_else(|failed| panic!("{mark}: {failed:?}"));
     let is_parked = deed.failure().is_some();
-    assert_eq!(bound.of("output").len(), if is_parked { 2 } else { 3 }, "{mark}");
+    assert_eq!(
+        bound.of("output").len(),
+        if is_parked { 2 } else { 3 },
+        "{mark}"
+    );
     assert_eq!(bound.of("park").len(), usize::from(is_parked), "{mark}");
     for (index, (deed, mark)) in deeds.iter().zip(&marks).enumerate() {
         let before = format!("{index}: ");
-        let own: Vec<_> = bound.logs.iter().filter(|line| line.starts_with(&before)).cloned().collect();
+        let own: Vec<_> = bound
+            .logs
+            .iter()
+            .filter(|line| line.starts_with(&before))
+            .cloned()
+            .collect();
         deed.check_lines(&own, &before, mark);
     }
 }
@@ -178,7 +211,11 @@ fn check_request(host: &FunctionsHost, deed: Deed, mark: &str) {
     match deed.failure() {
         None => assert_eq!((response.status, body), (200, json!({})), "{mark}"),
         Some((status, code, _)) => {
-            assert_eq!((response.status, &body["code"]), (status, &json!(code)), "{mark}");
+            assert_eq!(
+                (response.status, &body["code"]),
+                (status, &json!(code)),
+                "{mark}"
+            );
             assert_eq!(body["id"], mark);
         }
     }
@@ -188,11 +225,22 @@ fn check_request(host: &FunctionsHost, deed: Deed, mark: &str) {
 fn ten_thousand_invocations_have_their_own_answers_and_lines() {
     let functions = [
         ("blobs", blobs(None, &[])),
-        ("messages", messages("msg", "one", Some("binary"), &[park()])),
-        ("batches", messages("msgs", "many", Some("binary"), &[park()])),
+        (
+            "messages",
+            messages("msg", "one", Some("binary"), &[park()]),
+        ),
+        (
+            "batches",
+            messages("msgs", "many", Some("binary"), &[park()]),
+        ),
         ("requests", requests("res", &[])),
     ];
-    let app = function_app("wayward", "[limits]\ndeadline = \"1s\"\n", json!({}), &functions);
+    let app = function_app(
+        "wayward",
+        "[limits]\ndeadline = \"1s\"\n",
+        json!({}),
+        &functions,
+    );
     let host = FunctionsHost::start(&app);
     let pid = host.pid();
     let next = AtomicUsize::new(0);
@@ -218,5 +266,9 @@ fn ten_thousand_invocations_have_their_own_answers_and_lines() {
     });
     assert_eq!(host.pid(), pid);
     assert_eq!(host.stderr(), "");
-    host.invoke("messages", &envelope("msg", base64(r#"{"do": "count"}"#), json!({}))).expect("it still works");
+    host.invoke(
+        "messages",
+        &envelope("msg", base64(r#"{"do": "count"}"#), json!({})),
+    )
+    .expect("it still works");
 }

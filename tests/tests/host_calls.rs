@@ -25,7 +25,10 @@ fn flooder() -> Host {
 #[track_caller]
 fn told(deed: &str, count: usize) -> String {
     let host = FLOODER.get(flooder);
-    let answer = host.score(&json!({"do": deed, "count": count})).expect(200).json();
+    let answer = host
+        .score(&json!({"do": deed, "count": count}))
+        .expect(200)
+        .json();
     answer["error"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -33,9 +36,18 @@ fn told(deed: &str, count: usize) -> String {
 #[track_caller]
 fn traps(deed: &str, count: usize, part: &str) {
     let host = FLOODER.get(flooder);
-    let answer = host.score(&json!({"do": deed, "count": count})).expect_error(500, "trapped", &["id"]);
-    let line = host.log.wait_for_failure(answer.header("x-request-id").expect("an id"));
-    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains(part)), "{line}");
+    let answer = host
+        .score(&json!({"do": deed, "count": count}))
+        .expect_error(500, "trapped", &["id"]);
+    let line = host
+        .log
+        .wait_for_failure(answer.header("x-request-id").expect("an id"));
+    assert!(
+        line["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains(part)),
+        "{line}"
+    );
     assert_eq!(told("get-many", 1), "");
 }
 
@@ -45,7 +57,10 @@ fn a_batch_of_too_many_keys_is_refused_by_the_interface_s_own_error() {
         assert_eq!(told(deed, 4096), "", "{deed}");
         for count in [4097, 1_000_000] {
             let text = told(deed, count);
-            assert!(text.contains("at most 4096 items") && text.contains(&count.to_string()), "{deed}: {text}");
+            assert!(
+                text.contains("at most 4096 items") && text.contains(&count.to_string()),
+                "{deed}: {text}"
+            );
         }
     }
 }
@@ -63,7 +78,11 @@ fn five_million_keys_take_neither_the_host_s_memory_nor_its_time() {
     flood().expect(200);
     let grown = peak_bytes(host.pid()) - before;
     assert!(grown < 100 << 20, "{grown} bytes");
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -104,12 +123,23 @@ fn attributes_of_a_measurement_are_cut_and_the_call_goes_on() {
 
 #[test]
 fn arguments_of_more_than_128_mib_end_the_scorer_with_the_reason() {
-    traps("set-many", 5_000_000, "134217728 bytes to one host function");
+    traps(
+        "set-many",
+        5_000_000,
+        "134217728 bytes to one host function",
+    );
 }
 
 /// Returns the peak memory of a process, in bytes.
 fn peak_bytes(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says so");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("the kernel says so");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .expect("a number")
+        * 1024
 }

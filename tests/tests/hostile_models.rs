@@ -62,12 +62,17 @@ static TURN: Mutex<()> = Mutex::new(());
 /// Tries the listed number of files of a form, two at a time. `one` gets the number of each file.
 fn each(form: &str, one: impl Fn(usize, &Ends) + Sync) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (_, count) = FILES.into_iter().find(|(name, _)| *name == form).expect("the form is listed");
+    let (_, count) = FILES
+        .into_iter()
+        .find(|(name, _)| *name == form)
+        .expect("the form is listed");
     let (next, ends, started) = (AtomicUsize::new(0), Ends::default(), Instant::now());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < count) {
+                while let Some(index) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < count)
+                {
                     one(index, &ends);
                 }
             });
@@ -75,7 +80,11 @@ fn each(form: &str, one: impl Fn(usize, &Ends) + Sync) {
     });
     let tried: usize = ends.0.lock().unwrap().values().sum();
     assert_eq!(tried, count, "each has one end");
-    println!("{form}: {count} files in {:.1?}: {:?}", started.elapsed(), ends.0.lock().unwrap());
+    println!(
+        "{form}: {count} files in {:.1?}: {:?}",
+        started.elapsed(),
+        ends.0.lock().unwrap()
+    );
 }
 
 #[test]
@@ -96,11 +105,20 @@ fn structure(form: &str, whole: &[u8]) -> Vec<Range<usize>> {
 
 /// Returns an app whose model is a graph, with a sample of the whole graph's answers.
 fn graph_app(whole: &[u8], inputs: &Value) -> App {
-    let limits =
-        format!("[limits]\ninit_deadline = \"{}s\"\n[package]\nsample = \"sample.json\"\n", INIT_DEADLINE.as_secs());
+    let limits = format!(
+        "[limits]\ninit_deadline = \"{}s\"\n[package]\nsample = \"sample.json\"\n",
+        INIT_DEADLINE.as_secs()
+    );
     let app = App::graph("m.onnx", whole, &limits);
-    let outputs = invoke(&app, "application/json", inputs.to_string().as_bytes()).ended(0).json();
-    app.write("sample.json", json!({ "inputs": inputs, "outputs": outputs }).to_string().as_bytes());
+    let outputs = invoke(&app, "application/json", inputs.to_string().as_bytes())
+        .ended(0)
+        .json();
+    app.write(
+        "sample.json",
+        json!({ "inputs": inputs, "outputs": outputs })
+            .to_string()
+            .as_bytes(),
+    );
     app
 }
 
@@ -114,7 +132,11 @@ fn check(app: &App) -> Finished {
     }
     let finished = run::finish(command.args(["--output", "json"]), b"");
     let limit = INIT_DEADLINE * 2 + STARTING;
-    assert!(started.elapsed() < limit, "{:?} is longer than {limit:?}: {finished:?}", started.elapsed());
+    assert!(
+        started.elapsed() < limit,
+        "{:?} is longer than {limit:?}: {finished:?}",
+        started.elapsed()
+    );
     finished
 }
 
@@ -122,14 +144,19 @@ fn check(app: &App) -> Finished {
 #[track_caller]
 fn refusal(finished: &Finished, file: &str, what: &str) -> &'static str {
     let said = &finished.stderr;
-    assert!(said.contains(file) && said.contains("fix: "), "{what}: {finished:?}");
+    assert!(
+        said.contains(file) && said.contains("fix: "),
+        "{what}: {finished:?}"
+    );
     let ends = [
         ("crashed the process that tried it", "crashed"),
         ("more memory than", "out of memory"),
         ("was not loaded and run within", "out of time"),
         ("as it should", "answers otherwise"),
     ];
-    ends.iter().find(|(part, _)| said.contains(part)).map_or("refused", |(_, end)| end)
+    ends.iter()
+        .find(|(part, _)| said.contains(part))
+        .map_or("refused", |(_, end)| end)
 }
 
 /// Damages a graph as often as is listed, and checks the outcomes.
@@ -137,8 +164,10 @@ fn damage_graph(form: &str, whole: &[u8], inputs: &Value) {
     // Each of the two threads has an app folder of its own.
     let apps = [graph_app(whole, inputs), graph_app(whole, inputs)].map(Mutex::new);
     check(&apps[0].lock().unwrap()).ended(0);
-    let expected: Value =
-        serde_json::from_slice(&std::fs::read(apps[0].lock().unwrap().path().join("sample.json")).unwrap()).unwrap();
+    let expected: Value = serde_json::from_slice(
+        &std::fs::read(apps[0].lock().unwrap().path().join("sample.json")).unwrap(),
+    )
+    .unwrap();
     let structure = structure(form, whole);
     each(form, |index, ends| {
         let (what, bytes) = mutated(whole, &structure, &mut Chance::new(index as u64));
@@ -154,7 +183,9 @@ fn damage_graph(form: &str, whole: &[u8], inputs: &Value) {
                 ends.count("proven equal");
                 // Some files are also checked in another way than by the sample.
                 if index % 8 == 0 {
-                    let answer = invoke(&app, "application/json", inputs.to_string().as_bytes()).ended(0).json();
+                    let answer = invoke(&app, "application/json", inputs.to_string().as_bytes())
+                        .ended(0)
+                        .json();
                     is_near(&answer, &expected["outputs"], &what);
                 }
             }
@@ -169,16 +200,25 @@ fn is_near(found: &Value, expected: &Value, what: &str) {
     match (found, expected) {
         (Value::Array(found), Value::Array(expected)) => {
             assert_eq!(found.len(), expected.len(), "{what}");
-            found.iter().zip(expected).for_each(|(found, expected)| is_near(found, expected, what));
+            found
+                .iter()
+                .zip(expected)
+                .for_each(|(found, expected)| is_near(found, expected, what));
         }
         (Value::Object(found), Value::Object(expected)) => {
             assert!(found.keys().eq(expected.keys()), "{what}");
-            found.values().zip(expected.values()).for_each(|(found, expected)| is_near(found, expected, what));
+            found
+                .values()
+                .zip(expected.values())
+                .for_each(|(found, expected)| is_near(found, expected, what));
         }
         _ => {
             let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * b.abs().max(1.0);
             let numbers = found.as_f64().zip(expected.as_f64());
-            assert!(found == expected || numbers.is_some_and(|(a, b)| near(a, b)), "{what}: {found} is not {expected}");
+            assert!(
+                found == expected || numbers.is_some_and(|(a, b)| near(a, b)),
+                "{what}: {found} is not {expected}"
+            );
         }
     }
 }
@@ -202,8 +242,16 @@ fn damaged_networks_and_forests() {
 
 #[test]
 fn damaged_small_graphs() {
-    damage_graph("identity", &onnx::identity(onnx::element::FLOAT), &json!({ "x": [[1.5, -2.0], [3.0, 0.0]] }));
-    damage_graph("counting", &onnx::counting(), &json!({ "n": 3, "x": [1.0] }));
+    damage_graph(
+        "identity",
+        &onnx::identity(onnx::element::FLOAT),
+        &json!({ "x": [[1.5, -2.0], [3.0, 0.0]] }),
+    );
+    damage_graph(
+        "counting",
+        &onnx::counting(),
+        &json!({ "n": 3, "x": [1.0] }),
+    );
     damage_graph("zeros", &onnx::zeros(), &json!({ "n": [3] }));
 }
 
@@ -234,9 +282,12 @@ fn weights_outside_of_the_models_folder_are_not_read() {
     app.write("secret.bin", &floats);
     check(&app).ended(0);
     let absolute = app.path().join("secret.bin");
-    for location in
-        ["../secret.bin", "../../../../../../../../etc/passwd", "x/../../secret.bin", absolute.to_str().unwrap()]
-    {
+    for location in [
+        "../secret.bin",
+        "../../../../../../../../etc/passwd",
+        "x/../../secret.bin",
+        absolute.to_str().unwrap(),
+    ] {
         app.write("model/m.onnx", &onnx_hostile::external(location));
         let finished = check(&app);
         println!("{location}: {}", finished.stderr.trim());
@@ -249,28 +300,49 @@ fn weights_outside_of_the_models_folder_are_not_read() {
 fn the_packager_tells_how_a_trial_ended_and_stays_alive() {
     let package = |app: &App| {
         let mut command = Command::new(place::xtask());
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.args(["package", "--manifest"]).arg(app.path().join("scorebox.toml"));
-        command.arg("--layout").arg(app.path().join("image")).arg("--host").arg(place::host());
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .args(["package", "--manifest"])
+            .arg(app.path().join("scorebox.toml"));
+        command
+            .arg("--layout")
+            .arg(app.path().join("image"))
+            .arg("--host")
+            .arg(place::host());
         command.arg("--engine-library").arg(place::engine_library());
         run::finish(&mut command, b"")
     };
     let limits = "[limits]\ninit_deadline = \"3s\"\n[package]\nsample = \"sample.json\"\n";
     let app = App::graph("m.onnx", &onnx::identity(onnx::element::FLOAT), limits);
-    let sample = |outputs: &str| format!("{{\"inputs\": {{\"x\": [[1, 2]]}}, \"outputs\": {outputs}}}");
+    let sample =
+        |outputs: &str| format!("{{\"inputs\": {{\"x\": [[1, 2]]}}, \"outputs\": {outputs}}}");
     app.write("sample.json", sample("[[1, 2.00001]]").as_bytes());
     package(&app).ended(0);
     app.write("sample.json", sample("[[1, 2.1]]").as_bytes());
     let otherwise = "does not answer";
-    package(&app).ended(3).said(&["m.onnx", otherwise, "sample.json as it should: /0/1 is 2.0", "2.1", "fix: convert"]);
+    package(&app).ended(3).said(&[
+        "m.onnx",
+        otherwise,
+        "sample.json as it should: /0/1 is 2.0",
+        "2.1",
+        "fix: convert",
+    ]);
     app.write("sample.json", b"{\"inputs\": {\"x\": [[1, 2, 3]]}}");
-    package(&app).ended(3).said(&["m.onnx", otherwise, "[N, 2]"]);
+    package(&app)
+        .ended(3)
+        .said(&["m.onnx", otherwise, "[N, 2]"]);
     app.write("sample.json", b"{\"inputs\": {\"x\": [[1, 2]]}}");
     package(&app).ended(0);
     app.write("sample.json", b"no sample");
-    package(&app).ended(3).said(&["sample.json: is no sample", "fix: write {\"inputs\""]);
+    package(&app)
+        .ended(3)
+        .said(&["sample.json: is no sample", "fix: write {\"inputs\""]);
     app.remove("sample.json");
-    package(&app).ended(3).said(&["sample.json", "No such file"]);
+    package(&app)
+        .ended(3)
+        .said(&["sample.json", "No such file"]);
     app.write("sample.json", b"{\"inputs\": {\"x\": [1]}}");
     for Hostile { name, file, said } in onnx_hostile::all() {
         let Some(said) = said else { continue };
@@ -292,8 +364,18 @@ fn trial_of(check: &Child) -> Pid {
 
 #[test]
 fn a_crash_is_told_and_no_trial_outlives_the_one_who_waits() {
-    let app = App::graph("m.onnx", &onnx_hostile::endless(), "[limits]\ninit_deadline = \"60s\"\n");
-    let start = || scorebox("check", &app).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let app = App::graph(
+        "m.onnx",
+        &onnx_hostile::endless(),
+        "[limits]\ninit_deadline = \"60s\"\n",
+    );
+    let start = || {
+        scorebox("check", &app)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
     for signal in [Signal::SEGV, Signal::ABORT] {
         let mut check = start();
         let trial = rustix::process::pidfd_open(trial_of(&check), PidfdFlags::empty()).unwrap();
@@ -306,8 +388,11 @@ fn a_crash_is_told_and_no_trial_outlives_the_one_who_waits() {
         let ended = check.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(5), "{said}");
-        let parts =
-            ["m.onnx: crashed the process that tried it", &format!("signal: {}", signal.as_raw()), "fix: convert"];
+        let parts = [
+            "m.onnx: crashed the process that tried it",
+            &format!("signal: {}", signal.as_raw()),
+            "fix: convert",
+        ];
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
     let mut check = start();
@@ -323,15 +408,36 @@ fn a_crash_is_told_and_no_trial_outlives_the_one_who_waits() {
 /// Returns an app of the program `weights` with a model of several types, and a sample that reads
 /// all of it.
 fn reading(model: &str, bytes: &[u8]) -> App {
-    let app = App::with("weights", "model = \"model\"\nsnapshot = false\n[package]\nsample = \"sample.json\"\n");
+    let app = App::with(
+        "weights",
+        "model = \"model\"\nsnapshot = false\n[package]\nsample = \"sample.json\"\n",
+    );
     app.write(model, bytes);
-    let tensors = invoke(&app, "application/json", b"[{\"read\": \"tensors\"}]").ended(0).json()[0]["ok"].clone();
-    let names = tensors.as_array().unwrap().iter().map(|tensor| tensor["name"].clone());
+    let tensors = invoke(&app, "application/json", b"[{\"read\": \"tensors\"}]")
+        .ended(0)
+        .json()[0]["ok"]
+        .clone();
+    let names = tensors
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tensor| tensor["name"].clone());
     let reads: Vec<Value> = std::iter::once(json!({"read": "tensors"}))
         .chain(names.map(|name| json!({"read": "whole-numbers", "name": name})))
         .collect();
-    let outputs = invoke(&app, "application/json", json!(reads).to_string().as_bytes()).ended(0).json();
-    app.write("sample.json", json!({ "inputs": reads, "outputs": outputs, "tolerance": 0 }).to_string().as_bytes());
+    let outputs = invoke(
+        &app,
+        "application/json",
+        json!(reads).to_string().as_bytes(),
+    )
+    .ended(0)
+    .json();
+    app.write(
+        "sample.json",
+        json!({ "inputs": reads, "outputs": outputs, "tolerance": 0 })
+            .to_string()
+            .as_bytes(),
+    );
     app
 }
 
@@ -339,7 +445,12 @@ fn reading(model: &str, bytes: &[u8]) -> App {
 fn damaged_tensors() {
     use safetensors::Dtype;
     let whole = safetensors::file(&[
-        ("coef", Dtype::F32, &[2, 3], bytes!(f32: 0.1, 0.2, 0.3, 1.0, 2.0, 3.0)),
+        (
+            "coef",
+            Dtype::F32,
+            &[2, 3],
+            bytes!(f32: 0.1, 0.2, 0.3, 1.0, 2.0, 3.0),
+        ),
         ("intercept", Dtype::F64, &[], bytes!(f64: -0.5)),
         ("classes", Dtype::I64, &[2], bytes!(i64: 3, 8)),
         ("flags", Dtype::BOOL, &[3], vec![1, 0, 1]),
@@ -370,10 +481,22 @@ fn damaged_tensors() {
 fn convert(file: &Path, output: &Path) -> (Finished, Option<Vec<u8>>) {
     let started = Instant::now();
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 524288 && exec \"$0\" convert \"$@\""]).arg(place::xtask());
-    let finished = run::finish(command.arg(file).arg("--output").arg(output).args(["--name", "m", "--force"]), b"");
+    command
+        .args(["-c", "ulimit -v 524288 && exec \"$0\" convert \"$@\""])
+        .arg(place::xtask());
+    let finished = run::finish(
+        command
+            .arg(file)
+            .arg("--output")
+            .arg(output)
+            .args(["--name", "m", "--force"]),
+        b"",
+    );
     assert!(started.elapsed() < STARTING, "{finished:?}");
-    let written = finished.status.success().then(|| std::fs::read(finished.stdout.trim_end()).unwrap());
+    let written = finished
+        .status
+        .success()
+        .then(|| std::fs::read(finished.stdout.trim_end()).unwrap());
     (finished, written)
 }
 
@@ -381,19 +504,38 @@ fn convert(file: &Path, output: &Path) -> (Finished, Option<Vec<u8>>) {
 fn damaged_archives_of_arrays() {
     let folder = tempfile::tempdir().unwrap();
     let array = |shape: &str, data: &[f32]| {
-        numpy::file("<f4", shape, true, &data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>())
+        numpy::file(
+            "<f4",
+            shape,
+            true,
+            &data
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect::<Vec<_>>(),
+        )
     };
-    let (coef, bias) = (array("(2, 3)", &[0.1, 0.2, 0.3, 1.0, 2.0, 3.0]), array("(2,)", &[0.5, -0.5]));
-    let small = zip_file::archive(&[Member::deflated("coef.npy", &coef), Member::stored("bias.npy", &bias)]);
+    let (coef, bias) = (
+        array("(2, 3)", &[0.1, 0.2, 0.3, 1.0, 2.0, 3.0]),
+        array("(2,)", &[0.5, -0.5]),
+    );
+    let small = zip_file::archive(&[
+        Member::deflated("coef.npy", &coef),
+        Member::stored("bias.npy", &bias),
+    ]);
     let numpys = std::fs::read(numpy::made("deflated.npz")).unwrap();
     let wholes = [
         (small.clone(), std::iter::once(0..small.len()).collect()),
-        (numpys.clone(), vec![0..400, numpys.len() - 600..numpys.len()]),
+        (
+            numpys.clone(),
+            vec![0..400, numpys.len() - 600..numpys.len()],
+        ),
     ];
     let whole = |index: usize| {
         let file = folder.path().join(format!("whole-{index}.npz"));
         std::fs::write(&file, &wholes[index].0).unwrap();
-        convert(&file, &folder.path().join("whole")).1.expect("a whole file is converted")
+        convert(&file, &folder.path().join("whole"))
+            .1
+            .expect("a whole file is converted")
     };
     let expected = [whole(0), whole(1)];
     each("npz", |index, ends| {
@@ -404,11 +546,18 @@ fn damaged_archives_of_arrays() {
         match convert(&file, &folder.path().join(index.to_string())) {
             // An archive has checksums, so a file that passes is unchanged.
             (_, Some(written)) => {
-                assert!(written == expected[index % 2], "{index}, {what}: other tensors");
+                assert!(
+                    written == expected[index % 2],
+                    "{index}, {what}: other tensors"
+                );
                 ends.count("proven equal");
             }
             (finished, None) => {
-                assert_eq!(finished.status.code(), Some(3), "{index}, {what}: {finished:?}");
+                assert_eq!(
+                    finished.status.code(),
+                    Some(3),
+                    "{index}, {what}: {finished:?}"
+                );
                 ends.count(refusal(&finished, &format!("damaged-{index}.npz"), &what));
             }
         }
@@ -418,16 +567,24 @@ fn damaged_archives_of_arrays() {
 #[test]
 fn damaged_arrays() {
     let folder = tempfile::tempdir().unwrap();
-    let values: Vec<u8> = (0..40).flat_map(|x| (f64::from(x) / 8.0).to_be_bytes()).collect();
+    let values: Vec<u8> = (0..40)
+        .flat_map(|x| (f64::from(x) / 8.0).to_be_bytes())
+        .collect();
     let whole = numpy::file(">f8", "(5, 8)", true, &values);
     let place = folder.path().join("whole.npy");
     std::fs::write(&place, &whole).unwrap();
-    let expected = convert(&place, &folder.path().join("whole")).1.expect("a whole file is converted");
+    let expected = convert(&place, &folder.path().join("whole"))
+        .1
+        .expect("a whole file is converted");
     let app = Mutex::new(reading("model/m.safetensors", &expected));
     check(&app.lock().unwrap()).ended(0);
     let header = whole.len() - values.len();
     each("npy", |index, ends| {
-        let (what, damaged) = mutated(&whole, &[0..80, 0..header, header..whole.len()], &mut Chance::new(index as u64));
+        let (what, damaged) = mutated(
+            &whole,
+            &[0..80, 0..header, header..whole.len()],
+            &mut Chance::new(index as u64),
+        );
         let file = folder.path().join(format!("damaged-{index}.npy"));
         std::fs::write(&file, &damaged).unwrap();
         match convert(&file, &folder.path().join(index.to_string())) {
@@ -446,7 +603,11 @@ fn damaged_arrays() {
                 }
             }
             (finished, None) => {
-                assert_eq!(finished.status.code(), Some(3), "{index}, {what}: {finished:?}");
+                assert_eq!(
+                    finished.status.code(),
+                    Some(3),
+                    "{index}, {what}: {finished:?}"
+                );
                 ends.count(refusal(&finished, &format!("damaged-{index}.npy"), &what));
             }
         }

@@ -25,10 +25,25 @@ fn wayward() -> Host {
 fn fails(deed: &Value, status: u16, code: &str, parts: &[&str]) -> Value {
     let host = WAYWARD.get(wayward);
     let answer = host.score(deed).expect_error(status, code, parts);
-    let line = host.log.wait_for_failure(answer.header("x-request-id").expect("an id"));
-    assert_eq!((line["code"].as_str(), line["status"].as_u64()), (Some(code), Some(status.into())), "{line}");
-    let failed = if matches!(status, 500 | 504) { "True" } else { "False" };
-    assert_eq!(answer.header("x-ms-run-function-failed"), Some(failed), "{}", answer.text());
+    let line = host
+        .log
+        .wait_for_failure(answer.header("x-request-id").expect("an id"));
+    assert_eq!(
+        (line["code"].as_str(), line["status"].as_u64()),
+        (Some(code), Some(status.into())),
+        "{line}"
+    );
+    let failed = if matches!(status, 500 | 504) {
+        "True"
+    } else {
+        "False"
+    };
+    assert_eq!(
+        answer.header("x-ms-run-function-failed"),
+        Some(failed),
+        "{}",
+        answer.text()
+    );
     is_well(&host);
     line
 }
@@ -41,24 +56,49 @@ fn is_well(host: &Host) {
 #[test]
 fn an_endless_loop_ends_at_the_deadline() {
     let start = Instant::now();
-    fails(&json!({"do": "loop"}), 504, "timed-out", &["3000 ms", "limits.deadline"]);
+    fails(
+        &json!({"do": "loop"}),
+        504,
+        "timed-out",
+        &["3000 ms", "limits.deadline"],
+    );
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(40), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(3) && took < Duration::from_secs(40),
+        "{took:?}"
+    );
 }
 
 #[test]
 fn waiting_ends_at_the_deadline_too() {
     let start = Instant::now();
-    fails(&json!({"do": "sleep", "ms": 60_000, "idle": true}), 504, "timed-out", &["3000 ms"]);
-    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+    fails(
+        &json!({"do": "sleep", "ms": 60_000, "idle": true}),
+        504,
+        "timed-out",
+        &["3000 ms"],
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn memory_has_a_limit_and_a_reason() {
-    fails(&json!({"do": "grow"}), 500, "out-of-memory", &["33554432", "limits.memory"]);
+    fails(
+        &json!({"do": "grow"}),
+        500,
+        "out-of-memory",
+        &["33554432", "limits.memory"],
+    );
     // A scorer that can handle a refused allocation continues.
     let host = WAYWARD.get(wayward);
-    let answer = host.score(&json!({"do": "grow", "gently": true})).expect(200).json();
+    let answer = host
+        .score(&json!({"do": "grow", "gently": true}))
+        .expect(200)
+        .json();
     let granted = answer["granted_bytes"].as_u64().expect("a number");
     assert!((8 << 20..32 << 20).contains(&granted), "{granted}");
     is_well(&host);
@@ -66,12 +106,21 @@ fn memory_has_a_limit_and_a_reason() {
 
 #[test]
 fn a_panic_reaches_the_log_with_its_message_and_place() {
-    let line = fails(&json!({"do": "panic", "message": "the model is upside down"}), 500, "trapped", &["id"]);
+    let line = fails(
+        &json!({"do": "panic", "message": "the model is upside down"}),
+        500,
+        "trapped",
+        &["id"],
+    );
     let host = WAYWARD.get(wayward);
-    let Some(id) = line["invocation"].as_str() else { panic!("{line}") };
+    let Some(id) = line["invocation"].as_str() else {
+        panic!("{line}")
+    };
     host.log.wait_for("the panic's message and place", |line| {
         let text = line.to_string();
-        line["invocation"] == id && text.contains("the model is upside down") && text.contains("wayward.rs:")
+        line["invocation"] == id
+            && text.contains("the model is upside down")
+            && text.contains("wayward.rs:")
     });
     let answer = host.score(&json!({"do": "panic", "message": "hunter2"}));
     assert!(!answer.text().contains("hunter2"), "{}", answer.text());
@@ -79,14 +128,34 @@ fn a_panic_reaches_the_log_with_its_message_and_place() {
 
 #[test]
 fn a_trap_is_explained_in_the_log() {
-    let line = fails(&json!({"do": "trap"}), 500, "trapped", &["The log has the reason"]);
-    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains("unreachable")), "{line}");
+    let line = fails(
+        &json!({"do": "trap"}),
+        500,
+        "trapped",
+        &["The log has the reason"],
+    );
+    assert!(
+        line["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("unreachable")),
+        "{line}"
+    );
 }
 
 #[test]
 fn a_stack_that_overflows_is_a_trap() {
-    let line = fails(&json!({"do": "overflow"}), 500, "trapped", &["The log has the reason"]);
-    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains("stack")), "{line}");
+    let line = fails(
+        &json!({"do": "overflow"}),
+        500,
+        "trapped",
+        &["The log has the reason"],
+    );
+    assert!(
+        line["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("stack")),
+        "{line}"
+    );
 }
 
 #[test]
@@ -104,14 +173,24 @@ fn the_scorer_s_own_errors_keep_code_and_message_and_hide_the_detail() {
 fn an_input_that_the_scorer_cannot_read_is_the_caller_s_fault() {
     let host = WAYWARD.get(wayward);
     let answer = host.score(&json!({"do": "somersault"}));
-    assert!(matches!(answer.status, 400 | 422), "{} {}", answer.status, answer.text());
+    assert!(
+        matches!(answer.status, 400 | 422),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
     assert!(answer.text().contains("somersault"), "{}", answer.text());
     is_well(&host);
 }
 
 #[test]
 fn a_media_type_that_is_none_is_an_invalid_output() {
-    for content_type in ["", "json", "text/html\r\nset-cookie: a=b", "application/ json"] {
+    for content_type in [
+        "",
+        "json",
+        "text/html\r\nset-cookie: a=b",
+        "application/ json",
+    ] {
         let deed = json!({"do": "wrong-type", "content_type": content_type, "body": "x"});
         fails(&deed, 500, "invalid-output", &["signature"]);
     }
@@ -120,8 +199,13 @@ fn a_media_type_that_is_none_is_an_invalid_output() {
 #[test]
 fn an_answer_goes_out_with_the_type_that_the_scorer_gave() {
     let host = WAYWARD.get(wayward);
-    let answer = host.score(&json!({"do": "wrong-type", "content_type": "text/html; charset=utf-8", "body": "<p>"}));
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    let answer = host.score(
+        &json!({"do": "wrong-type", "content_type": "text/html; charset=utf-8", "body": "<p>"}),
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
     assert_eq!(answer.expect(200).body, b"<p>");
 }
 
@@ -129,10 +213,24 @@ fn an_answer_goes_out_with_the_type_that_the_scorer_gave() {
 fn tensors_that_do_not_fit_the_ports_are_an_invalid_output() {
     let host = MISFIT.get(|| Host::start(&App::of("misfit")));
     let score = |way: f64| host.score(&json!({"x": [[way, 2.0], [0.5, 0.25]]}));
-    for (way, part) in [(1.0, "f64"), (2.0, "shape"), (3.0, "y"), (4.0, "z"), (5.0, "bytes"), (7.0, "y")] {
+    for (way, part) in [
+        (1.0, "f64"),
+        (2.0, "shape"),
+        (3.0, "y"),
+        (4.0, "z"),
+        (5.0, "bytes"),
+        (7.0, "y"),
+    ] {
         let answer = score(way).expect_error(500, "invalid-output", &["signature"]);
-        let line = host.log.wait_for_failure(answer.header("x-request-id").expect("an id"));
-        assert!(line["detail"].as_str().is_some_and(|detail| detail.contains(part)), "way {way}: {line}");
+        let line = host
+            .log
+            .wait_for_failure(answer.header("x-request-id").expect("an id"));
+        assert!(
+            line["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(part)),
+            "way {way}: {line}"
+        );
         assert_eq!(score(0.0).expect(200).json(), json!([[2.0], [0.75]]));
     }
     assert_eq!(score(6.0).expect(200).json(), json!([[null], [null]]));
@@ -141,16 +239,31 @@ fn tensors_that_do_not_fit_the_ports_are_an_invalid_output() {
 
 #[test]
 fn invoke_ends_with_a_code_for_each_kind_of_failure() {
-    let app = App::with("wayward", "[limits]\ndeadline = \"1s\"\nmemory = \"32MiB\"\n");
+    let app = App::with(
+        "wayward",
+        "[limits]\ndeadline = \"1s\"\nmemory = \"32MiB\"\n",
+    );
     let run = |deed: Value| invoke(&app, "application/json", deed.to_string().as_bytes());
     let fault = |deed: &str| json!({"do": deed, "code": "its-code", "message": "its message"});
-    run(fault("reject")).ended(20).said(&["its-code", "its message"]);
-    run(fault("unavailable")).ended(21).said(&["its-code", "its message"]);
-    run(json!({"do": "loop"})).ended(22).said(&["timed-out", "limits.deadline"]);
-    run(fault("fail")).ended(23).said(&["its-code", "its message"]);
+    run(fault("reject"))
+        .ended(20)
+        .said(&["its-code", "its message"]);
+    run(fault("unavailable"))
+        .ended(21)
+        .said(&["its-code", "its message"]);
+    run(json!({"do": "loop"}))
+        .ended(22)
+        .said(&["timed-out", "limits.deadline"]);
+    run(fault("fail"))
+        .ended(23)
+        .said(&["its-code", "its message"]);
     run(json!({"do": "panic"})).ended(23).said(&["trapped"]);
-    run(json!({"do": "grow"})).ended(23).said(&["out-of-memory", "limits.memory"]);
-    invoke(&app, "text/csv", b"x").ended(20).said(&["unsupported-media-type"]);
+    run(json!({"do": "grow"}))
+        .ended(23)
+        .said(&["out-of-memory", "limits.memory"]);
+    invoke(&app, "text/csv", b"x")
+        .ended(20)
+        .said(&["unsupported-media-type"]);
     let counted = run(json!({"do": "count"})).ended(0);
     assert_eq!(counted.json(), json!({"count": 1}));
 }

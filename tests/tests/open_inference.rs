@@ -52,7 +52,10 @@ fn pixels(digits: &[Digit]) -> Vec<f64> {
 
 #[expect(clippy::cast_possible_truncation, reason = "the model takes f32")]
 fn bytes(digits: &[Digit]) -> Vec<u8> {
-    pixels(digits).iter().flat_map(|pixel| (*pixel as f32).to_le_bytes()).collect()
+    pixels(digits)
+        .iter()
+        .flat_map(|pixel| (*pixel as f32).to_le_bytes())
+        .collect()
 }
 
 fn request(digits: &[Digit]) -> Value {
@@ -65,35 +68,77 @@ fn request(digits: &[Digit]) -> Value {
 /// Asserts that an answer in the protocol's form has scikit-learn's predictions for these digits.
 #[track_caller]
 fn check(digits: &[Digit], answer: &Value) {
-    assert_eq!((&answer["model_name"], &answer["model_version"]), (&json!("digits"), &json!("1.0.0")), "{answer}");
+    assert_eq!(
+        (&answer["model_name"], &answer["model_version"]),
+        (&json!("digits"), &json!("1.0.0")),
+        "{answer}"
+    );
     let [label, probabilities] = answer["outputs"].as_array().expect("outputs").as_slice() else {
         panic!("not two outputs in {answer}")
     };
-    assert_eq!((&label["name"], &label["datatype"]), (&json!("label"), &json!("INT64")));
-    assert_eq!((&label["shape"], &probabilities["shape"]), (&json!([digits.len()]), &json!([digits.len(), 10])));
-    let rows: Vec<_> = probabilities["data"].as_array().expect("data").chunks(10).map(|row| json!(row)).collect();
-    digits::check(digits, &json!({"label": label["data"], "probabilities": rows}));
+    assert_eq!(
+        (&label["name"], &label["datatype"]),
+        (&json!("label"), &json!("INT64"))
+    );
+    assert_eq!(
+        (&label["shape"], &probabilities["shape"]),
+        (&json!([digits.len()]), &json!([digits.len(), 10]))
+    );
+    let rows: Vec<_> = probabilities["data"]
+        .as_array()
+        .expect("data")
+        .chunks(10)
+        .map(|row| json!(row))
+        .collect();
+    digits::check(
+        digits,
+        &json!({"label": label["data"], "probabilities": rows}),
+    );
 }
 
 #[test]
 fn digits_are_scored_on_every_route() {
     let host = DIGITS.get(digits_host);
     let digits = &sample()[..20];
-    for path in ["/score", "/api/score", INFER, "/v2/models/digits/versions/1.0.0/infer"] {
-        let answer = host.send("POST", path, &[JSON], request(digits).to_string()).expect(200);
-        assert_eq!((answer.header("content-type"), answer.header(LENGTH)), (Some("application/json"), None));
+    for path in [
+        "/score",
+        "/api/score",
+        INFER,
+        "/v2/models/digits/versions/1.0.0/infer",
+    ] {
+        let answer = host
+            .send("POST", path, &[JSON], request(digits).to_string())
+            .expect(200);
+        assert_eq!(
+            (answer.header("content-type"), answer.header(LENGTH)),
+            (Some("application/json"), None)
+        );
         assert_eq!(answer.json()["id"], "seven");
         check(digits, &answer.json());
     }
     // The content type is ignored on the protocol's own routes.
-    check(digits, &host.send("POST", INFER, &[("content-type", "text/csv")], request(digits).to_string()).json());
+    check(
+        digits,
+        &host
+            .send(
+                "POST",
+                INFER,
+                &[("content-type", "text/csv")],
+                request(digits).to_string(),
+            )
+            .json(),
+    );
     // The data is nested, and only one output is requested.
     let rows: Vec<_> = digits.iter().map(Digit::row).collect();
     let mut nested = request(digits);
     nested["inputs"][0]["data"] = json!(rows);
     nested["outputs"] = json!([{"name": "label"}]);
     let answer = host.score(&nested).expect(200).json();
-    assert_eq!(answer["outputs"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert_eq!(
+        answer["outputs"].as_array().map(Vec::len),
+        Some(1),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -111,24 +156,61 @@ fn binary_data_there_and_back() {
     let body = [json.as_bytes(), &data].concat();
     let length = json.len().to_string();
     for (path, label) in [("/score", BYTES), ("/score", JSON), (INFER, BYTES)] {
-        let answer = host.send("POST", path, &[label, (LENGTH, &length)], body.clone()).expect(200);
-        assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
-        let head: usize = answer.header(LENGTH).expect("the length of the JSON").parse().expect("a number");
+        let answer = host
+            .send("POST", path, &[label, (LENGTH, &length)], body.clone())
+            .expect(200);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/octet-stream")
+        );
+        let head: usize = answer
+            .header(LENGTH)
+            .expect("the length of the JSON")
+            .parse()
+            .expect("a number");
         let (head, rest) = answer.body.split_at(head);
         let head: Value = serde_json::from_slice(head).expect("JSON first");
-        let size = |output: usize| head["outputs"][output]["parameters"]["binary_data_size"].as_u64();
-        assert_eq!((size(0), size(1), rest.len()), (Some(40), Some(200), 240), "{head}");
-        let labels: Vec<_> = rest[..40].as_chunks().0.iter().map(|label| i64::from_le_bytes(*label)).collect();
-        let rows: Vec<_> = rest[40..].as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        let size =
+            |output: usize| head["outputs"][output]["parameters"]["binary_data_size"].as_u64();
+        assert_eq!(
+            (size(0), size(1), rest.len()),
+            (Some(40), Some(200), 240),
+            "{head}"
+        );
+        let labels: Vec<_> = rest[..40]
+            .as_chunks()
+            .0
+            .iter()
+            .map(|label| i64::from_le_bytes(*label))
+            .collect();
+        let rows: Vec<_> = rest[40..]
+            .as_chunks()
+            .0
+            .iter()
+            .map(|number| f32::from_le_bytes(*number))
+            .collect();
         let rows: Vec<_> = rows.chunks(10).collect();
         digits::check(digits, &json!({"label": labels, "probabilities": rows}));
     }
     let refused = |length: &str, body: &[u8], pointer: &str, part: &str| {
         let answer = host.send("POST", "/score", &[BYTES, (LENGTH, length)], body);
-        assert_eq!(answer.expect_error(400, "not-conforming", &[part]).json()["pointer"], pointer);
+        assert_eq!(
+            answer.expect_error(400, "not-conforming", &[part]).json()["pointer"],
+            pointer
+        );
     };
-    refused(&length, &body[..body.len() - 1], "/inputs/0/parameters/binary_data_size", "15679 bytes");
-    refused(&length, &[&body[..], b"more"].concat(), "", "4 bytes at the end");
+    refused(
+        &length,
+        &body[..body.len() - 1],
+        "/inputs/0/parameters/binary_data_size",
+        "15679 bytes",
+    );
+    refused(
+        &length,
+        &[&body[..], b"more"].concat(),
+        "",
+        "4 bytes at the end",
+    );
     refused("99999999", &body, "", "Inference-Header-Content-Length");
     refused("seven", &body, "", "Inference-Header-Content-Length");
 }
@@ -137,33 +219,62 @@ fn binary_data_there_and_back() {
 fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
     let host = DIGITS.get(digits_host);
     let digits = &sample()[..3];
-    let answer = host.send("POST", "/score", &[BYTES], bytes(digits)).expect(200);
+    let answer = host
+        .send("POST", "/score", &[BYTES], bytes(digits))
+        .expect(200);
     digits::check(digits, &answer.json());
     // Two outputs do not have a common form as bytes.
     let accept = ("accept", "application/octet-stream");
-    let answer = host.send("POST", "/score", &[BYTES, accept], bytes(digits)).expect(200);
+    let answer = host
+        .send("POST", "/score", &[BYTES, accept], bytes(digits))
+        .expect(200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let mut short = bytes(digits);
     short.pop();
     let parts = ["9407 bytes", "a multiple of 3136"];
-    host.send("POST", "/score", &[BYTES], short).expect_error(400, "not-conforming", &parts);
+    host.send("POST", "/score", &[BYTES], short)
+        .expect_error(400, "not-conforming", &parts);
     // JSON that is labelled as bytes is read as bytes. JSON without a label is read as JSON.
     let json = digits::request(digits).to_string();
-    host.send("POST", "/score", &[BYTES], json.clone()).expect_error(400, "not-conforming", &["a multiple of"]);
-    digits::check(digits, &host.send("POST", "/score", &[], json).expect(200).json());
+    host.send("POST", "/score", &[BYTES], json.clone())
+        .expect_error(400, "not-conforming", &["a multiple of"]);
+    digits::check(
+        digits,
+        &host.send("POST", "/score", &[], json).expect(200).json(),
+    );
 
     let host = Host::start(&App::of("misfit"));
-    let sent: Vec<u8> = [0f32, 1.5, 2.0, 0.25].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let sums: Vec<u8> = [1.5f32, 2.25].iter().flat_map(|x| x.to_le_bytes()).collect();
-    assert_eq!(host.send("POST", "/score", &[BYTES], sent.clone()).expect(200).json(), json!([[1.5], [2.25]]));
-    for (label, body) in [(BYTES, sent), (JSON, b"{\"x\": [[0, 1.5], [2, 0.25]]}".to_vec())] {
-        let answer = host.send("POST", "/score", &[label, accept], body).expect(200);
-        assert_eq!((answer.header("content-type"), &answer.body), (Some("application/octet-stream"), &sums));
+    let sent: Vec<u8> = [0f32, 1.5, 2.0, 0.25]
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
+    let sums: Vec<u8> = [1.5f32, 2.25]
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
+    assert_eq!(
+        host.send("POST", "/score", &[BYTES], sent.clone())
+            .expect(200)
+            .json(),
+        json!([[1.5], [2.25]])
+    );
+    for (label, body) in [
+        (BYTES, sent),
+        (JSON, b"{\"x\": [[0, 1.5], [2, 0.25]]}".to_vec()),
+    ] {
+        let answer = host
+            .send("POST", "/score", &[label, accept], body)
+            .expect(200);
+        assert_eq!(
+            (answer.header("content-type"), &answer.body),
+            (Some("application/octet-stream"), &sums)
+        );
     }
     // Bare bytes cannot be divided among thirteen inputs.
     let many = DTYPES.get(dtypes_host);
     let parts = ["application/json", "inference-header-content-length"];
-    many.send("POST", "/score", &[BYTES], "").expect_error(415, "unsupported-media-type", &parts);
+    many.send("POST", "/score", &[BYTES], "")
+        .expect_error(415, "unsupported-media-type", &parts);
 }
 
 /// Returns a request with one element for each port of the test program. `input` gives the fields
@@ -185,21 +296,38 @@ fn to_each_port(input: impl Fn(&str, &[u8]) -> Value) -> String {
 #[test]
 fn every_type_there_and_back() {
     let host = DTYPES.get(dtypes_host);
-    let one = to_each_port(|name, _| json!({"data": [if name == "bool" { json!(true) } else { json!(1) }]}));
+    let one = to_each_port(
+        |name, _| json!({"data": [if name == "bool" { json!(true) } else { json!(1) }]}),
+    );
     let answer = host.post("application/json", one).expect(200).json();
-    for ((name, datatype, _), output) in PORTS.iter().zip(answer["outputs"].as_array().expect("outputs")) {
-        assert_eq!((&output["name"], &output["datatype"]), (&json!(name), &json!(datatype)));
+    for ((name, datatype, _), output) in PORTS
+        .iter()
+        .zip(answer["outputs"].as_array().expect("outputs"))
+    {
+        assert_eq!(
+            (&output["name"], &output["datatype"]),
+            (&json!(name), &json!(datatype))
+        );
         let is_one = output["data"][0] == true || output["data"][0].as_f64() == Some(1.0);
         assert!(is_one && output["shape"] == json!([1]), "{output}");
     }
-    let binary = to_each_port(|_, element| json!({"parameters": {"binary_data_size": element.len()}}));
+    let binary =
+        to_each_port(|_, element| json!({"parameters": {"binary_data_size": element.len()}}));
     let binary = binary.replacen('{', r#"{"parameters": {"binary_data_output": true}, "#, 1);
-    let elements: Vec<u8> = PORTS.iter().flat_map(|(_, _, element)| element.to_vec()).collect();
+    let elements: Vec<u8> = PORTS
+        .iter()
+        .flat_map(|(_, _, element)| element.to_vec())
+        .collect();
     let body = [binary.as_bytes(), &elements].concat();
     let length = binary.len().to_string();
-    let answer = host.send("POST", "/score", &[BYTES, (LENGTH, &length)], body).expect(200);
+    let answer = host
+        .send("POST", "/score", &[BYTES, (LENGTH, &length)], body)
+        .expect(200);
     // NaN is among the elements, and no other form keeps it.
-    assert!(answer.body.ends_with(&elements) && answer.body[answer.body.len() - elements.len() - 1] == b'}');
+    assert!(
+        answer.body.ends_with(&elements)
+            && answer.body[answer.body.len() - elements.len() - 1] == b'}'
+    );
 }
 
 #[test]
@@ -219,25 +347,55 @@ fn a_misfit_is_pointed_at() {
         body["inputs"][0][field] = value;
         body
     };
-    refused(&with("name", json!("date")), "/inputs/0/name", "`data` of FP32 and shape [-1, 784]");
+    refused(
+        &with("name", json!("date")),
+        "/inputs/0/name",
+        "`data` of FP32 and shape [-1, 784]",
+    );
     refused(&with("shape", json!([1, 785])), "/inputs/0/shape/1", "784");
     refused(&with("shape", json!([2, 784])), "/inputs/0/data", "1568");
-    refused(&with("datatype", json!("FP64")), "/inputs/0/datatype", "FP32");
-    refused(&with("datatype", json!("BYTES")), "/inputs/0/datatype", "FP32");
-    refused(&with("data", json!([["a"]])), "/inputs/0/data/0/0", "a string");
+    refused(
+        &with("datatype", json!("FP64")),
+        "/inputs/0/datatype",
+        "FP32",
+    );
+    refused(
+        &with("datatype", json!("BYTES")),
+        "/inputs/0/datatype",
+        "FP32",
+    );
+    refused(
+        &with("data", json!([["a"]])),
+        "/inputs/0/data/0/0",
+        "a string",
+    );
     refused(&json!({"inputs": []}), "/inputs", "`data`");
     let answer = host.send("POST", INFER, &[JSON], r#"{"data": [[1]]}"#);
-    assert_eq!(answer.expect_error(400, "not-conforming", &["missing"]).json()["pointer"], "/inputs");
+    assert_eq!(
+        answer
+            .expect_error(400, "not-conforming", &["missing"])
+            .json()["pointer"],
+        "/inputs"
+    );
 }
 
 #[test]
 fn server_and_model_tell_of_themselves() {
     let host = DIGITS.get(digits_host);
     let server = host.get("/v2").expect(200).json();
-    assert_eq!((&server["name"], &server["extensions"]), (&json!("scorebox"), &json!(["binary_tensor_data"])));
+    assert_eq!(
+        (&server["name"], &server["extensions"]),
+        (&json!("scorebox"), &json!(["binary_tensor_data"]))
+    );
     assert!(server["version"].is_string());
-    assert_eq!(host.get("/v2/health/live").expect(200).json(), json!({"live": true}));
-    assert_eq!(host.get("/v2/health/ready").expect(200).json(), json!({"ready": true}));
+    assert_eq!(
+        host.get("/v2/health/live").expect(200).json(),
+        json!({"live": true})
+    );
+    assert_eq!(
+        host.get("/v2/health/ready").expect(200).json(),
+        json!({"ready": true})
+    );
     let expected = json!({
         "name": "digits",
         "versions": ["1.0.0"],
@@ -263,22 +421,49 @@ fn errors_are_the_protocol_s_too() {
         assert_eq!(body["error"], body["message"]);
     }
     let host = DIGITS.get(digits_host);
-    for path in ["/v2/models/other/infer", "/v2/models/digits/versions/2/infer", "/v2/models", "/v2/x"] {
+    for path in [
+        "/v2/models/other/infer",
+        "/v2/models/digits/versions/2/infer",
+        "/v2/models",
+        "/v2/x",
+    ] {
         is_error(host.get(path), 404, "not-found", INFER);
     }
-    assert!(host.get("/v20").expect_error(404, "not-found", &["/score"]).json().get("error").is_none());
+    assert!(
+        host.get("/v20")
+            .expect_error(404, "not-found", &["/score"])
+            .json()
+            .get("error")
+            .is_none()
+    );
     let answer = host.get(INFER);
     assert_eq!(answer.header("allow"), Some("POST"));
     is_error(answer, 405, "method-not-allowed", "method");
     let long = "a".repeat(101);
-    let answer = host.send("POST", INFER, &[JSON, ("x-ms-client-request-id", &long)], "{}");
+    let answer = host.send(
+        "POST",
+        INFER,
+        &[JSON, ("x-ms-client-request-id", &long)],
+        "{}",
+    );
     is_error(answer, 431, "id-too-long", "100 characters");
 
     let payloads = Host::start(&App::example("echo", ""));
-    is_error(payloads.send("POST", "/v2/models/echo/infer", &[JSON], "{}"), 404, "no-tensors", "/score");
+    is_error(
+        payloads.send("POST", "/v2/models/echo/infer", &[JSON], "{}"),
+        404,
+        "no-tensors",
+        "/score",
+    );
     let metadata = payloads.get("/v2/models/echo").expect(200).json();
-    assert_eq!((&metadata["inputs"], &metadata["outputs"]), (&json!([]), &json!([])));
+    assert_eq!(
+        (&metadata["inputs"], &metadata["outputs"]),
+        (&json!([]), &json!([]))
+    );
     // For a scorer of payloads, content without a label is still bytes.
     let answer = payloads.send("POST", "/score", &[], "bytes").expect(200);
-    assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/octet-stream")
+    );
 }

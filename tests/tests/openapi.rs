@@ -21,17 +21,41 @@ const VALIDATOR: &str = "openapi-spec-validator==0.7.2";
 static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     let folder = place::workspace().join("target/test-tools/openapi");
     let python = folder.join("bin/python");
-    let is_there = || run::finish(Command::new(&python).args(["-c", "import openapi_spec_validator"]), b"");
+    let is_there = || {
+        run::finish(
+            Command::new(&python).args(["-c", "import openapi_spec_validator"]),
+            b"",
+        )
+    };
     if python.is_file() && is_there().status.success() {
         return Ok(python);
     }
-    let made = run::finish(run::tool("python3").args(["-m", "venv", "--clear"]).arg(&folder), b"");
+    let made = run::finish(
+        run::tool("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+        b"",
+    );
     if !made.status.success() {
-        return Err(format!("python3 -m venv failed: {}{}", made.stdout, made.stderr));
+        return Err(format!(
+            "python3 -m venv failed: {}{}",
+            made.stdout, made.stderr
+        ));
     }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", VALIDATOR];
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        VALIDATOR,
+    ];
     let installed = run::finish(Command::new(&python).args(pip), b"");
-    if installed.status.success() { Ok(python) } else { Err(format!("pip failed: {}", installed.stderr)) }
+    if installed.status.success() {
+        Ok(python)
+    } else {
+        Err(format!("pip failed: {}", installed.stderr))
+    }
 });
 
 /// Validates a host's document and posts the first example of each operation. Returns the number of
@@ -44,17 +68,29 @@ fn check(host: &Host, python: &PathBuf) -> usize {
     let mut validate = Command::new(python);
     run::finish(validate.args(["-c", code]), &answer.body).ended(0);
     let document = answer.json();
-    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")), "{document}");
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3.1.")),
+        "{document}"
+    );
 
     let mut posted = 0;
     for (path, operations) in document["paths"].as_object().expect("paths") {
-        let Some(content) = operations["post"]["requestBody"]["content"].as_object() else { continue };
+        let Some(content) = operations["post"]["requestBody"]["content"].as_object() else {
+            continue;
+        };
         for (content_type, media) in content {
-            let Some(example) = media["examples"].as_object().and_then(|examples| examples.values().next()) else {
+            let Some(example) = media["examples"]
+                .as_object()
+                .and_then(|examples| examples.values().next())
+            else {
                 continue;
             };
             let headers = [("content-type", content_type.as_str())];
-            let answer = host.send("POST", path, &headers, example["value"].to_string()).expect(200);
+            let answer = host
+                .send("POST", path, &headers, example["value"].to_string())
+                .expect(200);
             let answered = answer.header("content-type").unwrap_or_default();
             let described = &operations["post"]["responses"]["200"]["content"];
             let fits = |types: &Value| types.get(answered).is_some() || types.get("*/*").is_some();
@@ -83,11 +119,23 @@ fn of_the_digits() {
     assert_eq!(check(&host, python), 2);
     let document = host.get("/swagger.json").json();
     assert_eq!(
-        (document["info"]["title"].as_str(), document["info"]["version"].as_str()),
+        (
+            document["info"]["title"].as_str(),
+            document["info"]["version"].as_str()
+        ),
         (Some("digits"), Some("1.0.0"))
     );
-    let paths: Vec<&String> = document["paths"].as_object().expect("paths").keys().collect();
-    assert!(["/score", "/api/score", "/"].iter().all(|path| paths.iter().any(|found| found == path)), "{paths:?}");
+    let paths: Vec<&String> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .collect();
+    assert!(
+        ["/score", "/api/score", "/"]
+            .iter()
+            .all(|path| paths.iter().any(|found| found == path)),
+        "{paths:?}"
+    );
 }
 
 #[test]
@@ -96,7 +144,10 @@ fn of_the_features() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
     redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
-    let host = Host::start_with(&place::example("features"), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let host = Host::start_with(
+        &place::example("features"),
+        &[("SCOREBOX_REDIS_URL", &redis.url())],
+    );
     assert_eq!(check(&host, python), 2);
 }
 
@@ -111,7 +162,8 @@ fn of_scorers_with_anything_and_with_many_ports() {
 #[test]
 fn of_routes_of_one_s_own() {
     let python = python!();
-    let routes = ["v1/score", "v1-score"].map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
+    let routes = ["v1/score", "v1-score"]
+        .map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
     let host = Host::start(&App::with("wayward", &routes.concat()));
     assert_eq!(check(&host, python), 3);
 }

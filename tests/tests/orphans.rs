@@ -18,7 +18,9 @@ const OTHER: &str = "1";
 fn a_trial_of_a_graph_that_lost_its_parent_before_it_began_ends_at_once() {
     let app = App::graph("m.onnx", &onnx_hostile::endless(), "");
     let mut trial = scorebox_alone("graph");
-    trial.arg(app.path().join("model/m.onnx")).args(["--parent", OTHER]);
+    trial
+        .arg(app.path().join("model/m.onnx"))
+        .args(["--parent", OTHER]);
     trial.env("SCOREBOX_ENGINE_LIBRARY", place::engine_library());
     let ended = run::finish(&mut trial, b"").ended(1);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
@@ -28,7 +30,9 @@ fn a_trial_of_a_graph_that_lost_its_parent_before_it_began_ends_at_once() {
 fn a_trial_of_a_graph_ends_by_its_own_clock() {
     let app = App::graph("m.onnx", &onnx_hostile::endless(), "");
     let mut trial = scorebox_alone("graph");
-    trial.arg(app.path().join("model/m.onnx")).args(["--limit-ms", "2000"]);
+    trial
+        .arg(app.path().join("model/m.onnx"))
+        .args(["--limit-ms", "2000"]);
     trial.args(["--parent", &std::process::id().to_string()]);
     trial.env("SCOREBOX_ENGINE_LIBRARY", place::engine_library());
     assert_eq!(run::finish(&mut trial, b"").status.signal(), Some(9));
@@ -40,9 +44,12 @@ fn a_conversion_that_lost_its_parent_before_it_began_ends_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = folder.path().join("outcome.json");
     let parent: u32 = OTHER.parse().unwrap();
-    let request = json!({"memory_bytes": 1_u64 << 34, "parent": parent, "seconds": 60, "outcome": outcome});
+    let request =
+        json!({"memory_bytes": 1_u64 << 34, "parent": parent, "seconds": 60, "outcome": outcome});
     let mut python = Command::new(place::tool("python3").unwrap());
-    python.args(["-s", "-P", "-B"]).arg(place::workspace().join("xtask/python/convert"));
+    python
+        .args(["-s", "-P", "-B"])
+        .arg(place::workspace().join("xtask/python/convert"));
     let ended = run::finish(&mut python, request.to_string().as_bytes()).ended(1);
     assert_eq!(ended.stderr, "");
     assert!(!outcome.exists());

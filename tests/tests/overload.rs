@@ -21,7 +21,10 @@ const MIB: u64 = 1 << 20;
 #[track_caller]
 fn is_well(host: &Host) {
     let digit = &digits::sample()[..1];
-    digits::check(digit, &host.score(&digits::request(digit)).expect(200).json());
+    digits::check(
+        digit,
+        &host.score(&digits::request(digit)).expect(200).json(),
+    );
     host.get("/").expect(200);
     host.get("/readyz").expect(200);
 }
@@ -41,13 +44,30 @@ fn flood(host: &Host, body: &[u8], count: usize) -> Vec<(Answer, Duration)> {
     http::block_on(async {
         let client = http::client();
         let send = |body: reqwest::Body| {
-            let request = client.post(&url).header("content-type", "application/json").body(body);
+            let request = client
+                .post(&url)
+                .header("content-type", "application/json")
+                .body(body);
             async move {
                 let start = Instant::now();
-                let response = request.send().await.unwrap_or_else(|error| panic!("{error:?}"));
+                let response = request
+                    .send()
+                    .await
+                    .unwrap_or_else(|error| panic!("{error:?}"));
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                let body = response.bytes().await.unwrap_or_else(|error| panic!("{error:?}")).to_vec();
-                (Answer { status, headers, body }, start.elapsed())
+                let body = response
+                    .bytes()
+                    .await
+                    .unwrap_or_else(|error| panic!("{error:?}"))
+                    .to_vec();
+                (
+                    Answer {
+                        status,
+                        headers,
+                        body,
+                    },
+                    start.elapsed(),
+                )
             }
         };
         futures_util::future::join_all((0..count).map(|_| send(body.into()))).await
@@ -67,7 +87,9 @@ fn half_read(host: &Host, count: usize) -> Vec<TcpStream> {
     let body = vec![b' '; (7.9 * MIB as f64) as usize];
     let open = |_| {
         let mut stream = TcpStream::connect(&host.address).expect("the host listens");
-        stream.set_nonblocking(true).expect("a socket can be set up");
+        stream
+            .set_nonblocking(true)
+            .expect("a socket can be set up");
         let sent = [head.as_bytes(), &body].concat();
         let mut rest = sent.as_slice();
         let end = Instant::now() + Duration::from_millis(20);
@@ -76,7 +98,9 @@ fn half_read(host: &Host, count: usize) -> Vec<TcpStream> {
         while !rest.is_empty() && Instant::now() < end {
             match stream.write(rest) {
                 Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    std::thread::yield_now()
+                }
                 Err(_) => break,
             }
         }
@@ -92,7 +116,11 @@ fn half_read_bodies_hold_no_more_memory_than_their_budget() {
     let before = host.resident_bytes();
     let open = half_read(&host, 150);
     let held = host.resident_bytes() - before;
-    assert!(held < 64 * MIB, "{} MiB for 150 half-read bodies", held / MIB);
+    assert!(
+        held < 64 * MIB,
+        "{} MiB for 150 half-read bodies",
+        held / MIB
+    );
     is_well(&host);
     drop(open);
     wait::until("memory to go back", || {
@@ -110,16 +138,26 @@ fn a_body_that_stands_still_makes_room_for_others() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let mut text = String::new();
     let stream = &mut open[0];
-    stream.set_nonblocking(false).expect("a socket can be set up");
-    stream.set_read_timeout(Some(wait::LIMIT)).expect("a socket can be set up");
+    stream
+        .set_nonblocking(false)
+        .expect("a socket can be set up");
+    stream
+        .set_read_timeout(Some(wait::LIMIT))
+        .expect("a socket can be set up");
     // Unread bytes of the body may end the connection early, so the result is ignored.
     drop(stream.read_to_string(&mut text));
-    assert!(text.starts_with("HTTP/1.1 408") && text.contains("body-too-slow"), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 408") && text.contains("body-too-slow"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_body_for_which_there_is_no_memory_is_refused_when_its_deadline_passes() {
-    let host = Host::start(&App::example("digits", "[limits]\nbodies = \"8MiB\"\ndeadline = \"1s\"\n"));
+    let host = Host::start(&App::example(
+        "digits",
+        "[limits]\nbodies = \"8MiB\"\ndeadline = \"1s\"\n",
+    ));
     let open = half_read(&host, 1);
     let start = Instant::now();
     let (answer, _) = flood(&host, &large_body(4 << 20), 1).remove(0);
@@ -130,16 +168,38 @@ fn a_body_for_which_there_is_no_memory_is_refused_when_its_deadline_passes() {
 
 #[test]
 fn a_body_of_unknown_length_is_counted_too() {
-    let host = Host::start(&App::example("digits", "[limits]\nbodies = \"8MiB\"\ndeadline = \"1s\"\n"));
+    let host = Host::start(&App::example(
+        "digits",
+        "[limits]\nbodies = \"8MiB\"\ndeadline = \"1s\"\n",
+    ));
     let open = half_read(&host, 1);
-    let pieces = large_body(4 << 20).chunks(100_000).map(<[u8]>::to_vec).collect();
+    let pieces = large_body(4 << 20)
+        .chunks(100_000)
+        .map(<[u8]>::to_vec)
+        .collect();
     let json = [("content-type", "application/json")];
-    let answer = http::try_send("POST", &host.url("/score"), &json, http::Body::Chunked(pieces)).expect("an answer");
+    let answer = http::try_send(
+        "POST",
+        &host.url("/score"),
+        &json,
+        http::Body::Chunked(pieces),
+    )
+    .expect("an answer");
     answer.expect_error(503, "bodies-full", &["limits.bodies"]);
-    open.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+    open.iter()
+        .for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
     drop(open);
-    let pieces = large_body(4 << 20).chunks(100_000).map(<[u8]>::to_vec).collect();
-    let answer = http::try_send("POST", &host.url("/score"), &json, http::Body::Chunked(pieces)).expect("an answer");
+    let pieces = large_body(4 << 20)
+        .chunks(100_000)
+        .map(<[u8]>::to_vec)
+        .collect();
+    let answer = http::try_send(
+        "POST",
+        &host.url("/score"),
+        &json,
+        http::Body::Chunked(pieces),
+    )
+    .expect("an answer");
     answer.expect(200);
 }
 
@@ -149,14 +209,25 @@ fn a_flood_of_large_bodies_is_answered_as_far_as_there_is_time_and_refused_beyon
         let host = Host::start(&App::example("digits", manifest));
         let body = large_body(8_000_000);
         let answers = flood(&host, &body, 72);
-        let count = |status: u16| answers.iter().filter(|(answer, _)| answer.status == status).count();
-        let statuses: Vec<_> = answers.iter().map(|(answer, time)| (answer.status, time.as_millis())).collect();
+        let count = |status: u16| {
+            answers
+                .iter()
+                .filter(|(answer, _)| answer.status == status)
+                .count()
+        };
+        let statuses: Vec<_> = answers
+            .iter()
+            .map(|(answer, time)| (answer.status, time.as_millis()))
+            .collect();
         assert!(count(200) >= 2, "{statuses:?}");
         // A request is either answered or refused. None is computed in vain until its deadline.
         assert_eq!(count(200) + count(503), 72, "{statuses:?}");
         for (answer, _) in answers {
             match answer.status {
-                200 => assert_eq!(answer.json()["label"].as_array().map_or(0, Vec::len) % digits::sample().len(), 0),
+                200 => assert_eq!(
+                    answer.json()["label"].as_array().map_or(0, Vec::len) % digits::sample().len(),
+                    0
+                ),
                 _ => drop(answer.expect_error(503, "saturated", &["Try again later"])),
             }
         }
@@ -183,7 +254,10 @@ fn small_calls_are_answered_while_large_ones_are_scored() {
 #[test]
 fn a_kept_answer_waits_for_no_instance() {
     let limits = "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\n";
-    let host = Host::start(&App::with("repeater", &format!("{limits}[prediction_cache]\n[stores.default]\n")));
+    let host = Host::start(&App::with(
+        "repeater",
+        &format!("{limits}[prediction_cache]\n[stores.default]\n"),
+    ));
     let call = |number: i64, ms: u64| host.score(&json!({"number": number, "ms": ms}));
     call(3, 0).expect(200);
     std::thread::scope(|scope| {
@@ -193,7 +267,10 @@ fn a_kept_answer_waits_for_no_instance() {
             number += 1;
             (call(number, 0).status == 503).then_some(())
         });
-        assert_eq!(call(3, 0).expect(200).header("cache-status"), Some("scorebox; hit"));
+        assert_eq!(
+            call(3, 0).expect(200).header("cache-status"),
+            Some("scorebox; hit")
+        );
         long.join().expect("it is answered").expect(200);
     });
 }
@@ -205,7 +282,10 @@ fn a_scorer_that_takes_all_memory_leaves_the_others_theirs() {
     let grown = |answer: Answer| answer.json()["granted_bytes"].as_u64().expect("a number");
     // Half of the memory is divided equally, and half is for instances that need more: 32 MiB and
     // 128 MiB.
-    let one = grown(host.score(&json!({"do": "grow", "gently": true})).expect(200));
+    let one = grown(
+        host.score(&json!({"do": "grow", "gently": true}))
+            .expect(200),
+    );
     assert!((100 * MIB..160 * MIB).contains(&one), "{} MiB", one / MIB);
     // If an instance ends because of the shared limit, its request can be retried later.
     let deaths = flood(&host, json!({"do": "grow"}).to_string().as_bytes(), 2);

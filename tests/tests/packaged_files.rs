@@ -26,7 +26,10 @@ const PAD_BYTES: usize = 32 << 20;
 
 /// Returns a project whose `init` keeps the sum of the weights.
 fn project(manifest: &str) -> App {
-    let app = App::with("keeper", &format!("model = \"model\"\n{manifest}\n[stores.default]\n"));
+    let app = App::with(
+        "keeper",
+        &format!("model = \"model\"\n{manifest}\n[stores.default]\n"),
+    );
     app.write_digits_model();
     app.write("model/keep", b"table");
     app.write(PAD, &vec![7_u8; PAD_BYTES]);
@@ -35,7 +38,9 @@ fn project(manifest: &str) -> App {
 
 fn xtask() -> Command {
     let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
 
@@ -48,7 +53,11 @@ impl Folder {
     fn built(project: &Path) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         let mut build = xtask();
-        build.args(["build", "--manifest"]).arg(project.join("scorebox.toml")).arg("--app").arg(folder.app());
+        build
+            .args(["build", "--manifest"])
+            .arg(project.join("scorebox.toml"))
+            .arg("--app")
+            .arg(folder.app());
         run::finish(&mut build, b"").ended(0);
         folder
     }
@@ -81,8 +90,15 @@ impl Folder {
         let (file, new) = (self.file(name), self.0.path().join("new"));
         let old = std::fs::metadata(&file).unwrap();
         std::fs::write(&new, bytes).unwrap();
-        let times = FileTimes::new().set_modified(old.modified().unwrap()).set_accessed(old.accessed().unwrap());
-        File::options().write(true).open(&new).unwrap().set_times(times).unwrap();
+        let times = FileTimes::new()
+            .set_modified(old.modified().unwrap())
+            .set_accessed(old.accessed().unwrap());
+        File::options()
+            .write(true)
+            .open(&new)
+            .unwrap()
+            .set_times(times)
+            .unwrap();
         std::fs::rename(&new, &file).unwrap();
     }
 
@@ -91,20 +107,37 @@ impl Folder {
         let file = self.file(name);
         let old = std::fs::metadata(&file).unwrap().modified().unwrap();
         std::fs::write(&file, bytes).unwrap();
-        File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
+        File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
     }
 
     /// Asserts that `serve` and `check` refuse the app.
     #[track_caller]
     fn is_refused(&self, code: i32, parts: &[&str]) -> Finished {
-        let parts = [parts, &["changed since it was packaged", "cargo xtask build --manifest"]].concat();
-        run::finish(&mut scorebox("check", &self.app()), b"").ended(code).said(&parts);
+        let parts = [
+            parts,
+            &[
+                "changed since it was packaged",
+                "cargo xtask build --manifest",
+            ],
+        ]
+        .concat();
+        run::finish(&mut scorebox("check", &self.app()), b"")
+            .ended(code)
+            .said(&parts);
         refused(&self.app(), &[]).ended(code).said(&parts)
     }
 
     #[track_caller]
     fn digest(&self) -> Value {
-        let checked = run::finish(scorebox("check", &self.app()).args(["--output", "json"]), b"");
+        let checked = run::finish(
+            scorebox("check", &self.app()).args(["--output", "json"]),
+            b"",
+        );
         checked.ended(0).json()["model_digest"].clone()
     }
 }
@@ -118,13 +151,18 @@ fn other_weights(bytes: &[u8]) -> Vec<u8> {
 
 #[track_caller]
 fn sum(host: &Host) -> f64 {
-    host.score(&json!({})).expect(200).json()["kept"]["sum"].as_f64().expect("a sum")
+    host.score(&json!({})).expect(200).json()["kept"]["sum"]
+        .as_f64()
+        .expect("a sum")
 }
 
 /// Returns the number of bytes that a host has read from files, without mapped files.
 fn read_bytes(host: &Host) -> usize {
     let io = std::fs::read_to_string(format!("/proc/{}/io", host.pid())).expect("the host runs");
-    let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a figure");
+    let line = io
+        .lines()
+        .find_map(|line| line.strip_prefix("rchar: "))
+        .expect("a figure");
     line.parse().expect("a number")
 }
 
@@ -138,12 +176,23 @@ fn a_replaced_model_is_refused_until_the_app_is_built_again() {
     let old = folder.digest();
     let weights = folder.read(WEIGHTS);
     let (head, numbers) = weights.split_at(weights.len() - 20_000);
-    let changed: Vec<u8> = head.iter().copied().chain(numbers.iter().map(|byte| byte ^ 1)).collect();
+    let changed: Vec<u8> = head
+        .iter()
+        .copied()
+        .chain(numbers.iter().map(|byte| byte ^ 1))
+        .collect();
     std::fs::write(folder.file(WEIGHTS), &changed).unwrap();
-    let refused = folder.is_refused(MODEL, &[WEIGHTS, "its digest is sha256:", "cargo xtask package"]);
+    let refused = folder.is_refused(
+        MODEL,
+        &[WEIGHTS, "its digest is sha256:", "cargo xtask package"],
+    );
     // The refusal contains this command, which must work as it is.
-    let command =
-        refused.stderr.split('`').nth(1).and_then(|text| text.strip_prefix("cargo xtask ")).expect("a command");
+    let command = refused
+        .stderr
+        .split('`')
+        .nth(1)
+        .and_then(|text| text.strip_prefix("cargo xtask "))
+        .expect("a command");
     run::finish(xtask().args(command.split(' ')), b"").ended(0);
     let host = Host::start(&folder.app());
     assert_ne!(sum(&host), before);
@@ -159,7 +208,10 @@ fn a_model_that_was_replaced_under_its_old_size_and_times_is_refused() {
         folder.replace(WEIGHTS, &other_weights(&weights));
         folder.is_refused(MODEL, &[WEIGHTS]);
         folder.overwrite(WEIGHTS, &weights);
-        assert!(sum(&Host::start(&folder.app())).is_finite(), "the packaged file is back");
+        assert!(
+            sum(&Host::start(&folder.app())).is_finite(),
+            "the packaged file is back"
+        );
         folder.overwrite(WEIGHTS, &other_weights(&weights));
         folder.is_refused(MODEL, &[WEIGHTS]);
     }
@@ -191,11 +243,17 @@ fn a_component_of_the_same_kind_is_refused() {
     let with = |letter: u8| {
         let app = project("");
         let component = std::fs::read(place::program("keeper")).unwrap();
-        app.write("component.wasm", &[component.as_slice(), &[0, 2, 1, letter]].concat());
+        app.write(
+            "component.wasm",
+            &[component.as_slice(), &[0, 2, 1, letter]].concat(),
+        );
         app
     };
     let folder = Folder::built(&with(b'x'));
-    let (ours, other) = (folder.read("component.wasm"), Folder::built(&with(b'y')).read("component.wasm"));
+    let (ours, other) = (
+        folder.read("component.wasm"),
+        Folder::built(&with(b'y')).read("component.wasm"),
+    );
     assert_eq!(ours.len(), other.len());
     folder.replace("component.wasm", &other);
     folder.is_refused(COMPONENT, &["component.wasm"]);
@@ -204,7 +262,9 @@ fn a_component_of_the_same_kind_is_refused() {
     folder.overwrite("component.wasm", &other);
     folder.is_refused(COMPONENT, &["component.wasm"]);
     std::fs::remove_file(folder.file("component.wasm")).unwrap();
-    refused(&folder.app(), &[]).ended(COMPONENT).said(&["component.wasm: cannot be read"]);
+    refused(&folder.app(), &[])
+        .ended(COMPONENT)
+        .said(&["component.wasm: cannot be read"]);
 }
 
 #[test]
@@ -242,7 +302,11 @@ fn an_image_starts_without_reading_a_large_model_and_refuses_another() {
     folder.is_refused(MODEL, &[WEIGHTS]);
     // A later change of the manifest does not hide the change of the model.
     let manifest = std::fs::read_to_string(folder.file("scorebox.toml")).unwrap();
-    std::fs::write(folder.file("scorebox.toml"), format!("{manifest}\n[config]\na = \"b\"\n")).unwrap();
+    std::fs::write(
+        folder.file("scorebox.toml"),
+        format!("{manifest}\n[config]\na = \"b\"\n"),
+    )
+    .unwrap();
     folder.is_refused(MODEL, &[WEIGHTS]);
     folder.replace(WEIGHTS, &weights);
     assert!(sum(&Host::start(&folder.app())).is_finite());

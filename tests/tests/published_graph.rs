@@ -30,8 +30,12 @@ const PADDING: u16 = 256;
 /// Returns the model's input: the first and the last bytes of a file, without white space around
 /// it.
 fn features(file: &[u8]) -> Vec<u16> {
-    let padded =
-        |bytes: &[u8]| (vec![PADDING; SEEN - bytes.len()], bytes.iter().map(|byte| u16::from(*byte)).collect());
+    let padded = |bytes: &[u8]| {
+        (
+            vec![PADDING; SEEN - bytes.len()],
+            bytes.iter().map(|byte| u16::from(*byte)).collect(),
+        )
+    };
     let start = file[..file.len().min(BLOCK)].trim_ascii_start();
     let end = file[file.len().saturating_sub(BLOCK)..].trim_ascii_end();
     let (after, start): (_, Vec<u16>) = padded(&start[..start.len().min(SEEN)]);
@@ -46,7 +50,9 @@ fn kinds_of_files_are_told() {
     if let Err(reason) = MAGIKA.unpack(package.path()) {
         return skip::skip(&reason);
     }
-    let read = |file: &str| std::fs::read(package.path().join(FOLDER).join(file)).expect("the package has it");
+    let read = |file: &str| {
+        std::fs::read(package.path().join(FOLDER).join(file)).expect("the package has it")
+    };
     let config: Value = serde_json::from_slice(&read("config.min.json")).expect("JSON");
     let app = App::graph("filetype.onnx", &read("model.onnx"), "");
     let host = Host::start(&app);
@@ -57,8 +63,14 @@ fn kinds_of_files_are_told() {
     let pdf = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [] /Count 0 >>\n\
         endobj\nxref\n0 3\ntrailer\n<< /Size 3 /Root 1 0 R >>\nstartxref\n110\n%%EOF\n";
     let cases = [
-        ("csv", b"name,age,city\nAnna,41,Basel\nBeat,29,Bern\nCarla,35,Chur\n".to_vec()),
-        ("elf", std::fs::read(place::host()).expect("the host is there")),
+        (
+            "csv",
+            b"name,age,city\nAnna,41,Basel\nBeat,29,Bern\nCarla,35,Chur\n".to_vec(),
+        ),
+        (
+            "elf",
+            std::fs::read(place::host()).expect("the host is there"),
+        ),
         ("gzip", own("tests/data/graphs/forest.onnx.gz")),
         ("json", own("tests/data/digits-sample.json")),
         ("markdown", own("README.md")),
@@ -68,17 +80,27 @@ fn kinds_of_files_are_told() {
         ("rust", own("xtask/src/main.rs")),
         ("shell", own(".cargo/rustc")),
         ("toml", own("Cargo.toml")),
-        ("wasm", std::fs::read(place::program("wayward")).expect("the component is there")),
+        (
+            "wasm",
+            std::fs::read(place::program("wayward")).expect("the component is there"),
+        ),
     ];
     let files: Vec<_> = cases.iter().map(|(_, file)| features(file)).collect();
     let answer = host.score(&json!({ "bytes": files })).expect(200).json();
     for (index, (kind, _)) in cases.iter().enumerate() {
         let probabilities = answer[index].as_array().expect("a list for each file");
         let number = |value: &Value| value.as_f64().expect("a number");
-        let best =
-            (0..probabilities.len()).max_by(|a, b| number(&probabilities[*a]).total_cmp(&number(&probabilities[*b])));
+        let best = (0..probabilities.len())
+            .max_by(|a, b| number(&probabilities[*a]).total_cmp(&number(&probabilities[*b])));
         let best = best.expect("there are kinds");
-        assert_eq!(config["target_labels_space"][best], *kind, "{probabilities:?}");
-        assert!(number(&probabilities[best]) > 0.5, "{kind}: {}", probabilities[best]);
+        assert_eq!(
+            config["target_labels_space"][best], *kind,
+            "{probabilities:?}"
+        );
+        assert!(
+            number(&probabilities[best]) > 0.5,
+            "{kind}: {}",
+            probabilities[best]
+        );
     }
 }

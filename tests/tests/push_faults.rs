@@ -27,8 +27,17 @@ const USER: (&str, &str) = ("ci", "s3cret");
 
 fn push_of(layout: &Path, double: &Double) -> Command {
     let mut command = Command::new(place::xtask());
-    command.env_clear().arg("push").arg(layout).args(["--plain-http", "--registry", &double.name, "--repository", "d"]);
-    command.envs([("SCOREBOX_REGISTRY_USERNAME", USER.0), ("SCOREBOX_REGISTRY_PASSWORD", USER.1)]);
+    command.env_clear().arg("push").arg(layout).args([
+        "--plain-http",
+        "--registry",
+        &double.name,
+        "--repository",
+        "d",
+    ]);
+    command.envs([
+        ("SCOREBOX_REGISTRY_USERNAME", USER.0),
+        ("SCOREBOX_REGISTRY_PASSWORD", USER.1),
+    ]);
     command
 }
 
@@ -42,7 +51,10 @@ fn is_pushed(double: &Double) {
     assert_eq!(double.tag("d", "1.0.0").as_deref(), Some(digest));
     assert!(double.is_whole("d", digest));
     for attachment in IMAGE.1["attachments"].as_array().expect("a list") {
-        assert!(double.is_whole("d", attachment["digest"].as_str().expect("a digest")), "{attachment}");
+        assert!(
+            double.is_whole("d", attachment["digest"].as_str().expect("a digest")),
+            "{attachment}"
+        );
     }
     assert_eq!(double.violations(), Vec::<String>::new());
 }
@@ -63,51 +75,101 @@ fn first(
 
 #[test]
 fn strict_registry_takes_an_image_and_a_second_push_only_asks() {
-    let double = Double::start(Rules { least_chunk_bytes: Some(1 << 20), ..Rules::default() });
+    let double = Double::start(Rules {
+        least_chunk_bytes: Some(1 << 20),
+        ..Rules::default()
+    });
     push(&double).ended(0);
     is_pushed(&double);
     let digest = IMAGE.1["digest"].as_str().expect("a digest").to_owned();
-    assert!(double.tag("d", &digest.replace(':', "-")).is_none(), "referrers are listed by the registry itself");
-    assert!(double.seen().iter().all(|seen| seen.status < 400 || seen.status == 404), "{:?}", double.seen());
+    assert!(
+        double.tag("d", &digest.replace(':', "-")).is_none(),
+        "referrers are listed by the registry itself"
+    );
+    assert!(
+        double
+            .seen()
+            .iter()
+            .all(|seen| seen.status < 400 || seen.status == 404),
+        "{:?}",
+        double.seen()
+    );
     double.forget_seen();
     push(&double).ended(0);
-    let other: Vec<_> = double.seen().into_iter().filter(|seen| !seen.line.starts_with("HEAD ")).collect();
+    let other: Vec<_> = double
+        .seen()
+        .into_iter()
+        .filter(|seen| !seen.line.starts_with("HEAD "))
+        .collect();
     // The list of referrers does not support HEAD.
-    assert!(other.iter().all(|seen| seen.line.starts_with("GET /v2/d/referrers/")), "{other:?}");
+    assert!(
+        other
+            .iter()
+            .all(|seen| seen.line.starts_with("GET /v2/d/referrers/")),
+        "{other:?}"
+    );
     // A registry without such lists gets the list under a tag.
-    let double = Double::start(Rules { lists_referrers: false, ..Rules::default() });
+    let double = Double::start(Rules {
+        lists_referrers: false,
+        ..Rules::default()
+    });
     push(&double).ended(0);
     is_pushed(&double);
-    let list = double.tag("d", &digest.replace(':', "-")).expect("the tag that stands for the list");
+    let list = double
+        .tag("d", &digest.replace(':', "-"))
+        .expect("the tag that stands for the list");
     let list = double.manifest("d", &list).expect("the list");
-    assert_eq!(list["manifests"].as_array().map(Vec::len), Some(2), "{list}");
+    assert_eq!(
+        list["manifests"].as_array().map(Vec::len),
+        Some(2),
+        "{list}"
+    );
     double.forget_seen();
     push(&double).ended(0);
-    assert!(double.seen().iter().all(|seen| seen.line.starts_with("HEAD ")), "{:?}", double.seen());
+    assert!(
+        double
+            .seen()
+            .iter()
+            .all(|seen| seen.line.starts_with("HEAD ")),
+        "{:?}",
+        double.seen()
+    );
 }
 
 #[test]
 fn large_layers_go_in_chunks_that_the_registry_takes() {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let mut random = Random(7);
-    let noise: Vec<u8> =
-        std::iter::repeat_with(|| random.below(u64::MAX).to_le_bytes()).take(5 << 20).flatten().collect();
+    let noise: Vec<u8> = std::iter::repeat_with(|| random.below(u64::MAX).to_le_bytes())
+        .take(5 << 20)
+        .flatten()
+        .collect();
     std::fs::write(project.path().join("model/noise.bin"), noise).expect("a file");
     let layout = dir.path().join("layout");
     let image = packaged(&mut package(project.path(), &layout));
     for least in [None, Some(18 << 20)] {
         // The registry refuses requests of more than 20 MB, and with `least` also smaller chunks,
         // except for the last one.
-        let double = Double::start(Rules { least_chunk_bytes: least, ..Rules::default() });
+        let double = Double::start(Rules {
+            least_chunk_bytes: least,
+            ..Rules::default()
+        });
         run::finish(&mut push_of(&layout, &double), b"").ended(0);
         let digest = double.tag("d", "1.0.0").expect("the tag is there");
         assert_eq!(image["digest"], digest.as_str());
         assert!(double.is_whole("d", &digest));
-        let chunks =
-            double.seen().into_iter().filter(|seen| seen.line.starts_with("PATCH")).map(|seen| seen.body_bytes);
+        let chunks = double
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.line.starts_with("PATCH"))
+            .map(|seen| seen.body_bytes);
         let largest = least.map_or(16 << 20, |least| usize::try_from(least).expect("it fits"));
         let whole: Vec<_> = chunks.filter(|bytes| *bytes == largest).collect();
-        assert_eq!(whole.len(), 2, "40 MB in two chunks of {largest} and a rest");
+        assert_eq!(
+            whole.len(),
+            2,
+            "40 MB in two chunks of {largest} and a rest"
+        );
     }
 }
 
@@ -133,10 +195,18 @@ fn each_fault_is_recovered_from() {
         ("HEAD", "/manifests/", Fault::CutBefore),
     ];
     for (method, part, fault) in cases {
-        let double = Double::start(Rules { checks_manifests: false, ..Rules::default() });
+        let double = Double::start(Rules {
+            checks_manifests: false,
+            ..Rules::default()
+        });
         double.plan(first(method, part, 2, fault));
         let outcome = push(&double);
-        assert_eq!(outcome.status.code(), Some(0), "{method} {part} {fault:?}: {}", outcome.stderr);
+        assert_eq!(
+            outcome.status.code(),
+            Some(0),
+            "{method} {part} {fault:?}: {}",
+            outcome.stderr
+        );
         is_pushed(&double);
     }
 }
@@ -147,9 +217,15 @@ fn a_busy_registry_is_given_the_time_that_it_asks_for() {
     double.plan(first("PUT", "/manifests/", 1, Fault::Status(429)));
     push(&double).ended(0);
     let seen = double.seen();
-    let refused = seen.iter().position(|seen| seen.status == 429).expect("it was refused");
+    let refused = seen
+        .iter()
+        .position(|seen| seen.status == 429)
+        .expect("it was refused");
     let pause = seen[refused + 1].at - seen[refused].at;
-    assert!(pause >= Duration::from_millis(950), "{pause:?} after Retry-After: 1");
+    assert!(
+        pause >= Duration::from_millis(950),
+        "{pause:?} after Retry-After: 1"
+    );
 }
 
 #[test]
@@ -160,13 +236,21 @@ fn what_lasts_is_said_in_the_registrys_own_words() {
         ("POST", "/uploads/", Fault::Status(403)),
         ("HEAD", "/blobs/", Fault::Status(502)),
     ] {
-        let double = Double::start(Rules { checks_manifests: false, ..Rules::default() });
+        let double = Double::start(Rules {
+            checks_manifests: false,
+            ..Rules::default()
+        });
         double.plan(first(method, part, u32::MAX, fault));
-        let Fault::Status(status) = fault else { continue };
+        let Fault::Status(status) = fault else {
+            continue;
+        };
         let refused = push(&double).ended(5).said(&[&status.to_string(), "fix:"]);
         // The answer to a HEAD request has no body with a message.
         assert!(
-            method == "HEAD" || refused.stderr.contains("INJECTED this one goes wrong on purpose"),
+            method == "HEAD"
+                || refused
+                    .stderr
+                    .contains("INJECTED this one goes wrong on purpose"),
             "{}",
             refused.stderr
         );
@@ -174,11 +258,21 @@ fn what_lasts_is_said_in_the_registrys_own_words() {
         assert_eq!(double.violations(), Vec::<String>::new());
     }
     // If a registry refuses chunks of the usual size, its error says so.
-    let double = Double::start(Rules { largest_body_bytes: 100_000, ..Rules::default() });
-    push(&double).ended(5).said(&["413", "SIZE_INVALID", "larger than this registry takes", "16 MiB"]);
+    let double = Double::start(Rules {
+        largest_body_bytes: 100_000,
+        ..Rules::default()
+    });
+    push(&double).ended(5).said(&[
+        "413",
+        "SIZE_INVALID",
+        "larger than this registry takes",
+        "16 MiB",
+    ]);
     let cut = Double::start(Rules::default());
     cut.plan(first("PUT", "/manifests/", u32::MAX, Fault::CutBefore));
-    push(&cut).ended(6).said(&["upload of the manifest", "fix:"]);
+    push(&cut)
+        .ended(6)
+        .said(&["upload of the manifest", "fix:"]);
     assert!(cut.tag("d", "1.0.0").is_none());
 }
 
@@ -204,9 +298,17 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
     const AT_A_TIME: u64 = 8;
     LazyLock::force(&IMAGE);
     let one = |seed: u64| {
-        let user = User { name: USER.0, password: USER.1, rights: vec![("d", "pull,push")] };
+        let user = User {
+            name: USER.0,
+            password: USER.1,
+            rights: vec![("d", "pull,push")],
+        };
         let double = Double::start(Rules {
-            users: if seed.is_multiple_of(3) { vec![user] } else { Vec::new() },
+            users: if seed.is_multiple_of(3) {
+                vec![user]
+            } else {
+                Vec::new()
+            },
             checks_manifests: false,
             lists_referrers: seed.is_multiple_of(2),
             pause_seconds: 0,
@@ -236,7 +338,11 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
         assert_eq!(double.violations(), Vec::<String>::new(), "seed {seed}");
         match outcome.status.code() {
             Some(0) => is_pushed(&double),
-            Some(5 | 6) => assert!(outcome.stderr.contains("fix:"), "seed {seed}: {}", outcome.stderr),
+            Some(5 | 6) => assert!(
+                outcome.stderr.contains("fix:"),
+                "seed {seed}: {}",
+                outcome.stderr
+            ),
             other => panic!("seed {seed}: {other:?}: {}", outcome.stderr),
         }
         // Without faults, the same command completes the push.
@@ -246,11 +352,23 @@ fn no_sequence_of_faults_leaves_a_tag_without_its_content() {
         outcome.status.success()
     };
     let succeeded = std::thread::scope(|scope| {
-        let workers = (0..AT_A_TIME)
-            .map(|worker| scope.spawn(move || (worker..SEQUENCES).step_by(8).filter(|seed| one(*seed)).count()));
+        let workers = (0..AT_A_TIME).map(|worker| {
+            scope.spawn(move || {
+                (worker..SEQUENCES)
+                    .step_by(8)
+                    .filter(|seed| one(*seed))
+                    .count()
+            })
+        });
         let workers: Vec<_> = workers.collect();
-        workers.into_iter().map(|worker| worker.join().expect("no sequence fails")).sum::<usize>()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("no sequence fails"))
+            .sum::<usize>()
     });
     // If all sequences or none succeeded, they would prove nothing.
-    assert!((20..=140).contains(&succeeded), "{succeeded} of {SEQUENCES} succeeded");
+    assert!(
+        (20..=140).contains(&succeeded),
+        "{succeeded} of {SEQUENCES} succeeded"
+    );
 }

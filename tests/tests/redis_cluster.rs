@@ -36,7 +36,10 @@ fn list(cluster: &Cluster, when: &str) {
         // A client that has used the cluster for a long time must give equal answers.
         let is_listing = ops.iter().any(|op| op["op"] == "all-keys");
         if !is_listing {
-            let keys: Vec<_> = ops.iter().filter_map(|op| op["key"].as_str().map(str::to_owned)).collect();
+            let keys: Vec<_> = ops
+                .iter()
+                .filter_map(|op| op["key"].as_str().map(str::to_owned))
+                .collect();
             block_on(all.delete(&keys)).expect("keys are removed");
         }
         answers
@@ -80,8 +83,10 @@ fn nothing_is_counted_twice_or_lost_while_slots_move() {
                     store.increment(&own, 1, None).await.expect("a count");
                     store.increment("all", 1, None).await.expect("a count");
                     let value = format!("{rounds}");
-                    let entries =
-                        vec![(format!("a-{task}"), value.clone().into()), (format!("b-{task}"), value.clone().into())];
+                    let entries = vec![
+                        (format!("a-{task}"), value.clone().into()),
+                        (format!("b-{task}"), value.clone().into()),
+                    ];
                     store.set_many(entries, None).await.expect("a write");
                     let keys = [format!("a-{task}"), "none".to_owned(), format!("b-{task}")];
                     let read = store.get_many(&keys).await.expect("a read");
@@ -103,7 +108,10 @@ fn nothing_is_counted_twice_or_lost_while_slots_move() {
         for (task, rounds) in counted.iter().enumerate() {
             let mut sum = 0;
             for number in 0..50 {
-                sum += store.increment(&format!("own-{task}-{number}"), 0, None).await.expect("a count");
+                sum += store
+                    .increment(&format!("own-{task}-{number}"), 0, None)
+                    .await
+                    .expect("a count");
             }
             assert_eq!(sum, *rounds, "of task {task}");
         }
@@ -118,7 +126,10 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
     let store = store(&cluster, "loss", Duration::from_secs(1));
     let keys: Vec<String> = (0..300).map(|number| format!("key-{number}")).collect();
     block_on(async {
-        let entries = keys.iter().map(|key| (key.clone(), key.clone().into())).collect();
+        let entries = keys
+            .iter()
+            .map(|key| (key.clone(), key.clone().into()))
+            .collect();
         store.set_many(entries, None).await.expect("a write");
     });
     // Data that a replica does not have yet would be lost with its master.
@@ -141,16 +152,28 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
         // A third of the keys has no node now. Waiting for each key would take a hundred times the
         // timeout.
         assert!(answered > 150, "{answered} answered, {failed} failed");
-        assert!(started.elapsed() < Duration::from_secs(60), "{failed} failures took {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "{failed} failures took {:?}",
+            started.elapsed()
+        );
         // The replica's election takes a little longer than the nodes' timeout.
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let read = store.get_many(&keys).await;
             if let Ok(values) = read {
-                assert!(values.iter().zip(&keys).all(|(value, key)| value.as_deref() == Some(key.as_bytes())));
+                assert!(
+                    values
+                        .iter()
+                        .zip(&keys)
+                        .all(|(value, key)| value.as_deref() == Some(key.as_bytes()))
+                );
                 break;
             }
-            assert!(Instant::now() < end, "the replica's keys are not served: {read:?}");
+            assert!(
+                Instant::now() < end,
+                "the replica's keys are not served: {read:?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
@@ -158,7 +181,10 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
     cluster.wait_until_whole();
     block_on(async {
         for key in &keys {
-            assert_eq!(store.set(key, b"2", None, Condition::Always).await, Ok(true));
+            assert_eq!(
+                store.set(key, b"2", None, Condition::Always).await,
+                Ok(true)
+            );
         }
     });
 }
@@ -167,30 +193,57 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
 fn stores_keep_apart_on_a_cluster() {
     require!("redis-server");
     let cluster = Cluster::start();
-    let (mine, theirs) = (store(&cluster, "mine", TIMEOUT), store(&cluster, "theirs", TIMEOUT));
+    let (mine, theirs) = (
+        store(&cluster, "mine", TIMEOUT),
+        store(&cluster, "theirs", TIMEOUT),
+    );
     block_on(async {
-        theirs.set("secret", b"s", None, Condition::Always).await.expect("a write");
-        theirs.set("{mine:}secret", b"s", None, Condition::Always).await.expect("a write");
-        for key in
-            ["secret", "theirs:secret", "{theirs:secret}", "../theirs:secret", "*", "{mine:}secret", "\0theirs:secret"]
-        {
+        theirs
+            .set("secret", b"s", None, Condition::Always)
+            .await
+            .expect("a write");
+        theirs
+            .set("{mine:}secret", b"s", None, Condition::Always)
+            .await
+            .expect("a write");
+        for key in [
+            "secret",
+            "theirs:secret",
+            "{theirs:secret}",
+            "../theirs:secret",
+            "*",
+            "{mine:}secret",
+            "\0theirs:secret",
+        ] {
             assert_eq!(mine.get(key).await, Ok(None), "{key}");
             assert_eq!(mine.exists(key).await, Ok(false), "{key}");
             assert_eq!(mine.delete(&[key.to_owned()]).await, Ok(()), "{key}");
         }
         // Cursors of one store do not work for the other's keys, and invented cursors do not work
         // either.
-        let entries = (0..2000).map(|number| (format!("{number}"), b"x".to_vec())).collect();
+        let entries = (0..2000)
+            .map(|number| (format!("{number}"), b"x".to_vec()))
+            .collect();
         theirs.set_many(entries, None).await.expect("a write");
         let page = theirs.keys(None).await.expect("a page");
-        let cursors = [page.cursor.clone().expect("more"), "0@".to_owned(), "7@zzzz".to_owned(), "1".to_owned()];
+        let cursors = [
+            page.cursor.clone().expect("more"),
+            "0@".to_owned(),
+            "7@zzzz".to_owned(),
+            "1".to_owned(),
+        ];
         for cursor in &cursors {
-            assert_eq!(mine.keys(Some(cursor)).await.map(|page| page.keys), Ok(Vec::new()), "{cursor}");
+            assert_eq!(
+                mine.keys(Some(cursor)).await.map(|page| page.keys),
+                Ok(Vec::new()),
+                "{cursor}"
+            );
         }
         for cursor in ["x", "-1", "", "1@x\r\nFLUSHALL", "99999999999999999999"] {
             let found = mine.keys(Some(cursor)).await;
             assert!(
-                matches!(&found, Err(StoreError::Invalid(_))) || found.is_ok_and(|page| page.keys.is_empty()),
+                matches!(&found, Err(StoreError::Invalid(_)))
+                    || found.is_ok_and(|page| page.keys.is_empty()),
                 "{cursor}"
             );
         }
@@ -203,7 +256,10 @@ fn stores_keep_apart_on_a_cluster() {
 fn a_scorer_is_served_by_a_cluster() {
     require!("redis-server");
     let cluster = Cluster::start();
-    let app = App::with("keys", "[stores.default]\nprefix = \"scorer\"\n[limits]\ndeadline = \"30s\"\n");
+    let app = App::with(
+        "keys",
+        "[stores.default]\nprefix = \"scorer\"\n[limits]\ndeadline = \"30s\"\n",
+    );
     let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &cluster.url())]);
     let ops = |ops: serde_json::Value| host.score(&json!({ "ops": ops })).expect(200).json();
     check_all("a cluster", |steps| {
@@ -212,10 +268,15 @@ fn a_scorer_is_served_by_a_cluster() {
         serde_json::from_value(ops(json!(steps))).expect("a list")
     });
     // All keys of the scorer have its prefix, on all three masters.
-    ops(json!([{"op": "set-many", "entries": (0..100).map(|n| json!([format!("{n}"), "x"])).collect::<Vec<_>>()}]));
+    ops(
+        json!([{"op": "set-many", "entries": (0..100).map(|n| json!([format!("{n}"), "x"])).collect::<Vec<_>>()}]),
+    );
     for master in 0..3 {
         let keys: Vec<String> = cluster.command(master, &["KEYS", "*"]);
-        assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("scorer:")), "{keys:?}");
+        assert!(
+            !keys.is_empty() && keys.iter().all(|key| key.starts_with("scorer:")),
+            "{keys:?}"
+        );
     }
     assert_eq!(SLOTS, 16384);
 }

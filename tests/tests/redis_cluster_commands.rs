@@ -28,7 +28,10 @@ fn connection(url: &str, prefix: &str) -> Connection {
 }
 
 fn command(words: &str) -> Command {
-    words.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    words
+        .split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
 }
 
 fn commands(lines: &[&str]) -> Vec<Command> {
@@ -49,44 +52,84 @@ fn number(reply: &Reply) -> i64 {
 fn keys_of_one_command_or_transaction_share_a_slot() {
     require!("redis-server");
     let cluster = Cluster::start();
-    let manifest = "[stores.default]\nprefix = \"p\"\ncommands = [\"@all\"]\n[limits]\ndeadline = \"30s\"\n";
-    let host = Host::start_with(&App::with("commands", manifest), &[("SCOREBOX_REDIS_URL", &cluster.url())]);
-    let ask = |ask: serde_json::Value| host.score(&json!({ "ask": [ask] })).expect(200).json()[0].clone();
+    let manifest =
+        "[stores.default]\nprefix = \"p\"\ncommands = [\"@all\"]\n[limits]\ndeadline = \"30s\"\n";
+    let host = Host::start_with(
+        &App::with("commands", manifest),
+        &[("SCOREBOX_REDIS_URL", &cluster.url())],
+    );
+    let ask =
+        |ask: serde_json::Value| host.score(&json!({ "ask": [ask] })).expect(200).json()[0].clone();
     let words = |lines: &[&str]| -> Vec<Vec<String>> {
-        lines.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+        lines
+            .iter()
+            .map(|line| line.split(' ').map(str::to_owned).collect())
+            .collect()
     };
     let check = |how: &str, lines: &[&str], expected: serde_json::Value| {
-        let asked = if how == "execute" { json!({ how: words(lines)[0] }) } else { json!({ how: words(lines) }) };
+        let asked = if how == "execute" {
+            json!({ how: words(lines)[0] })
+        } else {
+            json!({ how: words(lines) })
+        };
         assert_eq!(ask(asked), expected, "{lines:?}");
     };
     let apart = json!({"error": "cross-slot"});
     check("execute", &["MSET a 1 b 2"], apart.clone());
-    check("execute", &["MSET {t}a 1 {t}b 2"], json!({"ok": {"text": "OK"}}));
+    check(
+        "execute",
+        &["MSET {t}a 1 {t}b 2"],
+        json!({"ok": {"text": "OK"}}),
+    );
     check("execute", &["ZUNIONSTORE a 2 b c"], apart.clone());
-    check("execute", &["ZUNIONSTORE {t}z 2 {t}x {t}y"], json!({"ok": 0}));
+    check(
+        "execute",
+        &["ZUNIONSTORE {t}z 2 {t}x {t}y"],
+        json!({"ok": 0}),
+    );
     check("execute", &["PING"], json!({"ok": {"text": "PONG"}}));
     check("transaction", &["INCR a", "INCR b"], apart.clone());
-    check("transaction", &["PING", "INCR {t}n", "MGET {t}a {t}b"], json!({"ok": [{"text": "PONG"}, 1, ["1", "2"]]}));
-    check("transaction", &["TIME", "INCR a", "MGET {t}a a"], apart.clone());
+    check(
+        "transaction",
+        &["PING", "INCR {t}n", "MGET {t}a {t}b"],
+        json!({"ok": [{"text": "PONG"}, 1, ["1", "2"]]}),
+    );
+    check(
+        "transaction",
+        &["TIME", "INCR a", "MGET {t}a a"],
+        apart.clone(),
+    );
     // The commands of a pipeline are executed separately, so their keys may be on any node.
     check(
         "pipeline",
         &["SET a 1", "MGET a b", "GET a", "INCR b"],
         json!({"ok": [{"ok": {"text": "OK"}}, apart, {"ok": "1"}, {"ok": 1}]}),
     );
-    let many: Vec<String> = (0..300).flat_map(|key| [format!("INCR key-{key}"), format!("INCR key-{key}")]).collect();
+    let many: Vec<String> = (0..300)
+        .flat_map(|key| [format!("INCR key-{key}"), format!("INCR key-{key}")])
+        .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let expected: Vec<_> = (0..600).map(|index| json!({ "ok": index % 2 + 1 })).collect();
+    let expected: Vec<_> = (0..600)
+        .map(|index| json!({ "ok": index % 2 + 1 }))
+        .collect();
     check("pipeline", &many, json!({ "ok": expected }));
-    let sizes: Vec<i64> = (0..3).map(|node| cluster.command(node, &["DBSIZE"])).collect();
+    let sizes: Vec<i64> = (0..3)
+        .map(|node| cluster.command(node, &["DBSIZE"]))
+        .collect();
     assert!(sizes.iter().all(|size| *size > 50), "{sizes:?}");
     // The same tag puts two scorers' keys into one slot, but they still cannot read each other's
     // keys.
     let other = connection(&cluster.url(), "q");
     block_on(async {
-        let found = other.execute(command("MGET {t}a {t}b")).await.expect("a reply");
+        let found = other
+            .execute(command("MGET {t}a {t}b"))
+            .await
+            .expect("a reply");
         assert_eq!(found.nodes[..2], [Node::Nil, Node::Nil]);
-        other.execute(command("DEL {t}a {t}b {t}n")).await.expect("a reply");
+        other
+            .execute(command("DEL {t}a {t}b {t}n"))
+            .await
+            .expect("a reply");
     });
     check("execute", &["GET {t}a"], json!({"ok": "1"}));
 }
@@ -110,8 +153,11 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
                     // There are many tags, so that some are moving at any time.
                     let tag = round % rounds.len();
                     let own = format!("{{{task}-{tag}}}");
-                    let both =
-                        commands(&[&format!("INCR {own}a"), &format!("RPUSH {own}b x"), &format!("INCR {own}c")]);
+                    let both = commands(&[
+                        &format!("INCR {own}a"),
+                        &format!("RPUSH {own}b x"),
+                        &format!("INCR {own}c"),
+                    ]);
                     match connection.transaction(both).await {
                         Ok(replies) => {
                             rounds[tag] += 1;
@@ -119,7 +165,9 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
                             assert_eq!(found, [rounds[tag]; 3], "of {own}");
                         }
                         // The keys were moving for too long, and no command was executed.
-                        Err(CommandError::Disconnected(why)) if why.contains("not ready") => refused += 1,
+                        Err(CommandError::Disconnected(why)) if why.contains("not ready") => {
+                            refused += 1
+                        }
                         Err(other) => panic!("{own}: {other}"),
                     }
                     let pipeline = commands(&[
@@ -130,11 +178,17 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
                     ]);
                     let replies = connection.pipeline(pipeline).await.expect("replies");
                     let last = replies[3].as_ref().expect("a number");
-                    assert_eq!(number(last), i64::try_from(round).expect("small") + 1, "of {own}");
+                    assert_eq!(
+                        number(last),
+                        i64::try_from(round).expect("small") + 1,
+                        "of {own}"
+                    );
                     let keys = format!("SUNION {own}none {own}nothing");
                     match connection.execute(command(&keys)).await {
                         Ok(reply) => assert_eq!(reply.nodes, [Node::Array(Vec::new())]),
-                        Err(CommandError::Disconnected(why)) if why.contains("not ready") => refused += 1,
+                        Err(CommandError::Disconnected(why)) if why.contains("not ready") => {
+                            refused += 1
+                        }
                         Err(other) => panic!("{own}: {other}"),
                     }
                 }
@@ -143,7 +197,10 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
             futures_util::future::join_all(count).await
         });
         stop.store(true, Ordering::Relaxed);
-        assert!(mover.join().expect("slots are moved") >= 1, "slots were not moved once");
+        assert!(
+            mover.join().expect("slots are moved") >= 1,
+            "slots were not moved once"
+        );
         counted
     });
     block_on(async {
@@ -153,14 +210,24 @@ fn transactions_and_pipelines_stay_whole_while_slots_move() {
             for (tag, expected) in rounds.iter().enumerate() {
                 total += expected;
                 let own = format!("{{{task}-{tag}}}");
-                let all =
-                    commands(&[&format!("INCRBY {own}a 0"), &format!("LLEN {own}b"), &format!("INCRBY {own}c 0")]);
+                let all = commands(&[
+                    &format!("INCRBY {own}a 0"),
+                    &format!("LLEN {own}b"),
+                    &format!("INCRBY {own}c 0"),
+                ]);
                 let replies = connection.transaction(all).await.expect("replies");
-                assert_eq!(replies.iter().map(number).collect::<Vec<_>>(), [*expected; 3], "of {own}");
+                assert_eq!(
+                    replies.iter().map(number).collect::<Vec<_>>(),
+                    [*expected; 3],
+                    "of {own}"
+                );
             }
         }
         println!("{total} transactions, {refusals} refused");
-        assert!(total > 100 && refusals * 10 < total, "{total} transactions, {refusals} refused");
+        assert!(
+            total > 100 && refusals * 10 < total,
+            "{total} transactions, {refusals} refused"
+        );
     });
 }
 
@@ -194,9 +261,15 @@ fn a_transaction_waits_for_keys_that_are_on_their_way() {
     cluster.begin_moving([slot], 1, 2);
     let new = commands(&[&format!("INCR {tag}a"), &format!("INCR {tag}c")]);
     let split = block_on(connection.transaction(new));
-    assert!(matches!(&split, Err(CommandError::Disconnected(why)) if why.contains("not ready")), "{split:?}");
+    assert!(
+        matches!(&split, Err(CommandError::Disconnected(why)) if why.contains("not ready")),
+        "{split:?}"
+    );
     cluster.finish_moving([slot], 1, 2);
-    assert_eq!(block_on(connection.transaction(both())).map(counted), Ok(vec![3, 2]));
+    assert_eq!(
+        block_on(connection.transaction(both())).map(counted),
+        Ok(vec![3, 2])
+    );
 }
 
 #[test]
@@ -214,7 +287,10 @@ fn a_break_in_the_middle_never_executes_twice() {
             match if bytes % 2 == 0 {
                 connection.transaction(both()).await.map(drop)
             } else {
-                let replies = connection.pipeline(both()).await.expect("something was sent");
+                let replies = connection
+                    .pipeline(both())
+                    .await
+                    .expect("something was sent");
                 replies.into_iter().try_for_each(|reply| reply.map(drop))
             } {
                 Ok(()) => made += 1,
@@ -231,5 +307,8 @@ fn a_break_in_the_middle_never_executes_twice() {
     });
     let [a, b]: [i64; 2] = ["p:{t}a", "p:{t}b"].map(|key| redis.command(&["GET", key]));
     assert!(unknown > 0, "nothing was cut");
-    assert!(a == b && (made..=made + unknown).contains(&a), "{made} made, {unknown} unknown: {a} and {b}");
+    assert!(
+        a == b && (made..=made + unknown).contains(&a),
+        "{made} made, {unknown} unknown: {a} and {b}"
+    );
 }

@@ -51,11 +51,22 @@ impl Setup {
     fn new() -> Self {
         let redis = Redis::start(Kind::Password);
         let cable = Cable::to(redis.port());
-        let app = App::with("keys", "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n");
+        let app = App::with(
+            "keys",
+            "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n",
+        );
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/3", cable.port());
-        let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &url), ("SCOREBOX_LOG", "trace")]);
+        let host = Host::start_with(
+            &app,
+            &[("SCOREBOX_REDIS_URL", &url), ("SCOREBOX_LOG", "trace")],
+        );
         let control = Host::start_with(&app, &[("SCOREBOX_LOG", "trace")]);
-        let setup = Self { host, redis, cable, control };
+        let setup = Self {
+            host,
+            redis,
+            cable,
+            control,
+        };
         setup.put();
         assert_eq!(setup.get(), json!([{ "ok": VALUE }]));
         setup
@@ -90,13 +101,19 @@ impl Setup {
                             let started = Instant::now();
                             assert_eq!(self.ops(&json!([])), json!([]));
                             let between = Instant::now();
-                            assert_eq!(self.control.score(&json!({"ops": []})).expect(200).json(), json!([]));
+                            assert_eq!(
+                                self.control.score(&json!({"ops": []})).expect(200).json(),
+                                json!([])
+                            );
                             times.push((started, between - started, between.elapsed()));
                             plain.fetch_add(1, Ordering::Relaxed);
                             match self.get() {
-                                answer if answer == json!([{ "ok": VALUE }]) => found.fetch_add(1, Ordering::Relaxed),
+                                answer if answer == json!([{ "ok": VALUE }]) => {
+                                    found.fetch_add(1, Ordering::Relaxed)
+                                }
                                 answer => {
-                                    let text = answer[0]["error"]["other"].as_str().unwrap_or_default();
+                                    let text =
+                                        answer[0]["error"]["other"].as_str().unwrap_or_default();
                                     assert!(text.contains("cannot be reached"), "{answer}");
                                     assert!(!text.contains("127.0.0.1"), "{answer}");
                                     away.fetch_add(1, Ordering::Relaxed)
@@ -110,11 +127,18 @@ impl Setup {
             let end = AtEnd(&done);
             work();
             drop(end);
-            clients.into_iter().flat_map(|client| client.join().expect("every answer is right")).collect()
+            clients
+                .into_iter()
+                .flat_map(|client| client.join().expect("every answer is right"))
+                .collect()
         });
         let [plain, found, away] = [plain, found, away].map(AtomicUsize::into_inner);
         times.sort_unstable();
-        let longest_plain = times.iter().map(|(_, took, _)| *took).max().unwrap_or_default();
+        let longest_plain = times
+            .iter()
+            .map(|(_, took, _)| *took)
+            .max()
+            .unwrap_or_default();
         let late = times.split_off(times.len() / 2);
         let p50 = |took: fn(&(Instant, Duration, Duration)) -> Duration| {
             let mut times: Vec<_> = late.iter().map(took).collect();
@@ -122,13 +146,26 @@ impl Setup {
             times.get(times.len() / 2).copied().unwrap_or_default()
         };
         let (p50_plain, p50_control) = (p50(|(_, took, _)| *took), p50(|(_, _, took)| *took));
-        Load { plain, found, away, longest_plain, p50_plain, p50_control }
+        Load {
+            plain,
+            found,
+            away,
+            longest_plain,
+            p50_plain,
+            p50_control,
+        }
     }
 
     #[track_caller]
     fn recovers(&self, since: Instant) {
-        let back = wait::within(RECOVERY, || (self.get() == json!([{ "ok": VALUE }])).then_some(()));
-        assert!(back.is_some(), "not back {:?} after the server's return", since.elapsed());
+        let back = wait::within(RECOVERY, || {
+            (self.get() == json!([{ "ok": VALUE }])).then_some(())
+        });
+        assert!(
+            back.is_some(),
+            "not back {:?} after the server's return",
+            since.elapsed()
+        );
         assert_eq!(self.set(), json!([{ "ok": null }]));
     }
 
@@ -137,7 +174,11 @@ impl Setup {
     fn keeps_its_secret(&self) {
         let log = self.host.log.text();
         assert!(!log.contains(PASSWORD), "the password is in the log");
-        assert!(self.host.stderr.text().is_empty(), "{}", self.host.stderr.text());
+        assert!(
+            self.host.stderr.text().is_empty(),
+            "{}",
+            self.host.stderr.text()
+        );
     }
 }
 
@@ -148,15 +189,26 @@ impl Load {
     fn is_quick(&self, lasted: Duration) {
         let (fault, normal) = (self.p50_plain, self.p50_control);
         let ratio = fault.as_secs_f64() / normal.as_secs_f64();
-        println!("p50 without the store: {fault:?} with the fault, {normal:?} without, ratio {ratio:.2}");
+        println!(
+            "p50 without the store: {fault:?} with the fault, {normal:?} without, ratio {ratio:.2}"
+        );
         assert!(ratio <= 1.5, "{fault:?} instead of {normal:?}");
-        let each = lasted.as_secs_f64() * 4.0 / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
+        let each = lasted.as_secs_f64() * 4.0
+            / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
         println!(
             "{} plain, {} found, {} away, longest plain {:?}",
             self.plain, self.found, self.away, self.longest_plain
         );
-        assert!(self.away > 20, "{} calls were told, {each} s each", self.away);
-        assert!(self.longest_plain < TIMEOUT * 5, "a call without the store took {:?}", self.longest_plain);
+        assert!(
+            self.away > 20,
+            "{} calls were told, {each} s each",
+            self.away
+        );
+        assert!(
+            self.longest_plain < TIMEOUT * 5,
+            "a call without the store took {:?}",
+            self.longest_plain
+        );
     }
 }
 
@@ -170,7 +222,9 @@ fn killed_and_restarted_empty() {
     setup.redis.restart();
     let since = Instant::now();
     // The server has lost all data, which is not an error.
-    wait::until("the store to be back", || (setup.get() == json!([{ "ok": null }])).then_some(()));
+    wait::until("the store to be back", || {
+        (setup.get() == json!([{ "ok": null }])).then_some(())
+    });
     setup.put();
     setup.recovers(since);
     setup.keeps_its_secret();
@@ -210,13 +264,17 @@ fn cut_in_the_middle_of_an_answer() {
             setup.cable.cut_after(bytes);
             std::thread::sleep(Duration::from_millis(20));
             setup.cable.mend();
-            wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
+            wait::until("the store to be back", || {
+                (setup.get() == json!([{ "ok": VALUE }])).then_some(())
+            });
             std::thread::sleep(Duration::from_millis(30));
         }
     });
     println!("{} found, {} away", load.found, load.away);
     assert!(load.found > 100, "{} found, {} away", load.found, load.away);
-    wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
+    wait::until("the store to be back", || {
+        (setup.get() == json!([{ "ok": VALUE }])).then_some(())
+    });
     // A count may have been executed or not, and the scorer gets an error that it is unknown. It is
     // never executed twice.
     let count = json!([{"op": "increment", "key": "count", "delta": 1}]);
@@ -230,11 +288,16 @@ fn cut_in_the_middle_of_an_answer() {
             None => unknown += 1,
         }
         setup.cable.mend();
-        wait::until("the store to be back", || (setup.get() == json!([{ "ok": VALUE }])).then_some(()));
+        wait::until("the store to be back", || {
+            (setup.get() == json!([{ "ok": VALUE }])).then_some(())
+        });
     }
     let counted: i64 = setup.redis.command(&["GET", "p:count"]);
     assert!(unknown > 0, "nothing was cut");
-    assert!((made..=made + unknown).contains(&counted), "{made} made, {unknown} unknown, {counted} counted");
+    assert!(
+        (made..=made + unknown).contains(&counted),
+        "{made} made, {unknown} unknown, {counted} counted"
+    );
     setup.recovers(Instant::now());
 }
 
@@ -243,7 +306,9 @@ fn a_replica_refuses_writes_until_it_is_promoted() {
     require!("redis-server");
     let setup = Setup::new();
     let nobody = free_port().to_string();
-    setup.redis.command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
+    setup
+        .redis
+        .command::<()>(&["REPLICAOF", "127.0.0.1", &nobody]);
     let refused = setup.set();
     let text = refused[0]["error"]["other"].as_str().unwrap_or_default();
     assert!(text.contains("cannot be reached now"), "{refused}");
@@ -257,16 +322,23 @@ fn a_replica_refuses_writes_until_it_is_promoted() {
 fn full() {
     require!("redis-server");
     let setup = Setup::new();
-    setup.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    let many =
-        json!([{"op": "set-many", "entries": [["a", "1"], ["b", "2"]]}, {"op": "increment", "key": "n", "delta": 1}]);
-    for answer in [setup.set()[0].clone(), setup.ops(&many)[0].clone(), setup.ops(&many)[1].clone()] {
+    setup
+        .redis
+        .command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let many = json!([{"op": "set-many", "entries": [["a", "1"], ["b", "2"]]}, {"op": "increment", "key": "n", "delta": 1}]);
+    for answer in [
+        setup.set()[0].clone(),
+        setup.ops(&many)[0].clone(),
+        setup.ops(&many)[1].clone(),
+    ] {
         let text = answer["error"]["other"].as_str().unwrap_or_default();
         assert!(text.contains("OOM"), "{answer}");
     }
     let load = setup.load(|| std::thread::sleep(Duration::from_millis(300)));
     assert_eq!(load.away, 0, "reading needs no room");
-    setup.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    setup
+        .redis
+        .command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     setup.recovers(Instant::now());
 }
 
@@ -275,17 +347,32 @@ fn a_password_that_is_refused_for_a_while() {
     require!("redis-server");
     let setup = Setup::new();
     // The server's configuration is wrong: it has another password, and the connection is cut.
-    setup.redis.command::<()>(&["ACL", "SETUSER", "default", ">another", &format!("<{PASSWORD}")]);
+    setup.redis.command::<()>(&[
+        "ACL",
+        "SETUSER",
+        "default",
+        ">another",
+        &format!("<{PASSWORD}"),
+    ]);
     setup.cable.cut();
     setup.cable.mend();
     let lasted = Duration::from_secs(1);
     setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
     let refused = setup.get();
-    assert!(refused[0]["error"]["other"].as_str().unwrap_or_default().contains("credentials"), "{refused}");
+    assert!(
+        refused[0]["error"]["other"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("credentials"),
+        "{refused}"
+    );
     let url = format!("redis://:another@127.0.0.1:{}/3", setup.redis.port());
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
     let mut command = redis::cmd("ACL");
-    command.arg(&["SETUSER", "default", "<another", &format!(">{PASSWORD}")]).query::<()>(&mut connection).unwrap();
+    command
+        .arg(&["SETUSER", "default", "<another", &format!(">{PASSWORD}")])
+        .query::<()>(&mut connection)
+        .unwrap();
     setup.recovers(Instant::now());
     setup.keeps_its_secret();
 }

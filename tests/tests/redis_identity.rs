@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use scorebox_host::redis::{Clock, Condition, Credentials, Endpoint, Granted, Login, Server, Store, TokenSource};
+use scorebox_host::redis::{
+    Clock, Condition, Credentials, Endpoint, Granted, Login, Server, Store, TokenSource,
+};
 use scorebox_tests::app::App;
 use scorebox_tests::cable::Cable;
 use scorebox_tests::host::{Host, refused};
@@ -47,24 +49,34 @@ fn without_a_failure(host: &Host, work: impl FnOnce()) -> usize {
 }
 
 fn get(host: &Host) -> serde_json::Value {
-    host.score(&json!({"ops": [{"op": "get", "key": "a"}]})).expect(200).json()
+    host.score(&json!({"ops": [{"op": "get", "key": "a"}]}))
+        .expect(200)
+        .json()
 }
 
 /// Waits until these words are in the log this often.
 #[track_caller]
 fn said(host: &Host, words: &str, times: usize) {
-    wait::until(words, || (host.log.text().matches(words).count() >= times).then_some(()));
+    wait::until(words, || {
+        (host.log.text().matches(words).count() >= times).then_some(())
+    });
 }
 
 /// Returns the id and the user of each client of the host.
 fn clients(redis: &Redis) -> Vec<(String, String)> {
     let list: String = redis.command(&["CLIENT", "LIST"]);
     let field = |line: &str, name: &str| {
-        let found = line.split(' ').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default();
+        let found = line
+            .split(' ')
+            .find_map(|pair| pair.strip_prefix(name))
+            .unwrap_or_default();
         found.to_owned()
     };
-    let ours = list.lines().filter(|line| line.contains("lib-name=scorebox") || !line.contains("cmd=client"));
-    ours.map(|line| (field(line, "id="), field(line, "user="))).collect()
+    let ours = list
+        .lines()
+        .filter(|line| line.contains("lib-name=scorebox") || !line.contains("cmd=client"));
+    ours.map(|line| (field(line, "id="), field(line, "user=")))
+        .collect()
 }
 
 #[test]
@@ -76,9 +88,19 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("password");
     std::fs::write(&file, format!("{PASSWORD}\n")).expect("a file");
-    let url = format!("redis://127.0.0.1:{}/3?password_file={}", cable.port(), file.display());
+    let url = format!(
+        "redis://127.0.0.1:{}/3?password_file={}",
+        cable.port(),
+        file.display()
+    );
     let app = App::with("keys", MANIFEST);
-    let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", url.as_str()), ("SCOREBOX_LOG", "trace")]);
+    let host = Host::start_with(
+        &app,
+        &[
+            ("SCOREBOX_REDIS_URL", url.as_str()),
+            ("SCOREBOX_LOG", "trace"),
+        ],
+    );
     assert_eq!(get(&host), json!([{"ok": "1"}]));
     let scores = without_a_failure(&host, || {
         // This is the order of a rotation: the new password is valid before the old one is removed.
@@ -91,13 +113,18 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
     // A new connection uses the new password from the start.
     cable.cut();
     cable.mend();
-    wait::until("the store to be back", || (get(&host) == json!([{"ok": "1"}])).then_some(()));
+    wait::until("the store to be back", || {
+        (get(&host) == json!([{"ok": "1"}])).then_some(())
+    });
     // A file that is missing or empty for a moment changes nothing.
     std::fs::write(&file, "").expect("a file");
     said(&host, "is empty", 1);
     assert_eq!(get(&host), json!([{"ok": "1"}]));
     let text = host.log.text();
-    assert!(!text.contains(PASSWORD) && !text.contains("the-next-secret"), "{text}");
+    assert!(
+        !text.contains(PASSWORD) && !text.contains("the-next-secret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -118,20 +145,46 @@ fn tokens_are_renewed(service: Service) {
     // Azure's server checks a token by its signature. This server gets the tokens as passwords.
     let known = |token: &str, is_good: bool| {
         let password = format!("{}{token}", if is_good { '>' } else { '<' });
-        redis.command::<()>(&["ACL", "SETUSER", OBJECT_ID, "on", &password, RIGHTS[0], RIGHTS[1]]);
+        redis.command::<()>(&[
+            "ACL", "SETUSER", OBJECT_ID, "on", &password, RIGHTS[0], RIGHTS[1],
+        ]);
     };
-    let url = format!("rediss://127.0.0.1:{}?auth=entra&ca={}", redis.tls_port(), redis.authority().display());
+    let url = format!(
+        "rediss://127.0.0.1:{}?auth=entra&ca={}",
+        redis.tls_port(),
+        redis.authority().display()
+    );
     let mut variables = identity.variables();
-    variables.extend([("SCOREBOX_REDIS_URL".to_owned(), url), ("SCOREBOX_LOG".to_owned(), "trace".to_owned())]);
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    variables.extend([
+        ("SCOREBOX_REDIS_URL".to_owned(), url),
+        ("SCOREBOX_LOG".to_owned(), "trace".to_owned()),
+    ]);
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let host = Host::start_with(&App::with("keys", MANIFEST), &variables);
     // The first request opens the connection. The server does not know the token yet.
     let first = get(&host);
-    assert!(first[0]["error"]["other"].as_str().unwrap_or_default().contains("credentials"), "{first}");
+    assert!(
+        first[0]["error"]["other"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("credentials"),
+        "{first}"
+    );
     let token = |number: usize| wait::until("a token", || identity.tokens().get(number).cloned());
     known(&token(0), true);
-    wait::until("the login", || (get(&host) == json!([{"ok": "1"}])).then_some(()));
-    let client = |user: &str| clients(&redis).into_iter().find(|(_, found)| found == user).expect("a client").0;
+    wait::until("the login", || {
+        (get(&host) == json!([{"ok": "1"}])).then_some(())
+    });
+    let client = |user: &str| {
+        clients(&redis)
+            .into_iter()
+            .find(|(_, found)| found == user)
+            .expect("a client")
+            .0
+    };
     let id = client(OBJECT_ID);
     let scores = without_a_failure(&host, || {
         for number in 1..3 {
@@ -148,7 +201,11 @@ fn tokens_are_renewed(service: Service) {
     assert_eq!(client(OBJECT_ID), id, "the connection is another one");
     assert_eq!(identity.refused(), Vec::<String>::new());
     let text = host.log.text();
-    let secrets = identity.tokens().into_iter().chain([HEADER.to_owned(), ASSERTION.to_owned(), PASSWORD.to_owned()]);
+    let secrets = identity.tokens().into_iter().chain([
+        HEADER.to_owned(),
+        ASSERTION.to_owned(),
+        PASSWORD.to_owned(),
+    ]);
     for secret in secrets {
         assert!(!text.contains(&secret), "{secret} is in the log");
         let signature = secret.rsplit('.').next().unwrap_or(&secret);
@@ -159,8 +216,11 @@ fn tokens_are_renewed(service: Service) {
 #[test]
 fn a_token_is_never_sent_without_tls() {
     let app = App::with("keys", MANIFEST);
-    refused(&app, &[("SCOREBOX_REDIS_URL", "redis://127.0.0.1:1?auth=entra")])
-        .said(&["SCOREBOX_REDIS_URL", "rediss://"]);
+    refused(
+        &app,
+        &[("SCOREBOX_REDIS_URL", "redis://127.0.0.1:1?auth=entra")],
+    )
+    .said(&["SCOREBOX_REDIS_URL", "rediss://"]);
 }
 
 /// A clock that the test moves forward.
@@ -207,9 +267,19 @@ impl TokenSource for Users {
     async fn login(&self, clock: &dyn Clock) -> Result<Granted, String> {
         let asked = self.0.fetch_add(1, Ordering::SeqCst);
         let hour = clock.unix_time().as_secs() / HOUR.as_secs();
-        let login = Login { user: Some(format!("user-{hour}")), password: Some(PASSWORD.to_owned().into()) };
+        let login = Login {
+            user: Some(format!("user-{hour}")),
+            password: Some(PASSWORD.to_owned().into()),
+        };
         // The second request fails, because services fail now and then.
-        if asked == 1 { Err("it rains".to_owned()) } else { Ok(Granted { login, ask_again: Some(HOUR) }) }
+        if asked == 1 {
+            Err("it rains".to_owned())
+        } else {
+            Ok(Granted {
+                login,
+                ask_again: Some(HOUR),
+            })
+        }
     }
 }
 
@@ -221,7 +291,9 @@ fn a_login_changes_on_the_living_connection() {
     let password = format!(">{PASSWORD}");
     for hour in [0, 1, 3] {
         let user = format!("user-{hour}");
-        redis.command::<()>(&["ACL", "SETUSER", &user, "on", &password, RIGHTS[0], RIGHTS[1]]);
+        redis.command::<()>(&[
+            "ACL", "SETUSER", &user, "on", &password, RIGHTS[0], RIGHTS[1],
+        ]);
     }
     let (clock, asked) = (Arc::new(Moved::default()), Arc::new(AtomicUsize::new(0)));
     let store = block_on(async {
@@ -230,14 +302,23 @@ fn a_login_changes_on_the_living_connection() {
         let endpoint = Endpoint::parse(&redis.url()).expect("a URL");
         let server = Server::new(&endpoint, credentials, Duration::from_secs(2)).expect("no TLS");
         let store = Store::new(Arc::new(server), "p", None);
-        assert_eq!(store.set("a", b"1", None, Condition::Always).await, Ok(true));
+        assert_eq!(
+            store.set("a", b"1", None, Condition::Always).await,
+            Ok(true)
+        );
         store
     });
-    let id = clients(&redis).into_iter().find(|(_, user)| user == "user-0").expect("a client").0;
+    let id = clients(&redis)
+        .into_iter()
+        .find(|(_, user)| user == "user-0")
+        .expect("a client")
+        .0;
     let is_user = |user: &str| clients(&redis).contains(&(id.clone(), user.to_owned()));
     // The source fails at first and is asked again after a second of its clock.
     clock.by(HOUR);
-    wait::until("the source to fail", || (asked.load(Ordering::SeqCst) == 2).then_some(()));
+    wait::until("the source to fail", || {
+        (asked.load(Ordering::SeqCst) == 2).then_some(())
+    });
     assert!(is_user("user-0"));
     wait::until("the next user", || {
         clock.by(Duration::from_millis(100));
@@ -246,10 +327,14 @@ fn a_login_changes_on_the_living_connection() {
     // The server does not know the next user yet. The old login stays in use, and the new one is
     // tried again.
     clock.by(HOUR);
-    wait::until("the source to be asked", || (asked.load(Ordering::SeqCst) >= 4).then_some(()));
+    wait::until("the source to be asked", || {
+        (asked.load(Ordering::SeqCst) >= 4).then_some(())
+    });
     assert_eq!(block_on(store.get("a")), Ok(Some(b"1".to_vec())));
     assert!(is_user("user-1"));
-    redis.command::<()>(&["ACL", "SETUSER", "user-2", "on", &password, RIGHTS[0], RIGHTS[1]]);
+    redis.command::<()>(&[
+        "ACL", "SETUSER", "user-2", "on", &password, RIGHTS[0], RIGHTS[1],
+    ]);
     wait::until("the server to take it", || is_user("user-2").then_some(()));
     assert_eq!(block_on(store.get("a")), Ok(Some(b"1".to_vec())));
 }

@@ -18,16 +18,27 @@ const MANIFEST: &str = "[package]\nsample = \"sample.json\"\n";
 /// Runs `cargo xtask build` on an app.
 fn build(app: &App) -> Finished {
     let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["build", "--manifest"]).arg(app.path().join("scorebox.toml"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .args(["build", "--manifest"])
+        .arg(app.path().join("scorebox.toml"));
     run::finish(command.arg("--app").arg(app.path().join("built")), b"")
 }
 
 /// Writes a sample with the scorer's answer to this body, after a change.
 fn write(app: &App, body: &Value, change: impl FnOnce(&mut Value)) {
-    let mut outputs = invoke(app, "application/json", body.to_string().as_bytes()).ended(0).json();
+    let mut outputs = invoke(app, "application/json", body.to_string().as_bytes())
+        .ended(0)
+        .json();
     change(&mut outputs);
-    app.write("sample.json", json!({ "inputs": body, "outputs": outputs }).to_string().as_bytes());
+    app.write(
+        "sample.json",
+        json!({ "inputs": body, "outputs": outputs })
+            .to_string()
+            .as_bytes(),
+    );
 }
 
 #[test]
@@ -36,12 +47,24 @@ fn a_component_of_tensors_is_tried_by_the_packager() {
     let body = request(&sample()[..3]);
     write(&app, &body, |_| {});
     build(&app).ended(0);
-    assert!(!std::fs::read_to_string(app.path().join("built/scorebox.toml")).unwrap().contains("sample"));
-    write(&app, &body, |outputs| outputs["probabilities"][2][7] = json!(0.4711));
-    let parts =
-        ["does not answer", "sample.json as it should: /probabilities/2/7 is", "the sample says 0.4711", "fix:"];
+    assert!(
+        !std::fs::read_to_string(app.path().join("built/scorebox.toml"))
+            .unwrap()
+            .contains("sample")
+    );
+    write(&app, &body, |outputs| {
+        outputs["probabilities"][2][7] = json!(0.4711)
+    });
+    let parts = [
+        "does not answer",
+        "sample.json as it should: /probabilities/2/7 is",
+        "the sample says 0.4711",
+        "fix:",
+    ];
     build(&app).ended(3).said(&parts);
-    run::finish(&mut scorebox("check", &app), b"").ended(4).said(&parts);
+    run::finish(&mut scorebox("check", &app), b"")
+        .ended(4)
+        .said(&parts);
 }
 
 #[test]
@@ -52,7 +75,9 @@ fn a_component_of_json_is_tried_by_the_packager() {
     write(&app, &body, |_| {});
     build(&app).ended(0);
     app.write("model/labels.txt", b"dog\ncat\n");
-    build(&app).ended(3).said(&["as it should: /0/ok/0 is 100, and the sample says 99"]);
+    build(&app)
+        .ended(3)
+        .said(&["as it should: /0/ok/0 is 100, and the sample says 99"]);
 }
 
 #[test]
@@ -70,11 +95,28 @@ fn a_graph_is_tried_by_a_host() {
         "fix: convert",
     ]);
     // A sample in the argument replaces the manifest's.
-    app.write("other.json", json!({ "inputs": body }).to_string().as_bytes());
-    run::finish(scorebox("check", &app).arg("--sample").arg(app.path().join("other.json")), b"").ended(0);
+    app.write(
+        "other.json",
+        json!({ "inputs": body }).to_string().as_bytes(),
+    );
+    run::finish(
+        scorebox("check", &app)
+            .arg("--sample")
+            .arg(app.path().join("other.json")),
+        b"",
+    )
+    .ended(0);
     app.write("other.json", b"{\"inputs\": {\"X\": [[1]]}}");
-    let refused = run::finish(scorebox("check", &app).arg("--sample").arg(app.path().join("other.json")), b"");
+    let refused = run::finish(
+        scorebox("check", &app)
+            .arg("--sample")
+            .arg(app.path().join("other.json")),
+        b"",
+    );
     refused.ended(5).said(&["other.json as it should", "784"]);
     app.remove("sample.json");
-    check().ended(3).said(&["sample.json: the sample cannot be read", "fix: write {\"inputs\""]);
+    check().ended(3).said(&[
+        "sample.json: the sample cannot be read",
+        "fix: write {\"inputs\"",
+    ]);
 }

@@ -19,7 +19,10 @@ use tempfile::TempDir;
 /// Returns a project of the program `keeper`, whose `init` does `deed`. Lines before the first
 /// table in `manifest` belong to `[scorer]`.
 fn project(deed: &str, manifest: &str) -> App {
-    let app = App::with("keeper", &format!("model = \"model\"\n{manifest}\n[stores.default]\n"));
+    let app = App::with(
+        "keeper",
+        &format!("model = \"model\"\n{manifest}\n[stores.default]\n"),
+    );
     app.write_digits_model();
     app.write("model/keep", deed.as_bytes());
     app
@@ -29,8 +32,14 @@ fn project(deed: &str, manifest: &str) -> App {
 #[track_caller]
 fn build(project: &Path, output: &Path) -> Finished {
     let mut command = Command::new(place::xtask());
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(["build", "--manifest"]).arg(project.join("scorebox.toml")).arg("--app").arg(output);
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .args(["build", "--manifest"])
+        .arg(project.join("scorebox.toml"))
+        .arg("--app")
+        .arg(output);
     run::finish(&mut command, b"")
 }
 
@@ -52,14 +61,25 @@ fn what_init_built_is_there_without_init() {
     let app = built(&project("table", "labels = { a = \"b\" }"));
     let host = Host::start(&app.path().join("app"));
     let answer = score(&host);
-    assert!(answer["kept"]["sum"].as_f64().is_some_and(|sum| sum != 0.0), "{answer}");
+    assert!(
+        answer["kept"]["sum"].as_f64().is_some_and(|sum| sum != 0.0),
+        "{answer}"
+    );
     // `init` ran during the build, and not in this host.
-    assert!(!host.log.text().contains("init reads the model"), "{}", host.log.text());
+    assert!(
+        !host.log.text().contains("init reads the model"),
+        "{}",
+        host.log.text()
+    );
     // Without a snapshot `init` runs in the host.
     let app = built(&project("table", "snapshot = false"));
     let host = Host::start(&app.path().join("app"));
     assert_eq!(score(&host), answer);
-    assert!(host.log.text().contains("init reads the model"), "{}", host.log.text());
+    assert!(
+        host.log.text().contains("init reads the model"),
+        "{}",
+        host.log.text()
+    );
 }
 
 #[test]
@@ -69,7 +89,10 @@ fn what_a_snapshot_cannot_keep_is_refused_by_name() {
         let output = tempfile::tempdir().unwrap();
         let project = project(deed, "");
         let place = output.path().join("app");
-        let refused = build(&project, &place).ended(3).said(parts).said(&["scorer.snapshot", "fix: "]);
+        let refused = build(&project, &place)
+            .ended(3)
+            .said(parts)
+            .said(&["scorer.snapshot", "fix: "]);
         assert!(!place.exists(), "{}", refused.stderr);
         // An `init` that runs at each start may do the same.
         let project = self::project(deed, "snapshot = false");
@@ -77,13 +100,41 @@ fn what_a_snapshot_cannot_keep_is_refused_by_name() {
         let host = Host::start(&place);
         assert_eq!(score(&host)["calls"], 1, "{deed}");
     }
-    check("hash-map", &["drew randomness", "wasi:random/", "BTreeMap", "snapshot = false"]);
-    check("clock", &["read a clock", "wasi:clocks/", "snapshot = false"]);
-    check("bucket", &["used a store", "wasi:keyvalue/store", "Bucket::lazy", "snapshot = false"]);
-    check("setting", &["read the settings", "wasi:config/store", "snapshot = false"]);
+    check(
+        "hash-map",
+        &[
+            "drew randomness",
+            "wasi:random/",
+            "BTreeMap",
+            "snapshot = false",
+        ],
+    );
+    check(
+        "clock",
+        &["read a clock", "wasi:clocks/", "snapshot = false"],
+    );
+    check(
+        "bucket",
+        &[
+            "used a store",
+            "wasi:keyvalue/store",
+            "Bucket::lazy",
+            "snapshot = false",
+        ],
+    );
+    check(
+        "setting",
+        &["read the settings", "wasi:config/store", "snapshot = false"],
+    );
     check("metric", &["scorebox:scoring/metrics", "snapshot = false"]);
-    check("tensor", &["left open", "a tensor of the model", "snapshot = false"]);
-    check("print", &["left open", "a stream", "log::info!", "snapshot = false"]);
+    check(
+        "tensor",
+        &["left open", "a tensor of the model", "snapshot = false"],
+    );
+    check(
+        "print",
+        &["left open", "a stream", "log::info!", "snapshot = false"],
+    );
 }
 
 #[test]
@@ -92,9 +143,14 @@ fn an_init_that_fails_fails_the_build() {
     fn check(deed: &str, parts: &[&str]) {
         let output = tempfile::tempdir().unwrap();
         let limits = "[limits]\nmemory = \"16MiB\"\ninit_deadline = \"2s\"";
-        build(&project(deed, limits), &output.path().join("app")).ended(3).said(parts);
+        build(&project(deed, limits), &output.path().join("app"))
+            .ended(3)
+            .said(parts);
     }
-    check("fail", &["told-to-fail: init fails as told (the file says so)"]);
+    check(
+        "fail",
+        &["told-to-fail: init fails as told (the file says so)"],
+    );
     check("panic", &["init panics as told"]);
     check("grow", &["16777216 bytes of memory"]);
     check("loop", &["no end after 2000 ms", "limits.init_deadline"]);
@@ -104,17 +160,24 @@ fn an_init_that_fails_fails_the_build() {
 fn a_store_named_in_init_is_opened_by_the_first_call() {
     let app = built(&project("lazy-bucket", ""));
     let host = Host::start(&app.path().join("app"));
-    assert_eq!((score(&host)["kept"].as_u64(), score(&host)["kept"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(
+        (score(&host)["kept"].as_u64(), score(&host)["kept"].as_u64()),
+        (Some(1), Some(2))
+    );
 }
 
 #[test]
 fn globals_are_seen_by_the_next_call_under_warm_and_never_under_call() {
     for snapshot in ["snapshot = true", "snapshot = false"] {
         let calls = |isolation: &str| {
-            let limits = format!("{snapshot}\n[limits]\ninstances = 1\n[instances]\nisolation = \"{isolation}\"");
+            let limits = format!(
+                "{snapshot}\n[limits]\ninstances = 1\n[instances]\nisolation = \"{isolation}\""
+            );
             let app = built(&project("table", &limits));
             let host = Host::start(&app.path().join("app"));
-            (0..4).map(|_| score(&host)["calls"].as_u64().expect("a number")).collect::<Vec<_>>()
+            (0..4)
+                .map(|_| score(&host)["calls"].as_u64().expect("a number"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(calls("warm"), [1, 2, 3, 4], "{snapshot}");
         assert_eq!(calls("call"), [1, 1, 1, 1], "{snapshot}");
@@ -128,11 +191,22 @@ fn an_instance_is_retired_by_its_calls_and_by_its_age() {
         let host = Host::start(&App::with("wayward", &manifest));
         let count = || {
             thread::sleep(pause);
-            host.score(&json!({"do": "count"})).expect(200).json()["count"].as_u64().expect("a number")
+            host.score(&json!({"do": "count"})).expect(200).json()["count"]
+                .as_u64()
+                .expect("a number")
         };
         (0..5).map(|_| count()).collect::<Vec<_>>()
     };
-    assert_eq!(calls("max_invocations = 2", Duration::ZERO), [1, 2, 1, 2, 1]);
-    assert_eq!(calls("max_age = \"50ms\"", Duration::from_millis(60)), [1, 1, 1, 1, 1]);
-    assert_eq!(calls("max_age = \"1h\"\nmax_invocations = 100", Duration::ZERO), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        calls("max_invocations = 2", Duration::ZERO),
+        [1, 2, 1, 2, 1]
+    );
+    assert_eq!(
+        calls("max_age = \"50ms\"", Duration::from_millis(60)),
+        [1, 1, 1, 1, 1]
+    );
+    assert_eq!(
+        calls("max_age = \"1h\"\nmax_invocations = 100", Duration::ZERO),
+        [1, 2, 3, 4, 5]
+    );
 }

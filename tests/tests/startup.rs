@@ -30,12 +30,33 @@ fn refuses(app: &Path, code: i32, parts: &[&str]) {
 #[track_caller]
 fn is_logged(served: &Finished) {
     let problem = served.stderr.lines().next().unwrap_or_default();
-    let words = problem.split_once(": ").map_or(problem, |(_, words)| words).split('`').next().unwrap_or_default();
-    let logged = served.stdout.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let words = problem
+        .split_once(": ")
+        .map_or(problem, |(_, words)| words)
+        .split('`')
+        .next()
+        .unwrap_or_default();
+    let logged = served
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let errors: Vec<_> = logged.filter(|line| line["level"] == "ERROR").collect();
-    assert!(!errors.is_empty(), "no ERROR line in the log: {}", served.stdout);
-    assert!(errors.iter().any(|line| line.to_string().contains(words.trim())), "`{words}` is not in {errors:?}");
-    assert!(!served.stdout.contains("\"listening\"") || !served.stdout.contains("\"ready\""), "{}", served.stdout);
+    assert!(
+        !errors.is_empty(),
+        "no ERROR line in the log: {}",
+        served.stdout
+    );
+    assert!(
+        errors
+            .iter()
+            .any(|line| line.to_string().contains(words.trim())),
+        "`{words}` is not in {errors:?}"
+    );
+    assert!(
+        !served.stdout.contains("\"listening\"") || !served.stdout.contains("\"ready\""),
+        "{}",
+        served.stdout
+    );
 }
 
 fn check(app: &Path) -> Finished {
@@ -44,12 +65,20 @@ fn check(app: &Path) -> Finished {
 
 #[test]
 fn an_import_that_no_host_lends_is_named() {
-    refuses(&App::of("importer"), COMPONENT, &["intruder:host/secrets", "fix:"]);
+    refuses(
+        &App::of("importer"),
+        COMPONENT,
+        &["intruder:host/secrets", "fix:"],
+    );
 }
 
 #[test]
 fn a_component_of_another_world_is_told_which_worlds_there_are() {
-    let parts = ["scorebox:scoring/scorer@0.1.0", "scorebox:scoring/tensor-scorer@0.1.0", "fix:"];
+    let parts = [
+        "scorebox:scoring/scorer@0.1.0",
+        "scorebox:scoring/tensor-scorer@0.1.0",
+        "fix:",
+    ];
     refuses(&App::of("stranger"), COMPONENT, &parts);
 }
 
@@ -63,12 +92,28 @@ fn describe_may_not_use_a_capability() {
 #[test]
 fn what_is_no_component_is_told_apart() {
     let core_module = b"\0asm\x01\0\0\0";
-    refuses(&App::made("core", core_module, ""), COMPONENT, &["module", "wasm32-wasip2"]);
-    refuses(&App::made("garbage", b"#!/bin/sh\n", ""), COMPONENT, &["component.wasm", "fix:"]);
-    refuses(&App::made("empty", b"", ""), COMPONENT, &["component.wasm", "fix:"]);
+    refuses(
+        &App::made("core", core_module, ""),
+        COMPONENT,
+        &["module", "wasm32-wasip2"],
+    );
+    refuses(
+        &App::made("garbage", b"#!/bin/sh\n", ""),
+        COMPONENT,
+        &["component.wasm", "fix:"],
+    );
+    refuses(
+        &App::made("empty", b"", ""),
+        COMPONENT,
+        &["component.wasm", "fix:"],
+    );
     let mut cut_off = std::fs::read(place::program("wayward")).unwrap();
     cut_off.truncate(cut_off.len() / 2);
-    refuses(&App::made("cut-off", &cut_off, ""), COMPONENT, &["component.wasm", "fix:"]);
+    refuses(
+        &App::made("cut-off", &cut_off, ""),
+        COMPONENT,
+        &["component.wasm", "fix:"],
+    );
     let app = App::of("wayward");
     app.remove("component.wasm");
     refuses(&app, COMPONENT, &["component.wasm", "cargo xtask build"]);
@@ -77,7 +122,10 @@ fn what_is_no_component_is_told_apart() {
 #[test]
 fn a_source_must_be_built_first() {
     let app = App::of("wayward");
-    app.write("scorebox.toml", b"[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\n");
+    app.write(
+        "scorebox.toml",
+        b"[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\n",
+    );
     refuses(&app, COMPONENT, &["cargo xtask build"]);
 }
 
@@ -86,7 +134,8 @@ fn a_model_that_is_missing_or_damaged_is_named() {
     let app = App::with("weights", "model = \"model\"\n");
     refuses(&app, MODEL, &["model", "fix:"]);
 
-    let whole = safetensors::file(&[("w", Dtype::F32, &[2], scorebox_tests::bytes!(f32: 1.0, 2.0))]);
+    let whole =
+        safetensors::file(&[("w", Dtype::F32, &[2], scorebox_tests::bytes!(f32: 1.0, 2.0))]);
     app.write("model/w.safetensors", &whole[..whole.len() - 3]);
     refuses(&app, MODEL, &["w.safetensors", "fix:"]);
 
@@ -103,11 +152,23 @@ fn a_model_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_manifest_that_is_missing_or_wrong_is_explained() {
     let empty = tempfile::tempdir().unwrap();
-    refuses(empty.path(), MANIFEST, &["scorebox.toml", "cargo xtask build"]);
+    refuses(
+        empty.path(),
+        MANIFEST,
+        &["scorebox.toml", "cargo xtask build"],
+    );
     refuses(&empty.path().join("none"), MANIFEST, &["none", "fix:"]);
     let with = |manifest: &str| App::with("wayward", manifest);
-    refuses(&with("[limits]\ndeadlin = \"1s\"\n"), MANIFEST, &["limits.deadlin", "limits.deadline"]);
-    refuses(&with("[limits]\ndeadline = \"soon\"\n"), MANIFEST, &["limits.deadline", "soon", "5s"]);
+    refuses(
+        &with("[limits]\ndeadlin = \"1s\"\n"),
+        MANIFEST,
+        &["limits.deadlin", "limits.deadline"],
+    );
+    refuses(
+        &with("[limits]\ndeadline = \"soon\"\n"),
+        MANIFEST,
+        &["limits.deadline", "soon", "5s"],
+    );
     refuses(&with("[limits\n"), MANIFEST, &["not TOML"]);
     let app = App::of("wayward");
     app.write("scorebox.toml", b"[scorer]\nname = \"x\"\n");
@@ -121,31 +182,57 @@ fn an_unknown_section_is_refused_even_if_it_is_empty() {
 
 #[test]
 fn init_that_fails_panics_or_never_ends_is_explained() {
-    let with =
-        |how: &str| App::with("wayward", &format!("[limits]\ninit_deadline = \"1s\"\n[config]\ninit = \"{how}\"\n"));
-    refuses(&with("fail"), INIT, &["told-to-fail", "init fails as told", "the setting `init` says so"]);
+    let with = |how: &str| {
+        App::with(
+            "wayward",
+            &format!("[limits]\ninit_deadline = \"1s\"\n[config]\ninit = \"{how}\"\n"),
+        )
+    };
+    refuses(
+        &with("fail"),
+        INIT,
+        &[
+            "told-to-fail",
+            "init fails as told",
+            "the setting `init` says so",
+        ],
+    );
     refuses(&with("panic"), INIT, &["init", "fix:"]);
     refuses(&with("loop"), INIT, &["limits.init_deadline", "fix:"]);
     let served = refused(&with("panic"), &[]);
     let output = format!("{}{}", served.stdout, served.stderr);
-    assert!(output.contains("init panics as told") && output.contains("wayward.rs:"), "{output}");
+    assert!(
+        output.contains("init panics as told") && output.contains("wayward.rs:"),
+        "{output}"
+    );
 }
 
 #[test]
 fn a_bad_redis_url_is_named_and_not_shown() {
     let app = App::with("keys", "[stores.default]\n");
-    for url in ["hunter2@cache.example:6380", "http://:hunter2@cache.example", "redis://:hunter2@:notaport"] {
+    for url in [
+        "hunter2@cache.example:6380",
+        "http://:hunter2@cache.example",
+        "redis://:hunter2@:notaport",
+    ] {
         let served = refused(&app, &[("SCOREBOX_REDIS_URL", url)]).ended(ENVIRONMENT);
         let served = served.said(&["SCOREBOX_REDIS_URL", "redis://", "fix:"]);
         is_logged(&served);
         let output = format!("{}{}", served.stdout, served.stderr);
-        assert!(!output.contains("hunter2") && !output.contains("cache.example"), "{output}");
+        assert!(
+            !output.contains("hunter2") && !output.contains("cache.example"),
+            "{output}"
+        );
     }
 }
 
 #[test]
 fn stores_that_the_manifest_does_not_name_are_asked_for() {
-    refuses(&App::of("keys"), COMPONENT, &["wasi:keyvalue", "[stores.", "fix:"]);
+    refuses(
+        &App::of("keys"),
+        COMPONENT,
+        &["wasi:keyvalue", "[stores.", "fix:"],
+    );
 }
 
 #[test]
@@ -156,7 +243,8 @@ fn a_port_in_use_is_named() {
     let serve = |command: &mut std::process::Command| run::finish(command, b"");
     let served = serve(scorebox("serve", &app).args(["--port", &port])).ended(LISTEN);
     is_logged(&served.said(&[&port, "--port"]));
-    let by_variable = serve(scorebox("serve", &app).env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)).ended(LISTEN);
+    let by_variable =
+        serve(scorebox("serve", &app).env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)).ended(LISTEN);
     by_variable.said(&[&port]);
 }
 
@@ -164,16 +252,26 @@ fn a_port_in_use_is_named() {
 fn a_port_variable_that_is_no_number_is_named() {
     let app = App::of("wayward");
     let mut serve = scorebox("serve", &app);
-    let served = run::finish(serve.env("FUNCTIONS_CUSTOMHANDLER_PORT", "many"), b"").ended(ENVIRONMENT);
+    let served =
+        run::finish(serve.env("FUNCTIONS_CUSTOMHANDLER_PORT", "many"), b"").ended(ENVIRONMENT);
     is_logged(&served.said(&["FUNCTIONS_CUSTOMHANDLER_PORT", "fix:"]));
 }
 
 #[test]
 fn the_command_line_is_checked() {
     let mut command = std::process::Command::new(place::host());
-    run::finish(command.env_clear().arg("serve"), b"").ended(2).said(&["--app"]);
+    run::finish(command.env_clear().arg("serve"), b"")
+        .ended(2)
+        .said(&["--app"]);
     let mut command = std::process::Command::new(place::host());
-    run::finish(command.env_clear().args(["serve", "--app", ".", "--port", "70000"]), b"").ended(2).said(&["--port"]);
+    run::finish(
+        command
+            .env_clear()
+            .args(["serve", "--app", ".", "--port", "70000"]),
+        b"",
+    )
+    .ended(2)
+    .said(&["--port"]);
     let mut command = std::process::Command::new(place::host());
     let help = run::finish(command.env_clear().arg("--help"), b"").ended(0);
     for word in ["serve", "invoke", "check"] {
@@ -184,19 +282,46 @@ fn the_command_line_is_checked() {
 #[test]
 fn check_says_what_is_served_and_explains_every_setting() {
     let app = place::example("digits");
-    let report = run::finish(scorebox("check", &app).args(["--output", "json"]), b"").ended(0).json();
-    assert_eq!((report["name"].as_str(), report["world"].as_str()), (Some("digits"), Some("tensor-scoring")));
+    let report = run::finish(scorebox("check", &app).args(["--output", "json"]), b"")
+        .ended(0)
+        .json();
+    assert_eq!(
+        (report["name"].as_str(), report["world"].as_str()),
+        (Some("digits"), Some("tensor-scoring"))
+    );
     for digest in ["component_digest", "model_digest"] {
-        let digest = report[digest].as_str().unwrap_or_else(|| panic!("no {digest} in {report}"));
-        assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
+        let digest = report[digest]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {digest} in {report}"));
+        assert!(
+            digest.starts_with("sha256:") && digest.len() == 71,
+            "{digest}"
+        );
     }
     let text = check(&app).ended(0).stdout;
-    for part in ["digits", "tensor-scoring", "sha256:", "data", "784", "probabilities"] {
+    for part in [
+        "digits",
+        "tensor-scoring",
+        "sha256:",
+        "data",
+        "784",
+        "probabilities",
+    ] {
         assert!(text.contains(part), "no `{part}` in: {text}");
     }
-    let explained = run::finish(scorebox("check", &app).arg("--explain"), b"").ended(0).stdout;
+    let explained = run::finish(scorebox("check", &app).arg("--explain"), b"")
+        .ended(0)
+        .stdout;
     for setting in scorebox_host::manifest::settings::SETTINGS {
-        assert!(explained.contains(setting.key), "no `{}` in: {explained}", setting.key);
-        assert!(explained.contains(setting.default), "no default of `{}` in: {explained}", setting.key);
+        assert!(
+            explained.contains(setting.key),
+            "no `{}` in: {explained}",
+            setting.key
+        );
+        assert!(
+            explained.contains(setting.default),
+            "no default of `{}` in: {explained}",
+            setting.key
+        );
     }
 }

@@ -39,7 +39,9 @@ fn call_until_the_end(host: &Host, number: u64, tally: &Tally) {
             // every state.
             pause = (pause * 31 + 7) % 61;
             thread::sleep(Duration::from_millis(pause / 2));
-            let answer = connection.write(&request).and_then(|()| connection.answer());
+            let answer = connection
+                .write(&request)
+                .and_then(|()| connection.answer());
             match answer {
                 Ok(answer) => {
                     let is_last = answer.header("connection") == Some("close");
@@ -70,7 +72,9 @@ fn stop_under_load(manifest: &str, variables: &[(&str, &str)]) -> Tally {
                 move || call_until_the_end(host, number, tally)
             });
         }
-        wait::until("load", || (tally.answered.load(Ordering::Relaxed) > 10 * CLIENTS).then_some(()));
+        wait::until("load", || {
+            (tally.answered.load(Ordering::Relaxed) > 10 * CLIENTS).then_some(())
+        });
         host.terminate();
         let code = host.wait_for_exit().code();
         let expected = if variables.is_empty() { 0 } else { 200 };
@@ -84,19 +88,35 @@ fn stop_under_load(manifest: &str, variables: &[(&str, &str)]) -> Tally {
 fn twenty_stops_lose_no_request_of_fifty_clients() {
     for _ in 0..STOPS {
         let tally = stop_under_load("[limits]\nlame_duck = \"300ms\"\n", &[]);
-        assert_eq!(tally.lost.into_inner(), 0, "of {} requests", tally.answered.into_inner());
-        assert!(tally.last.into_inner() >= CLIENTS, "every client was told that its connection ends");
+        assert_eq!(
+            tally.lost.into_inner(),
+            0,
+            "of {} requests",
+            tally.answered.into_inner()
+        );
+        assert!(
+            tally.last.into_inner() >= CLIENTS,
+            "every client was told that its connection ends"
+        );
     }
 }
 
 #[test]
 fn a_stop_under_the_functions_host_loses_no_request() {
     let port = free_port().to_string();
-    let variables = [("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()), ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "w")];
+    let variables = [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
+        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "w"),
+    ];
     for _ in 0..3 {
         let start = Instant::now();
         let tally = stop_under_load("", &variables);
-        assert_eq!(tally.lost.into_inner(), 0, "of {} requests", tally.answered.into_inner());
+        assert_eq!(
+            tally.lost.into_inner(),
+            0,
+            "of {} requests",
+            tally.answered.into_inner()
+        );
         assert!(start.elapsed() < wait::LIMIT / 2, "{:?}", start.elapsed());
     }
 }
@@ -112,7 +132,9 @@ fn load_balancers_are_told_first_and_calls_are_answered_meanwhile() {
     idle.get("/").unwrap().expect(200);
     let start = Instant::now();
     host.terminate();
-    wait::until("readiness to end", || (host.get("/readyz").status == 503).then_some(()));
+    wait::until("readiness to end", || {
+        (host.get("/readyz").status == 503).then_some(())
+    });
     assert_eq!(host.get("/v2/health/ready").status, 503);
     host.get("/").expect(200);
     let answer = kept.score(&json!({"do": "count"})).unwrap().expect(200);
@@ -120,28 +142,59 @@ fn load_balancers_are_told_first_and_calls_are_answered_meanwhile() {
     assert!(kept.ends().expect("it ends in order"));
     let mut new = Connection::open(&host.address).expect("it still listens");
     new.score(&json!({"do": "count"})).unwrap().expect(200);
-    assert!(start.elapsed() < Duration::from_secs(5), "all of this was meant to happen within the phase");
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "all of this was meant to happen within the phase"
+    );
     assert!(idle.ends().expect("it ends in order"));
-    assert!(start.elapsed() >= Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn a_second_signal_ends_the_host_at_once() {
-    let app = App::with("wayward", "[limits]\nlame_duck = \"50s\"\ndrain = \"50s\"\ndeadline = \"55s\"\n");
-    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+    let app = App::with(
+        "wayward",
+        "[limits]\nlame_duck = \"50s\"\ndrain = \"50s\"\ndeadline = \"55s\"\n",
+    );
+    for (first, second) in [
+        (Signal::TERM, Signal::TERM),
+        (Signal::TERM, Signal::INT),
+        (Signal::INT, Signal::TERM),
+    ] {
         let host = Host::start(&app);
         let mut call = Connection::open(&host.address).unwrap();
-        call.write(&scoring(&json!({"do": "sleep", "ms": 50_000, "idle": true}))).unwrap();
+        call.write(&scoring(
+            &json!({"do": "sleep", "ms": 50_000, "idle": true}),
+        ))
+        .unwrap();
         let pid = Pid::from_raw(host.pid()).expect("a process id");
         kill_process(pid, first).expect("the host runs");
         host.log.wait_for_message("stopping");
         let start = Instant::now();
         kill_process(pid, second).expect("the host runs");
         assert_eq!(host.wait_for_exit().code(), Some(0), "{}", host.log.text());
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            start.elapsed()
+        );
         let lost = call.answer().expect_err("the call was cut off");
-        assert!(matches!(lost.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{lost}");
+        assert!(
+            matches!(
+                lost.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+            ),
+            "{lost}"
+        );
     }
 }

@@ -23,7 +23,9 @@ const STORES: &str = "[stores.default]\ntimeout = \"5s\"\n[stores.short]\nprefix
 
 #[test]
 fn in_process_in_memory() {
-    in_process("memory", || Store::new(Arc::new(Memory::default()), "p", None));
+    in_process("memory", || {
+        Store::new(Arc::new(Memory::default()), "p", None)
+    });
 }
 
 #[test]
@@ -42,7 +44,11 @@ fn in_process_with_password_and_database() {
 fn in_process_over_tls_as_an_acl_user() {
     require!("redis-server", "openssl");
     let redis = Redis::start(Kind::Tls);
-    on_server(&format!("{}?ca={}", redis.url(), redis.authority().display()));
+    on_server(&format!(
+        "{}?ca={}",
+        redis.url(),
+        redis.authority().display()
+    ));
 }
 
 #[track_caller]
@@ -78,13 +84,23 @@ fn through_a_scorer_on_servers() {
 }
 
 fn through_a_scorer(backend: &str, variables: &[(String, String)]) {
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let host = Host::start_with(&App::with("keys", STORES), &variables);
-    let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
+    let ops = |store: &str, ops: Value| {
+        host.score(&json!({"store": store, "ops": ops}))
+            .expect(200)
+            .json()
+    };
     check_all(backend, |steps| {
         // Each case starts with an empty store.
         let keys = ops("default", json!([{"op": "all-keys"}]));
-        ops("default", json!([{"op": "delete-many", "keys": keys[0]["ok"]}]));
+        ops(
+            "default",
+            json!([{"op": "delete-many", "keys": keys[0]["ok"]}]),
+        );
         serde_json::from_value(ops("default", json!(steps))).expect("a list")
     });
 }
@@ -101,7 +117,9 @@ fn stores_keep_apart_on_a_server() {
     keep_apart("a server", &redis.variables());
     let all: Vec<String> = redis.command(&["KEYS", "*"]);
     assert!(
-        all.iter().all(|key| ["keys:", "other:", "short:"].iter().any(|prefix| key.starts_with(prefix))),
+        all.iter().all(|key| ["keys:", "other:", "short:"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))),
         "{all:?}"
     );
 }
@@ -109,16 +127,32 @@ fn stores_keep_apart_on_a_server() {
 /// Checks behaviour that needs several stores: prefixes, defaults, pages by hand, an undeclared
 /// store.
 fn keep_apart(backend: &str, variables: &[(String, String)]) {
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let host = Host::start_with(&App::with("keys", STORES), &variables);
-    let ops = |store: &str, ops: Value| host.score(&json!({"store": store, "ops": ops})).expect(200).json();
+    let ops = |store: &str, ops: Value| {
+        host.score(&json!({"store": store, "ops": ops}))
+            .expect(200)
+            .json()
+    };
 
     // Two stores on one server do not see each other.
-    let listed = ops("other", json!([{"op": "set", "key": "a", "value": "other's"}, {"op": "all-keys"}]));
+    let listed = ops(
+        "other",
+        json!([{"op": "set", "key": "a", "value": "other's"}, {"op": "all-keys"}]),
+    );
     assert_eq!(listed[1], json!({"ok": ["a"]}), "{backend}");
-    let listed =
-        ops("default", json!([{"op": "get", "key": "a"}, {"op": "all-keys"}, {"op": "get", "key": "other:a"}]));
-    assert_eq!(listed, json!([{"ok": null}, {"ok": []}, {"ok": null}]), "{backend}");
+    let listed = ops(
+        "default",
+        json!([{"op": "get", "key": "a"}, {"op": "all-keys"}, {"op": "get", "key": "other:a"}]),
+    );
+    assert_eq!(
+        listed,
+        json!([{"ok": null}, {"ok": []}, {"ok": null}]),
+        "{backend}"
+    );
 
     // The default expiry applies to every write without an expiry.
     let written = json!([
@@ -139,17 +173,29 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
     let results = ops("other", sdk);
     assert_eq!(results[1], json!({"ok": {"a": [1, 2]}}), "{backend}");
     assert_eq!(results[3]["error"]["problem"], "stored-json", "{backend}");
-    assert_eq!((&results[5], &results[6]), (&json!({"ok": "abcd"}), &json!({"ok": null})), "{backend}");
+    assert_eq!(
+        (&results[5], &results[6]),
+        (&json!({"ok": "abcd"}), &json!({"ok": null})),
+        "{backend}"
+    );
 
     // These operations list the keys in pages, and open an undeclared store.
-    let entries: Vec<_> = (0..1001).map(|number| json!([format!("{number}"), "x"])).collect();
+    let entries: Vec<_> = (0..1001)
+        .map(|number| json!([format!("{number}"), "x"]))
+        .collect();
     ops("other", json!([{"op": "set-many", "entries": entries}]));
     let mut cursor = Value::Null;
     let mut keys = Vec::new();
     let mut pages = 0;
     loop {
         let page = ops("other", json!([{"op": "list-keys", "cursor": cursor}]))[0]["ok"].clone();
-        keys.extend(page["keys"].as_array().expect("keys").iter().map(|key| key.as_str().expect("text").to_owned()));
+        keys.extend(
+            page["keys"]
+                .as_array()
+                .expect("keys")
+                .iter()
+                .map(|key| key.as_str().expect("text").to_owned()),
+        );
         cursor = page["cursor"].clone();
         pages += 1;
         if cursor.is_null() {
@@ -158,8 +204,16 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
     }
     keys.sort();
     keys.dedup();
-    assert!(keys.len() == 1001 + 3 && pages > 1, "{backend}: {} keys in {pages} pages", keys.len());
-    assert_eq!(ops("undeclared", json!([{"op": "open"}])), json!([{"error": "no-such-store"}]), "{backend}");
+    assert!(
+        keys.len() == 1001 + 3 && pages > 1,
+        "{backend}: {} keys in {pages} pages",
+        keys.len()
+    );
+    assert_eq!(
+        ops("undeclared", json!([{"op": "open"}])),
+        json!([{"error": "no-such-store"}]),
+        "{backend}"
+    );
 }
 
 #[test]
@@ -169,14 +223,29 @@ fn a_server_that_is_gone_is_an_error_and_its_return_is_noticed() {
     let url = redis.url();
     redis.stop();
     // The host starts without the server: a cache must not keep a scorer from starting.
-    let host = Host::start_with(&App::with("keys", "[stores.default]\n"), &[("SCOREBOX_REDIS_URL", &url)]);
-    let set = || host.score(&json!({"ops": [{"op": "set", "key": "a", "value": "1"}]})).expect(200).json();
+    let host = Host::start_with(
+        &App::with("keys", "[stores.default]\n"),
+        &[("SCOREBOX_REDIS_URL", &url)],
+    );
+    let set = || {
+        host.score(&json!({"ops": [{"op": "set", "key": "a", "value": "1"}]}))
+            .expect(200)
+            .json()
+    };
     for _ in 0..2 {
         let answer = set();
-        let text = answer[0]["error"]["other"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-        assert!(text.contains("cannot be reached") && !text.contains("127.0.0.1"), "{text}");
+        let text = answer[0]["error"]["other"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned();
+        assert!(
+            text.contains("cannot be reached") && !text.contains("127.0.0.1"),
+            "{text}"
+        );
         redis.restart();
-        wait::until("the store to be back", || (set() == json!([{"ok": null}])).then_some(()));
+        wait::until("the store to be back", || {
+            (set() == json!([{"ok": null}])).then_some(())
+        });
         redis.stop();
     }
 }
@@ -187,8 +256,14 @@ fn values_beyond_the_limit_are_refused() {
     let large = vec![0; scorebox_host::redis::VALUE_LIMIT_BYTES + 1];
     block_on(async {
         let refused = store.set("a", &large, None, Condition::Always).await;
-        assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-        assert_eq!(store.set("a", &large[1..], None, Condition::Always).await, Ok(true));
+        assert!(
+            matches!(refused, Err(StoreError::Invalid(_))),
+            "{refused:?}"
+        );
+        assert_eq!(
+            store.set("a", &large[1..], None, Condition::Always).await,
+            Ok(true)
+        );
     });
 }
 
@@ -213,7 +288,13 @@ fn an_answer_that_is_too_large_is_not_read() {
         let (huge, small) = futures_util::join!(store.get("huge"), store.get("small"));
         is_refused(huge.map(drop));
         assert_eq!(small, Ok(Some(b"1".to_vec())));
-        assert_eq!(store.get("half").await.map(|value| value.map_or(0, |value| value.len())), Ok(40_000_001));
+        assert_eq!(
+            store
+                .get("half")
+                .await
+                .map(|value| value.map_or(0, |value| value.len())),
+            Ok(40_000_001)
+        );
         let twice = ["half".to_owned(), "half".to_owned()];
         is_refused(store.get_many(&twice).await.map(drop));
         assert_eq!(store.get("small").await, Ok(Some(b"1".to_vec())));
@@ -224,32 +305,76 @@ fn an_answer_that_is_too_large_is_not_read() {
 fn check_says_what_it_would_connect_to_and_tries_it_when_asked() {
     require!("redis-server", "openssl");
     let redis = Redis::start(Kind::Tls);
-    let app = App::with("keys", "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n");
+    let app = App::with(
+        "keys",
+        "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n",
+    );
     let url = format!("{}/2?ca={}", redis.url(), redis.authority().display());
     let check = |url: Option<&str>, arguments: &[&str], code: i32| {
         let mut check = scorebox("check", &app);
-        check.args(arguments).args(["--output", "json"]).envs(url.map(|url| ("SCOREBOX_REDIS_URL", url)));
+        check
+            .args(arguments)
+            .args(["--output", "json"])
+            .envs(url.map(|url| ("SCOREBOX_REDIS_URL", url)));
         let checked = run::finish(&mut check, b"").ended(code);
         assert!(!format!("{checked:?}").contains(PASSWORD), "{checked:?}");
         checked.json()["stores"][0].clone()
     };
     let memory = check(None, &["--connect"], 0);
-    assert!(memory["place"].as_str().unwrap_or_default().contains("in memory"), "{memory}");
+    assert!(
+        memory["place"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("in memory"),
+        "{memory}"
+    );
     let told = check(Some(&url), &[], 0);
     let place = told["place"].as_str().unwrap_or_default();
-    for words in [&redis.tls_port().to_string(), USER, "password in the URL", "ca.crt", "database 2"] {
+    for words in [
+        &redis.tls_port().to_string(),
+        USER,
+        "password in the URL",
+        "ca.crt",
+        "database 2",
+    ] {
         assert!(place.contains(words), "{words}: {place}");
     }
-    assert!(told["reached"].is_null() && told["problem"].is_null(), "{told}");
+    assert!(
+        told["reached"].is_null() && told["problem"].is_null(),
+        "{told}"
+    );
     let tried = check(Some(&url), &["--connect"], 0);
     assert_eq!(
-        (tried["reached"]["mode"].as_str(), tried["reached"]["masters"].as_u64()),
+        (
+            tried["reached"]["mode"].as_str(),
+            tried["reached"]["masters"].as_u64()
+        ),
         (Some("standalone"), Some(1))
     );
     let wrong = url.replace(PASSWORD, "another");
     let refused = check(Some(&wrong), &["--connect"], 10);
-    assert!(refused["problem"].as_str().unwrap_or_default().contains("credentials"), "{refused}");
+    assert!(
+        refused["problem"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("credentials"),
+        "{refused}"
+    );
     let other = Redis::start(Kind::Tls);
-    let untrusted = check(Some(&format!("{}?ca={}", redis.url(), other.authority().display())), &["--connect"], 10);
-    assert!(untrusted["problem"].as_str().unwrap_or_default().contains("certificate"), "{untrusted}");
+    let untrusted = check(
+        Some(&format!(
+            "{}?ca={}",
+            redis.url(),
+            other.authority().display()
+        )),
+        &["--connect"],
+        10,
+    );
+    assert!(
+        untrusted["problem"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("certificate"),
+        "{untrusted}"
+    );
 }

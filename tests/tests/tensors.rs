@@ -11,14 +11,27 @@ use serde_json::{Map, Value, json};
 
 static HOST: Shared<Host> = Shared::new();
 
-const PORTS: [&str; 13] = ["bool", "u8", "i8", "u16", "i16", "f16", "bf16", "u32", "i32", "f32", "u64", "i64", "f64"];
+const PORTS: [&str; 13] = [
+    "bool", "u8", "i8", "u16", "i16", "f16", "bf16", "u32", "i32", "f32", "u64", "i64", "f64",
+];
 
 /// Sends these elements to one port in their written form, and empty lists to all other ports.
 #[track_caller]
 fn send(port: &str, elements: &str) -> Answer {
     let host = HOST.get(|| Host::start(&App::of("dtypes")));
-    let list = |name: &&str| format!("\"{name}\": {}", if *name == port { elements } else { "[]" });
-    host.post("application/json", format!("{{{}}}", PORTS.iter().map(list).collect::<Vec<_>>().join(", ")))
+    let list = |name: &&str| {
+        format!(
+            "\"{name}\": {}",
+            if *name == port { elements } else { "[]" }
+        )
+    };
+    host.post(
+        "application/json",
+        format!(
+            "{{{}}}",
+            PORTS.iter().map(list).collect::<Vec<_>>().join(", ")
+        ),
+    )
 }
 
 /// Asserts that a port returns these elements and that all other ports are empty.
@@ -26,7 +39,9 @@ fn send(port: &str, elements: &str) -> Answer {
 fn gives_back(port: &str, elements: &str) {
     let answer = send(port, elements).expect(200).json();
     let sent: Vec<Value> = serde_json::from_str(elements).unwrap();
-    let back = answer[port].as_array().unwrap_or_else(|| panic!("no {port} in {answer}"));
+    let back = answer[port]
+        .as_array()
+        .unwrap_or_else(|| panic!("no {port} in {answer}"));
     assert_eq!(back.len(), sent.len());
     for (back, sent) in back.iter().zip(&sent) {
         let same = match port {
@@ -40,15 +55,27 @@ fn gives_back(port: &str, elements: &str) {
         };
         assert!(same, "{port}: {back} is not {sent}");
     }
-    let empty = PORTS.iter().filter(|name| **name != port).all(|name| answer[*name] == json!([]));
-    assert!(empty && answer.as_object().map(Map::len) == Some(13), "{answer}");
+    let empty = PORTS
+        .iter()
+        .filter(|name| **name != port)
+        .all(|name| answer[*name] == json!([]));
+    assert!(
+        empty && answer.as_object().map(Map::len) == Some(13),
+        "{answer}"
+    );
 }
 
 /// Asserts that the second element of a port is refused.
 #[track_caller]
 fn refuses(port: &str, good: &str, bad: &str) {
-    let answer = send(port, &format!("[{good}, {bad}]")).expect_error(400, "not-conforming", &[port]);
-    assert_eq!(answer.json()["pointer"], format!("/{port}/1"), "{}", answer.text());
+    let answer =
+        send(port, &format!("[{good}, {bad}]")).expect_error(400, "not-conforming", &[port]);
+    assert_eq!(
+        answer.json()["pointer"],
+        format!("/{port}/1"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -63,9 +90,18 @@ fn every_type_keeps_its_limits() {
     gives_back("u64", "[0, 18446744073709551615]");
     gives_back("i64", "[-9223372036854775808, 9223372036854775807]");
     gives_back("f16", "[0, -0.5, 65504, -65504, 0.00006103515625, 1]");
-    gives_back("bf16", "[0, -0.5, 3.3895313892515355e38, 1.1754943508222875e-38]");
-    gives_back("f32", "[0, -0.5, 3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45, 16777217]");
-    gives_back("f64", "[0, 0.1, 1.7976931348623157e308, 5e-324, -9007199254740991]");
+    gives_back(
+        "bf16",
+        "[0, -0.5, 3.3895313892515355e38, 1.1754943508222875e-38]",
+    );
+    gives_back(
+        "f32",
+        "[0, -0.5, 3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45, 16777217]",
+    );
+    gives_back(
+        "f64",
+        "[0, 0.1, 1.7976931348623157e308, 5e-324, -9007199254740991]",
+    );
 }
 
 #[test]
@@ -93,7 +129,13 @@ fn beyond_its_limits_a_type_refuses() {
 fn other_kinds_of_values_are_refused() {
     for port in PORTS {
         let good = if port == "bool" { "true" } else { "0" };
-        for bad in ["\"0\"", "null", "[0]", "{}", if port == "bool" { "1" } else { "true" }] {
+        for bad in [
+            "\"0\"",
+            "null",
+            "[0]",
+            "{}",
+            if port == "bool" { "1" } else { "true" },
+        ] {
             refuses(port, good, bad);
         }
         if !["bool", "f16", "bf16", "f32", "f64"].contains(&port) {
@@ -110,23 +152,42 @@ fn an_empty_batch_is_a_batch() {
     assert_eq!(host.score(&json!({"x": []})).expect(200).json(), json!([]));
     // `data` is Azure ML's name for a single input, whatever the scorer calls it. A single output
     // is its list alone.
-    assert_eq!(host.score(&json!({"data": [[0, 1]]})).expect(200).json(), json!([[1.0]]));
+    assert_eq!(
+        host.score(&json!({"data": [[0, 1]]})).expect(200).json(),
+        json!([[1.0]])
+    );
     let answer = host.score(&json!({"data": [[0, 1]], "x": [[0, 1]]}));
-    assert_eq!(answer.expect_error(400, "not-conforming", &["twice"]).json()["pointer"], "/x");
+    assert_eq!(
+        answer
+            .expect_error(400, "not-conforming", &["twice"])
+            .json()["pointer"],
+        "/x"
+    );
 }
 
 #[test]
 fn names_are_checked_and_escaped_in_pointers() {
     let host = HOST.get(|| Host::start(&App::of("dtypes")));
-    let mut body: Map<String, Value> = PORTS.iter().map(|name| ((*name).to_owned(), json!([]))).collect();
+    let mut body: Map<String, Value> = PORTS
+        .iter()
+        .map(|name| ((*name).to_owned(), json!([])))
+        .collect();
     body.remove("f64");
-    let answer = host.score(&json!(body)).expect_error(400, "not-conforming", &["`f64`"]);
+    let answer = host
+        .score(&json!(body))
+        .expect_error(400, "not-conforming", &["`f64`"]);
     assert_eq!(answer.json()["pointer"], "");
-    let answer = host.post("application/json", r#"{"a/b~c": [1]}"#).expect_error(400, "not-conforming", &["u8"]);
+    let answer = host
+        .post("application/json", r#"{"a/b~c": [1]}"#)
+        .expect_error(400, "not-conforming", &["u8"]);
     assert_eq!(answer.json()["pointer"], "/a~1b~0c");
-    let answer = host.post("application/json", r#"{"u8": [1], "u8": [2]}"#).expect_error(400, "not-conforming", &[]);
+    let answer = host
+        .post("application/json", r#"{"u8": [1], "u8": [2]}"#)
+        .expect_error(400, "not-conforming", &[]);
     assert_eq!(answer.json()["pointer"], "/u8");
     // With several inputs `data` could mean any of them, so it is refused.
-    let answer = host.post("application/json", r#"{"data": [1]}"#).expect_error(400, "not-conforming", &["bool"]);
+    let answer = host
+        .post("application/json", r#"{"data": [1]}"#)
+        .expect_error(400, "not-conforming", &["bool"]);
     assert_eq!(answer.json()["pointer"], "/data");
 }

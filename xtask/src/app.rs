@@ -62,7 +62,13 @@ pub fn stage(
     times: Times,
     trial: Trial<'_>,
 ) -> Result<App, Failure> {
-    let model = manifest.scorer.model.as_deref().map(model::list).transpose()?.unwrap_or_default();
+    let model = manifest
+        .scorer
+        .model
+        .as_deref()
+        .map(model::list)
+        .transpose()?
+        .unwrap_or_default();
     let resolved = resolved(manifest)?;
     let mut texts = functions_app::files(manifest);
     texts.insert(MANIFEST_FILE.to_owned(), written(&resolved)?);
@@ -79,7 +85,10 @@ pub fn stage(
             staging.copy(COMPONENT_FILE, &component.file)?;
             log();
             let path = staging.path().to_path_buf();
-            let graphs = model.iter().filter(|file| file.name.ends_with(graph::EXTENSION)).count();
+            let graphs = model
+                .iter()
+                .filter(|file| file.name.ends_with(graph::EXTENSION))
+                .count();
             // Each graph is loaded twice, and then `init` runs.
             let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
             let check = |trial| match component.calls_graphs {
@@ -92,26 +101,41 @@ pub fn stage(
             // one for images, which accepts only compiled components.
             let as_it_came = match component.calls_graphs && runs_here {
                 true => None,
-                false => Some(check(Trial { host: None, ..trial })?),
+                false => Some(check(Trial {
+                    host: None,
+                    ..trial
+                })?),
             };
-            let code = precompile(staging.path(), CODE_FILE, cpu).map_err(|error| refused(manifest, &error))?;
+            let code = precompile(staging.path(), CODE_FILE, cpu)
+                .map_err(|error| refused(manifest, &error))?;
             staging.write(CODE_FILE, &code.bytes)?;
             // The record is taken before the last check, so that a host has compared the files with
             // it once.
-            let record = packaging::record(staging.path(), times).map_err(|error| refused(manifest, &error))?;
-            staging.write(MANIFEST_FILE, written(&with_record(with_code(resolved, &code), &record))?.as_bytes())?;
+            let record = packaging::record(staging.path(), times)
+                .map_err(|error| refused(manifest, &error))?;
+            staging.write(
+                MANIFEST_FILE,
+                written(&with_record(with_code(resolved, &code), &record))?.as_bytes(),
+            )?;
             let report = match as_it_came {
                 Some(report) if !runs_here => report,
                 _ => check(trial)?,
             };
             say(&report, &code);
-            (report, vec![COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()])
+            (
+                report,
+                vec![COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()],
+            )
         }
         None => {
             let report = graph_trial::check(manifest, staging.path(), 2, trial)?;
             graph_trial::say(&report);
-            let record = packaging::record(staging.path(), times).map_err(|error| refused(manifest, &error))?;
-            staging.write(MANIFEST_FILE, written(&with_record(resolved, &record))?.as_bytes())?;
+            let record = packaging::record(staging.path(), times)
+                .map_err(|error| refused(manifest, &error))?;
+            staging.write(
+                MANIFEST_FILE,
+                written(&with_record(resolved, &record))?.as_bytes(),
+            )?;
             (report, Vec::new())
         }
     };
@@ -123,7 +147,10 @@ pub fn stage(
         files: names.map(|name| (name.clone(), dir.join(name))).collect(),
         model: model
             .into_iter()
-            .map(|file| ModelFile { path: dir.join(MODEL_FOLDER).join(&file.name), name: file.name })
+            .map(|file| ModelFile {
+                path: dir.join(MODEL_FOLDER).join(&file.name),
+                name: file.name,
+            })
             .collect(),
         report,
     })
@@ -149,36 +176,55 @@ fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
 
 fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
     Failure::project(
-        format!("{}: the host would not start with this scorer: {error}", manifest.path.display()),
+        format!(
+            "{}: the host would not start with this scorer: {error}",
+            manifest.path.display()
+        ),
         "mend the component, the model or the manifest, and build again",
     )
 }
 
 /// Returns the scorer's name, with its version if there is one.
 pub fn named(report: &CheckReport) -> String {
-    if report.version.is_empty() { report.name.clone() } else { format!("{} {}", report.name, report.version) }
+    if report.version.is_empty() {
+        report.name.clone()
+    } else {
+        format!("{} {}", report.name, report.version)
+    }
 }
 
 fn say(report: &CheckReport, code: &Code) {
     let digest = report.component_digest.as_deref().unwrap_or_default();
-    eprintln!("checked: {} targets {} {}; component {digest}", named(report), report.world, report.wit_version);
+    eprintln!(
+        "checked: {} targets {} {}; component {digest}",
+        named(report),
+        report.world,
+        report.wit_version
+    );
     eprintln!(
         "compiled: {} KiB for {}{}",
         code.bytes.len().div_ceil(1024),
         code.section.cpu,
-        if code.section.snapshot { ", init done" } else { ", init left to each start" }
+        if code.section.snapshot {
+            ", init done"
+        } else {
+            ", init left to each start"
+        }
     );
 }
 
 /// Returns the manifest for the app folder: paths are replaced by the folder's own names, and
 /// sections about packaging are removed.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
-    let text =
-        std::fs::read_to_string(&manifest.path).map_err(|error| Failure::file(&manifest.path, "be read", error))?;
+    let text = std::fs::read_to_string(&manifest.path)
+        .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
     // The file was read and checked as a manifest before. This can fail only if the file changed in
     // between.
     let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Failure::project(format!("{}: cannot be resolved: {error}", manifest.path.display()), "run the command again")
+        Failure::project(
+            format!("{}: cannot be resolved: {error}", manifest.path.display()),
+            "run the command again",
+        )
     })?;
     table.remove("package");
     // These sections exist if the project is itself an app folder, which is packaged again.
@@ -196,10 +242,23 @@ fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
 }
 
 fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
-    let Precompiled { file, digest, engine, cpu, component, model, snapshot } = code.section.clone();
+    let Precompiled {
+        file,
+        digest,
+        engine,
+        cpu,
+        component,
+        model,
+        snapshot,
+    } = code.section.clone();
     let mut section = toml::Table::new();
     section.insert("file".to_owned(), file.display().to_string().into());
-    for (key, value) in [("digest", digest), ("engine", engine), ("cpu", cpu), ("component", component)] {
+    for (key, value) in [
+        ("digest", digest),
+        ("engine", engine),
+        ("cpu", cpu),
+        ("component", component),
+    ] {
         section.insert(key.to_owned(), value.into());
     }
     section.extend(model.map(|model| ("model".to_owned(), model.into())));
@@ -214,40 +273,79 @@ fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     let file = |(name, file): (&PathBuf, &PackagedFile)| {
         let mut table = toml::Table::new();
         table.insert("name".to_owned(), name.display().to_string().into());
-        table.insert("size".to_owned(), i64::try_from(file.size).unwrap_or(i64::MAX).into());
+        table.insert(
+            "size".to_owned(),
+            i64::try_from(file.size).unwrap_or(i64::MAX).into(),
+        );
         table.insert("digest".to_owned(), file.digest.clone().into());
-        let times = [("modified_ns", file.modified_ns), ("changed_ns", file.changed_ns)];
-        table.extend(times.into_iter().filter_map(|(key, time)| Some((key.to_owned(), time?.into()))));
+        let times = [
+            ("modified_ns", file.modified_ns),
+            ("changed_ns", file.changed_ns),
+        ];
+        table.extend(
+            times
+                .into_iter()
+                .filter_map(|(key, time)| Some((key.to_owned(), time?.into()))),
+        );
         toml::Value::from(table)
     };
     let mut section = toml::Table::new();
-    section.extend(record.model.clone().map(|model| ("model".to_owned(), model.into())));
-    section.insert("file".to_owned(), record.files.iter().map(file).collect::<Vec<_>>().into());
+    section.extend(
+        record
+            .model
+            .clone()
+            .map(|model| ("model".to_owned(), model.into())),
+    );
+    section.insert(
+        "file".to_owned(),
+        record.files.iter().map(file).collect::<Vec<_>>().into(),
+    );
     manifest.insert("packaged".to_owned(), section.into());
     manifest
 }
 
 fn written(manifest: &toml::Table) -> Result<String, Failure> {
-    let body =
-        toml::to_string(manifest).map_err(|error| Failure::other(format!("{MANIFEST_FILE}: {error}"), "report it"))?;
-    Ok(format!("# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"))
+    let body = toml::to_string(manifest)
+        .map_err(|error| Failure::other(format!("{MANIFEST_FILE}: {error}"), "report it"))?;
+    Ok(format!(
+        "# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"
+    ))
 }
 
 /// Returns the default app folder of a scorer: `apps/NAME` in the target folder.
 pub fn default_dir(manifest: &Manifest) -> PathBuf {
-    crate::workspace::target().join("apps").join(&manifest.scorer.name)
+    crate::workspace::target()
+        .join("apps")
+        .join(&manifest.scorer.name)
 }
 
 /// Runs `cargo xtask build`.
 pub fn run(args: crate::args::BuildArgs) -> Result<(), Failure> {
     let manifest = Manifest::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
-    let trial = Trial { host: None, library: args.engine_library.as_deref() };
+    let trial = Trial {
+        host: None,
+        library: args.engine_library.as_deref(),
+    };
     let component = component::locate(&manifest)?;
-    let app = stage(&manifest, component.as_ref(), &dir, args.cpu, Times::AsWritten, trial)?;
-    eprintln!("staged {} and {} model files", app.files.len(), app.model.len());
+    let app = stage(
+        &manifest,
+        component.as_ref(),
+        &dir,
+        args.cpu,
+        Times::AsWritten,
+        trial,
+    )?;
+    eprintln!(
+        "staged {} and {} model files",
+        app.files.len(),
+        app.model.len()
+    );
     functions_app::say_settings(&manifest);
-    eprintln!("next: cargo xtask package --manifest {}", shell::argument(&shown(&args.manifest)));
+    eprintln!(
+        "next: cargo xtask package --manifest {}",
+        shell::argument(&shown(&args.manifest))
+    );
     println!("{}", app.dir.display());
     Ok(())
 }

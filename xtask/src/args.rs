@@ -121,7 +121,9 @@ pub struct SetupArgs {
 
 /// Flags of `build`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml")]
+#[command(
+    after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml"
+)]
 pub struct BuildArgs {
     /// Path of the scorer's scorebox.toml.
     #[arg(long, value_name = "FILE")]

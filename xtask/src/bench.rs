@@ -58,7 +58,11 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     setup::toolchain(|line| eprintln!("{line}"))?;
     // wrk is looked for first, because the build takes minutes.
-    let wrk = if args.steps { None } else { Some(load::find_wrk()?) };
+    let wrk = if args.steps {
+        None
+    } else {
+        Some(load::find_wrk()?)
+    };
     let stage = stage::prepare()?;
     if !args.no_steps {
         steps::run(&stage.app)?;
@@ -67,8 +71,11 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let question = Question::read()?;
     let load = LoadGenerator::new(&wrk, stage.folder.join("digits.lua"), &question.json)?;
 
-    let (rounds, seconds, spawns) =
-        if args.quick { (1, QUICK_SECONDS, QUICK_SPAWNS) } else { (args.rounds, args.seconds, SPAWNS) };
+    let (rounds, seconds, spawns) = if args.quick {
+        (1, QUICK_SECONDS, QUICK_SPAWNS)
+    } else {
+        (args.rounds, args.seconds, SPAWNS)
+    };
     let time = Duration::from_secs_f64(seconds);
     let mut connections = args.connections.clone();
     connections.sort_unstable();
@@ -83,9 +90,22 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let samples = throughput::measure(&servers, &load, &connections, rounds, time, &mut progress)?;
     let awake = {
         let _awake = Awake::keep()?;
-        throughput::measure(&servers, &load, &[figures::CPU_CONNECTIONS], rounds, time, &mut progress)?
+        throughput::measure(
+            &servers,
+            &load,
+            &[figures::CPU_CONNECTIONS],
+            rounds,
+            time,
+            &mut progress,
+        )?
     };
-    let cold_start = cold_start::measure(&stage.warm, &stage.ceiling, &question, spawns, &mut progress)?;
+    let cold_start = cold_start::measure(
+        &stage.warm,
+        &stage.ceiling,
+        &question,
+        spawns,
+        &mut progress,
+    )?;
     let fairness = fairness::measure(&stage, &wrk, rounds, time, &mut progress)?;
     drop((servers, progress));
 
@@ -109,7 +129,14 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
     let call = stage.call.as_ref().ok().map(|call| (Kind::Call, call));
-    [Some((Kind::Warm, &stage.warm)), call, Some((Kind::Ceiling, &stage.ceiling))].into_iter().flatten().collect()
+    [
+        Some((Kind::Warm, &stage.warm)),
+        call,
+        Some((Kind::Ceiling, &stage.ceiling)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Starts every server and checks one answer of each.

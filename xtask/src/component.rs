@@ -31,7 +31,11 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
         Some(ComponentSource::File(file)) if file.is_file() => file.clone(),
         Some(ComponentSource::File(file)) => {
             return Err(Failure::project(
-                format!("{}: `scorer.component`: {} is no file", manifest.path.display(), file.display()),
+                format!(
+                    "{}: `scorer.component`: {} is no file",
+                    manifest.path.display(),
+                    file.display()
+                ),
                 "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
             ));
         }
@@ -45,26 +49,43 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
 ///
 /// Bytes that are not a component count as false. The host library reports them later.
 fn calls_graphs(bytes: &[u8]) -> bool {
-    let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else { return false };
-    let imports = resolve.worlds.get(world).into_iter().flat_map(|world| world.imports.keys());
+    let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else {
+        return false;
+    };
+    let imports = resolve
+        .worlds
+        .get(world)
+        .into_iter()
+        .flat_map(|world| world.imports.keys());
     let mut interfaces = imports.filter_map(|key| match key {
         WorldKey::Interface(id) => Some((resolve.interfaces.get(*id)?, resolve.id_of(*id)?)),
         WorldKey::Name(_) => None,
     });
     // An interface that only defines types does not need the engine.
-    interfaces.any(|(interface, name)| !interface.functions.is_empty() && grant(&name) == Some(Grant::Graphs))
+    interfaces.any(|(interface, name)| {
+        !interface.functions.is_empty() && grant(&name) == Some(Grant::Graphs)
+    })
 }
 
 fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     let package = dir.join("Cargo.toml");
     if !package.is_file() {
         return Err(Failure::project(
-            format!("{}: `scorer.component`: {} does not exist", manifest.path.display(), package.display()),
+            format!(
+                "{}: `scorer.component`: {} does not exist",
+                manifest.path.display(),
+                package.display()
+            ),
             "name the folder of a Cargo package, relative to the manifest",
         ));
     }
-    eprintln!("building the component in {} for {GUEST_TARGET}", shown(dir));
-    let package = package.canonicalize().map_err(|error| Failure::file(&package, "be resolved", error))?;
+    eprintln!(
+        "building the component in {} for {GUEST_TARGET}",
+        shown(dir)
+    );
+    let package = package
+        .canonicalize()
+        .map_err(|error| Failure::file(&package, "be resolved", error))?;
     let built = workspace::build(dir, &["--release", "--target", GUEST_TARGET])?;
     match modules(&built, &package).as_slice() {
         [file] => Ok(file.clone()),
@@ -73,10 +94,18 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
             "add `[lib]` with `crate-type = [\"cdylib\"]` to its Cargo.toml",
         )),
         several => Err(Failure::project(
-            format!("{}: the package makes {} .wasm files", package.display(), several.len()),
+            format!(
+                "{}: the package makes {} .wasm files",
+                package.display(),
+                several.len()
+            ),
             format!(
                 "keep one, or name the right one: `component = \"FILE.wasm\"`; there are {}",
-                several.iter().map(|file| shown(file)).collect::<Vec<_>>().join(", ")
+                several
+                    .iter()
+                    .map(|file| shown(file))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         )),
     }
@@ -85,7 +114,10 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
 /// Returns the `.wasm` files of a package itself. Its dependencies may build some too.
 fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
     let own = built.iter().filter(|artifact| artifact.manifest == package);
-    own.flat_map(|artifact| &artifact.files).filter(|file| file.extension() == Some("wasm".as_ref())).cloned().collect()
+    own.flat_map(|artifact| &artifact.files)
+        .filter(|file| file.extension() == Some("wasm".as_ref()))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -104,6 +136,9 @@ mod tests {
             artifact("/dep/Cargo.toml", &["/t/dep.wasm"]),
             artifact("/own/Cargo.toml", &["/t/own.wasm", "/t/libown.rlib"]),
         ];
-        assert_eq!(modules(&built, Path::new("/own/Cargo.toml")), [PathBuf::from("/t/own.wasm")]);
+        assert_eq!(
+            modules(&built, Path::new("/own/Cargo.toml")),
+            [PathBuf::from("/t/own.wasm")]
+        );
     }
 }

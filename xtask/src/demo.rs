@@ -32,10 +32,20 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     setup::toolchain(|line| eprintln!("{line}"))?;
     let digits = sample::read(&workspace::root().join(SAMPLE))?;
     let folder = workspace::target().join("demo");
-    let Unpacked { manifest, image, root } = unpacked(&folder)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::other(format!("no runtime for sockets: {error}"), "see `ulimit -n`"))?;
+    let Unpacked {
+        manifest,
+        image,
+        root,
+    } = unpacked(&folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Failure::other(
+            format!("no runtime for sockets: {error}"),
+            "see `ulimit -n`",
+        )
+    })?;
     runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
 }
 
@@ -54,13 +64,22 @@ pub struct Unpacked {
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;
-    let image = package::image(&manifest, component.as_ref(), &Making::of(&folder.join("image"), "demo"))?;
+    let image = package::image(
+        &manifest,
+        component.as_ref(),
+        &Making::of(&folder.join("image"), "demo"),
+    )?;
     let root = folder.join("root");
     if root.exists() {
-        std::fs::remove_dir_all(&root).map_err(|error| Failure::file(&root, "be removed", error))?;
+        std::fs::remove_dir_all(&root)
+            .map_err(|error| Failure::file(&root, "be removed", error))?;
     }
     unpack::unpack(&image.dir, &root)?;
-    Ok(Unpacked { manifest, image, root })
+    Ok(Unpacked {
+        manifest,
+        image,
+        root,
+    })
 }
 
 async fn score(
@@ -82,7 +101,9 @@ async fn score(
     let start = Instant::now();
     let mut agreement = Agreement::default();
     for digit in digits {
-        let answer = host.score(&sample::request(std::slice::from_ref(digit))).await?;
+        let answer = host
+            .score(&sample::request(std::slice::from_ref(digit)))
+            .await?;
         agreement.add(std::slice::from_ref(digit), &answer);
     }
     let singles = start.elapsed();
@@ -93,16 +114,39 @@ async fn score(
     batch_agreement.add(digits, &answer);
 
     println!();
-    println!("image      {}@{}", manifest.package.repository, image.digest);
+    println!(
+        "image      {}@{}",
+        manifest.package.repository, image.digest
+    );
     for blob in &image.blobs {
-        println!("           {:<7} {:>12} bytes  {}", blob.name, blob.size, blob.digest);
+        println!(
+            "           {:<7} {:>12} bytes  {}",
+            blob.name, blob.size, blob.digest
+        );
     }
     println!("unpacked   {}; every digest verified", shown(root));
-    println!("host       {}; ready after {}", host.url(""), milliseconds(ready_after));
+    println!(
+        "host       {}; ready after {}",
+        host.url(""),
+        milliseconds(ready_after)
+    );
     let each = singles / u32::try_from(digits.len()).unwrap_or(1).max(1);
-    println!("scored     {} digits, one in a call: {} each", digits.len(), milliseconds(each));
-    println!("           {} digits, all in one call: {}", digits.len(), milliseconds(batch));
-    println!("accuracy   {} of {} digits read right ({:.1} %)", agreement.right, agreement.count, agreement.accuracy());
+    println!(
+        "scored     {} digits, one in a call: {} each",
+        digits.len(),
+        milliseconds(each)
+    );
+    println!(
+        "           {} digits, all in one call: {}",
+        digits.len(),
+        milliseconds(batch)
+    );
+    println!(
+        "accuracy   {} of {} digits read right ({:.1} %)",
+        agreement.right,
+        agreement.count,
+        agreement.accuracy()
+    );
     println!("agreement  one in a call:   {}", agreement.summary());
     println!("           all in one call: {}", batch_agreement.summary());
 
@@ -116,7 +160,10 @@ async fn score(
     }
     Err(Failure::other(
         "the scorer and scikit-learn disagree",
-        format!("compare {SAMPLE} with the scorer in {EXAMPLE}; the host's log is {}", shown(&log)),
+        format!(
+            "compare {SAMPLE} with the scorer in {EXAMPLE}; the host's log is {}",
+            shown(&log)
+        ),
     ))
 }
 
@@ -125,14 +172,21 @@ async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<()
     let seven: PathBuf = folder.join("seven.json");
     let digit = sample::clearest(digits, 7).or(digits.first());
     let request = sample::request(digit.map_or(&[], std::slice::from_ref));
-    std::fs::write(&seven, request.to_string()).map_err(|error| Failure::file(&seven, "be written", error))?;
+    std::fs::write(&seven, request.to_string())
+        .map_err(|error| Failure::file(&seven, "be written", error))?;
     println!();
     println!("The host keeps running until Ctrl-C. Ask it to read a seven:");
     println!();
-    println!("  curl -sS -H 'content-type: application/json' -d @{} {}", shown(&seven), host.url("score"));
+    println!(
+        "  curl -sS -H 'content-type: application/json' -d @{} {}",
+        shown(&seven),
+        host.url("score")
+    );
     println!();
-    let refused = |error: std::io::Error| Failure::other(format!("signals: {error}"), "run without --serve");
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(refused)?;
+    let refused =
+        |error: std::io::Error| Failure::other(format!("signals: {error}"), "run without --serve");
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(refused)?;
     tokio::select! {
         outcome = tokio::signal::ctrl_c() => outcome.map_err(refused),
         _ = terminate.recv() => Ok(()),

@@ -101,7 +101,8 @@ const REGISTRY_PASSWORD: &str = "registry-password";
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     if let Some(path) = &args.bicep {
-        std::fs::write(path, bicep::file(&deployment)).map_err(|error| Failure::file(path, "be written", error))?;
+        std::fs::write(path, bicep::file(&deployment))
+            .map_err(|error| Failure::file(path, "be written", error))?;
         eprintln!("written {}", path.display());
     }
     let script = commands::script(&deployment);
@@ -119,7 +120,10 @@ impl Deployment {
         let reference = BaseReference::of_image(&args.image)?;
         if reference.digest.is_none() {
             return Err(Failure::project(
-                format!("{}: no digest, so that two instances may run two images", quoted(&args.image, REASON_BYTES)),
+                format!(
+                    "{}: no digest, so that two instances may run two images",
+                    quoted(&args.image, REASON_BYTES)
+                ),
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
@@ -130,17 +134,31 @@ impl Deployment {
                  so; an image on `scratch` runs without Azure Functions, wherever containers run",
             ));
         }
-        let longest = if args.target == Target::ContainerApps { 32 } else { 60 };
+        let longest = if args.target == Target::ContainerApps {
+            32
+        } else {
+            60
+        };
         let name = plain("--name", &args.name, 2..=longest)?;
-        let short: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let short: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase();
         let storage = match &args.storage_account {
             Some(storage) => storage.clone(),
             None => format!("{short:.20}data"),
         };
-        if !(3..=24).contains(&storage.len()) || !storage.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        if !(3..=24).contains(&storage.len())
+            || !storage
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         {
             return Err(Failure::project(
-                format!("`{}` cannot be the name of a storage account", quoted(&storage, NAME_BYTES)),
+                format!(
+                    "`{}` cannot be the name of a storage account",
+                    quoted(&storage, NAME_BYTES)
+                ),
                 "say --storage-account with 3 to 24 lower-case letters and digits",
             ));
         }
@@ -176,8 +194,9 @@ impl Deployment {
 
     fn run(&self, script: &str) -> Result<(), Failure> {
         let variables = self.secrets.iter().map(|secret| secret.variable.name());
-        let missing: Vec<_> =
-            variables.filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())).collect();
+        let missing: Vec<_> = variables
+            .filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
+            .collect();
         if !missing.is_empty() {
             return Err(Failure::other(
                 format!("the environment lacks {}", missing.join(", ")),
@@ -190,9 +209,17 @@ impl Deployment {
                 "install the Azure CLI and log in with `az login`, or run the script elsewhere: leave --run out",
             ));
         }
-        let failed =
-            |error: std::io::Error| Failure::other(format!("sh: {error}"), "run the script by hand: leave --run out");
-        let mut shell = Command::new("sh").arg("-s").stdin(Stdio::piped()).spawn().map_err(failed)?;
+        let failed = |error: std::io::Error| {
+            Failure::other(
+                format!("sh: {error}"),
+                "run the script by hand: leave --run out",
+            )
+        };
+        let mut shell = Command::new("sh")
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
         if let Some(mut input) = shell.stdin.take() {
             // A shell that ended early reports the reason by its status.
             let _ = input.write_all(script.as_bytes());
@@ -211,7 +238,10 @@ impl Deployment {
 /// Returns the settings of the app, without the setting of its own storage.
 ///
 /// The first list has settings with a value, the second has settings whose value only the user has.
-fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
+fn settings(
+    manifest: &Manifest,
+    args: &DeployArgs,
+) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
     let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
     for setting in functions_app::settings(manifest, args.connections) {
         let is_elsewhere = setting.only_app_service && args.target == Target::ContainerApps;
@@ -289,7 +319,9 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
 /// Checks a name that needs no quotes anywhere. The platform has further rules of its own.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         && text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if fits {
         return Ok(text.to_owned());

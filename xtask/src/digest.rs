@@ -64,7 +64,11 @@ pub struct Hashing<W> {
 impl<W: Write> Hashing<W> {
     /// Wraps a writer, with a count of 0.
     pub fn new(inner: W) -> Self {
-        Self { inner, hash: Sha256::new(), size: 0 }
+        Self {
+            inner,
+            hash: Sha256::new(),
+            size: 0,
+        }
     }
 
     /// Returns the writer, the digest and the number of bytes that passed.
@@ -93,11 +97,21 @@ mod tests {
 
     #[test]
     fn known_digest_is_written_and_read() {
-        let empty_object = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        let empty_object =
+            "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
         assert_eq!(Digest::of(b"{}").to_string(), empty_object);
         assert_eq!(Digest::parse(empty_object), Some(Digest::of(b"{}")));
-        assert_eq!(Digest::of_reader(&b"{}"[..]).unwrap(), (Digest::of(b"{}"), 2));
-        for wrong in ["", "sha256:", "sha256:44", &empty_object.to_uppercase(), &empty_object.replace("256", "512")] {
+        assert_eq!(
+            Digest::of_reader(&b"{}"[..]).unwrap(),
+            (Digest::of(b"{}"), 2)
+        );
+        for wrong in [
+            "",
+            "sha256:",
+            "sha256:44",
+            &empty_object.to_uppercase(),
+            &empty_object.replace("256", "512"),
+        ] {
             assert_eq!(Digest::parse(wrong), None, "{wrong}");
         }
     }

@@ -19,8 +19,10 @@ const REQUIREMENT: &str = "onnxruntime==1.31.1";
 /// File name of the wheel for this target. The version of the Python interpreter does not change
 /// the library.
 const WHEEL: &str = "onnxruntime-1.31.1-cp311-cp311-manylinux_2_28_x86_64.whl";
-const WHEEL_DIGEST: &str = "sha256:5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f";
-const LIBRARY_DIGEST: &str = "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
+const WHEEL_DIGEST: &str =
+    "sha256:5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f";
+const LIBRARY_DIGEST: &str =
+    "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
 /// File names of the library's licence and of the licences of its parts. Both files are always
 /// copied with the library.
@@ -41,8 +43,14 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {
             Failure::project(
-                format!("{}: --engine-library: there is no such file", file.display()),
-                format!("name {LIBRARY}, with {} beside it; without the flag it is fetched", TEXTS.join(" and ")),
+                format!(
+                    "{}: --engine-library: there is no such file",
+                    file.display()
+                ),
+                format!(
+                    "name {LIBRARY}, with {} beside it; without the flag it is fetched",
+                    TEXTS.join(" and ")
+                ),
             )
         });
     }
@@ -52,8 +60,12 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
         Some(library) => Ok(library),
         None => {
             fetch(&dir)?;
-            kept(&file)?
-                .ok_or_else(|| Failure::other(format!("{}: is gone again", shown(&file)), "run the command again"))
+            kept(&file)?.ok_or_else(|| {
+                Failure::other(
+                    format!("{}: is gone again", shown(&file)),
+                    "run the command again",
+                )
+            })
         }
     }
 }
@@ -67,46 +79,82 @@ fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     let dir = file.parent().unwrap_or(Path::new("."));
     let texts: Vec<_> = TEXTS.iter().map(|name| dir.join(name)).collect();
     match texts.iter().find(|text| !text.is_file()) {
-        None => Ok(Some(EngineLibrary { file: file.to_path_buf(), texts })),
+        None => Ok(Some(EngineLibrary {
+            file: file.to_path_buf(),
+            texts,
+        })),
         Some(missing) => Err(Failure::toolchain(
-            format!("{}: is missing, and the library must not be handed on without it", shown(missing)),
-            format!("put it there, or remove {} to have all of them fetched", shown(file)),
+            format!(
+                "{}: is missing, and the library must not be handed on without it",
+                shown(missing)
+            ),
+            format!(
+                "put it there, or remove {} to have all of them fetched",
+                shown(file)
+            ),
         )),
     }
 }
 
 fn check(file: &Path, expected: &str) -> Result<(), Failure> {
     let unreadable = |error| Failure::file(file, "be read", error);
-    let (found, _) = Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    let (found, _) =
+        Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
     if found.to_string() == expected {
         return Ok(());
     }
     Err(Failure::new(
         Kind::Verification,
-        format!("{}: has the digest {found}, and this version of Scorebox takes {expected}", shown(file)),
+        format!(
+            "{}: has the digest {found}, and this version of Scorebox takes {expected}",
+            shown(file)
+        ),
         "remove it, and run the command again; a package index or a proxy that gives other bytes is not to be trusted",
     ))
 }
 
 fn fetch(dir: &Path) -> Result<(), Failure> {
     let target = workspace::target();
-    let taken =
-        std::fs::create_dir_all(&target).and_then(|()| tempfile::Builder::new().prefix(".engine-").tempdir_in(&target));
+    let taken = std::fs::create_dir_all(&target).and_then(|()| {
+        tempfile::Builder::new()
+            .prefix(".engine-")
+            .tempdir_in(&target)
+    });
     let folder = taken.map_err(|error| Failure::file(&target, "take a new folder", error))?;
     eprintln!("fetching {REQUIREMENT} with pip");
-    let mut pip = python(&["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--only-binary=:all:", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64", "--dest"]);
+    let mut pip = python(&[
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]);
+    pip.args([
+        "--only-binary=:all:",
+        "--python-version",
+        "3.11",
+        "--platform",
+        "manylinux_2_28_x86_64",
+        "--dest",
+    ]);
     run(pip.arg(folder.path()).arg(REQUIREMENT), Kind::Network)?;
     let wheel = folder.path().join(WHEEL);
     check(&wheel, WHEEL_DIGEST)?;
     let unpacked = folder.path().join("wheel");
-    run(python(&["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked), Kind::Toolchain)?;
+    run(
+        python(&["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked),
+        Kind::Toolchain,
+    )?;
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, "be made", error))?;
     // The library is moved last: if it exists, the licence files exist too.
     for text in TEXTS {
         place(&unpacked.join("onnxruntime").join(text), &dir.join(text))?;
     }
-    place(&unpacked.join("onnxruntime/capi").join(LIBRARY), &dir.join(LIBRARY))
+    place(
+        &unpacked.join("onnxruntime/capi").join(LIBRARY),
+        &dir.join(LIBRARY),
+    )
 }
 
 fn place(from: &Path, to: &Path) -> Result<(), Failure> {
@@ -122,15 +170,25 @@ fn python(arguments: &[&str]) -> Command {
 fn run(command: &mut Command, kind: Kind) -> Result<(), Failure> {
     let fix = "install Python with pip (apt-get install python3-pip); or fetch the wheel where there is a network, unpack it, \
                and name its library by --engine-library";
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let shown = format!("`python3 {}`", words.join(" "));
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Failure::new(kind, format!("{shown} ended with {}: {said}", output.status), fix))
+            Err(Failure::new(
+                kind,
+                format!("{shown} ended with {}: {said}", output.status),
+                fix,
+            ))
         }
-        Err(error) => Err(Failure::toolchain(format!("{shown} cannot be run: {error}"), fix)),
+        Err(error) => Err(Failure::toolchain(
+            format!("{shown} cannot be run: {error}"),
+            fix,
+        )),
     }
 }
 
@@ -142,7 +200,12 @@ mod tests {
     fn another_library_is_refused_and_so_is_one_without_its_licence() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(LIBRARY);
-        assert!(locate(Some(&file)).unwrap_err().problem.contains("no such file"));
+        assert!(
+            locate(Some(&file))
+                .unwrap_err()
+                .problem
+                .contains("no such file")
+        );
         std::fs::write(&file, "another").unwrap();
         let refused = locate(Some(&file)).unwrap_err();
         assert_eq!(refused.exit_code(), 7);

@@ -49,7 +49,11 @@ pub const EXIT_CODES: &str = "Exit codes:
 impl Failure {
     /// Creates a failure of the given kind.
     pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { kind, problem: problem.into(), fix: fix.into() }
+        Self {
+            kind,
+            problem: problem.into(),
+            fix: fix.into(),
+        }
     }
 
     /// Creates a failure of the kind `Kind::Project`.
@@ -90,6 +94,9 @@ impl Failure {
 
 impl From<scorebox_host::manifest::ManifestError> for Failure {
     fn from(error: scorebox_host::manifest::ManifestError) -> Self {
-        Self::project(format!("{}: {}", error.path.display(), error.problem), error.fix)
+        Self::project(
+            format!("{}: {}", error.path.display(), error.problem),
+            error.fix,
+        )
     }
 }

@@ -23,17 +23,22 @@ impl Replacement {
     /// refused.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
-            let mut entries = std::fs::read_dir(goal).map_err(|error| Failure::file(goal, "be listed", error))?;
+            let mut entries =
+                std::fs::read_dir(goal).map_err(|error| Failure::file(goal, "be listed", error))?;
             if entries.next().is_some() {
                 return Err(Failure::other(
-                    format!("{}: holds files, and no {mark}; it would be replaced as a whole", goal.display()),
+                    format!(
+                        "{}: holds files, and no {mark}; it would be replaced as a whole",
+                        goal.display()
+                    ),
                     "name another folder with --output, or empty this one",
                 ));
             }
         }
         // The temporary folder is next to the goal, so that the last step is a rename within one
         // file system.
-        let goal = std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
+        let goal =
+            std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
         let parent = goal.parent().unwrap_or(&goal);
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
         let staging = tempfile::Builder::new()
@@ -57,9 +62,11 @@ impl Replacement {
     /// Copies a file's bytes, and creates the folders above the copy.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
         let path = self.place(name)?;
-        let copied =
-            std::fs::File::open(from).and_then(|mut from| std::io::copy(&mut from, &mut std::fs::File::create(&path)?));
-        copied.map(drop).map_err(|error| Failure::file(from, &format!("be copied to {}", path.display()), error))
+        let copied = std::fs::File::open(from)
+            .and_then(|mut from| std::io::copy(&mut from, &mut std::fs::File::create(&path)?));
+        copied.map(drop).map_err(|error| {
+            Failure::file(from, &format!("be copied to {}", path.display()), error)
+        })
     }
 
     fn place(&self, name: &str) -> Result<PathBuf, Failure> {
@@ -89,7 +96,9 @@ impl Replacement {
     }
 
     fn swap(&self) -> io::Result<()> {
-        let old = tempfile::Builder::new().prefix(".old-").tempdir_in(self.goal.parent().unwrap_or(&self.goal))?;
+        let old = tempfile::Builder::new()
+            .prefix(".old-")
+            .tempdir_in(self.goal.parent().unwrap_or(&self.goal))?;
         match std::fs::rename(&self.goal, old.path().join("old")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -116,7 +125,15 @@ mod tests {
             std::fs::write(goal.join("stale"), "3").unwrap();
         }
         std::fs::remove_file(goal.join("mark")).unwrap();
-        assert!(Replacement::begin(&goal, "mark").unwrap_err().problem.contains("no mark"));
-        assert_eq!(std::fs::read_dir(dir.path().join("deep")).unwrap().count(), 1);
+        assert!(
+            Replacement::begin(&goal, "mark")
+                .unwrap_err()
+                .problem
+                .contains("no mark")
+        );
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("deep")).unwrap().count(),
+            1
+        );
     }
 }

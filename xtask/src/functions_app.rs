@@ -51,9 +51,14 @@ pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
             Start::Blob(blob) => blob_bindings(blob),
             Start::ServiceBus(service_bus) => service_bus_bindings(service_bus),
         };
-        (format!("{}/function.json", trigger.function), text(&json!({ "bindings": bindings })))
+        (
+            format!("{}/function.json", trigger.function),
+            text(&json!({ "bindings": bindings })),
+        )
     });
-    std::iter::once(("host.json".to_owned(), host_json(manifest))).chain(functions).collect()
+    std::iter::once(("host.json".to_owned(), host_json(manifest)))
+        .chain(functions)
+        .collect()
 }
 
 /// The way in which the Functions host logs in to storage accounts and namespaces.
@@ -68,11 +73,28 @@ pub enum Connections {
 
 /// Returns the settings that the function app needs in addition to the image.
 pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
-    let setting = |name: &str, value, why| AppSetting { name: name.to_owned(), value, why, only_app_service: false };
+    let setting = |name: &str, value, why| AppSetting {
+        name: name.to_owned(),
+        value,
+        why,
+        only_app_service: false,
+    };
     let mut settings = vec![
-        setting(OWN_STORAGE, None, "the storage account of the function app itself: keys, leases, receipts"),
-        setting("FUNCTIONS_EXTENSION_VERSION", Some("~4"), "the line of Functions hosts"),
-        setting("FUNCTIONS_WORKER_RUNTIME", Some("custom"), "base images say something else"),
+        setting(
+            OWN_STORAGE,
+            None,
+            "the storage account of the function app itself: keys, leases, receipts",
+        ),
+        setting(
+            "FUNCTIONS_EXTENSION_VERSION",
+            Some("~4"),
+            "the line of Functions hosts",
+        ),
+        setting(
+            "FUNCTIONS_WORKER_RUNTIME",
+            Some("custom"),
+            "base images say something else",
+        ),
         AppSetting {
             only_app_service: true,
             ..setting(
@@ -82,10 +104,23 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
             )
         },
     ];
-    let triggers: BTreeSet<_> = manifest.triggers.iter().flat_map(|trigger| connection(trigger, connections)).collect();
-    settings.extend(triggers.into_iter().map(|(name, why)| setting(&name, None, why)));
-    let variables: BTreeSet<_> = manifest.stores.values().map(|store| store.url_variable.as_str()).collect();
-    let why = "rediss://:KEY@HOST:10000 of the cache; without it each instance keeps its store in memory";
+    let triggers: BTreeSet<_> = manifest
+        .triggers
+        .iter()
+        .flat_map(|trigger| connection(trigger, connections))
+        .collect();
+    settings.extend(
+        triggers
+            .into_iter()
+            .map(|(name, why)| setting(&name, None, why)),
+    );
+    let variables: BTreeSet<_> = manifest
+        .stores
+        .values()
+        .map(|store| store.url_variable.as_str())
+        .collect();
+    let why =
+        "rediss://:KEY@HOST:10000 of the cache; without it each instance keeps its store in memory";
     settings.extend(variables.into_iter().map(|name| setting(name, None, why)));
     settings
 }
@@ -94,9 +129,22 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
 pub fn say_settings(manifest: &Manifest) {
     let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()
-        .map(|AppSetting { name, value, why, .. }| (value.map_or(name.clone(), |value| format!("{name}={value}")), why))
+        .map(
+            |AppSetting {
+                 name, value, why, ..
+             }| {
+                (
+                    value.map_or(name.clone(), |value| format!("{name}={value}")),
+                    why,
+                )
+            },
+        )
         .collect();
-    let width = settings.iter().map(|(setting, _)| setting.len()).max().unwrap_or_default();
+    let width = settings
+        .iter()
+        .map(|(setting, _)| setting.len())
+        .max()
+        .unwrap_or_default();
     eprintln!("app settings of a function app (`cargo xtask deploy` sets them):");
     for (setting, why) in settings {
         eprintln!("  {setting:width$}  {why}");
@@ -108,23 +156,42 @@ fn connection(trigger: &Trigger, connections: Connections) -> Vec<(String, &'sta
     match &trigger.start {
         Start::Http(_) => Vec::new(),
         Start::Blob(BlobTrigger { connection, .. }) if by_identity => vec![
-            (format!("{connection}__blobServiceUri"), "https://ACCOUNT.blob.core.windows.net of the containers"),
-            (format!("{connection}__queueServiceUri"), "https://ACCOUNT.queue.core.windows.net of the same account"),
+            (
+                format!("{connection}__blobServiceUri"),
+                "https://ACCOUNT.blob.core.windows.net of the containers",
+            ),
+            (
+                format!("{connection}__queueServiceUri"),
+                "https://ACCOUNT.queue.core.windows.net of the same account",
+            ),
         ],
         Start::Blob(BlobTrigger { connection, .. }) => {
-            vec![(connection.clone(), "connection string of the storage account with the containers")]
+            vec![(
+                connection.clone(),
+                "connection string of the storage account with the containers",
+            )]
         }
         Start::ServiceBus(ServiceBusTrigger { connection, .. }) if by_identity => {
-            vec![(format!("{connection}__fullyQualifiedNamespace"), "NAMESPACE.servicebus.windows.net")]
+            vec![(
+                format!("{connection}__fullyQualifiedNamespace"),
+                "NAMESPACE.servicebus.windows.net",
+            )]
         }
         Start::ServiceBus(ServiceBusTrigger { connection, .. }) => {
-            vec![(connection.clone(), "connection string of the Service Bus namespace")]
+            vec![(
+                connection.clone(),
+                "connection string of the Service Bus namespace",
+            )]
         }
     }
 }
 
 fn http_bindings(http: &HttpTrigger) -> Vec<Value> {
-    let methods: Vec<_> = http.methods.iter().map(|method| method.to_ascii_lowercase()).collect();
+    let methods: Vec<_> = http
+        .methods
+        .iter()
+        .map(|method| method.to_ascii_lowercase())
+        .collect();
     vec![
         json!({
             "type": "httpTrigger",
@@ -175,10 +242,17 @@ fn service_bus_bindings(service_bus: &ServiceBusTrigger) -> Vec<Value> {
     });
     let entity = match &service_bus.entity {
         Entity::Queue(queue) => vec![("queueName", queue)],
-        Entity::Subscription { topic, subscription } => vec![("topicName", topic), ("subscriptionName", subscription)],
+        Entity::Subscription {
+            topic,
+            subscription,
+        } => vec![("topicName", topic), ("subscriptionName", subscription)],
     };
     if let Some(trigger) = trigger.as_object_mut() {
-        trigger.extend(entity.into_iter().map(|(key, name)| (key.to_owned(), name.as_str().into())));
+        trigger.extend(
+            entity
+                .into_iter()
+                .map(|(key, name)| (key.to_owned(), name.as_str().into())),
+        );
     }
     let outputs = [(OUTPUT, &service_bus.output), (PARK, &service_bus.park)];
     let outputs = outputs.into_iter().filter_map(|(name, target)| {
@@ -212,9 +286,15 @@ fn host_json(manifest: &Manifest) -> String {
     // HTTP is built into the Functions host. A bundle that the base lacks is downloaded at every
     // cold start, and that fails if the network is closed. So the bundle is named only if a trigger
     // needs it.
-    let needs_bundle = manifest.triggers.iter().any(|trigger| trigger.http().is_none());
+    let needs_bundle = manifest
+        .triggers
+        .iter()
+        .any(|trigger| trigger.http().is_none());
     if let Some(host) = host.as_object_mut().filter(|_| needs_bundle) {
-        host.insert("extensionBundle".to_owned(), json!({"id": BUNDLE.0, "version": BUNDLE.1}));
+        host.insert(
+            "extensionBundle".to_owned(),
+            json!({"id": BUNDLE.0, "version": BUNDLE.1}),
+        );
     }
     text(&host)
 }
@@ -223,8 +303,17 @@ fn host_json(manifest: &Manifest) -> String {
 fn time_span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);
-    let days = if days == 0 { String::new() } else { format!("{days}.") };
-    format!("{days}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let days = if days == 0 {
+        String::new()
+    } else {
+        format!("{days}.")
+    };
+    format!(
+        "{days}{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 fn text(value: &Value) -> String {
@@ -269,8 +358,12 @@ mod tests {
             "#,
         );
         let files = files(&manifest);
-        let names =
-            ["applications-scoring/function.json", "host.json", "incoming/function.json", "score/function.json"];
+        let names = [
+            "applications-scoring/function.json",
+            "host.json",
+            "incoming/function.json",
+            "score/function.json",
+        ];
         assert_eq!(files.keys().collect::<Vec<_>>(), names);
         let http = json(&files["score/function.json"]);
         assert_eq!(http["bindings"][0]["route"], "score");
@@ -298,13 +391,22 @@ mod tests {
             ])
         );
         let host = json(&files["host.json"]);
-        assert_eq!(host["customHandler"]["description"]["defaultExecutablePath"], "/usr/bin/scorebox");
+        assert_eq!(
+            host["customHandler"]["description"]["defaultExecutablePath"],
+            "/usr/bin/scorebox"
+        );
         assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
         assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
         assert_eq!(host["functionTimeout"], "00:20:00");
         let settings = settings(&manifest, Connections::Strings);
-        let names: Vec<_> = settings.iter().map(|setting| setting.name.as_str()).collect();
-        assert!(names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]), "{names:?}");
+        let names: Vec<_> = settings
+            .iter()
+            .map(|setting| setting.name.as_str())
+            .collect();
+        assert!(
+            names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]),
+            "{names:?}"
+        );
     }
 
     #[test]
@@ -312,7 +414,10 @@ mod tests {
         let host = |rest: &str| json(&files(&manifest(rest))["host.json"]);
         assert_eq!(host("")["extensionBundle"], Value::Null);
         let wrapped = host("[[trigger]]\nkind = \"http\"\nforwarding = false");
-        assert_eq!(wrapped["customHandler"]["enableForwardingHttpRequest"], false);
+        assert_eq!(
+            wrapped["customHandler"]["enableForwardingHttpRequest"],
+            false
+        );
         assert_eq!(wrapped["functionTimeout"], "00:05:00");
     }
 }

@@ -45,7 +45,12 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
         .arg(&corpus)
         .args(SEEDS)
         .status()
-        .map_err(|error| Failure::other(format!("{}: {error}", program.display()), "see that it can be run"))?;
+        .map_err(|error| {
+            Failure::other(
+                format!("{}: {error}", program.display()),
+                "see that it can be run",
+            )
+        })?;
     if status.success() {
         return Ok(());
     }
@@ -65,9 +70,26 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
 /// were compiled with already.
 fn build() -> Result<PathBuf, Failure> {
     eprintln!("building the fuzz target {TARGET}");
-    let arguments =
-        ["--release", "-p", "xtask", "-p", "scorebox-fuzz", "--features", "scorebox-fuzz/libfuzzer", "--bin", TARGET];
+    let arguments = [
+        "--release",
+        "-p",
+        "xtask",
+        "-p",
+        "scorebox-fuzz",
+        "--features",
+        "scorebox-fuzz/libfuzzer",
+        "--bin",
+        TARGET,
+    ];
     let built = workspace::build(&workspace::root(), &arguments)?;
-    let program = built.into_iter().filter(|artifact| artifact.name == TARGET).find_map(|artifact| artifact.executable);
-    program.ok_or_else(|| Failure::toolchain(format!("cargo built no program `{TARGET}`"), "see tests/fuzz/Cargo.toml"))
+    let program = built
+        .into_iter()
+        .filter(|artifact| artifact.name == TARGET)
+        .find_map(|artifact| artifact.executable);
+    program.ok_or_else(|| {
+        Failure::toolchain(
+            format!("cargo built no program `{TARGET}`"),
+            "see tests/fuzz/Cargo.toml",
+        )
+    })
 }

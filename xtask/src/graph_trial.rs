@@ -34,21 +34,39 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// The timeout is `waits` times `limits.init_deadline`, plus the start. Each load counts: a graph
 /// is loaded twice, the first time in a process that the host itself stops.
-pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> Result<CheckReport, Failure> {
+pub fn check(
+    manifest: &Manifest,
+    dir: &Path,
+    waits: u32,
+    trial: Trial<'_>,
+) -> Result<CheckReport, Failure> {
     let library = engine_library::locate(trial.library)?;
-    let host = trial.host.map_or_else(|| host_program::build(Kind::Developer), |host| Ok(host.to_path_buf()))?;
-    let library =
-        std::path::absolute(&library.file).map_err(|error| Failure::file(&library.file, "be named", error))?;
+    let host = trial.host.map_or_else(
+        || host_program::build(Kind::Developer),
+        |host| Ok(host.to_path_buf()),
+    )?;
+    let library = std::path::absolute(&library.file)
+        .map_err(|error| Failure::file(&library.file, "be named", error))?;
     let mut command = Command::new(&host);
     // No other variable is passed on, so that a check is the same everywhere.
-    command.env_clear().env(ENGINE_VARIABLE, library).stdin(Stdio::null());
-    command.args(["check", "--output", "json", "--app"]).arg(dir);
+    command
+        .env_clear()
+        .env(ENGINE_VARIABLE, library)
+        .stdin(Stdio::null());
+    command
+        .args(["check", "--output", "json", "--app"])
+        .arg(dir);
     if let Some(sample) = &manifest.package.sample {
         // The staged manifest does not contain the packaging settings.
         command.arg("--sample").arg(sample);
     }
-    let limit = manifest.limits.init_deadline.saturating_mul(waits).saturating_add(STARTING);
-    let output = finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
+    let limit = manifest
+        .limits
+        .init_deadline
+        .saturating_mul(waits)
+        .saturating_add(STARTING);
+    let output =
+        finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
     let Some(output) = output else {
         return Err(Failure::project(
             format!(
@@ -61,24 +79,43 @@ pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> R
     };
     let said = String::from_utf8_lossy(&output.stderr);
     // The error comes after the scorer's lines.
-    let error = said.find("\nerror: ").map(|end| end + 1).filter(|_| !output.status.success()).unwrap_or(0);
-    let (lines, said) = said.split_at(if output.status.success() { said.len() } else { error });
+    let error = said
+        .find("\nerror: ")
+        .map(|end| end + 1)
+        .filter(|_| !output.status.success())
+        .unwrap_or(0);
+    let (lines, said) = said.split_at(if output.status.success() {
+        said.len()
+    } else {
+        error
+    });
     eprint!("{lines}");
     if !output.status.success() {
         let said = said.trim().trim_start_matches("error: ");
-        let problem =
-            |said: &str| format!("{}: the host would not start with this scorer: {said}", manifest.path.display());
-        let (text, fix) =
-            said.split_once("\n  fix: ").unwrap_or((said, "mend the model or the manifest, and build again"));
+        let problem = |said: &str| {
+            format!(
+                "{}: the host would not start with this scorer: {said}",
+                manifest.path.display()
+            )
+        };
+        let (text, fix) = said
+            .split_once("\n  fix: ")
+            .unwrap_or((said, "mend the model or the manifest, and build again"));
         return Err(match output.status.code() {
             Some(NO_ENGINE) => Failure::toolchain(problem(text), fix),
             Some(_) => Failure::project(problem(text), fix),
-            None => Failure::project(problem(&format!("it ended with {}: {text}", output.status)), fix),
+            None => Failure::project(
+                problem(&format!("it ended with {}: {text}", output.status)),
+                fix,
+            ),
         });
     }
     let report: CheckReport = serde_json::from_slice(&output.stdout).map_err(|error| {
         Failure::toolchain(
-            format!("{}: `check` says what is not understood: {error}", shown(&host)),
+            format!(
+                "{}: `check` says what is not understood: {error}",
+                shown(&host)
+            ),
             "take the host and `cargo xtask` from one release",
         )
     })?;
@@ -91,19 +128,38 @@ pub fn check(manifest: &Manifest, dir: &Path, waits: u32, trial: Trial<'_>) -> R
 /// Prints the inputs and outputs of a graph that is the scorer.
 pub fn say(report: &CheckReport) {
     let digest = report.model_digest.as_deref().unwrap_or("none");
-    eprintln!("checked: {} serves {}; model {digest}", named(report), report.code);
+    eprintln!(
+        "checked: {} serves {}; model {digest}",
+        named(report),
+        report.code
+    );
     for (direction, key) in [("in", "inputs"), ("out", "outputs")] {
         let ports = report.signature.get(key).and_then(Value::as_array);
-        ports.into_iter().flatten().for_each(|port| eprintln!("port: {direction} {}", told(port)));
+        ports
+            .into_iter()
+            .flatten()
+            .for_each(|port| eprintln!("port: {direction} {}", told(port)));
     }
 }
 
 /// Formats a port as `X: f32 [N, 784]`.
 fn told(port: &Value) -> String {
     let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
-    let dimensions = port.get("shape").and_then(Value::as_array).into_iter().flatten();
-    let dimensions = dimensions.map(|size| size.as_u64().map_or("N".to_owned(), |size| size.to_string()));
-    format!("{}: {} [{}]", text("name").escape_debug(), text("dtype"), dimensions.collect::<Vec<_>>().join(", "))
+    let dimensions = port
+        .get("shape")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let dimensions = dimensions.map(|size| {
+        size.as_u64()
+            .map_or("N".to_owned(), |size| size.to_string())
+    });
+    format!(
+        "{}: {} [{}]",
+        text("name").escape_debug(),
+        text("dtype"),
+        dimensions.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Runs a process to its end and collects its output. `None` if it had to be stopped.
@@ -114,10 +170,19 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
         let _ = pipe.read_to_end(&mut bytes);
         bytes
     }
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let _leash = Leash::on(&child);
-    let stdout = child.stdout.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
-    let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let stdout = child
+        .stdout
+        .take()
+        .map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let stderr = child
+        .stderr
+        .take()
+        .map(|pipe| std::thread::spawn(move || whole(pipe)));
     let late = Instant::now() + limit;
     let status = loop {
         match child.try_wait()? {
@@ -132,9 +197,15 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
         }
     };
     let said = |listening: Option<std::thread::JoinHandle<Vec<u8>>>| {
-        listening.and_then(|listening| listening.join().ok()).unwrap_or_default()
+        listening
+            .and_then(|listening| listening.join().ok())
+            .unwrap_or_default()
     };
-    Ok(Some(Output { status, stdout: said(stdout), stderr: said(stderr) }))
+    Ok(Some(Output {
+        status,
+        stdout: said(stdout),
+        stderr: said(stderr),
+    }))
 }
 
 #[cfg(test)]
@@ -144,9 +215,20 @@ mod tests {
     #[test]
     fn a_process_is_waited_for_so_long() {
         let mut shell = Command::new("sh");
-        let ended = finished(shell.args(["-c", "echo out; echo err >&2; exit 3"]), Duration::from_secs(20)).unwrap();
+        let ended = finished(
+            shell.args(["-c", "echo out; echo err >&2; exit 3"]),
+            Duration::from_secs(20),
+        )
+        .unwrap();
         let ended = ended.unwrap();
-        assert_eq!((ended.status.code(), &*ended.stdout, &*ended.stderr), (Some(3), &b"out\n"[..], &b"err\n"[..]));
-        assert!(finished(Command::new("sleep").arg("60"), Duration::from_millis(50)).unwrap().is_none());
+        assert_eq!(
+            (ended.status.code(), &*ended.stdout, &*ended.stderr),
+            (Some(3), &b"out\n"[..], &b"err\n"[..])
+        );
+        assert!(
+            finished(Command::new("sleep").arg("60"), Duration::from_millis(50))
+                .unwrap()
+                .is_none()
+        );
     }
 }

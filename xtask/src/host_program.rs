@@ -19,26 +19,60 @@ pub enum Kind {
     ImageWithGraphs,
 }
 
-const WITH_GRAPHS: [&str; 9] =
-    ["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features", "--features", "graphs"];
+const WITH_GRAPHS: [&str; 9] = [
+    "--profile",
+    "image",
+    "-p",
+    "scorebox-host",
+    "--bin",
+    "scorebox",
+    "--no-default-features",
+    "--features",
+    "graphs",
+];
 
 /// Builds the host program and returns its file.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
         // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled
         // with, so that no large crate is compiled twice.
-        Kind::Developer => ("developer", &["--release", "-p", "xtask", "-p", "scorebox-host", "--bin", "scorebox"]),
+        Kind::Developer => (
+            "developer",
+            &[
+                "--release",
+                "-p",
+                "xtask",
+                "-p",
+                "scorebox-host",
+                "--bin",
+                "scorebox",
+            ],
+        ),
         // It is built alone, since Cargo gives a program every feature that any other package of
         // the build asks for.
-        Kind::Image => {
-            ("image", &["--profile", "image", "-p", "scorebox-host", "--bin", "scorebox", "--no-default-features"])
-        }
+        Kind::Image => (
+            "image",
+            &[
+                "--profile",
+                "image",
+                "-p",
+                "scorebox-host",
+                "--bin",
+                "scorebox",
+                "--no-default-features",
+            ],
+        ),
         Kind::ImageWithGraphs => ("image-with-graphs", &WITH_GRAPHS),
     };
     eprintln!("building the host ({name})");
     let built = workspace::build(&workspace::root(), arguments)?;
-    let programs = built.into_iter().filter(|artifact| artifact.name == "scorebox");
-    let Some(program) = programs.filter_map(|artifact| artifact.executable).next_back() else {
+    let programs = built
+        .into_iter()
+        .filter(|artifact| artifact.name == "scorebox");
+    let Some(program) = programs
+        .filter_map(|artifact| artifact.executable)
+        .next_back()
+    else {
         return Err(Failure::toolchain(
             "cargo built no program `scorebox`",
             "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
@@ -73,7 +107,11 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 /// Tries to start a program. If the C library is too old for the form of relocations, the linked
 /// program ends at once.
 fn starts(path: &Path) -> Result<(), Failure> {
-    let ended = Command::new(path).arg("--version").env_clear().stdin(Stdio::null()).output();
+    let ended = Command::new(path)
+        .arg("--version")
+        .env_clear()
+        .stdin(Stdio::null())
+        .output();
     match ended {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(Failure::toolchain(
@@ -96,13 +134,19 @@ fn problem(elf: &[u8]) -> Option<&'static str> {
     if number(elf, 18, 2) != Some(MACHINE_X86_64) {
         return Some("not a program for x86_64");
     }
-    let (Some(table), Some(size), Some(count)) = (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2)) else {
+    let (Some(table), Some(size), Some(count)) =
+        (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2))
+    else {
         return Some("its ELF header is cut off");
     };
     for index in 0..count {
-        let offset = table.checked_add(index * size).and_then(|offset| usize::try_from(offset).ok());
+        let offset = table
+            .checked_add(index * size)
+            .and_then(|offset| usize::try_from(offset).ok());
         match offset.and_then(|offset| number(elf, offset, 4)) {
-            Some(SEGMENT_INTERPRETER) => return Some("linked dynamically: it asks for a loader that the image lacks"),
+            Some(SEGMENT_INTERPRETER) => {
+                return Some("linked dynamically: it asks for a loader that the image lacks");
+            }
             Some(_) => {}
             None => return Some("its ELF program headers are cut off"),
         }
@@ -112,7 +156,12 @@ fn problem(elf: &[u8]) -> Option<&'static str> {
 
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(width)?)?;
-    Some(field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    Some(
+        field
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    )
 }
 
 #[cfg(test)]

@@ -47,16 +47,26 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let target = workspace::target();
     let folder = std::fs::create_dir_all(&target)
-        .and_then(|()| tempfile::Builder::new().prefix(".inspect-").tempdir_in(&target))
+        .and_then(|()| {
+            tempfile::Builder::new()
+                .prefix(".inspect-")
+                .tempdir_in(&target)
+        })
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
     let dir = Path::new(&args.image);
     let (store, version) = if dir.is_dir() {
         (Store::layout(dir)?, String::new())
     } else {
         let reference = BaseReference::of_image(&args.image)?;
-        let access = args.identity.read()?.access(&reference.registry, args.plain_http, true);
+        let access = args
+            .identity
+            .read()?
+            .access(&reference.registry, args.plain_http, true);
         let version = reference.version();
-        (Store::Registry(Box::new(Reading::open(&access, &reference, folder.path())?)), version)
+        (
+            Store::Registry(Box::new(Reading::open(&access, &reference, folder.path())?)),
+            version,
+        )
     };
     let report = examine(&store, &args.image, &version, key.as_ref())?;
     let text = match args.output {
@@ -65,26 +75,46 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     };
     // If standard output is closed, the image is not wrong because of that.
     let _ = write!(std::io::stdout(), "{text}");
-    let wrong: Vec<_> = report.wrong().map(|(what, problem)| format!("{what}: {problem}")).collect();
+    let wrong: Vec<_> = report
+        .wrong()
+        .map(|(what, problem)| format!("{what}: {problem}"))
+        .collect();
     if wrong.is_empty() {
         return Ok(());
     }
     let told = wrong.get(..MOST_REPEATED).unwrap_or(&wrong);
     let more = wrong.len() - told.len();
-    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!("\n  and {more} more")
+    } else {
+        String::new()
+    };
     Err(Failure::new(
         Kind::Verification,
-        format!("{} is not what it says it is:\n  {}{more}", args.image, told.join("\n  ")),
+        format!(
+            "{} is not what it says it is:\n  {}{more}",
+            args.image,
+            told.join("\n  ")
+        ),
         "do not run it; package and push it again, and find out who altered it",
     ))
 }
 
-fn examine(store: &Store, place: &str, version: &str, key: Option<&PublicKey>) -> Result<Report, Failure> {
+fn examine(
+    store: &Store,
+    place: &str,
+    version: &str,
+    key: Option<&PublicKey>,
+) -> Result<Report, Failure> {
     let found = find(store, place, version)?;
     let mut report = Report::new(place, Digest::of(&found.bytes));
     let raw = match documents::read(&found.bytes) {
         Ok(raw) => {
-            report.note("manifest", format!("{} bytes", found.bytes.len()), Verdict::Good);
+            report.note(
+                "manifest",
+                format!("{} bytes", found.bytes.len()),
+                Verdict::Good,
+            );
             raw
         }
         Err(problem) => {
@@ -93,7 +123,9 @@ fn examine(store: &Store, place: &str, version: &str, key: Option<&PublicKey>) -
         }
     };
     let annotation = |name: &str| {
-        let value = raw.get("annotations")?.get(format!("org.opencontainers.image.base.{name}"))?;
+        let value = raw
+            .get("annotations")?
+            .get(format!("org.opencontainers.image.base.{name}"))?;
         value.as_str().map(str::to_owned)
     };
     report.base = annotation("name").zip(annotation("digest"));
@@ -101,9 +133,16 @@ fn examine(store: &Store, place: &str, version: &str, key: Option<&PublicKey>) -
 
     let config = config(store, &mut report, &raw, &found.manifest)?;
     let comments = reading::comments(&config);
-    let names: Vec<_> = comments.iter().map(|comment| comment.as_ref().map(|(name, _)| *name)).collect();
+    let names: Vec<_> = comments
+        .iter()
+        .map(|comment| comment.as_ref().map(|(name, _)| *name))
+        .collect();
     let contents = layers(store, &mut report, &found.manifest, &config, &names)?;
-    let ours = comments.into_iter().skip(contents.start).flatten().collect::<Vec<_>>();
+    let ours = comments
+        .into_iter()
+        .skip(contents.start)
+        .flatten()
+        .collect::<Vec<_>>();
     container::examine(&mut report, &config, contents.start > 0);
     system::examine(&mut report, &contents);
     labels::examine(&mut report, &contents, &raw, &ours);
@@ -124,7 +163,11 @@ struct FoundManifest {
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |problem: String| {
         let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
-        Failure::new(Kind::Verification, problem, "name a container image for linux/amd64")
+        Failure::new(
+            Kind::Verification,
+            problem,
+            "name a container image for linux/amd64",
+        )
     };
     let mut bytes = store.image(version)?;
     let mut lists = Vec::new();
@@ -136,7 +179,13 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
                     manifest.layers.len()
                 )));
             }
-            Document::Manifest(manifest) => return Ok(FoundManifest { bytes, manifest, lists }),
+            Document::Manifest(manifest) => {
+                return Ok(FoundManifest {
+                    bytes,
+                    manifest,
+                    lists,
+                });
+            }
             Document::Index(platform) => {
                 let below = store.manifest(&platform)?;
                 lists.push(std::mem::replace(&mut bytes, below));
@@ -152,14 +201,20 @@ fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
         let candidates = documents::read(list).map(|list| documents::candidates(&list));
         let verdict = match candidates {
             Ok(1) => Verdict::Good,
-            Ok(count) => Verdict::Wrong(format!("a runtime on linux/amd64 may choose any of {count} images")),
+            Ok(count) => Verdict::Wrong(format!(
+                "a runtime on linux/amd64 may choose any of {count} images"
+            )),
             Err(problem) => Verdict::Wrong(problem),
         };
         report.note("list of images names one for linux/amd64", "", verdict);
     }
     let (doubles, images) = store.others(&report.digest);
     if doubles > 0 {
-        report.note("tag of the layout", "", Verdict::Wrong(format!("{} images have it", doubles + 1)));
+        report.note(
+            "tag of the layout",
+            "",
+            Verdict::Wrong(format!("{} images have it", doubles + 1)),
+        );
     }
     if images > 0 {
         let problem = format!("the layout names {images} more, which are not looked into");
@@ -167,25 +222,48 @@ fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
     }
 }
 
-fn config(store: &Store, report: &mut Report, raw: &Value, manifest: &BaseManifest) -> Result<Value, Failure> {
-    let size = raw.pointer("/config/size").and_then(Value::as_u64).unwrap_or_default();
-    let media_type = raw.pointer("/config/mediaType").and_then(Value::as_str).unwrap_or_default();
+fn config(
+    store: &Store,
+    report: &mut Report,
+    raw: &Value,
+    manifest: &BaseManifest,
+) -> Result<Value, Failure> {
+    let size = raw
+        .pointer("/config/size")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    let media_type = raw
+        .pointer("/config/mediaType")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let (verdict, config) = match read(store, "config", &manifest.config, size) {
         Ok(Some(bytes)) => match documents::read(&bytes) {
-            Ok(config) if [IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE].contains(&media_type) => {
+            Ok(config)
+                if [IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE]
+                    .contains(&media_type) =>
+            {
                 (Verdict::Good, config)
             }
-            Ok(config) => (Verdict::Wrong(format!("is of the type `{media_type}`, which no image has")), config),
+            Ok(config) => (
+                Verdict::Wrong(format!("is of the type `{media_type}`, which no image has")),
+                config,
+            ),
             Err(error) => (Verdict::Wrong(error), Value::Null),
         },
         Ok(None) => (Verdict::Wrong("is missing".to_owned()), Value::Null),
         Err(failure) if failure.kind == Kind::Network => return Err(failure),
         Err(failure) => (Verdict::Wrong(failure.problem), Value::Null),
     };
-    report.note("config", format!("{size} bytes, {}", manifest.config), verdict);
+    report.note(
+        "config",
+        format!("{size} bytes, {}", manifest.config),
+        verdict,
+    );
     let labels = config.pointer("/config/Labels").and_then(Value::as_object);
     let labels = labels.into_iter().flatten();
-    report.labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+    report.labels = labels
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
     Ok(config)
 }
 
@@ -197,14 +275,24 @@ fn layers(
     config: &Value,
     names: &[Option<&'static str>],
 ) -> Result<Contents, Failure> {
-    let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+    let diff_ids = config
+        .pointer("/rootfs/diff_ids")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     // Every layer gets a name. A history with another number of entries is reported below.
-    let named: Vec<_> = (0..manifest.layers.len()).map(|index| names.get(index).copied().flatten()).collect();
+    let named: Vec<_> = (0..manifest.layers.len())
+        .map(|index| names.get(index).copied().flatten())
+        .collect();
     let division = form::divide(&named);
     let mut contents = Contents::new(division.start);
     let mut forms = Vec::new();
     for (index, layer) in manifest.layers.iter().enumerate() {
-        let own = named.get(index).copied().flatten().filter(|_| (division.start..division.end).contains(&index));
+        let own = named
+            .get(index)
+            .copied()
+            .flatten()
+            .filter(|_| (division.start..division.end).contains(&index));
         let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
         let diff_id = diff_ids.get(index).and_then(Value::as_str);
         let (verdict, form) = layer_verdict(store, &mut contents, index, own, layer, diff_id)?;
@@ -212,16 +300,32 @@ fn layers(
             Some(_) => contents.is_damaged |= verdict != Verdict::Good,
             None => contents.is_base_unknown |= verdict != Verdict::Good,
         }
-        report.note(format!("layer {name}"), format!("{} bytes, {}", layer.size, layer.digest), verdict);
+        report.note(
+            format!("layer {name}"),
+            format!("{} bytes, {}", layer.size, layer.digest),
+            verdict,
+        );
         forms.extend(form.map(|problem| format!("{name}: {problem}")));
     }
     contents.finish();
     let count = manifest.layers.len();
     order(report, &contents, &division, count);
-    report.check("layers hold what `package` writes", forms.is_empty(), || forms.join("; "));
-    report.check("configuration names every layer", diff_ids.len() == count && names.len() == count, || {
-        format!("it names {} and tells of {}, and there are {count}", diff_ids.len(), names.len())
-    });
+    report.check(
+        "layers hold what `package` writes",
+        forms.is_empty(),
+        || forms.join("; "),
+    );
+    report.check(
+        "configuration names every layer",
+        diff_ids.len() == count && names.len() == count,
+        || {
+            format!(
+                "it names {} and tells of {}, and there are {count}",
+                diff_ids.len(),
+                names.len()
+            )
+        },
+    );
     Ok(contents)
 }
 
@@ -238,22 +342,34 @@ fn layer_verdict(
     let wrong = |problem: String| Ok((Verdict::Wrong(problem), None));
     if !layer.urls.is_empty() {
         return match own {
-            Some(_) => wrong("is to be had elsewhere, and `package` names no such place".to_owned()),
+            Some(_) => {
+                wrong("is to be had elsewhere, and `package` names no such place".to_owned())
+            }
             None => Ok((Verdict::Open("kept in no registry".to_owned()), None)),
         };
     }
     let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
     let path = match store.blob(&name, &layer.digest, layer.size) {
         Ok(Some(path)) => path,
-        Ok(None) if own.is_none() => return Ok((Verdict::Open("the layout does not hold it".to_owned()), None)),
+        Ok(None) if own.is_none() => {
+            return Ok((
+                Verdict::Open("the layout does not hold it".to_owned()),
+                None,
+            ));
+        }
         Ok(None) => return wrong("is missing".to_owned()),
         Err(failure) if failure.kind == Kind::Network => return Err(failure),
         Err(failure) => return wrong(failure.problem),
     };
     match contents.add(index, own, &path, layer) {
         Err(error) => wrong(format!("cannot be unpacked: {error}")),
-        Ok(found) if diff_id == Some(&found.diff_id.to_string()) => Ok((Verdict::Good, found.problem)),
-        Ok(found) => wrong(format!("its tar has the digest {}, and the configuration says another", found.diff_id)),
+        Ok(found) if diff_id == Some(&found.diff_id.to_string()) => {
+            Ok((Verdict::Good, found.problem))
+        }
+        Ok(found) => wrong(format!(
+            "its tar has the digest {}, and the configuration says another",
+            found.diff_id
+        )),
     }
 }
 
@@ -261,27 +377,47 @@ fn layer_verdict(
 fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
     let mut problems = division.problems.clone();
     if division.end < count {
-        let above: Vec<_> = (division.end..count).map(|index| format!("base-{}", index + 1)).collect();
-        problems.push(format!("{} lies above them and can replace every file", above.join(", ")));
+        let above: Vec<_> = (division.end..count)
+            .map(|index| format!("base-{}", index + 1))
+            .collect();
+        problems.push(format!(
+            "{} lies above them and can replace every file",
+            above.join(", ")
+        ));
     }
-    report.check("layers of `package` are on top", problems.is_empty(), || problems.join(", "));
+    report.check(
+        "layers of `package` are on top",
+        problems.is_empty(),
+        || problems.join(", "),
+    );
     if division.start == 0 {
         if let Some((name, _)) = &report.base {
-            let problem = format!("the image says that it is on {name}, and no layer lies below those of `package`");
+            let problem = format!(
+                "the image says that it is on {name}, and no layer lies below those of `package`"
+            );
             report.note("base is named", "", Verdict::Wrong(problem));
         }
         return;
     }
     let what = "base leaves the app and the host alone";
     if contents.intrusions.is_empty() && contents.is_base_unknown {
-        report.note(what, "", Verdict::Open("not every layer of the base is here".to_owned()));
+        report.note(
+            what,
+            "",
+            Verdict::Open("not every layer of the base is here".to_owned()),
+        );
     } else {
-        report.check(what, contents.intrusions.is_empty(), || contents.intrusions.join(", "));
+        report.check(what, contents.intrusions.is_empty(), || {
+            contents.intrusions.join(", ")
+        });
     }
     // A manifest in Docker's format has no annotations.
     let said = match &report.base {
         Some((name, _)) => format!("the image says that what lies below is {name}"),
-        None => format!("{} layers lie below those of `package`, and no annotation says whose", division.start),
+        None => format!(
+            "{} layers lie below those of `package`, and no annotation says whose",
+            division.start
+        ),
     };
     report.needs_key("base is the one that is named", said);
 }
@@ -289,8 +425,15 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
 /// Reads a small blob as a whole.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
     if size > LARGEST_DOCUMENT_BYTES {
-        return Err(Failure::other(format!("has {size} bytes, more than is read"), ""));
+        return Err(Failure::other(
+            format!("has {size} bytes, more than is read"),
+            "",
+        ));
     }
-    let Some(path) = store.blob(name, digest, size)? else { return Ok(None) };
-    std::fs::read(&path).map(Some).map_err(|error| Failure::file(&path, "be read", error))
+    let Some(path) = store.blob(name, digest, size)? else {
+        return Ok(None);
+    };
+    std::fs::read(&path)
+        .map(Some)
+        .map_err(|error| Failure::file(&path, "be read", error))
 }

@@ -21,9 +21,14 @@ impl Leash {
     /// this program ends it.
     pub fn on(child: &Child) -> Self {
         let mut watcher = Command::new("sh");
-        watcher.args(["-c", WATCH, "sh"]).arg(child.id().to_string());
+        watcher
+            .args(["-c", WATCH, "sh"])
+            .arg(child.id().to_string());
         // The watcher must not keep the parent's own pipes open.
-        watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        watcher
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Self(watcher.spawn().ok())
     }
 }
@@ -32,7 +37,10 @@ impl Drop for Leash {
     fn drop(&mut self) {
         if let Some(watcher) = &mut self.0 {
             // A watcher that has already ended needs no line.
-            let _ = watcher.stdin.take().map(|mut pipe| pipe.write_all(b"done\n"));
+            let _ = watcher
+                .stdin
+                .take()
+                .map(|mut pipe| pipe.write_all(b"done\n"));
             let _ = watcher.wait();
         }
     }

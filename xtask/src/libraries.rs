@@ -56,7 +56,10 @@ impl Needs {
 fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
     read_needs(&bytes).map_err(|error| {
-        Failure::toolchain(format!("{}: {error}", shown(program)), "give --host a program for x86_64 Linux")
+        Failure::toolchain(
+            format!("{}: {error}", shown(program)),
+            "give --host a program for x86_64 Linux",
+        )
     })
 }
 
@@ -67,15 +70,24 @@ pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, Path
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
     for program in programs {
         let mut command = Command::new(loader);
-        command.env_clear().arg("--list").arg(program).stdin(Stdio::null());
-        let output = command.output().map_err(|error| Failure::file(loader, "be run", error))?;
+        command
+            .env_clear()
+            .arg("--list")
+            .arg(program)
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .map_err(|error| Failure::file(loader, "be run", error))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let missing = text.lines().find(|line| line.contains("not found"));
         if !output.status.success() || missing.is_some() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let problem = missing.map_or(said.trim(), str::trim);
             return Err(Failure::toolchain(
-                format!("{}: cannot be run on this machine: {problem}", shown(program)),
+                format!(
+                    "{}: cannot be run on this machine: {problem}",
+                    shown(program)
+                ),
                 "install libstdc++ (apt-get install libstdc++6), or package on a base that brings it",
             ));
         }
@@ -89,21 +101,34 @@ pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, Path
 /// Returns the paths in the loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for the
 /// loader itself.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
-    let places = text.lines().filter_map(|line| line.trim().split_once(" (")).map(|(place, _)| place);
-    places.map(|place| place.split_once(" => ").map_or(place, |(_, path)| path)).filter(|path| path.starts_with('/'))
+    let places = text
+        .lines()
+        .filter_map(|line| line.trim().split_once(" ("))
+        .map(|(place, _)| place);
+    places
+        .map(|place| place.split_once(" => ").map_or(place, |(_, path)| path))
+        .filter(|path| path.starts_with('/'))
 }
 
 /// Resolves symbolic links, because links are not copied to the image.
 fn resolved(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| Failure::file(path, "be found", error))
+    path.canonicalize()
+        .map_err(|error| Failure::file(path, "be found", error))
 }
 
 /// Checks that the layers of a base, from the bottom up, contain the libraries that a program
 /// needs.
-pub fn check(program: &Path, needs: &Needs, base: &str, layers: &[(PathBuf, String)]) -> Result<(), Failure> {
+pub fn check(
+    program: &Path,
+    needs: &Needs,
+    base: &str,
+    layers: &[(PathBuf, String)],
+) -> Result<(), Failure> {
     let mut found = Found::default();
     for (path, media_type) in layers {
-        found.add(path, media_type, needs).map_err(|error| Failure::file(path, "be read as a layer", error))?;
+        found
+            .add(path, media_type, needs)
+            .map_err(|error| Failure::file(path, "be read as a layer", error))?;
     }
     match found.problem(needs) {
         None => Ok(()),
@@ -120,16 +145,25 @@ fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
     let mut loader = None;
     for segment in elf.program_headers(endian, bytes)? {
         if let Some(name) = segment.interpreter(endian, bytes)? {
-            loader = Some(PathBuf::from(String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()));
+            loader = Some(PathBuf::from(
+                String::from_utf8_lossy(name)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            ));
         }
     }
     let sections = elf.sections(endian, bytes)?;
     let mut libraries = Versions::new();
     if let Some((entries, index)) = sections.dynamic(endian, bytes)? {
         let strings = sections.strings(endian, bytes, index)?;
-        for entry in entries.iter().filter(|entry| entry.d_tag(endian) == object::elf::DT_NEEDED) {
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.d_tag(endian) == object::elf::DT_NEEDED)
+        {
             let name = entry.string(endian, strings)?;
-            libraries.entry(String::from_utf8_lossy(name).into_owned()).or_default();
+            libraries
+                .entry(String::from_utf8_lossy(name).into_owned())
+                .or_default();
         }
     }
     if let Some((mut all, index)) = sections.gnu_verneed(endian, bytes)? {
@@ -138,7 +172,8 @@ fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
             let name = String::from_utf8_lossy(need.file(endian, strings)?).into_owned();
             let library = libraries.entry(name).or_default();
             while let Some(version) = versions.next()? {
-                library.insert(String::from_utf8_lossy(version.name(endian, strings)?).into_owned());
+                library
+                    .insert(String::from_utf8_lossy(version.name(endian, strings)?).into_owned());
             }
         }
     }
@@ -180,13 +215,15 @@ impl Found {
         while let Ok(Some(entry)) = entries.next() {
             let path = String::from_utf8_lossy(&entry.name).into_owned();
             let name = file_name(&path);
-            let is_wanted = name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
+            let is_wanted =
+                name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
             if !is_wanted || !path.split('/').any(|folder| folder.starts_with("lib")) {
                 continue;
             }
             match entry.kind {
                 EntryKind::SymbolicLink(target) | EntryKind::HardLink(target) => {
-                    self.links.insert(name, file_name(&String::from_utf8_lossy(&target)));
+                    self.links
+                        .insert(name, file_name(&String::from_utf8_lossy(&target)));
                 }
                 EntryKind::File if entry.size <= LARGEST_LIBRARY_BYTES => {
                     let mut bytes = Vec::new();
@@ -200,7 +237,9 @@ impl Found {
     }
 
     fn versions(&self, name: &str) -> Option<&BTreeSet<String>> {
-        self.files.get(name).or_else(|| self.files.get(self.links.get(name)?))
+        self.files
+            .get(name)
+            .or_else(|| self.files.get(self.links.get(name)?))
     }
 
     fn problem(&self, needs: &Needs) -> Option<String> {
@@ -208,7 +247,9 @@ impl Found {
             return Some(format!("it lacks the loader {}", needs.loader));
         }
         needs.libraries.iter().find_map(|(name, versions)| {
-            let Some(there) = self.versions(name) else { return Some(format!("it lacks {name}")) };
+            let Some(there) = self.versions(name) else {
+                return Some(format!("it lacks {name}"));
+            };
             let missing: Vec<_> = versions.difference(there).map(String::as_str).collect();
             (!missing.is_empty()).then(|| format!("its {name} lacks {}", missing.join(", ")))
         })
@@ -216,7 +257,11 @@ impl Found {
 }
 
 fn file_name(path: &str) -> String {
-    path.trim_end_matches('\0').rsplit('/').next().unwrap_or_default().to_owned()
+    path.trim_end_matches('\0')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -224,23 +269,52 @@ mod tests {
     use super::*;
 
     fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
-        let set = |versions: &[&str]| versions.iter().map(|version| (*version).to_owned()).collect();
-        let libraries = libraries.iter().map(|(name, versions)| ((*name).to_owned(), set(versions))).collect();
-        Needs { loader: "ld-linux-x86-64.so.2".to_owned(), loader_path: PathBuf::new(), libraries }
+        let set = |versions: &[&str]| {
+            versions
+                .iter()
+                .map(|version| (*version).to_owned())
+                .collect()
+        };
+        let libraries = libraries
+            .iter()
+            .map(|(name, versions)| ((*name).to_owned(), set(versions)))
+            .collect();
+        Needs {
+            loader: "ld-linux-x86-64.so.2".to_owned(),
+            loader_path: PathBuf::new(),
+            libraries,
+        }
     }
 
     #[test]
     fn what_is_missing_is_named() {
         let mut found = Found::default();
         let needs = needs_of(&[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.34"])]);
-        assert!(found.problem(&needs).unwrap().contains("lacks the loader ld-linux-x86-64.so.2"));
+        assert!(
+            found
+                .problem(&needs)
+                .unwrap()
+                .contains("lacks the loader ld-linux-x86-64.so.2")
+        );
         found.files.insert("ld-2.31.so".into(), BTreeSet::new());
-        found.links.insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
+        found
+            .links
+            .insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
         assert!(found.problem(&needs).unwrap().contains("lacks libc.so.6"));
-        found.links.insert("libc.so.6".into(), "libc-2.31.so".into());
-        found.files.insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
-        assert_eq!(found.problem(&needs).unwrap(), "its libc.so.6 lacks GLIBC_2.34");
-        found.files.insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into());
+        found
+            .links
+            .insert("libc.so.6".into(), "libc-2.31.so".into());
+        found
+            .files
+            .insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
+        assert_eq!(
+            found.problem(&needs).unwrap(),
+            "its libc.so.6 lacks GLIBC_2.34"
+        );
+        found.files.insert(
+            "libc-2.31.so".into(),
+            ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into(),
+        );
         assert_eq!(found.problem(&needs), None);
     }
 
@@ -250,7 +324,10 @@ mod tests {
                     /lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
         assert_eq!(
             listed(text).collect::<Vec<_>>(),
-            ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"]
+            [
+                "/lib/x86_64-linux-gnu/libc.so.6",
+                "/lib64/ld-linux-x86-64.so.2"
+            ]
         );
     }
 
@@ -261,10 +338,21 @@ mod tests {
         // Every machine has a shell. If the shell is static, there is nothing to check.
         if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
             let (name, versions) = needs.libraries.iter().next().unwrap();
-            assert!(name.starts_with("libc.") && needs.loader.starts_with("ld-"), "{needs:?} {versions:?}");
+            assert!(
+                name.starts_with("libc.") && needs.loader.starts_with("ld-"),
+                "{needs:?} {versions:?}"
+            );
             let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
-            assert!(bundled.contains_key(&needs.loader_path.display().to_string()), "{bundled:?}");
-            assert!(bundled.iter().any(|(path, file)| path.contains("/libc.") && file.is_file()), "{bundled:?}");
+            assert!(
+                bundled.contains_key(&needs.loader_path.display().to_string()),
+                "{bundled:?}"
+            );
+            assert!(
+                bundled
+                    .iter()
+                    .any(|(path, file)| path.contains("/libc.") && file.is_file()),
+                "{bundled:?}"
+            );
         }
     }
 }

@@ -16,8 +16,14 @@ use crate::registry::{self, Grants, Target};
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args.manifest.as_deref().map(Manifest::read).transpose()?;
     let package = manifest.as_ref().map(|manifest| &manifest.package);
-    let registry = args.registry.as_deref().or(package.and_then(|package| package.registry.as_deref()));
-    let repository = args.repository.as_deref().or(package.map(|package| package.repository.as_str()));
+    let registry = args
+        .registry
+        .as_deref()
+        .or(package.and_then(|package| package.registry.as_deref()));
+    let repository = args
+        .repository
+        .as_deref()
+        .or(package.map(|package| package.repository.as_str()));
     let Some(registry) = registry else {
         return Err(Failure::project(
             "`package.registry` is not set, so there is nowhere to log in",
@@ -26,7 +32,10 @@ pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     };
     // A wrong name is reported before a password is read.
     Target::parse(Some(registry), repository.unwrap_or("any"), "latest")?;
-    let access = args.identity.read()?.access(registry, args.plain_http, true);
+    let access = args
+        .identity
+        .read()?
+        .access(registry, args.plain_http, true);
     let grants = registry::grants(&access, repository)?;
     tell(&grants, registry);
     let text = match args.output {
@@ -66,11 +75,20 @@ fn storing(registry: &str) -> String {
 }
 
 fn line(grants: &Grants, registry: &str, repository: Option<&str>) -> String {
-    let word =
-        |verdict: &Option<Result<(), Failure>>| if matches!(verdict, Some(Ok(()))) { "granted" } else { "denied" };
+    let word = |verdict: &Option<Result<(), Failure>>| {
+        if matches!(verdict, Some(Ok(()))) {
+            "granted"
+        } else {
+            "denied"
+        }
+    };
     match repository {
         Some(name) => {
-            format!("{registry}/{name}: pull {}, push {}", word(&grants.pull), word(&grants.push))
+            format!(
+                "{registry}/{name}: pull {}, push {}",
+                word(&grants.pull),
+                word(&grants.push)
+            )
         }
         None => format!("{registry}: accepted"),
     }
@@ -95,10 +113,31 @@ mod tests {
     #[test]
     fn result_is_one_line() {
         let refused = Failure::new(crate::failure::Kind::Registry, "no", "ask");
-        let grants = Grants { who: None, pull: Some(Ok(())), push: Some(Err(refused)) };
-        assert_eq!(line(&grants, "r.io", Some("a/b")), "r.io/a/b: pull granted, push denied");
+        let grants = Grants {
+            who: None,
+            pull: Some(Ok(())),
+            push: Some(Err(refused)),
+        };
+        assert_eq!(
+            line(&grants, "r.io", Some("a/b")),
+            "r.io/a/b: pull granted, push denied"
+        );
         let result = result(&grants, "r.io", Some("a/b"));
-        assert_eq!((&result["pull"], &result["push"]), (&json!(true), &json!(false)));
-        assert_eq!(line(&Grants { who: None, pull: None, push: None }, "r.io", None), "r.io: accepted");
+        assert_eq!(
+            (&result["pull"], &result["push"]),
+            (&json!(true), &json!(false))
+        );
+        assert_eq!(
+            line(
+                &Grants {
+                    who: None,
+                    pull: None,
+                    push: None
+                },
+                "r.io",
+                None
+            ),
+            "r.io: accepted"
+        );
     }
 }

@@ -21,19 +21,30 @@ use crate::workspace;
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     let lock: Lock = toml::from_str(&text).map_err(|error| {
-        Failure::toolchain(format!("{}: {error}", path.display()), "run `cargo update --workspace`")
+        Failure::toolchain(
+            format!("{}: {error}", path.display()),
+            "run `cargo update --workspace`",
+        )
     })?;
     let tree = tree(&root, with_graphs)?;
     let crates = crates(&tree, &lock);
-    let version = crates.iter().find(|one| one.name == "scorebox-host").map(|one| one.version.clone());
+    let version = crates
+        .iter()
+        .find(|one| one.name == "scorebox-host")
+        .map(|one| one.version.clone());
     Ok(HostBuild {
         version: version.unwrap_or_default(),
         crates,
         // `getconf` prints the version of glibc. If it does not answer, the version is unknown. A
         // host with graphs does not contain a C library.
-        libc: if with_graphs { None } else { said(Command::new("getconf").arg("GNU_LIBC_VERSION")) },
+        libc: if with_graphs {
+            None
+        } else {
+            said(Command::new("getconf").arg("GNU_LIBC_VERSION"))
+        },
         rustc: said(Command::new("rustc").arg("--version")),
         lock: Digest::of(text.as_bytes()),
     })
@@ -43,19 +54,50 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
 /// optional path or mark behind the version.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The package and features are those of the image's build in `host_program`.
-    let arguments = ["tree", "-p", "scorebox-host", "--no-default-features", "--edges", "normal,no-proc-macro"];
-    let form = ["--target", "x86_64-unknown-linux-gnu", "--prefix", "none", "--format", "{p}|{l}", "--locked"];
-    let features: &[&str] = if with_graphs { &["--features", "graphs"] } else { &[] };
-    let output = workspace::cargo(root).args(arguments).args(features).args(form).stdin(Stdio::null()).output();
+    let arguments = [
+        "tree",
+        "-p",
+        "scorebox-host",
+        "--no-default-features",
+        "--edges",
+        "normal,no-proc-macro",
+    ];
+    let form = [
+        "--target",
+        "x86_64-unknown-linux-gnu",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}|{l}",
+        "--locked",
+    ];
+    let features: &[&str] = if with_graphs {
+        &["--features", "graphs"]
+    } else {
+        &[]
+    };
+    let output = workspace::cargo(root)
+        .args(arguments)
+        .args(features)
+        .args(form)
+        .stdin(Stdio::null())
+        .output();
     match output {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
         Ok(output) => Err(Failure::toolchain(
-            format!("`cargo tree` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()),
+            format!(
+                "`cargo tree` ended with {}: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            ),
             "mend what Cargo says; `--attest none` leaves out the list of parts",
         )),
-        Err(error) => {
-            Err(Failure::toolchain(format!("`cargo tree` cannot be started: {error}"), "run `cargo xtask setup`"))
-        }
+        Err(error) => Err(Failure::toolchain(
+            format!("`cargo tree` cannot be started: {error}"),
+            "run `cargo xtask setup`",
+        )),
     }
 }
 
@@ -72,7 +114,10 @@ struct LockedPackage {
 }
 
 fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
-    let locked = lock.package.iter().map(|package| ((package.name.as_str(), package.version.as_str()), package));
+    let locked = lock
+        .package
+        .iter()
+        .map(|package| ((package.name.as_str(), package.version.as_str()), package));
     let locked: BTreeMap<_, _> = locked.collect();
     let mut crates: Vec<_> = tree
         .lines()
@@ -82,9 +127,16 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
             let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
             // `(*)` marks a package that `cargo tree` showed before.
             let license = license.trim_end_matches("(*)").trim();
-            let checksum = locked.get(&(name, version)).and_then(|package| package.checksum.clone());
+            let checksum = locked
+                .get(&(name, version))
+                .and_then(|package| package.checksum.clone());
             let license = Some(license.to_owned()).filter(|license| !license.is_empty());
-            Some(Crate { name: name.to_owned(), version: version.to_owned(), license, checksum })
+            Some(Crate {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                license,
+                checksum,
+            })
         })
         .collect();
     crates.sort();
@@ -95,8 +147,17 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
 /// Returns the git commit of a folder's project. `None` outside of git.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(dir).args(arguments).stdin(Stdio::null()).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(dir)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
     // Changes are looked for in the whole repository, like the commit: the host may be built from
@@ -119,7 +180,11 @@ pub fn digest(content: &Content) -> Result<Digest, Failure> {
 
 /// Returns the first line of a program's output. `None` if there is no output or the program fails.
 fn said(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let line = text.lines().next()?.trim();
     (output.status.success() && !line.is_empty()).then(|| line.to_owned())
@@ -132,13 +197,20 @@ mod tests {
     #[test]
     fn crates_are_read_with_licence_and_checksum() {
         let lock = Lock {
-            package: vec![LockedPackage { name: "a".into(), version: "1.0.0".into(), checksum: Some("ff".into()) }],
+            package: vec![LockedPackage {
+                name: "a".into(),
+                version: "1.0.0".into(),
+                checksum: Some("ff".into()),
+            }],
         };
         let tree = "scorebox-host v0.1.0 (/x/host)|Apache-2.0\nb v2.0.0|\na v1.0.0|MIT\na v1.0.0|MIT (*)\n\n";
         let found = crates(tree, &lock);
         let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "scorebox-host"]);
-        assert_eq!((found[0].license.as_deref(), found[0].checksum.as_deref()), (Some("MIT"), Some("ff")));
+        assert_eq!(
+            (found[0].license.as_deref(), found[0].checksum.as_deref()),
+            (Some("MIT"), Some("ff"))
+        );
         assert_eq!((&found[1].license, &found[2].checksum), (&None, &None));
     }
 
@@ -148,7 +220,12 @@ mod tests {
         assert_eq!(revision(dir.path()), None);
         let git = |arguments: &[&str]| {
             let name = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-C"];
-            let status = Command::new("git").args(name).arg(dir.path()).args(arguments).stdout(Stdio::null()).status();
+            let status = Command::new("git")
+                .args(name)
+                .arg(dir.path())
+                .args(arguments)
+                .stdout(Stdio::null())
+                .status();
             assert!(status.unwrap().success());
         };
         let project = dir.path().join("project");
@@ -167,11 +244,29 @@ mod tests {
     fn host_is_built_from_what_cargo_says() {
         let build = host_build(false).unwrap();
         let has = |name: &str| build.crates.iter().any(|one| one.name == name);
-        assert!(has("wasmtime") && has("sha2") && !has("clap_derive"), "{:?}", build.crates);
+        assert!(
+            has("wasmtime") && has("sha2") && !has("clap_derive"),
+            "{:?}",
+            build.crates
+        );
         // The image's host does not contain a compiler.
         assert!(!has("cranelift-codegen") && !has("ort"));
-        assert!(host_build(true).unwrap().crates.iter().any(|one| one.name == "ort"));
-        let licensed = build.crates.iter().filter(|one| one.license.is_some() && one.checksum.is_some()).count();
-        assert!(licensed * 10 > build.crates.len() * 9, "{licensed} of {}", build.crates.len());
+        assert!(
+            host_build(true)
+                .unwrap()
+                .crates
+                .iter()
+                .any(|one| one.name == "ort")
+        );
+        let licensed = build
+            .crates
+            .iter()
+            .filter(|one| one.license.is_some() && one.checksum.is_some())
+            .count();
+        assert!(
+            licensed * 10 > build.crates.len() * 9,
+            "{licensed} of {}",
+            build.crates.len()
+        );
     }
 }

@@ -35,13 +35,19 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
         walk(&root, &root, "", &mut files)?;
     } else if !root.is_file() {
         return Err(Failure::project(
-            format!("{}: `scorer.model` is neither a file nor a folder", model.display()),
+            format!(
+                "{}: `scorer.model` is neither a file nor a folder",
+                model.display()
+            ),
             "name the model's folder or file",
         ));
     } else {
         // A symbolic link to a single file is listed under the link's name, because that is the
         // name that the author sees.
-        files.push(ModelFile { name: text(model.file_name().unwrap_or_default(), model)?, path: root });
+        files.push(ModelFile {
+            name: text(model.file_name().unwrap_or_default(), model)?,
+            path: root,
+        });
     }
     if files.is_empty() {
         return Err(Failure::project(
@@ -62,7 +68,10 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
     let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
     if dir.join(MANIFEST_FILE).exists() {
         return Err(Failure::project(
-            format!("{}: the model folder holds {MANIFEST_FILE}, so it is a project and not a model", shown(dir)),
+            format!(
+                "{}: the model folder holds {MANIFEST_FILE}, so it is a project and not a model",
+                shown(dir)
+            ),
             "put the model's files, and nothing else, into a folder of their own, e.g. `model`",
         ));
     }
@@ -86,7 +95,11 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
         })?;
         if !resolved.starts_with(root) {
             return Err(Failure::project(
-                format!("{}: a link out of the model folder, to {}", shown(&path), resolved.display()),
+                format!(
+                    "{}: a link out of the model folder, to {}",
+                    shown(&path),
+                    resolved.display()
+                ),
                 "copy the file into the model folder: the image must hold all that the scorer reads, and nothing else",
             ));
         }
@@ -100,7 +113,10 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
             }
             walk(root, &path, &format!("{name}/"), files)?;
         } else if resolved.is_file() {
-            files.push(ModelFile { name, path: resolved });
+            files.push(ModelFile {
+                name,
+                path: resolved,
+            });
         } else {
             return Err(Failure::project(
                 format!("{}: neither a file nor a folder", shown(&path)),
@@ -112,13 +128,29 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
 }
 
 fn text(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {
-    name.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::project(format!("{}: its name is not UTF-8", path.display()), "rename the file"))
+    name.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::project(
+            format!("{}: its name is not UTF-8", path.display()),
+            "rename the file",
+        )
+    })
 }
 
-const PICKLED: &[&str] =
-    &["ckpt", "cloudpickle", "dill", "jbl", "joblib", "p", "pck", "pcl", "pickle", "pkl", "pt", "pth", "sav"];
+const PICKLED: &[&str] = &[
+    "ckpt",
+    "cloudpickle",
+    "dill",
+    "jbl",
+    "joblib",
+    "p",
+    "pck",
+    "pcl",
+    "pickle",
+    "pkl",
+    "pt",
+    "pth",
+    "sav",
+];
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
 /// Returns the kind of program that a file holds. `None` if the file is data.
@@ -126,8 +158,15 @@ fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     if let Some(what) = by_name(&file.name) {
         return Ok(Some(what));
     }
-    let (head, tail) = ends(&file.path).map_err(|error| Failure::file(&file.path, "be read", error))?;
-    Ok(by_bytes(&head, &tail).or_else(|| if head.starts_with(ARCHIVE) { in_archive(&file.path) } else { None }))
+    let (head, tail) =
+        ends(&file.path).map_err(|error| Failure::file(&file.path, "be read", error))?;
+    Ok(by_bytes(&head, &tail).or_else(|| {
+        if head.starts_with(ARCHIVE) {
+            in_archive(&file.path)
+        } else {
+            None
+        }
+    }))
 }
 
 /// First bytes of a zip file.
@@ -142,7 +181,9 @@ fn in_archive(path: &Path) -> Option<&'static str> {
     let holds_objects = (0..archive.len()).any(|index| {
         let mut head = Vec::new();
         let member = archive.by_index(index);
-        member.is_ok_and(|member| member.take(NUMPY_HEADER).read_to_end(&mut head).is_ok() && is_of_objects(&head))
+        member.is_ok_and(|member| {
+            member.take(NUMPY_HEADER).read_to_end(&mut head).is_ok() && is_of_objects(&head)
+        })
     });
     holds_objects.then_some("an archive with a NumPy array of Python objects, which is a pickle")
 }
@@ -155,18 +196,34 @@ const NUMPY_HEADER: u64 = 4096;
 /// header of the file.
 fn is_of_objects(head: &[u8]) -> bool {
     // The header follows the version and the length, and ends at the end of the line.
-    let header = head.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.get(4..)).unwrap_or_default();
-    let header = header.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let header = head
+        .strip_prefix(b"\x93NUMPY")
+        .and_then(|rest| rest.get(4..))
+        .unwrap_or_default();
+    let header = header
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     header.windows(3).any(|window| window == b"|O'")
 }
 
 fn by_name(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
-    let mut extensions = lower.rsplit('/').next()?.split('.').skip(1).collect::<Vec<_>>();
-    if extensions.last().is_some_and(|last| COMPRESSED.contains(last)) {
+    let mut extensions = lower
+        .rsplit('/')
+        .next()?
+        .split('.')
+        .skip(1)
+        .collect::<Vec<_>>();
+    if extensions
+        .last()
+        .is_some_and(|last| COMPRESSED.contains(last))
+    {
         extensions.pop();
     }
-    PICKLED.contains(extensions.last()?).then_some("by its name, a pickle")
+    PICKLED
+        .contains(extensions.last()?)
+        .then_some("by its name, a pickle")
 }
 
 /// Returns the file's first and last 64 KiB.
@@ -206,10 +263,18 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     let mut start = Vec::new();
     let inflated = match head {
         // RFC 1950: the method is deflate, and the header is a multiple of 31.
-        [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0 => {
-            flate2::read::ZlibDecoder::new(head).take(64).read_to_end(&mut start).is_ok()
+        [method, flags, ..]
+            if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0 =>
+        {
+            flate2::read::ZlibDecoder::new(head)
+                .take(64)
+                .read_to_end(&mut start)
+                .is_ok()
         }
-        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head).take(64).read_to_end(&mut start).is_ok(),
+        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(head)
+            .take(64)
+            .read_to_end(&mut start)
+            .is_ok(),
         // joblib uses these compressions, and this program cannot decompress them.
         [b'B', b'Z', b'h', ..]
         | [0xfd, b'7', b'z', b'X', b'Z', ..]
@@ -242,13 +307,27 @@ fn text_pickle(bytes: &[u8]) -> bool {
     // opcode follows the name.
     let import = |bytes: &[u8]| {
         let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
-        let (Some(module), Some(name), Some(rest)) = (lines.next(), lines.next(), lines.next()) else { return false };
-        let word = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-        let known = module.contains(&b'.') || matches!(module, b"copy_reg" | b"copyreg" | b"__builtin__" | b"builtins");
-        known && word(module) && word(name) && rest.first().is_some_and(|opcode| b"(pq).".contains(opcode))
+        let (Some(module), Some(name), Some(rest)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return false;
+        };
+        let word = |text: &[u8]| {
+            text.iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        };
+        let known = module.contains(&b'.')
+            || matches!(
+                module,
+                b"copy_reg" | b"copyreg" | b"__builtin__" | b"builtins"
+            );
+        known
+            && word(module)
+            && word(name)
+            && rest.first().is_some_and(|opcode| b"(pq).".contains(opcode))
     };
     let starts: [&[u8]; 4] = [b"(lp", b"(dp", b"(ip", b"]q\x00"];
-    starts.iter().any(|start| bytes.starts_with(start)) || bytes.strip_prefix(b"c").is_some_and(import)
+    starts.iter().any(|start| bytes.starts_with(start))
+        || bytes.strip_prefix(b"c").is_some_and(import)
 }
 
 fn refusal(file: &ModelFile, what: &str) -> Failure {
@@ -275,7 +354,8 @@ mod tests {
 
     #[test]
     fn names_of_pickles_are_known() {
-        let check = |name: &str, refused: bool| assert_eq!(by_name(name).is_some(), refused, "{name}");
+        let check =
+            |name: &str, refused: bool| assert_eq!(by_name(name).is_some(), refused, "{name}");
         check("model.pkl", true);
         check("a/b.PKL", true);
         check("model.pkl.gz", true);
@@ -292,7 +372,9 @@ mod tests {
 
     #[test]
     fn bytes_of_pickles_are_known() {
-        let check = |bytes: &[u8], refused: bool| assert_eq!(by_bytes(bytes, bytes).is_some(), refused, "{bytes:?}");
+        let check = |bytes: &[u8], refused: bool| {
+            assert_eq!(by_bytes(bytes, bytes).is_some(), refused, "{bytes:?}")
+        };
         check(b"\x80\x04\x95\x10.", true);
         check(b"\x80\x02}q\x00.", true);
         check(b"\x80\x02}q\x00u.trailing bytes of joblib's arrays", true);
@@ -307,8 +389,14 @@ mod tests {
         check(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.storages", true);
         check(b"PK\x03\x04....archive/data.pkl....", true);
         check(b"PK\x03\x04....weights.npy", false);
-        check(b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False}", true);
-        check(b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False}", false);
+        check(
+            b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False}",
+            true,
+        );
+        check(
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False}",
+            false,
+        );
         check(b"", false);
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
         zlib.write_all(b"\x80\x04\x95 and more").unwrap();
@@ -326,21 +414,32 @@ mod tests {
         std::fs::write(model.join("b/w.safetensors"), "w").unwrap();
         std::fs::write(model.join("a.txt"), "a").unwrap();
         std::os::unix::fs::symlink("a.txt", model.join("c.txt")).unwrap();
-        let names = |model: &Path| list(model).map(|files| files.into_iter().map(|file| file.name).collect::<Vec<_>>());
-        assert_eq!(names(&model).unwrap(), ["a.txt", "b/w.safetensors", "c.txt"]);
+        let names = |model: &Path| {
+            list(model).map(|files| files.into_iter().map(|file| file.name).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            names(&model).unwrap(),
+            ["a.txt", "b/w.safetensors", "c.txt"]
+        );
         assert_eq!(names(&model.join("a.txt")).unwrap(), ["a.txt"]);
 
         std::fs::write(dir.path().join("secret"), "s").unwrap();
         std::os::unix::fs::symlink("../secret", model.join("d")).unwrap();
         let refused = names(&model).unwrap_err();
-        assert!(refused.problem.contains("a link out of the model folder"), "{refused}");
+        assert!(
+            refused.problem.contains("a link out of the model folder"),
+            "{refused}"
+        );
         assert_eq!(refused.exit_code(), 3);
         std::fs::remove_file(model.join("d")).unwrap();
 
         for (dtype, is_refused) in [("<f4", false), ("|O", true)] {
-            let mut archive = zip::ZipWriter::new(std::fs::File::create(model.join("arrays.npz")).unwrap());
+            let mut archive =
+                zip::ZipWriter::new(std::fs::File::create(model.join("arrays.npz")).unwrap());
             for (name, dtype) in [("coef.npy", "<f4"), ("classes.npy", dtype)] {
-                archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+                archive
+                    .start_file(name, zip::write::SimpleFileOptions::default())
+                    .unwrap();
                 archive.write_all(b"\x93NUMPY\x01\x00v\x00").unwrap();
                 writeln!(archive, "{{'descr': '{dtype}'}}").unwrap();
             }
@@ -351,6 +450,9 @@ mod tests {
 
         std::fs::write(model.join("renamed.bin"), b"\x80\x04\x95.").unwrap();
         let refused = names(&model).unwrap_err().to_string();
-        assert!(refused.contains("renamed.bin") && refused.contains("save_file"), "{refused}");
+        assert!(
+            refused.contains("renamed.bin") && refused.contains("save_file"),
+            "{refused}"
+        );
     }
 }

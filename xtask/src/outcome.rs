@@ -51,7 +51,11 @@ impl Outcome<'_> {
 
     /// Returns the blobs and attachments as aligned lines, with sums if a registry was asked.
     pub fn table(&self) -> String {
-        let attached = self.image.attachments.iter().map(|one| format!("{:<10} {} beside it\n", one.name, one.digest));
+        let attached = self
+            .image
+            .attachments
+            .iter()
+            .map(|one| format!("{:<10} {} beside it\n", one.name, one.digest));
         table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
     }
 
@@ -79,8 +83,9 @@ impl Outcome<'_> {
             })
         });
         let attachments = self.image.attachments.iter();
-        let attachments =
-            attachments.map(|one| json!({ "name": one.name, "digest": one.digest.to_string(), "tag": one.tag }));
+        let attachments = attachments.map(
+            |one| json!({ "name": one.name, "digest": one.digest.to_string(), "tag": one.tag }),
+        );
         json!({
             "reference": self.reference(),
             "digest": self.image.digest.to_string(),
@@ -98,26 +103,43 @@ impl Outcome<'_> {
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {
-        let fate = sent.and_then(|sent| sent.get(index)).map_or_else(String::new, |sent| {
-            let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere { "to be " } else { "" };
-            let more = match sent {
-                Sent::Skipped => ": already there",
-                Sent::Elsewhere => ": the image's runtime fetches it",
-                _ => "",
-            };
-            format!("  {would}{}{more}", word(*sent))
-        });
-        text.push_str(&format!("{:<10} {} {:>12} bytes{fate}\n", blob.name, blob.digest, blob.size));
+        let fate = sent
+            .and_then(|sent| sent.get(index))
+            .map_or_else(String::new, |sent| {
+                let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere {
+                    "to be "
+                } else {
+                    ""
+                };
+                let more = match sent {
+                    Sent::Skipped => ": already there",
+                    Sent::Elsewhere => ": the image's runtime fetches it",
+                    _ => "",
+                };
+                format!("  {would}{}{more}", word(*sent))
+            });
+        text.push_str(&format!(
+            "{:<10} {} {:>12} bytes{fate}\n",
+            blob.name, blob.digest, blob.size
+        ));
     }
     if let Some(sent) = sent {
         let sum = |wanted: Sent| -> u64 {
-            let blobs = image.blobs.iter().zip(sent).filter(|(_, sent)| **sent == wanted);
+            let blobs = image
+                .blobs
+                .iter()
+                .zip(sent)
+                .filter(|(_, sent)| **sent == wanted);
             blobs.map(|(blob, _)| blob.size).sum()
         };
         let would = if dry_run { "to be " } else { "" };
         text.push_str(&format!("{would}sent {} bytes", sum(Sent::Uploaded)));
         if image.blobs.iter().any(|blob| blob.of_base) {
-            text.push_str(&format!(", copied {} bytes, mounted {} bytes", sum(Sent::Copied), sum(Sent::Mounted)));
+            text.push_str(&format!(
+                ", copied {} bytes, mounted {} bytes",
+                sum(Sent::Copied),
+                sum(Sent::Mounted)
+            ));
         }
         text.push_str(&format!(", skipped {} bytes\n", sum(Sent::Skipped)));
     }

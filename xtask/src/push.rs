@@ -12,8 +12,14 @@ use crate::registry::{self, BasePlace, Identity, Target};
 /// Runs `cargo xtask push`.
 pub fn run(args: &PushArgs) -> Result<(), Failure> {
     let found = reading::read(&args.layout)?;
-    let tag = args.tag.as_deref().or(found.tag.as_deref()).unwrap_or("latest");
-    let Some(target) = Target::parse(Some(&args.registry), &args.repository, tag)? else { return Ok(()) };
+    let tag = args
+        .tag
+        .as_deref()
+        .or(found.tag.as_deref())
+        .unwrap_or("latest");
+    let Some(target) = Target::parse(Some(&args.registry), &args.repository, tag)? else {
+        return Ok(());
+    };
     let identity = args.identity.read()?;
     let place = base_place(args, &identity, &found)?;
     let access = identity.access(&target.registry, args.plain_http, true);
@@ -36,18 +42,40 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
 
 /// Finds the registry of the base layers that the layout names without holding them. `None` if the
 /// layout holds every blob.
-fn base_place(args: &PushArgs, identity: &Identity, found: &FoundImage) -> Result<Option<BasePlace>, Failure> {
-    let missing = found.image.blobs.iter().find(|blob| blob.place == Place::Base);
+fn base_place(
+    args: &PushArgs,
+    identity: &Identity,
+    found: &FoundImage,
+) -> Result<Option<BasePlace>, Failure> {
+    let missing = found
+        .image
+        .blobs
+        .iter()
+        .find(|blob| blob.place == Place::Base);
     let (missing, (name, digest)) = match (missing, &found.base) {
         (None, _) => return Ok(None),
         (Some(missing), Some(base)) => (missing, base),
         (Some(missing), None) => {
             return Err(Failure::project(
-                format!("{}: does not hold {}, nor say which base it is of", args.layout.display(), missing.digest),
+                format!(
+                    "{}: does not hold {}, nor say which base it is of",
+                    args.layout.display(),
+                    missing.digest
+                ),
                 "write the layout again with `cargo xtask package --manifest FILE --base-blobs`",
             ));
         }
     };
-    eprintln!("base: {name}, {digest}; the layout does not hold {}", missing.name);
-    BasePlace::beside(name, args.base_plain_http, identity, &args.registry, args.plain_http).map(Some)
+    eprintln!(
+        "base: {name}, {digest}; the layout does not hold {}",
+        missing.name
+    );
+    BasePlace::beside(
+        name,
+        args.base_plain_http,
+        identity,
+        &args.registry,
+        args.plain_http,
+    )
+    .map(Some)
 }

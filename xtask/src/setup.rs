@@ -19,7 +19,10 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
         println!("ok       library for graphs {}", library.file.display());
     }
     if args.convert {
-        println!("ok       libraries for convert {}", convert::prepare()?.display());
+        println!(
+            "ok       libraries for convert {}",
+            convert::prepare()?.display()
+        );
     }
     if args.tests {
         report_test_tools();
@@ -32,7 +35,13 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
 /// missing, it is added.
 pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     let mut problems = Vec::new();
-    for outcome in [compiler("rustc"), compiler("cargo"), guest_target(), linker(), static_libc()] {
+    for outcome in [
+        compiler("rustc"),
+        compiler("cargo"),
+        guest_target(),
+        linker(),
+        static_libc(),
+    ] {
         match outcome {
             Ok(line) => say(&format!("ok       {line}")),
             Err((problem, fix)) => {
@@ -46,7 +55,10 @@ pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     }
     let (problems, mut fixes): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
     fixes.dedup();
-    Err(Failure::toolchain(problems.join("; "), format!("{}; then `cargo xtask setup` again", fixes.join("; "))))
+    Err(Failure::toolchain(
+        problems.join("; "),
+        format!("{}; then `cargo xtask setup` again", fixes.join("; ")),
+    ))
 }
 
 /// Description of an installed item, or a problem and its fix.
@@ -55,13 +67,17 @@ type Finding = Result<String, (String, String)>;
 fn compiler(program: &str) -> Finding {
     let wanted = channel().unwrap_or_default();
     let fix = || {
-        format!("install rustup from https://rustup.rs; in this folder it takes Rust {wanted} from rust-toolchain.toml")
+        format!(
+            "install rustup from https://rustup.rs; in this folder it takes Rust {wanted} from rust-toolchain.toml"
+        )
     };
     let Some(text) = tools::output(program, &["--version"]) else {
         return Err((format!("{program} cannot be run"), fix()));
     };
     match (version(&text), version(&wanted)) {
-        (Some(found), Some(least)) if found < least => Err((format!("{text} is older than {wanted}"), fix())),
+        (Some(found), Some(least)) if found < least => {
+            Err((format!("{text} is older than {wanted}"), fix()))
+        }
         _ => Ok(text),
     }
 }
@@ -75,9 +91,17 @@ fn channel() -> Option<String> {
 
 /// Returns the first three numbers in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
 fn version(text: &str) -> Option<[u64; 3]> {
-    let word = text.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    let mut numbers = word.split(['.', '-', '+']).map(|part| part.parse::<u64>().unwrap_or(0));
-    Some([numbers.next()?, numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)])
+    let word = text
+        .split(' ')
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut numbers = word
+        .split(['.', '-', '+'])
+        .map(|part| part.parse::<u64>().unwrap_or(0));
+    Some([
+        numbers.next()?,
+        numbers.next().unwrap_or(0),
+        numbers.next().unwrap_or(0),
+    ])
 }
 
 fn guest_target() -> Finding {
@@ -86,22 +110,33 @@ fn guest_target() -> Finding {
     }
     let command = format!("rustup target add {GUEST_TARGET}");
     eprintln!("adding   target {GUEST_TARGET}: {command}");
-    let added = Command::new("rustup").args(["target", "add", GUEST_TARGET]).current_dir(workspace::root()).status();
+    let added = Command::new("rustup")
+        .args(["target", "add", GUEST_TARGET])
+        .current_dir(workspace::root())
+        .status();
     match added {
-        Ok(status) if status.success() && has_guest_target() => Ok(format!("target {GUEST_TARGET}, added")),
+        Ok(status) if status.success() && has_guest_target() => {
+            Ok(format!("target {GUEST_TARGET}, added"))
+        }
         _ => Err((format!("target {GUEST_TARGET} cannot be added"), command)),
     }
 }
 
 fn has_guest_target() -> bool {
-    tools::output("rustc", &["--print", "target-libdir", "--target", GUEST_TARGET])
-        .is_some_and(|folder| Path::new(&folder).is_dir())
+    tools::output(
+        "rustc",
+        &["--print", "target-libdir", "--target", GUEST_TARGET],
+    )
+    .is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
 fn linker() -> Finding {
     match find("cc") {
         Some(path) => Ok(format!("C compiler and linker {}", path.display())),
-        None => Err(("no C compiler and linker `cc`".to_owned(), apt_line(&["gcc", "libc6-dev"]))),
+        None => Err((
+            "no C compiler and linker `cc`".to_owned(),
+            apt_line(&["gcc", "libc6-dev"]),
+        )),
     }
 }
 
@@ -112,7 +147,10 @@ fn static_libc() -> Finding {
     if Path::new(&archive).is_absolute() {
         return Ok(format!("static C library {archive}"));
     }
-    Err(("no static C library `libc.a`".to_owned(), apt_line(&["gcc", "libc6-dev"])))
+    Err((
+        "no static C library `libc.a`".to_owned(),
+        apt_line(&["gcc", "libc6-dev"]),
+    ))
 }
 
 /// Reports each tool of the tests in a line. None of them is required.
@@ -125,7 +163,10 @@ fn report_test_tools() {
     }
     let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
     if !packages.is_empty() {
-        println!("tests that need them are skipped; to get them, as root: {}", apt_line(&packages));
+        println!(
+            "tests that need them are skipped; to get them, as root: {}",
+            apt_line(&packages)
+        );
     }
 }
 

@@ -21,7 +21,10 @@ impl Variable {
             return Ok(Self(name.to_owned()));
         }
         Err(Failure::project(
-            format!("`{}` is not the name of an environment variable", quoted(name, NAME_BYTES)),
+            format!(
+                "`{}` is not the name of an environment variable",
+                quoted(name, NAME_BYTES)
+            ),
             "use letters, digits and `_`, not a digit first, e.g. `SCOREBOX_REDIS_URL`",
         ))
     }
@@ -49,12 +52,18 @@ pub struct Word {
 impl Word {
     /// Creates a word that the shell expands to exactly this text.
     pub fn text(text: &str) -> Self {
-        Self { script: literal(text), looks_like_a_flag: text.starts_with('-') }
+        Self {
+            script: literal(text),
+            looks_like_a_flag: text.starts_with('-'),
+        }
     }
 
     /// Creates a word that the shell expands to a variable's value.
     pub fn value_of(variable: &Variable) -> Self {
-        Self { script: format!("\"${}\"", variable.name()), looks_like_a_flag: false }
+        Self {
+            script: format!("\"${}\"", variable.name()),
+            looks_like_a_flag: false,
+        }
     }
 
     /// Joins this word and another one to a single word.
@@ -212,7 +221,11 @@ mod tests {
 
     /// Returns the arguments as `sh` passes them to a program.
     fn read_back(script: &str) -> String {
-        let output = Process::new("sh").args(["-euc", script]).env("A_VALUE", "$(id) '").output().unwrap();
+        let output = Process::new("sh")
+            .args(["-euc", script])
+            .env("A_VALUE", "$(id) '")
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{script}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
@@ -221,8 +234,16 @@ mod tests {
     fn the_shell_reads_every_word_back() {
         let value = Word::value_of(&Variable::fixed("A_VALUE"));
         for text in HOSTILE {
-            let script = format!("printf '[%s]' {} {}", literal(text), Word::text(text).and(&value).script);
-            assert_eq!(read_back(&script), format!("[{text}][{text}$(id) ']"), "{script}");
+            let script = format!(
+                "printf '[%s]' {} {}",
+                literal(text),
+                Word::text(text).and(&value).script
+            );
+            assert_eq!(
+                read_back(&script),
+                format!("[{text}][{text}$(id) ']"),
+                "{script}"
+            );
         }
     }
 
@@ -237,15 +258,28 @@ mod tests {
         for text in HOSTILE {
             let mut script = Script::default();
             script.comment(text);
-            script.demand(&Variable::fixed("A_VALUE"), "a `reason` with \"quotes\", $(id) and }");
+            script.demand(
+                &Variable::fixed("A_VALUE"),
+                "a `reason` with \"quotes\", $(id) and }",
+            );
             script.run(Command::new("printf '%s' done"));
             assert_eq!(read_back(&script.into_text()), "done");
         }
         let mut script = Script::default();
-        script.demand(&Variable::fixed("MISSING"), "a `reason` with \"quotes\", $(id) and }");
-        let output = Process::new("sh").arg("-c").arg(script.into_text()).output().unwrap();
+        script.demand(
+            &Variable::fixed("MISSING"),
+            "a `reason` with \"quotes\", $(id) and }",
+        );
+        let output = Process::new("sh")
+            .arg("-c")
+            .arg(script.into_text())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("a `reason` with \"quotes\", $(id) and }"), "{said}");
+        assert!(
+            !output.status.success() && said.contains("a `reason` with \"quotes\", $(id) and }"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -60,13 +60,19 @@ impl Key {
             )
         };
         if text.contains("BEGIN ENCRYPTED") {
-            return Err(refused("is encrypted, and only keys without a password can be read"));
+            return Err(refused(
+                "is encrypted, and only keys without a password can be read",
+            ));
         }
         let key = SigningKey::from_pkcs8_pem(text).ok();
         // openssl writes the curve's name in a PEM block of its own before the key.
-        let sec1 = text.find("-----BEGIN EC PRIVATE KEY").and_then(|start| text.get(start..)).unwrap_or_default();
+        let sec1 = text
+            .find("-----BEGIN EC PRIVATE KEY")
+            .and_then(|start| text.get(start..))
+            .unwrap_or_default();
         let key = key.or_else(|| SecretKey::from_sec1_pem(sec1).ok().map(SigningKey::from));
-        key.map(Self).ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
+        key.map(Self)
+            .ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
     }
 
     /// Signs bytes, and returns ASN.1 DER. Equal keys and bytes give equal signatures (RFC 6979).
@@ -96,7 +102,10 @@ impl Key {
         let envelope = Envelope {
             payload_type: STATEMENT_MEDIA_TYPE.to_owned(),
             payload: STANDARD.encode(statement),
-            signatures: vec![EnvelopeSignature { keyid: String::new(), sig }],
+            signatures: vec![EnvelopeSignature {
+                keyid: String::new(),
+                sig,
+            }],
         };
         // Strings can always be serialised.
         serde_json::to_vec(&envelope).unwrap_or_default()
@@ -114,12 +123,17 @@ impl PublicKey {
     /// it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = read(path)?;
-        VerifyingKey::from_public_key_pem(&text).map(Self).map_err(|_| {
-            Failure::other(
-                format!("{}: holds no public key of the curve P-256 in PEM", path.display()),
-                "get it from the private key with `openssl pkey -in scorebox.key -pubout`",
-            )
-        })
+        VerifyingKey::from_public_key_pem(&text)
+            .map(Self)
+            .map_err(|_| {
+                Failure::other(
+                    format!(
+                        "{}: holds no public key of the curve P-256 in PEM",
+                        path.display()
+                    ),
+                    "get it from the private key with `openssl pkey -in scorebox.key -pubout`",
+                )
+            })
     }
 
     /// Returns true if a signature, base64 of DER, was made with this key over these bytes.
@@ -133,7 +147,11 @@ impl PublicKey {
 /// Returns the digest of the image that a cosign payload names.
 pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
-    Digest::parse(payload.pointer("/critical/image/docker-manifest-digest")?.as_str()?)
+    Digest::parse(
+        payload
+            .pointer("/critical/image/docker-manifest-digest")?
+            .as_str()?,
+    )
 }
 
 /// Returns the statement in an envelope, and true if it is signed with the key.
@@ -141,14 +159,23 @@ pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool
     let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
     let statement = STANDARD.decode(&envelope.payload).ok()?;
     let bytes = encoded(&envelope.payload_type, &statement);
-    let is_signed = key.is_some_and(|key| envelope.signatures.iter().any(|one| key.verify(&bytes, &one.sig)));
+    let is_signed = key.is_some_and(|key| {
+        envelope
+            .signatures
+            .iter()
+            .any(|one| key.verify(&bytes, &one.sig))
+    });
     Some((statement, is_signed))
 }
 
 /// Returns the bytes of an envelope that are signed. They include its type, so that a statement
 /// cannot pass for another type of payload.
 fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    let head = format!(
+        "DSSEv1 {} {payload_type} {} ",
+        payload_type.len(),
+        payload.len()
+    );
     [head.as_bytes(), payload].concat()
 }
 
@@ -156,7 +183,9 @@ fn read(path: &Path) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| Failure::file(path, "be read", error);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LARGEST_KEY_BYTES {
-        return Err(unreadable(std::io::Error::other(format!("has {size} bytes, which no key has"))));
+        return Err(unreadable(std::io::Error::other(format!(
+            "has {size} bytes, which no key has"
+        ))));
     }
     std::fs::read_to_string(path).map_err(unreadable)
 }
@@ -180,7 +209,10 @@ mod tests {
     }
 
     fn public() -> String {
-        secret().public_key().to_public_key_pem(LineEnding::LF).unwrap()
+        secret()
+            .public_key()
+            .to_public_key_pem(LineEnding::LF)
+            .unwrap()
     }
 
     fn keys(private: &str) -> (Key, PublicKey) {
@@ -188,7 +220,10 @@ mod tests {
         let (private_path, public_path) = (dir.path().join("k"), dir.path().join("p"));
         std::fs::write(&private_path, private).unwrap();
         std::fs::write(&public_path, public()).unwrap();
-        (Key::read(&private_path).unwrap(), PublicKey::read(&public_path).unwrap())
+        (
+            Key::read(&private_path).unwrap(),
+            PublicKey::read(&public_path).unwrap(),
+        )
     }
 
     #[test]
@@ -198,9 +233,14 @@ mod tests {
         let (payload, signature) = key.sign_image("r.io/a", &digest);
         assert!(public.verify(&payload, &signature));
         assert_eq!(signed_digest(&payload), Some(digest.clone()));
-        let curve = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let curve =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
         for other in [sec1(), format!("{curve}{}", sec1())] {
-            assert_eq!(keys(&other).0.sign_image("r.io/a", &digest).1, signature, "the same key in its other form");
+            assert_eq!(
+                keys(&other).0.sign_image("r.io/a", &digest).1,
+                signature,
+                "the same key in its other form"
+            );
         }
         let mut altered = payload.clone();
         altered[20] ^= 1;
@@ -212,9 +252,14 @@ mod tests {
     fn envelope_is_opened_by_all_and_trusted_with_the_key() {
         let (key, public) = keys(&sec1());
         let envelope = key.sign_statement(b"{}");
-        assert_eq!(opened(&envelope, Some(&public)), Some((b"{}".to_vec(), true)));
+        assert_eq!(
+            opened(&envelope, Some(&public)),
+            Some((b"{}".to_vec(), true))
+        );
         assert_eq!(opened(&envelope, None), Some((b"{}".to_vec(), false)));
-        let other = String::from_utf8(envelope).unwrap().replace("\"e30=\"", "\"e31=\"");
+        let other = String::from_utf8(envelope)
+            .unwrap()
+            .replace("\"e30=\"", "\"e31=\"");
         assert!(opened(other.as_bytes(), Some(&public)).is_none_or(|(_, is_signed)| !is_signed));
     }
 
@@ -227,11 +272,19 @@ mod tests {
             let refused = Key::read(&path).unwrap_err();
             assert!(refused.problem.contains(part), "{refused}");
         };
-        refuse("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n", "encrypted");
+        refuse(
+            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
+            "encrypted",
+        );
         refuse(&public(), "no private key");
         assert!(PublicKey::read(&path).is_ok());
         refuse("", "no private key");
-        assert!(PublicKey::read(&path).unwrap_err().problem.contains("no public key"));
+        assert!(
+            PublicKey::read(&path)
+                .unwrap_err()
+                .problem
+                .contains("no public key")
+        );
         refuse(&"x".repeat(1 << 17), "which no key has");
     }
 }

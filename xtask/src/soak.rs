@@ -47,14 +47,21 @@ pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     let mut hosts = Hosts::start(args, &program)?;
     let time = Duration::from_secs_f64(args.minutes * 60.0);
     let paths: Vec<&Path> = PATHS.iter().filter(|path| hosts.has(path.host)).collect();
-    eprintln!("soaking {} hosts on {} paths for {:.1} minutes", hosts.running.len(), paths.len(), args.minutes);
+    eprintln!(
+        "soaking {} hosts on {} paths for {:.1} minutes",
+        hosts.running.len(),
+        paths.len(),
+        args.minutes
+    );
 
     let tallies: Vec<Tally> = paths.iter().map(|_| Tally::default()).collect();
     let stop = AtomicBool::new(false);
     let mut watch = Watch::new(time);
     let outcome = thread::scope(|scope| {
         for (path, tally) in paths.iter().zip(&tallies) {
-            let Some(address) = hosts.address(path.host) else { continue };
+            let Some(address) = hosts.address(path.host) else {
+                continue;
+            };
             let (digits, stop) = (&digits, &stop);
             scope.spawn(move || call(path, address, digits, tally, stop));
         }
@@ -63,9 +70,16 @@ pub fn run(args: &SoakArgs) -> Result<(), Failure> {
         outcome
     });
     let restarts = outcome?;
-    let paths = paths.iter().zip(tallies).map(|(path, tally)| PathFigures::of(path, tally)).collect();
+    let paths = paths
+        .iter()
+        .zip(tallies)
+        .map(|(path, tally)| PathFigures::of(path, tally))
+        .collect();
     let figures = Figures::of(args.minutes, restarts, paths, watch.drifts());
-    write(&figures, (args.output == Format::Text).then(|| report::table(&figures)))?;
+    write(
+        &figures,
+        (args.output == Format::Text).then(|| report::table(&figures)),
+    )?;
     figures.verdict()
 }
 
@@ -106,7 +120,10 @@ pub struct Tally {
 impl Tally {
     fn note(&self, counter: &AtomicU64, what: impl FnOnce() -> String) {
         counter.fetch_add(1, Ordering::Relaxed);
-        let mut first = self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut first = self
+            .first
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if first.is_none() {
             *first = Some(what().chars().take(500).collect());
         }
@@ -114,8 +131,16 @@ impl Tally {
 }
 
 /// Calls one path again and again until `stop` is set.
-fn call(path: &Path, address: std::net::SocketAddr, digits: &[Digit], tally: &Tally, stop: &AtomicBool) {
-    let questions: Vec<Sent<'_>> = paths::groups(digits).map(|group| path.question(group)).collect();
+fn call(
+    path: &Path,
+    address: std::net::SocketAddr,
+    digits: &[Digit],
+    tally: &Tally,
+    stop: &AtomicBool,
+) {
+    let questions: Vec<Sent<'_>> = paths::groups(digits)
+        .map(|group| path.question(group))
+        .collect();
     let mut connection: Option<Connection> = None;
     for question in questions.iter().cycle() {
         if stop.load(Ordering::Relaxed) {
@@ -131,9 +156,15 @@ fn call(path: &Path, address: std::net::SocketAddr, digits: &[Digit], tally: &Ta
             Ok((answer, open)) => {
                 connection = open;
                 let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-                tally.latencies_us.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(micros);
+                tally
+                    .latencies_us
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push(micros);
                 if answer.status != 200 {
-                    tally.note(&tally.lost, || format!("{}: {}", answer.status, answer.text()));
+                    tally.note(&tally.lost, || {
+                        format!("{}: {}", answer.status, answer.text())
+                    });
                 } else if !path.is_right(question, &answer) {
                     tally.note(&tally.wrong, || answer.text());
                 }

@@ -63,7 +63,14 @@ pub fn run(args: &TestArgs) -> ExitCode {
         if args.only.is_empty() {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
             step("tidy", tidy::check());
-            let clippy = ["clippy", "--release", "--all-targets", "--", "-D", "warnings"];
+            let clippy = [
+                "clippy",
+                "--release",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ];
             step("clippy", cargo(&clippy, &[]));
             let doc = ["doc", "--release", "--no-deps"];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
@@ -80,7 +87,13 @@ pub fn run(args: &TestArgs) -> ExitCode {
                     sum = found;
                     // A test program that does not compile or crashes does not print a result line.
                     if !success && sum.failed == 0 {
-                        step("test", Err(Failure::other("cargo test failed", "see what it says above")));
+                        step(
+                            "test",
+                            Err(Failure::other(
+                                "cargo test failed",
+                                "see what it says above",
+                            )),
+                        );
                     }
                 }
             },
@@ -96,10 +109,20 @@ pub fn run(args: &TestArgs) -> ExitCode {
     }
     sum.failed += failed_steps.len() as u64;
     if !failed_steps.is_empty() {
-        println!("failed steps, each counted as one failure: {}", failed_steps.join(", "));
+        println!(
+            "failed steps, each counted as one failure: {}",
+            failed_steps.join(", ")
+        );
     }
-    println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skipped);
-    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        sum.passed, sum.failed, sum.skipped
+    );
+    if sum.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Installs the tools of the tests if that is possible. A test without its tool reports that it was
@@ -117,11 +140,21 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
     let shown = format!("cargo {}", arguments.join(" "));
     eprintln!("running {shown}");
     let mut command = workspace::cargo(&workspace::root());
-    let status = command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).status();
+    let status = command
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::other(format!("`{shown}` ended with {status}"), "mend what it says above")),
-        Err(error) => Err(Failure::toolchain(format!("`{shown}`: {error}"), "run `cargo xtask setup`")),
+        Ok(status) => Err(Failure::other(
+            format!("`{shown}` ended with {status}"),
+            "mend what it says above",
+        )),
+        Err(error) => Err(Failure::toolchain(
+            format!("`{shown}`: {error}"),
+            "run `cargo xtask setup`",
+        )),
     }
 }
 
@@ -144,24 +177,49 @@ impl ImageHosts {
     fn build() -> Result<Self, Failure> {
         let plain = host_program::build(Kind::Image)?;
         host_program::check(&plain)?;
-        Ok(Self { plain, with_graphs: host_program::build(Kind::ImageWithGraphs)? })
+        Ok(Self {
+            plain,
+            with_graphs: host_program::build(Kind::ImageWithGraphs)?,
+        })
     }
 }
 
 fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Failure> {
     let root = workspace::root();
-    let guests = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--examples"];
+    let guests = [
+        "--release",
+        "--target",
+        GUEST_TARGET,
+        "-p",
+        "scorebox-test-programs",
+        "--examples",
+    ];
     eprintln!("building the test guests");
     let built = workspace::build(&root, &guests)?;
-    let module =
-        built.iter().flat_map(|artifact| &artifact.files).find(|file| file.extension() == Some("wasm".as_ref()));
-    let programs = module.and_then(|module| module.parent()).map(Path::to_path_buf);
-    let programs = programs.unwrap_or_else(|| workspace::target().join(GUEST_TARGET).join("release/examples"));
+    let module = built
+        .iter()
+        .flat_map(|artifact| &artifact.files)
+        .find(|file| file.extension() == Some("wasm".as_ref()));
+    let programs = module
+        .and_then(|module| module.parent())
+        .map(Path::to_path_buf);
+    let programs = programs.unwrap_or_else(|| {
+        workspace::target()
+            .join(GUEST_TARGET)
+            .join("release/examples")
+    });
     let apps = workspace::target().join("apps");
     let engine_library = engine_library::locate(None)?.file;
     let host = host_program::build(Kind::Developer)?;
-    let trial = Trial { host: Some(&host), library: Some(&engine_library) };
-    let manifests = [examples(&root.join("guest/examples"))?, examples(&root.join("host/examples"))?].concat();
+    let trial = Trial {
+        host: Some(&host),
+        library: Some(&engine_library),
+    };
+    let manifests = [
+        examples(&root.join("guest/examples"))?,
+        examples(&root.join("host/examples"))?,
+    ]
+    .concat();
     for manifest in manifests {
         let manifest = Manifest::read(&manifest)?;
         let component = component::locate(&manifest)?;
@@ -175,9 +233,20 @@ fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Fa
         )?;
     }
     cargo(&["test", "--release", "--no-run"], &[])?;
-    let ended = |_| Failure::other("building the hosts of images panicked", "see what it says above");
+    let ended = |_| {
+        Failure::other(
+            "building the hosts of images panicked",
+            "see what it says above",
+        )
+    };
     let images = images.join().map_err(ended)??;
-    Ok(Places { host, images, engine_library, programs, apps })
+    Ok(Places {
+        host,
+        images,
+        engine_library,
+        programs,
+        apps,
+    })
 }
 
 /// Returns the manifests of the examples, sorted by name.
@@ -191,7 +260,8 @@ pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
     let skipped_file = workspace::target().join("skipped-tests.txt");
-    std::fs::write(&skipped_file, "").map_err(|error| Failure::file(&skipped_file, "be written", error))?;
+    std::fs::write(&skipped_file, "")
+        .map_err(|error| Failure::file(&skipped_file, "be written", error))?;
     let mut command = workspace::cargo(&workspace::root());
     command
         .args(["test", "--release", "--no-fail-fast", "--"])
@@ -221,7 +291,9 @@ fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
 
 /// Passes the tests' output on while it arrives, and adds up the results in it.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
-    let broken = |error: std::io::Error| Failure::other(format!("cargo test: {error}"), "run the command again");
+    let broken = |error: std::io::Error| {
+        Failure::other(format!("cargo test: {error}"), "run the command again")
+    };
     let mut child = command.spawn().map_err(broken)?;
     let mut sum = Sum::default();
     if let Some(output) = child.stdout.take() {
@@ -248,10 +320,14 @@ impl Sum {
     /// Adds a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered
     /// out; finished in 0.01s`.
     fn add(&mut self, line: &str) {
-        let Some(numbers) = line.trim().strip_prefix("test result: ") else { return };
+        let Some(numbers) = line.trim().strip_prefix("test result: ") else {
+            return;
+        };
         for part in numbers.split([';', '.']) {
             let mut words = part.split_whitespace();
-            let Some(count) = words.next().and_then(|word| word.parse::<u64>().ok()) else { continue };
+            let Some(count) = words.next().and_then(|word| word.parse::<u64>().ok()) else {
+                continue;
+            };
             match words.next() {
                 Some("passed") => self.passed += count,
                 Some("failed") => self.failed += count,
@@ -272,6 +348,13 @@ mod unit {
         sum.add("running 5 tests");
         sum.add("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s");
         sum.add("test result: FAILED. 2 passed; 7 failed; 0 ignored; 0 measured; 0 filtered out; finished in 12.40s");
-        assert_eq!(sum, Sum { passed: 7, failed: 7, skipped: 1 });
+        assert_eq!(
+            sum,
+            Sum {
+                passed: 7,
+                failed: 7,
+                skipped: 1
+            }
+        );
     }
 }

@@ -31,13 +31,22 @@ struct Finding {
 
 impl Finding {
     fn new(file: &str, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, what: what.into(), fix: fix.into() }
+        Self {
+            file: file.to_owned(),
+            line,
+            what: what.into(),
+            fix: fix.into(),
+        }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}; {}", self.file, self.line, self.what, self.fix)
+        write!(
+            f,
+            "{}:{}: {}; {}",
+            self.file, self.line, self.what, self.fix
+        )
     }
 }
 
@@ -63,7 +72,11 @@ pub fn check() -> Result<(), Failure> {
     let mut files = 0;
     for folder in CODE {
         for path in walk(&root.join(folder))? {
-            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(&root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             let is = |extension: &str| path.extension() == Some(extension.as_ref());
             if is("rs") {
                 let text = read(&path)?;
@@ -76,7 +89,10 @@ pub fn check() -> Result<(), Failure> {
             }
         }
     }
-    findings.extend(manifests::check("Cargo.toml", &read(&root.join("Cargo.toml"))?));
+    findings.extend(manifests::check(
+        "Cargo.toml",
+        &read(&root.join("Cargo.toml"))?,
+    ));
     findings.extend(settings_page::check(&root));
     findings.extend(pages::check(&root, &pages(&root)?));
     findings.extend(contract::check(&root)?);
@@ -88,15 +104,36 @@ pub fn check() -> Result<(), Failure> {
         eprintln!("tidy: {files} files follow the house rules");
         return Ok(());
     }
-    Err(Failure::other(format!("tidy: {} findings", findings.len()), "correct the lines above"))
+    Err(Failure::other(
+        format!("tidy: {} findings", findings.len()),
+        "correct the lines above",
+    ))
 }
 
 /// Every page of the repository by its name.
 fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let folders = CODE.iter().chain(PAGES).map(|folder| walk(&root.join(folder)));
-    let files = folders.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
-    let files = files.chain([root.join("README.md")]).filter(|file| file.extension() == Some("md".as_ref()));
-    files.map(|file| Ok((file.strip_prefix(root).unwrap_or(&file).display().to_string(), read(&file)?))).collect()
+    let folders = CODE
+        .iter()
+        .chain(PAGES)
+        .map(|folder| walk(&root.join(folder)));
+    let files = folders
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten();
+    let files = files
+        .chain([root.join("README.md")])
+        .filter(|file| file.extension() == Some("md".as_ref()));
+    files
+        .map(|file| {
+            Ok((
+                file.strip_prefix(root)
+                    .unwrap_or(&file)
+                    .display()
+                    .to_string(),
+                read(&file)?,
+            ))
+        })
+        .collect()
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

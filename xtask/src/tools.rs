@@ -21,23 +21,63 @@ pub struct Tool {
 
 /// Programs that the tests start or call.
 pub const TEST_TOOLS: &[Tool] = &[
-    tool("redis-server", "redis-server", "the stores' tests start their own"),
-    tool("docker-registry", "docker-registry", "the push's tests start their own"),
-    tool("skopeo", "skopeo", "reads pushed images with another program than ours"),
-    tool("umoci", "umoci", "unpacks layouts with another program than ours"),
+    tool(
+        "redis-server",
+        "redis-server",
+        "the stores' tests start their own",
+    ),
+    tool(
+        "docker-registry",
+        "docker-registry",
+        "the push's tests start their own",
+    ),
+    tool(
+        "skopeo",
+        "skopeo",
+        "reads pushed images with another program than ours",
+    ),
+    tool(
+        "umoci",
+        "umoci",
+        "unpacks layouts with another program than ours",
+    ),
     tool("podman", "podman", "runs images"),
     tool("runc", "runc", "runs images for podman"),
     tool("openssl", "openssl", "makes certificates for TLS tests"),
-    tool("shellcheck", "shellcheck", "reads the scripts that `deploy` writes"),
-    tool("qemu-x86_64-static", "qemu-user-static", "runs the host on an older CPU"),
-    tool("wrk", "wrk", "loads the servers that the benchmark measures"),
+    tool(
+        "shellcheck",
+        "shellcheck",
+        "reads the scripts that `deploy` writes",
+    ),
+    tool(
+        "qemu-x86_64-static",
+        "qemu-user-static",
+        "runs the host on an older CPU",
+    ),
+    tool(
+        "wrk",
+        "wrk",
+        "loads the servers that the benchmark measures",
+    ),
     tool("c++", "g++", "compiles libFuzzer"),
-    tool("python3", "python3", "plays the other side in tests of wire formats"),
-    tool("pip3", "python3-pip", "fetches the library that runs graphs, and those that convert models"),
+    tool(
+        "python3",
+        "python3",
+        "plays the other side in tests of wire formats",
+    ),
+    tool(
+        "pip3",
+        "python3-pip",
+        "fetches the library that runs graphs, and those that convert models",
+    ),
 ];
 
 const fn tool(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {
-    Tool { program, package, purpose }
+    Tool {
+        program,
+        package,
+        purpose,
+    }
 }
 
 /// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
@@ -45,24 +85,38 @@ const fn tool(program: &'static str, package: &'static str, purpose: &'static st
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+    folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Returns the tools of the tests that are not installed.
 pub fn missing() -> Vec<Tool> {
-    TEST_TOOLS.iter().filter(|tool| find(tool.program).is_none()).copied().collect()
+    TEST_TOOLS
+        .iter()
+        .filter(|tool| find(tool.program).is_none())
+        .copied()
+        .collect()
 }
 
 /// Returns the command line that installs Debian packages.
 pub fn apt_line(packages: &[&str]) -> String {
-    format!("apt-get install --yes --no-install-recommends {}", packages.join(" "))
+    format!(
+        "apt-get install --yes --no-install-recommends {}",
+        packages.join(" ")
+    )
 }
 
 /// Installs packages if this process is root on a Debian system. Otherwise, or if that fails,
 /// returns a failure with the command.
 pub fn install(packages: &[&str]) -> Result<(), Failure> {
     let line = apt_line(packages);
-    let by_hand = || Failure::toolchain(format!("missing: {}", packages.join(", ")), format!("as root: {line}"));
+    let by_hand = || {
+        Failure::toolchain(
+            format!("missing: {}", packages.join(", ")),
+            format!("as root: {line}"),
+        )
+    };
     if find("apt-get").is_none() || !rustix::process::geteuid().is_root() {
         return Err(by_hand());
     }
@@ -81,6 +135,14 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
 
 /// Returns what a program prints. `None` if it cannot be run or fails.
 pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -27,16 +27,24 @@ pub fn root() -> PathBuf {
 
 /// Returns the folder for everything that is built.
 pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
 /// Formats a path as a reader types it. If the path is below the current folder, it is relative.
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
-    let short =
-        here.as_deref().and_then(|here| path.strip_prefix(here).ok()).filter(|rest| !rest.as_os_str().is_empty());
+    let short = here
+        .as_deref()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .filter(|rest| !rest.as_os_str().is_empty());
     // Collected from its parts, a path loses a trailing `.`.
-    short.unwrap_or(path).components().collect::<PathBuf>().display().to_string()
+    short
+        .unwrap_or(path)
+        .components()
+        .collect::<PathBuf>()
+        .display()
+        .to_string()
 }
 
 /// Returns a command for the Cargo that runs this program, in a folder.
@@ -47,7 +55,9 @@ pub fn cargo(dir: &Path) -> Command {
     // `cargo run` describes the package xtask in the environment. A build script of another package
     // must not see it.
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        if name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
             command.env_remove(name);
         }
     }
@@ -79,11 +89,18 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| {
-            Failure::toolchain(format!("`{shown_call}` cannot be started: {error}"), "run `cargo xtask setup`")
+            Failure::toolchain(
+                format!("`{shown_call}` cannot be started: {error}"),
+                "run `cargo xtask setup`",
+            )
         })?;
     if !output.status.success() {
         return Err(Failure::toolchain(
-            format!("`{shown_call}` in {} ended with {}", shown(dir), output.status),
+            format!(
+                "`{shown_call}` in {} ended with {}",
+                shown(dir),
+                output.status
+            ),
             "mend what the compiler says above; `cargo xtask setup` checks the toolchain",
         ));
     }
@@ -106,8 +123,15 @@ fn artifact(message: &Value) -> Option<Artifact> {
     Some(Artifact {
         manifest: message.get("manifest_path")?.as_str()?.into(),
         name: message.get("target")?.get("name")?.as_str()?.to_owned(),
-        files: files.iter().filter_map(Value::as_str).map(PathBuf::from).collect(),
-        executable: message.get("executable").and_then(Value::as_str).map(PathBuf::from),
+        files: files
+            .iter()
+            .filter_map(Value::as_str)
+            .map(PathBuf::from)
+            .collect(),
+        executable: message
+            .get("executable")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
     })
 }
 
@@ -125,6 +149,9 @@ mod tests {
         let found = artifacts(messages);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].files, [PathBuf::from("/t/digits.wasm")]);
-        assert_eq!((&found[0].executable, found[1].executable.as_deref()), (&None, Some(Path::new("/t/scorebox"))));
+        assert_eq!(
+            (&found[0].executable, found[1].executable.as_deref()),
+            (&None, Some(Path::new("/t/scorebox")))
+        );
     }
 }

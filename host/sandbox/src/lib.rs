@@ -61,7 +61,8 @@ pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Re
     linker.allow_shadowing(true);
     linker.instance(POLL)?.func_wrap_async(
         "poll",
-        move |mut store: StoreContextMut<'_, Sandbox>, (list,): (WasmList<Resource<DynPollable>>,)| {
+        move |mut store: StoreContextMut<'_, Sandbox>,
+              (list,): (WasmList<Resource<DynPollable>>,)| {
             Box::new(async move {
                 if list.len() > most_pollables {
                     let found = list.len();
@@ -69,7 +70,9 @@ pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Re
                         "poll takes at most {most_pollables} handles, not {found}"
                     )));
                 }
-                let list = list.iter(&mut store)?.collect::<wasmtime::Result<Vec<_>>>()?;
+                let list = list
+                    .iter(&mut store)?
+                    .collect::<wasmtime::Result<Vec<_>>>()?;
                 Ok((poll::Host::poll(store.data_mut().ctx().table, list).await?,))
             })
         },

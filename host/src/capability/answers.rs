@@ -43,7 +43,11 @@ impl Answers {
     /// Returns `Some(false)` if another instance has the claim, and `None` if the store gives no
     /// answer.
     pub async fn claim(&self, key: &str, time: Duration) -> Option<bool> {
-        match self.0.set(&claim(key), b"1", Some(time), Condition::IfAbsent).await {
+        match self
+            .0
+            .set(&claim(key), b"1", Some(time), Condition::IfAbsent)
+            .await
+        {
             Ok(is_ours) => Some(is_ours),
             Err(error) => {
                 tracing::debug!("nobody can tell who computes an answer: {error}");

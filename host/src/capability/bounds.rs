@@ -199,7 +199,12 @@ pub(crate) const BOUNDS: &[Bound] = &[
 ];
 
 const fn row(function: &'static str, items: usize, bytes: usize, time: Time) -> Bound {
-    Bound { function, items, bytes, time }
+    Bound {
+        function,
+        items,
+        bytes,
+        time,
+    }
 }
 
 const fn larger(a: usize, b: usize) -> usize {
@@ -223,7 +228,9 @@ const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
     loop {
         match (a, b) {
             ([], []) => return true,
-            ([x, rest_of_a @ ..], [y, rest_of_b @ ..]) if *x == *y => (a, b) = (rest_of_a, rest_of_b),
+            ([x, rest_of_a @ ..], [y, rest_of_b @ ..]) if *x == *y => {
+                (a, b) = (rest_of_a, rest_of_b)
+            }
             _ => return false,
         }
     }
@@ -241,7 +248,11 @@ pub(crate) struct Size {
 impl Size {
     /// Returns the size of a key, and of a value of `value_bytes` bytes.
     pub(crate) fn of_pair(key: &str, value_bytes: usize) -> Self {
-        Self { items: 1, bytes: key.len() + value_bytes, key: key.len() }
+        Self {
+            items: 1,
+            bytes: key.len() + value_bytes,
+            key: key.len(),
+        }
     }
 
     /// Returns the size of several keys and values. `pairs` has each key with the size of its
@@ -256,26 +267,41 @@ impl Size {
 
     /// Returns the size of arguments that are only bytes, without a key.
     pub(crate) fn of_bytes(bytes: usize) -> Self {
-        Self { items: 1, bytes, key: 0 }
+        Self {
+            items: 1,
+            bytes,
+            key: 0,
+        }
     }
 }
 
 impl Bound {
     /// Returns the text of the error if a call brings too many items.
     pub(crate) fn too_many(&self, items: usize) -> Option<String> {
-        (items > self.items)
-            .then(|| format!("{} takes at most {} items in one call, and here are {items}", self.function, self.items))
+        (items > self.items).then(|| {
+            format!(
+                "{} takes at most {} items in one call, and here are {items}",
+                self.function, self.items
+            )
+        })
     }
 
     fn exceeded(&self, size: Size) -> Option<String> {
         if size.key > KEY_BYTES {
-            return Some(format!("a key has at most {KEY_BYTES} bytes, and here is one of {}", size.key));
+            return Some(format!(
+                "a key has at most {KEY_BYTES} bytes, and here is one of {}",
+                size.key
+            ));
         }
         let too_large = || {
             let (function, bytes) = (self.function, self.bytes);
-            format!("{function} takes at most {bytes} bytes in one call, and here are {}", size.bytes)
+            format!(
+                "{function} takes at most {bytes} bytes in one call, and here are {}",
+                size.bytes
+            )
         };
-        self.too_many(size.items).or_else(|| (size.bytes > self.bytes).then(too_large))
+        self.too_many(size.items)
+            .or_else(|| (size.bytes > self.bytes).then(too_large))
     }
 }
 
@@ -284,7 +310,11 @@ impl InstanceState {
     /// deadline has passed.
     ///
     /// A call with much to copy is moved off a thread that serves sockets.
-    pub(crate) async fn enter(&mut self, bound: &'static Bound, size: Size) -> wasmtime::Result<Result<(), String>> {
+    pub(crate) async fn enter(
+        &mut self,
+        bound: &'static Bound,
+        size: Size,
+    ) -> wasmtime::Result<Result<(), String>> {
         if let Some(text) = bound.exceeded(size) {
             return Ok(Err(text));
         }

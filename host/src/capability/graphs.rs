@@ -35,9 +35,23 @@ impl InstanceState {
 
     /// Checks a scorer's tensors against a graph's ports, and runs the graph. If the scorer's
     /// deadline passes meanwhile, the scorer ends here, like a scorer that computes by itself.
-    pub(super) async fn run_graph(&mut self, graph: Arc<Graph>, inputs: Vec<Tensor>) -> Answer<Vec<Tensor>> {
-        let size = Size { items: inputs.len(), bytes: inputs.iter().map(|input| input.data.len()).sum(), key: 0 };
-        if let Err(text) = self.enter(const { bounds::of("scorebox:scoring/graphs#compute") }, size).await? {
+    pub(super) async fn run_graph(
+        &mut self,
+        graph: Arc<Graph>,
+        inputs: Vec<Tensor>,
+    ) -> Answer<Vec<Tensor>> {
+        let size = Size {
+            items: inputs.len(),
+            bytes: inputs.iter().map(|input| input.data.len()).sum(),
+            key: 0,
+        };
+        if let Err(text) = self
+            .enter(
+                const { bounds::of("scorebox:scoring/graphs#compute") },
+                size,
+            )
+            .await?
+        {
             return Ok(Err(Error::InvalidArgument(text)));
         }
         let inputs = match in_order(&graph.ports().inputs, inputs) {
@@ -45,7 +59,9 @@ impl InstanceState {
             Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit))),
         };
         let shared = Arc::clone(&self.shared);
-        let Some(graphs) = &shared.graphs else { return Ok(Err(Error::NotFound(String::new()))) };
+        let Some(graphs) = &shared.graphs else {
+            return Ok(Err(Error::NotFound(String::new())));
+        };
         match graphs.run(graph, inputs, self.deadline).await {
             Ok(outputs) => Ok(Ok(outputs)),
             Err(GraphError::Failed(words)) => {
@@ -65,7 +81,11 @@ impl Host for InstanceState {
         Ok(graphs.map(|(name, graph)| described(name, graph)).collect())
     }
 
-    async fn compute(&mut self, graph: String, inputs: Vec<wit::Tensor>) -> Answer<Vec<wit::Tensor>> {
+    async fn compute(
+        &mut self,
+        graph: String,
+        inputs: Vec<wit::Tensor>,
+    ) -> Answer<Vec<wit::Tensor>> {
         let Some(graph) = self.graph(&graph) else {
             return Ok(Err(Error::NotFound(cut(&graph, NAME_BYTES).into_owned())));
         };
@@ -75,7 +95,11 @@ impl Host for InstanceState {
             Err(misfit) => Err(Error::InvalidArgument(misfit)),
         };
         match outputs {
-            Ok(outputs) => outputs.into_iter().map(written).collect::<wasmtime::Result<_>>().map(Ok),
+            Ok(outputs) => outputs
+                .into_iter()
+                .map(written)
+                .collect::<wasmtime::Result<_>>()
+                .map(Ok),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -96,7 +120,12 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     wit::GraphInfo {
         name: name.to_owned(),
         inputs: ports.inputs.iter().map(|input| port(input, &[])).collect(),
-        outputs: ports.outputs.iter().zip(&ports.classes).map(|(output, classes)| port(output, classes)).collect(),
+        outputs: ports
+            .outputs
+            .iter()
+            .zip(&ports.classes)
+            .map(|(output, classes)| port(output, classes))
+            .collect(),
     }
 }
 
@@ -109,14 +138,21 @@ fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
             for text in &texts {
                 if text.contains('\0') {
                     let name = cut(&tensor.name, NAME_BYTES);
-                    return Err(format!("`{name}` holds a text with a NUL, which no engine takes"));
+                    return Err(format!(
+                        "`{name}` holds a text with a NUL, which no engine takes"
+                    ));
                 }
                 put_text(text, &mut data);
             }
             (Dtype::Text, data)
         }
     };
-    Ok(Tensor { name: tensor.name, dtype, shape: tensor.shape, data })
+    Ok(Tensor {
+        name: tensor.name,
+        dtype,
+        shape: tensor.shape,
+        data,
+    })
 }
 
 fn written(tensor: Tensor) -> wasmtime::Result<wit::Tensor> {
@@ -125,11 +161,18 @@ fn written(tensor: Tensor) -> wasmtime::Result<wit::Tensor> {
             let (mut rest, mut texts) = (tensor.data.as_slice(), Vec::new());
             while !rest.is_empty() {
                 let text = text_from(&mut rest);
-                texts.push(text.ok_or_else(|| wasmtime::Error::msg("a graph gave texts that are none"))?.to_owned());
+                texts.push(
+                    text.ok_or_else(|| wasmtime::Error::msg("a graph gave texts that are none"))?
+                        .to_owned(),
+                );
             }
             Elements::Texts(texts)
         }
         dtype => Elements::Plain((dtype.into(), tensor.data)),
     };
-    Ok(wit::Tensor { name: tensor.name, shape: tensor.shape, elements })
+    Ok(wit::Tensor {
+        name: tensor.name,
+        shape: tensor.shape,
+        elements,
+    })
 }

@@ -15,7 +15,9 @@ use crate::graph::{Graph, Graphs};
 use crate::model::Dtype;
 use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
 use crate::scorer::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
-use crate::scorer::bindings::capabilities::wasi::nn::graph::{self, ExecutionTarget, GraphEncoding};
+use crate::scorer::bindings::capabilities::wasi::nn::graph::{
+    self, ExecutionTarget, GraphEncoding,
+};
 use crate::scorer::bindings::capabilities::wasi::nn::inference;
 use crate::scorer::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
 use crate::tensor::Tensor;
@@ -50,7 +52,13 @@ pub(super) fn tensor_type(dtype: Dtype) -> Option<TensorType> {
         Dtype::I32 => TensorType::I32,
         Dtype::I64 => TensorType::I64,
         Dtype::U8 => TensorType::U8,
-        Dtype::Bool | Dtype::I16 | Dtype::I8 | Dtype::Text | Dtype::U16 | Dtype::U32 | Dtype::U64 => return None,
+        Dtype::Bool
+        | Dtype::I16
+        | Dtype::I8
+        | Dtype::Text
+        | Dtype::U16
+        | Dtype::U32
+        | Dtype::U64 => return None,
     })
 }
 
@@ -69,15 +77,29 @@ fn dtype(ty: TensorType) -> Dtype {
 /// Logs once, for debugging, which outputs of graphs the standard cannot carry.
 pub(crate) fn note_left_out(graphs: &Graphs) {
     for (graph, found) in graphs.iter() {
-        for output in found.ports().outputs.iter().filter(|output| tensor_type(output.dtype).is_none()) {
+        for output in found
+            .ports()
+            .outputs
+            .iter()
+            .filter(|output| tensor_type(output.dtype).is_none())
+        {
             let (output, dtype) = (&output.name, output.dtype.name());
-            tracing::debug!(graph, output, dtype, "left out by wasi:nn, which has no type for it");
+            tracing::debug!(
+                graph,
+                output,
+                dtype,
+                "left out by wasi:nn, which has no type for it"
+            );
         }
     }
 }
 
 fn size(dimensions: &[u32], data: &[u8]) -> Size {
-    Size { items: dimensions.len(), bytes: data.len(), key: 0 }
+    Size {
+        items: dimensions.len(),
+        bytes: data.len(),
+        key: 0,
+    }
 }
 
 /// Returns the memory of the host that a tensor takes, in bytes.
@@ -94,12 +116,17 @@ impl InstanceState {
     /// Keeps tensors for the scorer in the host's memory. Returns `None` if the scorer would hold
     /// more than it may.
     fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
-        let held = tensors.iter().map(bytes).fold(self.tensor_bytes, u64::saturating_add);
+        let held = tensors
+            .iter()
+            .map(bytes)
+            .fold(self.tensor_bytes, u64::saturating_add);
         if held > self.memory_limit_bytes() {
             return Ok(None);
         }
         self.tensor_bytes = held;
-        let kept = tensors.into_iter().map(|tensor| Ok(self.table.push(tensor)?));
+        let kept = tensors
+            .into_iter()
+            .map(|tensor| Ok(self.table.push(tensor)?));
         kept.collect::<wasmtime::Result<_>>().map(Some)
     }
 
@@ -115,35 +142,60 @@ impl tensor::Host for InstanceState {}
 impl tensor::HostTensor for InstanceState {
     /// Creates a tensor. Whether its type, dimensions and data agree is checked where it is used,
     /// because the standard has no error here.
-    async fn new(&mut self, dimensions: Vec<u32>, ty: TensorType, data: Vec<u8>) -> wasmtime::Result<Resource<Tensor>> {
-        if let Err(text) =
-            self.enter(const { bounds::of("wasi:nn/tensor#[constructor]tensor") }, size(&dimensions, &data)).await?
+    async fn new(
+        &mut self,
+        dimensions: Vec<u32>,
+        ty: TensorType,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<Resource<Tensor>> {
+        if let Err(text) = self
+            .enter(
+                const { bounds::of("wasi:nn/tensor#[constructor]tensor") },
+                size(&dimensions, &data),
+            )
+            .await?
         {
             return Err(wasmtime::Error::msg(text));
         }
         let shape = dimensions.into_iter().map(u64::from).collect();
-        let tensor = Tensor { name: String::new(), dtype: dtype(ty), shape, data };
+        let tensor = Tensor {
+            name: String::new(),
+            dtype: dtype(ty),
+            shape,
+            data,
+        };
         if let Some(kept) = self.keep(vec![tensor])?.and_then(|mut kept| kept.pop()) {
             return Ok(kept);
         }
         self.memory.refuse_own();
-        Err(wasmtime::Error::msg("open tensors of wasi:nn hold more than limits.memory; drop some"))
+        Err(wasmtime::Error::msg(
+            "open tensors of wasi:nn hold more than limits.memory; drop some",
+        ))
     }
 
     async fn dimensions(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u32>> {
         let shape = &self.table.get(&tensor)?.shape;
-        Ok(shape.iter().map(|dimension| u32::try_from(*dimension).unwrap_or(u32::MAX)).collect())
+        Ok(shape
+            .iter()
+            .map(|dimension| u32::try_from(*dimension).unwrap_or(u32::MAX))
+            .collect())
     }
 
     async fn ty(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<TensorType> {
         let dtype = self.table.get(&tensor)?.dtype;
-        tensor_type(dtype).ok_or_else(|| wasmtime::Error::msg("a tensor of a type that wasi:nn has not"))
+        tensor_type(dtype)
+            .ok_or_else(|| wasmtime::Error::msg("a tensor of a type that wasi:nn has not"))
     }
 
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
         let bytes = self.table.get(&tensor)?.data.len();
         // The size is never refused, because open tensors hold no more than limits.memory.
-        let _ = self.enter(const { bounds::of("wasi:nn/tensor#[method]tensor.data") }, Size::of_bytes(bytes)).await?;
+        let _ = self
+            .enter(
+                const { bounds::of("wasi:nn/tensor#[method]tensor.data") },
+                Size::of_bytes(bytes),
+            )
+            .await?;
         Ok(self.table.get(&tensor)?.data.clone())
     }
 
@@ -176,7 +228,8 @@ impl graph::Host for InstanceState {
         _encoding: GraphEncoding,
         _target: ExecutionTarget,
     ) -> Answer<Resource<GraphHandle>> {
-        let text = "graphs come from the model alone: put the file into its folder, and call load-by-name";
+        let text =
+            "graphs come from the model alone: put the file into its folder, and call load-by-name";
         self.refuse(ErrorCode::UnsupportedOperation, text)
     }
 
@@ -185,7 +238,9 @@ impl graph::Host for InstanceState {
             Some(graph) => Ok(Ok(self.table.push(GraphHandle(graph))?)),
             None => {
                 let name = cut(&name, NAME_BYTES);
-                let text = format!("the model has no graph `{name}`; `list` of scorebox:scoring/graphs has the names");
+                let text = format!(
+                    "the model has no graph `{name}`; `list` of scorebox:scoring/graphs has the names"
+                );
                 self.refuse(ErrorCode::NotFound, text)
             }
         }
@@ -193,7 +248,10 @@ impl graph::Host for InstanceState {
 }
 
 impl graph::HostGraph for InstanceState {
-    async fn init_execution_context(&mut self, graph: Resource<GraphHandle>) -> Answer<Resource<ContextHandle>> {
+    async fn init_execution_context(
+        &mut self,
+        graph: Resource<GraphHandle>,
+    ) -> Answer<Resource<ContextHandle>> {
         let graph = Arc::clone(&self.table.get(&graph)?.0);
         Ok(Ok(self.table.push(ContextHandle(graph))?))
     }
@@ -215,31 +273,50 @@ impl inference::HostGraphExecutionContext for InstanceState {
         let graph = Arc::clone(&self.table.get(&context)?.0);
         let mut given = Vec::with_capacity(inputs.len());
         for (name, tensor) in inputs {
-            given.push(Tensor { name, ..self.give_back(tensor)? });
+            given.push(Tensor {
+                name,
+                ..self.give_back(tensor)?
+            });
         }
-        let lacking = graph.ports().inputs.iter().find(|input| tensor_type(input.dtype).is_none());
+        let lacking = graph
+            .ports()
+            .inputs
+            .iter()
+            .find(|input| tensor_type(input.dtype).is_none());
         if let Some(input) = lacking {
             let (name, dtype) = (&input.name, input.dtype.name());
-            return self
-                .refuse(ErrorCode::UnsupportedOperation, format!("input `{name}` is {dtype}, a type {INSTEAD}"));
+            return self.refuse(
+                ErrorCode::UnsupportedOperation,
+                format!("input `{name}` is {dtype}, a type {INSTEAD}"),
+            );
         }
         for tensor in &mut given {
-            let takes_scalar =
-                |name: &str| graph.ports().inputs.iter().any(|port| port.name == name && port.shape.is_empty());
+            let takes_scalar = |name: &str| {
+                graph
+                    .ports()
+                    .inputs
+                    .iter()
+                    .any(|port| port.name == name && port.shape.is_empty())
+            };
             if tensor.shape == SCALAR && takes_scalar(&tensor.name) {
                 tensor.shape.clear();
             }
         }
         let mut outputs = match self.run_graph(graph, given).await? {
             Ok(outputs) => outputs,
-            Err(NoAnswer::InvalidArgument(misfit)) => return self.refuse(ErrorCode::InvalidArgument, misfit),
+            Err(NoAnswer::InvalidArgument(misfit)) => {
+                return self.refuse(ErrorCode::InvalidArgument, misfit);
+            }
             Err(NoAnswer::TooLarge(limit)) => return self.too_large(limit),
             Err(NoAnswer::Failed(words)) => return self.refuse(ErrorCode::RuntimeError, words),
             Err(NoAnswer::NotFound(name)) => return self.refuse(ErrorCode::NotFound, name),
         };
         outputs.retain(|output| tensor_type(output.dtype).is_some());
         if outputs.is_empty() {
-            return self.refuse(ErrorCode::UnsupportedOperation, format!("its outputs are of types {INSTEAD}"));
+            return self.refuse(
+                ErrorCode::UnsupportedOperation,
+                format!("its outputs are of types {INSTEAD}"),
+            );
         }
         let mut names = Vec::with_capacity(outputs.len());
         for output in &mut outputs {
@@ -268,7 +345,9 @@ const INSTEAD: &str = "that wasi:nn has not: call `compute` of scorebox:scoring/
 
 impl InstanceState {
     fn too_large<T>(&mut self, limit_bytes: u64) -> Answer<T> {
-        let text = format!("the outputs, and what open tensors hold, are more than limits.memory, {limit_bytes} bytes");
+        let text = format!(
+            "the outputs, and what open tensors hold, are more than limits.memory, {limit_bytes} bytes"
+        );
         self.refuse(ErrorCode::TooLarge, text)
     }
 }
@@ -279,7 +358,10 @@ mod tests {
 
     #[test]
     fn types_are_the_same_both_ways() {
-        let carried: Vec<_> = Dtype::ALL.into_iter().filter_map(|have| Some((have, tensor_type(have)?))).collect();
+        let carried: Vec<_> = Dtype::ALL
+            .into_iter()
+            .filter_map(|have| Some((have, tensor_type(have)?)))
+            .collect();
         assert_eq!(carried.len(), 7);
         assert!(carried.into_iter().all(|(have, ty)| dtype(ty) == have));
     }

@@ -56,7 +56,9 @@ impl InstanceState {
     fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
         let bytes = handle.bytes();
         if self.held_bytes + bytes > HELD_BYTES {
-            return Ok(Err(Error::Other(format!("open cas handles hold at most {HELD_BYTES} bytes; drop some"))));
+            return Ok(Err(Error::Other(format!(
+                "open cas handles hold at most {HELD_BYTES} bytes; drop some"
+            ))));
         }
         let resource = self.table.push(handle)?;
         self.held_bytes += bytes;
@@ -90,37 +92,63 @@ impl store::Host for InstanceState {
 
 impl store::HostBucket for InstanceState {
     async fn get(&mut self, bucket: Resource<Store>, key: String) -> Answer<Option<Vec<u8>>> {
-        enter!(self, "wasi:keyvalue/store#[method]bucket.get", Size::of_pair(&key, 0));
+        enter!(
+            self,
+            "wasi:keyvalue/store#[method]bucket.get",
+            Size::of_pair(&key, 0)
+        );
         let result = self.store(&bucket)?.get(&key).await;
         self.answer(result)
     }
 
     async fn set(&mut self, bucket: Resource<Store>, key: String, value: Vec<u8>) -> Answer<()> {
-        enter!(self, "wasi:keyvalue/store#[method]bucket.set", Size::of_pair(&key, value.len()));
-        let result = self.store(&bucket)?.set(&key, &value, None, Condition::Always).await;
+        enter!(
+            self,
+            "wasi:keyvalue/store#[method]bucket.set",
+            Size::of_pair(&key, value.len())
+        );
+        let result = self
+            .store(&bucket)?
+            .set(&key, &value, None, Condition::Always)
+            .await;
         self.answer(result.map(drop))
     }
 
     async fn delete(&mut self, bucket: Resource<Store>, key: String) -> Answer<()> {
-        enter!(self, "wasi:keyvalue/store#[method]bucket.delete", Size::of_pair(&key, 0));
+        enter!(
+            self,
+            "wasi:keyvalue/store#[method]bucket.delete",
+            Size::of_pair(&key, 0)
+        );
         let result = self.store(&bucket)?.delete(&[key]).await;
         self.answer(result)
     }
 
     async fn exists(&mut self, bucket: Resource<Store>, key: String) -> Answer<bool> {
-        enter!(self, "wasi:keyvalue/store#[method]bucket.exists", Size::of_pair(&key, 0));
+        enter!(
+            self,
+            "wasi:keyvalue/store#[method]bucket.exists",
+            Size::of_pair(&key, 0)
+        );
         let result = self.store(&bucket)?.exists(&key).await;
         self.answer(result)
     }
 
-    async fn list_keys(&mut self, bucket: Resource<Store>, cursor: Option<String>) -> Answer<KeyResponse> {
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<Store>,
+        cursor: Option<String>,
+    ) -> Answer<KeyResponse> {
         enter!(
             self,
             "wasi:keyvalue/store#[method]bucket.list-keys",
             Size::of_bytes(cursor.as_deref().map_or(0, str::len))
         );
         let result = self.store(&bucket)?.keys(cursor.as_deref()).await;
-        self.answer(result.map(|page| KeyResponse { keys: page.keys, cursor: page.cursor }))
+        self.answer(result.map(|page| KeyResponse {
+            keys: page.keys,
+            cursor: page.cursor,
+        }))
     }
 
     async fn drop(&mut self, bucket: Resource<Store>) -> wasmtime::Result<()> {
@@ -131,18 +159,30 @@ impl store::HostBucket for InstanceState {
 
 impl atomics::HostCas for InstanceState {
     async fn new(&mut self, bucket: Resource<Store>, key: String) -> Answer<Resource<CasHandle>> {
-        enter!(self, "wasi:keyvalue/atomics#[static]cas.new", Size::of_pair(&key, 0));
+        enter!(
+            self,
+            "wasi:keyvalue/atomics#[static]cas.new",
+            Size::of_pair(&key, 0)
+        );
         let store = self.store(&bucket)?;
         let read = store.get(&key).await;
         Ok(match self.answer(read)? {
-            Ok(current) => self.hold(CasHandle { store, key, current })?,
+            Ok(current) => self.hold(CasHandle {
+                store,
+                key,
+                current,
+            })?,
             Err(error) => Err(error),
         })
     }
 
     async fn current(&mut self, handle: Resource<CasHandle>) -> Answer<Option<Vec<u8>>> {
         let bytes = self.table.get(&handle)?.bytes();
-        enter!(self, "wasi:keyvalue/atomics#[method]cas.current", Size::of_bytes(bytes));
+        enter!(
+            self,
+            "wasi:keyvalue/atomics#[method]cas.current",
+            Size::of_bytes(bytes)
+        );
         Ok(Ok(self.table.get(&handle)?.current.clone()))
     }
 
@@ -154,7 +194,11 @@ impl atomics::HostCas for InstanceState {
 
 impl atomics::Host for InstanceState {
     async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64) -> Answer<i64> {
-        enter!(self, "wasi:keyvalue/atomics#increment", Size::of_pair(&key, 0));
+        enter!(
+            self,
+            "wasi:keyvalue/atomics#increment",
+            Size::of_pair(&key, 0)
+        );
         let result = self.store(&bucket)?.increment(&key, delta, None).await;
         self.answer(result)
     }
@@ -164,9 +208,16 @@ impl atomics::Host for InstanceState {
         handle: Resource<CasHandle>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let CasHandle { store, key, current } = self.release(handle)?;
+        let CasHandle {
+            store,
+            key,
+            current,
+        } = self.release(handle)?;
         let size = Size::of_pair(&key, value.len());
-        if let Err(text) = self.enter(const { bounds::of("wasi:keyvalue/atomics#swap") }, size).await? {
+        if let Err(text) = self
+            .enter(const { bounds::of("wasi:keyvalue/atomics#swap") }, size)
+            .await?
+        {
             return Ok(Err(atomics::CasError::StoreError(Error::Other(text))));
         }
         let swapped = store.swap(&key, current.as_deref(), &value).await;
@@ -175,7 +226,11 @@ impl atomics::Host for InstanceState {
             Ok(false) => {
                 let read = store.get(&key).await;
                 match self.answer(read)? {
-                    Ok(current) => match self.hold(CasHandle { store, key, current })? {
+                    Ok(current) => match self.hold(CasHandle {
+                        store,
+                        key,
+                        current,
+                    })? {
                         Ok(fresh) => atomics::CasError::CasFailed(fresh),
                         Err(error) => atomics::CasError::StoreError(error),
                     },
@@ -189,25 +244,45 @@ impl atomics::Host for InstanceState {
 }
 
 impl batch::Host for InstanceState {
-    async fn get_many(&mut self, bucket: Resource<Store>, keys: Vec<String>) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
-        enter!(self, "wasi:keyvalue/batch#get-many", Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0))));
+    async fn get_many(
+        &mut self,
+        bucket: Resource<Store>,
+        keys: Vec<String>,
+    ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
+        enter!(
+            self,
+            "wasi:keyvalue/batch#get-many",
+            Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0)))
+        );
         let result = self.store(&bucket)?.get_many(&keys).await;
         let pair = |(key, value): (String, Option<Vec<u8>>)| value.map(|value| (key, value));
         self.answer(result.map(|values| keys.into_iter().zip(values).map(pair).collect()))
     }
 
-    async fn set_many(&mut self, bucket: Resource<Store>, entries: Vec<(String, Vec<u8>)>) -> Answer<()> {
+    async fn set_many(
+        &mut self,
+        bucket: Resource<Store>,
+        entries: Vec<(String, Vec<u8>)>,
+    ) -> Answer<()> {
         enter!(
             self,
             "wasi:keyvalue/batch#set-many",
-            Size::of_pairs(entries.iter().map(|(key, value)| (key.as_str(), value.len())))
+            Size::of_pairs(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.len()))
+            )
         );
         let result = self.store(&bucket)?.set_many(entries, None).await;
         self.answer(result)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Store>, keys: Vec<String>) -> Answer<()> {
-        enter!(self, "wasi:keyvalue/batch#delete-many", Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0))));
+        enter!(
+            self,
+            "wasi:keyvalue/batch#delete-many",
+            Size::of_pairs(keys.iter().map(|key| (key.as_str(), 0)))
+        );
         let result = self.store(&bucket)?.delete(&keys).await;
         self.answer(result)
     }
@@ -221,7 +296,11 @@ impl cache::Host for InstanceState {
         value: Vec<u8>,
         options: cache::SetOptions,
     ) -> Answer<bool> {
-        enter!(self, "scorebox:scoring/cache#set", Size::of_pair(&key, value.len()));
+        enter!(
+            self,
+            "scorebox:scoring/cache#set",
+            Size::of_pair(&key, value.len())
+        );
         let condition = match options.condition {
             cache::Condition::Always => Condition::Always,
             cache::Condition::IfAbsent => Condition::IfAbsent,
@@ -241,20 +320,48 @@ impl cache::Host for InstanceState {
         enter!(
             self,
             "scorebox:scoring/cache#set-many",
-            Size::of_pairs(entries.iter().map(|(key, value)| (key.as_str(), value.len())))
+            Size::of_pairs(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.len()))
+            )
         );
-        let result = self.store(&bucket)?.set_many(entries, ttl_ms.map(Duration::from_millis)).await;
+        let result = self
+            .store(&bucket)?
+            .set_many(entries, ttl_ms.map(Duration::from_millis))
+            .await;
         self.answer(result)
     }
 
-    async fn increment(&mut self, bucket: Resource<Store>, key: String, delta: i64, ttl_ms: u64) -> Answer<i64> {
-        enter!(self, "scorebox:scoring/cache#increment", Size::of_pair(&key, 0));
-        let result = self.store(&bucket)?.increment(&key, delta, Some(Duration::from_millis(ttl_ms))).await;
+    async fn increment(
+        &mut self,
+        bucket: Resource<Store>,
+        key: String,
+        delta: i64,
+        ttl_ms: u64,
+    ) -> Answer<i64> {
+        enter!(
+            self,
+            "scorebox:scoring/cache#increment",
+            Size::of_pair(&key, 0)
+        );
+        let result = self
+            .store(&bucket)?
+            .increment(&key, delta, Some(Duration::from_millis(ttl_ms)))
+            .await;
         self.answer(result)
     }
 
-    async fn lifetime_of(&mut self, bucket: Resource<Store>, key: String) -> Answer<cache::Lifetime> {
-        enter!(self, "scorebox:scoring/cache#lifetime-of", Size::of_pair(&key, 0));
+    async fn lifetime_of(
+        &mut self,
+        bucket: Resource<Store>,
+        key: String,
+    ) -> Answer<cache::Lifetime> {
+        enter!(
+            self,
+            "scorebox:scoring/cache#lifetime-of",
+            Size::of_pair(&key, 0)
+        );
         let result = self.store(&bucket)?.lifetime(&key).await;
         self.answer(result.map(|lifetime| match lifetime {
             Lifetime::Absent => cache::Lifetime::Absent,
@@ -265,9 +372,17 @@ impl cache::Host for InstanceState {
         }))
     }
 
-    async fn touch(&mut self, bucket: Resource<Store>, key: String, ttl_ms: Option<u64>) -> Answer<bool> {
+    async fn touch(
+        &mut self,
+        bucket: Resource<Store>,
+        key: String,
+        ttl_ms: Option<u64>,
+    ) -> Answer<bool> {
         enter!(self, "scorebox:scoring/cache#touch", Size::of_pair(&key, 0));
-        let result = self.store(&bucket)?.touch(&key, ttl_ms.map(Duration::from_millis)).await;
+        let result = self
+            .store(&bucket)?
+            .touch(&key, ttl_ms.map(Duration::from_millis))
+            .await;
         self.answer(result)
     }
 }

@@ -21,7 +21,9 @@ use crate::scorer::bindings::capabilities::wasi::keyvalue::{batch, store};
 use {
     super::{ContextHandle, ValueHandle},
     crate::scorer::bindings::capabilities::scorebox::scoring::graphs,
-    crate::scorer::bindings::capabilities::wasi::nn::graph::{self, ExecutionTarget, GraphEncoding},
+    crate::scorer::bindings::capabilities::wasi::nn::graph::{
+        self, ExecutionTarget, GraphEncoding,
+    },
     crate::scorer::bindings::capabilities::wasi::nn::inference,
 };
 
@@ -49,7 +51,11 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "get-many",
         |mut store: Store<'_>, (bucket, keys): (Resource<BucketHandle>, WasmList<Box<str>>)| {
             Box::new(async move {
-                let keys = match items(&mut store, &keys, const { bounds::of("wasi:keyvalue/batch#get-many") })? {
+                let keys = match items(
+                    &mut store,
+                    &keys,
+                    const { bounds::of("wasi:keyvalue/batch#get-many") },
+                )? {
                     Ok(keys) => keys.into_iter().map(String::from).collect(),
                     Err(text) => return refused(text),
                 };
@@ -61,7 +67,11 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "set-many",
         |mut store: Store<'_>, (bucket, entries): (Resource<BucketHandle>, Entries)| {
             Box::new(async move {
-                let entries = match items(&mut store, &entries, const { bounds::of("wasi:keyvalue/batch#set-many") })? {
+                let entries = match items(
+                    &mut store,
+                    &entries,
+                    const { bounds::of("wasi:keyvalue/batch#set-many") },
+                )? {
                     Ok(entries) => pairs(entries),
                     Err(text) => return refused(text),
                 };
@@ -73,7 +83,11 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "delete-many",
         |mut store: Store<'_>, (bucket, keys): (Resource<BucketHandle>, WasmList<Box<str>>)| {
             Box::new(async move {
-                let keys = match items(&mut store, &keys, const { bounds::of("wasi:keyvalue/batch#delete-many") })? {
+                let keys = match items(
+                    &mut store,
+                    &keys,
+                    const { bounds::of("wasi:keyvalue/batch#delete-many") },
+                )? {
                     Ok(keys) => keys.into_iter().map(String::from).collect(),
                     Err(text) => return refused(text),
                 };
@@ -84,20 +98,31 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 }
 
 fn link_cache(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    type Arguments = (Resource<BucketHandle>, WasmList<(Box<str>, Box<[u8]>)>, Option<u64>);
-    linker.instance("scorebox:scoring/cache@0.1.0")?.func_wrap_async(
-        "set-many",
-        |mut store: Store<'_>, (bucket, entries, ttl_ms): Arguments| {
-            Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/cache#set-many") };
-                let entries = match items(&mut store, &entries, bound)? {
-                    Ok(entries) => pairs(entries),
-                    Err(text) => return refused(text),
-                };
-                Ok((cache::Host::set_many(state(&mut store), bucket, entries, ttl_ms).await?,))
-            })
-        },
-    )
+    type Arguments = (
+        Resource<BucketHandle>,
+        WasmList<(Box<str>, Box<[u8]>)>,
+        Option<u64>,
+    );
+    linker
+        .instance("scorebox:scoring/cache@0.1.0")?
+        .func_wrap_async(
+            "set-many",
+            |mut store: Store<'_>, (bucket, entries, ttl_ms): Arguments| {
+                Box::new(async move {
+                    let bound = const { bounds::of("scorebox:scoring/cache#set-many") };
+                    let entries = match items(&mut store, &entries, bound)? {
+                        Ok(entries) => pairs(entries),
+                        Err(text) => return refused(text),
+                    };
+                    Ok(
+                        (
+                            cache::Host::set_many(state(&mut store), bucket, entries, ttl_ms)
+                                .await?,
+                        ),
+                    )
+                })
+            },
+        )
 }
 
 fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
@@ -107,13 +132,19 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "[method]connection.execute",
         |mut store: Store<'_>, (connection, command): (Resource<ConnectionHandle>, One)| {
             Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/redis#[method]connection.execute") };
+                let bound =
+                    const { bounds::of("scorebox:scoring/redis#[method]connection.execute") };
                 let mut commands = match commands(&mut store, vec![command], bound)? {
                     Ok(commands) => commands,
                     Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
                 };
                 let command = commands.pop().unwrap_or_default();
-                Ok((redis::HostConnection::execute(state(&mut store), connection, command).await?,))
+                Ok(
+                    (
+                        redis::HostConnection::execute(state(&mut store), connection, command)
+                            .await?,
+                    ),
+                )
             })
         },
     )?;
@@ -121,12 +152,16 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "[method]connection.pipeline",
         |mut store: Store<'_>, (connection, list): (Resource<ConnectionHandle>, WasmList<One>)| {
             Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/redis#[method]connection.pipeline") };
+                let bound =
+                    const { bounds::of("scorebox:scoring/redis#[method]connection.pipeline") };
                 let commands = match several(&mut store, &list, bound)? {
                     Ok(commands) => commands,
                     Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
                 };
-                Ok((redis::HostConnection::pipeline(state(&mut store), connection, commands).await?,))
+                Ok((
+                    redis::HostConnection::pipeline(state(&mut store), connection, commands)
+                        .await?,
+                ))
             })
         },
     )?;
@@ -134,12 +169,16 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         "[method]connection.transaction",
         |mut store: Store<'_>, (connection, list): (Resource<ConnectionHandle>, WasmList<One>)| {
             Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/redis#[method]connection.transaction") };
+                let bound =
+                    const { bounds::of("scorebox:scoring/redis#[method]connection.transaction") };
                 let commands = match several(&mut store, &list, bound)? {
                     Ok(commands) => commands,
                     Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
                 };
-                Ok((redis::HostConnection::transaction(state(&mut store), connection, commands).await?,))
+                Ok((
+                    redis::HostConnection::transaction(state(&mut store), connection, commands)
+                        .await?,
+                ))
             })
         },
     )
@@ -147,23 +186,43 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 
 fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Attributes = WasmList<(Box<str>, Box<str>)>;
-    fn first(store: &mut Store<'_>, attributes: &Attributes, bound: &Bound) -> wasmtime::Result<Vec<(String, String)>> {
+    fn first(
+        store: &mut Store<'_>,
+        attributes: &Attributes,
+        bound: &Bound,
+    ) -> wasmtime::Result<Vec<(String, String)>> {
         let found = attributes.iter(store)?.take(bound.items);
-        found.map(|pair| pair.map(|(name, value)| (name.into(), value.into()))).collect()
+        found
+            .map(|pair| pair.map(|(name, value)| (name.into(), value.into())))
+            .collect()
     }
     let mut metrics = linker.instance("scorebox:scoring/metrics@0.1.0")?;
-    metrics.func_wrap_async("count", |mut store: Store<'_>, (name, delta, list): (String, u64, Attributes)| {
-        Box::new(async move {
-            let attributes = first(&mut store, &list, const { bounds::of("scorebox:scoring/metrics#count") })?;
-            metrics::Host::count(state(&mut store), name, delta, attributes).await
-        })
-    })?;
-    metrics.func_wrap_async("record-value", |mut store: Store<'_>, (name, value, list): (String, f64, Attributes)| {
-        Box::new(async move {
-            let attributes = first(&mut store, &list, const { bounds::of("scorebox:scoring/metrics#record-value") })?;
-            metrics::Host::record_value(state(&mut store), name, value, attributes).await
-        })
-    })
+    metrics.func_wrap_async(
+        "count",
+        |mut store: Store<'_>, (name, delta, list): (String, u64, Attributes)| {
+            Box::new(async move {
+                let attributes = first(
+                    &mut store,
+                    &list,
+                    const { bounds::of("scorebox:scoring/metrics#count") },
+                )?;
+                metrics::Host::count(state(&mut store), name, delta, attributes).await
+            })
+        },
+    )?;
+    metrics.func_wrap_async(
+        "record-value",
+        |mut store: Store<'_>, (name, value, list): (String, f64, Attributes)| {
+            Box::new(async move {
+                let attributes = first(
+                    &mut store,
+                    &list,
+                    const { bounds::of("scorebox:scoring/metrics#record-value") },
+                )?;
+                metrics::Host::record_value(state(&mut store), name, value, attributes).await
+            })
+        },
+    )
 }
 
 /// Links the functions of `graphs` and `wasi:nn` that take lists of tensors. Also links `load`,
@@ -172,34 +231,54 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
     linker.allow_shadowing(true);
-    linker.instance("scorebox:scoring/graphs@0.1.0")?.func_wrap_async(
-        "compute",
-        |mut store: Store<'_>, (graph, inputs): (String, WasmList<graphs::Tensor>)| {
-            Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/graphs#compute") };
-                let inputs = match items(&mut store, &inputs, bound)? {
-                    Ok(inputs) => inputs,
-                    Err(text) => return Ok((Err(graphs::Error::InvalidArgument(text)),)),
-                };
-                Ok((graphs::Host::compute(state(&mut store), graph, inputs).await?,))
-            })
-        },
-    )?;
-    linker.instance("wasi:nn/inference@0.2.0-rc-2024-10-28")?.func_wrap_async(
-        "[method]graph-execution-context.compute",
-        |mut store: Store<'_>, (context, inputs): (Resource<ContextHandle>, Inputs)| {
-            Box::new(async move {
-                let bound = const { bounds::of("wasi:nn/inference#[method]graph-execution-context.compute") };
-                let inputs = items(&mut store, &inputs, bound)?.map_err(wasmtime::Error::msg)?;
-                let inputs = inputs.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
-                Ok((inference::HostGraphExecutionContext::compute(state(&mut store), context, inputs).await?,))
-            })
-        },
-    )?;
-    linker.instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?.func_wrap_async(
+    linker
+        .instance("scorebox:scoring/graphs@0.1.0")?
+        .func_wrap_async(
+            "compute",
+            |mut store: Store<'_>, (graph, inputs): (String, WasmList<graphs::Tensor>)| {
+                Box::new(async move {
+                    let bound = const { bounds::of("scorebox:scoring/graphs#compute") };
+                    let inputs = match items(&mut store, &inputs, bound)? {
+                        Ok(inputs) => inputs,
+                        Err(text) => return Ok((Err(graphs::Error::InvalidArgument(text)),)),
+                    };
+                    Ok((graphs::Host::compute(state(&mut store), graph, inputs).await?,))
+                })
+            },
+        )?;
+    linker
+        .instance("wasi:nn/inference@0.2.0-rc-2024-10-28")?
+        .func_wrap_async(
+            "[method]graph-execution-context.compute",
+            |mut store: Store<'_>, (context, inputs): (Resource<ContextHandle>, Inputs)| {
+                Box::new(async move {
+                    let bound = const {
+                        bounds::of("wasi:nn/inference#[method]graph-execution-context.compute")
+                    };
+                    let inputs =
+                        items(&mut store, &inputs, bound)?.map_err(wasmtime::Error::msg)?;
+                    let inputs = inputs
+                        .into_iter()
+                        .map(|(name, tensor)| (name.into(), tensor))
+                        .collect();
+                    Ok((inference::HostGraphExecutionContext::compute(
+                        state(&mut store),
+                        context,
+                        inputs,
+                    )
+                    .await?,))
+                })
+            },
+        )?;
+    linker
+        .instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?
+        .func_wrap_async(
         "load",
-        |mut store: Store<'_>, (_, encoding, target): (WasmList<WasmList<u8>>, GraphEncoding, ExecutionTarget)| {
-            Box::new(async move { Ok((graph::Host::load(state(&mut store), Vec::new(), encoding, target).await?,)) })
+        |mut store: Store<'_>,
+         (_, encoding, target): (WasmList<WasmList<u8>>, GraphEncoding, ExecutionTarget)| {
+            Box::new(async move {
+                Ok((graph::Host::load(state(&mut store), Vec::new(), encoding, target).await?,))
+            })
         },
     )?;
     linker.allow_shadowing(false);
@@ -208,19 +287,28 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
 
 /// Links `rows` of the model's tensors. It is available when an image is built, too.
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    linker.instance("scorebox:scoring/model@0.1.0")?.func_wrap_async(
-        "[method]tensor.rows",
-        |mut store: Store<'_>, (tensor, indices): (Resource<TensorHandle>, WasmList<u64>)| {
-            Box::new(async move {
-                let bound = const { bounds::of("scorebox:scoring/model#[method]tensor.rows") };
-                if bound.too_many(indices.len()).is_some() {
-                    return Ok((Err(model::Error::TooLarge((bound.items * size_of::<u64>()) as u64)),));
-                }
-                let indices = indices.as_le_slice(&store).iter().copied().map(u64::from_le).collect();
-                Ok((model::HostTensor::rows(state(&mut store), tensor, indices).await?,))
-            })
-        },
-    )
+    linker
+        .instance("scorebox:scoring/model@0.1.0")?
+        .func_wrap_async(
+            "[method]tensor.rows",
+            |mut store: Store<'_>, (tensor, indices): (Resource<TensorHandle>, WasmList<u64>)| {
+                Box::new(async move {
+                    let bound = const { bounds::of("scorebox:scoring/model#[method]tensor.rows") };
+                    if bound.too_many(indices.len()).is_some() {
+                        return Ok((Err(model::Error::TooLarge(
+                            (bound.items * size_of::<u64>()) as u64,
+                        )),));
+                    }
+                    let indices = indices
+                        .as_le_slice(&store)
+                        .iter()
+                        .copied()
+                        .map(u64::from_le)
+                        .collect();
+                    Ok((model::HostTensor::rows(state(&mut store), tensor, indices).await?,))
+                })
+            },
+        )
 }
 
 fn state<'a>(store: &'a mut Store<'_>) -> &'a mut InstanceState {
@@ -244,7 +332,10 @@ fn items<T: Lift>(
 }
 
 fn pairs(entries: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(String, Vec<u8>)> {
-    entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
 }
 
 /// Returns several commands. Their number is checked before their arguments are.
@@ -254,7 +345,9 @@ fn several(
     bound: &Bound,
 ) -> wasmtime::Result<Result<Vec<Command>, String>> {
     if list.len() > COMMANDS_AT_ONCE {
-        return Ok(Err(format!("a call sends {COMMANDS_AT_ONCE} commands at most")));
+        return Ok(Err(format!(
+            "a call sends {COMMANDS_AT_ONCE} commands at most"
+        )));
     }
     let lists = list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
     commands(store, lists, bound)
@@ -268,20 +361,36 @@ fn commands(
     bound: &Bound,
 ) -> wasmtime::Result<Result<Vec<Command>, String>> {
     if lists.iter().map(WasmList::len).sum::<usize>() > bound.items {
-        return Ok(Err(format!("a call sends {} arguments at most", bound.items)));
+        return Ok(Err(format!(
+            "a call sends {} arguments at most",
+            bound.items
+        )));
     }
     let mut commands = Vec::with_capacity(lists.len());
     let mut bytes = 0usize;
     for list in lists {
-        let arguments: Vec<WasmList<u8>> = list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
-        if arguments.iter().any(|argument| argument.len() > VALUE_LIMIT_BYTES) {
-            return Ok(Err(format!("an argument has {VALUE_LIMIT_BYTES} bytes at most")));
+        let arguments: Vec<WasmList<u8>> =
+            list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
+        if arguments
+            .iter()
+            .any(|argument| argument.len() > VALUE_LIMIT_BYTES)
+        {
+            return Ok(Err(format!(
+                "an argument has {VALUE_LIMIT_BYTES} bytes at most"
+            )));
         }
-        bytes = arguments.iter().fold(bytes, |bytes, argument| bytes.saturating_add(argument.len()));
+        bytes = arguments.iter().fold(bytes, |bytes, argument| {
+            bytes.saturating_add(argument.len())
+        });
         if bytes > ARGUMENT_BYTES {
             return Ok(Err(format!("a call sends {ARGUMENT_BYTES} bytes at most")));
         }
-        commands.push(arguments.iter().map(|argument| argument.as_le_slice(&*store).to_vec()).collect());
+        commands.push(
+            arguments
+                .iter()
+                .map(|argument| argument.as_le_slice(&*store).to_vec())
+                .collect(),
+        );
     }
     Ok(Ok(commands))
 }

@@ -29,12 +29,19 @@ impl SharedMemory {
     pub fn new(total_bytes: u64, instances: usize) -> Self {
         let half = total_bytes / 2;
         let instances = u64::try_from(instances).unwrap_or(u64::MAX).max(1);
-        Self { share_bytes: half / instances, free_bytes: AtomicU64::new(half) }
+        Self {
+            share_bytes: half / instances,
+            free_bytes: AtomicU64::new(half),
+        }
     }
 
     fn take(&self, bytes: u64) -> bool {
         let left = |free: u64| free.checked_sub(bytes);
-        bytes == 0 || self.free_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+        bytes == 0
+            || self
+                .free_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+                .is_ok()
     }
 
     fn give_back(&self, bytes: u64) {
@@ -69,7 +76,13 @@ pub(super) struct MemoryLimit {
 
 impl MemoryLimit {
     pub(super) fn new(shared: Arc<SharedMemory>, limit_bytes: u64) -> Self {
-        Self { shared, limit_bytes, used_bytes: 0, pending_bytes: 0, refusal: None }
+        Self {
+            shared,
+            limit_bytes,
+            used_bytes: 0,
+            pending_bytes: 0,
+            refusal: None,
+        }
     }
 
     pub(super) fn limit_bytes(&self) -> u64 {
@@ -100,7 +113,10 @@ impl MemoryLimit {
         if wanted > self.limit_bytes {
             return Err(Refusal::Own);
         }
-        if !self.shared.take(self.beyond_share(wanted) - self.beyond_share(self.used_bytes)) {
+        if !self
+            .shared
+            .take(self.beyond_share(wanted) - self.beyond_share(self.used_bytes))
+        {
             return Err(Refusal::Shared);
         }
         self.used_bytes = wanted;
@@ -109,7 +125,8 @@ impl MemoryLimit {
 
     fn shrink(&mut self, less: u64) {
         let used_bytes = self.used_bytes.saturating_sub(less);
-        self.shared.give_back(self.beyond_share(self.used_bytes) - self.beyond_share(used_bytes));
+        self.shared
+            .give_back(self.beyond_share(self.used_bytes) - self.beyond_share(used_bytes));
         self.used_bytes = used_bytes;
     }
 }
@@ -121,7 +138,12 @@ impl Drop for MemoryLimit {
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let more = (desired as u64).saturating_sub(current as u64);
         match self.grow(more) {
             Ok(()) => {
@@ -141,7 +163,12 @@ impl ResourceLimiter for MemoryLimit {
         Ok(())
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
     }
 }
@@ -177,7 +204,9 @@ mod tests {
         let shared = Arc::new(SharedMemory::new(64 * MIB, 1));
         let mut memory = MemoryLimit::new(Arc::clone(&shared), 8 * MIB);
         assert!(memory.memory_growing(0, 4 << 20, None).unwrap());
-        memory.memory_grow_failed(wasmtime::Error::msg("no memory")).unwrap();
+        memory
+            .memory_grow_failed(wasmtime::Error::msg("no memory"))
+            .unwrap();
         assert_eq!(memory.used_bytes, 0);
         assert!(!memory.memory_growing(0, 9 << 20, None).unwrap());
         assert_eq!(memory.refusal(), Some(Refusal::Own));

@@ -6,9 +6,15 @@
 
 mod answers;
 pub(crate) mod bounds;
-#[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
+#[cfg_attr(
+    not(feature = "graphs"),
+    allow(dead_code, reason = "the bindings name it, and nothing links it")
+)]
 mod graphs;
-#[cfg_attr(not(feature = "graphs"), allow(dead_code, reason = "the bindings name it, and nothing links it"))]
+#[cfg_attr(
+    not(feature = "graphs"),
+    allow(dead_code, reason = "the bindings name it, and nothing links it")
+)]
 pub(crate) mod inference;
 mod keyvalue;
 mod lists;
@@ -98,19 +104,36 @@ impl InstanceState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLE_LIMIT);
         let memory = MemoryLimit::new(Arc::clone(&shared.memory), memory_bytes);
-        Self { shared, table, log, deadline: Instant::now(), held_bytes: 0, tensor_bytes: 0, memory, wasi: None }
+        Self {
+            shared,
+            table,
+            log,
+            deadline: Instant::now(),
+            held_bytes: 0,
+            tensor_bytes: 0,
+            memory,
+            wasi: None,
+        }
     }
 
     /// Returns the state of the instance in a sandbox.
-    #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
+    #[expect(
+        clippy::expect_used,
+        reason = "`scorer::store` makes every sandbox, with this type"
+    )]
     pub(crate) fn of(sandbox: &Sandbox) -> &Self {
         sandbox.get().expect("a sandbox holds an instance's state")
     }
 
     /// Returns the state of the instance in a sandbox, to change it.
-    #[expect(clippy::expect_used, reason = "`scorer::store` makes every sandbox, with this type")]
+    #[expect(
+        clippy::expect_used,
+        reason = "`scorer::store` makes every sandbox, with this type"
+    )]
     pub(crate) fn of_mut(sandbox: &mut Sandbox) -> &mut Self {
-        sandbox.get_mut().expect("a sandbox holds an instance's state")
+        sandbox
+            .get_mut()
+            .expect("a sandbox holds an instance's state")
     }
 
     /// Begins a call: sets its deadline, and the name and the collector of its log lines.
@@ -141,7 +164,12 @@ impl InstanceState {
     #[cfg(feature = "compiler")]
     pub(crate) fn open_handles(&mut self) -> Vec<String> {
         let name = |entry: &mut (dyn std::any::Any + Send)| {
-            if entry.is::<TensorHandle>() { "a tensor of the model" } else { "a stream" }.to_owned()
+            if entry.is::<TensorHandle>() {
+                "a tensor of the model"
+            } else {
+                "a stream"
+            }
+            .to_owned()
         };
         self.table.iter_mut().map(name).collect()
     }
@@ -164,8 +192,13 @@ impl InstanceState {
 
 impl Inhabitant for InstanceState {
     fn wasi(&mut self) -> WasiCtxView<'_> {
-        let Self { wasi, log, table, .. } = self;
-        WasiCtxView { ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))), table }
+        let Self {
+            wasi, log, table, ..
+        } = self;
+        WasiCtxView {
+            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))),
+            table,
+        }
     }
 }
 
@@ -203,17 +236,22 @@ pub enum Grant {
 pub fn grant(interface: &str) -> Option<Grant> {
     let (name, version) = interface.split_once('@')?;
     match (name, version) {
-        ("scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics", "0.1.0")
+        (
+            "scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics",
+            "0.1.0",
+        )
         | ("wasi:logging/logging", "0.1.0-draft")
         | ("wasi:config/store", "0.2.0-draft") => Some(Grant::Always),
         ("scorebox:scoring/graphs", "0.1.0")
-        | ("wasi:nn/errors" | "wasi:nn/graph" | "wasi:nn/inference" | "wasi:nn/tensor", "0.2.0-rc-2024-10-28") => {
-            Some(Grant::Graphs)
-        }
+        | (
+            "wasi:nn/errors" | "wasi:nn/graph" | "wasi:nn/inference" | "wasi:nn/tensor",
+            "0.2.0-rc-2024-10-28",
+        ) => Some(Grant::Graphs),
         ("scorebox:scoring/cache", "0.1.0")
-        | ("wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch", "0.2.0-draft2") => {
-            Some(Grant::Stores)
-        }
+        | (
+            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch",
+            "0.2.0-draft2",
+        ) => Some(Grant::Stores),
         ("scorebox:scoring/redis", "0.1.0") => Some(Grant::Commands),
         _ if is_closed_wasi(interface) => Some(Grant::Always),
         _ => None,
@@ -224,11 +262,20 @@ pub fn grant(interface: &str) -> Option<Grant> {
 /// has all of these interfaces, but closed.
 #[must_use]
 pub(crate) fn is_closed_wasi(interface: &str) -> bool {
-    let Some((name, version)) = interface.split_once('@') else { return false };
+    let Some((name, version)) = interface.split_once('@') else {
+        return false;
+    };
     version.starts_with("0.2.")
-        && ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"]
-            .iter()
-            .any(|package| name.starts_with(package))
+        && [
+            "wasi:cli/",
+            "wasi:clocks/",
+            "wasi:filesystem/",
+            "wasi:io/",
+            "wasi:random/",
+            "wasi:sockets/",
+        ]
+        .iter()
+        .any(|package| name.starts_with(package))
 }
 
 /// Adds every capability to a linker. Capabilities that need graphs are added only in a host that
@@ -281,7 +328,9 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
 /// or where that is.
 #[cfg(feature = "compiler")]
 pub(crate) fn lends_at_build(interface: &str) -> bool {
-    let name = interface.split_once('@').map_or(interface, |(name, _)| name);
+    let name = interface
+        .split_once('@')
+        .map_or(interface, |(name, _)| name);
     match name {
         "scorebox:scoring/types" | "scorebox:scoring/model" | "wasi:logging/logging" => true,
         _ => ["wasi:cli/", "wasi:filesystem/", "wasi:io/", "wasi:sockets/"]

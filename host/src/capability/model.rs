@@ -82,14 +82,21 @@ fn not_found(name: &str) -> Error {
 
 /// Copies bytes for the scorer. Many bytes are copied on a scoring thread.
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-    if bytes.as_ref().is_ok_and(|bytes| bytes.len() > lane::LONG_BYTES) {
+    if bytes
+        .as_ref()
+        .is_ok_and(|bytes| bytes.len() > lane::LONG_BYTES)
+    {
         lane::go_long().await;
     }
     Ok(bytes.map(<[u8]>::to_vec).map_err(Error::from))
 }
 
 fn describe(tensor: &TensorInfo) -> wit::TensorInfo {
-    wit::TensorInfo { name: tensor.name.clone(), dtype: tensor.dtype.into(), shape: tensor.shape.clone() }
+    wit::TensorInfo {
+        name: tensor.name.clone(),
+        dtype: tensor.dtype.into(),
+        shape: tensor.shape.clone(),
+    }
 }
 
 impl InstanceState {
@@ -116,15 +123,25 @@ impl Host for InstanceState {
         Ok(self.shared.model.files().map(str::to_owned).collect())
     }
 
-    async fn read_file(&mut self, name: String, start: u64, count: u64) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+    async fn read_file(
+        &mut self,
+        name: String,
+        start: u64,
+        count: u64,
+    ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         let model = self.model();
-        let Some(bytes) = model.file(&name) else { return Ok(Err(not_found(&name))) };
+        let Some(bytes) = model.file(&name) else {
+            return Ok(Err(not_found(&name)));
+        };
         copied(file_part(bytes, start, count)).await
     }
 }
 
 impl HostTensor for InstanceState {
-    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<TensorHandle>, Error>> {
+    async fn open(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<TensorHandle>, Error>> {
         Ok(match self.shared.model.tensor(&name).cloned() {
             Some(tensor) => Ok(self.table.push(TensorHandle(tensor))?),
             None => Err(not_found(&name)),
@@ -155,7 +172,10 @@ impl HostTensor for InstanceState {
             lane::go_long().await;
         }
         let tensor = &self.table.get(&handle)?.0;
-        Ok(self.model().floats(tensor, start, count).map_err(Error::from))
+        Ok(self
+            .model()
+            .floats(tensor, start, count)
+            .map_err(Error::from))
     }
 
     async fn rows(
@@ -164,8 +184,15 @@ impl HostTensor for InstanceState {
         indices: Vec<u64>,
     ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
         let tensor = &self.table.get(&handle)?.0;
-        let row = tensor.shape.get(1..).unwrap_or_default().iter().fold(1u64, |row, size| row.saturating_mul(*size));
-        if row.saturating_mul(indices.len() as u64) > LONG_ELEMENTS || indices.len() as u64 > LONG_ELEMENTS {
+        let row = tensor
+            .shape
+            .get(1..)
+            .unwrap_or_default()
+            .iter()
+            .fold(1u64, |row, size| row.saturating_mul(*size));
+        if row.saturating_mul(indices.len() as u64) > LONG_ELEMENTS
+            || indices.len() as u64 > LONG_ELEMENTS
+        {
             lane::go_long().await;
         }
         let tensor = &self.table.get(&handle)?.0;

@@ -8,7 +8,9 @@ use wasmtime::component::Resource;
 
 use super::InstanceState;
 use crate::redis::raw::{CommandError, Connection, Node, Reply};
-use crate::scorer::bindings::capabilities::scorebox::scoring::redis::{self as wit, Command, Error};
+use crate::scorer::bindings::capabilities::scorebox::scoring::redis::{
+    self as wit, Command, Error,
+};
 
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -22,7 +24,9 @@ impl InstanceState {
 
     /// Logs a failure to reach the server, once for each time that the scorer asked.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
-        let is_away = |error: &&CommandError| matches!(error, CommandError::Timeout | CommandError::Disconnected(_));
+        let is_away = |error: &&CommandError| {
+            matches!(error, CommandError::Timeout | CommandError::Disconnected(_))
+        };
         if let Some(error) = errors.into_iter().find(is_away) {
             self.log.warn("store", &error.to_string());
         }
@@ -46,14 +50,22 @@ impl wit::Host for InstanceState {}
 
 impl wit::HostConnection for InstanceState {
     async fn open(&mut self, name: String) -> Answer<Resource<Connection>> {
-        let Some(store) = self.shared.stores.get(&name) else { return Ok(Err(Error::NoSuchConnection)) };
+        let Some(store) = self.shared.stores.get(&name) else {
+            return Ok(Err(Error::NoSuchConnection));
+        };
         let Some(connection) = store.connection().cloned() else {
-            return Ok(Err(Error::Denied(format!("set stores.{name}.commands in the manifest"))));
+            return Ok(Err(Error::Denied(format!(
+                "set stores.{name}.commands in the manifest"
+            ))));
         };
         Ok(Ok(self.table.push(connection)?))
     }
 
-    async fn execute(&mut self, connection: Resource<Connection>, command: Command) -> Answer<wit::Reply> {
+    async fn execute(
+        &mut self,
+        connection: Resource<Connection>,
+        command: Command,
+    ) -> Answer<wit::Reply> {
         let reply = self.connection(&connection)?.execute(command).await;
         self.note(reply.as_ref().err());
         Ok(reply.map(Into::into).map_err(Into::into))
@@ -66,9 +78,16 @@ impl wit::HostConnection for InstanceState {
     ) -> Answer<Vec<Result<wit::Reply, Error>>> {
         let replies = self.connection(&connection)?.pipeline(commands).await;
         self.note(replies.as_ref().err());
-        self.note(replies.iter().flatten().filter_map(|reply| reply.as_ref().err()));
+        self.note(
+            replies
+                .iter()
+                .flatten()
+                .filter_map(|reply| reply.as_ref().err()),
+        );
         let each = |reply: Result<Reply, CommandError>| reply.map(Into::into).map_err(Into::into);
-        Ok(replies.map(|replies| replies.into_iter().map(each).collect()).map_err(Into::into))
+        Ok(replies
+            .map(|replies| replies.into_iter().map(each).collect())
+            .map_err(Into::into))
     }
 
     async fn transaction(
@@ -78,7 +97,9 @@ impl wit::HostConnection for InstanceState {
     ) -> Answer<Vec<wit::Reply>> {
         let replies = self.connection(&connection)?.transaction(commands).await;
         self.note(replies.as_ref().err());
-        Ok(replies.map(|replies| replies.into_iter().map(Into::into).collect()).map_err(Into::into))
+        Ok(replies
+            .map(|replies| replies.into_iter().map(Into::into).collect())
+            .map_err(Into::into))
     }
 
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
@@ -89,7 +110,10 @@ impl wit::HostConnection for InstanceState {
 
 impl From<Reply> for wit::Reply {
     fn from(reply: Reply) -> Self {
-        Self { nodes: reply.nodes.into_iter().map(Into::into).collect(), root: reply.root }
+        Self {
+            nodes: reply.nodes.into_iter().map(Into::into).collect(),
+            root: reply.root,
+        }
     }
 }
 

@@ -25,9 +25,15 @@ pub(crate) fn refuse(
     let mut known: Vec<ResourceType> = Vec::new();
     linker.allow_shadowing(true);
     for (interface, item) in component.component_type().imports(&engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            continue;
+        };
         let is_lent = lends(interface);
-        let mut refused = if is_lent { None } else { Some(linker.instance(interface)?) };
+        let mut refused = if is_lent {
+            None
+        } else {
+            Some(linker.instance(interface)?)
+        };
         for (name, item) in instance.exports(&engine) {
             match (item.ty, &mut refused) {
                 (ComponentItem::Resource(resource), refused) if !known.contains(&resource) => {
@@ -39,7 +45,9 @@ pub(crate) fn refuse(
                 }
                 (ComponentItem::ComponentFunc(_), Some(refused)) => {
                     let text = format!("{mark}{interface}#{name}`");
-                    refused.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(text.clone())))?;
+                    refused.func_new(name, move |_, _, _, _| {
+                        Err(wasmtime::Error::msg(text.clone()))
+                    })?;
                 }
                 _ => {}
             }
@@ -52,5 +60,7 @@ pub(crate) fn refuse(
 /// Returns the import that ended a guest, from the text of the guest's error. `None` if the guest
 /// ended for another reason.
 pub(crate) fn refused<'text>(text: &'text str, mark: &str) -> Option<&'text str> {
-    text.split(mark).nth(1).and_then(|rest| rest.split('`').next())
+    text.split(mark)
+        .nth(1)
+        .and_then(|rest| rest.split('`').next())
 }

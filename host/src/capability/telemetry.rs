@@ -111,7 +111,11 @@ impl LogSink {
             pending.extend_from_slice(piece);
             if piece.ends_with(b"\n") || pending.len() > LINE_BYTES {
                 let line = std::mem::take(&mut pending);
-                call.write(LogLevel::INFO, stream, String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+                call.write(
+                    LogLevel::INFO,
+                    stream,
+                    String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']),
+                );
             }
         }
         if !pending.is_empty() {
@@ -144,8 +148,13 @@ impl Call {
         let names = [&*self.scorer, &self.invocation];
         let texts = names.iter().copied().chain(texts.iter().copied());
         let bytes = FRAME_BYTES + texts.map(escaped_bytes).sum::<usize>();
-        let factor = if level == LogLevel::ERROR { ERRORS_FACTOR } else { 1 };
-        let fits = self.lines < factor * LINES_PER_CALL && self.bytes + bytes <= factor * BYTES_PER_CALL;
+        let factor = if level == LogLevel::ERROR {
+            ERRORS_FACTOR
+        } else {
+            1
+        };
+        let fits =
+            self.lines < factor * LINES_PER_CALL && self.bytes + bytes <= factor * BYTES_PER_CALL;
         if fits {
             self.lines += 1;
             self.bytes += bytes;
@@ -175,11 +184,21 @@ impl Call {
         // The level of an event is part of its static description, so there is one macro for each
         // level.
         match level {
-            LogLevel::TRACE => tracing::trace!(target: "scorer", scorer, invocation, context, "{message}"),
-            LogLevel::DEBUG => tracing::debug!(target: "scorer", scorer, invocation, context, "{message}"),
-            LogLevel::INFO => tracing::info!(target: "scorer", scorer, invocation, context, "{message}"),
-            LogLevel::WARN => tracing::warn!(target: "scorer", scorer, invocation, context, "{message}"),
-            LogLevel::ERROR => tracing::error!(target: "scorer", scorer, invocation, context, "{message}"),
+            LogLevel::TRACE => {
+                tracing::trace!(target: "scorer", scorer, invocation, context, "{message}")
+            }
+            LogLevel::DEBUG => {
+                tracing::debug!(target: "scorer", scorer, invocation, context, "{message}")
+            }
+            LogLevel::INFO => {
+                tracing::info!(target: "scorer", scorer, invocation, context, "{message}")
+            }
+            LogLevel::WARN => {
+                tracing::warn!(target: "scorer", scorer, invocation, context, "{message}")
+            }
+            LogLevel::ERROR => {
+                tracing::error!(target: "scorer", scorer, invocation, context, "{message}")
+            }
         }
     }
 
@@ -188,7 +207,9 @@ impl Call {
     fn measured(&mut self, name: &str, attributes: metrics::Attributes) -> Option<String> {
         let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
         if !good {
             if !std::mem::replace(&mut self.bad_metric_said, true) {
                 self.write(
@@ -200,12 +221,18 @@ impl Call {
             return None;
         }
         let attributes = text(attributes);
-        self.admits(LogLevel::INFO, &[name, &attributes]).then_some(attributes)
+        self.admits(LogLevel::INFO, &[name, &attributes])
+            .then_some(attributes)
     }
 }
 
 impl logging::Host for InstanceState {
-    async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
+    async fn log(
+        &mut self,
+        level: Level,
+        context: String,
+        message: String,
+    ) -> wasmtime::Result<()> {
         let level = match level {
             Level::Trace => LogLevel::TRACE,
             Level::Debug => LogLevel::DEBUG,
@@ -219,7 +246,12 @@ impl logging::Host for InstanceState {
 }
 
 impl metrics::Host for InstanceState {
-    async fn count(&mut self, name: String, delta: u64, attributes: metrics::Attributes) -> wasmtime::Result<()> {
+    async fn count(
+        &mut self,
+        name: String,
+        delta: u64,
+        attributes: metrics::Attributes,
+    ) -> wasmtime::Result<()> {
         let mut call = self.log.lock();
         if let Some(attributes) = call.measured(&name, attributes) {
             let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
@@ -248,7 +280,13 @@ fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()
         .take(METRIC_ATTRIBUTES)
-        .map(|(name, value)| format!("{}={}", cut(&name, METRIC_NAME_BYTES), cut(&value, NAME_BYTES)))
+        .map(|(name, value)| {
+            format!(
+                "{}={}",
+                cut(&name, METRIC_NAME_BYTES),
+                cut(&value, NAME_BYTES)
+            )
+        })
         .collect();
     pairs.join(" ")
 }

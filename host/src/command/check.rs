@@ -24,7 +24,15 @@ pub fn run(arguments: Check) -> ExitCode {
     let checked = telemetry::start(Output::Talk, &deployment::process).and_then(|()| {
         let report = report(&arguments)?;
         let stores = stores::report(&arguments.app.app, &deployment::process, arguments.connect)?;
-        Ok((report, stores, if arguments.explain { Some(written(&arguments)?) } else { None }))
+        Ok((
+            report,
+            stores,
+            if arguments.explain {
+                Some(written(&arguments)?)
+            } else {
+                None
+            },
+        ))
     });
     match checked {
         Ok((report, stores, written)) => {
@@ -35,7 +43,11 @@ pub fn run(arguments: Check) -> ExitCode {
             // A reader that stops early, such as `head`, is not an error.
             let _ = writeln!(std::io::stdout(), "{text}");
             let unreached = stores.iter().any(|store| store.problem.is_some());
-            if unreached { ExitCode::from(UNREACHED_EXIT_CODE) } else { ExitCode::SUCCESS }
+            if unreached {
+                ExitCode::from(UNREACHED_EXIT_CODE)
+            } else {
+                ExitCode::SUCCESS
+            }
         }
         Err(error) => exit(&error),
     }
@@ -48,12 +60,21 @@ pub fn run(arguments: Check) -> ExitCode {
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
-    let sample = arguments.sample.clone().or_else(|| manifest.package.sample.clone());
-    let sample = sample.as_deref().map(scorebox_host::sample::Sample::read).transpose()?;
+    let sample = arguments
+        .sample
+        .clone()
+        .or_else(|| manifest.package.sample.clone());
+    let sample = sample
+        .as_deref()
+        .map(scorebox_host::sample::Sample::read)
+        .transpose()?;
     let is_component = manifest.scorer.component.is_some();
     #[cfg(feature = "graphs")]
     let trial = |file: &std::path::Path, limit| {
-        let sample = sample.as_ref().filter(|_| !is_component).map(|sample| sample.path.as_path());
+        let sample = sample
+            .as_ref()
+            .filter(|_| !is_component)
+            .map(|sample| sample.path.as_path());
         super::trial::examine(file, limit, sample)
     };
     #[cfg(not(feature = "graphs"))]
@@ -73,15 +94,20 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
 /// Reads the manifest as it is written, to show which settings it sets.
 fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
-    let unreadable = |error: &dyn std::fmt::Display| StartupError::Host(format!("{MANIFEST_FILE}: {error}"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| StartupError::Host(format!("{MANIFEST_FILE}: {error}"));
     let text = std::fs::read_to_string(&manifest.path).map_err(|error| unreadable(&error))?;
-    text.parse().map_err(|error: toml::de::Error| unreadable(&error))
+    text.parse()
+        .map_err(|error: toml::de::Error| unreadable(&error))
 }
 
 fn as_json(report: &CheckReport, stores: &[StoreReport], written: Option<toml::Table>) -> String {
     let mut report = serde_json::to_value(report).unwrap_or_default();
     if let Some(report) = report.as_object_mut() {
-        report.insert("stores".to_owned(), serde_json::to_value(stores).unwrap_or_default());
+        report.insert(
+            "stores".to_owned(),
+            serde_json::to_value(stores).unwrap_or_default(),
+        );
     }
     if let (Some(written), Some(report)) = (written, report.as_object_mut()) {
         let settings: Vec<Value> = SETTINGS
@@ -102,22 +128,58 @@ fn as_json(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
 }
 
 fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::Table>) -> String {
-    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let or = |text: &str, other: &str| {
+        if text.is_empty() {
+            other.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     let mut lines = vec![
-        format!("scorer     {} {}", report.name, or(&report.version, "(no version)")),
-        format!("world      {} of scorebox:scoring@{}", report.world, report.wit_version),
-        format!("component  {}", report.component_digest.as_deref().unwrap_or("none: the graph is served itself")),
-        format!("model      {}", report.model_digest.as_deref().unwrap_or("none")),
+        format!(
+            "scorer     {} {}",
+            report.name,
+            or(&report.version, "(no version)")
+        ),
+        format!(
+            "world      {} of scorebox:scoring@{}",
+            report.world, report.wit_version
+        ),
+        format!(
+            "component  {}",
+            report
+                .component_digest
+                .as_deref()
+                .unwrap_or("none: the graph is served itself")
+        ),
+        format!(
+            "model      {}",
+            report.model_digest.as_deref().unwrap_or("none")
+        ),
         format!("code       {}", report.code),
         format!("contract   {}", report.signature),
         "init       ok".to_owned(),
     ];
     for store in stores {
-        lines.push(format!("store      {} by {}: {}", store.name, store.variable, store.place));
+        lines.push(format!(
+            "store      {} by {}: {}",
+            store.name, store.variable, store.place
+        ));
         if let Some(reached) = &store.reached {
-            let Reached { mode, version, masters, round_trip_us } = reached;
-            let servers = if *masters == 1 { "1 server".to_owned() } else { format!("{masters} servers with keys") };
-            lines.push(format!("           answers: Redis {version}, {mode}, {servers}, {round_trip_us} us"));
+            let Reached {
+                mode,
+                version,
+                masters,
+                round_trip_us,
+            } = reached;
+            let servers = if *masters == 1 {
+                "1 server".to_owned()
+            } else {
+                format!("{masters} servers with keys")
+            };
+            lines.push(format!(
+                "           answers: Redis {version}, {mode}, {servers}, {round_trip_us} us"
+            ));
         }
         if let Some(problem) = &store.problem {
             lines.push(format!("           does not answer: {problem}"));
@@ -153,19 +215,31 @@ fn values(written: &toml::Table, key: &str) -> Vec<String> {
         found = found
             .into_iter()
             .flat_map(|(name, value)| match value {
-                toml::Value::Array(items) => items.iter().map(|item| (name.clone(), item)).collect(),
+                toml::Value::Array(items) => {
+                    items.iter().map(|item| (name.clone(), item)).collect()
+                }
                 value => vec![(name, value)],
             })
             .flat_map(|(name, value)| {
                 let table = value.as_table();
                 let inner: Vec<(String, &toml::Value)> = match (part, table) {
-                    ("<name>", Some(table)) => table.iter().map(|(key, value)| (format!("{key}: "), value)).collect(),
-                    (part, Some(table)) => table.get(part).map(|value| (name, value)).into_iter().collect(),
+                    ("<name>", Some(table)) => table
+                        .iter()
+                        .map(|(key, value)| (format!("{key}: "), value))
+                        .collect(),
+                    (part, Some(table)) => table
+                        .get(part)
+                        .map(|value| (name, value))
+                        .into_iter()
+                        .collect(),
                     (_, None) => Vec::new(),
                 };
                 inner
             })
             .collect();
     }
-    found.into_iter().map(|(name, value)| format!("{name}{value}")).collect()
+    found
+        .into_iter()
+        .map(|(name, value)| format!("{name}{value}"))
+        .collect()
 }

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::{
-    Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process, set_parent_process_death_signal, setrlimit,
+    Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process,
+    set_parent_process_death_signal, setrlimit,
 };
 use scorebox_host::app::SAMPLE_FIX;
 use scorebox_host::graph::{self, Graph, Limits, Stop};
@@ -45,9 +46,11 @@ pub struct Waiting {
 
 /// Runs `scorebox graph` and returns its exit code.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
-    let bounded = tied(waiting).map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")));
-    let loaded =
-        bounded.and_then(|()| telemetry::start(Output::Talk, &deployment::process)).and_then(|()| load(file, sample));
+    let bounded = tied(waiting)
+        .map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")));
+    let loaded = bounded
+        .and_then(|()| telemetry::start(Output::Talk, &deployment::process))
+        .and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
             // A reader that stops early is not an error.
@@ -65,9 +68,10 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
 fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
-        Some(Err(error)) if is_out_of_memory(&error.to_string()) => {
-            Err((format!("cannot be run on zeros: {error}"), "take a model that needs less".to_owned()))
-        }
+        Some(Err(error)) if is_out_of_memory(&error.to_string()) => Err((
+            format!("cannot be run on zeros: {error}"),
+            "take a model that needs less".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
@@ -98,31 +102,56 @@ pub fn memory_bytes(file_bytes: u64) -> u64 {
 }
 
 fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
-    let fail = |(problem, fix)| StartupError::Model { path: file.to_path_buf(), problem, fix };
-    let size = std::fs::metadata(file)
-        .map_err(|error| fail((format!("cannot be read: {error}"), "name an ONNX file that is there".to_owned())))?;
+    let fail = |(problem, fix)| StartupError::Model {
+        path: file.to_path_buf(),
+        problem,
+        fix,
+    };
+    let size = std::fs::metadata(file).map_err(|error| {
+        fail((
+            format!("cannot be read: {error}"),
+            "name an ONNX file that is there".to_owned(),
+        ))
+    })?;
     bound(memory_bytes(size.len()))
         .map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")))?;
     let sample = sample.map(Sample::read).transpose()?;
-    let engine = graph::engine(file, &deployment::engine_library(&deployment::process), OUTPUT_BYTES)?;
+    let engine = graph::engine(
+        file,
+        &deployment::engine_library(&deployment::process),
+        OUTPUT_BYTES,
+    )?;
     let graph = Graph::load(engine, Limits { sessions: 1 }).map_err(fail)?;
     let tried = match &sample {
         Some(sample) => sample.try_graph(&graph).map_err(|problem| {
-            (format!("does not answer {} as it should: {problem}", sample.path.display()), SAMPLE_FIX.to_owned())
+            (
+                format!(
+                    "does not answer {} as it should: {problem}",
+                    sample.path.display()
+                ),
+                SAMPLE_FIX.to_owned(),
+            )
         }),
         None => runs_on_zeros(&graph),
     };
     tried.map_err(fail)?;
     let ports = graph.ports();
-    let port = |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
-    let outputs = ports.outputs.iter().zip(&ports.classes).map(|(output, classes)| {
-        let mut output = port(output);
-        if let Some(output) = output.as_object_mut().filter(|_| !classes.is_empty()) {
-            output.insert("classes".to_owned(), json!(classes));
-        }
-        output
-    });
-    Ok(json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}))
+    let port =
+        |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    let outputs = ports
+        .outputs
+        .iter()
+        .zip(&ports.classes)
+        .map(|(output, classes)| {
+            let mut output = port(output);
+            if let Some(output) = output.as_object_mut().filter(|_| !classes.is_empty()) {
+                output.insert("classes".to_owned(), json!(classes));
+            }
+            output
+        });
+    Ok(
+        json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}),
+    )
 }
 
 /// Makes this process end with the process that waits for it, and after its time limit.
@@ -130,10 +159,12 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a
         // signal because an exit would wait for that code.
-        std::thread::Builder::new().name("limit".to_owned()).spawn(move || {
-            std::thread::sleep(limit);
-            let _ = kill_process(getpid(), Signal::KILL);
-        })?;
+        std::thread::Builder::new()
+            .name("limit".to_owned())
+            .spawn(move || {
+                std::thread::sleep(limit);
+                let _ = kill_process(getpid(), Signal::KILL);
+            })?;
     }
     if let Some(parent) = waiting.parent {
         set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -150,7 +181,13 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;
-        setrlimit(resource, Rlimit { current: Some(maximum.map_or(most, |maximum| maximum.min(most))), maximum })
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(maximum.map_or(most, |maximum| maximum.min(most))),
+                maximum,
+            },
+        )
     };
     lower(Resource::As, memory_bytes)?;
     lower(Resource::Core, 0)

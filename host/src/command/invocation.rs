@@ -73,7 +73,11 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
     })
 }
 
-fn chosen<'a>(app: &'a FunctionApp, invoke: &Invoke, trigger: Trigger) -> Result<&'a Function, StartupError> {
+fn chosen<'a>(
+    app: &'a FunctionApp,
+    invoke: &Invoke,
+    trigger: Trigger,
+) -> Result<&'a Function, StartupError> {
     let fits = |function: &&Function| {
         matches!(
             (trigger, &function.trigger),
@@ -82,17 +86,33 @@ fn chosen<'a>(app: &'a FunctionApp, invoke: &Invoke, trigger: Trigger) -> Result
                 | (Trigger::ServiceBus, TriggerBinding::ServiceBus { .. })
         )
     };
-    let is_meant = |function: &&Function| invoke.function.as_ref().is_none_or(|name| *name == function.name);
+    let is_meant = |function: &&Function| {
+        invoke
+            .function
+            .as_ref()
+            .is_none_or(|name| *name == function.name)
+    };
     let found: Vec<_> = app.functions.iter().filter(fits).filter(is_meant).collect();
     let names = |functions: &[&Function]| {
-        functions.iter().map(|function| function.name.as_str()).collect::<Vec<_>>().join(", ")
+        functions
+            .iter()
+            .map(|function| function.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    let refused = |problem: String, fix: String| StartupError::Functions { path: invoke.app.app.clone(), problem, fix };
+    let refused = |problem: String, fix: String| StartupError::Functions {
+        path: invoke.app.app.clone(),
+        problem,
+        fix,
+    };
     match found.as_slice() {
         [function] => Ok(function),
         [] => Err(refused(
             "no function has this trigger and name".to_owned(),
-            format!("the functions here are: {}", names(&app.functions.iter().collect::<Vec<_>>())),
+            format!(
+                "the functions here are: {}",
+                names(&app.functions.iter().collect::<Vec<_>>())
+            ),
         )),
         several => Err(refused(
             "several functions have this trigger".to_owned(),
@@ -103,24 +123,47 @@ fn chosen<'a>(app: &'a FunctionApp, invoke: &Invoke, trigger: Trigger) -> Result
 
 fn samples(invoke: &Invoke, limit_bytes: u64) -> Result<Vec<Sample>, StartupError> {
     let stdin = [PathBuf::from("-")];
-    let files = if invoke.files.is_empty() { stdin.as_slice() } else { &invoke.files };
+    let files = if invoke.files.is_empty() {
+        stdin.as_slice()
+    } else {
+        &invoke.files
+    };
     let sample = |file: &PathBuf| {
         let body = read(Some(file), limit_bytes)?;
-        let content_type = invoke.content_type.clone().unwrap_or_else(|| guess(Some(file), &body).to_owned());
-        Ok(Sample { name: file.display().to_string(), content_type, body })
+        let content_type = invoke
+            .content_type
+            .clone()
+            .unwrap_or_else(|| guess(Some(file), &body).to_owned());
+        Ok(Sample {
+            name: file.display().to_string(),
+            content_type,
+            body,
+        })
     };
     files.iter().map(sample).collect()
 }
 
-fn enveloped(function: &Function, samples: &[Sample], attempt: u32) -> Result<Vec<Sent>, StartupError> {
+fn enveloped(
+    function: &Function,
+    samples: &[Sample],
+    attempt: u32,
+) -> Result<Vec<Sent>, StartupError> {
     let fix = "give it what the Functions host would give it".to_owned();
-    let input = |problem| StartupError::Input { name: function.name.clone(), problem, fix };
+    let input = |problem| StartupError::Input {
+        name: function.name.clone(),
+        problem,
+        fix,
+    };
     let sent = |envelope: String| Sent {
         path: format!("/{}", function.name),
         content_type: "application/json; charset=utf-8".to_owned(),
         body: envelope.into_bytes(),
     };
-    Ok(envelopes(function, samples, attempt).map_err(input)?.into_iter().map(sent).collect())
+    Ok(envelopes(function, samples, attempt)
+        .map_err(input)?
+        .into_iter()
+        .map(sent)
+        .collect())
 }
 
 /// Returns the requests for a function whose requests the Functions host forwards without an
@@ -134,25 +177,35 @@ fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupEr
             fix: "start `scorebox serve`, and use curl".to_owned(),
         });
     }
-    let sent = |sample: Sample| Sent { path: path.to_owned(), content_type: sample.content_type, body: sample.body };
+    let sent = |sample: Sample| Sent {
+        path: path.to_owned(),
+        content_type: sample.content_type,
+        body: sample.body,
+    };
     Ok(samples.into_iter().map(sent).collect())
 }
 
 fn given(result: &[u8]) -> Result<(), StartupError> {
     let line = [result, b"\n"].concat();
-    give(&line).map_err(|error| StartupError::Host(format!("the answer cannot be written: {error}")))
+    give(&line)
+        .map_err(|error| StartupError::Host(format!("the answer cannot be written: {error}")))
 }
 
 async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError> {
     let fault = |problem: String| StartupError::Host(problem);
     let request = Request::post(&sent.path)
-        .header("x-azure-functions-invocationid", uuid::Uuid::new_v4().to_string())
+        .header(
+            "x-azure-functions-invocationid",
+            uuid::Uuid::new_v4().to_string(),
+        )
         .header(CONTENT_TYPE, sent.content_type)
         .body(Body::from(sent.body))
         .map_err(|error| fault(error.to_string()))?;
     let response = server::answer(service, request).await;
     let status = response.status();
-    let body = to_bytes(response.into_body(), usize::MAX).await.map_err(|error| fault(error.to_string()))?;
+    let body = to_bytes(response.into_body(), usize::MAX)
+        .await
+        .map_err(|error| fault(error.to_string()))?;
     given(&body)?;
     let code = invocation_exit_code(status.as_u16());
     if code != 0 {

@@ -24,7 +24,9 @@ pub fn run(invoke: Invoke) -> ExitCode {
     match score(&invoke) {
         Ok(Ok(scored)) => match give(&scored.payload.body) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => exit(&StartupError::Host(format!("the answer cannot be written: {error}"))),
+            Err(error) => exit(&StartupError::Host(format!(
+                "the answer cannot be written: {error}"
+            ))),
         },
         Ok(Err(failure)) => {
             let code = invoke_exit_code(&failure);
@@ -50,14 +52,26 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
     if body.len() as u64 > limit_bytes {
         return Ok(Err(ScoreFailure::TooLarge { limit_bytes }));
     }
-    let content_type = invoke.content_type.clone().unwrap_or_else(|| guess(invoke.input.as_deref(), &body).to_owned());
+    let content_type = invoke
+        .content_type
+        .clone()
+        .unwrap_or_else(|| guess(invoke.input.as_deref(), &body).to_owned());
     let runtime = serving_threads(1)?;
     let handle = runtime.handle().clone();
     runtime.block_on(async move {
         let app = App::load(manifest, &deployment::process, handle).await?;
         app.scorer.warm_up().await?;
         let invocation = Invocation::new("invoke", Source::Direct);
-        Ok(app.scorer.run(invocation, Payload { content_type, body: body.into() }).await)
+        Ok(app
+            .scorer
+            .run(
+                invocation,
+                Payload {
+                    content_type,
+                    body: body.into(),
+                },
+            )
+            .await)
     })
 }
 
@@ -77,10 +91,15 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);
     let read = match input.filter(|path| *path != Path::new("-")) {
-        Some(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut body)),
+        Some(path) => {
+            std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut body))
+        }
         None => std::io::stdin().lock().take(most).read_to_end(&mut body),
     };
-    let name = input.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
+    let name = input.map_or_else(
+        || "standard input".to_owned(),
+        |path| path.display().to_string(),
+    );
     read.map_err(|error| StartupError::Input {
         name,
         problem: format!("cannot be read: {error}"),
@@ -90,7 +109,16 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
 }
 
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
-    let named = input.and_then(Path::extension).is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let looks = body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
-    if named || looks { "application/json" } else { "application/octet-stream" }
+    let named = input
+        .and_then(Path::extension)
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let looks = body
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|first| matches!(first, b'{' | b'['));
+    if named || looks {
+        "application/json"
+    } else {
+        "application/octet-stream"
+    }
 }

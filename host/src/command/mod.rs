@@ -36,7 +36,13 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     let mut builder = Builder::new_multi_thread();
     // A call that has just arrived is taken before the next slice of a call that has run for a
     // while.
-    build(builder.thread_name("scoring").on_thread_start(yielding).global_queue_interval(1), threads)
+    build(
+        builder
+            .thread_name("scoring")
+            .on_thread_start(yielding)
+            .global_queue_interval(1),
+        threads,
+    )
 }
 
 /// Niceness of the scoring threads. At ten, a thread gets about a tenth of a core that other

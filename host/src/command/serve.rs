@@ -51,14 +51,23 @@ pub fn run(serve: Serve) -> ExitCode {
         let scoring = scoring_threads(deployment::cores())?;
         let serving = serving_threads(deployment::cores())?;
         let address = (serve.address, port).into();
-        let outcome = serving.block_on(start(address, service, manifest, scoring.handle().clone(), lame_duck));
+        let outcome = serving.block_on(start(
+            address,
+            service,
+            manifest,
+            scoring.handle().clone(),
+            lame_duck,
+        ));
         // A guest that still runs is not waited for, because the drain is over.
         serving.shutdown_background();
         scoring.shutdown_background();
         outcome
     });
     match outcome {
-        Ok(()) => stopped_exit_code(deployment::is_started_by_functions_host(&deployment::process)).into(),
+        Ok(()) => stopped_exit_code(deployment::is_started_by_functions_host(
+            &deployment::process,
+        ))
+        .into(),
         Err(error) => {
             tracing::error!(exit_code = error.exit_code(), "{error}");
             exit(&error)
@@ -73,8 +82,10 @@ async fn start(
     scoring: Handle,
     lame_duck: Duration,
 ) -> Result<(), StartupError> {
-    let failed =
-        |error: std::io::Error| StartupError::Listen { address: wanted.to_string(), problem: error.to_string() };
+    let failed = |error: std::io::Error| StartupError::Listen {
+        address: wanted.to_string(),
+        problem: error.to_string(),
+    };
     // The signal handlers come first: in the first process of a container, SIGTERM is ignored
     // without one.
     let no_signal = |error| StartupError::Host(format!("signals cannot be handled: {error}"));
@@ -112,7 +123,11 @@ async fn start(
     };
     // If the host was never ready, no platform sends calls to it, so the lame-duck phase is not
     // needed.
-    let lame_duck = if stopped == Stop::AtTerminal || !service.is_ready() { Duration::ZERO } else { lame_duck };
+    let lame_duck = if stopped == Stop::AtTerminal || !service.is_ready() {
+        Duration::ZERO
+    } else {
+        lame_duck
+    };
     // If the server has ended, the message is not needed.
     let _ = ended.send(lame_duck);
     tokio::select! {
@@ -140,11 +155,17 @@ async fn stop(terminate: &mut Signal, interrupt: &mut Signal) -> Stop {
     }
 }
 
-fn joined(outcome: Result<Result<(), StartupError>, tokio::task::JoinError>) -> Result<(), StartupError> {
+fn joined(
+    outcome: Result<Result<(), StartupError>, tokio::task::JoinError>,
+) -> Result<(), StartupError> {
     outcome.map_err(|error| StartupError::Host(format!("serving ended: {error}")))?
 }
 
-async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Result<(), StartupError> {
+async fn load(
+    service: Arc<Service>,
+    manifest: Manifest,
+    scoring: Handle,
+) -> Result<(), StartupError> {
     let started = std::time::Instant::now();
     // The scoring threads do this, because compiling, and reading a model for its digest, is work
     // for a core.
@@ -155,7 +176,9 @@ async fn load(service: Arc<Service>, manifest: Manifest, scoring: Handle) -> Res
         let report = app.report();
         Ok::<_, StartupError>((app, report))
     });
-    let (app, report) = loaded.await.map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
+    let (app, report) = loaded
+        .await
+        .map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
     tracing::info!(
         scorer = report.name,
         version = report.version,

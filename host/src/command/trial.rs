@@ -31,18 +31,30 @@ const SHOWN_CHARS: usize = 400;
 /// # Errors
 /// Fails if the file is not a graph that can be served, or if there is no engine.
 pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<(), StartupError> {
-    let host = |error: std::io::Error| StartupError::Host(format!("`scorebox graph` cannot be run: {error}"));
+    let host = |error: std::io::Error| {
+        StartupError::Host(format!("`scorebox graph` cannot be run: {error}"))
+    };
     let program = std::env::current_exe().map_err(host)?;
     let mut command = Command::new(program);
-    command.arg("graph").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .arg("graph")
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     if let Some(sample) = sample {
         command.arg("--sample").arg(sample);
     }
     command.arg("--parent").arg(std::process::id().to_string());
-    command.arg("--limit-ms").arg((limit + OWN_TIME).as_millis().to_string());
+    command
+        .arg("--limit-ms")
+        .arg((limit + OWN_TIME).as_millis().to_string());
     let mut child = command.spawn().map_err(host)?;
     // The messages are read while the process runs, because a process blocks if its pipe is full.
-    let listening = child.stderr.take().map(|stderr| std::thread::spawn(move || heard(stderr)));
+    let listening = child
+        .stderr
+        .take()
+        .map(|stderr| std::thread::spawn(move || heard(stderr)));
     let late = Instant::now() + limit;
     let ended = loop {
         match child.try_wait().map_err(host)? {
@@ -55,7 +67,9 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
         child.kill().map_err(host)?;
         child.wait().map_err(host)?;
     }
-    let said = listening.and_then(|listening| listening.join().ok()).unwrap_or_default();
+    let said = listening
+        .and_then(|listening| listening.join().ok())
+        .unwrap_or_default();
     judged(file, ended, limit, String::from_utf8_lossy(&said).trim())
 }
 
@@ -71,14 +85,26 @@ fn heard(mut stderr: impl Read) -> Vec<u8> {
     }
 }
 
-fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -> Result<(), StartupError> {
+fn judged(
+    file: &Path,
+    ended: Option<ExitStatus>,
+    limit: Duration,
+    said: &str,
+) -> Result<(), StartupError> {
     let fail = |problem: String, fix: &str| {
-        Err(StartupError::Model { path: file.to_path_buf(), problem, fix: fix.to_owned() })
+        Err(StartupError::Model {
+            path: file.to_path_buf(),
+            problem,
+            fix: fix.to_owned(),
+        })
     };
     let again = "convert the model again where it was trained; do not serve a file from a source that you do not trust";
     let Some(status) = ended else {
         return fail(
-            format!("was not loaded and run within {} ms, and was stopped", limit.as_millis()),
+            format!(
+                "was not loaded and run within {} ms, and was stopped",
+                limit.as_millis()
+            ),
             "raise limits.init_deadline if the model is that large; else convert it again: a damaged file can run forever",
         );
     };
@@ -86,16 +112,25 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
         return Ok(());
     }
     // The last line of this kind counts, because those before it may come from the log.
-    let own = said.strip_prefix("error: ").or_else(|| said.rsplit_once("\nerror: ").map(|(_, text)| text));
+    let own = said
+        .strip_prefix("error: ")
+        .or_else(|| said.rsplit_once("\nerror: ").map(|(_, text)| text));
     let named = format!("model {}: ", file.display());
-    let own =
-        own.map(|text| text.strip_prefix(&named).unwrap_or(text).split_once("\n  fix: ").unwrap_or((text, again)));
+    let own = own.map(|text| {
+        text.strip_prefix(&named)
+            .unwrap_or(text)
+            .split_once("\n  fix: ")
+            .unwrap_or((text, again))
+    });
     if let (Some(code), Some((problem, fix))) = (status.code(), own)
         && code == i32::from(engine_error(String::new(), String::new()).exit_code())
     {
         let library = deployment::engine_library(&deployment::process);
         let named = format!("engine {}: ", library.display());
-        return Err(engine_error(problem.strip_prefix(&named).unwrap_or(problem).to_owned(), fix.to_owned()));
+        return Err(engine_error(
+            problem.strip_prefix(&named).unwrap_or(problem).to_owned(),
+            fix.to_owned(),
+        ));
     }
     let words = own.map_or(said, |(problem, _)| problem);
     let is_memory = is_out_of_memory(words);
@@ -103,24 +138,38 @@ fn judged(file: &Path, ended: Option<ExitStatus>, limit: Duration, said: &str) -
     if is_memory {
         let bytes = memory_bytes(std::fs::metadata(file).map_or(0, |file| file.len()));
         return fail(
-            format!("needs more memory than the {} MiB that trying it may take: {words}", bytes >> 20),
+            format!(
+                "needs more memory than the {} MiB that trying it may take: {words}",
+                bytes >> 20
+            ),
             "convert it again; a damaged file can ask for any amount, and no real model needs so much for one row of zeros",
         );
     }
     match (status.code(), own) {
         // The process reported the problem itself, in the form of this program's errors.
         (Some(_), Some((problem, fix))) => fail(problem.to_owned(), fix),
-        _ => fail(format!("crashed the process that tried it ({status}): {words}"), again),
+        _ => fail(
+            format!("crashed the process that tried it ({status}): {words}"),
+            again,
+        ),
     }
 }
 
 fn engine_error(problem: String, fix: String) -> StartupError {
-    StartupError::Engine { library: deployment::engine_library(&deployment::process), problem, fix }
+    StartupError::Engine {
+        library: deployment::engine_library(&deployment::process),
+        problem,
+        fix,
+    }
 }
 
 /// Returns the end of a text that may be long.
 fn last(text: &str) -> &str {
-    let start = text.char_indices().rev().nth(SHOWN_CHARS - 1).map_or(0, |(start, _)| start);
+    let start = text
+        .char_indices()
+        .rev()
+        .nth(SHOWN_CHARS - 1)
+        .map_or(0, |(start, _)| start);
     text.get(start..).unwrap_or(text)
 }
 
@@ -134,22 +183,68 @@ mod tests {
     fn each_end_has_its_text() {
         let check = |ended: Option<i32>, said: &str, parts: &[&str]| {
             let ended = ended.map(ExitStatus::from_raw);
-            let text = judged(Path::new("m.onnx"), ended, Duration::from_secs(1), said).unwrap_err().to_string();
+            let text = judged(Path::new("m.onnx"), ended, Duration::from_secs(1), said)
+                .unwrap_err()
+                .to_string();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
             assert_eq!(text.matches("fix:").count(), 1, "{text}");
             assert_eq!(text.matches("model m.onnx").count(), 1, "{text}");
         };
-        assert!(judged(Path::new("m.onnx"), Some(ExitStatus::from_raw(0)), Duration::ZERO, "").is_ok());
-        check(Some(5 << 8), "error: model m.onnx: cannot be loaded: x\n  fix: y", &["cannot be loaded: x", "fix: y"]);
-        check(Some(5 << 8), "WARN error: a\nerror: model m.onnx: b\n  fix: y", &["m.onnx: b", "fix: y"]);
-        check(Some(3 << 8), "error: s.json: is no sample: x\n  fix: y", &["s.json: is no sample: x", "fix: y"]);
+        assert!(
+            judged(
+                Path::new("m.onnx"),
+                Some(ExitStatus::from_raw(0)),
+                Duration::ZERO,
+                ""
+            )
+            .is_ok()
+        );
+        check(
+            Some(5 << 8),
+            "error: model m.onnx: cannot be loaded: x\n  fix: y",
+            &["cannot be loaded: x", "fix: y"],
+        );
+        check(
+            Some(5 << 8),
+            "WARN error: a\nerror: model m.onnx: b\n  fix: y",
+            &["m.onnx: b", "fix: y"],
+        );
+        check(
+            Some(3 << 8),
+            "error: s.json: is no sample: x\n  fix: y",
+            &["s.json: is no sample: x", "fix: y"],
+        );
         check(Some(11), "", &["crashed", "signal: 11", "fix: convert"]);
-        check(Some(6), "terminate called: 'x'", &["crashed", "signal: 6", "'x'"]);
-        check(Some(101 << 8), "thread panicked", &["crashed", "101", "panicked"]);
-        check(Some(6), "what():  std::bad_alloc", &["more memory than the 4096 MiB", "bad_alloc"]);
-        check(Some(6), "memory allocation of 9 bytes failed", &["more memory", "of 9 bytes"]);
-        check(Some(5 << 8), "error: model m.onnx: bad allocation\n  fix: y", &["more memory", "fix: convert"]);
-        check(Some(6), &format!("{}end", "long ".repeat(9000)), &["crashed", "end"]);
+        check(
+            Some(6),
+            "terminate called: 'x'",
+            &["crashed", "signal: 6", "'x'"],
+        );
+        check(
+            Some(101 << 8),
+            "thread panicked",
+            &["crashed", "101", "panicked"],
+        );
+        check(
+            Some(6),
+            "what():  std::bad_alloc",
+            &["more memory than the 4096 MiB", "bad_alloc"],
+        );
+        check(
+            Some(6),
+            "memory allocation of 9 bytes failed",
+            &["more memory", "of 9 bytes"],
+        );
+        check(
+            Some(5 << 8),
+            "error: model m.onnx: bad allocation\n  fix: y",
+            &["more memory", "fix: convert"],
+        );
+        check(
+            Some(6),
+            &format!("{}end", "long ".repeat(9000)),
+            &["crashed", "end"],
+        );
         check(None, "", &["1000 ms", "stopped", "limits.init_deadline"]);
     }
 
@@ -158,12 +253,17 @@ mod tests {
         let said = "error: engine lib.so: there is no such file\n  fix: y";
         let ended = Some(ExitStatus::from_raw(11 << 8));
         let error = judged(Path::new("m.onnx"), ended, Duration::ZERO, said).unwrap_err();
-        assert!(matches!(&error, StartupError::Engine { fix, .. } if fix == "y"), "{error}");
+        assert!(
+            matches!(&error, StartupError::Engine { fix, .. } if fix == "y"),
+            "{error}"
+        );
     }
 
     #[test]
     fn all_is_taken_in_and_the_end_is_kept() {
-        let said = heard(std::io::Cursor::new([vec![b'a'; 100_000], b"end".to_vec()].concat()));
+        let said = heard(std::io::Cursor::new(
+            [vec![b'a'; 100_000], b"end".to_vec()].concat(),
+        ));
         assert!(said.len() == TEXT_BYTES && said.ends_with(b"aend"));
     }
 }

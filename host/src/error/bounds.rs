@@ -33,23 +33,41 @@ mod tests {
     #[test]
     fn no_failure_says_more_than_a_page() {
         let long = || "x".repeat(5 << 20);
-        let problem = || Problem { code: long(), message: long(), detail: Some(long()) };
+        let problem = || Problem {
+            code: long(),
+            message: long(),
+            detail: Some(long()),
+        };
         let scores = [
             ScoreFailure::Failed(problem()),
             ScoreFailure::HostFault(long()),
             ScoreFailure::InvalidOutput(long()),
-            ScoreFailure::NotConforming { message: long(), pointer: long() },
+            ScoreFailure::NotConforming {
+                message: long(),
+                pointer: long(),
+            },
             ScoreFailure::Rejected(problem()),
             ScoreFailure::Trapped(long()),
             ScoreFailure::Unavailable(problem()),
-            ScoreFailure::Unsupported { content_type: long(), accepted: vec![long()] },
+            ScoreFailure::Unsupported {
+                content_type: long(),
+                accepted: vec![long()],
+            },
         ];
-        let requests = [RequestFailure::Malformed(long()), RequestFailure::NotFound { routes: vec![long()] }];
+        let requests = [
+            RequestFailure::Malformed(long()),
+            RequestFailure::NotFound {
+                routes: vec![long()],
+            },
+        ];
         let rows = scores.map(ScoreFailure::disposition).into_iter();
         for row in rows.chain(requests.map(RequestFailure::disposition)) {
             let texts = [Some(row.code), Some(row.message), row.pointer, row.detail];
             let bytes: usize = texts.iter().flatten().map(String::len).sum();
-            assert!(bytes < 12 << 10 && texts.iter().flatten().any(|text| text.ends_with('…')), "{bytes}");
+            assert!(
+                bytes < 12 << 10 && texts.iter().flatten().any(|text| text.ends_with('…')),
+                "{bytes}"
+            );
         }
     }
 }

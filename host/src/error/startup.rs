@@ -49,7 +49,12 @@ pub enum StartupError {
     },
     /// An environment variable with an unusable value, for the operator to fix. The value is never
     /// shown.
-    #[error("environment variable {}: {}\n  fix: {}", inset(variable), inset(problem), inset(fix))]
+    #[error(
+        "environment variable {}: {}\n  fix: {}",
+        inset(variable),
+        inset(problem),
+        inset(fix)
+    )]
     Environment {
         /// Name of the environment variable.
         variable: String,
@@ -92,7 +97,9 @@ pub enum StartupError {
         fix: String,
     },
     /// A port that cannot be listened on, for the operator to fix.
-    #[error("cannot listen on {address}: {problem}\n  fix: choose another with --port or --address")]
+    #[error(
+        "cannot listen on {address}: {problem}\n  fix: choose another with --port or --address"
+    )]
     Listen {
         /// Address and port to listen on.
         address: String,

@@ -56,12 +56,15 @@ impl Answer {
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;
-            self.logged_bytes = self.logged_bytes.saturating_add(LINE_BYTES + escaped_bytes(&line));
+            self.logged_bytes = self
+                .logged_bytes
+                .saturating_add(LINE_BYTES + escaped_bytes(&line));
             if self.logged_bytes <= ANSWER_LOGS_BYTES {
                 self.logs.push(line);
             } else if had_room {
-                self.logs
-                    .push(format!("more than {ANSWER_LOGS_BYTES} bytes of lines: the log of the host has the rest"));
+                self.logs.push(format!(
+                    "more than {ANSWER_LOGS_BYTES} bytes of lines: the log of the host has the rest"
+                ));
             }
         }
     }
@@ -117,9 +120,14 @@ impl Answer {
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
         let headers = response.headers().iter();
-        let headers = headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())));
+        let headers = headers.filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.into()))
+        });
         let headers: Map<String, Value> = headers.collect();
-        self.set(output, json!({"statusCode": response.status().as_u16(), "headers": headers, "body": body}));
+        self.set(
+            output,
+            json!({"statusCode": response.status().as_u16(), "headers": headers, "body": body}),
+        );
         Ok(())
     }
 
@@ -134,8 +142,17 @@ impl Answer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { outputs, logs, return_value, .. } = self;
-        write!(f, "{}", json!({"Outputs": outputs, "Logs": logs, "ReturnValue": return_value}))
+        let Self {
+            outputs,
+            logs,
+            return_value,
+            ..
+        } = self;
+        write!(
+            f,
+            "{}",
+            json!({"Outputs": outputs, "Logs": logs, "ReturnValue": return_value})
+        )
     }
 }
 
@@ -151,7 +168,9 @@ fn object(payload: &Payload) -> Value {
     }
     match std::str::from_utf8(&payload.body) {
         Ok(text) => json!({"content_type": payload.content_type, "text": text}),
-        Err(_) => json!({"content_type": payload.content_type, "base64": BASE64.encode(&payload.body)}),
+        Err(_) => {
+            json!({"content_type": payload.content_type, "base64": BASE64.encode(&payload.body)})
+        }
     }
 }
 
@@ -172,7 +191,9 @@ fn is_rewritten(value: &Value) -> bool {
 /// some texts that are not dates.
 fn is_like_a_date(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let is_iso = bytes.first().is_some_and(u8::is_ascii_digit) && bytes.get(10) == Some(&b'T') && bytes.len() <= 40;
+    let is_iso = bytes.first().is_some_and(u8::is_ascii_digit)
+        && bytes.get(10) == Some(&b'T')
+        && bytes.len() <= 40;
     is_iso || text.starts_with("/Date(")
 }
 
@@ -182,7 +203,10 @@ fn is_plain_date(text: &str) -> bool {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "1"));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    seconds.len() == 19 && is_number(fraction) && (1..=7).contains(&fraction.len()) && !fraction.ends_with('0')
+    seconds.len() == 19
+        && is_number(fraction)
+        && (1..=7).contains(&fraction.len())
+        && !fraction.ends_with('0')
 }
 
 /// Returns the record of a call that can never be scored: the problem, the call's attributes, and
@@ -191,14 +215,24 @@ fn is_plain_date(text: &str) -> bool {
 /// The content of a blob is not in the record, because the blob stays where it is. The message is
 /// whole. Other texts are cut at a limit, since they can be as long as their sender likes.
 #[must_use]
-pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition: &Disposition) -> Payload {
+pub fn parked(
+    function: &Function,
+    id: &str,
+    call: &ParkedCall<'_>,
+    disposition: &Disposition,
+) -> Payload {
     let mut attribute_bytes = 0;
-    let attributes = call.attributes.iter().map(|(name, value)| (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES)));
+    let attributes = call
+        .attributes
+        .iter()
+        .map(|(name, value)| (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES)));
     let attributes = attributes.take_while(|(name, value)| {
         attribute_bytes += name.len() + value.len();
         attribute_bytes <= ATTRIBUTES_BYTES
     });
-    let attributes: Map<String, Value> = attributes.map(|(name, value)| (name.into_owned(), value.into())).collect();
+    let attributes: Map<String, Value> = attributes
+        .map(|(name, value)| (name.into_owned(), value.into()))
+        .collect();
     let mut record = json!({
         "problem": {"code": disposition.code, "message": disposition.message},
         "id": id,
@@ -206,21 +240,28 @@ pub fn parked(function: &Function, id: &str, call: &ParkedCall<'_>, disposition:
         "attempt": call.attempt,
         "attributes": attributes,
     });
-    if let (Some(pointer), Some(problem)) =
-        (&disposition.pointer, record.get_mut("problem").and_then(Value::as_object_mut))
-    {
+    if let (Some(pointer), Some(problem)) = (
+        &disposition.pointer,
+        record.get_mut("problem").and_then(Value::as_object_mut),
+    ) {
         problem.insert("pointer".to_owned(), pointer.as_str().into());
     }
     if let (Some(body), Some(record)) = (call.body, record.as_object_mut()) {
         if !body.content_type.is_empty() {
-            record.insert("content_type".to_owned(), cut(&body.content_type, ATTRIBUTE_BYTES).into());
+            record.insert(
+                "content_type".to_owned(),
+                cut(&body.content_type, ATTRIBUTE_BYTES).into(),
+            );
         }
         match std::str::from_utf8(&body.body) {
             Ok(text) => record.insert("body".to_owned(), text.into()),
             Err(_) => record.insert("body_base64".to_owned(), BASE64.encode(&body.body).into()),
         };
     }
-    Payload { content_type: "application/json".to_owned(), body: record.to_string().into() }
+    Payload {
+        content_type: "application/json".to_owned(),
+        body: record.to_string().into(),
+    }
 }
 
 /// Call that is parked because it can never be scored.

@@ -213,13 +213,27 @@ impl FunctionApp {
         self.functions.iter().find(|function| function.name == name)
     }
 
-    fn read_functions(&mut self, root: &Path, host: &HostFile, manifest: &Manifest) -> Result<(), StartupError> {
+    fn read_functions(
+        &mut self,
+        root: &Path,
+        host: &HostFile,
+        manifest: &Manifest,
+    ) -> Result<(), StartupError> {
         let handler = &host.custom_handler;
-        let forwards = handler.enable_forwarding_http_request || handler.enable_proxying_http_request;
-        let prefix = host.extensions.http.route_prefix.as_deref().unwrap_or(ROUTE_PREFIX);
+        let forwards =
+            handler.enable_forwarding_http_request || handler.enable_proxying_http_request;
+        let prefix = host
+            .extensions
+            .http
+            .route_prefix
+            .as_deref()
+            .unwrap_or(ROUTE_PREFIX);
         for (index, section) in handler.http.routes.iter().enumerate() {
             let name = format!("http-handler{}", index + 1);
-            let (route, methods) = (Route::new(prefix, &section.route), ALL_METHODS.map(str::to_owned).to_vec());
+            let (route, methods) = (
+                Route::new(prefix, &section.route),
+                ALL_METHODS.map(str::to_owned).to_vec(),
+            );
             self.routes.push((route.clone(), methods));
             self.functions.push(Function {
                 name,
@@ -242,14 +256,23 @@ impl FunctionApp {
         for entry in std::fs::read_dir(root).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             if entry.path().join("function.json").is_file() {
-                folders.push((entry.file_name().to_string_lossy().into_owned(), entry.path().join("function.json")));
+                folders.push((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    entry.path().join("function.json"),
+                ));
             }
         }
         folders.sort();
         for (name, path) in folders {
             let file: FunctionFile = read(&path)?;
-            let (function, methods) = function(name, file, Some(prefix).filter(|_| forwards), manifest)
-                .map_err(|(problem, fix)| StartupError::Functions { path: path.clone(), problem, fix })?;
+            let (function, methods) =
+                function(name, file, Some(prefix).filter(|_| forwards), manifest).map_err(
+                    |(problem, fix)| StartupError::Functions {
+                        path: path.clone(),
+                        problem,
+                        fix,
+                    },
+                )?;
             if let Some(route) = &function.route {
                 self.routes.push((route.clone(), methods));
             }
@@ -265,8 +288,10 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> 
         problem,
         fix: "mend the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
     };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| failed(format!("{error}")))
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| failed(format!("cannot be read: {error}")))?;
+    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| failed(format!("{error}")))
 }
 
 /// Returns a function and the HTTP methods of its trigger. `prefix` is the route prefix, and `None`
@@ -278,12 +303,23 @@ fn function(
     manifest: &Manifest,
 ) -> Result<(Function, Vec<String>), (String, String)> {
     let is_trigger = |binding: &RawBinding| binding.kind.to_ascii_lowercase().ends_with("trigger");
-    let is_out =
-        |binding: &RawBinding| binding.direction.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("out"));
+    let is_out = |binding: &RawBinding| {
+        binding
+            .direction
+            .as_deref()
+            .is_some_and(|word| word.eq_ignore_ascii_case("out"))
+    };
     let name_of = |binding: &RawBinding, what: &str| {
-        binding.name.clone().filter(|name| !name.is_empty()).ok_or_else(|| {
-            (format!("the {what} of type {} has no name", binding.kind), "add `\"name\"` to the binding".to_owned())
-        })
+        binding
+            .name
+            .clone()
+            .filter(|name| !name.is_empty())
+            .ok_or_else(|| {
+                (
+                    format!("the {what} of type {} has no name", binding.kind),
+                    "add `\"name\"` to the binding".to_owned(),
+                )
+            })
     };
     let mut triggers = file.bindings.iter().filter(|binding| is_trigger(binding));
     let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
@@ -294,10 +330,15 @@ fn function(
     };
     let binding = match trigger.kind.to_ascii_lowercase().as_str() {
         "httptrigger" => TriggerBinding::Http,
-        "blobtrigger" => TriggerBinding::Blob { path: trigger.path.clone().unwrap_or_default() },
+        "blobtrigger" => TriggerBinding::Blob {
+            path: trigger.path.clone().unwrap_or_default(),
+        },
         "warmuptrigger" => TriggerBinding::WarmUp,
         "servicebustrigger" => TriggerBinding::ServiceBus {
-            many: trigger.cardinality.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("many")),
+            many: trigger
+                .cardinality
+                .as_deref()
+                .is_some_and(|word| word.eq_ignore_ascii_case("many")),
             data_type: data_type(trigger),
         },
         _ => {
@@ -318,12 +359,20 @@ fn function(
         } else if data_type(other) == DataType::Binary {
             // The source code of the Functions host and its maintainers contradict each other here.
             return Err((
-                format!("the output {name} has a `dataType`: what the Functions host then writes is not sure"),
+                format!(
+                    "the output {name} has a `dataType`: what the Functions host then writes is not sure"
+                ),
                 "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
             ));
         } else {
-            let output =
-                OutputBinding { kind: if kind == "blob" { OutputKind::Blob } else { OutputKind::Message }, name };
+            let output = OutputBinding {
+                kind: if kind == "blob" {
+                    OutputKind::Blob
+                } else {
+                    OutputKind::Message
+                },
+                name,
+            };
             match output.name.as_str() {
                 PARK => park = Some(output),
                 _ => outputs.push(output),
@@ -340,16 +389,35 @@ fn function(
     // forwarding is enabled.
     let prefix = prefix.filter(|_| binding == TriggerBinding::Http && file.bindings.len() == 2);
     let route = prefix.map(|prefix| Route::new(prefix, trigger.route.as_deref().unwrap_or(&name)));
-    let methods = trigger.methods.clone().unwrap_or_else(|| ALL_METHODS.map(str::to_owned).to_vec());
-    let methods: Vec<_> = methods.iter().map(|method| method.to_ascii_uppercase()).collect();
-    let max_delivery_count = manifest.triggers.iter().find(|trigger| trigger.function == name);
-    let max_delivery_count = max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
-        Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
-        Start::Blob(_) | Start::Http(_) => DEFAULT_MAX_DELIVERY_COUNT,
-    });
+    let methods = trigger
+        .methods
+        .clone()
+        .unwrap_or_else(|| ALL_METHODS.map(str::to_owned).to_vec());
+    let methods: Vec<_> = methods
+        .iter()
+        .map(|method| method.to_ascii_uppercase())
+        .collect();
+    let max_delivery_count = manifest
+        .triggers
+        .iter()
+        .find(|trigger| trigger.function == name);
+    let max_delivery_count =
+        max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
+            Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
+            Start::Blob(_) | Start::Http(_) => DEFAULT_MAX_DELIVERY_COUNT,
+        });
     let trigger_name = name_of(trigger, "trigger")?;
-    let function =
-        Function { name, trigger_name, trigger: binding, inputs, http, outputs, park, max_delivery_count, route };
+    let function = Function {
+        name,
+        trigger_name,
+        trigger: binding,
+        inputs,
+        http,
+        outputs,
+        park,
+        max_delivery_count,
+        route,
+    };
     Ok((function, methods))
 }
 
@@ -369,7 +437,8 @@ fn time_span(text: &str) -> Option<Duration> {
     let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
     let number = |text: &str| text.parse::<u32>().ok().map(f64::from);
     let seconds = seconds.parse::<f64>().ok()?;
-    let total = ((number(days)? * 24.0 + number(hours)?) * 60.0 + number(minutes)?) * 60.0 + seconds;
+    let total =
+        ((number(days)? * 24.0 + number(hours)?) * 60.0 + number(minutes)?) * 60.0 + seconds;
     Duration::try_from_secs_f64(total).ok()
 }
 
@@ -380,7 +449,10 @@ mod tests {
     #[test]
     fn time_spans_are_dot_nets() {
         assert_eq!(time_span("00:05:00"), Some(Duration::from_secs(300)));
-        assert_eq!(time_span("1.00:00:01.5"), Some(Duration::from_millis(86_401_500)));
+        assert_eq!(
+            time_span("1.00:00:01.5"),
+            Some(Duration::from_millis(86_401_500))
+        );
         assert_eq!(time_span("-1"), None);
         assert_eq!(time_span("-00:05:00"), None);
     }

@@ -125,7 +125,14 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
 const ENQUEUED_TIME: &str = "enqueued-time";
 
 /// Metadata fields that the Functions host itself adds next to the names from a blob's path.
-const BLOB_FIELDS: [&str; 6] = ["Uri", "Properties", "Metadata", "sys", "RetryContext", "BlobTrigger"];
+const BLOB_FIELDS: [&str; 6] = [
+    "Uri",
+    "Properties",
+    "Metadata",
+    "sys",
+    "RetryContext",
+    "BlobTrigger",
+];
 
 /// Base64 decoder that accepts text with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -157,15 +164,26 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
 /// Reads all of an invocation but a base64 value that can be decoded in place. Returns the position
 /// of that value.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
-    let envelope: Envelope<'_> = serde_json::from_slice(body)
-        .map_err(|error| Malformed(format!("it is no invocation: {}", displayed(&error, REASON_BYTES))))?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
+        Malformed(format!(
+            "it is no invocation: {}",
+            displayed(&error, REASON_BYTES)
+        ))
+    })?;
     let value = envelope.data.get(&function.trigger_name).ok_or_else(|| {
-        Malformed(format!("`Data` has no `{}`, the trigger of {}", function.trigger_name, function.name))
+        Malformed(format!(
+            "`Data` has no `{}`, the trigger of {}",
+            function.trigger_name, function.name
+        ))
     })?;
     let metadata = Metadata::new(envelope.metadata);
     let inputs = function.inputs.iter().filter_map(|input| {
         let raw = envelope.data.get(&input.name)?;
-        let value = text(raw).or_else(|| raw.get().starts_with(['{', '[']).then(|| raw.get().to_owned()))?;
+        let value = text(raw).or_else(|| {
+            raw.get()
+                .starts_with(['{', '['])
+                .then(|| raw.get().to_owned())
+        })?;
         Some((format!("input.{}", input.name.to_ascii_lowercase()), value))
     });
     let inputs: Vec<_> = inputs.collect();
@@ -184,27 +202,48 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
             let (bytes, place) = binary(function, value, body)?;
             one(blob(&metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus { many: false, data_type: DataType::Binary } => {
+        TriggerBinding::ServiceBus {
+            many: false,
+            data_type: DataType::Binary,
+        } => {
             let (bytes, place) = binary(function, value, body)?;
             one(message(&metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus { many: false, data_type: DataType::Text | DataType::Unspecified } => {
+        TriggerBinding::ServiceBus {
+            many: false,
+            data_type: DataType::Text | DataType::Unspecified,
+        } => {
             let text = once_wrapped(value);
-            one(message(&metadata.under(&text), text.clone().into_bytes().into()), None)
+            one(
+                message(&metadata.under(&text), text.clone().into_bytes().into()),
+                None,
+            )
         }
-        TriggerBinding::ServiceBus { many: true, data_type } => {
+        TriggerBinding::ServiceBus {
+            many: true,
+            data_type,
+        } => {
             let bodies = bodies(function, value, *data_type)?;
             let mut calls = batch(&metadata, bodies);
-            calls.iter_mut().for_each(|call| call.attributes.extend(inputs.clone()));
+            calls
+                .iter_mut()
+                .for_each(|call| call.attributes.extend(inputs.clone()));
             Ok((Event::Calls(calls), None))
         }
     }
 }
 
 /// Decodes a base64 value, or returns its position if it can be decoded in place.
-fn binary(function: &Function, raw: &RawValue, body: &[u8]) -> Result<(Bytes, Option<Range<usize>>), Malformed> {
+fn binary(
+    function: &Function,
+    raw: &RawValue,
+    body: &[u8],
+) -> Result<(Bytes, Option<Range<usize>>), Malformed> {
     let quoted = raw.get();
-    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(|| not_base64(function))?;
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .ok_or_else(|| not_base64(function))?;
     if inner.contains('\\') {
         let text: String = serde_json::from_str(quoted).map_err(|_| not_base64(function))?;
         let bytes = BASE64.decode(text).map_err(|_| not_base64(function))?;
@@ -216,7 +255,10 @@ fn binary(function: &Function, raw: &RawValue, body: &[u8]) -> Result<(Bytes, Op
 }
 
 fn not_base64(function: &Function) -> Malformed {
-    Malformed(format!("`Data.{}` is not base64, as its binding wants it", function.trigger_name))
+    Malformed(format!(
+        "`Data.{}` is not base64, as its binding wants it",
+        function.trigger_name
+    ))
 }
 
 /// Decodes a part of a buffer into the beginning of the buffer, and returns the number of decoded
@@ -237,7 +279,9 @@ fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
         let count = BASE64.decode_slice(&*piece, &mut bytes).ok()?;
         // The decoded bytes are shorter than the text read so far, so they never overwrite unread
         // text.
-        buffer.get_mut(written..written + count)?.copy_from_slice(bytes.get(..count)?);
+        buffer
+            .get_mut(written..written + count)?
+            .copy_from_slice(bytes.get(..count)?);
         (read, written) = (end, written + count);
     }
     Some(written)
@@ -254,9 +298,17 @@ fn once_wrapped(raw: &RawValue) -> String {
 }
 
 /// Returns the messages of a batch.
-fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Vec<Bytes>, Malformed> {
-    let wrong =
-        || Malformed(format!("`Data.{}` is not a list of messages, as its binding wants it", function.trigger_name));
+fn bodies(
+    function: &Function,
+    raw: &RawValue,
+    data_type: DataType,
+) -> Result<Vec<Bytes>, Malformed> {
+    let wrong = || {
+        Malformed(format!(
+            "`Data.{}` is not a list of messages, as its binding wants it",
+            function.trigger_name
+        ))
+    };
     let text: String;
     let list = if raw.get().starts_with('[') {
         raw.get()
@@ -266,45 +318,68 @@ fn bodies(function: &Function, raw: &RawValue, data_type: DataType) -> Result<Ve
     };
     let elements: Vec<&RawValue> = serde_json::from_str(list).map_err(|_| wrong())?;
     let element = |raw: &RawValue| match (data_type, serde_json::from_str::<String>(raw.get())) {
-        (DataType::Binary, Ok(text)) => BASE64.decode(text).map(Bytes::from).map_err(|_| not_base64(function)),
+        (DataType::Binary, Ok(text)) => BASE64
+            .decode(text)
+            .map(Bytes::from)
+            .map_err(|_| not_base64(function)),
         (DataType::Binary, Err(_)) => Err(not_base64(function)),
         (DataType::Text | DataType::Unspecified, Ok(text)) => Ok(text.into()),
         // Without a `dataType`, the Functions host sends the JSON value that the message holds.
-        (DataType::Text | DataType::Unspecified, Err(_)) => Ok(Bytes::copy_from_slice(raw.get().as_bytes())),
+        (DataType::Text | DataType::Unspecified, Err(_)) => {
+            Ok(Bytes::copy_from_slice(raw.get().as_bytes()))
+        }
     };
     elements.into_iter().map(element).collect()
 }
 
 fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
-    let request: Request<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| Malformed(format!("the request is none: {}", displayed(&error, REASON_BYTES))))?;
+    let request: Request<'_> = serde_json::from_str(raw.get()).map_err(|error| {
+        Malformed(format!(
+            "the request is none: {}",
+            displayed(&error, REASON_BYTES)
+        ))
+    })?;
     let mut headers = HeaderMap::new();
     for (name, values) in &request.headers {
-        let Ok(name) = HeaderName::try_from(name.as_str()) else { continue };
+        let Ok(name) = HeaderName::try_from(name.as_str()) else {
+            continue;
+        };
         let values = match values {
             Value::Array(values) => values.iter().filter_map(scalar).collect(),
             value => Vec::from_iter(scalar(value)),
         };
-        for value in values.into_iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
+        for value in values
+            .into_iter()
+            .filter_map(|value| HeaderValue::try_from(value).ok())
+        {
             headers.append(name.clone(), value);
         }
     }
     let params = request.params.unwrap_or_default();
-    let attributes = params.iter().filter_map(|(name, value)| Some((route_attribute(name), scalar(value)?))).collect();
+    let attributes = params
+        .iter()
+        .filter_map(|(name, value)| Some((route_attribute(name), scalar(value)?)))
+        .collect();
     let body = match request.body {
         None => Bytes::new(),
         Some(raw) => match serde_json::from_str::<Option<String>>(raw.get()) {
             Ok(None) => Bytes::new(),
             Ok(Some(text)) if is_encoded(&headers) => BASE64
                 .decode(text)
-                .map_err(|_| Malformed("`Body` is not base64, as its content type wants it".to_owned()))?
+                .map_err(|_| {
+                    Malformed("`Body` is not base64, as its content type wants it".to_owned())
+                })?
                 .into(),
             Ok(Some(text)) => text.into(),
             // Old documentation shows JSON that is not wrapped in a string.
             Err(_) => Bytes::copy_from_slice(raw.get().as_bytes()),
         },
     };
-    Ok(HttpCall { headers, body, attributes })
+    Ok(HttpCall {
+        headers,
+        body,
+        attributes,
+    })
 }
 
 /// Returns the name of the attribute for a value of a route.
@@ -315,17 +390,34 @@ pub fn route_attribute(name: &str) -> String {
 
 /// True for the content types whose bodies the Functions host writes as base64.
 fn is_encoded(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/octet-stream" || essence.starts_with("multipart/")
 }
 
 fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     // The query of the URI would hold a signature, which is a credential.
-    let uri = metadata.text("Uri").map(|uri| uri.split('?').next().unwrap_or_default().to_owned());
+    let uri = metadata
+        .text("Uri")
+        .map(|uri| uri.split('?').next().unwrap_or_default().to_owned());
     let properties = metadata.object("Properties");
-    let property = |name: &str| properties.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v);
-    let is_json = uri.as_deref().is_some_and(|uri| uri.to_ascii_lowercase().ends_with(".json"));
+    let property = |name: &str| {
+        properties
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+    };
+    let is_json = uri
+        .as_deref()
+        .is_some_and(|uri| uri.to_ascii_lowercase().ends_with(".json"));
     let content_type = match property("ContentType").map(String::as_str) {
         // Storage gives this type to every upload without a content type.
         None | Some("" | "application/octet-stream") if is_json => "application/json",
@@ -336,36 +428,84 @@ fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     attributes.extend(uri.map(|uri| ("uri".to_owned(), uri)));
     attributes.extend(property("ETag").map(|etag| ("etag".to_owned(), etag.clone())));
     attributes.extend(
-        metadata.texts_except(&BLOB_FIELDS).map(|(name, value)| (format!("path.{}", name.to_ascii_lowercase()), value)),
+        metadata
+            .texts_except(&BLOB_FIELDS)
+            .map(|(name, value)| (format!("path.{}", name.to_ascii_lowercase()), value)),
     );
     attributes.extend(named("metadata", metadata.object("Metadata")));
-    let payload = Payload { content_type: content_type.to_owned(), body };
-    Call { source: Source::Blob, payload, attributes, attempt: 1 }
+    let payload = Payload {
+        content_type: content_type.to_owned(),
+        body,
+    };
+    Call {
+        source: Source::Blob,
+        payload,
+        attributes,
+        attempt: 1,
+    }
 }
 
 fn message(metadata: &Metadata<'_>, body: Bytes) -> Call {
-    let field = |(name, attribute): (&str, &str)| Some((attribute.to_owned(), utc(attribute, metadata.text(name)?)));
+    let field = |(name, attribute): (&str, &str)| {
+        Some((attribute.to_owned(), utc(attribute, metadata.text(name)?)))
+    };
     let mut attributes: Vec<_> = MESSAGE_FIELDS.into_iter().filter_map(field).collect();
     attributes.extend(named("property", metadata.object("ApplicationProperties")));
-    let attempt = metadata.text("DeliveryCount").and_then(|count| count.parse().ok()).unwrap_or(1).max(1);
-    let payload = Payload { content_type: metadata.text("ContentType").unwrap_or_default(), body };
-    Call { source: Source::ServiceBus, payload, attributes, attempt }
+    let attempt = metadata
+        .text("DeliveryCount")
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1)
+        .max(1);
+    let payload = Payload {
+        content_type: metadata.text("ContentType").unwrap_or_default(),
+        body,
+    };
+    Call {
+        source: Source::ServiceBus,
+        payload,
+        attributes,
+        attempt,
+    }
 }
 
 fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     let array = |name: &str| metadata.array(name, bodies.len());
-    let fields: Vec<_> = MESSAGE_FIELDS.into_iter().map(|(name, attribute)| (attribute, array(name))).collect();
-    let (counts, content_types, properties) =
-        (array("DeliveryCount"), array("ContentType"), array("ApplicationProperties"));
+    let fields: Vec<_> = MESSAGE_FIELDS
+        .into_iter()
+        .map(|(name, attribute)| (attribute, array(name)))
+        .collect();
+    let (counts, content_types, properties) = (
+        array("DeliveryCount"),
+        array("ContentType"),
+        array("ApplicationProperties"),
+    );
     let call = |(index, body): (usize, Bytes)| {
         let at = |values: &[Value]| values.get(index).and_then(scalar);
-        let field =
-            |(attribute, values): &(&str, Vec<Value>)| Some(((*attribute).to_owned(), utc(attribute, at(values)?)));
+        let field = |(attribute, values): &(&str, Vec<Value>)| {
+            Some(((*attribute).to_owned(), utc(attribute, at(values)?)))
+        };
         let mut attributes: Vec<_> = fields.iter().filter_map(field).collect();
-        attributes.extend(named("property", properties.get(index).map(metadata::pairs).unwrap_or_default()));
-        let attempt = at(&counts).and_then(|count| count.parse().ok()).unwrap_or(1).max(1);
-        let payload = Payload { content_type: at(&content_types).unwrap_or_default(), body };
-        Call { source: Source::ServiceBus, payload, attributes, attempt }
+        attributes.extend(named(
+            "property",
+            properties
+                .get(index)
+                .map(metadata::pairs)
+                .unwrap_or_default(),
+        ));
+        let attempt = at(&counts)
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1)
+            .max(1);
+        let payload = Payload {
+            content_type: at(&content_types).unwrap_or_default(),
+            body,
+        };
+        Call {
+            source: Source::ServiceBus,
+            payload,
+            attributes,
+            attempt,
+        }
     };
     bodies.into_iter().enumerate().map(call).collect()
 }
@@ -381,8 +521,12 @@ fn utc(attribute: &str, mut text: String) -> String {
 /// Returns the pairs that a sender may name freely, under a prefix that separates them from the
 /// platform's names. Credentials are left out.
 fn named(kind: &str, pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
-    let lower = pairs.into_iter().map(|(name, value)| (name.to_lowercase(), value));
-    lower.filter(|(name, _)| !is_credential(name)).map(move |(name, value)| (format!("{kind}.{name}"), value))
+    let lower = pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_lowercase(), value));
+    lower
+        .filter(|(name, _)| !is_credential(name))
+        .map(move |(name, value)| (format!("{kind}.{name}"), value))
 }
 
 #[cfg(test)]
@@ -392,14 +536,19 @@ mod tests {
     #[test]
     fn base64_is_decoded_where_it_stands() {
         for length in [0, 1, 2, 3, 4, 3071, 3072, 3073, 6144, 100_000] {
-            let bytes: Vec<u8> = (0..length).map(|index: usize| (index % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..length)
+                .map(|index: usize| (index % 251) as u8)
+                .collect();
             let text = BASE64.encode(&bytes);
             let mut buffer = format!("{{\"x\":\"{text}\"}}").into_bytes();
             let written = decoded_in_place(&mut buffer, 6..6 + text.len()).unwrap();
             assert_eq!(buffer[..written], bytes, "{length}");
         }
         let early = format!("{}QQ=={}", "A".repeat(4092 - 4), "A".repeat(8));
-        assert_eq!(decoded_in_place(&mut early.clone().into_bytes(), 0..early.len()), None);
+        assert_eq!(
+            decoded_in_place(&mut early.clone().into_bytes(), 0..early.len()),
+            None
+        );
         assert_eq!(decoded_in_place(&mut b"A\xffAA".to_vec(), 0..4), None);
     }
 }

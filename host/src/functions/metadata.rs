@@ -30,8 +30,13 @@ impl<'a> Metadata<'a> {
     /// Reads the fields of the metadata. Metadata that are not an object have no fields.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
-        let fields = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-        Self { fields, forged: Forged::None }
+        let fields = raw
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default();
+        Self {
+            fields,
+            forged: Forged::None,
+        }
     }
 
     /// Marks the fields that a text message may have overwritten as forged.
@@ -43,7 +48,12 @@ impl<'a> Metadata<'a> {
             // The more lenient JSON reader of the Functions host may accept an object that this
             // reader refuses.
             match serde_json::from_str::<BTreeMap<String, &RawValue>>(message) {
-                Ok(members) => Forged::Named(members.into_keys().map(|name| name.to_lowercase()).collect()),
+                Ok(members) => Forged::Named(
+                    members
+                        .into_keys()
+                        .map(|name| name.to_lowercase())
+                        .collect(),
+                ),
                 Err(_) => Forged::All,
             }
         };
@@ -66,14 +76,19 @@ impl<'a> Metadata<'a> {
 
     /// Returns all fields that are text, except those with the given names.
     pub fn texts_except(&self, names: &[&str]) -> impl Iterator<Item = (String, String)> {
-        let others = self.fields.keys().filter(|name| !names.contains(&name.as_str()));
+        let others = self
+            .fields
+            .keys()
+            .filter(|name| !names.contains(&name.as_str()));
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
     /// Returns the members of a field that is an object, with their values as text.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<(String, String)> {
-        let object = self.field(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+        let object = self
+            .field(name)
+            .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
         object.as_ref().map(pairs).unwrap_or_default()
     }
 
@@ -114,7 +129,9 @@ pub fn text(raw: &RawValue) -> Option<String> {
 #[must_use]
 pub fn pairs(object: &Value) -> Vec<(String, String)> {
     let members = object.as_object().into_iter().flatten();
-    members.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect()
+    members
+        .filter_map(|(name, value)| Some((name.clone(), scalar(value)?)))
+        .collect()
 }
 
 /// Returns a text, number or boolean as text. `None` for any other value.
@@ -155,13 +172,19 @@ mod tests {
     #[test]
     fn what_a_message_may_have_written_is_not_read() {
         let fields = raw(r#"{"MessageId": "\"real\"", "DeliveryCount": "3"}"#);
-        let id = |message: &str| Metadata::new(Some(&fields)).under(message).text("MessageId");
+        let id = |message: &str| {
+            Metadata::new(Some(&fields))
+                .under(message)
+                .text("MessageId")
+        };
         assert_eq!(id("plain").as_deref(), Some("real"));
         assert_eq!(id(r#"["MessageId"]"#).as_deref(), Some("real"));
         assert_eq!(id(r#"{"a": 1}"#).as_deref(), Some("real"));
         assert_eq!(id(r#"{"messageID": "x"}"#), None);
         assert_eq!(id("{'MessageId': 'x'}"), None);
-        let count = Metadata::new(Some(&fields)).under(r#"{"MessageId": "x"}"#).text("DeliveryCount");
+        let count = Metadata::new(Some(&fields))
+            .under(r#"{"MessageId": "x"}"#)
+            .text("DeliveryCount");
         assert_eq!(count.as_deref(), Some("3"));
     }
 }

@@ -23,9 +23,21 @@ impl Route {
     #[must_use]
     pub fn new(prefix: &str, template: &str) -> Self {
         let whole = [prefix.trim_matches('/'), template.trim_matches('/')];
-        let whole = whole.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
-        let segments = whole.split('/').filter(|segment| !segment.is_empty()).map(Segment::parse).collect();
-        Self { template: format!("/{whole}"), segments }
+        let whole = whole
+            .iter()
+            .filter(|part| !part.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/");
+        let segments = whole
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(Segment::parse)
+            .collect();
+        Self {
+            template: format!("/{whole}"),
+            segments,
+        }
     }
 
     /// Returns the template as it was written, with its prefix and a leading slash.
@@ -38,12 +50,17 @@ impl Route {
     /// route. Literals are compared without case, as the Functions host does.
     #[must_use]
     pub fn values(&self, path: &str) -> Option<Vec<(String, String)>> {
-        let mut parts = path.trim_start_matches('/').split('/').filter(|part| !part.is_empty());
+        let mut parts = path
+            .trim_start_matches('/')
+            .split('/')
+            .filter(|part| !part.is_empty());
         let mut values = Vec::new();
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => {
-                    parts.next().filter(|part| part.eq_ignore_ascii_case(text))?;
+                    parts
+                        .next()
+                        .filter(|part| part.eq_ignore_ascii_case(text))?;
                 }
                 Segment::Value { name, optional } => match parts.next() {
                     Some(part) => values.push((name.clone(), part.to_owned())),
@@ -61,7 +78,10 @@ impl Route {
 
 impl Segment {
     fn parse(text: &str) -> Self {
-        let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+        let Some(inner) = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+        else {
             return Self::Literal(text.to_owned());
         };
         let name = |text: &str| {
@@ -70,7 +90,10 @@ impl Segment {
         };
         match inner.strip_prefix('*') {
             Some(rest) => Self::Rest(name(rest.trim_start_matches('*'))),
-            None => Self::Value { name: name(inner), optional: inner.ends_with('?') || inner.contains('=') },
+            None => Self::Value {
+                name: name(inner),
+                optional: inner.ends_with('?') || inner.contains('='),
+            },
         }
     }
 }
@@ -84,9 +107,16 @@ mod tests {
         #[track_caller]
         fn check(template: &str, path: &str, expected: Option<&[(&str, &str)]>) {
             let expected = expected.map(|pairs| {
-                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+                pairs
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect::<Vec<_>>()
             });
-            assert_eq!(Route::new("api", template).values(path), expected, "{template} {path}");
+            assert_eq!(
+                Route::new("api", template).values(path),
+                expected,
+                "{template} {path}"
+            );
         }
         check("score", "/api/score", Some(&[]));
         check("score", "/API/Score", Some(&[]));
@@ -98,6 +128,9 @@ mod tests {
         check("score/{id}", "/api/score", None);
         check("{*rest}", "/api/a/b", Some(&[("rest", "a/b")]));
         assert_eq!(Route::new("", "score").template(), "/score");
-        assert_eq!(Route::new("/v1/", "/score").values("/v1/score"), Some(Vec::new()));
+        assert_eq!(
+            Route::new("/v1/", "/score").values("/v1/score"),
+            Some(Vec::new())
+        );
     }
 }

@@ -25,8 +25,16 @@ pub struct Sample {
 ///
 /// # Errors
 /// Fails with the reason if the Functions host would not send an envelope.
-pub fn envelopes(function: &Function, samples: &[Sample], attempt: u32) -> Result<Vec<String>, String> {
-    if let TriggerBinding::ServiceBus { many: true, data_type } = &function.trigger {
+pub fn envelopes(
+    function: &Function,
+    samples: &[Sample],
+    attempt: u32,
+) -> Result<Vec<String>, String> {
+    if let TriggerBinding::ServiceBus {
+        many: true,
+        data_type,
+    } = &function.trigger
+    {
         return Ok(vec![batch(function, samples, *data_type, attempt)?]);
     }
     let one = |sample: &Sample| {
@@ -48,15 +56,31 @@ fn envelope(function: &Function, value: Value, mut metadata: Map<String, Value>)
 }
 
 fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), String> {
-    let names = names(path, &sample.name)
-        .ok_or_else(|| format!("{}: not a name that the trigger's path `{path}` takes", sample.name))?;
-    let mut metadata: Map<_, _> = names.into_iter().map(|(name, value)| (name, wrapped(value))).collect();
+    let names = names(path, &sample.name).ok_or_else(|| {
+        format!(
+            "{}: not a name that the trigger's path `{path}` takes",
+            sample.name
+        )
+    })?;
+    let mut metadata: Map<_, _> = names
+        .into_iter()
+        .map(|(name, value)| (name, wrapped(value)))
+        .collect();
     let container = path.split('/').next().unwrap_or_default();
     let tail = tail(path, &sample.name);
-    metadata.insert("Uri".to_owned(), wrapped(format!("https://local.blob.core.windows.net/{container}/{tail}")));
-    let content_type =
-        if sample.content_type.is_empty() { "application/octet-stream" } else { sample.content_type.as_str() };
-    let properties = json!({"ContentLength": sample.body.len(), "ContentType": content_type, "ETag": "0x1"});
+    metadata.insert(
+        "Uri".to_owned(),
+        wrapped(format!(
+            "https://local.blob.core.windows.net/{container}/{tail}"
+        )),
+    );
+    let content_type = if sample.content_type.is_empty() {
+        "application/octet-stream"
+    } else {
+        sample.content_type.as_str()
+    };
+    let properties =
+        json!({"ContentLength": sample.body.len(), "ContentType": content_type, "ETag": "0x1"});
     metadata.insert("Properties".to_owned(), properties);
     metadata.insert("Metadata".to_owned(), json!({}));
     Ok((BASE64.encode(&sample.body).into(), metadata))
@@ -65,7 +89,10 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Stri
 /// Returns the last parts of a name, as many as the path has below its container.
 fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     let parts = path.matches('/').count();
-    let start = name.rmatch_indices('/').nth(parts.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
+    let start = name
+        .rmatch_indices('/')
+        .nth(parts.saturating_sub(1))
+        .map_or(0, |(at, _)| at + 1);
     name.get(start..).unwrap_or(name)
 }
 
@@ -80,8 +107,13 @@ fn names(path: &str, name: &str) -> Option<Vec<(String, String)>> {
 /// True if a text fits a pattern. Adds the values of the placeholders to `found`, the last one
 /// first.
 fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
-    let Some((literal, rest)) = pattern.split_once('{') else { return pattern == text };
-    let (Some(text), Some((name, rest))) = (text.strip_prefix(literal), rest.split_once('}')) else { return false };
+    let Some((literal, rest)) = pattern.split_once('{') else {
+        return pattern == text;
+    };
+    let (Some(text), Some((name, rest))) = (text.strip_prefix(literal), rest.split_once('}'))
+    else {
+        return false;
+    };
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
     for end in ends.rev() {
         if let Some((value, after)) = text.split_at_checked(end)
@@ -96,16 +128,28 @@ fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
 
 fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<String, Value>) {
     let mut metadata = Map::from_iter([
-        ("MessageId".to_owned(), wrapped(uuid::Uuid::new_v4().to_string())),
+        (
+            "MessageId".to_owned(),
+            wrapped(uuid::Uuid::new_v4().to_string()),
+        ),
         ("DeliveryCount".to_owned(), wrapped(attempt)),
         ("SequenceNumber".to_owned(), wrapped(1)),
-        ("EnqueuedTimeUtc".to_owned(), now().trim_end_matches('Z').into()),
-        ("LockToken".to_owned(), wrapped(uuid::Uuid::new_v4().to_string())),
+        (
+            "EnqueuedTimeUtc".to_owned(),
+            now().trim_end_matches('Z').into(),
+        ),
+        (
+            "LockToken".to_owned(),
+            wrapped(uuid::Uuid::new_v4().to_string()),
+        ),
         ("ApplicationProperties".to_owned(), json!({})),
         ("UserProperties".to_owned(), json!({})),
     ]);
     if !sample.content_type.is_empty() {
-        metadata.insert("ContentType".to_owned(), wrapped(sample.content_type.as_str()));
+        metadata.insert(
+            "ContentType".to_owned(),
+            wrapped(sample.content_type.as_str()),
+        );
     }
     let value = match data_type {
         DataType::Binary => BASE64.encode(&sample.body).into(),
@@ -121,7 +165,9 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
 /// Writes the members of a text that is a JSON object over its metadata, as the Functions host
 /// does.
 fn overlay(text: &str, metadata: &mut Map<String, Value>) {
-    let Ok(Value::Object(members)) = serde_json::from_str(text) else { return };
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+        return;
+    };
     for (name, value) in members {
         let value = match value {
             Value::Null | Value::Array(_) => continue,
@@ -133,7 +179,12 @@ fn overlay(text: &str, metadata: &mut Map<String, Value>) {
     }
 }
 
-fn batch(function: &Function, samples: &[Sample], data_type: DataType, attempt: u32) -> Result<String, String> {
+fn batch(
+    function: &Function,
+    samples: &[Sample],
+    data_type: DataType,
+    attempt: u32,
+) -> Result<String, String> {
     let value = |sample: &Sample| {
         match data_type {
         DataType::Binary => Ok(Value::from(BASE64.encode(&sample.body))),
@@ -147,14 +198,25 @@ fn batch(function: &Function, samples: &[Sample], data_type: DataType, attempt: 
     }
     };
     let values: Vec<Value> = samples.iter().map(value).collect::<Result<_, _>>()?;
-    let ids: Vec<_> = samples.iter().map(|_| uuid::Uuid::new_v4().to_string()).collect();
-    let types: Vec<_> =
-        samples.iter().map(|sample| Some(&sample.content_type).filter(|text| !text.is_empty())).collect();
+    let ids: Vec<_> = samples
+        .iter()
+        .map(|_| uuid::Uuid::new_v4().to_string())
+        .collect();
+    let types: Vec<_> = samples
+        .iter()
+        .map(|sample| Some(&sample.content_type).filter(|text| !text.is_empty()))
+        .collect();
     let metadata = Map::from_iter([
         ("MessageIdArray".to_owned(), wrapped(ids)),
-        ("DeliveryCountArray".to_owned(), wrapped(vec![attempt; samples.len()])),
+        (
+            "DeliveryCountArray".to_owned(),
+            wrapped(vec![attempt; samples.len()]),
+        ),
         ("ContentTypeArray".to_owned(), wrapped(json!(types))),
-        ("ApplicationPropertiesArray".to_owned(), wrapped(vec![json!({}); samples.len()])),
+        (
+            "ApplicationPropertiesArray".to_owned(),
+            wrapped(vec![json!({}); samples.len()]),
+        ),
     ]);
     Ok(envelope(function, wrapped(values), metadata))
 }
@@ -168,10 +230,13 @@ fn request(function: &Function, sample: &Sample) -> Value {
         "Params": {},
         "Identities": [],
     });
-    let is_encoded =
-        sample.content_type.starts_with("application/octet-stream") || sample.content_type.starts_with("multipart/");
-    let body =
-        if is_encoded { BASE64.encode(&sample.body) } else { String::from_utf8_lossy(&sample.body).into_owned() };
+    let is_encoded = sample.content_type.starts_with("application/octet-stream")
+        || sample.content_type.starts_with("multipart/");
+    let body = if is_encoded {
+        BASE64.encode(&sample.body)
+    } else {
+        String::from_utf8_lossy(&sample.body).into_owned()
+    };
     if let Some(headers) = request.get_mut("Headers").and_then(Value::as_object_mut)
         && !sample.content_type.is_empty()
     {
@@ -202,14 +267,25 @@ mod tests {
         #[track_caller]
         fn check(path: &str, name: &str, expected: Option<&[(&str, &str)]>) {
             let expected = expected.map(|pairs| {
-                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+                pairs
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect::<Vec<_>>()
             });
             assert_eq!(names(path, name), expected, "{path} {name}");
         }
         check("in/{name}", "a.json", Some(&[("name", "a.json")]));
         check("in/{name}.json", "/tmp/in/a.json", Some(&[("name", "a")]));
-        check("in/{blobname}.{ext}", "a.b.txt", Some(&[("blobname", "a.b"), ("ext", "txt")]));
-        check("in/day-{day}/{name}", "x/day-1/a", Some(&[("day", "1"), ("name", "a")]));
+        check(
+            "in/{blobname}.{ext}",
+            "a.b.txt",
+            Some(&[("blobname", "a.b"), ("ext", "txt")]),
+        );
+        check(
+            "in/day-{day}/{name}",
+            "x/day-1/a",
+            Some(&[("day", "1"), ("name", "a")]),
+        );
         check("in/{name}.json", "a.txt", None);
         check("in/{name}", "", None);
         check("in/fixed", "fixed", Some(&[]));

@@ -33,23 +33,42 @@ impl Made {
 
 impl Mock {
     pub(crate) fn doubling() -> Self {
-        let port = |name: &str| Port { name: name.into(), dtype: Dtype::F32, shape: vec![None] };
+        let port = |name: &str| Port {
+            name: name.into(),
+            dtype: Dtype::F32,
+            shape: vec![None],
+        };
         let ports = Ports {
             inputs: vec![port("x")],
             outputs: vec![port("y")],
             classes: vec![Vec::new()],
             unranked: vec![false],
         };
-        Self { ports, classes: Vec::new(), fails: false, runs: Arc::default(), made: Made::default() }
+        Self {
+            ports,
+            classes: Vec::new(),
+            fails: false,
+            runs: Arc::default(),
+            made: Made::default(),
+        }
     }
 
     pub(crate) fn failing() -> Self {
-        Self { fails: true, ..Self::doubling() }
+        Self {
+            fails: true,
+            ..Self::doubling()
+        }
     }
 
     pub(crate) fn classes(runs: &[&[&str]]) -> Self {
-        let classes = runs.iter().map(|classes| classes.iter().map(|class| (*class).to_owned()).collect()).collect();
-        Self { classes, ..Self::doubling() }
+        let classes = runs
+            .iter()
+            .map(|classes| classes.iter().map(|class| (*class).to_owned()).collect())
+            .collect();
+        Self {
+            classes,
+            ..Self::doubling()
+        }
     }
 
     /// Sets the shape that the graph's file states for its output.
@@ -69,12 +88,26 @@ impl Mock {
     }
 
     pub(crate) fn input(values: &[f32]) -> Tensor {
-        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Tensor { name: "x".into(), dtype: Dtype::F32, shape: vec![values.len() as u64], data }
+        let data = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        Tensor {
+            name: "x".into(),
+            dtype: Dtype::F32,
+            shape: vec![values.len() as u64],
+            data,
+        }
     }
 
     pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
-        tensor.data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        tensor
+            .data
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
     }
 }
 
@@ -97,14 +130,28 @@ impl Session for Mock {
     fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError> {
         let run = self.runs.fetch_add(1, Ordering::SeqCst);
         let doubled = || {
-            let values: Vec<f32> = Self::values(&inputs[0]).iter().map(|value| value * 2.0).collect();
-            Tensor { name: "y".into(), ..Self::input(&values) }
+            let values: Vec<f32> = Self::values(&inputs[0])
+                .iter()
+                .map(|value| value * 2.0)
+                .collect();
+            Tensor {
+                name: "y".into(),
+                ..Self::input(&values)
+            }
         };
         let tensor = stop.during(|| (), doubled).ok_or(GraphError::Stopped)?;
         if self.fails {
             return Err(GraphError::Failed("told to".to_owned()));
         }
-        let classes = self.classes.get(run).or(self.classes.last()).cloned().unwrap_or_default();
-        Ok(Outputs { tensors: vec![tensor], classes: vec![classes] })
+        let classes = self
+            .classes
+            .get(run)
+            .or(self.classes.last())
+            .cloned()
+            .unwrap_or_default();
+        Ok(Outputs {
+            tensors: vec![tensor],
+            classes: vec![classes],
+        })
     }
 }

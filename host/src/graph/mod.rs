@@ -132,7 +132,11 @@ pub fn allow_loading() {
 ///
 /// # Errors
 /// This host has no engine, or the library cannot be loaded.
-pub fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn Engine>, StartupError> {
+pub fn engine(
+    file: &Path,
+    library: &Path,
+    limit_bytes: u64,
+) -> Result<Box<dyn Engine>, StartupError> {
     #[cfg(feature = "graphs")]
     if LOADS.load(Ordering::Relaxed) {
         return onnx::engine(file, library, limit_bytes);
@@ -152,9 +156,18 @@ pub fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn E
 ///
 /// # Errors
 /// The model does not have the file, or several could be meant.
-pub fn choose<'a>(files: impl Iterator<Item = &'a str>, named: Option<&str>) -> Result<&'a str, (String, String)> {
+pub fn choose<'a>(
+    files: impl Iterator<Item = &'a str>,
+    named: Option<&str>,
+) -> Result<&'a str, (String, String)> {
     let graphs: Vec<&str> = files.filter(|name| name.ends_with(EXTENSION)).collect();
-    let listed = || graphs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let listed = || {
+        graphs
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (named, graphs.as_slice()) {
         (Some(named), _) => {
             let is_named = |graph: &&&str| **graph == named || graph.strip_suffix(EXTENSION) == Some(named);

@@ -45,19 +45,30 @@ impl Graphs {
         let mut graphs = BTreeMap::new();
         for (name, file) in files {
             let graph = running::load(&file, library, limits, &runtime).await?;
-            running::prepare(&graph, prepared, &runtime).await.map_err(StartupError::Host)?;
-            graphs.insert(name.strip_suffix(EXTENSION).unwrap_or(&name).to_owned(), graph);
+            running::prepare(&graph, prepared, &runtime)
+                .await
+                .map_err(StartupError::Host)?;
+            graphs.insert(
+                name.strip_suffix(EXTENSION).unwrap_or(&name).to_owned(),
+                graph,
+            );
         }
         Ok(Self::of(graphs, deployment::most_sessions(limits), runtime))
     }
 
     fn of(graphs: BTreeMap<String, Arc<Graph>>, most: usize, runtime: Handle) -> Self {
-        Self { graphs, places: Arc::new(Semaphore::new(most)), runtime }
+        Self {
+            graphs,
+            places: Arc::new(Semaphore::new(most)),
+            runtime,
+        }
     }
 
     /// Returns all graphs with their names, in byte order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Graph)> {
-        self.graphs.iter().map(|(name, graph)| (name.as_str(), graph.as_ref()))
+        self.graphs
+            .iter()
+            .map(|(name, graph)| (name.as_str(), graph.as_ref()))
     }
 
     /// Returns the graph with this name, or `None` if the model does not have it.
@@ -80,7 +91,9 @@ impl Graphs {
     ) -> Result<Vec<Tensor>, GraphError> {
         let place = timer::until(deadline, Arc::clone(&self.places).acquire_owned()).await;
         // The semaphore is never closed.
-        let Some(Ok(place)) = place else { return Err(GraphError::Stopped) };
+        let Some(Ok(place)) = place else {
+            return Err(GraphError::Stopped);
+        };
         let ran = running::run(graph, inputs, place, deadline, &self.runtime).await;
         ran.map(|(outputs, _)| outputs)
     }
@@ -99,13 +112,28 @@ mod tests {
         let graph = Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap();
         let graphs = [("text/double".to_owned(), Arc::new(graph))];
         let graphs = Graphs::of(graphs.into(), 1, Handle::current());
-        assert_eq!(graphs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["text/double"]);
+        assert_eq!(
+            graphs.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["text/double"]
+        );
         assert!(graphs.get("double").is_none());
         let graph = graphs.get("text/double").unwrap();
-        let run = |time| graphs.run(Arc::clone(&graph), vec![Mock::input(&[2.0])], Instant::now() + time);
+        let run = |time| {
+            graphs.run(
+                Arc::clone(&graph),
+                vec![Mock::input(&[2.0])],
+                Instant::now() + time,
+            )
+        };
         let place = Arc::clone(&graphs.places).acquire_owned().await.unwrap();
-        assert_eq!(run(Duration::from_millis(5)).await, Err(GraphError::Stopped));
+        assert_eq!(
+            run(Duration::from_millis(5)).await,
+            Err(GraphError::Stopped)
+        );
         drop(place);
-        assert_eq!(Mock::values(&run(Duration::from_secs(60)).await.unwrap()[0]), [4.0]);
+        assert_eq!(
+            Mock::values(&run(Duration::from_secs(60)).await.unwrap()[0]),
+            [4.0]
+        );
     }
 }

@@ -40,7 +40,11 @@ struct Loaded {
 /// ONNX Runtime, loaded once per process, because it cannot be unloaded.
 static LIBRARY: OnceLock<Result<Environment, String>> = OnceLock::new();
 
-pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Box<dyn Engine>, StartupError> {
+pub(super) fn engine(
+    file: &Path,
+    library: &Path,
+    limit_bytes: u64,
+) -> Result<Box<dyn Engine>, StartupError> {
     let environment = LIBRARY.get_or_init(|| load(library)).as_ref().map_err(|problem| StartupError::Engine {
         library: library.to_path_buf(),
         problem: problem.clone(),
@@ -48,7 +52,12 @@ pub(super) fn engine(file: &Path, library: &Path, limit_bytes: u64) -> Result<Bo
     })?;
     // If the file cannot be read, loading it fails later and says why.
     let is_even = has_none_of(file, &UNEVEN).unwrap_or(false);
-    Ok(Box::new(Onnx { environment, file: file.to_path_buf(), is_even, limit_bytes }))
+    Ok(Box::new(Onnx {
+        environment,
+        file: file.to_path_buf(),
+        is_even,
+        limit_bytes,
+    }))
 }
 
 fn load(library: &Path) -> Result<Environment, String> {
@@ -59,11 +68,17 @@ fn load(library: &Path) -> Result<Environment, String> {
         return Err("there is no such file".to_owned());
     }
     let loaded = std::panic::catch_unwind(|| {
-        let builder = ort::init_from(&library).map_err(|error| format!("cannot be loaded: {error}"))?;
-        let environment = builder.with_name("scorebox").with_telemetry(false).with_logger(Arc::new(log)).build();
+        let builder =
+            ort::init_from(&library).map_err(|error| format!("cannot be loaded: {error}"))?;
+        let environment = builder
+            .with_name("scorebox")
+            .with_telemetry(false)
+            .with_logger(Arc::new(log))
+            .build();
         environment.map_err(|error| format!("does not start: {error}"))
     });
-    let environment = loaded.unwrap_or_else(|_| Err("is no ONNX Runtime of this version".to_owned()))?;
+    let environment =
+        loaded.unwrap_or_else(|_| Err("is no ONNX Runtime of this version".to_owned()))?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
 }
@@ -73,11 +88,15 @@ fn load(library: &Path) -> Result<Environment, String> {
 /// On standard error the platform would count these lines as errors.
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
     match level {
-        LogLevel::Verbose | LogLevel::Info => tracing::trace!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Verbose | LogLevel::Info => {
+            tracing::trace!(target: "onnxruntime", place, "{message}")
+        }
         // Nearly all warnings are about the machine (no graphics card) or the converter (wrong
         // shapes in the file).
         LogLevel::Warning => tracing::debug!(target: "onnxruntime", place, "{message}"),
-        LogLevel::Error | LogLevel::Fatal => tracing::warn!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Error | LogLevel::Fatal => {
+            tracing::warn!(target: "onnxruntime", place, "{message}")
+        }
     }
 }
 
@@ -93,14 +112,28 @@ impl Engine for Onnx {
                 .commit_from_file(&self.file)
                 .map_err(|error| GraphError::Failed(error.to_string()))?;
             let ports = ports(&session).map_err(GraphError::Failed)?;
-            Ok(Box::new(Loaded { session, ports, limit_bytes: self.limit_bytes }) as Box<dyn Session>)
+            Ok(Box::new(Loaded {
+                session,
+                ports,
+                limit_bytes: self.limit_bytes,
+            }) as Box<dyn Session>)
         })
     }
 }
 
 /// Operators that repeat work, or make output, as much as a value of their input says.
-const UNEVEN: [&str; 10] =
-    ["Loop", "Scan", "SequenceMap", "ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile"];
+const UNEVEN: [&str; 10] = [
+    "Loop",
+    "Scan",
+    "SequenceMap",
+    "ConstantOfShape",
+    "Expand",
+    "OneHot",
+    "Pad",
+    "Range",
+    "Resize",
+    "Tile",
+];
 
 /// Most bytes of a file that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -111,16 +144,29 @@ const BLOCK_BYTES: usize = 1 << 20;
 fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     let (mut file, mut block) = (File::open(file)?, Vec::new());
     let is_one = |place: &[u8]| {
-        let Some((&length, name)) = place.split_first() else { return false };
-        operators.iter().any(|operator| usize::from(length) == operator.len() && name.starts_with(operator.as_bytes()))
+        let Some((&length, name)) = place.split_first() else {
+            return false;
+        };
+        operators.iter().any(|operator| {
+            usize::from(length) == operator.len() && name.starts_with(operator.as_bytes())
+        })
     };
     loop {
         // The last bytes of the block before may be the beginning of an operator, so they are kept.
         block.drain(..block.len().saturating_sub(OPERATOR_BYTES));
-        if file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)? == 0 {
+        if file
+            .by_ref()
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut block)?
+            == 0
+        {
             return Ok(true);
         }
-        if block.split(|byte| *byte == NODE_OPERATOR).skip(1).any(is_one) {
+        if block
+            .split(|byte| *byte == NODE_OPERATOR)
+            .skip(1)
+            .any(is_one)
+        {
             return Ok(false);
         }
     }
@@ -165,14 +211,22 @@ impl Session for Loaded {
     }
 
     fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError> {
-        let Self { session, ports, limit_bytes } = self;
+        let Self {
+            session,
+            ports,
+            limit_bytes,
+        } = self;
         guarded(|| {
             let failed = |error: ort::Error| GraphError::Failed(error.to_string());
             let mut options = RunOptions::new().map_err(failed)?;
             options.set_log_level(LogLevel::Warning).map_err(failed)?;
             let options = Arc::new(options);
-            let values =
-                inputs.iter().map(|tensor| Ok((tensor.name.as_str(), onnx_values::input(tensor).map_err(failed)?)));
+            let values = inputs.iter().map(|tensor| {
+                Ok((
+                    tensor.name.as_str(),
+                    onnx_values::input(tensor).map_err(failed)?,
+                ))
+            });
             let values = values.collect::<Result<Vec<_>, GraphError>>()?;
             let terminated = Arc::clone(&options);
             // The engine checks for a stop between two operators. Within an operator nothing can
@@ -191,21 +245,38 @@ impl Session for Loaded {
 /// call.
 fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphError> {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
-    ended
-        .unwrap_or_else(|_| Err(GraphError::Failed("the engine broke a promise; standard error says which".to_owned())))
+    ended.unwrap_or_else(|_| {
+        Err(GraphError::Failed(
+            "the engine broke a promise; standard error says which".to_owned(),
+        ))
+    })
 }
 
 fn ports(session: &OrtSession) -> Result<Ports, String> {
-    let mut ports = Ports { inputs: Vec::new(), outputs: Vec::new(), classes: Vec::new(), unranked: Vec::new() };
+    let mut ports = Ports {
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        classes: Vec::new(),
+        unranked: Vec::new(),
+    };
     for outlet in session.inputs() {
         let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
-            return Err(format!("input `{}` is {}, and only tensors can be sent", outlet.name(), outlet.dtype()));
+            return Err(format!(
+                "input `{}` is {}, and only tensors can be sent",
+                outlet.name(),
+                outlet.dtype()
+            ));
         };
-        ports.inputs.push(port(outlet, onnx_values::dtype(*ty), shape)?);
+        ports
+            .inputs
+            .push(port(outlet, onnx_values::dtype(*ty), shape)?);
     }
     for outlet in session.outputs() {
         let (port, unranked) = match outlet.dtype() {
-            ValueType::Tensor { ty, shape, .. } => (port(outlet, onnx_values::dtype(*ty), shape)?, shape.is_empty()),
+            ValueType::Tensor { ty, shape, .. } => (
+                port(outlet, onnx_values::dtype(*ty), shape)?,
+                shape.is_empty(),
+            ),
             // The tensor has a row for each map, and a column for each of its keys.
             ValueType::Sequence(map) if onnx_values::is_class_map(map) => {
                 (port(outlet, Some(Dtype::F32), &[-1, -1])?, false)
@@ -227,10 +298,16 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
 fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, String> {
     let name = outlet.name().to_owned();
     let Some(dtype) = dtype else {
-        return Err(format!("`{name}` is {}, whose elements this host does not know", outlet.dtype()));
+        return Err(format!(
+            "`{name}` is {}, whose elements this host does not know",
+            outlet.dtype()
+        ));
     };
     // A negative dimension is open. Its name in the file does not matter.
-    let shape = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
+    let shape = shape
+        .iter()
+        .map(|dimension| u64::try_from(*dimension).ok())
+        .collect();
     Ok(Port { name, dtype, shape })
 }
 
@@ -244,10 +321,22 @@ mod tests {
     fn operators_are_found_across_blocks() {
         let check = |before: usize, name: &[u8], expected: bool| {
             let mut file = tempfile::NamedTempFile::new().unwrap();
-            file.write_all(&[vec![0; before], name.to_vec(), vec![0; 100]].concat()).unwrap();
-            assert_eq!(has_none_of(file.path(), &UNEVEN).unwrap(), expected, "{before}");
+            file.write_all(&[vec![0; before], name.to_vec(), vec![0; 100]].concat())
+                .unwrap();
+            assert_eq!(
+                has_none_of(file.path(), &UNEVEN).unwrap(),
+                expected,
+                "{before}"
+            );
         };
-        for before in [0, 7, BLOCK_BYTES - 3, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES - 5] {
+        for before in [
+            0,
+            7,
+            BLOCK_BYTES - 3,
+            BLOCK_BYTES - 1,
+            BLOCK_BYTES,
+            2 * BLOCK_BYTES - 5,
+        ] {
             check(before, b"\"\x04Loop", false);
             check(before, b"\"\x0fConstantOfShape", false);
             check(before, b"\"\x06MatMul", true);

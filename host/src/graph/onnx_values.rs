@@ -36,25 +36,38 @@ pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
 
 /// True for a map from a class to an `f32`, which scikit-learn's converter makes of probabilities.
 pub(super) fn is_class_map(value: &ValueType) -> bool {
-    let key_fits = |key: &TensorElementType| matches!(key, TensorElementType::Int64 | TensorElementType::String);
+    let key_fits = |key: &TensorElementType| {
+        matches!(key, TensorElementType::Int64 | TensorElementType::String)
+    };
     matches!(value, ValueType::Map { key, value: TensorElementType::Float32 } if key_fits(key))
 }
 
 /// Converts an input to the engine's form.
 pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> {
-    let shape: Vec<i64> = tensor.shape.iter().map(|dimension| i64::try_from(*dimension).unwrap_or(i64::MAX)).collect();
+    let shape: Vec<i64> = tensor
+        .shape
+        .iter()
+        .map(|dimension| i64::try_from(*dimension).unwrap_or(i64::MAX))
+        .collect();
     let data = tensor.data.as_slice();
     // The engine needs elements that are aligned for their type. Bytes may not be aligned.
     macro_rules! numbers {
         ($type:ty) => {{
-            let elements: Vec<$type> = data.as_chunks().0.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect();
+            let elements: Vec<$type> = data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| <$type>::from_le_bytes(*bytes))
+                .collect();
             OrtTensor::from_array((shape, elements)).map(Into::into)
         }};
     }
     match tensor.dtype {
-        Dtype::Bool => {
-            OrtTensor::from_array((shape, data.iter().map(|byte| *byte != 0).collect::<Vec<_>>())).map(Into::into)
-        }
+        Dtype::Bool => OrtTensor::from_array((
+            shape,
+            data.iter().map(|byte| *byte != 0).collect::<Vec<_>>(),
+        ))
+        .map(Into::into),
         Dtype::Bf16 => numbers!(bf16),
         Dtype::F16 => numbers!(f16),
         Dtype::F32 => numbers!(f32),
@@ -78,19 +91,32 @@ pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> 
 }
 
 /// Converts the outputs of a run to tensors, in the order of the ports.
-pub(super) fn outputs(ports: &[Port], values: SessionOutputs<'_>, limit_bytes: u64) -> Result<Outputs, GraphError> {
-    let mut found = Outputs { tensors: Vec::with_capacity(ports.len()), classes: Vec::with_capacity(ports.len()) };
+pub(super) fn outputs(
+    ports: &[Port],
+    values: SessionOutputs<'_>,
+    limit_bytes: u64,
+) -> Result<Outputs, GraphError> {
+    let mut found = Outputs {
+        tensors: Vec::with_capacity(ports.len()),
+        classes: Vec::with_capacity(ports.len()),
+    };
     let mut left = limit_bytes;
     for (port, (name, value)) in ports.iter().zip(values) {
         if name != port.name {
-            return Err(GraphError::Failed(format!("here is `{name}`, where `{}` belongs", port.name)));
+            return Err(GraphError::Failed(format!(
+                "here is `{name}`, where `{}` belongs",
+                port.name
+            )));
         }
         let too_large = |_| GraphError::TooLarge { limit_bytes };
         let (tensor, classes) = match value.dtype() {
             ValueType::Sequence(_) => class_maps(port, value, left)?,
             _ => (plain(port, &value, left)?, Vec::new()),
         };
-        left = left.checked_sub(tensor.data.len() as u64).ok_or(()).map_err(too_large)?;
+        left = left
+            .checked_sub(tensor.data.len() as u64)
+            .ok_or(())
+            .map_err(too_large)?;
         found.tensors.push(tensor);
         found.classes.push(classes);
     }
@@ -102,15 +128,27 @@ fn failed(error: ort::Error) -> GraphError {
 }
 
 fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, GraphError> {
-    let strange = || GraphError::Failed(format!("`{}` is {}, and not what the file says", port.name, value.dtype()));
-    let ValueType::Tensor { ty, shape, .. } = value.dtype() else { return Err(strange()) };
+    let strange = || {
+        GraphError::Failed(format!(
+            "`{}` is {}, and not what the file says",
+            port.name,
+            value.dtype()
+        ))
+    };
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
+        return Err(strange());
+    };
     // A sparse tensor has this type too, so the kind of value is checked as well.
     if dtype(*ty) != Some(port.dtype) || !value.is_tensor() {
         return Err(strange());
     }
-    let shape: Vec<u64> =
-        shape.iter().map(|dimension| u64::try_from(*dimension).map_err(|_| strange())).collect::<Result<_, _>>()?;
-    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+    let shape: Vec<u64> = shape
+        .iter()
+        .map(|dimension| u64::try_from(*dimension).map_err(|_| strange()))
+        .collect::<Result<_, _>>()?;
+    let elements = shape
+        .iter()
+        .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
     let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
     if bytes.is_none_or(|bytes| bytes > limit_bytes) {
         return Err(GraphError::TooLarge { limit_bytes });
@@ -143,7 +181,12 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
             data
         }
     };
-    Ok(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
+    Ok(Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data,
+    })
 }
 
 /// Copies the elements of a tensor as bytes, each converted by `bytes_of`.
@@ -162,23 +205,43 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
 /// Converts a list of maps from class to number to a tensor, and returns the classes with it.
 ///
 /// The tensor has a row for each map and a column for each class.
-fn class_maps(port: &Port, value: DynValue, limit_bytes: u64) -> Result<(Tensor, Vec<String>), GraphError> {
+fn class_maps(
+    port: &Port,
+    value: DynValue,
+    limit_bytes: u64,
+) -> Result<(Tensor, Vec<String>), GraphError> {
     let list = value.downcast::<DynSequenceValueType>().map_err(failed)?;
-    let maps = list.try_extract_sequence::<DynMapValueType>().map_err(failed)?;
+    let maps = list
+        .try_extract_sequence::<DynMapValueType>()
+        .map_err(failed)?;
     let mut classes: Option<Vec<String>> = None;
     let mut data = Vec::new();
     for map in &maps {
-        let of_text = matches!(map.dtype(), ValueType::Map { key: TensorElementType::String, .. });
+        let of_text = matches!(
+            map.dtype(),
+            ValueType::Map {
+                key: TensorElementType::String,
+                ..
+            }
+        );
         let row: Vec<(String, f32)> = if of_text {
-            map.try_extract_key_values::<String, f32>().map_err(failed)?
+            map.try_extract_key_values::<String, f32>()
+                .map_err(failed)?
         } else {
             let row = map.try_extract_key_values::<i64, f32>().map_err(failed)?;
-            row.into_iter().map(|(class, number)| (class.to_string(), number)).collect()
+            row.into_iter()
+                .map(|(class, number)| (class.to_string(), number))
+                .collect()
         };
         match &classes {
             None => classes = Some(row.iter().map(|(class, _)| class.clone()).collect()),
             Some(classes) if classes.iter().eq(row.iter().map(|(class, _)| class)) => {}
-            Some(_) => return Err(GraphError::Failed(format!("the rows of `{}` have different classes", port.name))),
+            Some(_) => {
+                return Err(GraphError::Failed(format!(
+                    "the rows of `{}` have different classes",
+                    port.name
+                )));
+            }
         }
         data.extend(row.iter().flat_map(|(_, number)| number.to_le_bytes()));
         if data.len() as u64 > limit_bytes {
@@ -187,5 +250,13 @@ fn class_maps(port: &Port, value: DynValue, limit_bytes: u64) -> Result<(Tensor,
     }
     let classes = classes.unwrap_or_default();
     let shape = vec![maps.len() as u64, classes.len() as u64];
-    Ok((Tensor { name: port.name.clone(), dtype: port.dtype, shape, data }, classes))
+    Ok((
+        Tensor {
+            name: port.name.clone(),
+            dtype: port.dtype,
+            shape,
+            data,
+        },
+        classes,
+    ))
 }

@@ -29,7 +29,10 @@ impl Pace {
     /// `even` is true if a run's time depends on the sizes of its inputs alone, not on their
     /// values.
     pub(super) fn new(even: bool) -> Self {
-        Self { even, short_bytes: AtomicU64::new(0) }
+        Self {
+            even,
+            short_bytes: AtomicU64::new(0),
+        }
     }
 
     /// Returns true if a run on inputs of this size is expected to be short.
@@ -60,7 +63,9 @@ mod tests {
     fn what_was_short_is_expected_to_be() {
         let pace = Pace::new(true);
         let (short, long) = (SHORT, SHORT * 2);
-        let check = |expected: [bool; 3]| assert_eq!([100, 400, 1600].map(|bytes| pace.is_short(bytes)), expected);
+        let check = |expected: [bool; 3]| {
+            assert_eq!([100, 400, 1600].map(|bytes| pace.is_short(bytes)), expected)
+        };
         check([false, false, false]);
         pace.note(400, short);
         check([true, true, false]);

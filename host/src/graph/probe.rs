@@ -17,7 +17,9 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
     let mut ports = session.ports().clone();
     let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
     let ran = match inputs {
-        Some(inputs) => session.run(&inputs, &Stop::default()).map_err(|error| error.to_string()),
+        Some(inputs) => session
+            .run(&inputs, &Stop::default())
+            .map_err(|error| error.to_string()),
         None => Err("its inputs are too large to be tried".to_owned()),
     };
     match ran {
@@ -31,12 +33,18 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
         // Not every graph accepts zeros as input. Then the shapes in the file must suffice.
         Err(problem) if ports.unranked.iter().any(|unranked| *unranked) => {
             return Err((
-                format!("does not say what shape its outputs have, and cannot be run on zeros: {problem}"),
-                "export it with the shapes of its outputs; for scikit-learn with `zipmap=False`".to_owned(),
+                format!(
+                    "does not say what shape its outputs have, and cannot be run on zeros: {problem}"
+                ),
+                "export it with the shapes of its outputs; for scikit-learn with `zipmap=False`"
+                    .to_owned(),
             ));
         }
         Err(problem) => {
-            tracing::info!(problem, "the graph cannot be run on zeros; it is served as its file describes it")
+            tracing::info!(
+                problem,
+                "the graph cannot be run on zeros; it is served as its file describes it"
+            )
         }
     }
     Ok(ports)
@@ -47,15 +55,28 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
 /// `None` if the input would be too large.
 #[must_use]
 pub fn zeros(port: &Port) -> Option<Tensor> {
-    let shape: Vec<u64> = port.shape.iter().map(|dimension| dimension.unwrap_or(1)).collect();
-    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension))?;
-    let elements = usize::try_from(elements).ok().filter(|_| elements <= MOST_ELEMENTS)?;
+    let shape: Vec<u64> = port
+        .shape
+        .iter()
+        .map(|dimension| dimension.unwrap_or(1))
+        .collect();
+    let elements = shape
+        .iter()
+        .try_fold(1u64, |product, dimension| product.checked_mul(*dimension))?;
+    let elements = usize::try_from(elements)
+        .ok()
+        .filter(|_| elements <= MOST_ELEMENTS)?;
     let mut data = Vec::new();
     match port.dtype {
         Dtype::Text => (0..elements).for_each(|_| put_text("", &mut data)),
         dtype => data.resize(elements.checked_mul(dtype.bytes())?, 0),
     }
-    Some(Tensor { name: port.name.clone(), dtype: port.dtype, shape, data })
+    Some(Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data,
+    })
 }
 
 /// Opens the dimensions of an output port that a run contradicts.
@@ -85,19 +106,41 @@ mod tests {
         let shapes = |mock: Mock| found(mock).map(|ports| ports.outputs[0].shape.clone());
         assert_eq!(shapes(Mock::doubling()), Ok(vec![None]));
         assert_eq!(shapes(Mock::doubling().stating(&[Some(7)])), Ok(vec![None]));
-        assert_eq!(shapes(Mock::doubling().stating(&[None, None])), Ok(vec![None]));
-        assert_eq!(shapes(Mock::doubling().stating(&[Some(1)])), Ok(vec![Some(1)]));
+        assert_eq!(
+            shapes(Mock::doubling().stating(&[None, None])),
+            Ok(vec![None])
+        );
+        assert_eq!(
+            shapes(Mock::doubling().stating(&[Some(1)])),
+            Ok(vec![Some(1)])
+        );
         assert_eq!(shapes(Mock::failing()), Ok(vec![None]), "the file must do");
         let refused = found(Mock::failing().unranked()).unwrap_err();
-        assert!(refused.0.contains("zeros") && refused.1.contains("zipmap"), "{refused:?}");
-        assert_eq!(Mock::doubling().session().unwrap().ports().inputs[0].name, "x");
+        assert!(
+            refused.0.contains("zeros") && refused.1.contains("zipmap"),
+            "{refused:?}"
+        );
+        assert_eq!(
+            Mock::doubling().session().unwrap().ports().inputs[0].name,
+            "x"
+        );
     }
 
     #[test]
     fn zeros_are_bounded() {
-        let port = |dtype, shape: &[Option<u64>]| Port { name: "x".into(), dtype, shape: shape.to_vec() };
-        assert_eq!(zeros(&port(Dtype::F64, &[None, Some(3)])).map(|zeros| zeros.data.len()), Some(24));
-        assert_eq!(zeros(&port(Dtype::Text, &[None, Some(3)])).map(|zeros| zeros.data.len()), Some(12));
+        let port = |dtype, shape: &[Option<u64>]| Port {
+            name: "x".into(),
+            dtype,
+            shape: shape.to_vec(),
+        };
+        assert_eq!(
+            zeros(&port(Dtype::F64, &[None, Some(3)])).map(|zeros| zeros.data.len()),
+            Some(24)
+        );
+        assert_eq!(
+            zeros(&port(Dtype::Text, &[None, Some(3)])).map(|zeros| zeros.data.len()),
+            Some(12)
+        );
         assert_eq!(zeros(&port(Dtype::U8, &[Some(u64::MAX), Some(2)])), None);
         assert_eq!(zeros(&port(Dtype::U8, &[Some(1 << 40)])), None);
     }

@@ -28,16 +28,30 @@ pub async fn load(
     limits: &manifest::Limits,
     runtime: &Handle,
 ) -> Result<Arc<Graph>, StartupError> {
-    let fail = |(problem, fix)| StartupError::Model { path: file.to_path_buf(), problem, fix };
+    let fail = |(problem, fix)| StartupError::Model {
+        path: file.to_path_buf(),
+        problem,
+        fix,
+    };
     let engine = engine(file, library, limits.memory_bytes)?;
-    let kept = Limits { sessions: deployment::most_sessions(limits) };
+    let kept = Limits {
+        sessions: deployment::most_sessions(limits),
+    };
     let loading = runtime.spawn_blocking(move || Graph::load(engine, kept));
     match timer::within(limits.init_deadline, loading).await {
         Some(Ok(loaded)) => loaded.map(Arc::new).map_err(fail),
-        Some(Err(error)) => Err(StartupError::Host(format!("loading a graph ended: {error}"))),
+        Some(Err(error)) => Err(StartupError::Host(format!(
+            "loading a graph ended: {error}"
+        ))),
         None => {
-            let problem = format!("is not loaded after {} ms", limits.init_deadline.as_millis());
-            Err(fail((problem, "raise limits.init_deadline, or take a smaller model".to_owned())))
+            let problem = format!(
+                "is not loaded after {} ms",
+                limits.init_deadline.as_millis()
+            );
+            Err(fail((
+                problem,
+                "raise limits.init_deadline, or take a smaller model".to_owned(),
+            )))
         }
     }
 }
@@ -49,7 +63,9 @@ pub async fn load(
 pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Result<(), String> {
     let graph = Arc::clone(graph);
     let prepared = runtime.spawn_blocking(move || graph.prepare(count)).await;
-    prepared.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    prepared
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
 }
 
 /// Runs a graph until the deadline, and returns its outputs and the time that the run took.
@@ -104,16 +120,23 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_held_is_given_back_whoever_waits() {
-        let graph = Arc::new(Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap());
+        let graph =
+            Arc::new(Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap());
         let runtime = Handle::current();
         let later = Instant::now() + Duration::from_secs(60);
         let inputs = || vec![Mock::input(&[1.5])];
-        let (outputs, _) = run(Arc::clone(&graph), inputs(), (), later, &runtime).await.unwrap();
+        let (outputs, _) = run(Arc::clone(&graph), inputs(), (), later, &runtime)
+            .await
+            .unwrap();
         assert_eq!(Mock::values(&outputs[0]), [3.0]);
         let (held, given_back) = oneshot::channel::<()>();
         let nobody = run(graph, inputs(), held, later, &runtime);
         // The future is polled once, then dropped.
-        assert!(timer::until(Instant::now(), nobody).await.is_none_or(|ended| ended.is_ok()));
+        assert!(
+            timer::until(Instant::now(), nobody)
+                .await
+                .is_none_or(|ended| ended.is_ok())
+        );
         assert!(given_back.await.is_err(), "dropped by the thread");
     }
 }

@@ -48,7 +48,13 @@ impl Graph {
         })?;
         let ports = probe::ports(session.as_mut())?;
         let pace = Pace::new(engine.is_even());
-        Ok(Self { engine, ports, idle: Mutex::new(vec![session]), limits, pace })
+        Ok(Self {
+            engine,
+            ports,
+            idle: Mutex::new(vec![session]),
+            limits,
+            pace,
+        })
     }
 
     /// Returns the inputs and outputs of the graph.
@@ -117,7 +123,9 @@ impl Graph {
             // From here on, columns are identified by their position, so their classes must not
             // change.
             if !known.is_empty() && !found.is_empty() && found != known {
-                return Err(GraphError::Failed(format!("output {index} has other classes than before: {found:?}")));
+                return Err(GraphError::Failed(format!(
+                    "output {index} has other classes than before: {found:?}"
+                )));
             }
         }
         Ok(outputs.tensors)
@@ -143,8 +151,11 @@ mod tests {
         let mock = Mock::doubling();
         let made = mock.made();
         let graph = Graph::load(Box::new(mock), Limits { sessions: 2 }).unwrap();
-        let run =
-            |value| graph.run(&[Mock::input(&[value])], &Stop::default()).map(|outputs| Mock::values(&outputs[0]));
+        let run = |value| {
+            graph
+                .run(&[Mock::input(&[value])], &Stop::default())
+                .map(|outputs| Mock::values(&outputs[0]))
+        };
         assert_eq!((run(1.0), run(2.0)), (Ok(vec![2.0]), Ok(vec![4.0])));
         assert_eq!(made.get(), 1, "one after the other share one");
         std::thread::scope(|scope| {
@@ -161,7 +172,10 @@ mod tests {
         let graph = Graph::load(Box::new(Mock::doubling()), Limits { sessions: 1 }).unwrap();
         let stop = Stop::default();
         stop.now();
-        assert_eq!(graph.run(&[Mock::input(&[1.0])], &stop), Err(GraphError::Stopped));
+        assert_eq!(
+            graph.run(&[Mock::input(&[1.0])], &stop),
+            Err(GraphError::Stopped)
+        );
         assert_eq!(graph.lock().len(), 1);
     }
 
@@ -179,13 +193,28 @@ mod tests {
         let session = graph.lock().pop();
         assert!(short().is_none(), "a session is made elsewhere");
         graph.lock().extend(session);
-        assert!(graph.run_if_short(&[Mock::input(&[1.0, 2.0, 3.0])]).is_none(), "larger than what is known");
+        assert!(
+            graph
+                .run_if_short(&[Mock::input(&[1.0, 2.0, 3.0])])
+                .is_none(),
+            "larger than what is known"
+        );
     }
 
     #[test]
     fn columns_keep_their_classes() {
-        let graph = Graph::load(Box::new(Mock::classes(&[&["a", "b"], &["a", "c"]])), Limits { sessions: 1 }).unwrap();
+        let graph = Graph::load(
+            Box::new(Mock::classes(&[&["a", "b"], &["a", "c"]])),
+            Limits { sessions: 1 },
+        )
+        .unwrap();
         assert_eq!(graph.ports().classes[0], ["a", "b"]);
-        assert!(graph.run(&[Mock::input(&[1.0])], &Stop::default()).unwrap_err().to_string().contains("classes"));
+        assert!(
+            graph
+                .run(&[Mock::input(&[1.0])], &Stop::default())
+                .unwrap_err()
+                .to_string()
+                .contains("classes")
+        );
     }
 }

@@ -31,7 +31,11 @@ impl Stop {
     }
 
     /// Calls `run`, which `stop` can end. `None` if the run was stopped before or during the call.
-    pub fn during<T>(&self, stop: impl Fn() + Send + 'static, run: impl FnOnce() -> T) -> Option<T> {
+    pub fn during<T>(
+        &self,
+        stop: impl Fn() + Send + 'static,
+        run: impl FnOnce() -> T,
+    ) -> Option<T> {
         {
             let mut state = self.lock();
             if matches!(*state, State::Stopped) {
@@ -67,8 +71,17 @@ mod tests {
         assert_eq!(stop.during(|| (), || 1), Some(1));
         let heard = Arc::new(AtomicBool::new(false));
         let (flag, from_within) = (Arc::clone(&heard), Arc::clone(&stop));
-        assert_eq!(stop.during(move || flag.store(true, Ordering::SeqCst), move || from_within.now()), None);
+        assert_eq!(
+            stop.during(
+                move || flag.store(true, Ordering::SeqCst),
+                move || from_within.now()
+            ),
+            None
+        );
         assert!(heard.load(Ordering::SeqCst));
-        assert_eq!(stop.during(|| (), || panic!("it does not begin")), None::<()>);
+        assert_eq!(
+            stop.during(|| (), || panic!("it does not begin")),
+            None::<()>
+        );
     }
 }

@@ -95,17 +95,23 @@ impl RawInstances {
                 "write `isolation = \"call\"` for an instance that serves one call, or leave the key out".to_owned(),
             ));
         }
-        let at_start = self.at_start.unwrap_or_else(|| default_of("instances.at_start").parse().unwrap_or(1));
+        let at_start = self
+            .at_start
+            .unwrap_or_else(|| default_of("instances.at_start").parse().unwrap_or(1));
         if !(1..=1024).contains(&at_start) {
             return Err((
                 "`instances.at_start` is not between 1 and 1024".to_owned(),
-                "the first instance is always made at the start: it proves that `init` works".to_owned(),
+                "the first instance is always made at the start: it proves that `init` works"
+                    .to_owned(),
             ));
         }
         Ok(Instances {
             isolation: self.isolation.unwrap_or(Isolation::Warm),
             max_invocations: self.max_invocations,
-            max_age: self.max_age.map(|age| duration("instances.max_age", &age, LIMIT_MOST)).transpose()?,
+            max_age: self
+                .max_age
+                .map(|age| duration("instances.max_age", &age, LIMIT_MOST))
+                .transpose()?,
             at_start,
         })
     }
@@ -120,24 +126,56 @@ impl RawBatching {
                     .to_owned(),
             ));
         };
-        let max_wait = self.max_wait.unwrap_or_else(|| default_of("batching.max_wait").to_owned());
-        Ok(Batching { max_rows, max_wait: duration("batching.max_wait", &max_wait, Duration::from_secs(1))? })
+        let max_wait = self
+            .max_wait
+            .unwrap_or_else(|| default_of("batching.max_wait").to_owned());
+        Ok(Batching {
+            max_rows,
+            max_wait: duration("batching.max_wait", &max_wait, Duration::from_secs(1))?,
+        })
     }
 }
 
 impl RawPrecompiled {
     pub(super) fn into_section(self, dir: &Path) -> Result<Precompiled, Misfit> {
-        let Self { file, digest, engine, cpu, component, model, snapshot } = self;
-        let digests = [("digest", Some(&digest)), ("component", Some(&component)), ("model", model.as_ref())];
-        for (key, value) in digests.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+        let Self {
+            file,
+            digest,
+            engine,
+            cpu,
+            component,
+            model,
+            snapshot,
+        } = self;
+        let digests = [
+            ("digest", Some(&digest)),
+            ("component", Some(&component)),
+            ("model", model.as_ref()),
+        ];
+        for (key, value) in digests
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+        {
             let hex = value.strip_prefix("sha256:").unwrap_or_default();
-            if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            if hex.len() != 64
+                || !hex
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            {
                 return Err((
                     format!("`precompiled.{key}` is not `sha256:` and 64 hex digits"),
                     "leave [precompiled] to `cargo xtask build`, which writes it".to_owned(),
                 ));
             }
         }
-        Ok(Precompiled { file: dir.join(file), digest, engine, cpu, component, model, snapshot })
+        Ok(Precompiled {
+            file: dir.join(file),
+            digest,
+            engine,
+            cpu,
+            component,
+            model,
+            snapshot,
+        })
     }
 }

@@ -48,7 +48,11 @@ impl Limits {
     #[must_use]
     pub fn lame_duck(&self, is_custom_handler: bool) -> Duration {
         // The Functions host asks no probe, and sends no more requests once it stops its handler.
-        let default = if is_custom_handler { Duration::ZERO } else { LAME_DUCK };
+        let default = if is_custom_handler {
+            Duration::ZERO
+        } else {
+            LAME_DUCK
+        };
         self.lame_duck.unwrap_or(default)
     }
 }
@@ -80,16 +84,26 @@ pub(super) struct RawLimits {
 impl RawLimits {
     pub(super) fn into_limits(self) -> Result<Limits, Misfit> {
         let time = |key: &str, value: Option<String>| {
-            duration(key, &value.unwrap_or_else(|| default_of(key).to_owned()), LIMIT_MOST)
+            duration(
+                key,
+                &value.unwrap_or_else(|| default_of(key).to_owned()),
+                LIMIT_MOST,
+            )
         };
-        let size = |key: &str, value: Option<String>| bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()));
+        let size = |key: &str, value: Option<String>| {
+            bytes(key, &value.unwrap_or_else(|| default_of(key).to_owned()))
+        };
         let instances = match self.instances {
             None => None,
             Some(toml::Value::String(word)) if word == "auto" => None,
-            Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => usize::try_from(count).ok(),
+            Some(toml::Value::Integer(count)) if (1..=1024).contains(&count) => {
+                usize::try_from(count).ok()
+            }
             Some(other) => {
                 return Err((
-                    format!("`limits.instances`: {other} is neither \"auto\" nor a number from 1 to 1024"),
+                    format!(
+                        "`limits.instances`: {other} is neither \"auto\" nor a number from 1 to 1024"
+                    ),
                     "write `instances = \"auto\"` or e.g. `instances = 4`".to_owned(),
                 ));
             }
@@ -98,7 +112,8 @@ impl RawLimits {
         if !(1 << 20..=4 << 30).contains(&memory_bytes) {
             return Err((
                 "`limits.memory` is not between 1MiB and 4GiB".to_owned(),
-                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB".to_owned(),
+                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB"
+                    .to_owned(),
             ));
         }
         let body_bytes = size("limits.body", self.body)?;
@@ -129,11 +144,14 @@ impl RawLimits {
                     .to_owned(),
             ));
         }
-        let connections =
-            self.connections.unwrap_or_else(|| default_of("limits.connections").parse().unwrap_or_default());
+        let connections = self
+            .connections
+            .unwrap_or_else(|| default_of("limits.connections").parse().unwrap_or_default());
         if !(1..=CONNECTIONS_MOST).contains(&connections) {
             return Err((
-                format!("`limits.connections`: {connections} is not a number from 1 to {CONNECTIONS_MOST}"),
+                format!(
+                    "`limits.connections`: {connections} is not a number from 1 to {CONNECTIONS_MOST}"
+                ),
                 "write e.g. `connections = 1024`".to_owned(),
             ));
         }
@@ -146,7 +164,9 @@ impl RawLimits {
             memory_bytes,
             instances_bytes,
             instances,
-            queue: self.queue.unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
+            queue: self
+                .queue
+                .unwrap_or_else(|| default_of("limits.queue").parse().unwrap_or_default()),
             body_bytes,
             bodies_bytes,
             init_deadline: time("limits.init_deadline", self.init_deadline)?,

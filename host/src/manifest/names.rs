@@ -34,13 +34,19 @@ pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Mi
         return Ok(());
     }
     Err((
-        format!("`{key}`: `{}` is not one line of at most {longest_bytes} bytes", quoted(text, NAME_BYTES)),
+        format!(
+            "`{key}`: `{}` is not one line of at most {longest_bytes} bytes",
+            quoted(text, NAME_BYTES)
+        ),
         "remove line feeds and other control characters, or shorten the text".to_owned(),
     ))
 }
 
 /// Checks the keys of a table whose keys the author chooses, e.g. `scorer.labels`.
-pub(super) fn keys<'a>(table: &str, names: impl IntoIterator<Item = &'a String>) -> Result<(), Misfit> {
+pub(super) fn keys<'a>(
+    table: &str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Misfit> {
     let misfit = names.into_iter().find(|name| {
         let fits = (1..=LONGEST_KEY_BYTES).contains(&name.len()) && is_line(name);
         !fits
@@ -48,7 +54,9 @@ pub(super) fn keys<'a>(table: &str, names: impl IntoIterator<Item = &'a String>)
     let Some(name) = misfit else { return Ok(()) };
     Err((
         format!("`{table}`: `{}` is not a key", quoted(name, NAME_BYTES)),
-        format!("use 1 to {LONGEST_KEY_BYTES} bytes without control characters, e.g. `training-run`"),
+        format!(
+            "use 1 to {LONGEST_KEY_BYTES} bytes without control characters, e.g. `training-run`"
+        ),
     ))
 }
 
@@ -56,7 +64,9 @@ pub(super) fn keys<'a>(table: &str, names: impl IntoIterator<Item = &'a String>)
 pub(super) fn registry(text: &str) -> Result<(), Misfit> {
     let fits = text.len() <= LONGEST_REPOSITORY_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
+        && text.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        });
     if fits {
         return Ok(());
     }
@@ -71,7 +81,9 @@ pub(super) fn registry(text: &str) -> Result<(), Misfit> {
 pub(super) fn repository(text: &str) -> Result<(), Misfit> {
     let plain = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'))
+            && part.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
+            })
     };
     if text.len() <= LONGEST_REPOSITORY_BYTES && text.split('/').all(plain) {
         return Ok(());
@@ -87,13 +99,17 @@ pub(super) fn repository(text: &str) -> Result<(), Misfit> {
 pub(super) fn tag(text: &str) -> Result<(), Misfit> {
     let fits = (1..=LONGEST_TAG_BYTES).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if fits {
         return Ok(());
     }
     Err((
         format!("`package.tag`: `{}` is not a tag", quoted(text, NAME_BYTES)),
-        format!("use letters, digits, `.`, `-` and `_`, at most {LONGEST_TAG_BYTES} in all, e.g. `1.4.0`"),
+        format!(
+            "use letters, digits, `.`, `-` and `_`, at most {LONGEST_TAG_BYTES} in all, e.g. `1.4.0`"
+        ),
     ))
 }
 
@@ -112,7 +128,21 @@ mod tests {
             assert!(is_variable(name), "{name}");
         }
         let long = "A".repeat(LONGEST_VARIABLE_BYTES + 1);
-        for name in ["", "2A", "A B", "A-B", "A$(id)", "A`id`", "A;id", "A\nB", "A\u{2028}", "A\0", "Ä", "A}", &long] {
+        for name in [
+            "",
+            "2A",
+            "A B",
+            "A-B",
+            "A$(id)",
+            "A`id`",
+            "A;id",
+            "A\nB",
+            "A\u{2028}",
+            "A\0",
+            "Ä",
+            "A}",
+            &long,
+        ] {
             assert!(!is_variable(name), "{name:?}");
         }
     }
@@ -121,9 +151,24 @@ mod tests {
     fn names_of_images_are_those_that_registries_take() {
         assert!(registry("127.0.0.1:5000").is_ok() && registry("[::1]:5000").is_ok());
         assert!(repository("scoring/credit_risk-2.0").is_ok() && tag("1.4.0").is_ok());
-        for text in ["", "-x", "a b", "a$(id)", "a`id`", "a;id", "a\nb", "a'b", "a\u{2028}b"] {
-            assert!(registry(text).is_err() && repository(text).is_err() && tag(text).is_err(), "{text:?}");
+        for text in [
+            "",
+            "-x",
+            "a b",
+            "a$(id)",
+            "a`id`",
+            "a;id",
+            "a\nb",
+            "a'b",
+            "a\u{2028}b",
+        ] {
+            assert!(
+                registry(text).is_err() && repository(text).is_err() && tag(text).is_err(),
+                "{text:?}"
+            );
         }
-        assert!(repository("a//b").is_err() && repository("/a").is_err() && repository("A").is_err());
+        assert!(
+            repository("a//b").is_err() && repository("/a").is_err() && repository("A").is_err()
+        );
     }
 }

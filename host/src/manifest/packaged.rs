@@ -56,14 +56,32 @@ impl RawPackaged {
         if let Some(model) = &self.model {
             check_digest("model", model)?;
         }
-        for RawFile { name, size, digest, modified_ns, changed_ns } in self.file {
+        for RawFile {
+            name,
+            size,
+            digest,
+            modified_ns,
+            changed_ns,
+        } in self.file
+        {
             check_digest("file.digest", &digest)?;
-            let file = PackagedFile { size, digest, modified_ns, changed_ns };
+            let file = PackagedFile {
+                size,
+                digest,
+                modified_ns,
+                changed_ns,
+            };
             if files.insert(dir.join(&name), file).is_some() {
-                return Err((format!("`packaged.file.name`: `{name}` is named twice"), FIX.to_owned()));
+                return Err((
+                    format!("`packaged.file.name`: `{name}` is named twice"),
+                    FIX.to_owned(),
+                ));
             }
         }
-        Ok(Packaged { model: self.model, files })
+        Ok(Packaged {
+            model: self.model,
+            files,
+        })
     }
 }
 
@@ -71,8 +89,15 @@ const FIX: &str = "leave [packaged] to `cargo xtask build`, which writes it";
 
 fn check_digest(key: &str, value: &str) -> Result<(), Misfit> {
     let hex = value.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    if hex.len() == 64
+        && hex
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
         return Ok(());
     }
-    Err((format!("`packaged.{key}` is not `sha256:` and 64 hex digits"), FIX.to_owned()))
+    Err((
+        format!("`packaged.{key}` is not `sha256:` and 64 hex digits"),
+        FIX.to_owned(),
+    ))
 }

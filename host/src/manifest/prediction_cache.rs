@@ -56,13 +56,27 @@ impl RawPredictionCache {
         }
         let memory = or_default(self.memory, "memory");
         let claim = or_default(self.claim, "claim");
-        let claim = (claim != "0").then(|| duration("prediction_cache.claim", &claim, LIMIT_MOST)).transpose()?;
+        let claim = (claim != "0")
+            .then(|| duration("prediction_cache.claim", &claim, LIMIT_MOST))
+            .transpose()?;
         Ok(PredictionCacheSection {
             store,
-            ttl: duration("prediction_cache.ttl", &or_default(self.ttl, "ttl"), TTL_MOST)?,
-            timeout: duration("prediction_cache.timeout", &or_default(self.timeout, "timeout"), LIMIT_MOST)?,
+            ttl: duration(
+                "prediction_cache.ttl",
+                &or_default(self.ttl, "ttl"),
+                TTL_MOST,
+            )?,
+            timeout: duration(
+                "prediction_cache.timeout",
+                &or_default(self.timeout, "timeout"),
+                LIMIT_MOST,
+            )?,
             claim,
-            memory_bytes: if memory == "0" { 0 } else { bytes("prediction_cache.memory", &memory)? },
+            memory_bytes: if memory == "0" {
+                0
+            } else {
+                bytes("prediction_cache.memory", &memory)?
+            },
         })
     }
 }

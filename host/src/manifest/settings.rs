@@ -26,7 +26,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Required. Names the scorer in logs, OpenAPI, key prefixes and the image.",
     ),
-    setting("scorer.version", "text", "", "Yours to choose; `model.info`, OpenAPI and the image's labels carry it."),
+    setting(
+        "scorer.version",
+        "text",
+        "",
+        "Yours to choose; `model.info`, OpenAPI and the image's labels carry it.",
+    ),
     setting(
         "scorer.component",
         "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
@@ -40,7 +45,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Which graph is served, where there is no component and the model holds several.",
     ),
-    setting("scorer.model", "folder or file", "", "Without it the scorer has no model: no tensors and no files."),
+    setting(
+        "scorer.model",
+        "folder or file",
+        "",
+        "Without it the scorer has no model: no tensors and no files.",
+    ),
     setting(
         "scorer.snapshot",
         "true or false",
@@ -48,7 +58,12 @@ pub const SETTINGS: &[Setting] = &[
         "Whether the packager runs `init`, so that no start has to. `init` may then use the model and the log alone, and \
          must drop every handle.",
     ),
-    setting("scorer.labels.<name>", "text", "", "What `model.info` tells the scorer, e.g. the training run."),
+    setting(
+        "scorer.labels.<name>",
+        "text",
+        "",
+        "What `model.info` tells the scorer, e.g. the training run.",
+    ),
     setting(
         "trigger.kind",
         "\"http\", \"blob\" or \"service-bus\"",
@@ -61,14 +76,24 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "The function's name. Without it: the route, the blob's container, or the queue, or topic and subscription.",
     ),
-    setting("trigger.route", "path", "score", "http: the path below /api/; the name Azure ML clients know."),
+    setting(
+        "trigger.route",
+        "path",
+        "score",
+        "http: the path below /api/; the name Azure ML clients know.",
+    ),
     setting(
         "trigger.auth_level",
         "\"anonymous\", \"function\" or \"admin\"",
         "function",
         "http: which key the Functions host asks for; as its own default. A server of your own asks for none.",
     ),
-    setting("trigger.methods", "list of verbs", "[\"post\"]", "http: the verbs that score; a body comes with these."),
+    setting(
+        "trigger.methods",
+        "list of verbs",
+        "[\"post\"]",
+        "http: the verbs that score; a body comes with these.",
+    ),
     setting(
         "trigger.forwarding",
         "true or false",
@@ -76,16 +101,36 @@ pub const SETTINGS: &[Setting] = &[
         "http: whether the Functions host sends requests on as they came. Its envelope carries no binary answer, and no \
          binary body but octet-stream.",
     ),
-    setting("trigger.path", "CONTAINER/NAME", "", "blob: required. What is watched; {names} in it stand for any text."),
+    setting(
+        "trigger.path",
+        "CONTAINER/NAME",
+        "",
+        "blob: required. What is watched; {names} in it stand for any text.",
+    ),
     setting(
         "trigger.source",
         "\"scan\" or \"event-grid\"",
         "scan",
         "blob: how the Functions host learns of a blob. A scan needs no set-up and may be ten minutes late.",
     ),
-    setting("trigger.queue", "name", "", "service-bus: required, unless there is a topic. Where messages come from."),
-    setting("trigger.topic", "name", "", "service-bus: the topic, with a subscription, in place of a queue."),
-    setting("trigger.subscription", "name", "", "service-bus: the subscription of the topic."),
+    setting(
+        "trigger.queue",
+        "name",
+        "",
+        "service-bus: required, unless there is a topic. Where messages come from.",
+    ),
+    setting(
+        "trigger.topic",
+        "name",
+        "",
+        "service-bus: the topic, with a subscription, in place of a queue.",
+    ),
+    setting(
+        "trigger.subscription",
+        "name",
+        "",
+        "service-bus: the subscription of the topic.",
+    ),
     setting(
         "trigger.sessions",
         "true or false",
@@ -122,7 +167,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "service-bus: the queue that answers go to. Without an output they are dropped.",
     ),
-    setting("trigger.output.topic", "name", "", "service-bus: the topic that answers go to."),
+    setting(
+        "trigger.output.topic",
+        "name",
+        "",
+        "service-bus: the topic that answers go to.",
+    ),
     setting(
         "trigger.park.blob",
         "CONTAINER/NAME",
@@ -135,7 +185,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "service-bus: where messages go that can never be scored, with their problem. Without it: the dead-letter queue.",
     ),
-    setting("trigger.park.topic", "name", "", "service-bus: the same as a topic."),
+    setting(
+        "trigger.park.topic",
+        "name",
+        "",
+        "service-bus: the same as a topic.",
+    ),
     setting(
         "stores.<name>.url",
         "\"env:NAME\"",
@@ -149,7 +204,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Before every key, with a colon. Without it: the scorer's name, and for a store that is not `default` a `/` and its name.",
     ),
-    setting("stores.<name>.default_ttl", "time", "", "Expiry of a value written without one. Without it: none."),
+    setting(
+        "stores.<name>.default_ttl",
+        "time",
+        "",
+        "Expiry of a value written without one. Without it: none.",
+    ),
     setting(
         "stores.<name>.timeout",
         "time",
@@ -169,7 +229,12 @@ pub const SETTINGS: &[Setting] = &[
         "default",
         "The store that keeps the answers of a deterministic scorer. Without the section each call is scored.",
     ),
-    setting("prediction_cache.ttl", "time", "10m", "How long an answer is kept."),
+    setting(
+        "prediction_cache.ttl",
+        "time",
+        "10m",
+        "How long an answer is kept.",
+    ),
     setting(
         "prediction_cache.timeout",
         "time",
@@ -234,7 +299,12 @@ pub const SETTINGS: &[Setting] = &[
         "Memory of all request bodies over 64 KiB at a time, and as much again for answers. A request waits for its share within \
          the deadline, and is then answered 503. auto is an eighth of the container's memory limit, at most 1GiB, at least limits.body.",
     ),
-    setting("limits.init_deadline", "time", "30s", "Of `init`; the Functions host gives up after as long."),
+    setting(
+        "limits.init_deadline",
+        "time",
+        "30s",
+        "Of `init`; the Functions host gives up after as long.",
+    ),
     setting(
         "limits.drain",
         "time",
@@ -282,7 +352,12 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Calls after which a warm instance is replaced, e.g. for a scorer that leaks. Without it: never.",
     ),
-    setting("instances.max_age", "time", "", "Age at which a warm instance is replaced. Without it: never."),
+    setting(
+        "instances.max_age",
+        "time",
+        "",
+        "Age at which a warm instance is replaced. Without it: never.",
+    ),
     setting(
         "instances.at_start",
         "number",
@@ -295,33 +370,78 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Joins concurrent calls of a batchable tensor scorer up to so many rows. Without it: each call runs by itself.",
     ),
-    setting("batching.max_wait", "time", "2ms", "How long the first call waits for others to join, at most 1s."),
+    setting(
+        "batching.max_wait",
+        "time",
+        "2ms",
+        "How long the first call waits for others to join, at most 1s.",
+    ),
     setting(
         "precompiled.file",
         "file",
         "",
         "[precompiled] is written by `cargo xtask build`: the component's machine code.",
     ),
-    setting("precompiled.digest", "sha256:HEX", "", "Of that file; the host loads no other bytes."),
-    setting("precompiled.engine", "text", "", "The engine that the code is for; a host with another refuses it."),
+    setting(
+        "precompiled.digest",
+        "sha256:HEX",
+        "",
+        "Of that file; the host loads no other bytes.",
+    ),
+    setting(
+        "precompiled.engine",
+        "text",
+        "",
+        "The engine that the code is for; a host with another refuses it.",
+    ),
     setting(
         "precompiled.cpu",
         "CPU level",
         "",
         "The CPU that the code needs, e.g. x86-64-v3; `--cpu` of build and package.",
     ),
-    setting("precompiled.component", "sha256:HEX", "", "Of the component that the code was compiled from."),
-    setting("precompiled.model", "sha256:HEX", "", "Of the model that it was made beside."),
-    setting("precompiled.snapshot", "true or false", "", "Whether the code holds the state after `init`."),
+    setting(
+        "precompiled.component",
+        "sha256:HEX",
+        "",
+        "Of the component that the code was compiled from.",
+    ),
+    setting(
+        "precompiled.model",
+        "sha256:HEX",
+        "",
+        "Of the model that it was made beside.",
+    ),
+    setting(
+        "precompiled.snapshot",
+        "true or false",
+        "",
+        "Whether the code holds the state after `init`.",
+    ),
     setting(
         "packaged.model",
         "sha256:HEX",
         "",
         "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
     ),
-    setting("packaged.file.name", "file", "", "The component or a file of the model, as it was packaged."),
-    setting("packaged.file.size", "number", "", "Size of the file, in bytes."),
-    setting("packaged.file.digest", "sha256:HEX", "", "Digest of the file."),
+    setting(
+        "packaged.file.name",
+        "file",
+        "",
+        "The component or a file of the model, as it was packaged.",
+    ),
+    setting(
+        "packaged.file.size",
+        "number",
+        "",
+        "Size of the file, in bytes.",
+    ),
+    setting(
+        "packaged.file.digest",
+        "sha256:HEX",
+        "",
+        "Digest of the file.",
+    ),
     setting(
         "packaged.file.modified_ns",
         "number",
@@ -341,11 +461,36 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "What the scorer reads through wasi:config. It travels in the image: no secrets.",
     ),
-    setting("package.registry", "HOST[:PORT]", "", "Where --push sends the image, e.g. contoso.azurecr.io."),
-    setting("package.repository", "path", "", "The image's name in the registry. Without it: the scorer's name."),
-    setting("package.tag", "text", "latest", "Pushed beside the digest. With a scorer.version: that."),
-    setting("package.license", "SPDX expression", "", "The scorer's licence, e.g. MIT; told in the list of parts."),
-    setting("package.model_license", "SPDX expression", "", "The model's, the same."),
+    setting(
+        "package.registry",
+        "HOST[:PORT]",
+        "",
+        "Where --push sends the image, e.g. contoso.azurecr.io.",
+    ),
+    setting(
+        "package.repository",
+        "path",
+        "",
+        "The image's name in the registry. Without it: the scorer's name.",
+    ),
+    setting(
+        "package.tag",
+        "text",
+        "latest",
+        "Pushed beside the digest. With a scorer.version: that.",
+    ),
+    setting(
+        "package.license",
+        "SPDX expression",
+        "",
+        "The scorer's licence, e.g. MIT; told in the list of parts.",
+    ),
+    setting(
+        "package.model_license",
+        "SPDX expression",
+        "",
+        "The model's, the same.",
+    ),
     setting(
         "package.sample",
         "file",
@@ -360,14 +505,27 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
-const fn setting(key: &'static str, form: &'static str, default: &'static str, why: &'static str) -> Setting {
-    Setting { key, form, default, why }
+const fn setting(
+    key: &'static str,
+    form: &'static str,
+    default: &'static str,
+    why: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        form,
+        default,
+        why,
+    }
 }
 
 /// Returns the default of a key, as it would be written. Empty if the key has no default.
 #[must_use]
 pub fn default_of(key: &str) -> &'static str {
-    SETTINGS.iter().find(|setting| setting.key == key).map_or("", |setting| setting.default)
+    SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .map_or("", |setting| setting.default)
 }
 
 /// Returns the first key of the file that is not a setting, as a problem and its fix.
@@ -377,10 +535,15 @@ pub(super) fn unknown_key(table: &toml::Table) -> Option<(String, String)> {
     let nearest = SETTINGS
         .iter()
         .map(|setting| setting.key)
-        .max_by(|a, b| strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown)))
+        .max_by(|a, b| {
+            strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown))
+        })
         .unwrap_or_default();
     Some((
-        format!("`{}` is not a setting", crate::text::quoted(&unknown, crate::text::NAME_BYTES)),
+        format!(
+            "`{}` is not a setting",
+            crate::text::quoted(&unknown, crate::text::NAME_BYTES)
+        ),
         format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
     ))
 }
@@ -391,10 +554,17 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
         let unknown = match value {
             // The source of a component is a value of its own form, which the reader checks.
             _ if path.join(".") == "scorer.component" => None,
-            toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => Some(path.join(".")),
+            toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => {
+                Some(path.join("."))
+            }
             toml::Value::Table(inner) => find_unknown(inner, path),
-            toml::Value::Array(items) if items.iter().all(toml::Value::is_table) && !items.is_empty() => {
-                items.iter().filter_map(toml::Value::as_table).find_map(|inner| find_unknown(inner, path))
+            toml::Value::Array(items)
+                if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
+            {
+                items
+                    .iter()
+                    .filter_map(toml::Value::as_table)
+                    .find_map(|inner| find_unknown(inner, path))
             }
             _ if is_known(path) => None,
             _ => Some(path.join(".")),
@@ -411,15 +581,21 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
 fn is_section(path: &[String]) -> bool {
     SETTINGS.iter().any(|setting| {
         let mut parts = setting.key.split('.');
-        path.iter().all(|name| parts.next().is_some_and(|part| part == "<name>" || part == name))
-            && parts.next().is_some()
+        path.iter().all(|name| {
+            parts
+                .next()
+                .is_some_and(|part| part == "<name>" || part == name)
+        }) && parts.next().is_some()
     })
 }
 
 fn is_known(path: &[String]) -> bool {
     SETTINGS.iter().any(|setting| {
         let mut parts = setting.key.split('.');
-        path.iter().all(|name| parts.next().is_some_and(|part| part == "<name>" || part == name))
-            && parts.next().is_none()
+        path.iter().all(|name| {
+            parts
+                .next()
+                .is_some_and(|part| part == "<name>" || part == name)
+        }) && parts.next().is_none()
     })
 }

@@ -29,7 +29,8 @@ pub struct FileFacts {
 
 impl From<&Metadata> for FileFacts {
     fn from(metadata: &Metadata) -> Self {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
         Self {
             size: metadata.len(),
             modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -47,7 +48,12 @@ impl Model {
     /// # Errors
     /// The file system does not give the facts.
     pub fn facts(&self) -> io::Result<Vec<(PathBuf, FileFacts)>> {
-        let of = |file: &ModelFile| Ok((self.root.join(&file.name), (&file.mapping.metadata()?).into()));
+        let of = |file: &ModelFile| {
+            Ok((
+                self.root.join(&file.name),
+                (&file.mapping.metadata()?).into(),
+            ))
+        };
         self.files.iter().map(of).collect()
     }
 
@@ -57,7 +63,10 @@ impl Model {
         let of = |file: &ModelFile| {
             let mut hash = Sha256::new();
             file.mapping.pieces(|piece| hash.update(piece));
-            (self.root.join(&file.name), format!("sha256:{}", hex::encode(hash.finalize())))
+            (
+                self.root.join(&file.name),
+                format!("sha256:{}", hex::encode(hash.finalize())),
+            )
         };
         self.files.iter().map(of).collect()
     }

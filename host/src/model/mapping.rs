@@ -29,12 +29,18 @@ impl Mapping {
         if file.metadata()?.len() == 0 {
             return Ok(Self { file, map: None });
         }
-        #[expect(unsafe_code, reason = "weights are mapped, not copied, so that instances and processes share them")]
+        #[expect(
+            unsafe_code,
+            reason = "weights are mapped, not copied, so that instances and processes share them"
+        )]
         // SAFETY: no process may change or cut the file while it is mapped. The operator ensures
         // this: in an image the file is in a read-only layer, and the README says that a served
         // model's files are never changed in place.
         let map = unsafe { Mmap::map(&file) }?;
-        Ok(Self { file, map: Some(map) })
+        Ok(Self {
+            file,
+            map: Some(map),
+        })
     }
 
     /// Returns the mapped bytes of the file.
@@ -58,7 +64,11 @@ impl Mapping {
         let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;
         while let Some(rest) = self.bytes().get(at..).filter(|rest| !rest.is_empty()) {
-            let count = self.file.read_at(&mut piece, at as u64).unwrap_or_default().min(rest.len());
+            let count = self
+                .file
+                .read_at(&mut piece, at as u64)
+                .unwrap_or_default()
+                .min(rest.len());
             match piece.get(..count) {
                 Some(read) if count > 0 => take(read),
                 // The file cannot be read, or only a part of what is mapped, so the rest comes from

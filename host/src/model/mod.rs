@@ -140,7 +140,12 @@ impl Model {
     /// Returns the model of a scorer that has none: no tensors and no files.
     #[must_use]
     pub fn empty() -> Self {
-        Self { root: PathBuf::new(), files: Vec::new(), tensors: BTreeMap::new(), digest: OnceLock::new() }
+        Self {
+            root: PathBuf::new(),
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            digest: OnceLock::new(),
+        }
     }
 
     /// Maps a model's folder, or its single file, and reads the headers of its tensor files.
@@ -155,7 +160,11 @@ impl Model {
             fix: fix.to_owned(),
         };
         let unreadable = |path: &Path, error: &std::io::Error| {
-            fail(path, format!("cannot be read: {error}"), "check scorer.model in the manifest, and the file's mode")
+            fail(
+                path,
+                format!("cannot be read: {error}"),
+                "check scorer.model in the manifest, and the file's mode",
+            )
         };
         let mut names = Vec::new();
         let root = if path.is_file() {
@@ -167,17 +176,28 @@ impl Model {
             path.to_path_buf()
         };
         if names.is_empty() {
-            return Err(fail(path, "holds no file".to_owned(), "put the model's files there"));
+            return Err(fail(
+                path,
+                "holds no file".to_owned(),
+                "put the model's files there",
+            ));
         }
         names.sort_unstable();
-        let mut model = Self { root, ..Self::empty() };
+        let mut model = Self {
+            root,
+            ..Self::empty()
+        };
         for name in names {
             let file = model.root.join(&name);
             let mapping = Mapping::open(&file).map_err(|error| unreadable(&file, &error))?;
             if name.ends_with(".safetensors") {
                 let index = model.files.len();
                 let tensors = safetensors::tensors(mapping.bytes(), index).map_err(|problem| {
-                    fail(&file, problem, "save it again with safetensors; a cut download looks like this too")
+                    fail(
+                        &file,
+                        problem,
+                        "save it again with safetensors; a cut download looks like this too",
+                    )
                 })?;
                 for tensor in tensors {
                     if let Some(other) = model.tensors.insert(tensor.name.clone(), tensor) {
@@ -228,7 +248,10 @@ impl Model {
     /// Returns the bytes of a tensor.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
-        self.files.get(tensor.file).and_then(|file| file.mapping.bytes().get(tensor.range.clone())).unwrap_or_default()
+        self.files
+            .get(tensor.file)
+            .and_then(|file| file.mapping.bytes().get(tensor.range.clone()))
+            .unwrap_or_default()
     }
 
     /// Returns the names of all files, in byte order.
@@ -239,7 +262,10 @@ impl Model {
     /// Returns the bytes of a file, or `None` if the model does not have it.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
-        self.files.iter().find(|file| file.name == name).map(|file| file.mapping.bytes())
+        self.files
+            .iter()
+            .find(|file| file.name == name)
+            .map(|file| file.mapping.bytes())
     }
 }
 
@@ -249,10 +275,9 @@ impl Model {
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|name| std::io::Error::other(format!("{} is not UTF-8", name.to_string_lossy())))?;
+        let name = entry.file_name().into_string().map_err(|name| {
+            std::io::Error::other(format!("{} is not UTF-8", name.to_string_lossy()))
+        })?;
         // Links are followed, because a mounted ConfigMap of Kubernetes consists of them.
         let kind = std::fs::metadata(entry.path())?.file_type();
         if kind.is_dir() {
@@ -260,7 +285,9 @@ fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Re
         } else if kind.is_file() {
             names.push(format!("{prefix}{name}"));
         } else {
-            return Err(std::io::Error::other(format!("{prefix}{name} is neither a file nor a folder")));
+            return Err(std::io::Error::other(format!(
+                "{prefix}{name} is neither a file nor a folder"
+            )));
         }
     }
     Ok(())

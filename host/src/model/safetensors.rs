@@ -11,8 +11,8 @@ use super::{Dtype, TensorInfo};
 ///
 /// The error says what is wrong with the file.
 pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, String> {
-    let (header_bytes, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|error| format!("is not a safetensors file: {error}"))?;
+    let (header_bytes, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| format!("is not a safetensors file: {error}"))?;
     // `read_metadata` has checked that offsets are in order and within the file; the elements start
     // after an 8-byte length and the header.
     let start = header_bytes + 8;
@@ -21,11 +21,24 @@ pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, Stri
         .into_iter()
         .map(|(name, info)| {
             let dtype = dtype(info.dtype).ok_or_else(|| {
-                format!("tensor `{name}` has elements of type {:?}, which no scorer can read", info.dtype)
+                format!(
+                    "tensor `{name}` has elements of type {:?}, which no scorer can read",
+                    info.dtype
+                )
             })?;
             let (from, to) = info.data_offsets;
-            let shape = info.shape.iter().map(|dimension| *dimension as u64).collect();
-            Ok(TensorInfo { name, dtype, shape, file, range: start + from..start + to })
+            let shape = info
+                .shape
+                .iter()
+                .map(|dimension| *dimension as u64)
+                .collect();
+            Ok(TensorInfo {
+                name,
+                dtype,
+                shape,
+                file,
+                range: start + from..start + to,
+            })
         })
         .collect()
 }

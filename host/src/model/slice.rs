@@ -39,7 +39,12 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`Model::slice`], or the elements are not floating-point numbers.
-    pub fn floats(&self, tensor: &TensorInfo, start: u64, count: u64) -> Result<Vec<f32>, SliceError> {
+    pub fn floats(
+        &self,
+        tensor: &TensorInfo,
+        start: u64,
+        count: u64,
+    ) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
         check_size(count)?;
         let bytes = self.slice(tensor, start, count)?;
@@ -63,11 +68,18 @@ impl Model {
         if indices.iter().any(|index| *index >= rows) {
             return Err(SliceError::OutOfRange);
         }
-        let count = row.checked_mul(indices.len() as u64).ok_or(SliceError::TooLarge)?;
+        let count = row
+            .checked_mul(indices.len() as u64)
+            .ok_or(SliceError::TooLarge)?;
         check_size(count)?;
-        let mut floats = Vec::with_capacity(usize::try_from(count).map_err(|_| SliceError::TooLarge)?);
+        let mut floats =
+            Vec::with_capacity(usize::try_from(count).map_err(|_| SliceError::TooLarge)?);
         for index in indices {
-            append(tensor.dtype, self.slice(tensor, index * row, row)?, &mut floats);
+            append(
+                tensor.dtype,
+                self.slice(tensor, index * row, row)?,
+                &mut floats,
+            );
         }
         Ok(floats)
     }
@@ -78,14 +90,18 @@ impl Model {
 /// # Errors
 /// `start` is past the end, or the part is larger than one read may be.
 pub fn file_part(bytes: &[u8], start: u64, count: u64) -> Result<&[u8], SliceError> {
-    let left = (bytes.len() as u64).checked_sub(start).ok_or(SliceError::OutOfRange)?;
+    let left = (bytes.len() as u64)
+        .checked_sub(start)
+        .ok_or(SliceError::OutOfRange)?;
     part(bytes, start, count.min(left))
 }
 
 fn part(bytes: &[u8], from: u64, length: u64) -> Result<&[u8], SliceError> {
     let to = from.checked_add(length).ok_or(SliceError::OutOfRange)?;
     let index = |value| usize::try_from(value).map_err(|_| SliceError::OutOfRange);
-    let slice = bytes.get(index(from)?..index(to)?).ok_or(SliceError::OutOfRange)?;
+    let slice = bytes
+        .get(index(from)?..index(to)?)
+        .ok_or(SliceError::OutOfRange)?;
     if length > READ_LIMIT_BYTES {
         return Err(SliceError::TooLarge);
     }
@@ -111,11 +127,38 @@ fn check_size(floats: u64) -> Result<(), SliceError> {
 
 fn append(dtype: Dtype, bytes: &[u8], floats: &mut Vec<f32>) {
     match dtype {
-        Dtype::F32 => floats.extend(bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk))),
-        #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is what was asked for")]
-        Dtype::F64 => floats.extend(bytes.as_chunks().0.iter().map(|chunk| f64::from_le_bytes(*chunk) as f32)),
-        Dtype::F16 => floats.extend(bytes.as_chunks().0.iter().map(|chunk| f16::from_le_bytes(*chunk).to_f32())),
-        Dtype::Bf16 => floats.extend(bytes.as_chunks().0.iter().map(|chunk| bf16::from_le_bytes(*chunk).to_f32())),
+        Dtype::F32 => floats.extend(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|chunk| f32::from_le_bytes(*chunk)),
+        ),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rounding to single precision is what was asked for"
+        )]
+        Dtype::F64 => floats.extend(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|chunk| f64::from_le_bytes(*chunk) as f32),
+        ),
+        Dtype::F16 => floats.extend(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|chunk| f16::from_le_bytes(*chunk).to_f32()),
+        ),
+        Dtype::Bf16 => floats.extend(
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|chunk| bf16::from_le_bytes(*chunk).to_f32()),
+        ),
         // `check_float` has refused these.
         _ => {}
     }
@@ -129,13 +172,21 @@ mod tests {
     /// `s` (f64, a scalar), and with a text file.
     fn model() -> (tempfile::TempDir, Model) {
         let floats: Vec<u8> = (0..6u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
-        let halves: Vec<u8> = [0.5f32, -2.0].iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
+        let halves: Vec<u8> = [0.5f32, -2.0]
+            .iter()
+            .flat_map(|x| f16::from_f32(*x).to_le_bytes())
+            .collect();
         let integers: Vec<u8> = [7i64, -7].iter().flat_map(|x| x.to_le_bytes()).collect();
         let scalar = 1.5f64.to_le_bytes();
-        let view = |dtype, shape, bytes| safetensors::tensor::TensorView::new(dtype, shape, bytes).unwrap();
+        let view = |dtype, shape, bytes| {
+            safetensors::tensor::TensorView::new(dtype, shape, bytes).unwrap()
+        };
         let bytes = safetensors::serialize(
             [
-                ("t", view(safetensors::Dtype::F32, vec![3, 2], floats.as_slice())),
+                (
+                    "t",
+                    view(safetensors::Dtype::F32, vec![3, 2], floats.as_slice()),
+                ),
                 ("h", view(safetensors::Dtype::F16, vec![2], &halves)),
                 ("i", view(safetensors::Dtype::I64, vec![2], &integers)),
                 ("s", view(safetensors::Dtype::F64, vec![], &scalar)),
@@ -154,37 +205,73 @@ mod tests {
     fn parts_are_exact_and_ranges_are_kept() {
         let (_folder, model) = model();
         let tensor = |name| model.tensor(name).unwrap();
-        assert_eq!(model.tensors().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["h", "i", "s", "t"]);
-        assert_eq!(model.files().collect::<Vec<_>>(), ["labels.txt", "m.safetensors"]);
+        assert_eq!(
+            model.tensors().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+            ["h", "i", "s", "t"]
+        );
+        assert_eq!(
+            model.files().collect::<Vec<_>>(),
+            ["labels.txt", "m.safetensors"]
+        );
         assert_eq!(model.floats(tensor("t"), 1, 3), Ok(vec![1.0, 2.0, 3.0]));
         assert_eq!(model.floats(tensor("t"), 6, 0), Ok(vec![]));
         assert_eq!(model.floats(tensor("t"), 6, 1), Err(SliceError::OutOfRange));
-        assert_eq!(model.floats(tensor("t"), u64::MAX, 2), Err(SliceError::OutOfRange));
-        assert_eq!(model.floats(tensor("t"), 0, u64::MAX), Err(SliceError::TooLarge));
+        assert_eq!(
+            model.floats(tensor("t"), u64::MAX, 2),
+            Err(SliceError::OutOfRange)
+        );
+        assert_eq!(
+            model.floats(tensor("t"), 0, u64::MAX),
+            Err(SliceError::TooLarge)
+        );
         assert_eq!(model.floats(tensor("h"), 0, 2), Ok(vec![0.5, -2.0]));
         assert_eq!(model.floats(tensor("s"), 0, 1), Ok(vec![1.5]));
-        assert_eq!(model.floats(tensor("i"), 0, 1), Err(SliceError::WrongType(Dtype::I64)));
-        assert_eq!(model.slice(tensor("i"), 1, 1), Ok((-7i64).to_le_bytes().as_slice()));
-        assert_eq!(model.rows(tensor("t"), &[2, 0, 2]), Ok(vec![4.0, 5.0, 0.0, 1.0, 4.0, 5.0]));
+        assert_eq!(
+            model.floats(tensor("i"), 0, 1),
+            Err(SliceError::WrongType(Dtype::I64))
+        );
+        assert_eq!(
+            model.slice(tensor("i"), 1, 1),
+            Ok((-7i64).to_le_bytes().as_slice())
+        );
+        assert_eq!(
+            model.rows(tensor("t"), &[2, 0, 2]),
+            Ok(vec![4.0, 5.0, 0.0, 1.0, 4.0, 5.0])
+        );
         assert_eq!(model.rows(tensor("t"), &[3]), Err(SliceError::OutOfRange));
         assert_eq!(model.rows(tensor("s"), &[0]), Err(SliceError::OutOfRange));
-        assert_eq!(file_part(model.file("labels.txt").unwrap(), 1, 9), Ok(b"b".as_slice()));
-        assert_eq!(file_part(model.file("labels.txt").unwrap(), 3, 1), Err(SliceError::OutOfRange));
+        assert_eq!(
+            file_part(model.file("labels.txt").unwrap(), 1, 9),
+            Ok(b"b".as_slice())
+        );
+        assert_eq!(
+            file_part(model.file("labels.txt").unwrap(), 3, 1),
+            Err(SliceError::OutOfRange)
+        );
     }
 
     /// Converts elements with `Model::floats` and `Model::rows`, and checks that both give the same
     /// bits.
     fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) -> Vec<f32> {
         let bytes = elements.as_flattened();
-        let view = safetensors::tensor::TensorView::new(dtype, vec![elements.len()], bytes).unwrap();
+        let view =
+            safetensors::tensor::TensorView::new(dtype, vec![elements.len()], bytes).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("m.safetensors"), safetensors::serialize([("t", view)], None).unwrap())
-            .unwrap();
+        std::fs::write(
+            folder.path().join("m.safetensors"),
+            safetensors::serialize([("t", view)], None).unwrap(),
+        )
+        .unwrap();
         let model = Model::open(folder.path()).unwrap();
         let tensor = model.tensor("t").unwrap();
         let floats = model.floats(tensor, 0, elements.len() as u64).unwrap();
         let indices: Vec<u64> = (0..elements.len() as u64).collect();
-        let bits = |floats: &[f32]| floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
+        let bits = |floats: &[f32]| {
+            floats
+                .iter()
+                .map(|float| float.to_bits())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(bits(&model.rows(tensor, &indices).unwrap()), bits(&floats));
         floats
     }
@@ -196,10 +283,13 @@ mod tests {
         let exponent_bits = 15 - mantissa_bits;
         let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
         let exponent = i32::from(bits >> mantissa_bits) & ((1_i32 << exponent_bits) - 1);
-        let fraction = f64::from(bits & ((1_u16 << mantissa_bits) - 1)) / f64::from(1_u32 << mantissa_bits);
+        let fraction =
+            f64::from(bits & ((1_u16 << mantissa_bits) - 1)) / f64::from(1_u32 << mantissa_bits);
         match exponent {
             0 => sign * fraction * 2f64.powi(1 - bias),
-            _ if exponent == (1_i32 << exponent_bits) - 1 && fraction == 0.0 => sign * f64::INFINITY,
+            _ if exponent == (1_i32 << exponent_bits) - 1 && fraction == 0.0 => {
+                sign * f64::INFINITY
+            }
             _ if exponent == (1_i32 << exponent_bits) - 1 => f64::NAN,
             _ => sign * (1.0 + fraction) * 2f64.powi(exponent - bias),
         }
@@ -209,10 +299,14 @@ mod tests {
     fn every_half_and_every_brain_float_is_exact() {
         let all: Vec<u16> = (0..=u16::MAX).collect();
         let elements: Vec<[u8; 2]> = all.iter().map(|bits| bits.to_le_bytes()).collect();
-        for (dtype, mantissa_bits, bias) in [(safetensors::Dtype::F16, 10, 15), (safetensors::Dtype::BF16, 7, 127)] {
+        for (dtype, mantissa_bits, bias) in [
+            (safetensors::Dtype::F16, 10, 15),
+            (safetensors::Dtype::BF16, 7, 127),
+        ] {
             for (bits, float) in all.iter().zip(converted(dtype, &elements)) {
                 let exact = meaning(*bits, mantissa_bits, bias);
-                let same = f64::from(float).to_bits() == exact.to_bits() || float.is_nan() && exact.is_nan();
+                let same = f64::from(float).to_bits() == exact.to_bits()
+                    || float.is_nan() && exact.is_nan();
                 assert!(same, "{dtype:?} {bits:#06x}: {float} is not {exact}");
             }
         }
@@ -248,8 +342,14 @@ mod tests {
             (f64::NAN, f32::NAN),
             (-f64::NAN, f32::NAN),
         ];
-        let elements: Vec<[u8; 8]> = cases.iter().map(|(double, _)| double.to_le_bytes()).collect();
-        for ((double, expected), float) in cases.iter().zip(converted(safetensors::Dtype::F64, &elements)) {
+        let elements: Vec<[u8; 8]> = cases
+            .iter()
+            .map(|(double, _)| double.to_le_bytes())
+            .collect();
+        for ((double, expected), float) in cases
+            .iter()
+            .zip(converted(safetensors::Dtype::F64, &elements))
+        {
             let same = float.to_bits() == expected.to_bits() || float.is_nan() && expected.is_nan();
             assert!(same, "{double:e}: {float:e} is not {expected:e}");
         }
@@ -310,7 +410,11 @@ mod tests {
         let (folder, model) = model();
         let again = Model::open(folder.path()).unwrap();
         assert_eq!(model.digest(), again.digest());
-        std::fs::rename(folder.path().join("labels.txt"), folder.path().join("names.txt")).unwrap();
+        std::fs::rename(
+            folder.path().join("labels.txt"),
+            folder.path().join("names.txt"),
+        )
+        .unwrap();
         assert_ne!(model.digest(), Model::open(folder.path()).unwrap().digest());
     }
 
@@ -319,12 +423,19 @@ mod tests {
         #[track_caller]
         fn check(path: &std::path::Path, expected: &str) {
             let message = Model::open(path).err().unwrap().to_string();
-            assert!(message.contains(expected) && message.contains("fix: "), "{message}");
+            assert!(
+                message.contains(expected) && message.contains("fix: "),
+                "{message}"
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         check(&folder.path().join("none"), "cannot be read");
         check(folder.path(), "holds no file");
-        std::fs::write(folder.path().join("m.safetensors"), b"\xff\xff\xff\xff\xff\xff\xff\xffnot a header").unwrap();
+        std::fs::write(
+            folder.path().join("m.safetensors"),
+            b"\xff\xff\xff\xff\xff\xff\xff\xffnot a header",
+        )
+        .unwrap();
         check(folder.path(), "is not a safetensors file");
     }
 }

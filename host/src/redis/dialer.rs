@@ -9,7 +9,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo, RedisError};
+use redis::{
+    AsyncConnectionConfig, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo,
+    RedisError,
+};
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
@@ -71,7 +74,10 @@ pub struct Refusal {
 
 impl From<String> for Refusal {
     fn from(why: String) -> Self {
-        Self { why, is_login: false }
+        Self {
+            why,
+            is_login: false,
+        }
     }
 }
 
@@ -80,15 +86,29 @@ impl Dialer {
     ///
     /// # Errors
     /// Fails if TLS is requested and there is no certificate that could be trusted.
-    pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
-        let name = endpoint.seeds.first().map(|seed| seed.host.clone()).unwrap_or_default();
-        let connector = endpoint.tls.then(|| tls::connector(endpoint.ca.as_deref())).transpose()?;
+    pub fn new(
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let name = endpoint
+            .seeds
+            .first()
+            .map(|seed| seed.host.clone())
+            .unwrap_or_default();
+        let connector = endpoint
+            .tls
+            .then(|| tls::connector(endpoint.ca.as_deref()))
+            .transpose()?;
         let sentinels = || endpoint.seeds.clone();
         Ok(Self {
             credentials,
             database: endpoint.database,
             tls: connector.map(|connector| Tls { connector, name }),
-            sentinel: endpoint.sentinel.clone().map(|master| Sentinel { master, sentinels: sentinels() }),
+            sentinel: endpoint.sentinel.clone().map(|master| Sentinel {
+                master,
+                sentinels: sentinels(),
+            }),
             watch: OnceLock::new(),
             timeout,
         })
@@ -118,15 +138,27 @@ impl Dialer {
     /// Fails with the reason. It holds no address and no credential.
     pub async fn dial(&self, address: &Address) -> Result<Dialed, String> {
         let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
-        dialed.unwrap_or_else(|_| Err(format!("no connection within {} ms", self.timeout.as_millis())))
+        dialed.unwrap_or_else(|_| {
+            Err(format!(
+                "no connection within {} ms",
+                self.timeout.as_millis()
+            ))
+        })
     }
 
     /// Logs in on a connection again, with a new login.
     ///
     /// # Errors
     /// Fails with the server's reason. It holds no credential.
-    pub async fn log_in_again(&self, connection: &MultiplexedConnection, login: &Login) -> Result<(), String> {
-        let password = login.password.as_ref().map_or("", |password| password.expose_secret());
+    pub async fn log_in_again(
+        &self,
+        connection: &MultiplexedConnection,
+        login: &Login,
+    ) -> Result<(), String> {
+        let password = login
+            .password
+            .as_ref()
+            .map_or("", |password| password.expose_secret());
         let words: &[&str] = match &login.user {
             Some(user) => &["AUTH", user, password],
             None => &["AUTH", password],
@@ -146,17 +178,25 @@ impl Dialer {
             Some(sentinel) => &self.master(sentinel, &login).await?,
             None => address,
         };
-        let dialed = self.greet(master, &login, self.database, logins).await.map_err(|refusal| {
-            // The password file or the token source may have a newer login.
-            if refusal.is_login {
-                self.credentials.doubt();
-            }
-            refusal.why
-        })?;
+        let dialed = self
+            .greet(master, &login, self.database, logins)
+            .await
+            .map_err(|refusal| {
+                // The password file or the token source may have a newer login.
+                if refusal.is_login {
+                    self.credentials.doubt();
+                }
+                refusal.why
+            })?;
         if self.sentinel.is_some() {
             // Sentinels may be out of date. Only the server knows if it is the master.
             let role: Vec<redis::Value> = ask(&dialed.connection, &["ROLE"]).await?;
-            if role.first().and_then(|role| String::from_redis_value_ref(role).ok()).as_deref() != Some("master") {
+            if role
+                .first()
+                .and_then(|role| String::from_redis_value_ref(role).ok())
+                .as_deref()
+                != Some("master")
+            {
                 return Err("the sentinels name a server that is not the master yet".to_owned());
             }
         }
@@ -175,25 +215,49 @@ impl Dialer {
         Err(problem)
     }
 
-    async fn ask_sentinel(&self, address: &Address, master: &str, login: &Login) -> Result<Address, String> {
+    async fn ask_sentinel(
+        &self,
+        address: &Address,
+        master: &str,
+        login: &Login,
+    ) -> Result<Address, String> {
         // A sentinel that is away must leave time for the next one.
         let asked = tokio::time::timeout(self.timeout / 3, async {
             // Most sentinels have no password. Those that have one use the password of the servers.
-            let dialed = match self.greet(address, &Login::ANYBODY, 0, self.credentials.logins()).await {
-                Err(refusal) if refusal.is_login => self.greet(address, login, 0, self.credentials.logins()).await,
+            let dialed = match self
+                .greet(address, &Login::ANYBODY, 0, self.credentials.logins())
+                .await
+            {
+                Err(refusal) if refusal.is_login => {
+                    self.greet(address, login, 0, self.credentials.logins())
+                        .await
+                }
                 dialed => dialed,
             };
-            let Dialed { connection, abort, .. } = dialed.map_err(|refusal| refusal.why)?;
-            let found: Result<Option<(String, u16)>, String> =
-                ask(&connection, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]).await;
+            let Dialed {
+                connection, abort, ..
+            } = dialed.map_err(|refusal| refusal.why)?;
+            let found: Result<Option<(String, u16)>, String> = ask(
+                &connection,
+                &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master],
+            )
+            .await;
             abort.abort();
             let (host, port) = found?.ok_or("the name in sentinel=... is unknown to it")?;
             Ok(Address { host, port })
         });
-        asked.await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        asked
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 
-    async fn greet(&self, address: &Address, login: &Login, database: u32, logins: Logins) -> Result<Dialed, Refusal> {
+    async fn greet(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+        logins: Logins,
+    ) -> Result<Dialed, Refusal> {
         let stream = Bounded::new(self.connect(address).await?);
         let read = stream.read_bytes();
         let mut info = RedisConnectionInfo::default()
@@ -218,7 +282,13 @@ impl Dialer {
         if let Some(watch) = self.watch.get() {
             watch.ask(&connection).await;
         }
-        Ok(Dialed { connection, lost, abort, logins, read })
+        Ok(Dialed {
+            connection,
+            lost,
+            abort,
+            logins,
+            read,
+        })
     }
 
     async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {
@@ -226,8 +296,13 @@ impl Dialer {
         let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
         // If this fails, small requests only take longer.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        let stream = tls.connector.connect(tls.server_name(address)?, stream).await;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let stream = tls
+            .connector
+            .connect(tls.server_name(address)?, stream)
+            .await;
         let stream = stream.map_err(|error| format!("no TLS: {}", tls::without_names(&error)))?;
         Ok(Box::new(stream))
     }
@@ -236,17 +311,28 @@ impl Dialer {
 impl Tls {
     fn server_name(&self, address: &Address) -> Result<ServerName<'static>, String> {
         let is_ip = |host: &str| host.parse::<IpAddr>().is_ok();
-        let name = if is_ip(&address.host) && !is_ip(&self.name) { &self.name } else { &address.host };
+        let name = if is_ip(&address.host) && !is_ip(&self.name) {
+            &self.name
+        } else {
+            &address.host
+        };
         ServerName::try_from(name.clone())
             .map_err(|_| "no TLS: the host is no name that a certificate could have".into())
     }
 }
 
 /// Sends a command on a connection that is not shared yet, and reads the answer.
-async fn ask<T: FromRedisValue>(connection: &MultiplexedConnection, words: &[&str]) -> Result<T, String> {
+async fn ask<T: FromRedisValue>(
+    connection: &MultiplexedConnection,
+    words: &[&str],
+) -> Result<T, String> {
     let mut command = redis::Cmd::new();
     command.arg(words);
-    let answer = connection.clone().send_packed_command(&command).await.and_then(redis::Value::extract_error);
+    let answer = connection
+        .clone()
+        .send_packed_command(&command)
+        .await
+        .and_then(redis::Value::extract_error);
     let answer = answer.map_err(|error| refusal(&error).why)?;
     redis::from_redis_value(answer).map_err(|_| "the server answers nonsense".to_owned())
 }
@@ -255,9 +341,10 @@ async fn ask<T: FromRedisValue>(connection: &MultiplexedConnection, words: &[&st
 /// message is used, because the rest names users.
 fn refusal(error: &RedisError) -> Refusal {
     match (error.kind(), error.code()) {
-        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
-            Refusal { why: "the server refused the credentials".to_owned(), is_login: true }
-        }
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => Refusal {
+            why: "the server refused the credentials".to_owned(),
+            is_login: true,
+        },
         (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
         (_, Some(code)) => format!("the server refused: {}", cut(code, NAME_BYTES)).into(),
         (_, None) => format!("the server refused: {}", error.category()).into(),

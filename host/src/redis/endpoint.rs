@@ -51,7 +51,10 @@ impl Address {
         let host = if host.is_empty() { &by.host } else { host };
         // A node that does not know its own name announces `?`.
         (host != "?").then_some(())?;
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+        Some(Self {
+            host: host.to_owned(),
+            port: port.parse().ok()?,
+        })
     }
 }
 
@@ -119,36 +122,69 @@ impl Endpoint {
             return Err("it has a fragment (#...); a # in a password is written %23".to_owned());
         }
         // The errors of the `http` crate repeat no part of the text.
-        let url: Uri = text.trim().parse().map_err(|error| format!("not a URL: {error}"))?;
+        let url: Uri = text
+            .trim()
+            .parse()
+            .map_err(|error| format!("not a URL: {error}"))?;
         let tls = match url.scheme_str() {
             Some("redis") => false,
             Some("rediss") => true,
             _ => return Err("its scheme is neither redis nor rediss".to_owned()),
         };
-        let host = url.host().filter(|host| !host.is_empty()).ok_or("it has no host")?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = url
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or("it has no host")?;
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let authority = url.authority().map_or("", |authority| authority.as_str());
         let (who, place) = authority.rsplit_once('@').unwrap_or(("", authority));
         // The `http` crate ignores a port that is not a number, so it is checked here.
-        let has_port = place.rsplit_once(']').map_or(place, |(_, port)| port).contains(':');
+        let has_port = place
+            .rsplit_once(']')
+            .map_or(place, |(_, port)| port)
+            .contains(':');
         if has_port && url.port_u16().is_none() {
             return Err("its port is not a number from 0 to 65535".to_owned());
         }
-        let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
+        let (user, password) = who
+            .split_once(':')
+            .map_or((who, None), |(user, password)| (user, Some(password)));
         let user = Some(decoded(user, "user")?).filter(|user| !user.is_empty());
-        let password = password.map(|password| decoded(password, "password")).transpose()?;
-        let password = password.filter(|password| !password.is_empty()).map(SecretString::from);
+        let password = password
+            .map(|password| decoded(password, "password"))
+            .transpose()?;
+        let password = password
+            .filter(|password| !password.is_empty())
+            .map(SecretString::from);
         let database = match url.path().trim_matches('/') {
             "" => 0,
-            number => number.parse().map_err(|_| "its database is not a number".to_owned())?,
+            number => number
+                .parse()
+                .map_err(|_| "its database is not a number".to_owned())?,
         };
-        let [auth, ca, client_id, password_file, sentinel] = parameters(url.query().unwrap_or_default())?;
+        let [auth, ca, client_id, password_file, sentinel] =
+            parameters(url.query().unwrap_or_default())?;
         let who = who_asks(user, password, auth, client_id, password_file, tls)?;
         if ca.is_some() && !tls {
-            return Err("it names certificates (ca=...), which only rediss:// has a use for".to_owned());
+            return Err(
+                "it names certificates (ca=...), which only rediss:// has a use for".to_owned(),
+            );
         }
-        let seeds = vec![Address { host, port: url.port_u16().unwrap_or(PORT) }];
-        Ok(Self { seeds, tls, who, database, sentinel, ca: ca.map(PathBuf::from) })
+        let seeds = vec![Address {
+            host,
+            port: url.port_u16().unwrap_or(PORT),
+        }];
+        Ok(Self {
+            seeds,
+            tls,
+            who,
+            database,
+            sentinel,
+            ca: ca.map(PathBuf::from),
+        })
     }
 
     /// Sets the client ID of the identity if the endpoint uses tokens and the URL names no client
@@ -165,14 +201,22 @@ impl Endpoint {
         match self.who.clone() {
             Who::Written(login) => Box::new(login),
             Who::File { user, path } => Box::new(PasswordFile { user, path }),
-            Who::Entra { user, client_id } => Box::new(Entra { platform: platform(), client_id, user }),
+            Who::Entra { user, client_id } => Box::new(Entra {
+                platform: platform(),
+                client_id,
+                user,
+            }),
         }
     }
 
     /// Describes the endpoint for an operator: servers, TLS, user and database, but no password.
     #[must_use]
     pub fn explain(&self) -> String {
-        let seeds: Vec<_> = self.seeds.iter().map(|Address { host, port }| format!("{host}:{port}")).collect();
+        let seeds: Vec<_> = self
+            .seeds
+            .iter()
+            .map(|Address { host, port }| format!("{host}:{port}"))
+            .collect();
         let seeds = seeds.join(", ");
         let place = match &self.sentinel {
             Some(master) => format!("the master {master} that the sentinels at {seeds} name"),
@@ -185,12 +229,23 @@ impl Endpoint {
         };
         let named = |user: &Option<String>| user.clone().unwrap_or_else(|| "default".to_owned());
         let who = match &self.who {
-            Who::Written(Login { user, password: Some(_) }) => format!("user {}, password in the URL", named(user)),
-            Who::Written(Login { user, password: None }) => format!("user {}, no password", named(user)),
-            Who::File { user, path } => format!("user {}, password in {}", named(user), path.display()),
+            Who::Written(Login {
+                user,
+                password: Some(_),
+            }) => format!("user {}, password in the URL", named(user)),
+            Who::Written(Login {
+                user,
+                password: None,
+            }) => format!("user {}, no password", named(user)),
+            Who::File { user, path } => {
+                format!("user {}, password in {}", named(user), path.display())
+            }
             Who::Entra { user, client_id } => format!(
                 "a token of Microsoft Entra ID for {}, as {}",
-                client_id.as_deref().map_or_else(|| "the only identity".to_owned(), |id| format!("client {id}")),
+                client_id.as_deref().map_or_else(
+                    || "the only identity".to_owned(),
+                    |id| format!("client {id}")
+                ),
                 user.as_deref().unwrap_or("the object that it names")
             ),
         };
@@ -216,17 +271,29 @@ fn who_asks(
     password_file: Option<String>,
     tls: bool,
 ) -> Result<Who, String> {
-    if [password.is_some(), auth.is_some(), password_file.is_some()].iter().filter(|given| **given).count() > 1 {
-        return Err("it has more than one of a password, password_file=... and auth=...".to_owned());
+    if [password.is_some(), auth.is_some(), password_file.is_some()]
+        .iter()
+        .filter(|given| **given)
+        .count()
+        > 1
+    {
+        return Err(
+            "it has more than one of a password, password_file=... and auth=...".to_owned(),
+        );
     }
     match auth.as_deref() {
         // A stolen token is worth more than the data that it is used for.
-        Some("entra") if !tls => Err("a token is never sent without TLS; write rediss://".to_owned()),
+        Some("entra") if !tls => {
+            Err("a token is never sent without TLS; write rediss://".to_owned())
+        }
         Some("entra") => Ok(Who::Entra { user, client_id }),
         Some(_) => Err("the only auth=... is entra".to_owned()),
         None if client_id.is_some() => Err("client_id=... goes with auth=entra".to_owned()),
         None => Ok(match password_file {
-            Some(path) => Who::File { user, path: path.into() },
+            Some(path) => Who::File {
+                user,
+                path: path.into(),
+            },
             None => Who::Written(Login { user, password }),
         }),
     }
@@ -237,7 +304,10 @@ fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let known = PARAMETERS.iter().zip(&mut values).find(|((known, _), _)| *known == name);
+        let known = PARAMETERS
+            .iter()
+            .zip(&mut values)
+            .find(|((known, _), _)| *known == name);
         let Some(((name, what), slot)) = known else {
             let names = PARAMETERS.map(|(name, _)| name).join(", ");
             return Err(format!("it has a parameter (?...) that is none of {names}"));
@@ -252,7 +322,8 @@ fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
 
 fn decoded(text: &str, what: &str) -> Result<String, String> {
     let text = percent_decode_str(text).decode_utf8();
-    text.map(|text| text.into_owned()).map_err(|_| format!("its {what} is not UTF-8"))
+    text.map(|text| text.into_owned())
+        .map_err(|_| format!("its {what} is not UTF-8"))
 }
 
 /// Splits a list of URLs at each comma that a scheme follows. A password may hold a comma.
@@ -260,7 +331,10 @@ fn split(text: &str) -> Vec<&str> {
     let mut urls = Vec::new();
     let mut rest = text;
     loop {
-        let end = [",redis://", ",rediss://"].iter().filter_map(|start| rest.find(start)).min();
+        let end = [",redis://", ",rediss://"]
+            .iter()
+            .filter_map(|start| rest.find(start))
+            .min();
         let Some(end) = end else { break };
         let (url, more) = rest.split_at(end);
         urls.push(url);
@@ -279,33 +353,77 @@ mod tests {
     #[test]
     fn urls_are_read() {
         #[track_caller]
-        fn check(text: &str, seeds: &[(&str, u16)], tls: bool, user: Option<&str>, password: Option<&str>, db: u32) {
-            let read = Endpoint::parse(text).map_err(|problem| format!("{text}: {problem}")).unwrap();
-            let found: Vec<_> = read.seeds.iter().map(|seed| (seed.host.as_str(), seed.port)).collect();
+        fn check(
+            text: &str,
+            seeds: &[(&str, u16)],
+            tls: bool,
+            user: Option<&str>,
+            password: Option<&str>,
+            db: u32,
+        ) {
+            let read = Endpoint::parse(text)
+                .map_err(|problem| format!("{text}: {problem}"))
+                .unwrap();
+            let found: Vec<_> = read
+                .seeds
+                .iter()
+                .map(|seed| (seed.host.as_str(), seed.port))
+                .collect();
             assert_eq!(found, seeds, "{text}");
             let found_user = match &read.who {
                 Who::Written(login) => login.user.as_deref(),
                 Who::File { .. } | Who::Entra { .. } => panic!("{text}"),
             };
             let found_password = read.password().map(|password| password.expose_secret());
-            assert_eq!((read.tls, found_user, found_password, read.database), (tls, user, password, db), "{text}");
+            assert_eq!(
+                (read.tls, found_user, found_password, read.database),
+                (tls, user, password, db),
+                "{text}"
+            );
         }
         check("redis://cache", &[("cache", 6379)], false, None, None, 0);
-        check("rediss://:p%40ss,w@c.example:10000/", &[("c.example", 10000)], true, None, Some("p@ss,w"), 0);
-        check("redis://ada:pw@[::1]:7000/3", &[("::1", 7000)], false, Some("ada"), Some("pw"), 3);
-        check("redis://:pw@a:1,redis://b:2", &[("a", 1), ("b", 2)], false, None, Some("pw"), 0);
+        check(
+            "rediss://:p%40ss,w@c.example:10000/",
+            &[("c.example", 10000)],
+            true,
+            None,
+            Some("p@ss,w"),
+            0,
+        );
+        check(
+            "redis://ada:pw@[::1]:7000/3",
+            &[("::1", 7000)],
+            false,
+            Some("ada"),
+            Some("pw"),
+            3,
+        );
+        check(
+            "redis://:pw@a:1,redis://b:2",
+            &[("a", 1), ("b", 2)],
+            false,
+            None,
+            Some("pw"),
+            0,
+        );
     }
 
     #[test]
     fn parameters_are_read() {
-        let read = |text: &str| Endpoint::parse(text).map_err(|problem| format!("{text}: {problem}")).unwrap();
+        let read = |text: &str| {
+            Endpoint::parse(text)
+                .map_err(|problem| format!("{text}: {problem}"))
+                .unwrap()
+        };
         let file = read("redis://ada@h?password_file=%2Fmnt/a%20b&sentinel=main");
         assert!(
             matches!(&file.who, Who::File { user: Some(user), path } if user == "ada" && path.ends_with("mnt/a b"))
         );
         assert_eq!((file.sentinel.as_deref(), file.ca), (Some("main"), None));
         let entra = read("rediss://h:10000?auth=entra&client_id=11-22&ca=/ca.pem");
-        assert!(matches!(&entra.who, Who::Entra { user: None, client_id: Some(id) } if id == "11-22"));
+        assert!(
+            matches!(&entra.who, Who::Entra { user: None, client_id: Some(id) } if id == "11-22")
+        );
         assert_eq!(entra.ca, Some(PathBuf::from("/ca.pem")));
     }
 
@@ -319,11 +437,26 @@ mod tests {
             "redis://:hunter2@",
         ]
         .into_iter()
-        .chain(["redis://:hunter2@h?protocol=resp3", "redis://a,rediss://b", "redis://:hunter2@h:99999"])
-        .chain(["redis://h?auth=entra", "rediss://:hunter2@h?auth=entra", "rediss://h?auth=hunter2"])
-        .chain(["redis://:hunter2@h?password_file=/x", "redis://h?client_id=hunter2", "redis://h?ca=hunter2"])
-        .chain(["redis://h?password_file=", "redis://h?password_file", "redis://h?hunter2=1"])
-        {
+        .chain([
+            "redis://:hunter2@h?protocol=resp3",
+            "redis://a,rediss://b",
+            "redis://:hunter2@h:99999",
+        ])
+        .chain([
+            "redis://h?auth=entra",
+            "rediss://:hunter2@h?auth=entra",
+            "rediss://h?auth=hunter2",
+        ])
+        .chain([
+            "redis://:hunter2@h?password_file=/x",
+            "redis://h?client_id=hunter2",
+            "redis://h?ca=hunter2",
+        ])
+        .chain([
+            "redis://h?password_file=",
+            "redis://h?password_file",
+            "redis://h?hunter2=1",
+        ]) {
             let problem = Endpoint::parse(text).map(|_| "read").unwrap_err();
             assert!(!problem.contains("hunter2"), "{problem}");
         }
@@ -331,7 +464,10 @@ mod tests {
 
     #[test]
     fn announced_addresses_are_read() {
-        let by = Address { host: "seed".into(), port: 1 };
+        let by = Address {
+            host: "seed".into(),
+            port: 1,
+        };
         let read = |text| Address::announced(text, &by).map(|address| (address.host, address.port));
         assert_eq!(read("10.0.0.7:6379"), Some(("10.0.0.7".into(), 6379)));
         assert_eq!(read(":7001"), Some(("seed".into(), 7001)));

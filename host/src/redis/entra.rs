@@ -90,15 +90,25 @@ struct Answer {
 impl TokenSource for Entra {
     async fn login(&self, clock: &dyn Clock) -> Result<Granted, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.ask()).await;
-        let answer = answer.unwrap_or_else(|_| Err("the identity's service does not answer".to_owned()))?;
+        let answer =
+            answer.unwrap_or_else(|_| Err("the identity's service does not answer".to_owned()))?;
         let user = match &self.user {
             Some(user) => user.clone(),
-            None => object_id(&answer.access_token)
-                .ok_or("the token does not say which object has it; write its id as USER in the URL")?,
+            None => object_id(&answer.access_token).ok_or(
+                "the token does not say which object has it; write its id as USER in the URL",
+            )?,
         };
-        let lifetime = answer.lifetime(clock).ok_or("the token does not say when it ends")?;
+        let lifetime = answer
+            .lifetime(clock)
+            .ok_or("the token does not say when it ends")?;
         let ask_again = Some(renewal(lifetime));
-        Ok(Granted { login: Login { user: Some(user), password: Some(answer.access_token.into()) }, ask_again })
+        Ok(Granted {
+            login: Login {
+                user: Some(user),
+                password: Some(answer.access_token.into()),
+            },
+            ask_again,
+        })
     }
 }
 
@@ -117,7 +127,8 @@ impl Answer {
             serde_json::Value::String(text) => text.parse::<u64>().ok(),
             value => value.as_u64(),
         };
-        let until = seconds(&self.expires_on).map(|at| Duration::from_secs(at).saturating_sub(clock.unix_time()));
+        let until = seconds(&self.expires_on)
+            .map(|at| Duration::from_secs(at).saturating_sub(clock.unix_time()));
         until.or_else(|| seconds(&self.expires_in).map(Duration::from_secs))
     }
 }
@@ -125,25 +136,52 @@ impl Answer {
 impl Entra {
     async fn ask(&self) -> Result<Answer, String> {
         let client = self.client_id.as_deref().map(escaped);
-        let with_client = |query: String| client.iter().fold(query, |query, id| format!("{query}&client_id={id}"));
+        let with_client = |query: String| {
+            client
+                .iter()
+                .fold(query, |query, id| format!("{query}&client_id={id}"))
+        };
         let body = match &self.platform {
             Platform::AppService { endpoint, header } => {
-                let query = with_client(format!("api-version=2019-08-01&resource={}", escaped(RESOURCE)));
+                let query = with_client(format!(
+                    "api-version=2019-08-01&resource={}",
+                    escaped(RESOURCE)
+                ));
                 let mut header = HeaderValue::from_str(header.expose_secret())
                     .map_err(|_| "IDENTITY_HEADER is no value of a header".to_owned())?;
                 header.set_sensitive(true);
                 let join = if endpoint.contains('?') { '&' } else { '?' };
-                send(Method::GET, &format!("{endpoint}{join}{query}"), Some(("x-identity-header", header)), "").await?
+                send(
+                    Method::GET,
+                    &format!("{endpoint}{join}{query}"),
+                    Some(("x-identity-header", header)),
+                    "",
+                )
+                .await?
             }
             Platform::VirtualMachine => {
-                let query = with_client(format!("api-version=2018-02-01&resource={}", escaped(RESOURCE)));
+                let query = with_client(format!(
+                    "api-version=2018-02-01&resource={}",
+                    escaped(RESOURCE)
+                ));
                 let header = ("metadata", HeaderValue::from_static("true"));
-                send(Method::GET, &format!("{VIRTUAL_MACHINE}?{query}"), Some(header), "").await?
+                send(
+                    Method::GET,
+                    &format!("{VIRTUAL_MACHINE}?{query}"),
+                    Some(header),
+                    "",
+                )
+                .await?
             }
-            Platform::Workload { authority, tenant, token_file } => {
+            Platform::Workload {
+                authority,
+                tenant,
+                token_file,
+            } => {
                 let assertion = tokio::fs::read_to_string(token_file).await;
-                let assertion =
-                    assertion.map_err(|error| format!("the workload's token cannot be read: {}", error.kind()))?;
+                let assertion = assertion.map_err(|error| {
+                    format!("the workload's token cannot be read: {}", error.kind())
+                })?;
                 let client = client.as_deref().ok_or("AZURE_CLIENT_ID is not set")?;
                 let form = format!(
                     "grant_type=client_credentials&client_id={client}&scope={}&client_assertion_type={}\
@@ -152,7 +190,11 @@ impl Entra {
                     escaped("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
                     escaped(assertion.trim())
                 );
-                let url = format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), escaped(tenant));
+                let url = format!(
+                    "{}/{}/oauth2/v2.0/token",
+                    authority.trim_end_matches('/'),
+                    escaped(tenant)
+                );
                 send(Method::POST, &url, None, &form).await?
             }
         };
@@ -173,16 +215,29 @@ async fn send(
     header: Option<(&'static str, HeaderValue)>,
     form: &str,
 ) -> Result<Bytes, String> {
-    let url: Uri = url.parse().map_err(|_| "the address of the identity's service is no URL".to_owned())?;
-    let host = url.host().ok_or("the address of the identity's service has no host")?.to_owned();
+    let url: Uri = url
+        .parse()
+        .map_err(|_| "the address of the identity's service is no URL".to_owned())?;
+    let host = url
+        .host()
+        .ok_or("the address of the identity's service has no host")?
+        .to_owned();
     let is_tls = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let authority = url.authority().map_or(host.as_str(), |authority| authority.as_str());
-    let unsent = |problem: &dyn std::fmt::Display| format!("the identity's service cannot be asked: {problem}");
+    let authority = url
+        .authority()
+        .map_or(host.as_str(), |authority| authority.as_str());
+    let unsent = |problem: &dyn std::fmt::Display| {
+        format!("the identity's service cannot be asked: {problem}")
+    };
     let authority = HeaderValue::from_str(authority).map_err(|error| unsent(&error))?;
     let mut request = Request::new(Full::new(Bytes::copy_from_slice(form.as_bytes())));
     *request.method_mut() = method;
-    *request.uri_mut() = url.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|e| unsent(&e))?;
+    *request.uri_mut() = url
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .parse()
+        .map_err(|e| unsent(&e))?;
     request.headers_mut().insert(HOST, authority);
     if !form.is_empty() {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -191,8 +246,13 @@ async fn send(
     if let Some((name, value)) = header {
         request.headers_mut().insert(name, value);
     }
-    let bare_host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let stream = TcpStream::connect((bare_host.as_str(), port)).await.map_err(|error| unsent(&error.kind()))?;
+    let bare_host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let stream = TcpStream::connect((bare_host.as_str(), port))
+        .await
+        .map_err(|error| unsent(&error.kind()))?;
     let stream: Box<dyn tls::Stream> = if is_tls {
         let name = ServerName::try_from(bare_host).map_err(|_| unsent(&"its host is no name"))?;
         let connected = tls::connector(None)?.connect(name, stream).await;
@@ -200,15 +260,25 @@ async fn send(
     } else {
         Box::new(stream)
     };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unsent(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unsent(&error))?;
     let exchange = async {
-        let answer = sender.send_request(request).await.map_err(|error| unsent(&error))?;
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| unsent(&error))?;
         if !answer.status().is_success() {
-            return Err(format!("the identity's service answers {}", answer.status()));
+            return Err(format!(
+                "the identity's service answers {}",
+                answer.status()
+            ));
         }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
-        body.map(|body| body.to_bytes()).map_err(|error| unsent(&error))
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES)
+            .collect()
+            .await;
+        body.map(|body| body.to_bytes())
+            .map_err(|error| unsent(&error))
     };
     let driven = async {
         // The exchange reports the error if the connection ends early.
@@ -230,8 +300,12 @@ fn object_id(token: &str) -> Option<String> {
     struct Claims {
         oid: String,
     }
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
-    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.oid)
+    let claims = URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(1)?.trim_end_matches('='))
+        .ok()?;
+    serde_json::from_slice::<Claims>(&claims)
+        .ok()
+        .map(|claims| claims.oid)
 }
 
 #[cfg(test)]
@@ -244,8 +318,18 @@ mod tests {
 
     #[test]
     fn a_token_names_its_object() {
-        assert_eq!(object_id(&token(r#"{"aud":"a","oid":"11-22"}"#)).as_deref(), Some("11-22"));
-        for none in ["opaque", "a.b.c", "a.@@@.c", &token("{}"), &token("[]"), &token(r#"{"oid":5}"#)] {
+        assert_eq!(
+            object_id(&token(r#"{"aud":"a","oid":"11-22"}"#)).as_deref(),
+            Some("11-22")
+        );
+        for none in [
+            "opaque",
+            "a.b.c",
+            "a.@@@.c",
+            &token("{}"),
+            &token("[]"),
+            &token(r#"{"oid":5}"#),
+        ] {
             assert_eq!(object_id(none), None, "{none}");
         }
     }
@@ -255,11 +339,19 @@ mod tests {
         #[track_caller]
         fn check(answer: &str, expected: Option<u64>) {
             let answer: Answer = serde_json::from_str(answer).unwrap();
-            assert_eq!(answer.lifetime(&At(1000)).map(|time| renewal(time).as_secs()), expected);
+            assert_eq!(
+                answer
+                    .lifetime(&At(1000))
+                    .map(|time| renewal(time).as_secs()),
+                expected
+            );
         }
         check(r#"{"access_token":"t","expires_on":"5000"}"#, Some(3000));
         check(r#"{"access_token":"t","expires_on":5000}"#, Some(3000));
-        check(r#"{"access_token":"t","expires_on":"5000","expires_in":"10"}"#, Some(3000));
+        check(
+            r#"{"access_token":"t","expires_on":"5000","expires_in":"10"}"#,
+            Some(3000),
+        );
         check(r#"{"access_token":"t","expires_in":3600}"#, Some(2700));
         check(r#"{"access_token":"t","expires_on":"900"}"#, Some(1));
         check(r#"{"access_token":"t","expires_on":"soon"}"#, None);

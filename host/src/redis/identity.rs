@@ -37,10 +37,18 @@ pub struct Login {
 
 impl Login {
     /// Anonymous login, without user and password.
-    pub const ANYBODY: Self = Self { user: None, password: None };
+    pub const ANYBODY: Self = Self {
+        user: None,
+        password: None,
+    };
 
     fn is(&self, other: &Self) -> bool {
-        let secret = |login: &Self| login.password.as_ref().map(|password| password.expose_secret().to_owned());
+        let secret = |login: &Self| {
+            login
+                .password
+                .as_ref()
+                .map(|password| password.expose_secret().to_owned())
+        };
         self.user == other.user && secret(self) == secret(other)
     }
 }
@@ -79,7 +87,9 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn unix_time(&self) -> Duration {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
     }
 
     async fn sleep(&self, time: Duration) {
@@ -91,7 +101,10 @@ impl Clock for SystemClock {
 #[async_trait]
 impl TokenSource for Login {
     async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
-        Ok(Granted { login: self.clone(), ask_again: None })
+        Ok(Granted {
+            login: self.clone(),
+            ask_again: None,
+        })
     }
 }
 
@@ -107,13 +120,24 @@ pub struct PasswordFile {
 impl TokenSource for PasswordFile {
     async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
         let read = tokio::fs::read_to_string(&self.path).await;
-        let text = read.map_err(|error| format!("the file with the password cannot be read: {}", error.kind()))?;
+        let text = read.map_err(|error| {
+            format!(
+                "the file with the password cannot be read: {}",
+                error.kind()
+            )
+        })?;
         let password = text.trim_end();
         if password.is_empty() {
             return Err("the file with the password is empty".to_owned());
         }
-        let login = Login { user: self.user.clone(), password: Some(password.into()) };
-        Ok(Granted { login, ask_again: Some(FILE_PAUSE) })
+        let login = Login {
+            user: self.user.clone(),
+            password: Some(password.into()),
+        };
+        Ok(Granted {
+            login,
+            ask_again: Some(FILE_PAUSE),
+        })
     }
 }
 
@@ -149,9 +173,19 @@ impl Credentials {
     #[must_use]
     pub fn by_clock(source: Box<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
         let now = watch::Sender::new(None);
-        let shared = Shared { source, clock, now, hurry: Notify::new(), started: AtomicBool::new(false) };
+        let shared = Shared {
+            source,
+            clock,
+            now,
+            hurry: Notify::new(),
+            started: AtomicBool::new(false),
+        };
         let ended = CancellationToken::new();
-        Self { shared: Arc::new(shared), _end: ended.clone().drop_guard(), ended }
+        Self {
+            shared: Arc::new(shared),
+            _end: ended.clone().drop_guard(),
+            ended,
+        }
     }
 
     /// Returns a receiver of the logins from now on. The first call starts the task that asks the
@@ -179,7 +213,10 @@ impl Logins {
     pub async fn current(&mut self) -> Result<Login, Arc<str>> {
         // The sender lives as long as the task that asks.
         let settled = self.0.wait_for(Option::is_some).await;
-        let login = settled.ok().and_then(|login| login.clone()).unwrap_or_else(|| Err("the host ends".into()));
+        let login = settled
+            .ok()
+            .and_then(|login| login.clone())
+            .unwrap_or_else(|| Err("the host ends".into()));
         self.0.mark_unchanged();
         login
     }
@@ -204,7 +241,10 @@ impl Shared {
             let pause = match self.source.login(&*self.clock).await {
                 Ok(Granted { login, ask_again }) => {
                     if failures > 0 {
-                        tracing::info!(after_attempts = failures + 1, "there is a login for Redis again");
+                        tracing::info!(
+                            after_attempts = failures + 1,
+                            "there is a login for Redis again"
+                        );
                     }
                     failures = 0;
                     self.grant(login);
@@ -217,7 +257,11 @@ impl Shared {
                         tracing::warn!("no new login for Redis: {why}");
                     }
                     self.fail(why);
-                    Some(LEAST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE))
+                    Some(
+                        LEAST_PAUSE
+                            .saturating_mul(1 << (failures - 1).min(10))
+                            .min(LONGEST_PAUSE),
+                    )
                 }
             };
             let Some(pause) = pause else { return };

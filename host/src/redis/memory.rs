@@ -10,7 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{BATCH_BYTES, Condition, Lifetime, NOT_A_CURSOR, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
+use super::{
+    BATCH_BYTES, Condition, Lifetime, NOT_A_CURSOR, NOT_AN_INTEGER, OVERFLOW, Page, Redis,
+    StoreError,
+};
 
 /// Maximum size of all entries, in bytes. The store in memory is for development and small
 /// deployments. A deployment that needs more needs a Redis server.
@@ -48,7 +51,9 @@ impl Entry {
 
 impl Entries {
     fn live(&self, key: &str) -> Option<&Entry> {
-        self.by_key.get(key).filter(|entry| entry.is_live(Instant::now()))
+        self.by_key
+            .get(key)
+            .filter(|entry| entry.is_live(Instant::now()))
     }
 
     fn remove(&mut self, key: &str) {
@@ -57,20 +62,37 @@ impl Entries {
         }
     }
 
-    fn insert(&mut self, key: &str, value: &[u8], expires: Option<Instant>) -> Result<(), StoreError> {
+    fn insert(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        expires: Option<Instant>,
+    ) -> Result<(), StoreError> {
         let added = cost(key, value);
-        let freed = self.by_key.get(key).map_or(0, |entry| cost(key, &entry.value));
+        let freed = self
+            .by_key
+            .get(key)
+            .map_or(0, |entry| cost(key, &entry.value));
         if self.bytes - freed + added > CAPACITY_BYTES {
             self.sweep();
         }
-        let freed = self.by_key.get(key).map_or(0, |entry| cost(key, &entry.value));
+        let freed = self
+            .by_key
+            .get(key)
+            .map_or(0, |entry| cost(key, &entry.value));
         if self.bytes - freed + added > CAPACITY_BYTES {
             return Err(StoreError::Refused(format!(
                 "OOM the store in memory holds at most {CAPACITY_BYTES} bytes; configure a Redis URL"
             )));
         }
         self.bytes = self.bytes - freed + added;
-        self.by_key.insert(key.to_owned(), Entry { value: value.to_vec(), expires });
+        self.by_key.insert(
+            key.to_owned(),
+            Entry {
+                value: value.to_vec(),
+                expires,
+            },
+        );
         Ok(())
     }
 
@@ -86,7 +108,11 @@ impl Entries {
         }
         self.swept = Some(now);
         self.by_key.retain(|_, entry| entry.is_live(now));
-        self.bytes = self.by_key.iter().map(|(key, entry)| cost(key, &entry.value)).sum();
+        self.bytes = self
+            .by_key
+            .iter()
+            .map(|(key, entry)| cost(key, &entry.value))
+            .sum();
     }
 }
 
@@ -114,7 +140,9 @@ impl Redis for Memory {
 
     async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let entries = self.lock();
-        let start = entries.live(key).and_then(|entry| entry.value.get(..most.min(entry.value.len())));
+        let start = entries
+            .live(key)
+            .and_then(|entry| entry.value.get(..most.min(entry.value.len())));
         Ok(start.filter(|start| !start.is_empty()).map(<[u8]>::to_vec))
     }
 
@@ -122,10 +150,21 @@ impl Redis for Memory {
         let entries = self.lock();
         let found: Vec<_> = keys.iter().map(|key| entries.live(key)).collect();
         // A key may be named many times, and each time its value is copied.
-        if found.iter().flatten().map(|entry| entry.value.len()).sum::<usize>() > BATCH_BYTES {
-            return Err(StoreError::Invalid(format!("a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys")));
+        if found
+            .iter()
+            .flatten()
+            .map(|entry| entry.value.len())
+            .sum::<usize>()
+            > BATCH_BYTES
+        {
+            return Err(StoreError::Invalid(format!(
+                "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
+            )));
         }
-        Ok(found.into_iter().map(|entry| entry.map(|entry| entry.value.clone())).collect())
+        Ok(found
+            .into_iter()
+            .map(|entry| entry.map(|entry| entry.value.clone()))
+            .collect())
     }
 
     async fn set(
@@ -147,9 +186,15 @@ impl Redis for Memory {
         Ok(holds)
     }
 
-    async fn set_many(&self, pairs: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError> {
+    async fn set_many(
+        &self,
+        pairs: &[(String, Vec<u8>)],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
         let mut entries = self.lock();
-        pairs.iter().try_for_each(|(key, value)| entries.insert(key, value, expiry(ttl)))
+        pairs
+            .iter()
+            .try_for_each(|(key, value)| entries.insert(key, value, expiry(ttl)))
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
@@ -162,7 +207,12 @@ impl Redis for Memory {
         Ok(self.lock().live(key).is_some())
     }
 
-    async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
+    async fn scan(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        page_keys: usize,
+    ) -> Result<Page, StoreError> {
         let entries = self.lock();
         let now = Instant::now();
         if cursor.is_some_and(|cursor| !cursor.starts_with(prefix)) {
@@ -189,19 +239,31 @@ impl Redis for Memory {
         Ok(Page { keys, cursor })
     }
 
-    async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
+    async fn increment(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, StoreError> {
         let mut entries = self.lock();
         let (before, expires) = match entries.live(key) {
             None => (0, expiry(ttl)),
             Some(entry) => {
                 // In Redis, `+5` and `007` are not integers either.
-                let number = str::from_utf8(&entry.value)
-                    .ok()
-                    .and_then(|text| text.parse::<i64>().ok().filter(|number| number.to_string() == text));
-                (number.ok_or_else(|| StoreError::Refused(NOT_AN_INTEGER.to_owned()))?, entry.expires)
+                let number = str::from_utf8(&entry.value).ok().and_then(|text| {
+                    text.parse::<i64>()
+                        .ok()
+                        .filter(|number| number.to_string() == text)
+                });
+                (
+                    number.ok_or_else(|| StoreError::Refused(NOT_AN_INTEGER.to_owned()))?,
+                    entry.expires,
+                )
             }
         };
-        let after = before.checked_add(delta).ok_or_else(|| StoreError::Refused(OVERFLOW.to_owned()))?;
+        let after = before
+            .checked_add(delta)
+            .ok_or_else(|| StoreError::Refused(OVERFLOW.to_owned()))?;
         entries.insert(key, after.to_string().as_bytes(), expires)?;
         Ok(after)
     }
@@ -225,7 +287,9 @@ impl Redis for Memory {
         Ok(match self.lock().live(key) {
             None => Lifetime::Absent,
             Some(Entry { expires: None, .. }) => Lifetime::Unlimited,
-            Some(Entry { expires: Some(at), .. }) => Lifetime::Remaining(at.saturating_duration_since(Instant::now())),
+            Some(Entry {
+                expires: Some(at), ..
+            }) => Lifetime::Remaining(at.saturating_duration_since(Instant::now())),
         })
     }
 
@@ -250,22 +314,61 @@ mod tests {
         let store = Memory::default();
         let half = vec![0; CAPACITY_BYTES / 2];
         let second = Duration::from_secs(1);
-        assert_eq!(store.set("a", &half, Some(Duration::from_nanos(1)), Condition::Always).await, Ok(true));
-        assert_eq!(store.set("b", &half[1000..], Some(second), Condition::Always).await, Ok(true));
-        assert_eq!(store.set("c", &half[1000..], Some(second), Condition::Always).await, Ok(true));
-        assert!(matches!(store.set("d", &half, None, Condition::Always).await, Err(StoreError::Refused(_))));
-        assert_eq!(store.set("c", b"small", None, Condition::Always).await, Ok(true));
+        assert_eq!(
+            store
+                .set("a", &half, Some(Duration::from_nanos(1)), Condition::Always)
+                .await,
+            Ok(true)
+        );
+        assert_eq!(
+            store
+                .set("b", &half[1000..], Some(second), Condition::Always)
+                .await,
+            Ok(true)
+        );
+        assert_eq!(
+            store
+                .set("c", &half[1000..], Some(second), Condition::Always)
+                .await,
+            Ok(true)
+        );
+        assert!(matches!(
+            store.set("d", &half, None, Condition::Always).await,
+            Err(StoreError::Refused(_))
+        ));
+        assert_eq!(
+            store.set("c", b"small", None, Condition::Always).await,
+            Ok(true)
+        );
         assert_eq!(store.get("a").await, Ok(None));
     }
 
     #[tokio::test]
     async fn a_full_store_is_not_swept_for_every_key() {
         let store = Memory::default();
-        store.set("a", &vec![0; CAPACITY_BYTES - 1000], None, Condition::Always).await.unwrap();
-        assert!(store.set("b", &[0; 1000], None, Condition::Always).await.is_err());
+        store
+            .set(
+                "a",
+                &vec![0; CAPACITY_BYTES - 1000],
+                None,
+                Condition::Always,
+            )
+            .await
+            .unwrap();
+        assert!(
+            store
+                .set("b", &[0; 1000], None, Condition::Always)
+                .await
+                .is_err()
+        );
         let swept = store.lock().swept;
         assert!(swept.is_some());
-        assert!(store.set("b", &[0; 1000], None, Condition::Always).await.is_err());
+        assert!(
+            store
+                .set("b", &[0; 1000], None, Condition::Always)
+                .await
+                .is_err()
+        );
         assert_eq!(store.lock().swept, swept);
     }
 
@@ -276,12 +379,24 @@ mod tests {
             store.set(key, b"", None, Condition::Always).await.unwrap();
         }
         let first = store.scan("p:", None, 2).await.unwrap();
-        assert_eq!((first.keys, first.cursor.as_deref()), (vec!["p:a".into(), "p:b".into()], Some("p:b")));
+        assert_eq!(
+            (first.keys, first.cursor.as_deref()),
+            (vec!["p:a".into(), "p:b".into()], Some("p:b"))
+        );
         let last = store.scan("p:", Some("p:b"), 2).await.unwrap();
-        assert_eq!(last, Page { keys: vec!["p:c".into()], cursor: None });
+        assert_eq!(
+            last,
+            Page {
+                keys: vec!["p:c".into()],
+                cursor: None
+            }
+        );
         // A cursor that no listing returned does not lead out of the prefix.
         for made_up in ["", "q:"] {
-            assert!(matches!(store.scan("p:", Some(made_up), 9).await, Err(StoreError::Invalid(_))));
+            assert!(matches!(
+                store.scan("p:", Some(made_up), 9).await,
+                Err(StoreError::Invalid(_))
+            ));
         }
     }
 }

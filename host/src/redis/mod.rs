@@ -112,16 +112,30 @@ pub trait Redis: Send + Sync {
         condition: Condition,
     ) -> Result<bool, StoreError>;
     /// Writes all entries, in order, in one round trip.
-    async fn set_many(&self, entries: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError>;
+    async fn set_many(
+        &self,
+        entries: &[(String, Vec<u8>)],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError>;
     /// Removes the keys that are given.
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
     /// Returns true if the key exists.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
     /// Returns one page of the keys that start with a prefix.
-    async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError>;
+    async fn scan(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        page_keys: usize,
+    ) -> Result<Page, StoreError>;
     /// Adds to a decimal integer; an absent key counts as 0. If the call creates the key, it
     /// expires after `ttl`.
-    async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError>;
+    async fn increment(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, StoreError>;
     /// Writes a value if the key still has the expected value, and returns false if it does not.
     async fn swap(
         &self,
@@ -154,13 +168,21 @@ impl Store {
     /// Returns a store over a back end. `prefix` and a colon go before every key.
     #[must_use]
     pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
-        Self { backend, prefix: format!("{prefix}:"), default_ttl, connection: None }
+        Self {
+            backend,
+            prefix: format!("{prefix}:"),
+            default_ttl,
+            connection: None,
+        }
     }
 
     /// Returns this store with a connection for raw commands.
     #[must_use]
     pub fn with_connection(self, connection: raw::Connection) -> Self {
-        Self { connection: Some(connection), ..self }
+        Self {
+            connection: Some(connection),
+            ..self
+        }
     }
 
     /// Returns the connection that sends raw commands. `None` if the manifest allows no raw
@@ -176,8 +198,16 @@ impl Store {
     pub fn beside(&self, name: &str) -> Self {
         // A prefix has no colon, and a key starts with its store's prefix and a colon. No key of
         // this store can therefore start with the longer prefix.
-        let prefix = format!("{}:", self.prefix.trim_end_matches(':').to_owned() + "//" + name);
-        Self { backend: Arc::clone(&self.backend), prefix, default_ttl: None, connection: None }
+        let prefix = format!(
+            "{}:",
+            self.prefix.trim_end_matches(':').to_owned() + "//" + name
+        );
+        Self {
+            backend: Arc::clone(&self.backend),
+            prefix,
+            default_ttl: None,
+            connection: None,
+        }
     }
 
     /// Returns the value of a key. `None` if the key does not exist.
@@ -205,11 +235,16 @@ impl Store {
             return Ok(Vec::new());
         }
         if keys.len() > BATCH_KEYS {
-            return Err(StoreError::Invalid(format!("a batch is at most {BATCH_KEYS} keys")));
+            return Err(StoreError::Invalid(format!(
+                "a batch is at most {BATCH_KEYS} keys"
+            )));
         }
         let mut sorted: Vec<&String> = keys.iter().collect();
         sorted.sort_unstable();
-        if sorted.windows(2).all(|pair| matches!(pair, [a, b] if a != b)) {
+        if sorted
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if a != b))
+        {
             return self.backend.get_many(&self.whole_many(keys)).await;
         }
         // A key that is named several times is asked for once. Otherwise the server would repeat
@@ -223,9 +258,16 @@ impl Store {
             });
         }
         let found = self.backend.get_many(&self.whole_many(&distinct)).await?;
-        let value = |key| places.get(key).and_then(|place| found.get(*place)).and_then(Option::as_ref);
+        let value = |key| {
+            places
+                .get(key)
+                .and_then(|place| found.get(*place))
+                .and_then(Option::as_ref)
+        };
         if keys.iter().filter_map(value).map(Vec::len).sum::<usize>() > BATCH_BYTES {
-            return Err(StoreError::Invalid(format!("a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys")));
+            return Err(StoreError::Invalid(format!(
+                "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
+            )));
         }
         Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }
@@ -243,7 +285,9 @@ impl Store {
         condition: Condition,
     ) -> Result<bool, StoreError> {
         check_value(value)?;
-        self.backend.set(&self.whole(key), value, self.ttl(ttl)?, condition).await
+        self.backend
+            .set(&self.whole(key), value, self.ttl(ttl)?, condition)
+            .await
     }
 
     /// Writes all entries in one round trip, not atomically. If `ttl` is `None`, the store's
@@ -251,9 +295,16 @@ impl Store {
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
-    pub async fn set_many(&self, entries: Vec<(String, Vec<u8>)>, ttl: Option<Duration>) -> Result<(), StoreError> {
+    pub async fn set_many(
+        &self,
+        entries: Vec<(String, Vec<u8>)>,
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
         let ttl = self.ttl(ttl)?;
-        let entries: Vec<_> = entries.into_iter().map(|(key, value)| (self.whole(&key), value)).collect();
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(key, value)| (self.whole(&key), value))
+            .collect();
         for (_, value) in &entries {
             check_value(value)?;
         }
@@ -288,7 +339,12 @@ impl Store {
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
     pub async fn keys(&self, cursor: Option<&str>) -> Result<Page, StoreError> {
         let mut page = self.backend.scan(&self.prefix, cursor, PAGE_KEYS).await?;
-        page.keys = page.keys.iter().filter_map(|key| key.strip_prefix(&self.prefix)).map(str::to_owned).collect();
+        page.keys = page
+            .keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(&self.prefix))
+            .map(str::to_owned)
+            .collect();
         Ok(page)
     }
 
@@ -297,8 +353,15 @@ impl Store {
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
-    pub async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
-        self.backend.increment(&self.whole(key), delta, self.ttl(ttl)?).await
+    pub async fn increment(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, StoreError> {
+        self.backend
+            .increment(&self.whole(key), delta, self.ttl(ttl)?)
+            .await
     }
 
     /// Writes a value if the key still has the expected value, and returns false if it does not.
@@ -306,9 +369,16 @@ impl Store {
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
-    pub async fn swap(&self, key: &str, expected: Option<&[u8]>, value: &[u8]) -> Result<bool, StoreError> {
+    pub async fn swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<bool, StoreError> {
         check_value(value)?;
-        self.backend.swap(&self.whole(key), expected, value, self.default_ttl).await
+        self.backend
+            .swap(&self.whole(key), expected, value, self.default_ttl)
+            .await
     }
 
     /// Returns the remaining lifetime of a key.
@@ -325,7 +395,10 @@ impl Store {
         let prefix = self.prefix.clone();
         let own = move |key: Option<&str>| match key {
             None => told(None),
-            Some(key) => key.strip_prefix(&prefix).into_iter().for_each(|key| told(Some(key))),
+            Some(key) => key
+                .strip_prefix(&prefix)
+                .into_iter()
+                .for_each(|key| told(Some(key))),
         };
         self.backend.watch(&self.prefix, Arc::new(own));
     }
@@ -362,10 +435,12 @@ const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 fn check_ttl(ttl: Option<Duration>) -> Result<(), StoreError> {
     match ttl {
-        Some(ttl) if ttl < Duration::from_millis(1) => {
-            Err(StoreError::Invalid("an expiry of 0 ms would delete the key; say delete, or at least 1 ms".to_owned()))
-        }
-        Some(ttl) if ttl > TTL_LIMIT => Err(StoreError::Invalid("an expiry is at most a thousand years".to_owned())),
+        Some(ttl) if ttl < Duration::from_millis(1) => Err(StoreError::Invalid(
+            "an expiry of 0 ms would delete the key; say delete, or at least 1 ms".to_owned(),
+        )),
+        Some(ttl) if ttl > TTL_LIMIT => Err(StoreError::Invalid(
+            "an expiry is at most a thousand years".to_owned(),
+        )),
         _ => Ok(()),
     }
 }

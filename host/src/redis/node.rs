@@ -124,7 +124,11 @@ impl Node {
             probing: AtomicBool::new(false),
         };
         let ended = CancellationToken::new();
-        Self { shared: Arc::new(shared), _end: ended.clone().drop_guard(), ended }
+        Self {
+            shared: Arc::new(shared),
+            _end: ended.clone().drop_guard(),
+            ended,
+        }
     }
 
     /// Returns the address of the server.
@@ -144,9 +148,14 @@ impl Node {
     /// # Errors
     /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
     pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
-        let Lent { mut connection, number, .. } = self.connection(deadline).await?;
+        let Lent {
+            mut connection,
+            number,
+            ..
+        } = self.connection(deadline).await?;
         let waiting = Waiting::new(&self.shared, &connection, number);
-        let answer = tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
+        let answer =
+            tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
         waiting.end();
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
@@ -161,11 +170,16 @@ impl Node {
         commands: &Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Result<Value, RedisError>>, Fault> {
-        let Lent { mut connection, number, read } = self.connection(deadline).await?;
+        let Lent {
+            mut connection,
+            number,
+            read,
+        } = self.connection(deadline).await?;
         let count = commands.len();
         let waiting = Waiting::new(&self.shared, &connection, number);
         let before = read.load(Ordering::Relaxed);
-        let is_flooded = || read.load(Ordering::Relaxed).saturating_sub(before) > PIPELINE_LIMIT_BYTES;
+        let is_flooded =
+            || read.load(Ordering::Relaxed).saturating_sub(before) > PIPELINE_LIMIT_BYTES;
         let sent = connection.send_packed_commands(commands, 0, count);
         let Some(answer) = unless(is_flooded, tokio::time::timeout_at(deadline, sent)).await else {
             waiting.end();
@@ -175,8 +189,15 @@ impl Node {
             return Err(Fault::TooLarge(PIPELINE_LIMIT_BYTES));
         };
         waiting.end();
-        let answers = self.checked(answer, number)?.into_iter().map(top_level).collect::<Vec<_>>();
-        answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| self.hear(error, number));
+        let answers = self
+            .checked(answer, number)?
+            .into_iter()
+            .map(top_level)
+            .collect::<Vec<_>>();
+        answers
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .for_each(|error| self.hear(error, number));
         Ok(answers)
     }
 
@@ -189,8 +210,8 @@ impl Node {
     fn hear(&self, error: &RedisError, number: u64) {
         // The server has become a replica or no longer accepts this login. A new connection may
         // lead to another server.
-        let is_stale =
-            matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly)) || error.code() == Some("NOAUTH");
+        let is_stale = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
+            || error.code() == Some("NOAUTH");
         if is_stale {
             self.suspect(number);
         }
@@ -210,7 +231,11 @@ impl Node {
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
                 let is_large = io_kind(&error) == Some(reply_limit::TOO_LARGE);
-                Err(if is_large { Fault::TooLarge(REPLY_LIMIT_BYTES) } else { Fault::Lost("the connection broke") })
+                Err(if is_large {
+                    Fault::TooLarge(REPLY_LIMIT_BYTES)
+                } else {
+                    Fault::Lost("the connection broke")
+                })
             }
             Ok(Err(error)) => Err(self.heard(error, number)),
         }
@@ -222,10 +247,16 @@ impl Node {
 
     async fn connection(&self, deadline: Instant) -> Result<Lent, Fault> {
         let now = self.shared.started.elapsed().as_millis();
-        self.shared.asked_ms.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.shared
+            .asked_ms
+            .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
         let patience = match &*self.shared.state.borrow() {
             State::Connected(connection, number, read) => {
-                return Ok(Lent { connection: connection.clone(), number: *number, read: Arc::clone(read) });
+                return Ok(Lent {
+                    connection: connection.clone(),
+                    number: *number,
+                    read: Arc::clone(read),
+                });
             }
             State::Away(why) => return Err(Fault::Unreachable(Arc::clone(why))),
             State::Connecting(until) => *until,
@@ -247,11 +278,15 @@ impl Node {
         let settled = tokio::time::timeout_at(patience.min(deadline), settled).await;
         match settled {
             Ok(Ok(state)) => match &*state {
-                State::Connected(connection, number, read) => {
-                    Ok(Lent { connection: connection.clone(), number: *number, read: Arc::clone(read) })
-                }
+                State::Connected(connection, number, read) => Ok(Lent {
+                    connection: connection.clone(),
+                    number: *number,
+                    read: Arc::clone(read),
+                }),
                 State::Away(why) => Err(Fault::Unreachable(Arc::clone(why))),
-                State::Idle | State::Connecting(_) => Err(Fault::Unreachable("no connection yet".into())),
+                State::Idle | State::Connecting(_) => {
+                    Err(Fault::Unreachable("no connection yet".into()))
+                }
             },
             _ => Err(Fault::Unreachable("no connection yet".into())),
         }
@@ -293,11 +328,21 @@ impl Shared {
     /// Lends a connection to calls until it is lost or suspected. If the login changes meanwhile,
     /// the connection logs in again, and calls notice nothing.
     async fn hold(&self, dialed: Dialed, number: u64) {
-        let Dialed { connection, mut lost, abort, mut logins, read } = dialed;
-        let _abort_later = AbortLater { abort, after: self.dialer.timeout() };
+        let Dialed {
+            connection,
+            mut lost,
+            abort,
+            mut logins,
+            read,
+        } = dialed;
+        let _abort_later = AbortLater {
+            abort,
+            after: self.dialer.timeout(),
+        };
         // A notification that is still pending belongs to an earlier connection, so it is dropped.
         let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
-        self.state.send_replace(State::Connected(connection.clone(), number, read));
+        self.state
+            .send_replace(State::Connected(connection.clone(), number, read));
         let renewed = async {
             let mut login = logins.next().await;
             loop {
@@ -366,7 +411,12 @@ const LONG: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {
     fn new(shared: &'a Arc<Shared>, connection: &MultiplexedConnection, number: u64) -> Self {
-        Self { shared, connection: Some(connection.clone()), number, since: Instant::now() }
+        Self {
+            shared,
+            connection: Some(connection.clone()),
+            number,
+            since: Instant::now(),
+        }
     }
 
     fn end(mut self) {
@@ -376,14 +426,20 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
         if self.since.elapsed() < LONG || self.shared.probing.swap(true, Ordering::Relaxed) {
             return;
         }
         let (shared, number) = (Arc::clone(self.shared), self.number);
         let probe = async move {
             let ping = redis::cmd("PING");
-            let answer = tokio::time::timeout(shared.dialer.timeout(), connection.send_packed_command(&ping)).await;
+            let answer = tokio::time::timeout(
+                shared.dialer.timeout(),
+                connection.send_packed_command(&ping),
+            )
+            .await;
             if !matches!(answer, Ok(Ok(_))) {
                 shared.suspect(number);
             }
@@ -429,12 +485,17 @@ impl Drop for AbortLater {
 /// Returns the kind of the I/O error that is the source of an error. `None` if it has another
 /// source.
 fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
-    let source = std::error::Error::source(error)?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
-    source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+    let source = std::error::Error::source(error)?
+        .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    source
+        .downcast_ref::<std::io::Error>()
+        .map(std::io::Error::kind)
 }
 
 /// Returns a random pause between half and all of a pause that doubles with each failure.
 fn pause(failures: u32) -> Duration {
-    let longest = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    let longest = FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(LONGEST_PAUSE);
     longest.mul_f64(rand::random_range(0.5..1.0))
 }

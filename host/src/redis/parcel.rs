@@ -31,7 +31,10 @@ impl Target {
     /// Returns the target for a node that has the key.
     #[must_use]
     pub fn of(node: Arc<Node>) -> Self {
-        Self { node, is_asked: false }
+        Self {
+            node,
+            is_asked: false,
+        }
     }
 
     /// Sends a request and waits for its answer. The answer to a transaction is the answer to EXEC.
@@ -40,7 +43,9 @@ impl Target {
     /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
     pub async fn send(&self, parcel: Parcel<'_>, deadline: Instant) -> Result<Value, Fault> {
         let (commands, is_transaction) = match parcel {
-            Parcel::Command(command) if !self.is_asked => return self.node.send(command, deadline).await,
+            Parcel::Command(command) if !self.is_asked => {
+                return self.node.send(command, deadline).await;
+            }
             Parcel::Command(command) => (std::slice::from_ref(command), false),
             Parcel::Transaction(commands) => (commands, true),
         };
@@ -61,7 +66,13 @@ impl Target {
         }
         let mut answers = self.node.send_all(&pipeline, deadline).await?;
         let answer = answers.pop().unwrap_or(Ok(Value::Nil));
-        answer.map_err(|error| Fault::Answer(if is_transaction { cause(error, answers) } else { error }))
+        answer.map_err(|error| {
+            Fault::Answer(if is_transaction {
+                cause(error, answers)
+            } else {
+                error
+            })
+        })
     }
 }
 
@@ -76,7 +87,10 @@ fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisErro
     if is_given_up && let Some(at) = errors.iter().position(is_passing) {
         return errors.swap_remove(at);
     }
-    errors.into_iter().find(|error| !is_passing(error)).unwrap_or(exec)
+    errors
+        .into_iter()
+        .find(|error| !is_passing(error))
+        .unwrap_or(exec)
 }
 
 /// Returns true if the keys of a command are on two nodes, while their slot moves.
@@ -89,5 +103,8 @@ pub fn is_split(error: &RedisError) -> bool {
 #[must_use]
 pub fn is_passing(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};
-    matches!(error.kind(), ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown))
+    matches!(
+        error.kind(),
+        ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown)
+    )
 }

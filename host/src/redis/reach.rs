@@ -35,18 +35,32 @@ impl Server {
     pub async fn reach(&self) -> Result<Reached, StoreError> {
         let router = self.router();
         let masters = router.masters().await.map_err(translate)?;
-        let mut reached =
-            Reached { mode: String::new(), version: String::new(), masters: masters.len(), round_trip_us: 0 };
+        let mut reached = Reached {
+            mode: String::new(),
+            version: String::new(),
+            masters: masters.len(),
+            round_trip_us: 0,
+        };
         for master in &masters {
-            let hello = router.send_to(master, &redis::cmd("HELLO")).await.map_err(translate)?;
+            let hello = router
+                .send_to(master, &redis::cmd("HELLO"))
+                .await
+                .map_err(translate)?;
             let told: HashMap<String, Value> = redis::from_redis_value(hello).unwrap_or_default();
-            let text =
-                |name: &str| told.get(name).and_then(|value| redis::from_redis_value::<String>(value.clone()).ok());
-            let text = |name: &str| text(name).map_or_else(|| "unknown".to_owned(), |text| bounded(text, NAME_BYTES));
+            let text = |name: &str| {
+                told.get(name)
+                    .and_then(|value| redis::from_redis_value::<String>(value.clone()).ok())
+            };
+            let text = |name: &str| {
+                text(name).map_or_else(|| "unknown".to_owned(), |text| bounded(text, NAME_BYTES))
+            };
             reached.mode = text("mode");
             reached.version = text("version");
             let started = Instant::now();
-            router.send_to(master, &redis::cmd("PING")).await.map_err(translate)?;
+            router
+                .send_to(master, &redis::cmd("PING"))
+                .await
+                .map_err(translate)?;
             let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             reached.round_trip_us = reached.round_trip_us.max(took);
         }

@@ -46,7 +46,11 @@ impl Bounded {
     /// Returns a stream that limits the replies read from `stream`.
     #[must_use]
     pub fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, frames: Frames::new(REPLY_LIMIT_BYTES), read: Arc::default() }
+        Self {
+            stream,
+            frames: Frames::new(REPLY_LIMIT_BYTES),
+            read: Arc::default(),
+        }
     }
 
     /// Returns the counter of bytes that the server has sent so far. Setting it to [`OVER`] ends
@@ -57,15 +61,25 @@ impl Bounded {
 }
 
 impl AsyncRead for Bounded {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if this.read.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed) >= OVER {
+        if this
+            .read
+            .fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed)
+            >= OVER
+        {
             return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
         }
         if let Poll::Ready(Ok(())) = read
-            && !this.frames.pass(buffer.filled().get(before..).unwrap_or_default())
+            && !this
+                .frames
+                .pass(buffer.filled().get(before..).unwrap_or_default())
         {
             return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
         }
@@ -74,7 +88,11 @@ impl AsyncRead for Bounded {
 }
 
 impl AsyncWrite for Bounded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -101,14 +119,23 @@ enum At {
     /// The first byte of a value comes next.
     Kind,
     /// The rest of a value's first line comes next; `number` is the number in it so far.
-    Line { kind: u8, number: u64, is_negative: bool },
+    Line {
+        kind: u8,
+        number: u64,
+        is_negative: bool,
+    },
     /// This many bytes of content come next; they are skipped.
     Bytes(u64),
 }
 
 impl Frames {
     fn new(limit: u64) -> Self {
-        Self { limit, taken: 0, values: 1, at: At::Kind }
+        Self {
+            limit,
+            taken: 0,
+            values: 1,
+            at: At::Kind,
+        }
     }
 
     /// Follows bytes that were read. Returns false once a reply is too large. Bytes that are not
@@ -124,26 +151,41 @@ impl Frames {
                 At::Kind => {
                     self.taken += VALUE_BYTES;
                     self.values = self.values.saturating_sub(1);
-                    self.at = At::Line { kind: *first, number: 0, is_negative: false };
+                    self.at = At::Line {
+                        kind: *first,
+                        number: 0,
+                        is_negative: false,
+                    };
                     bytes = rest;
                 }
-                At::Line { kind, number, is_negative } => {
+                At::Line {
+                    kind,
+                    number,
+                    is_negative,
+                } => {
                     match first {
-                        b'0'..=b'9' => *number = number.saturating_mul(10).saturating_add(u64::from(first - b'0')),
+                        b'0'..=b'9' => {
+                            *number = number
+                                .saturating_mul(10)
+                                .saturating_add(u64::from(first - b'0'))
+                        }
                         b'-' => *is_negative = true,
                         _ => {}
                     }
                     self.taken += 1;
                     bytes = rest;
                     if *first == b'\n' {
-                        let (kind, number) = (*kind, if *is_negative { None } else { Some(*number) });
+                        let (kind, number) =
+                            (*kind, if *is_negative { None } else { Some(*number) });
                         self.line(kind, number);
                     }
                 }
                 At::Bytes(left) => {
                     let skipped = (bytes.len() as u64).min(*left);
                     *left -= skipped;
-                    bytes = bytes.get(usize::try_from(skipped).unwrap_or(bytes.len())..).unwrap_or_default();
+                    bytes = bytes
+                        .get(usize::try_from(skipped).unwrap_or(bytes.len())..)
+                        .unwrap_or_default();
                     if *left == 0 {
                         self.value_ended();
                     }
@@ -176,7 +218,9 @@ impl Frames {
     /// little too much does no harm.
     fn announce(&mut self, count: u64) {
         self.values = self.values.saturating_add(count);
-        self.taken = self.taken.saturating_add(count.saturating_mul(VALUE_BYTES) / 2);
+        self.taken = self
+            .taken
+            .saturating_add(count.saturating_mul(VALUE_BYTES) / 2);
     }
 
     fn value_ended(&mut self) {
@@ -195,10 +239,17 @@ mod tests {
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes);
         let mut frames = Frames::new(limit);
-        let single = bytes.iter().all(|byte| frames.pass(std::slice::from_ref(byte)));
+        let single = bytes
+            .iter()
+            .all(|byte| frames.pass(std::slice::from_ref(byte)));
         assert_eq!(whole, single);
         if whole {
-            assert_eq!((frames.taken, frames.values), (0, 1), "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                (frames.taken, frames.values),
+                (0, 1),
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
         whole
     }
@@ -240,6 +291,9 @@ mod tests {
             let more = frames.pass(&[b'x'; 602]) && frames.pass(b"$600\r\n");
             assert!(!(passed && more), "{:?}", String::from_utf8_lossy(reply));
         }
-        assert!(!passes(1000, &[b"+".as_slice(), &[b'x'; 2000], b"\r\n"].concat()));
+        assert!(!passes(
+            1000,
+            &[b"+".as_slice(), &[b'x'; 2000], b"\r\n"].concat()
+        ));
     }
 }

@@ -84,7 +84,10 @@ impl Router {
             seeds,
             dialer: Arc::new(dialer),
             nodes: Mutex::default(),
-            topology: Mutex::new(Topology { known: None, asked: None }),
+            topology: Mutex::new(Topology {
+                known: None,
+                asked: None,
+            }),
             asking: tokio::sync::Mutex::default(),
         })
     }
@@ -93,8 +96,14 @@ impl Router {
     ///
     /// # Errors
     /// Fails with a [`Fault`], which is never a redirection.
-    pub async fn send(self: &Arc<Self>, slot: u16, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
-        self.send_until(self.deadline(), slot, Parcel::Command(command), repeat).await
+    pub async fn send(
+        self: &Arc<Self>,
+        slot: u16,
+        command: &Cmd,
+        repeat: Repeat,
+    ) -> Result<Value, Fault> {
+        self.send_until(self.deadline(), slot, Parcel::Command(command), repeat)
+            .await
     }
 
     /// Sends commands between MULTI and EXEC to the node that has their slot, and returns the
@@ -108,7 +117,8 @@ impl Router {
         commands: &[Cmd],
         repeat: Repeat,
     ) -> Result<Value, Fault> {
-        self.send_until(self.deadline(), slot, Parcel::Transaction(commands), repeat).await
+        self.send_until(self.deadline(), slot, Parcel::Transaction(commands), repeat)
+            .await
     }
 
     async fn send_until(
@@ -118,7 +128,10 @@ impl Router {
         parcel: Parcel<'_>,
         repeat: Repeat,
     ) -> Result<Value, Fault> {
-        let mut target = Target { node: self.owner(slot, deadline).await?, is_asked: false };
+        let mut target = Target {
+            node: self.owner(slot, deadline).await?,
+            is_asked: false,
+        };
         let mut hops = 0;
         loop {
             let fault = match target.send(parcel, deadline).await {
@@ -131,7 +144,11 @@ impl Router {
             hops = if is_split { 1 } else { hops + 1 };
             // A further attempt that the deadline cuts short would look like a node that does not
             // answer.
-            let needed = if is_split { 2 * SETTLING_PAUSE } else { Duration::ZERO };
+            let needed = if is_split {
+                2 * SETTLING_PAUSE
+            } else {
+                Duration::ZERO
+            };
             if hops > REDIRECTIONS || Instant::now() + needed >= deadline {
                 return Err(fault);
             }
@@ -139,7 +156,10 @@ impl Router {
                 Next::To(target) => target,
                 Next::Again => {
                     tokio::time::sleep(SETTLING_PAUSE.min(deadline - Instant::now())).await;
-                    Target { node: self.owner(slot, deadline).await?, is_asked: false }
+                    Target {
+                        node: self.owner(slot, deadline).await?,
+                        is_asked: false,
+                    }
                 }
                 Next::GiveUp(fault) => return Err(fault),
             };
@@ -156,7 +176,11 @@ impl Router {
             match self.owner(routed.slot, deadline).await {
                 Ok(node) => {
                     let address = node.address().clone();
-                    by_node.entry(address).or_insert_with(|| (node, Vec::new())).1.push(index);
+                    by_node
+                        .entry(address)
+                        .or_insert_with(|| (node, Vec::new()))
+                        .1
+                        .push(index);
                     answers.push(None);
                 }
                 Err(fault) => answers.push(Some(Err(fault))),
@@ -177,7 +201,10 @@ impl Router {
                 Err(Fault::Unreachable(_)) => (Vec::new(), None),
                 // Sent one by one, the commands would get replies of the same size.
                 Err(fault @ Fault::TooLarge(PIPELINE_LIMIT_BYTES)) => (Vec::new(), Some(fault)),
-                Err(_) if Instant::now() < deadline && of_node().all(|routed| routed.repeat == Repeat::Harmless) => {
+                Err(_)
+                    if Instant::now() < deadline
+                        && of_node().all(|routed| routed.repeat == Repeat::Harmless) =>
+                {
                     (Vec::new(), None)
                 }
                 Err(fault) => (Vec::new(), Some(fault)),
@@ -185,20 +212,27 @@ impl Router {
             // Commands that got no reply, or whose slot has moved, are sent again one by one, in
             // order.
             for (place, index) in indices.iter().copied().enumerate() {
-                let Some(routed) = commands.get(index) else { continue };
-                let answer = sent.get_mut(place).map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
+                let Some(routed) = commands.get(index) else {
+                    continue;
+                };
+                let answer = sent
+                    .get_mut(place)
+                    .map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
                 let answer = match (answer, &lost) {
                     (Some(Ok(answer)), _) => Ok(answer),
                     (Some(Err(error)), _) if !is_passing(&error) => Err(Fault::Answer(error)),
                     // A later command in the same slot was executed. This command must not run
                     // after that one.
-                    (Some(Err(error)), _) if is_split(&error) && is_overtaken(place, &sent, of_node()) => {
+                    (Some(Err(error)), _)
+                        if is_split(&error) && is_overtaken(place, &sent, of_node()) =>
+                    {
                         Err(Fault::Answer(error))
                     }
                     (None, Some(fault)) => Err(fault.clone()),
                     (_, _) => {
                         let parcel = Parcel::Command(&routed.command);
-                        self.send_until(deadline, routed.slot, parcel, routed.repeat).await
+                        self.send_until(deadline, routed.slot, parcel, routed.repeat)
+                            .await
                     }
                 };
                 if let Some(slot) = answers.get_mut(index) {
@@ -214,7 +248,10 @@ impl Router {
     /// # Errors
     /// Fails with a [`Fault`] if no server reports the topology.
     pub async fn is_cluster(self: &Arc<Self>) -> Result<bool, Fault> {
-        Ok(matches!(self.known(self.deadline()).await?, Known::Cluster(_)))
+        Ok(matches!(
+            self.known(self.deadline()).await?,
+            Known::Cluster(_)
+        ))
     }
 
     /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster there is
@@ -225,7 +262,11 @@ impl Router {
     pub async fn masters(self: &Arc<Self>) -> Result<Vec<String>, Fault> {
         Ok(match self.known(self.deadline()).await? {
             Known::Single(_) => vec![String::new()],
-            Known::Cluster(slots) => slots.masters().iter().map(|master| master.id.clone()).collect(),
+            Known::Cluster(slots) => slots
+                .masters()
+                .iter()
+                .map(|master| master.id.clone())
+                .collect(),
         })
     }
 
@@ -240,7 +281,10 @@ impl Router {
             Known::Cluster(slots) => {
                 let mut masters = slots.masters().iter();
                 let found = masters.find(|found| found.id == master);
-                found.ok_or_else(|| Fault::Unreachable("a node of the cluster is gone".into()))?.address.clone()
+                found
+                    .ok_or_else(|| Fault::Unreachable("a node of the cluster is gone".into()))?
+                    .address
+                    .clone()
             }
         };
         let answer = self.node(&address).send(command, deadline).await;
@@ -260,14 +304,23 @@ impl Router {
     }
 
     /// Decides where a command goes after a fault.
-    fn next(self: &Arc<Self>, fault: Fault, slot: u16, from: &Node, repeat: Repeat, hops: u32) -> Next {
+    fn next(
+        self: &Arc<Self>,
+        fault: Fault,
+        slot: u16,
+        from: &Node,
+        repeat: Repeat,
+        hops: u32,
+    ) -> Next {
         let error = match fault {
             Fault::Answer(error) => error,
             // The node may be gone for good, and another node may have its slots by now.
             Fault::Unreachable(_) => {
                 self.refresh();
                 return match self.known_owner(slot) {
-                    Some(owner) if owner != *from.address() => Next::To(Target::of(self.node(&owner))),
+                    Some(owner) if owner != *from.address() => {
+                        Next::To(Target::of(self.node(&owner)))
+                    }
                     _ => Next::GiveUp(fault),
                 };
             }
@@ -275,17 +328,28 @@ impl Router {
             Fault::Lost(_) => {
                 self.refresh();
                 let may = repeat == Repeat::Harmless && hops == 1;
-                return if may { Next::Again } else { Next::GiveUp(fault) };
+                return if may {
+                    Next::Again
+                } else {
+                    Next::GiveUp(fault)
+                };
             }
         };
-        let ErrorKind::Server(kind) = error.kind() else { return Next::GiveUp(Fault::Answer(error)) };
-        let address = error.redirect_node().and_then(|(address, _)| Address::announced(address, from.address()));
+        let ErrorKind::Server(kind) = error.kind() else {
+            return Next::GiveUp(Fault::Answer(error));
+        };
+        let address = error
+            .redirect_node()
+            .and_then(|(address, _)| Address::announced(address, from.address()));
         match (kind, address) {
             (ServerErrorKind::Moved, Some(address)) => {
                 self.moved(slot, &address);
                 Next::To(Target::of(self.node(&address)))
             }
-            (ServerErrorKind::Ask, Some(address)) => Next::To(Target { node: self.node(&address), is_asked: true }),
+            (ServerErrorKind::Ask, Some(address)) => Next::To(Target {
+                node: self.node(&address),
+                is_asked: true,
+            }),
             (ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown, _) => {
                 self.refresh();
                 Next::Again
@@ -316,7 +380,11 @@ impl Router {
             Known::Single(address) => address,
             Known::Cluster(slots) => slots.owner(slot)?,
         };
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(address).map(Arc::clone)
+        self.nodes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(address)
+            .map(Arc::clone)
     }
 
     fn known_owner(&self, slot: u16) -> Option<Address> {
@@ -338,7 +406,9 @@ impl Router {
             return Ok(known);
         }
         let late = |_| Fault::Unreachable("no connection yet".into());
-        let _asking = tokio::time::timeout_at(deadline, self.asking.lock()).await.map_err(late)?;
+        let _asking = tokio::time::timeout_at(deadline, self.asking.lock())
+            .await
+            .map_err(late)?;
         // Another task may have asked in the meantime.
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
@@ -365,7 +435,9 @@ impl Router {
                 },
                 // The server is not a cluster, does not allow the question, or is a proxy that
                 // hides its nodes.
-                Err(Fault::Answer(error)) if !is_starting(&error) => Known::Single(node.address().clone()),
+                Err(Fault::Answer(error)) if !is_starting(&error) => {
+                    Known::Single(node.address().clone())
+                }
                 Err(fault) => {
                     problem = fault;
                     continue;
@@ -381,10 +453,16 @@ impl Router {
     fn candidates(&self) -> Vec<Arc<Node>> {
         let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut connected, away): (Vec<_>, Vec<_>) = nodes.values().cloned().partition(|node| node.is_connected());
+        let (mut connected, away): (Vec<_>, Vec<_>) = nodes
+            .values()
+            .cloned()
+            .partition(|node| node.is_connected());
         drop(nodes);
         connected.extend(seeds.into_iter().filter(|seed| !seed.is_connected()));
-        let rest: Vec<_> = away.into_iter().filter(|node| !self.seeds.contains(node.address())).collect();
+        let rest: Vec<_> = away
+            .into_iter()
+            .filter(|node| !self.seeds.contains(node.address()))
+            .collect();
         connected.extend(rest);
         connected
     }
@@ -392,7 +470,12 @@ impl Router {
     fn learn(&self, known: Known) {
         if let Known::Cluster(slots) = &known {
             let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_master = |address: &Address| slots.masters().iter().any(|master| master.address == *address);
+            let is_master = |address: &Address| {
+                slots
+                    .masters()
+                    .iter()
+                    .any(|master| master.address == *address)
+            };
             // A caller that still uses a dropped node holds a reference to it.
             nodes.retain(|address, _| is_master(address) || self.seeds.contains(address));
         }
@@ -407,7 +490,9 @@ impl Router {
             let known = match &topology.known {
                 Some(Known::Cluster(slots)) => Known::Cluster(Arc::new(slots.moved(slot, to))),
                 // The server is a cluster after all.
-                Some(Known::Single(_)) | None => Known::Cluster(Arc::new(Slots::default().moved(slot, to))),
+                Some(Known::Single(_)) | None => {
+                    Known::Cluster(Arc::new(Slots::default().moved(slot, to)))
+                }
             };
             topology.known = Some(known);
         }
@@ -421,15 +506,23 @@ impl Router {
             // One server without a cluster has no topology to report.
             let is_single = matches!(topology.known, Some(Known::Single(_)))
                 && (self.seeds.len() == 1 || self.dialer.has_sentinels());
-            if is_single || topology.asked.is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE) {
+            if is_single
+                || topology
+                    .asked
+                    .is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE)
+            {
                 return;
             }
             topology.asked = Some(Instant::now());
         }
         let router = Arc::downgrade(self);
         tokio::spawn(async move {
-            let Some(router) = router.upgrade() else { return };
-            let Ok(_asking) = router.asking.try_lock() else { return };
+            let Some(router) = router.upgrade() else {
+                return;
+            };
+            let Ok(_asking) = router.asking.try_lock() else {
+                return;
+            };
             let deadline = router.deadline();
             // A failure is ignored here: the next command that needs the node reports it.
             let _ = router.ask(deadline).await;
@@ -456,11 +549,14 @@ fn is_overtaken<'a>(
     commands: impl Iterator<Item = &'a Routed>,
 ) -> bool {
     let mut later = commands.zip(answers).skip(place);
-    let Some((this, _)) = later.next() else { return false };
+    let Some((this, _)) = later.next() else {
+        return false;
+    };
     later.any(|(other, answer)| answer.is_ok() && other.slot == this.slot)
 }
 
 fn is_starting(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, MasterDown};
-    matches!(error.kind(), ErrorKind::Server(BusyLoading | MasterDown)) || error.code() == Some("NOAUTH")
+    matches!(error.kind(), ErrorKind::Server(BusyLoading | MasterDown))
+        || error.code() == Some("NOAUTH")
 }

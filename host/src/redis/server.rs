@@ -58,11 +58,16 @@ struct Program {
 
 impl Program {
     const fn new(text: &'static str) -> Self {
-        Self { text, script: OnceLock::new() }
+        Self {
+            text,
+            script: OnceLock::new(),
+        }
     }
 
     fn digest(&self) -> &str {
-        self.script.get_or_init(|| Script::new(self.text)).get_hash()
+        self.script
+            .get_or_init(|| Script::new(self.text))
+            .get_hash()
     }
 }
 
@@ -75,8 +80,15 @@ impl Server {
     ///
     /// # Errors
     /// Fails if TLS is requested and no certificate is trusted.
-    pub fn new(endpoint: &Endpoint, credentials: Credentials, timeout: Duration) -> Result<Self, String> {
-        Ok(Self(Router::new(endpoint.seeds.clone(), Dialer::new(endpoint, credentials, timeout)?)))
+    pub fn new(
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        Ok(Self(Router::new(
+            endpoint.seeds.clone(),
+            Dialer::new(endpoint, credentials, timeout)?,
+        )))
     }
 
     /// Returns the router that finds the store's nodes.
@@ -84,16 +96,35 @@ impl Server {
         Arc::clone(&self.0)
     }
 
-    async fn query<T: FromRedisValue>(&self, key: &str, command: &Cmd, repeat: Repeat) -> Result<T, StoreError> {
-        let answer = self.0.send(slot(key.as_bytes()), command, repeat).await.map_err(translate)?;
+    async fn query<T: FromRedisValue>(
+        &self,
+        key: &str,
+        command: &Cmd,
+        repeat: Repeat,
+    ) -> Result<T, StoreError> {
+        let answer = self
+            .0
+            .send(slot(key.as_bytes()), command, repeat)
+            .await
+            .map_err(translate)?;
         redis::from_redis_value(answer).map_err(|_| wrong_type())
     }
 
     /// Sends commands that may be repeated, in one round trip to each server.
-    async fn query_all<T: FromRedisValue>(&self, commands: Vec<(&str, Cmd)>) -> Result<Vec<T>, StoreError> {
-        let routed =
-            |(key, command): (&str, Cmd)| Routed { slot: slot(key.as_bytes()), command, repeat: Repeat::Harmless };
-        let answers = self.0.send_all(commands.into_iter().map(routed).collect()).await.into_iter();
+    async fn query_all<T: FromRedisValue>(
+        &self,
+        commands: Vec<(&str, Cmd)>,
+    ) -> Result<Vec<T>, StoreError> {
+        let routed = |(key, command): (&str, Cmd)| Routed {
+            slot: slot(key.as_bytes()),
+            command,
+            repeat: Repeat::Harmless,
+        };
+        let answers = self
+            .0
+            .send_all(commands.into_iter().map(routed).collect())
+            .await
+            .into_iter();
         let read = |answer: Result<Value, Fault>| {
             redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type())
         };
@@ -114,9 +145,20 @@ impl Server {
             fill(&mut command);
             command
         };
-        match self.0.send(slot(key.as_bytes()), &command("EVALSHA", program.digest()), Repeat::Wrong).await {
-            Err(Fault::Answer(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.query(key, &command("EVAL", program.text), Repeat::Wrong).await
+        match self
+            .0
+            .send(
+                slot(key.as_bytes()),
+                &command("EVALSHA", program.digest()),
+                Repeat::Wrong,
+            )
+            .await
+        {
+            Err(Fault::Answer(error))
+                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
+            {
+                self.query(key, &command("EVAL", program.text), Repeat::Wrong)
+                    .await
             }
             answer => redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type()),
         }
@@ -126,26 +168,40 @@ impl Server {
 #[async_trait]
 impl Redis for Server {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.query(key, redis::cmd("GET").arg(key), Repeat::Harmless).await
+        self.query(key, redis::cmd("GET").arg(key), Repeat::Harmless)
+            .await
     }
 
     async fn get_start(&self, key: &str, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(last) = most.checked_sub(1) else { return Ok(None) };
+        let Some(last) = most.checked_sub(1) else {
+            return Ok(None);
+        };
         let command = redis::cmd("GETRANGE").arg(key).arg(0).arg(last).clone();
         let value: Vec<u8> = self.query(key, &command, Repeat::Harmless).await?;
         Ok(Some(value).filter(|value| !value.is_empty()))
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let is_one_server = self.0.masters().await.map_err(translate)?.iter().all(String::is_empty);
+        let is_one_server = self
+            .0
+            .masters()
+            .await
+            .map_err(translate)?
+            .iter()
+            .all(String::is_empty);
         if let (true, Some(first)) = (is_one_server, keys.first()) {
             // MGET gets one answer, with one size limit.
-            return self.query(first, redis::cmd("MGET").arg(keys), Repeat::Harmless).await;
+            return self
+                .query(first, redis::cmd("MGET").arg(keys), Repeat::Harmless)
+                .await;
         }
         let mut values = Vec::with_capacity(keys.len());
         let mut bytes = 0;
         for keys in keys.chunks(SPREAD_KEYS) {
-            let commands = keys.iter().map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone())).collect();
+            let commands = keys
+                .iter()
+                .map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone()))
+                .collect();
             let found: Vec<Option<Vec<u8>>> = self.query_all(commands).await?;
             bytes += found.iter().flatten().map(Vec::len).sum::<usize>();
             if bytes as u64 > REPLY_LIMIT_BYTES {
@@ -163,58 +219,115 @@ impl Redis for Server {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<bool, StoreError> {
-        let repeat = if condition == Condition::Always { Repeat::Harmless } else { Repeat::Wrong };
+        let repeat = if condition == Condition::Always {
+            Repeat::Harmless
+        } else {
+            Repeat::Wrong
+        };
         // The answer is OK, or nil if the condition did not hold.
-        let answer: Option<String> = self.query(key, &set_command(key, value, ttl, condition), repeat).await?;
+        let answer: Option<String> = self
+            .query(key, &set_command(key, value, ttl, condition), repeat)
+            .await?;
         Ok(answer.is_some())
     }
 
-    async fn set_many(&self, entries: &[(String, Vec<u8>)], ttl: Option<Duration>) -> Result<(), StoreError> {
-        let command = |(key, value): &'_ (String, Vec<u8>)| set_command(key, value, ttl, Condition::Always);
-        let commands = entries.iter().map(|entry| (entry.0.as_str(), command(entry))).collect();
+    async fn set_many(
+        &self,
+        entries: &[(String, Vec<u8>)],
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        let command =
+            |(key, value): &'_ (String, Vec<u8>)| set_command(key, value, ttl, Condition::Always);
+        let commands = entries
+            .iter()
+            .map(|entry| (entry.0.as_str(), command(entry)))
+            .collect();
         self.query_all::<String>(commands).await.map(drop)
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
         // UNLINK frees large values off the server's main thread. DEL would block all other
         // clients.
-        let commands = keys.iter().map(|key| (key.as_str(), redis::cmd("UNLINK").arg(key).clone())).collect();
+        let commands = keys
+            .iter()
+            .map(|key| (key.as_str(), redis::cmd("UNLINK").arg(key).clone()))
+            .collect();
         self.query_all::<i64>(commands).await.map(drop)
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Harmless).await
+        self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Harmless)
+            .await
     }
 
     /// Returns one page of keys. A cursor holds a node's own cursor and the node's ID, because the
     /// nodes are listed one after another.
-    async fn scan(&self, prefix: &str, cursor: Option<&str>, page_keys: usize) -> Result<Page, StoreError> {
+    async fn scan(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        page_keys: usize,
+    ) -> Result<Page, StoreError> {
         let invalid = || StoreError::Invalid(super::NOT_A_CURSOR.to_owned());
         let masters = self.0.masters().await.map_err(translate)?;
-        let (cursor, id) = cursor.map_or(("0", ""), |cursor| cursor.split_once('@').unwrap_or((cursor, "")));
+        let (cursor, id) = cursor.map_or(("0", ""), |cursor| {
+            cursor.split_once('@').unwrap_or((cursor, ""))
+        });
         let cursor: u64 = cursor.parse().map_err(|_| invalid())?;
         // A node that is gone has been replaced by others, whose IDs may sort anywhere. The listing
         // goes on with the nodes that follow.
         let Some(at) = masters.iter().position(|master| master.as_str() >= id) else {
-            return Ok(Page { keys: Vec::new(), cursor: None });
+            return Ok(Page {
+                keys: Vec::new(),
+                cursor: None,
+            });
         };
-        let Some(master) = masters.get(at) else { return Err(invalid()) };
-        let cursor = if master == id || id.is_empty() { cursor } else { 0 };
+        let Some(master) = masters.get(at) else {
+            return Err(invalid());
+        };
+        let cursor = if master == id || id.is_empty() {
+            cursor
+        } else {
+            0
+        };
         let mut command = redis::cmd("SCAN");
         // The manifest ensures that a prefix holds no character with a meaning in a pattern.
-        command.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(page_keys);
+        command
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{prefix}*"))
+            .arg("COUNT")
+            .arg(page_keys);
         let answer = self.0.send_to(master, &command).await.map_err(translate)?;
-        let (next, keys): (u64, Vec<Vec<u8>>) = redis::from_redis_value(answer).map_err(|_| wrong_type())?;
+        let (next, keys): (u64, Vec<Vec<u8>>) =
+            redis::from_redis_value(answer).map_err(|_| wrong_type())?;
         // Keys are text here. A key that is not text was written by a raw command or by another
         // client.
-        let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
-        let following = if next == 0 { masters.get(at + 1) } else { Some(master) };
-        let cursor =
-            following.map(|master| if master.is_empty() { next.to_string() } else { format!("{next}@{master}") });
+        let keys = keys
+            .into_iter()
+            .filter_map(|key| String::from_utf8(key).ok())
+            .collect();
+        let following = if next == 0 {
+            masters.get(at + 1)
+        } else {
+            Some(master)
+        };
+        let cursor = following.map(|master| {
+            if master.is_empty() {
+                next.to_string()
+            } else {
+                format!("{next}@{master}")
+            }
+        });
         Ok(Page { keys, cursor })
     }
 
-    async fn increment(&self, key: &str, delta: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
+    async fn increment(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, StoreError> {
         let fill = |command: &mut Cmd| {
             command.arg(delta).arg(milliseconds(ttl));
         };
@@ -240,7 +353,9 @@ impl Redis for Server {
 
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
         // PTTL answers -2 if the key does not exist, and -1 if it has no expiry.
-        let left: i64 = self.query(key, redis::cmd("PTTL").arg(key), Repeat::Harmless).await?;
+        let left: i64 = self
+            .query(key, redis::cmd("PTTL").arg(key), Repeat::Harmless)
+            .await?;
         Ok(match left {
             -2 => Lifetime::Absent,
             -1 => Lifetime::Unlimited,
@@ -249,17 +364,31 @@ impl Redis for Server {
     }
 
     fn watch(&self, prefix: &str, told: Told) {
-        self.0.watch(Watch { prefix: prefix.to_owned(), told });
+        self.0.watch(Watch {
+            prefix: prefix.to_owned(),
+            told,
+        });
     }
 
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
         if ttl.is_some() {
             let mut command = redis::cmd("PEXPIRE");
-            return self.query(key, command.arg(key).arg(milliseconds(ttl)), Repeat::Harmless).await;
+            return self
+                .query(
+                    key,
+                    command.arg(key).arg(milliseconds(ttl)),
+                    Repeat::Harmless,
+                )
+                .await;
         }
         // PERSIST answers 0 both for an absent key and for a key without an expiry.
         let commands = ["PERSIST", "EXISTS"].map(|name| (key, redis::cmd(name).arg(key).clone()));
-        Ok(self.query_all::<bool>(commands.into()).await?.last().copied().unwrap_or_default())
+        Ok(self
+            .query_all::<bool>(commands.into())
+            .await?
+            .last()
+            .copied()
+            .unwrap_or_default())
     }
 }
 
@@ -295,27 +424,39 @@ pub(super) fn translate(fault: Fault) -> StoreError {
         Fault::TooLarge(limit) => return too_large(limit),
         Fault::Answer(error) => error,
     };
-    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain};
+    use ServerErrorKind::{
+        Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain,
+    };
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
             // These errors pass. Some have addresses of nodes in their details.
             BusyLoading | MasterDown | TryAgain | ClusterDown | Moved | Ask | ReadOnly => {
                 StoreError::Disconnected("the server is not ready".to_owned())
             }
-            CrossSlot => StoreError::Refused("CROSSSLOT the keys of one command have different slots".to_owned()),
+            CrossSlot => StoreError::Refused(
+                "CROSSSLOT the keys of one command have different slots".to_owned(),
+            ),
             // The detail of the error is the name of a user.
             NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
             _ => {
-                let words = format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default());
+                let words = format!(
+                    "{} {}",
+                    error.code().unwrap_or_default(),
+                    error.detail().unwrap_or_default()
+                );
                 // A script's error arrives wrapped. It holds the error that the command alone would
                 // have given.
-                let bare = [NOT_AN_INTEGER, OVERFLOW].into_iter().find(|bare| words.contains(bare));
+                let bare = [NOT_AN_INTEGER, OVERFLOW]
+                    .into_iter()
+                    .find(|bare| words.contains(bare));
                 StoreError::Refused(cut(bare.unwrap_or(words.trim()), REASON_BYTES).into_owned())
             }
         },
         ErrorKind::Extension => match error.code() {
             Some("NOAUTH" | "WRONGPASS") => not_let_in(),
-            code => StoreError::Refused(cut(code.unwrap_or("unknown error"), NAME_BYTES).into_owned()),
+            code => {
+                StoreError::Refused(cut(code.unwrap_or("unknown error"), NAME_BYTES).into_owned())
+            }
         },
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => wrong_type(),
         ErrorKind::AuthenticationFailed => not_let_in(),

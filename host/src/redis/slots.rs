@@ -34,19 +34,33 @@ impl Slots {
     /// not valid.
     #[must_use]
     pub fn read(answer: &Value, by: &Address) -> Option<Self> {
-        let Value::Array(rows) = answer else { return None };
+        let Value::Array(rows) = answer else {
+            return None;
+        };
         let mut slots = Self::default();
         for row in rows {
             let Value::Array(row) = row else { return None };
             let (first, last, master) = (number(row.first()?)?, number(row.get(1)?)?, row.get(2)?);
-            let Value::Array(master) = master else { return None };
+            let Value::Array(master) = master else {
+                return None;
+            };
             let host = match master.first()? {
                 Value::Nil => by.host.clone(),
                 host => text(host).filter(|host| host != "?")?,
             };
-            let host = if host.is_empty() { by.host.clone() } else { host };
-            let address = Address { host, port: number(master.get(1)?)? };
-            let id = master.get(2).and_then(text).unwrap_or_else(|| format!("{first}"));
+            let host = if host.is_empty() {
+                by.host.clone()
+            } else {
+                host
+            };
+            let address = Address {
+                host,
+                port: number(master.get(1)?)?,
+            };
+            let id = master
+                .get(2)
+                .and_then(text)
+                .unwrap_or_else(|| format!("{first}"));
             slots.ranges.push((first, last, address.clone()));
             slots.masters.push(Master { id, address });
         }
@@ -89,7 +103,10 @@ impl Slots {
         }
         ranges.push((slot, slot, to.clone()));
         ranges.sort();
-        Self { ranges, masters: self.masters.clone() }
+        Self {
+            ranges,
+            masters: self.masters.clone(),
+        }
     }
 }
 
@@ -139,23 +156,46 @@ mod tests {
 
     #[test]
     fn a_slot_that_moves_leaves_the_others() {
-        let address = |port| Address { host: "h".into(), port };
+        let address = |port| Address {
+            host: "h".into(),
+            port,
+        };
         let row = |first, last, port, id: &str| {
-            let node =
-                vec![Value::BulkString(b"".to_vec()), Value::Int(port), Value::BulkString(id.as_bytes().to_vec())];
-            Value::Array(vec![Value::Int(first), Value::Int(last), Value::Array(node)])
+            let node = vec![
+                Value::BulkString(b"".to_vec()),
+                Value::Int(port),
+                Value::BulkString(id.as_bytes().to_vec()),
+            ];
+            Value::Array(vec![
+                Value::Int(first),
+                Value::Int(last),
+                Value::Array(node),
+            ])
         };
         let answer = Value::Array(vec![row(100, 16383, 2, "b"), row(0, 50, 1, "a")]);
         let slots = Slots::read(&answer, &address(9)).unwrap();
-        assert_eq!(slots.masters().iter().map(|master| master.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            slots
+                .masters()
+                .iter()
+                .map(|master| master.id.as_str())
+                .collect::<Vec<_>>(),
+            ["a", "b"]
+        );
         let owner = |slots: &Slots, slot| slots.owner(slot).map(|address| address.port);
         assert_eq!(
             [0, 50, 51, 99, 100, 16383].map(|slot| owner(&slots, slot)),
             [1, 1, 0, 0, 2, 2].map(|port| { (port > 0).then_some(port) })
         );
         let moved = slots.moved(120, &address(1));
-        assert_eq!([119, 120, 121].map(|slot| owner(&moved, slot)), [Some(2), Some(1), Some(2)]);
+        assert_eq!(
+            [119, 120, 121].map(|slot| owner(&moved, slot)),
+            [Some(2), Some(1), Some(2)]
+        );
         let back = moved.moved(120, &address(2)).moved(60, &address(3));
-        assert_eq!([60, 61, 119, 120, 121].map(|slot| owner(&back, slot)), [Some(3), None, Some(2), Some(2), Some(2)]);
+        assert_eq!(
+            [60, 61, 119, 120, 121].map(|slot| owner(&back, slot)),
+            [Some(3), None, Some(2), Some(2), Some(2)]
+        );
     }
 }

@@ -25,8 +25,10 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     let mut roots = rustls::RootCertStore::empty();
     match authority {
         Some(path) => {
-            let unreadable = |problem: &dyn std::fmt::Display| format!("its certificates: {problem}");
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
+            let unreadable =
+                |problem: &dyn std::fmt::Display| format!("its certificates: {problem}");
+            let certificates =
+                CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
             for certificate in certificates {
                 let certificate = certificate.map_err(|error| unreadable(&error))?;
                 roots.add(certificate).map_err(|error| unreadable(&error))?;
@@ -42,18 +44,25 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
             "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file without".to_owned()
         );
     }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Describes a TLS failure without names. The names in a certificate are details of the deployment.
 #[must_use]
 pub fn without_names(error: &std::io::Error) -> String {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::InvalidCertificate(error)) => {
             let words = format!("{error:?}");
-            let word = words.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let word = words
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .next()
+                .unwrap_or_default();
             format!("the certificate is not valid: {word}")
         }
         Some(error) => error.to_string(),

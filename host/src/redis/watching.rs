@@ -31,7 +31,9 @@ impl Watch {
             if kind == PushKind::Invalidate {
                 for keys in data {
                     match keys {
-                        Value::Array(keys) => keys.iter().filter_map(text).for_each(|key| told(Some(key))),
+                        Value::Array(keys) => {
+                            keys.iter().filter_map(text).for_each(|key| told(Some(key)))
+                        }
                         // The server was emptied, so all keys changed.
                         _ => told(None),
                     }
@@ -45,8 +47,20 @@ impl Watch {
     /// are not reported.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
-        command.arg(&["CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP", "PREFIX", &self.prefix]);
-        let answer = connection.clone().send_packed_command(&command).await.and_then(Value::extract_error);
+        command.arg(&[
+            "CLIENT",
+            "TRACKING",
+            "ON",
+            "BCAST",
+            "NOLOOP",
+            "PREFIX",
+            &self.prefix,
+        ]);
+        let answer = connection
+            .clone()
+            .send_packed_command(&command)
+            .await
+            .and_then(Value::extract_error);
         if let Err(error) = answer {
             tracing::debug!("Redis tells nothing of changed keys: {}", error.category());
         }

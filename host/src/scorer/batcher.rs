@@ -55,7 +55,10 @@ struct Member {
 
 impl Batcher {
     pub(super) fn new(limits: Batching) -> Self {
-        Self { limits, open: Mutex::default() }
+        Self {
+            limits,
+            open: Mutex::default(),
+        }
     }
 
     /// Scores one call, alone or joined with other calls.
@@ -69,11 +72,28 @@ impl Batcher {
         // If the inputs disagree about the number of rows, the scorer has to refuse them.
         let rows = match rows(&inputs) {
             Some(rows) if rows > 0 && rows < self.limits.max_rows => rows,
-            _ => return Arc::clone(runner).run(vec![invocation], inputs, deadline).await,
+            _ => {
+                return Arc::clone(runner)
+                    .run(vec![invocation], inputs, deadline)
+                    .await;
+            }
         };
         let (answer, answered) = oneshot::channel();
-        self.join(runner, Member { invocation, inputs, rows, deadline, answer });
-        answered.await.unwrap_or_else(|_| Err(ScoreFailure::HostFault("a batch ended without an answer".to_owned())))
+        self.join(
+            runner,
+            Member {
+                invocation,
+                inputs,
+                rows,
+                deadline,
+                answer,
+            },
+        );
+        answered.await.unwrap_or_else(|_| {
+            Err(ScoreFailure::HostFault(
+                "a batch ended without an answer".to_owned(),
+            ))
+        })
     }
 
     /// Adds a call to the open batch. Runs a batch that is full, or that the call does not fit
@@ -81,7 +101,10 @@ impl Batcher {
     fn join<R: Runner>(self: &Arc<Self>, runner: &Arc<R>, member: Member) {
         let mut open = self.lock();
         let fits = open.rows + member.rows <= self.limits.max_rows
-            && open.members.first().is_none_or(|first| alike(&first.inputs, &member.inputs));
+            && open
+                .members
+                .first()
+                .is_none_or(|first| alike(&first.inputs, &member.inputs));
         if !fits {
             tokio::spawn(finish(Arc::clone(runner), open.close()));
         }
@@ -91,12 +114,17 @@ impl Batcher {
         if open.rows == self.limits.max_rows {
             tokio::spawn(finish(Arc::clone(runner), open.close()));
         } else if is_first {
-            let (batcher, runner, generation) = (Arc::clone(self), Arc::clone(runner), open.generation);
+            let (batcher, runner, generation) =
+                (Arc::clone(self), Arc::clone(runner), open.generation);
             tokio::spawn(async move {
                 tokio::time::sleep(batcher.limits.max_wait).await;
                 let members = {
                     let mut open = batcher.lock();
-                    if open.generation == generation { open.close() } else { Vec::new() }
+                    if open.generation == generation {
+                        open.close()
+                    } else {
+                        Vec::new()
+                    }
                 };
                 finish(runner, members).await;
             });
@@ -127,7 +155,9 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
                 let (outputs, run_time) = Arc::clone(&runner).run(calls, inputs, deadline).await?;
                 Ok::<_, ScoreFailure>((parts(&members, &outputs), run_time))
             };
-            let outcome = caught(together).await.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic)));
+            let outcome = caught(together)
+                .await
+                .unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic)));
             match outcome {
                 Ok((Some(parts), run_time)) => {
                     for (member, part) in members.into_iter().zip(parts) {
@@ -137,14 +167,23 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
                     return;
                 }
                 Ok((None, _)) => {
-                    tracing::warn!("the answer to a batch has another number of rows; its calls run alone")
+                    tracing::warn!(
+                        "the answer to a batch has another number of rows; its calls run alone"
+                    )
                 }
                 Err(failure) => tracing::debug!(?failure, "a batch failed; its calls run alone"),
             }
             members
         }
     };
-    for Member { invocation, inputs, deadline, answer, .. } in members {
+    for Member {
+        invocation,
+        inputs,
+        deadline,
+        answer,
+        ..
+    } in members
+    {
         let runner = Arc::clone(&runner);
         tokio::spawn(async move {
             let scored = caught(runner.run(vec![invocation], inputs, deadline)).await;
@@ -159,12 +198,26 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
 /// running that call alone, in case another call of the batch never ends.
 fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     let now = Instant::now();
-    let urgent = members.iter().map(|member| member.deadline).min().unwrap_or(now);
+    let urgent = members
+        .iter()
+        .map(|member| member.deadline)
+        .min()
+        .unwrap_or(now);
     let deadline = now + urgent.saturating_duration_since(now) / 2;
-    let calls = members.iter().map(|member| member.invocation.clone()).collect();
-    let mut inputs: Vec<Tensor> = members.first().map(|member| member.inputs.clone()).unwrap_or_default();
+    let calls = members
+        .iter()
+        .map(|member| member.invocation.clone())
+        .collect();
+    let mut inputs: Vec<Tensor> = members
+        .first()
+        .map(|member| member.inputs.clone())
+        .unwrap_or_default();
     for (index, input) in inputs.iter_mut().enumerate() {
-        for other in members.iter().skip(1).filter_map(|member| member.inputs.get(index)) {
+        for other in members
+            .iter()
+            .skip(1)
+            .filter_map(|member| member.inputs.get(index))
+        {
             input.data.extend_from_slice(&other.data);
         }
         if let Some(dimension) = input.shape.first_mut() {
@@ -178,19 +231,30 @@ fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
 /// have as many rows as the batch.
 fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     let total: u64 = members.iter().map(|member| member.rows).sum();
-    let mut parts: Vec<Vec<Tensor>> = members.iter().map(|_| Vec::with_capacity(outputs.len())).collect();
+    let mut parts: Vec<Vec<Tensor>> = members
+        .iter()
+        .map(|_| Vec::with_capacity(outputs.len()))
+        .collect();
     for output in outputs {
         let row_bytes = usize::try_from((output.data.len() as u64).checked_div(total)?).ok()?;
-        if output.shape.first() != Some(&total) || row_bytes as u64 * total != output.data.len() as u64 {
+        if output.shape.first() != Some(&total)
+            || row_bytes as u64 * total != output.data.len() as u64
+        {
             return None;
         }
         let mut rest = output.data.as_slice();
         for (member, part) in members.iter().zip(&mut parts) {
-            let (data, after) = rest.split_at_checked(row_bytes * usize::try_from(member.rows).ok()?)?;
+            let (data, after) =
+                rest.split_at_checked(row_bytes * usize::try_from(member.rows).ok()?)?;
             rest = after;
             let mut shape = output.shape.clone();
             *shape.first_mut()? = member.rows;
-            part.push(Tensor { name: output.name.clone(), dtype: output.dtype, shape, data: data.to_vec() });
+            part.push(Tensor {
+                name: output.name.clone(),
+                dtype: output.dtype,
+                shape,
+                data: data.to_vec(),
+            });
         }
     }
     Some(parts)
@@ -200,12 +264,19 @@ fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
 /// inputs disagree.
 fn rows(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
-    first.filter(|_| inputs.iter().all(|input| input.shape.first().copied() == first))
+    first.filter(|_| {
+        inputs
+            .iter()
+            .all(|input| input.shape.first().copied() == first)
+    })
 }
 
 /// True if the inputs of two calls have the same names, and their rows have the same shapes.
 fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.shape.get(1..) == b.shape.get(1..))
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| a.name == b.name && a.shape.get(1..) == b.shape.get(1..))
 }
 
 #[cfg(test)]
@@ -227,24 +298,42 @@ mod tests {
         ) -> Result<Answer, ScoreFailure> {
             let data = inputs[0].data.clone();
             self.0.lock().unwrap().push((calls.len(), data.clone()));
-            if data.contains(&13) { Err(ScoreFailure::Saturated) } else { Ok((inputs, Duration::ZERO)) }
+            if data.contains(&13) {
+                Err(ScoreFailure::Saturated)
+            } else {
+                Ok((inputs, Duration::ZERO))
+            }
         }
     }
 
     fn tensor(data: &[u8]) -> Vec<Tensor> {
-        vec![Tensor { name: "x".into(), dtype: Dtype::U8, shape: vec![data.len() as u64], data: data.to_vec() }]
+        vec![Tensor {
+            name: "x".into(),
+            dtype: Dtype::U8,
+            shape: vec![data.len() as u64],
+            data: data.to_vec(),
+        }]
     }
 
-    async fn score(batcher: &Arc<Batcher>, echo: &Arc<Echo>, data: &[u8]) -> Result<Vec<u8>, ScoreFailure> {
+    async fn score(
+        batcher: &Arc<Batcher>,
+        echo: &Arc<Echo>,
+        data: &[u8],
+    ) -> Result<Vec<u8>, ScoreFailure> {
         let invocation = Invocation::new("i", Source::Direct);
         let deadline = Instant::now() + Duration::from_secs(5);
-        let (outputs, _) = batcher.score(echo, invocation, tensor(data), deadline).await?;
+        let (outputs, _) = batcher
+            .score(echo, invocation, tensor(data), deadline)
+            .await?;
         Ok(outputs[0].data.clone())
     }
 
     #[tokio::test]
     async fn rows_are_joined_and_parted_and_a_bad_one_stays_alone() {
-        let batcher = Arc::new(Batcher::new(Batching { max_rows: 6, max_wait: Duration::from_millis(20) }));
+        let batcher = Arc::new(Batcher::new(Batching {
+            max_rows: 6,
+            max_wait: Duration::from_millis(20),
+        }));
         let echo = Arc::new(Echo::default());
         let answers = tokio::join!(
             score(&batcher, &echo, &[1, 2]),
@@ -263,7 +352,10 @@ mod tests {
         let mut runs = echo.0.lock().unwrap().clone();
         runs.sort();
         let alone = [vec![0; 7], vec![1, 2], vec![3], vec![4, 5], vec![13]].map(|data| (1, data));
-        let expected: Vec<_> = alone.into_iter().chain([(4, vec![1, 2, 3, 13, 4, 5])]).collect();
+        let expected: Vec<_> = alone
+            .into_iter()
+            .chain([(4, vec![1, 2, 3, 13, 4, 5])])
+            .collect();
         assert_eq!(runs, expected);
     }
 
@@ -271,9 +363,18 @@ mod tests {
     fn an_answer_with_other_rows_cannot_be_parted() {
         let (answer, _) = oneshot::channel();
         let invocation = Invocation::new("i", Source::Direct);
-        let member = Member { invocation, inputs: tensor(&[1, 2]), rows: 2, deadline: Instant::now(), answer };
+        let member = Member {
+            invocation,
+            inputs: tensor(&[1, 2]),
+            rows: 2,
+            deadline: Instant::now(),
+            answer,
+        };
         let members = [member];
-        assert_eq!(parts(&members, &tensor(&[7, 8])).unwrap()[0][0].data, [7, 8]);
+        assert_eq!(
+            parts(&members, &tensor(&[7, 8])).unwrap()[0][0].data,
+            [7, 8]
+        );
         assert_eq!(parts(&members, &tensor(&[7, 8, 9])), None);
         let mut broken = tensor(&[7, 8, 9]);
         broken[0].shape = vec![2];

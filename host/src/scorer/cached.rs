@@ -36,7 +36,10 @@ impl Cached {
             engine: Some(engine::ENGINE.to_owned()),
             cpu: precompiled.map(|precompiled| precompiled.cpu.clone()),
             snapshot: compiled.snapshot,
-            graph_engine: capabilities.graphs.as_ref().map(|_| graph::ENGINE.to_owned()),
+            graph_engine: capabilities
+                .graphs
+                .as_ref()
+                .map(|_| graph::ENGINE.to_owned()),
             ..identity
         })
     }
@@ -69,7 +72,11 @@ impl Cached {
             snapshot: false,
             graph_engine: None,
             graph: None,
-            model: manifest.scorer.model.as_ref().map(|_| capabilities.model.digest().to_owned()),
+            model: manifest
+                .scorer
+                .model
+                .as_ref()
+                .map(|_| capabilities.model.digest().to_owned()),
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
@@ -78,14 +85,22 @@ impl Cached {
             memory_bytes: manifest.limits.memory_bytes,
             batch_rows: manifest.batching.map_or(0, |batching| batching.max_rows),
         });
-        Some(Self { section, answers, identity })
+        Some(Self {
+            section,
+            answers,
+            identity,
+        })
     }
 
     /// Creates the cache, if the scorer is sure to give the same answer again.
     ///
     /// # Errors
     /// The scorer does not state that it is deterministic.
-    pub(super) fn cache(self, manifest: &Manifest, signature: &Signature) -> Result<PredictionCache, StartupError> {
+    pub(super) fn cache(
+        self,
+        manifest: &Manifest,
+        signature: &Signature,
+    ) -> Result<PredictionCache, StartupError> {
         if !signature.deterministic() {
             return Err(StartupError::Component {
                 path: component::file(manifest)?,
@@ -94,6 +109,11 @@ impl Cached {
                     .to_owned(),
             });
         }
-        Ok(PredictionCache::new(self.identity.key(), self.answers, Expected::from(signature), self.section))
+        Ok(PredictionCache::new(
+            self.identity.key(),
+            self.answers,
+            Expected::from(signature),
+            self.section,
+        ))
     }
 }

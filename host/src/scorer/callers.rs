@@ -39,7 +39,9 @@ struct Record {
 impl Callers {
     /// True if the calls of a caller are known to be quick.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
-        let Some(record) = self.records.get(&caller) else { return false };
+        let Some(record) = self.records.get(&caller) else {
+            return false;
+        };
         let is_stuck = record.under_way > 0 && now.saturating_duration_since(record.moved) > STUCK;
         record.ended > 0 && record.average < QUICK && !is_stuck
     }
@@ -47,7 +49,9 @@ impl Callers {
     /// Returns how long the calls of a caller keep an instance on average, at most ten milliseconds.
     /// A caller without a call that has ended counts as slow.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
-        self.records.get(&caller).map_or(QUICK, |record| record.average.min(QUICK))
+        self.records
+            .get(&caller)
+            .map_or(QUICK, |record| record.average.min(QUICK))
     }
 
     /// Records the start of a call.
@@ -55,7 +59,12 @@ impl Callers {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {
             self.forget_half();
         }
-        let new = Record { average: Duration::ZERO, ended: 0, under_way: 0, moved: now };
+        let new = Record {
+            average: Duration::ZERO,
+            ended: 0,
+            under_way: 0,
+            moved: now,
+        };
         let record = self.records.entry(caller).or_insert(new);
         if record.under_way == 0 {
             record.moved = now;
@@ -65,7 +74,9 @@ impl Callers {
 
     /// Records the end of a call that occupied an instance for `time`.
     pub(super) fn finished(&mut self, caller: Option<IpAddr>, time: Duration, now: Instant) {
-        let Some(record) = self.records.get_mut(&caller) else { return };
+        let Some(record) = self.records.get_mut(&caller) else {
+            return;
+        };
         record.under_way = record.under_way.saturating_sub(1);
         record.moved = now;
         record.ended = (record.ended + 1).min(CALLS);
@@ -79,7 +90,8 @@ impl Callers {
         let middle = moved.len() / 2;
         let (_, middle, _) = moved.select_nth_unstable(middle);
         let middle = *middle;
-        self.records.retain(|_, record| record.moved > middle || record.under_way > 0);
+        self.records
+            .retain(|_, record| record.moved > middle || record.under_way > 0);
     }
 }
 
@@ -106,7 +118,10 @@ mod tests {
         assert!(call(&mut callers, 1, MILLISECOND, now));
         assert!(!call(&mut callers, 2, 1000 * MILLISECOND, now));
         let calls = (1..1000).find(|_| call(&mut callers, 2, MILLISECOND, now));
-        assert!(calls.is_some_and(|calls| (100..150).contains(&calls)), "{calls:?}");
+        assert!(
+            calls.is_some_and(|calls| (100..150).contains(&calls)),
+            "{calls:?}"
+        );
     }
 
     #[test]
@@ -134,10 +149,22 @@ mod tests {
         let (mut callers, start) = (Callers::default(), Instant::now());
         callers.started(caller(0), start);
         for number in 1..3 * RECORDS as u32 {
-            call(&mut callers, number, MILLISECOND, start + MILLISECOND * number);
+            call(
+                &mut callers,
+                number,
+                MILLISECOND,
+                start + MILLISECOND * number,
+            );
             assert!(callers.records.len() <= RECORDS);
         }
-        assert!(callers.records.contains_key(&caller(0)), "its call is under way");
-        assert!(callers.records.contains_key(&caller(3 * RECORDS as u32 - 1)));
+        assert!(
+            callers.records.contains_key(&caller(0)),
+            "its call is under way"
+        );
+        assert!(
+            callers
+                .records
+                .contains_key(&caller(3 * RECORDS as u32 - 1))
+        );
     }
 }

@@ -37,7 +37,11 @@ impl GraphRunner {
         runtime: Handle,
     ) -> Result<Self, StartupError> {
         let graph = running::load(file, library, limits, &runtime).await?;
-        Ok(Self { graph, limits: limits.clone(), runtime })
+        Ok(Self {
+            graph,
+            limits: limits.clone(),
+            runtime,
+        })
     }
 
     /// Returns the contract that the graph's ports define.
@@ -52,7 +56,11 @@ impl GraphRunner {
     /// are left out.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ports = self.graph.ports();
-        let named = ports.outputs.iter().zip(&ports.classes).filter(|(_, classes)| !classes.is_empty());
+        let named = ports
+            .outputs
+            .iter()
+            .zip(&ports.classes)
+            .filter(|(_, classes)| !classes.is_empty());
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
@@ -75,15 +83,26 @@ impl GraphRunner {
         turn: Turn,
         deadline: Instant,
     ) -> Result<(Vec<Tensor>, Duration), ScoreFailure> {
-        let ran = running::run(Arc::clone(&self.graph), inputs, turn, deadline, &self.runtime).await;
+        let ran = running::run(
+            Arc::clone(&self.graph),
+            inputs,
+            turn,
+            deadline,
+            &self.runtime,
+        )
+        .await;
         ran.map_err(|error| self.failure(error))
     }
 
     fn failure(&self, error: GraphError) -> ScoreFailure {
         match error {
             GraphError::Lost(_) => ScoreFailure::HostFault(error.to_string()),
-            GraphError::Stopped => ScoreFailure::TimedOut { deadline: self.limits.deadline },
-            GraphError::TooLarge { .. } => ScoreFailure::OutOfMemory { limit_bytes: self.limits.memory_bytes },
+            GraphError::Stopped => ScoreFailure::TimedOut {
+                deadline: self.limits.deadline,
+            },
+            GraphError::TooLarge { .. } => ScoreFailure::OutOfMemory {
+                limit_bytes: self.limits.memory_bytes,
+            },
             GraphError::Failed(detail) => failed(detail),
         }
     }
@@ -94,7 +113,8 @@ impl GraphRunner {
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),
-        message: "The graph gives no answer to this input. The log has the reason under this id.".to_owned(),
+        message: "The graph gives no answer to this input. The log has the reason under this id."
+            .to_owned(),
         detail: Some(detail),
     })
 }
@@ -115,8 +135,13 @@ pub(crate) fn answer_of(graph: &Graph, payload: &super::Payload) -> Result<Vec<u
         Err(problem) => return Err(failed(problem)),
     };
     let (inputs, reply) = tensor_body::read(&signature, payload, &[])?;
-    let outputs = graph.run(&inputs, &Stop::default()).map_err(|error| failed(error.to_string()))?;
-    let model = ModelName { name: String::new(), version: String::new() };
+    let outputs = graph
+        .run(&inputs, &Stop::default())
+        .map_err(|error| failed(error.to_string()))?;
+    let model = ModelName {
+        name: String::new(),
+        version: String::new(),
+    };
     let written = tensor_body::write(&reply, &model, signature.in_order(outputs)?);
     Ok(written.payload.body.to_vec())
 }

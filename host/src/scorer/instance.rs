@@ -77,8 +77,9 @@ impl Output {
         let described = match self {
             Self::Payload(payload) => payload.content_type.len(),
             Self::Tensors(tensors) => {
-                let of =
-                    |tensor: &Tensor| size_of::<Tensor>() + tensor.name.len() + size_of_val(tensor.shape.as_slice());
+                let of = |tensor: &Tensor| {
+                    size_of::<Tensor>() + tensor.name.len() + size_of_val(tensor.shape.as_slice())
+                };
                 tensors.iter().map(of).sum()
             }
         };
@@ -105,7 +106,13 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn new(store: Store<Sandbox>, run: Run) -> Self {
-        Self { store, run, reusable: true, invocations: 0, made: Instant::now() }
+        Self {
+            store,
+            run,
+            reusable: true,
+            invocations: 0,
+            made: Instant::now(),
+        }
     }
 
     /// True if the instance may serve another call. False once a call of the guest failed, or
@@ -127,7 +134,8 @@ impl Instance {
     /// Runs `init`, once, before the first call.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
-        self.finish(called)?.map_err(|problem| Failure::Init(problem.into()))
+        self.finish(called)?
+            .map_err(|problem| Failure::Init(problem.into()))
     }
 
     /// Scores one input. Only a tensor scorer takes several joined calls, and `calls` has an
@@ -141,7 +149,11 @@ impl Instance {
         self.invocations += 1;
         let Self { store, run, .. } = self;
         match calls.as_slice() {
-            [call] => InstanceState::of_mut(store.data_mut()).begin(&call.id, deadline, call.lines.clone()),
+            [call] => InstanceState::of_mut(store.data_mut()).begin(
+                &call.id,
+                deadline,
+                call.lines.clone(),
+            ),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
                 // A line of joined calls does not belong to one of them alone.
@@ -149,24 +161,41 @@ impl Instance {
             }
         }
         store::rearm(store);
-        let mut calls: Vec<_> = calls.into_iter().map(|call| to_wit(call, deadline)).collect();
+        let mut calls: Vec<_> = calls
+            .into_iter()
+            .map(|call| to_wit(call, deadline))
+            .collect();
         let outcome = match (run, input) {
             (Run::Scoring(run), Input::Payload(payload)) => {
-                let input = wit::Payload { content_type: payload.content_type, body: payload.body.into() };
-                let (Some(invocation), true) = (calls.pop(), calls.is_empty()) else {
-                    return Err(Failure::Score(ScoreFailure::HostFault("joined payloads".to_owned())));
+                let input = wit::Payload {
+                    content_type: payload.content_type,
+                    body: payload.body.into(),
                 };
-                let called = bounded(deadline, run.call_async(&mut *store, (invocation, input))).await;
+                let (Some(invocation), true) = (calls.pop(), calls.is_empty()) else {
+                    return Err(Failure::Score(ScoreFailure::HostFault(
+                        "joined payloads".to_owned(),
+                    )));
+                };
+                let called =
+                    bounded(deadline, run.call_async(&mut *store, (invocation, input))).await;
                 self.finish(called)?.map(|payload| {
-                    Output::Payload(Payload { content_type: payload.content_type, body: payload.body.into() })
+                    Output::Payload(Payload {
+                        content_type: payload.content_type,
+                        body: payload.body.into(),
+                    })
                 })
             }
             (Run::TensorScoring(run), Input::Tensors(tensors)) => {
                 let inputs = tensors.into_iter().map(NamedTensor::from).collect();
                 let called = bounded(deadline, run.call_async(&mut *store, (calls, inputs))).await;
-                self.finish(called)?.map(|tensors| Output::Tensors(tensors.into_iter().map(Tensor::from).collect()))
+                self.finish(called)?
+                    .map(|tensors| Output::Tensors(tensors.into_iter().map(Tensor::from).collect()))
             }
-            _ => return Err(Failure::Score(ScoreFailure::HostFault("input of the other world".to_owned()))),
+            _ => {
+                return Err(Failure::Score(ScoreFailure::HostFault(
+                    "input of the other world".to_owned(),
+                )));
+            }
         };
         outcome.map_err(|error| Failure::Score(error.into()))
     }
@@ -179,7 +208,9 @@ impl Instance {
             Some(Ok((value,))) => {
                 // A guest that survived a refused growth of its memory may have lost what it was
                 // about to build.
-                self.reusable = InstanceState::of(self.store.data()).memory_refusal().is_none();
+                self.reusable = InstanceState::of(self.store.data())
+                    .memory_refusal()
+                    .is_none();
                 return Ok(value);
             }
             Some(Err(error)) => Failure::of_guest(error, InstanceState::of(self.store.data())),
@@ -199,7 +230,9 @@ impl Failure {
         Self::Score(match state.memory_refusal() {
             // A refused growth of the memory ends most guests with a bare trap, but the limiter
             // knows the reason.
-            Some(Refusal::Own) => ScoreFailure::OutOfMemory { limit_bytes: state.memory_limit_bytes() },
+            Some(Refusal::Own) => ScoreFailure::OutOfMemory {
+                limit_bytes: state.memory_limit_bytes(),
+            },
             // Other instances have the memory, and will give it back.
             Some(Refusal::Shared) => ScoreFailure::Saturated,
             None if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
@@ -219,7 +252,9 @@ impl Failure {
     /// Returns a timeout with a deadline of zero. The caller in `scorer` knows the limit and fills
     /// it in.
     pub(super) fn timed_out() -> Self {
-        Self::Score(ScoreFailure::TimedOut { deadline: Duration::ZERO })
+        Self::Score(ScoreFailure::TimedOut {
+            deadline: Duration::ZERO,
+        })
     }
 
     pub(super) fn into_score_failure(self) -> ScoreFailure {
@@ -248,18 +283,24 @@ fn told(error: &wasmtime::Error) -> String {
 /// Wasmtime gives the address only in the text of its error.
 fn stack_overflowed(error: &wasmtime::Error) -> bool {
     let address = |text: &str| {
-        let (digits, _) = text.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
+        let (digits, _) = text
+            .strip_prefix("memory fault at wasm address 0x")?
+            .split_once(' ')?;
         u64::from_str_radix(digits, 16).ok()
     };
     let below_zero = |address: u64| (0xff00_0000..=0xffff_ffff).contains(&address);
     error.downcast_ref::<Trap>() == Some(&Trap::MemoryOutOfBounds)
-        && error.chain().any(|cause| address(&cause.to_string()).is_some_and(below_zero))
+        && error
+            .chain()
+            .any(|cause| address(&cause.to_string()).is_some_and(below_zero))
 }
 
 /// True if a guest's arguments would have taken more of the host's memory than one call may.
 /// Wasmtime says so only in the text of its error.
 fn lifted_too_much(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
+    error
+        .chain()
+        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
 /// Longest text of a scorer that goes to a client or the log, in bytes.
@@ -273,7 +314,9 @@ pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>)
 }
 
 fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
-    let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+    let left = deadline
+        .saturating_duration_since(Instant::now())
+        .as_millis();
     wit::Invocation {
         id: invocation.id,
         source: match invocation.source {
@@ -292,18 +335,33 @@ impl From<wit::Problem> for Problem {
     fn from(problem: wit::Problem) -> Self {
         let kebab = |code: &str| {
             (1..=CODE_BYTES).contains(&code.len())
-                && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && code
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        let detail = problem.detail.map(|detail| bounded_text(detail, TEXT_BYTES));
+        let detail = problem
+            .detail
+            .map(|detail| bounded_text(detail, TEXT_BYTES));
         let message = bounded_text(problem.message, TEXT_BYTES);
         if kebab(&problem.code) {
-            return Self { code: problem.code, message, detail };
+            return Self {
+                code: problem.code,
+                message,
+                detail,
+            };
         }
         // A code is for machines. A text that is not a code goes to the log, where its author finds
         // it.
         let code = cut(&problem.code, CODE_BYTES).escape_debug().to_string();
-        let detail = format!("code `{code}` is not kebab-case; {}", detail.unwrap_or_default());
-        Self { code: "unnamed".to_owned(), message, detail: Some(detail) }
+        let detail = format!(
+            "code `{code}` is not kebab-case; {}",
+            detail.unwrap_or_default()
+        );
+        Self {
+            code: "unnamed".to_owned(),
+            message,
+            detail: Some(detail),
+        }
     }
 }
 
@@ -319,12 +377,22 @@ impl From<wit::ScoreError> for ScoreFailure {
 
 impl From<Tensor> for NamedTensor {
     fn from(tensor: Tensor) -> Self {
-        Self { name: tensor.name, dtype: tensor.dtype.into(), shape: tensor.shape, data: tensor.data }
+        Self {
+            name: tensor.name,
+            dtype: tensor.dtype.into(),
+            shape: tensor.shape,
+            data: tensor.data,
+        }
     }
 }
 
 impl From<NamedTensor> for Tensor {
     fn from(tensor: NamedTensor) -> Self {
-        Self { name: tensor.name, dtype: tensor.dtype.into(), shape: tensor.shape, data: tensor.data }
+        Self {
+            name: tensor.name,
+            dtype: tensor.dtype.into(),
+            shape: tensor.shape,
+            data: tensor.data,
+        }
     }
 }

@@ -111,7 +111,12 @@ mod tests {
     }
 
     fn runtime(name: &str) -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(name)
+            .enable_all()
+            .build()
+            .unwrap()
     }
 
     #[test]
@@ -136,11 +141,20 @@ mod tests {
                 here()
             };
             let late = run(&handle, Box::pin(late)).await;
-            let panics = run::<()>(&handle, Box::pin(async { panic!("a test's") })).await.map(|()| String::new());
+            let panics = run::<()>(&handle, Box::pin(async { panic!("a test's") }))
+                .await
+                .map(|()| String::new());
             [short, waits, long, late, panics]
         });
-        let found = serving.block_on(found).unwrap().map(|found| found.unwrap_or_else(|error| error));
+        let found = serving
+            .block_on(found)
+            .unwrap()
+            .map(|found| found.unwrap_or_else(|error| error));
         assert_eq!(found[..4], ["serving", "serving", "scoring", "scoring"]);
-        assert!(found[4].starts_with("panicked") && found[4].ends_with(": a test's"), "{}", found[4]);
+        assert!(
+            found[4].starts_with("panicked") && found[4].ends_with(": a test's"),
+            "{}",
+            found[4]
+        );
     }
 }

@@ -81,13 +81,18 @@ impl Large {
     pub(super) fn new(cores: usize, most: usize) -> Self {
         let executing = most.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        Self { decoded: slots(executing.saturating_add(cores)), executing: slots(executing), load: Arc::default() }
+        Self {
+            decoded: slots(executing.saturating_add(cores)),
+            executing: slots(executing),
+            load: Arc::default(),
+        }
     }
 
     /// True if a body of `bytes` bytes that comes after `waiting_bytes` other bytes could be
     /// answered within `time`.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
-        self.load().is_in_time(bytes.saturating_add(waiting_bytes), time)
+        self.load()
+            .is_in_time(bytes.saturating_add(waiting_bytes), time)
     }
 
     /// Admits a call. Returns `None` if its answer would come too late.
@@ -101,7 +106,12 @@ impl Large {
         load.calls += 1;
         load.bytes = load.bytes.saturating_add(bytes);
         load.since = Some(Instant::now());
-        Some(Admitted { load: Arc::clone(&self.load), bytes, turn, finished: false })
+        Some(Admitted {
+            load: Arc::clone(&self.load),
+            bytes,
+            turn,
+            finished: false,
+        })
     }
 
     /// Waits for the turn to be decoded, in order of arrival. The turn lasts until the answer is
@@ -109,7 +119,11 @@ impl Large {
     ///
     /// # Errors
     /// The deadline passes before the turn comes, or the answer would not come before the deadline.
-    pub(super) async fn decode(&self, admitted: &Admitted, deadline: Instant) -> Result<Slot, NoTurn> {
+    pub(super) async fn decode(
+        &self,
+        admitted: &Admitted,
+        deadline: Instant,
+    ) -> Result<Slot, NoTurn> {
         let mut turn = pin!(Arc::clone(&self.decoded).acquire_owned());
         loop {
             let until = deadline.min(Instant::now() + JUDGE_AGAIN);
@@ -146,7 +160,10 @@ impl Large {
 
 async fn slot(slots: &Arc<Semaphore>, deadline: Instant) -> Option<Slot> {
     // The semaphore is never closed, so this is never an error.
-    timer::until(deadline, Arc::clone(slots).acquire_owned()).await?.ok().map(Slot)
+    timer::until(deadline, Arc::clone(slots).acquire_owned())
+        .await?
+        .ok()
+        .map(Slot)
 }
 
 fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
@@ -159,7 +176,8 @@ impl Admitted {
     fn is_still_in_time(&self, time: Duration) -> bool {
         let load = lock(&self.load);
         let ahead = self.turn.saturating_sub(load.departed_bytes);
-        load.seconds(ahead.saturating_add(self.bytes)).is_none_or(|seconds| seconds <= time.as_secs_f64())
+        load.seconds(ahead.saturating_add(self.bytes))
+            .is_none_or(|seconds| seconds <= time.as_secs_f64())
     }
 
     /// Marks the call as answered, so that its bytes count for the rate.
@@ -202,7 +220,9 @@ impl Load {
 
     fn is_in_time(&self, more: u64, time: Duration) -> bool {
         // One call has to be admitted, or nothing would ever be measured.
-        let seconds = self.seconds(self.bytes.saturating_add(more)).filter(|_| self.calls > 0);
+        let seconds = self
+            .seconds(self.bytes.saturating_add(more))
+            .filter(|_| self.calls > 0);
         seconds.is_none_or(|seconds| seconds <= time.as_secs_f64() * USABLE)
     }
 
@@ -221,7 +241,11 @@ mod tests {
     /// Returns bounds with a measured rate of ten megabytes per second.
     fn measured() -> Large {
         let large = Large::new(2, 8);
-        *large.load() = Load { busy: Duration::from_secs(1), finished_bytes: 10e6, ..Load::default() };
+        *large.load() = Load {
+            busy: Duration::from_secs(1),
+            finished_bytes: 10e6,
+            ..Load::default()
+        };
         large
     }
 
@@ -242,13 +266,18 @@ mod tests {
     #[test]
     fn nothing_is_refused_before_a_rate_is_known() {
         let large = Large::new(2, 8);
-        let _many: Vec<_> = (0..100).map(|_| large.enter(8 << 20, Duration::from_millis(1)).unwrap()).collect();
+        let _many: Vec<_> = (0..100)
+            .map(|_| large.enter(8 << 20, Duration::from_millis(1)).unwrap())
+            .collect();
     }
 
     #[test]
     fn failed_calls_take_time_and_give_nothing() {
         let large = measured();
-        large.enter(1_000_000, Duration::from_secs(1)).unwrap().finish();
+        large
+            .enter(1_000_000, Duration::from_secs(1))
+            .unwrap()
+            .finish();
         let after_success = large.load().finished_bytes;
         drop(large.enter(1_000_000, Duration::from_secs(1)));
         assert!((large.load().finished_bytes - after_success).abs() < 1.0);

@@ -83,15 +83,22 @@ impl Linked {
         capabilities: Arc<Capabilities>,
     ) -> Result<Self, StartupError> {
         let path = component::file(manifest)?;
-        let fail = |(problem, fix): (String, String)| StartupError::Component { path: path.clone(), problem, fix };
+        let fail = |(problem, fix): (String, String)| StartupError::Component {
+            path: path.clone(),
+            problem,
+            fix,
+        };
         let component = compiled.component.clone();
         let world = world_of(engine, &component).map_err(fail)?;
         check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
         let mut linker = Linker::new(engine);
-        capability::link(&mut linker).map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
+        capability::link(&mut linker)
+            .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
             fail((
-                format!("does not fit the world {world} of scorebox:scoring@{WIT_VERSION}: {error:#}"),
+                format!(
+                    "does not fit the world {world} of scorebox:scoring@{WIT_VERSION}: {error:#}"
+                ),
                 "build it against the WIT of this host".to_owned(),
             ))
         };
@@ -145,7 +152,9 @@ impl Linked {
             let instance = self.pre.instantiate_async(&mut store).await?;
             let run = match self.world {
                 World::Scoring => Run::Scoring(instance.get_typed_func(&mut store, self.run)?),
-                World::TensorScoring => Run::TensorScoring(instance.get_typed_func(&mut store, self.run)?),
+                World::TensorScoring => {
+                    Run::TensorScoring(instance.get_typed_func(&mut store, self.run)?)
+                }
             };
             let init: Option<Init> = match self.snapshot {
                 true => None,
@@ -153,8 +162,11 @@ impl Linked {
             };
             Ok((run, init))
         });
-        let Some(made) = made.await else { return Err(Failure::timed_out()) };
-        let (run, init) = made.map_err(|error| Failure::of_guest(error, InstanceState::of(store.data())))?;
+        let Some(made) = made.await else {
+            return Err(Failure::timed_out());
+        };
+        let (run, init) =
+            made.map_err(|error| Failure::of_guest(error, InstanceState::of(store.data())))?;
         let mut instance = Instance::new(store, run);
         if let Some(init) = init {
             instance.init(init, deadline).await?;
@@ -172,29 +184,46 @@ impl Linked {
             problem,
             fix: fix.to_owned(),
         };
-        let internal = |error: wasmtime::Error| StartupError::Host(format!("linking for describe failed: {error:#}"));
+        let internal = |error: wasmtime::Error| {
+            StartupError::Host(format!("linking for describe failed: {error:#}"))
+        };
         let mut linker = Linker::new(&self.engine);
         capability::link_closed_wasi(&mut linker).map_err(internal)?;
-        refuse(&mut linker, &self.component, capability::is_closed_wasi, REFUSED).map_err(internal)?;
+        refuse(
+            &mut linker,
+            &self.component,
+            capability::is_closed_wasi,
+            REFUSED,
+        )
+        .map_err(internal)?;
         let pre = linker.instantiate_pre(&self.component).map_err(internal)?;
         let mut store = self.store(deadline, "describe");
         let called = async {
             match self.world {
                 World::Scoring => {
                     let exports = ScoringPre::new(pre)?.instantiate_async(&mut store).await?;
-                    let signature = exports.scorebox_scoring_scorer().call_describe(&mut store).await?;
+                    let signature = exports
+                        .scorebox_scoring_scorer()
+                        .call_describe(&mut store)
+                        .await?;
                     Ok(Signature::from_payload(signature))
                 }
                 World::TensorScoring => {
-                    let exports = TensorScoringPre::new(pre)?.instantiate_async(&mut store).await?;
-                    let signature = exports.scorebox_scoring_tensor_scorer().call_describe(&mut store).await?;
+                    let exports = TensorScoringPre::new(pre)?
+                        .instantiate_async(&mut store)
+                        .await?;
+                    let signature = exports
+                        .scorebox_scoring_tensor_scorer()
+                        .call_describe(&mut store)
+                        .await?;
                     Ok(Signature::from_tensor(signature))
                 }
             }
         };
         // The epoch stops a guest that computes. This bound stops a guest that sleeps.
-        let called: wasmtime::Result<_> =
-            bounded(deadline, called).await.unwrap_or_else(|| Err(wasmtime::Error::msg("it took too long")));
+        let called: wasmtime::Result<_> = bounded(deadline, called)
+            .await
+            .unwrap_or_else(|| Err(wasmtime::Error::msg("it took too long")));
         InstanceState::of_mut(store.data_mut()).end();
         let signature = called.map_err(|error| {
             let text = format!("{error:#}");
@@ -212,8 +241,12 @@ impl Linked {
             };
             fail(format!("describe failed: {problem}"), "make describe return the signature and nothing else")
         })?;
-        signature
-            .map_err(|problem| fail(format!("describe states a contract that cannot be: {problem}"), "mend describe"))
+        signature.map_err(|problem| {
+            fail(
+                format!("describe states a contract that cannot be: {problem}"),
+                "mend describe",
+            )
+        })
     }
 
     /// Returns the start-up error for an `init` that did not succeed.
@@ -240,11 +273,21 @@ impl Linked {
                 (row.detail.unwrap_or(row.message), "see the lines above that the scorer wrote".to_owned())
             }
         };
-        StartupError::Init { scorer: self.scorer.clone(), problem, fix }
+        StartupError::Init {
+            scorer: self.scorer.clone(),
+            problem,
+            fix,
+        }
     }
 
     fn store(&self, deadline: Instant, phase: &str) -> Store<Sandbox> {
-        store::new(&self.engine, Arc::clone(&self.capabilities), self.memory_bytes, deadline, phase)
+        store::new(
+            &self.engine,
+            Arc::clone(&self.capabilities),
+            self.memory_bytes,
+            deadline,
+            phase,
+        )
     }
 }
 
@@ -253,8 +296,16 @@ impl Linked {
 /// # Errors
 /// The component exports no world that this host serves, or it exports both.
 #[cfg(feature = "compiler")]
-pub(crate) fn world_at(engine: &Engine, component: &Component, path: &std::path::Path) -> Result<World, StartupError> {
-    let fail = |(problem, fix)| StartupError::Component { path: path.to_path_buf(), problem, fix };
+pub(crate) fn world_at(
+    engine: &Engine,
+    component: &Component,
+    path: &std::path::Path,
+) -> Result<World, StartupError> {
+    let fail = |(problem, fix)| StartupError::Component {
+        path: path.to_path_buf(),
+        problem,
+        fix,
+    };
     world_of(engine, component).map_err(fail)
 }
 
@@ -262,27 +313,53 @@ pub(crate) fn world_at(engine: &Engine, component: &Component, path: &std::path:
 type Misfit = (String, String);
 
 fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
-    let exports: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let worlds = [World::Scoring, World::TensorScoring];
-    let found: Vec<World> = worlds.into_iter().filter(|world| exports.contains(&world.export())).collect();
+    let found: Vec<World> = worlds
+        .into_iter()
+        .filter(|world| exports.contains(&world.export()))
+        .collect();
     if let [world] = found.as_slice() {
         return Ok(*world);
     }
-    let ours: Vec<_> =
-        exports.iter().filter(|name| name.starts_with("scorebox:scoring/")).map(String::as_str).collect();
+    let ours: Vec<_> = exports
+        .iter()
+        .filter(|name| name.starts_with("scorebox:scoring/"))
+        .map(String::as_str)
+        .collect();
     Err(match (found.len(), ours.as_slice()) {
         (0, []) => (
             format!(
                 "exports no scorer: it exports {}",
-                if exports.is_empty() { "nothing".into() } else { exports.join(", ") }
+                if exports.is_empty() {
+                    "nothing".into()
+                } else {
+                    exports.join(", ")
+                }
             ),
-            format!("export {} or {}, e.g. with the crate scorebox-guest", worlds[0].export(), worlds[1].export()),
+            format!(
+                "export {} or {}, e.g. with the crate scorebox-guest",
+                worlds[0].export(),
+                worlds[1].export()
+            ),
         ),
         (0, ours) => (
-            format!("is a scorer of another version of the contract: it exports {}", ours.join(", ")),
-            format!("build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"),
+            format!(
+                "is a scorer of another version of the contract: it exports {}",
+                ours.join(", ")
+            ),
+            format!(
+                "build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"
+            ),
         ),
-        _ => ("exports both worlds".to_owned(), "export one of them: the host would not know which to call".to_owned()),
+        _ => (
+            "exports both worlds".to_owned(),
+            "export one of them: the host would not know which to call".to_owned(),
+        ),
     })
 }
 
@@ -297,9 +374,9 @@ pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
 /// True if an imported item is more than a collection of types, so that the host has to provide it.
 fn lends(engine: &Engine, item: &ComponentItem) -> bool {
     match item {
-        ComponentItem::ComponentInstance(instance) => {
-            instance.exports(engine).any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)))
-        }
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_))),
         _ => true,
     }
 }
@@ -312,16 +389,27 @@ fn check_imports(
 ) -> Result<(), Misfit> {
     let mut strange = Vec::new();
     let mut missing = None;
-    let has_commands = manifest.stores.values().any(|store| !store.commands.is_empty());
+    let has_commands = manifest
+        .stores
+        .values()
+        .any(|store| !store.commands.is_empty());
     for (name, item) in component.component_type().imports(engine) {
         let lends = lends(engine, &item.ty);
         match grant(name) {
             Some(Grant::Always) => {}
             Some(Grant::Graphs) if !lends => {}
             Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => {
-                missing = Some((format!("imports {name}, and this program has no engine for graphs"), NO_ENGINE));
+                missing = Some((
+                    format!("imports {name}, and this program has no engine for graphs"),
+                    NO_ENGINE,
+                ));
             }
-            Some(Grant::Graphs) if capabilities.graphs.iter().all(|graphs| graphs.iter().next().is_none()) => {
+            Some(Grant::Graphs)
+                if capabilities
+                    .graphs
+                    .iter()
+                    .all(|graphs| graphs.iter().next().is_none()) =>
+            {
                 missing = Some((
                     format!("imports {name}, and the model holds no graph"),
                     "put an .onnx file into the folder that scorer.model names",
@@ -346,7 +434,10 @@ fn check_imports(
         }
     }
     if !strange.is_empty() {
-        let problem = format!("imports what no world of the contract lends: {}", strange.join(", "));
+        let problem = format!(
+            "imports what no world of the contract lends: {}",
+            strange.join(", ")
+        );
         // The tools for JavaScript import these interfaces by default.
         if strange.iter().all(|name| name.starts_with("wasi:http/")) {
             let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";

@@ -105,7 +105,15 @@ impl Invocation {
     /// Returns a first delivery of which only the id and the source are known.
     #[must_use]
     pub fn new(id: impl Into<String>, source: Source) -> Self {
-        Self { id: id.into(), source, attempt: 1, attributes: Vec::new(), caller: None, latest: None, lines: None }
+        Self {
+            id: id.into(),
+            source,
+            attempt: 1,
+            attributes: Vec::new(),
+            caller: None,
+            latest: None,
+            lines: None,
+        }
     }
 }
 
@@ -173,9 +181,17 @@ impl Scorer {
             let signature = linked.describe(deadline).await?;
             Ok::<_, StartupError>((linked, signature))
         });
-        let described = described.await.map_err(|error| StartupError::Host(format!("describe: {error}")))?;
+        let described = described
+            .await
+            .map_err(|error| StartupError::Host(format!("describe: {error}")))?;
         let (linked, signature) = described?;
-        Self::new(Code::Component(linked), signature, cached, manifest, runtime)
+        Self::new(
+            Code::Component(linked),
+            signature,
+            cached,
+            manifest,
+            runtime,
+        )
     }
 
     /// Loads a graph that is served without a component.
@@ -209,7 +225,9 @@ impl Scorer {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         let batcher = batcher(manifest, &signature)?;
-        let cache = cached.map(|cached| cached.cache(manifest, &signature)).transpose()?;
+        let cache = cached
+            .map(|cached| cached.cache(manifest, &signature))
+            .transpose()?;
         let (limits, instances) = (manifest.limits.clone(), manifest.instances.clone());
         let most = match code {
             Code::Component(_) => deployment::most_instances(&limits),
@@ -218,9 +236,27 @@ impl Scorer {
         let pool = Pool::new(most, &instances);
         let turns = Turns::new(most, limits.queue);
         let large = Large::new(deployment::cores(), most);
-        let model = ModelName { name: manifest.scorer.name.clone(), version: manifest.scorer.version.clone() };
-        let shared = Shared { code, pool, turns, large, most, signature, model, limits, instances, batcher, cache };
-        Ok(Self { shared: Arc::new(shared), runtime })
+        let model = ModelName {
+            name: manifest.scorer.name.clone(),
+            version: manifest.scorer.version.clone(),
+        };
+        let shared = Shared {
+            code,
+            pool,
+            turns,
+            large,
+            most,
+            signature,
+            model,
+            limits,
+            instances,
+            batcher,
+            cache,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            runtime,
+        })
     }
 
     /// Creates the instances that must exist at the start, so that no caller waits for their
@@ -232,10 +268,16 @@ impl Scorer {
         let shared = Arc::clone(&self.shared);
         let started = self.runtime.spawn(async move {
             // One instance proves that `init` works, even if no instance is kept.
-            let count = if shared.pool.is_warm() { shared.instances.at_start.min(shared.most) } else { 1 };
+            let count = if shared.pool.is_warm() {
+                shared.instances.at_start.min(shared.most)
+            } else {
+                1
+            };
             let linked = match &shared.code {
                 Code::Component(linked) => linked,
-                Code::Graph(graph) => return graph.prepare(count).await.map_err(StartupError::Host),
+                Code::Graph(graph) => {
+                    return graph.prepare(count).await.map_err(StartupError::Host);
+                }
             };
             for _ in 0..count {
                 let deadline = Instant::now() + shared.limits.init_deadline;
@@ -246,7 +288,9 @@ impl Scorer {
             }
             Ok(())
         });
-        started.await.map_err(|error| StartupError::Host(format!("init: {error}")))?
+        started
+            .await
+            .map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
     /// Returns the world that the component exports. A graph counts as a scorer of tensors.
@@ -293,7 +337,10 @@ impl Scorer {
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= lane::LONG_BYTES as u64
-            || self.shared.large.is_in_time(bytes, waiting_bytes, self.shared.limits.deadline)
+            || self
+                .shared
+                .large
+                .is_in_time(bytes, waiting_bytes, self.shared.limits.deadline)
     }
 
     /// Scores one payload. The deadline counts from the start of this function, so it includes the
@@ -301,18 +348,28 @@ impl Scorer {
     ///
     /// # Errors
     /// The scorer gave no answer; the failure says why.
-    pub async fn run(&self, invocation: Invocation, payload: Payload) -> Result<Scored, ScoreFailure> {
+    pub async fn run(
+        &self,
+        invocation: Invocation,
+        payload: Payload,
+    ) -> Result<Scored, ScoreFailure> {
         let deadline = Instant::now() + self.shared.limits.deadline;
-        let deadline = invocation.latest.map_or(deadline, |latest| deadline.min(latest));
+        let deadline = invocation
+            .latest
+            .map_or(deadline, |latest| deadline.min(latest));
         let shared = Arc::clone(&self.shared);
         let call = Box::pin(async move { shared.score(invocation, payload, deadline).await });
-        lane::run(&self.runtime, call).await.unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
+        lane::run(&self.runtime, call)
+            .await
+            .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
     }
 }
 
 impl Shared {
     fn enter(&self, invocation: &Invocation) -> Result<Place, ScoreFailure> {
-        self.turns.enter(invocation.caller).ok_or(ScoreFailure::Saturated)
+        self.turns
+            .enter(invocation.caller)
+            .ok_or(ScoreFailure::Saturated)
     }
 
     /// Scores an input, alone or in a batch, and checks the output against the signature.
@@ -352,19 +409,26 @@ impl Shared {
         input: Input,
         deadline: Instant,
     ) -> Result<(Output, Duration), ScoreFailure> {
-        let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
+        let late = || ScoreFailure::TimedOut {
+            deadline: self.limits.deadline,
+        };
         let caller = calls.first().and_then(|call| call.caller);
         let turn = self.turns.turn(caller, deadline).await.ok_or_else(late)?;
         if turn.is_apart() {
             lane::go_long().await;
         }
         match (&self.code, input) {
-            (Code::Component(linked), input) => self.call_instance(linked, turn, calls, input, deadline).await,
+            (Code::Component(linked), input) => {
+                self.call_instance(linked, turn, calls, input, deadline)
+                    .await
+            }
             (Code::Graph(graph), Input::Tensors(inputs)) => {
                 let (outputs, run_time) = graph.run(inputs, turn, deadline).await?;
                 Ok((Output::Tensors(outputs), run_time))
             }
-            (Code::Graph(_), Input::Payload(_)) => Err(ScoreFailure::HostFault("a payload for a graph".to_owned())),
+            (Code::Graph(_), Input::Payload(_)) => {
+                Err(ScoreFailure::HostFault("a payload for a graph".to_owned()))
+            }
         }
     }
 
@@ -377,14 +441,17 @@ impl Shared {
         input: Input,
         deadline: Instant,
     ) -> Result<(Output, Duration), ScoreFailure> {
-        let late = || ScoreFailure::TimedOut { deadline: self.limits.deadline };
+        let late = || ScoreFailure::TimedOut {
+            deadline: self.limits.deadline,
+        };
         let made = match self.pool.take() {
             Some(instance) => Ok((instance, turn)),
             // The instance comes from a snapshot, or is for this call alone. In both cases there is
             // nothing to save for other calls.
-            None if linked.is_snapshot() || !self.pool.is_warm() => {
-                linked.instance(deadline).await.map(|instance| (instance, turn))
-            }
+            None if linked.is_snapshot() || !self.pool.is_warm() => linked
+                .instance(deadline)
+                .await
+                .map(|instance| (instance, turn)),
             None => self.initialised(deadline, turn).await,
         };
         let outcome = match made {
@@ -408,19 +475,29 @@ impl Shared {
     ///
     /// If the call cannot wait for it, the instance is left to the next call. The call's turn lasts
     /// until `init` has ended, so that no more instances are created than may run.
-    async fn initialised(self: &Arc<Self>, deadline: Instant, turn: Turn) -> Result<(Instance, Turn), Failure> {
+    async fn initialised(
+        self: &Arc<Self>,
+        deadline: Instant,
+        turn: Turn,
+    ) -> Result<(Instance, Turn), Failure> {
         let shared = Arc::clone(self);
         let (hand_over, made) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
-            let Code::Component(linked) = &shared.code else { return };
-            let instance = linked.instance(Instant::now() + shared.limits.init_deadline).await;
+            let Code::Component(linked) = &shared.code else {
+                return;
+            };
+            let instance = linked
+                .instance(Instant::now() + shared.limits.init_deadline)
+                .await;
             if let Err((Ok(instance), _turn)) = hand_over.send((instance, turn)) {
                 shared.pool.put_back(instance);
             }
         });
         match tokio::time::timeout_at(deadline.into(), made).await {
             Ok(Ok((instance, turn))) => Ok((instance?, turn)),
-            Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault("making an instance ended".to_owned()))),
+            Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault(
+                "making an instance ended".to_owned(),
+            ))),
             Err(_) => Err(Failure::timed_out()),
         }
     }
@@ -435,14 +512,21 @@ impl Runner for Shared {
     ) -> Result<Answer, ScoreFailure> {
         match self.call(calls, Input::Tensors(inputs), deadline).await? {
             (Output::Tensors(tensors), run_time) => Ok((tensors, run_time)),
-            (Output::Payload(_), _) => Err(ScoreFailure::HostFault("a payload from a tensor scorer".to_owned())),
+            (Output::Payload(_), _) => Err(ScoreFailure::HostFault(
+                "a payload from a tensor scorer".to_owned(),
+            )),
         }
     }
 }
 
 /// Returns the batcher that joins calls, if the manifest asks for it and the scorer is batchable.
-fn batcher(manifest: &Manifest, signature: &Signature) -> Result<Option<Arc<Batcher>>, StartupError> {
-    let Some(batching) = manifest.batching else { return Ok(None) };
+fn batcher(
+    manifest: &Manifest,
+    signature: &Signature,
+) -> Result<Option<Arc<Batcher>>, StartupError> {
+    let Some(batching) = manifest.batching else {
+        return Ok(None);
+    };
     match signature {
         Signature::Tensor(signature) if signature.batchable => Ok(Some(Arc::new(Batcher::new(batching)))),
         _ if manifest.scorer.component.is_none() => Err(StartupError::Model {

@@ -29,7 +29,11 @@ impl Shared {
     ) -> Result<Scored, ScoreFailure> {
         // The call takes its place before its body is decoded. With a cache, only calls that have
         // to be executed take one.
-        let place = if self.cache.is_none() { Some(self.enter(&invocation)?) } else { None };
+        let place = if self.cache.is_none() {
+            Some(self.enter(&invocation)?)
+        } else {
+            None
+        };
         let holding = self.admit(payload.body.len(), deadline).await?;
         let (input, reply) = self.decode(&invocation, payload, deadline)?;
         let is_large = holding.is_some();
@@ -37,7 +41,12 @@ impl Shared {
         let took = &mut run_time;
         let execute = async move |input, place| {
             let _slot = match is_large {
-                true => Some(self.large.execute(deadline).await.ok_or_else(|| self.late())?),
+                true => Some(
+                    self.large
+                        .execute(deadline)
+                        .await
+                        .ok_or_else(|| self.late())?,
+                ),
                 false => None,
             };
             self.compute(invocation, input, deadline, place, took).await
@@ -53,27 +62,51 @@ impl Shared {
                 (Arc::unwrap_or_clone(output), Some(status))
             }
         };
-        let Written { payload, attributes } = self.encode(&reply, output, holding.is_some(), deadline).await?;
+        let Written {
+            payload,
+            attributes,
+        } = self
+            .encode(&reply, output, holding.is_some(), deadline)
+            .await?;
         if let Some(Holding { admitted, .. }) = holding {
             admitted.finish();
         }
-        Ok(Scored { payload, attributes, run_time, cache: status })
+        Ok(Scored {
+            payload,
+            attributes,
+            run_time,
+            cache: status,
+        })
     }
 
     /// Moves a large call to the scoring threads, and waits for its turn to be decoded. Returns
     /// `None` for a small call.
-    async fn admit(&self, bytes: usize, deadline: Instant) -> Result<Option<Holding>, ScoreFailure> {
+    async fn admit(
+        &self,
+        bytes: usize,
+        deadline: Instant,
+    ) -> Result<Option<Holding>, ScoreFailure> {
         if bytes <= lane::LONG_BYTES {
             return Ok(None);
         }
         lane::go_long().await;
         let left = deadline.saturating_duration_since(Instant::now());
-        let admitted = self.large.enter(bytes as u64, left).ok_or(ScoreFailure::Saturated)?;
-        let decoded = self.large.decode(&admitted, deadline).await.map_err(|reason| match reason {
-            NoTurn::Late => self.late(),
-            NoTurn::Hopeless => ScoreFailure::Saturated,
-        })?;
-        Ok(Some(Holding { admitted, _decoded: decoded }))
+        let admitted = self
+            .large
+            .enter(bytes as u64, left)
+            .ok_or(ScoreFailure::Saturated)?;
+        let decoded =
+            self.large
+                .decode(&admitted, deadline)
+                .await
+                .map_err(|reason| match reason {
+                    NoTurn::Late => self.late(),
+                    NoTurn::Hopeless => ScoreFailure::Saturated,
+                })?;
+        Ok(Some(Holding {
+            admitted,
+            _decoded: decoded,
+        }))
     }
 
     /// Decodes a payload into the scorer's input and the form of the answer.
@@ -91,8 +124,8 @@ impl Shared {
             }
             Signature::Tensor(signature) => {
                 let read = || tensor_body::read(signature, &payload, &invocation.attributes);
-                let (tensors, reply) =
-                    tensor_body::reading_until(deadline, read).unwrap_or_else(|| Err(self.late()))?;
+                let (tensors, reply) = tensor_body::reading_until(deadline, read)
+                    .unwrap_or_else(|| Err(self.late()))?;
                 Ok((Input::Tensors(tensors), reply))
             }
         }
@@ -108,10 +141,17 @@ impl Shared {
         deadline: Instant,
     ) -> Result<Written, ScoreFailure> {
         let tensors = match (output, &self.signature) {
-            (Output::Payload(payload), _) => return Ok(Written { payload, attributes: Vec::new() }),
+            (Output::Payload(payload), _) => {
+                return Ok(Written {
+                    payload,
+                    attributes: Vec::new(),
+                });
+            }
             (Output::Tensors(tensors), Signature::Tensor(_)) => tensors,
             (Output::Tensors(_), Signature::Payload(_)) => {
-                return Err(ScoreFailure::HostFault("tensors from a payload scorer".to_owned()));
+                return Err(ScoreFailure::HostFault(
+                    "tensors from a payload scorer".to_owned(),
+                ));
             }
         };
         let bytes: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
@@ -119,13 +159,20 @@ impl Shared {
         if bytes > lane::LONG_BYTES {
             lane::go_long().await;
             if !is_large {
-                _turn = Some(self.large.encode(deadline).await.ok_or_else(|| self.late())?);
+                _turn = Some(
+                    self.large
+                        .encode(deadline)
+                        .await
+                        .ok_or_else(|| self.late())?,
+                );
             }
         }
         Ok(tensor_body::write(reply, &self.model, tensors))
     }
 
     fn late(&self) -> ScoreFailure {
-        ScoreFailure::TimedOut { deadline: self.limits.deadline }
+        ScoreFailure::TimedOut {
+            deadline: self.limits.deadline,
+        }
     }
 }

@@ -119,15 +119,25 @@ impl Signature {
     /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
     /// says what is not valid.
     pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
-        let ports = |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
-            let port =
-                |port: tensor_scorer::Port| Port { name: port.name, dtype: port.dtype.into(), shape: port.shape };
-            let ports = checked(direction, ports.into_iter().map(port).collect())?;
-            match ports.iter().find(|port| signature.batchable && port.shape.first() != Some(&None)) {
-                Some(port) => Err(format!("it is batchable, and the first dimension of `{}` is not open", port.name)),
-                None => Ok(ports),
-            }
-        };
+        let ports =
+            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
+                let port = |port: tensor_scorer::Port| Port {
+                    name: port.name,
+                    dtype: port.dtype.into(),
+                    shape: port.shape,
+                };
+                let ports = checked(direction, ports.into_iter().map(port).collect())?;
+                match ports
+                    .iter()
+                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
+                {
+                    Some(port) => Err(format!(
+                        "it is batchable, and the first dimension of `{}` is not open",
+                        port.name
+                    )),
+                    None => Ok(ports),
+                }
+            };
         Ok(Self::Tensor(TensorSignature {
             inputs: ports("input", signature.inputs)?,
             outputs: ports("output", signature.outputs)?,
@@ -157,11 +167,22 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
         return Err(format!("it has no {direction} port"));
     }
     for (index, port) in ports.iter().enumerate() {
-        if port.name.is_empty() || ports.iter().take(index).any(|other| other.name == port.name) {
-            return Err(format!("the {direction} port name `{}` is empty or taken twice", port.name));
+        if port.name.is_empty()
+            || ports
+                .iter()
+                .take(index)
+                .any(|other| other.name == port.name)
+        {
+            return Err(format!(
+                "the {direction} port name `{}` is empty or taken twice",
+                port.name
+            ));
         }
         if port.shape.len() > DIMENSIONS {
-            return Err(format!("the {direction} port `{}` has more than {DIMENSIONS} dimensions", port.name));
+            return Err(format!(
+                "the {direction} port `{}` has more than {DIMENSIONS} dimensions",
+                port.name
+            ));
         }
     }
     Ok(ports)
@@ -182,12 +203,20 @@ impl PayloadSignature {
     /// labelled as only bytes.
     #[must_use]
     pub fn labelled(&self, mut payload: Payload) -> Payload {
-        let accepts = |wanted: &str| self.input.content_types.iter().any(|accepted| same_type(accepted, wanted));
+        let accepts = |wanted: &str| {
+            self.input
+                .content_types
+                .iter()
+                .any(|accepted| same_type(accepted, wanted))
+        };
         if payload.content_type.is_empty() {
             OCTET_STREAM.clone_into(&mut payload.content_type);
         }
         let label = payload.content_type.as_str();
-        if (says_nothing(label) || same_type(label, OCTET_STREAM)) && accepts(JSON) && !accepts(label) {
+        if (says_nothing(label) || same_type(label, OCTET_STREAM))
+            && accepts(JSON)
+            && !accepts(label)
+        {
             JSON.clone_into(&mut payload.content_type);
         }
         payload
@@ -199,27 +228,43 @@ impl PayloadSignature {
     /// The scorer does not accept the media type, or the JSON does not conform to the schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
-        if !accepted.is_empty() && !accepted.iter().any(|accepted| same_type(accepted, &payload.content_type)) {
+        if !accepted.is_empty()
+            && !accepted
+                .iter()
+                .any(|accepted| same_type(accepted, &payload.content_type))
+        {
             return Err(ScoreFailure::Unsupported {
                 content_type: cut(&payload.content_type, NAME_BYTES).into_owned(),
                 accepted: accepted.clone(),
             });
         }
-        let Some(schema) = self.input.schema.as_ref().filter(|_| is_json(&payload.content_type)) else {
+        let Some(schema) = self
+            .input
+            .schema
+            .as_ref()
+            .filter(|_| is_json(&payload.content_type))
+        else {
             return Ok(());
         };
-        let body: Value = serde_json::from_slice(&payload.body).map_err(|error| ScoreFailure::NotConforming {
-            message: format!("The body is not JSON: {}.", displayed(&error, REASON_BYTES / 2)),
-            pointer: String::new(),
-        })?;
-        schema.validator.validate(&body).map_err(|error| ScoreFailure::NotConforming {
-            // The text is bounded, because it holds keys of the body and values of the schema.
-            message: format!(
-                "The body does not conform to the scorer's schema: {}.",
-                displayed(&error.masked(), REASON_BYTES / 2)
-            ),
-            pointer: displayed(error.instance_path(), REASON_BYTES),
-        })
+        let body: Value =
+            serde_json::from_slice(&payload.body).map_err(|error| ScoreFailure::NotConforming {
+                message: format!(
+                    "The body is not JSON: {}.",
+                    displayed(&error, REASON_BYTES / 2)
+                ),
+                pointer: String::new(),
+            })?;
+        schema
+            .validator
+            .validate(&body)
+            .map_err(|error| ScoreFailure::NotConforming {
+                // The text is bounded, because it holds keys of the body and values of the schema.
+                message: format!(
+                    "The body does not conform to the scorer's schema: {}.",
+                    displayed(&error.masked(), REASON_BYTES / 2)
+                ),
+                pointer: displayed(error.instance_path(), REASON_BYTES),
+            })
     }
 }
 
@@ -227,12 +272,17 @@ impl Shape {
     fn from_wit(direction: &str, shape: wit::Shape) -> Result<Self, String> {
         for content_type in &shape.content_types {
             if content_type.parse::<mime::Mime>().is_err() || content_type.contains('*') {
-                return Err(format!("the {direction} content type `{content_type}` is not a media type (none: any)"));
+                return Err(format!(
+                    "the {direction} content type `{content_type}` is not a media type (none: any)"
+                ));
             }
         }
         Ok(Self {
             content_types: shape.content_types,
-            schema: shape.json_schema.map(|text| Schema::parse(direction, &text)).transpose()?,
+            schema: shape
+                .json_schema
+                .map(|text| Schema::parse(direction, &text))
+                .transpose()?,
             examples: examples(shape.examples),
         })
     }
@@ -240,18 +290,25 @@ impl Shape {
 
 impl Schema {
     fn parse(direction: &str, text: &str) -> Result<Self, String> {
-        let document: Value =
-            serde_json::from_str(text).map_err(|error| format!("the {direction} json-schema is not JSON: {error}"))?;
-        let validator = jsonschema::draft202012::new(&document)
-            .map_err(|error| format!("the {direction} json-schema is not a JSON Schema: {error}"))?;
-        Ok(Self { document, validator: Box::new(validator) })
+        let document: Value = serde_json::from_str(text)
+            .map_err(|error| format!("the {direction} json-schema is not JSON: {error}"))?;
+        let validator = jsonschema::draft202012::new(&document).map_err(|error| {
+            format!("the {direction} json-schema is not a JSON Schema: {error}")
+        })?;
+        Ok(Self {
+            document,
+            validator: Box::new(validator),
+        })
     }
 }
 
 fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
     let example = |example: wit::Example| Example {
         name: example.name,
-        value: Payload { content_type: example.value.content_type, body: example.value.body.into() },
+        value: Payload {
+            content_type: example.value.content_type,
+            body: example.value.body.into(),
+        },
     };
     examples.into_iter().map(example).collect()
 }
@@ -275,7 +332,9 @@ pub fn is_json(content_type: &str) -> bool {
 /// For a form, the retired server gave its script an empty string.
 #[must_use]
 pub fn says_nothing(content_type: &str) -> bool {
-    ["application/x-www-form-urlencoded", "text/plain", ""].iter().any(|loose| same_type(loose, content_type))
+    ["application/x-www-form-urlencoded", "text/plain", ""]
+        .iter()
+        .any(|loose| same_type(loose, content_type))
 }
 
 fn essence(content_type: &str) -> &str {
@@ -296,17 +355,38 @@ mod tests {
 
     #[test]
     fn the_door_checks_media_type_and_schema() {
-        let schema = r#"{"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}}"#;
+        let schema =
+            r#"{"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}}}"#;
         let input = shape(&["application/json"], Some(schema));
-        let described = wit::Signature { input, output: shape(&[], None), deterministic: true };
-        let Ok(Signature::Payload(signature)) = Signature::from_payload(described) else { panic!() };
-        let admit = |content_type: &str, body: &'static str| {
-            signature.admit(&Payload { content_type: content_type.into(), body: body.as_bytes().into() })
+        let described = wit::Signature {
+            input,
+            output: shape(&[], None),
+            deterministic: true,
         };
-        assert_eq!(admit("application/json; charset=utf-8", r#"{"key": "a"}"#), Ok(()));
-        assert!(matches!(admit("text/plain", "a"), Err(ScoreFailure::Unsupported { .. })));
+        let Ok(Signature::Payload(signature)) = Signature::from_payload(described) else {
+            panic!()
+        };
+        let admit = |content_type: &str, body: &'static str| {
+            signature.admit(&Payload {
+                content_type: content_type.into(),
+                body: body.as_bytes().into(),
+            })
+        };
+        assert_eq!(
+            admit("application/json; charset=utf-8", r#"{"key": "a"}"#),
+            Ok(())
+        );
+        assert!(matches!(
+            admit("text/plain", "a"),
+            Err(ScoreFailure::Unsupported { .. })
+        ));
         let label = |content_type: &str| {
-            signature.labelled(Payload { content_type: content_type.into(), body: "a".into() }).content_type
+            signature
+                .labelled(Payload {
+                    content_type: content_type.into(),
+                    body: "a".into(),
+                })
+                .content_type
         };
         assert_eq!(label("application/x-www-form-urlencoded"), JSON);
         assert_eq!(label("image/png"), "image/png");
@@ -323,7 +403,11 @@ mod tests {
     fn a_contract_that_cannot_be_is_refused() {
         #[track_caller]
         fn check(input: wit::Shape, expected: &str) {
-            let described = wit::Signature { input, output: shape(&[], None), deterministic: true };
+            let described = wit::Signature {
+                input,
+                output: shape(&[], None),
+                deterministic: true,
+            };
             let message = Signature::from_payload(described).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }

@@ -44,17 +44,31 @@ pub(crate) async fn take(
     };
     let engine = engine::engine(Allocation::OnDemand)?;
     let deadline = Instant::now() + manifest.limits.init_deadline;
-    let mut store = store::new(&engine, capabilities, manifest.limits.memory_bytes, deadline, "init");
+    let mut store = store::new(
+        &engine,
+        capabilities,
+        manifest.limits.memory_bytes,
+        deadline,
+        "init",
+    );
     let mut wizer = Wizer::new();
     // The export must stay, because the world requires it. The host does not call it again.
     wizer.init_func(init_call(world)).keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
-        linker(&engine, component)?.instantiate_async(store, component).await
+        linker(&engine, component)?
+            .instantiate_async(store, component)
+            .await
     });
     // Shapes of components that were never stored before may cause a panic there.
     let Some(snapshot) = bounded(deadline, caught(snapshot)).await else {
-        let problem = format!("no end after {} ms", manifest.limits.init_deadline.as_millis());
-        return Err(fail(problem, "do less in init, or raise limits.init_deadline".to_owned()));
+        let problem = format!(
+            "no end after {} ms",
+            manifest.limits.init_deadline.as_millis()
+        );
+        return Err(fail(
+            problem,
+            "do less in init, or raise limits.init_deadline".to_owned(),
+        ));
     };
     InstanceState::of_mut(store.data_mut()).end();
     let snapshot = snapshot.unwrap_or_else(|panic| Err(wasmtime::Error::msg(panic)));
@@ -63,12 +77,18 @@ pub(crate) async fn take(
         fail(problem, fix)
     })?;
     if let [Val::Result(Err(problem))] = results.as_slice() {
-        return Err(fail(problem_text(problem.as_deref()), "see what init says".to_owned()));
+        return Err(fail(
+            problem_text(problem.as_deref()),
+            "see what init says".to_owned(),
+        ));
     }
     let handles = InstanceState::of_mut(store.data_mut()).open_handles();
     if !handles.is_empty() {
         return Err(fail(
-            format!("init left open: {}; a handle means nothing in another instance", handles.join(", ")),
+            format!(
+                "init left open: {}; a handle means nothing in another instance",
+                handles.join(", ")
+            ),
             format!(
                 "read what is needed and drop the handle; a store is opened in run (`Bucket::lazy`), output of print! is \
                      a log line by `log::info!`; {OPT_OUT}"
@@ -108,41 +128,70 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
                  first run",
             )
         } else if import.contains("#subscribe-") {
-            ("waited for a clock, and a snapshot gains nothing from the wait", "sleep in run, where it counts")
+            (
+                "waited for a clock, and a snapshot gains nothing from the wait",
+                "sleep in run, where it counts",
+            )
         } else if import.contains("wasi:clocks/") {
             ("read a clock, which would stand still", "read it in run")
         } else if import.contains("keyvalue") || import.contains("/cache@") {
-            ("used a store, which is the deployment's", "use it in run; `Bucket::lazy` names it in init")
+            (
+                "used a store, which is the deployment's",
+                "use it in run; `Bucket::lazy` names it in init",
+            )
         } else if import.contains("wasi:nn/") || import.contains("/graphs@") {
             (
                 "used a graph, and no engine runs one where an image is built",
                 "open and run it in run; `Graph::lazy` names it in init",
             )
         } else if import.contains("wasi:config") {
-            ("read the settings, which are the deployment's", "read them on the first run")
+            (
+                "read the settings, which are the deployment's",
+                "read them on the first run",
+            )
         } else {
-            ("used what is not there when an image is built", "use it in run")
+            (
+                "used what is not there when an image is built",
+                "use it in run",
+            )
         };
-        return (format!("init {what}: {import}"), format!("{instead}; {OPT_OUT}"));
+        return (
+            format!("init {what}: {import}"),
+            format!("{instead}; {OPT_OUT}"),
+        );
     }
     if error.downcast_ref::<Trap>().is_some()
         || text.contains("initialization function trapped")
         || state.memory_refused()
     {
         let failure = match state.memory_refused() {
-            true => format!("init needs more than {} bytes of memory", state.memory_limit_bytes()),
+            true => format!(
+                "init needs more than {} bytes of memory",
+                state.memory_limit_bytes()
+            ),
             false => format!("init trapped: {text}"),
         };
-        return (failure, "see the lines above that the scorer wrote".to_owned());
+        return (
+            failure,
+            "see the lines above that the scorer wrote".to_owned(),
+        );
     }
-    (format!("the component cannot be stored: {text}"), OPT_OUT.trim_start_matches("or ").to_owned())
+    (
+        format!("the component cannot be stored: {text}"),
+        OPT_OUT.trim_start_matches("or ").to_owned(),
+    )
 }
 
 /// Returns the text of the `problem` that `init` returned.
 fn problem_text(problem: Option<&Val>) -> String {
-    let Some(Val::Record(fields)) = problem else { return "init failed".to_owned() };
+    let Some(Val::Record(fields)) = problem else {
+        return "init failed".to_owned();
+    };
     let field = |name: &str| {
-        let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+        let value = fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value);
         match value {
             Some(Val::String(text)) => text.clone(),
             Some(Val::Option(Some(inner))) => match inner.as_ref() {
@@ -161,7 +210,13 @@ mod tests {
 
     #[test]
     fn init_is_named_as_wave_wants_it() {
-        assert_eq!(init_call(World::Scoring), "scorebox:scoring/scorer.init@0.1.0()");
-        assert_eq!(init_call(World::TensorScoring), "scorebox:scoring/tensor-scorer.init@0.1.0()");
+        assert_eq!(
+            init_call(World::Scoring),
+            "scorebox:scoring/scorer.init@0.1.0()"
+        );
+        assert_eq!(
+            init_call(World::TensorScoring),
+            "scorebox:scoring/tensor-scorer.init@0.1.0()"
+        );
     }
 }

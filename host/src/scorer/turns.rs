@@ -99,12 +99,19 @@ impl Turns {
         let mut state = self.lock();
         let now = Instant::now();
         let is_quick = state.callers.is_quick(caller, now);
-        let others = state.turns_of_others(now).saturating_add(state.queue_of_others(now));
-        if state.places.all >= state.most.saturating_add(state.queue) || !is_quick && state.places.others >= others {
+        let others = state
+            .turns_of_others(now)
+            .saturating_add(state.queue_of_others(now));
+        if state.places.all >= state.most.saturating_add(state.queue)
+            || !is_quick && state.places.others >= others
+        {
             return None;
         }
         state.places.add(is_quick);
-        Some(Place { turns: self.clone(), is_quick })
+        Some(Place {
+            turns: self.clone(),
+            is_quick,
+        })
     }
 
     /// Waits for a turn. Calls of quick callers, and calls of all others, get their turns nearly in
@@ -121,7 +128,15 @@ impl Turns {
             let due = now + DELAY_PER_TIME * state.callers.average(caller);
             let waiting = state.waiting(is_quick);
             let index = waiting.partition_point(|waiter| waiter.due <= due);
-            waiting.insert(index, Waiter { due, caller, deadline, grant });
+            waiting.insert(
+                index,
+                Waiter {
+                    due,
+                    caller,
+                    deadline,
+                    grant,
+                },
+            );
             granted
         };
         timer::until(deadline, granted).await?.ok()
@@ -150,7 +165,11 @@ impl Drop for Turn {
             let time = now.saturating_duration_since(self.started);
             // A call that was cut off would have occupied its instance for longer, no matter how
             // late it got the instance.
-            let time = if now < self.deadline { time } else { time.max(CUT_OFF) };
+            let time = if now < self.deadline {
+                time
+            } else {
+                time.max(CUT_OFF)
+            };
             state.callers.finished(self.caller, time, now);
             if self.is_quick {
                 state.last_quick = Some(now);
@@ -176,16 +195,25 @@ impl Drop for Place {
 impl State {
     /// True if room is kept for quick calls, because one has ended recently.
     fn keeps_room(&self, now: Instant) -> bool {
-        self.last_quick.is_some_and(|last| now.saturating_duration_since(last) < KEEPS_ROOM)
+        self.last_quick
+            .is_some_and(|last| now.saturating_duration_since(last) < KEEPS_ROOM)
     }
 
     /// Returns the number of calls of callers that are not quick that may execute at a time.
     fn turns_of_others(&self, now: Instant) -> usize {
-        if self.keeps_room(now) { self.most.div_ceil(2) } else { self.most }
+        if self.keeps_room(now) {
+            self.most.div_ceil(2)
+        } else {
+            self.most
+        }
     }
 
     fn queue_of_others(&self, now: Instant) -> usize {
-        if self.keeps_room(now) { self.queue.div_ceil(2) } else { self.queue }
+        if self.keeps_room(now) {
+            self.queue.div_ceil(2)
+        } else {
+            self.queue
+        }
     }
 
     fn has_turn(&self, is_quick: bool, now: Instant) -> bool {
@@ -193,7 +221,11 @@ impl State {
     }
 
     fn waiting(&mut self, is_quick: bool) -> &mut VecDeque<Waiter> {
-        if is_quick { &mut self.waiting_quick } else { &mut self.waiting_others }
+        if is_quick {
+            &mut self.waiting_quick
+        } else {
+            &mut self.waiting_others
+        }
     }
 
     fn grant(
@@ -205,14 +237,28 @@ impl State {
     ) -> Turn {
         self.turns.add(is_quick);
         self.callers.started(caller, now);
-        Turn { turns: turns.clone(), caller, is_quick, started: now, deadline }
+        Turn {
+            turns: turns.clone(),
+            caller,
+            is_quick,
+            started: now,
+            deadline,
+        }
     }
 
     /// Takes the free turns for calls that wait. Returns each turn with the channel to its call.
     fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
         let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
-            let Some(Waiter { caller, deadline, grant, .. }) = self.waiting(is_quick).pop_front() else { break };
+            let Some(Waiter {
+                caller,
+                deadline,
+                grant,
+                ..
+            }) = self.waiting(is_quick).pop_front()
+            else {
+                break;
+            };
             if !grant.is_closed() {
                 granted.push((grant, self.grant(turns, (caller, deadline), is_quick, now)));
             }
@@ -309,7 +355,10 @@ mod tests {
         let turns = with_quick_caller(1, 8).await;
         let slower = stranger(2);
         turns.lock().callers.started(slower, Instant::now());
-        turns.lock().callers.finished(slower, Duration::from_millis(5), Instant::now());
+        turns
+            .lock()
+            .callers
+            .finished(slower, Duration::from_millis(5), Instant::now());
         let mut held = vec![turns.turn(QUICK, soon()).await.unwrap()];
         let late = Instant::now() + Duration::from_secs(5);
         let order = Mutex::new(Vec::new());
@@ -342,14 +391,18 @@ mod tests {
         assert_eq!(*order.lock().unwrap(), [QUICK, stranger(3)]);
         order.lock().unwrap().clear();
         held.push(turns.turn(QUICK, soon()).await.unwrap());
-        tokio::join!(wait(QUICK), wait(stranger(3)), async { drop(held.remove(0)) });
+        tokio::join!(wait(QUICK), wait(stranger(3)), async {
+            drop(held.remove(0))
+        });
         assert_eq!(*order.lock().unwrap(), [stranger(3), QUICK]);
     }
 
     #[tokio::test]
     async fn strangers_fill_half_of_the_queue() {
         let turns = with_quick_caller(2, 4).await;
-        let held: Vec<_> = (2..50).filter_map(|number| turns.enter(stranger(number))).collect();
+        let held: Vec<_> = (2..50)
+            .filter_map(|number| turns.enter(stranger(number)))
+            .collect();
         assert_eq!(held.len(), 1 + 2);
         let quick: Vec<_> = (0..9).filter_map(|_| turns.enter(QUICK)).collect();
         assert_eq!(quick.len(), 3);
@@ -387,7 +440,13 @@ mod tests {
         std::thread::sleep(Duration::from_millis(600));
         // The room that is kept is for callers that are quick, which this caller no longer is.
         let second = turns.turn(QUICK, soon()).await.unwrap();
-        assert!(!second.is_quick && turns.turn(QUICK, soon()).await.is_some_and(|turn| !turn.is_quick));
+        assert!(
+            !second.is_quick
+                && turns
+                    .turn(QUICK, soon())
+                    .await
+                    .is_some_and(|turn| !turn.is_quick)
+        );
         drop((endless, second));
     }
 }

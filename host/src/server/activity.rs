@@ -115,7 +115,8 @@ impl Activity {
     }
 
     pub(super) fn set(&self, phase: Phase, since: u64) {
-        self.state.store(since << PHASE_BITS | phase as u64, Ordering::Relaxed);
+        self.state
+            .store(since << PHASE_BITS | phase as u64, Ordering::Relaxed);
     }
 
     /// Records that bytes moved in a phase. Silence shrinks by the time that the bytes take at the
@@ -133,13 +134,17 @@ impl Activity {
     /// Returns the phase, and for how long the peer has been silent in it.
     pub(super) fn silence(&self) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
-        (Phase::of(state), Duration::from_micros(now().saturating_sub(state >> PHASE_BITS)))
+        (
+            Phase::of(state),
+            Duration::from_micros(now().saturating_sub(state >> PHASE_BITS)),
+        )
     }
 
     /// Asks the connection to end in its current phase. If bytes that arrived in time start another
     /// phase, the connection goes on until its request is answered.
     pub(super) fn condemn(&self) {
-        self.condemned_in.store(self.phase() as u8, Ordering::Relaxed);
+        self.condemned_in
+            .store(self.phase() as u8, Ordering::Relaxed);
         self.condemned.notify_one();
     }
 
@@ -155,19 +160,24 @@ impl Activity {
     /// True if the connection ends as soon as its task runs.
     pub(super) fn is_leaving(&self) -> bool {
         let phase = self.phase();
-        self.condemned_in.load(Ordering::Relaxed) == phase as u8 && !matches!(phase, Phase::Call | Phase::Answer)
+        self.condemned_in.load(Ordering::Relaxed) == phase as u8
+            && !matches!(phase, Phase::Call | Phase::Answer)
     }
 }
 
 /// Returns the microseconds since the first use of this clock. The result is never 0.
 pub(super) fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX >> PHASE_BITS).max(1)
+    u64::try_from(START.elapsed().as_micros())
+        .unwrap_or(u64::MAX >> PHASE_BITS)
+        .max(1)
 }
 
 /// Returns the time since which a peer has been silent, after it moved some bytes.
 pub(super) fn later(since: u64, bytes: usize) -> u64 {
-    since.saturating_add(bytes as u64 * 1_000_000 / BYTES_PER_SECOND).min(now())
+    since
+        .saturating_add(bytes as u64 * 1_000_000 / BYTES_PER_SECOND)
+        .min(now())
 }
 
 #[cfg(test)]
@@ -204,7 +214,10 @@ mod tests {
         assert_eq!(later(1, 0), 1);
         assert_eq!(later(1, 16), 1 + 976);
         let before = now();
-        assert!(later(1, 1 << 20) >= before, "no peer is ahead of the clock, and none behind it");
+        assert!(
+            later(1, 1 << 20) >= before,
+            "no peer is ahead of the clock, and none behind it"
+        );
     }
 
     #[test]

@@ -46,7 +46,11 @@ pub(super) struct Bounds<'a> {
 /// # Errors
 /// Fails if the body is too large, breaks off or is too slow, or if no memory is free for it before
 /// the deadline.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_>) -> Result<Received, Disposition> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    bounds: &Bounds<'_>,
+) -> Result<Received, Disposition> {
     let limit_bytes = bounds.limit_bytes;
     let too_large = || ScoreFailure::TooLarge { limit_bytes }.disposition();
     let announced = announced_bytes(headers);
@@ -58,13 +62,15 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_
         return Err(too_large());
     }
     let reserved = match announced {
-        Some(length) if length > SMALL_BYTES => match bounds.budget.reserve(length, bounds.deadline).await {
-            Some(reserved) => Some((length, reserved)),
-            None => {
-                discard_unless_asked(headers, body);
-                return Err(RequestFailure::BodiesFull.disposition());
+        Some(length) if length > SMALL_BYTES => {
+            match bounds.budget.reserve(length, bounds.deadline).await {
+                Some(reserved) => Some((length, reserved)),
+                None => {
+                    discard_unless_asked(headers, body);
+                    return Err(RequestFailure::BodiesFull.disposition());
+                }
             }
-        },
+        }
         _ => None,
     };
     let mut kept = match reserved {
@@ -81,7 +87,9 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, bounds: &Bounds<'_
                 continue;
             }
         };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         progress.came(data.len() as u64, bounds.budget)?;
         if progress.total > limit_bytes {
             discard(body);
@@ -115,7 +123,9 @@ async fn let_others_go_first() {
 /// Returns the body length that a client announces. It may be wrong: a client can announce a large
 /// body and send nothing.
 pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+    headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 /// Discards a refused body in the background. Does nothing if the client sent `Expect`, because it
@@ -129,7 +139,9 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
 /// Reads and drops the rest of a body in the background, slowly and within bounds, while the
 /// response is sent.
 fn discard(mut body: Body) {
-    let Some(discarding) = Discarding::try_begin() else { return };
+    let Some(discarding) = Discarding::try_begin() else {
+        return;
+    };
     tokio::spawn(async move {
         let reading = async {
             let mut total = 0;
@@ -162,7 +174,11 @@ impl Received {
     fn large(capacity: u64, reserved: Reserved, reserved_bytes: u64) -> Result<Self, Disposition> {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let pages = Pages::new(capacity).map_err(|_| RequestFailure::BodiesFull.disposition())?;
-        Ok(Self::Large { pages, reserved, reserved_bytes })
+        Ok(Self::Large {
+            pages,
+            reserved,
+            reserved_bytes,
+        })
     }
 
     /// Reserves memory for a body that has grown to `total` bytes.
@@ -184,8 +200,15 @@ impl Received {
                 self.extend(&bytes)
             }
             Self::Large { reserved_bytes, .. } if total <= *reserved_bytes => Ok(()),
-            Self::Large { reserved, reserved_bytes, .. } => {
-                let wanted = reserved_bytes.saturating_mul(2).max(total).min(bounds.limit_bytes);
+            Self::Large {
+                reserved,
+                reserved_bytes,
+                ..
+            } => {
+                let wanted = reserved_bytes
+                    .saturating_mul(2)
+                    .max(total)
+                    .min(bounds.limit_bytes);
                 reserved.add(reserve(wanted.saturating_sub(*reserved_bytes)).await?);
                 *reserved_bytes = wanted;
                 Ok(())
@@ -236,7 +259,9 @@ impl Buffer for Received {
     fn into_bytes(self) -> Bytes {
         match self {
             Self::Small(bytes) => bytes.into(),
-            Self::Large { pages, reserved, .. } => pages.into_bytes(reserved),
+            Self::Large {
+                pages, reserved, ..
+            } => pages.into_bytes(reserved),
         }
     }
 }
@@ -251,7 +276,12 @@ struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        Self { total: 0, started: None, looked: None, total_at_look: 0 }
+        Self {
+            total: 0,
+            started: None,
+            looked: None,
+            total_at_look: 0,
+        }
     }
 
     /// Counts received bytes. Reads the clock only for bodies that are not small.
@@ -270,7 +300,9 @@ impl Progress {
         let now = Instant::now();
         let started = *self.started.get_or_insert(now);
         let came = self.total.saturating_sub(self.total_at_look);
-        let is_slow = self.looked.is_some_and(|looked| now.duration_since(looked) >= LOOK / 2 && came < PROGRESS_BYTES);
+        let is_slow = self
+            .looked
+            .is_some_and(|looked| now.duration_since(looked) >= LOOK / 2 && came < PROGRESS_BYTES);
         if now.duration_since(started) >= BODY_TIMEOUT || is_slow && budget.is_short() {
             return Err(RequestFailure::BodyTooSlow.disposition());
         }
@@ -284,7 +316,11 @@ impl Progress {
 ///
 /// # Errors
 /// Fails if no memory is free before the deadline, or if too many responses wait for memory.
-pub(super) async fn count_answer(body: Bytes, budget: &Budget, deadline: Instant) -> Result<Bytes, Disposition> {
+pub(super) async fn count_answer(
+    body: Bytes,
+    budget: &Budget,
+    deadline: Instant,
+) -> Result<Bytes, Disposition> {
     if body.len() as u64 <= SMALL_BYTES {
         return Ok(body);
     }

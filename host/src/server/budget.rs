@@ -60,7 +60,9 @@ impl Budget {
     /// The wait ends at the deadline or earlier, at random in the second half of the time that is
     /// left. A body that is larger than the whole budget gets all of it.
     pub(super) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Reserved> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total_units);
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
+            .unwrap_or(u32::MAX)
+            .min(self.total_units);
         if let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(units) {
             return Some(Reserved(permit));
         }
@@ -68,9 +70,14 @@ impl Budget {
         // Requests that came together would give up together, and their responses would delay all
         // other requests.
         let time = deadline.saturating_duration_since(Instant::now());
-        let deadline = deadline.checked_sub(time.mul_f64(rand::random_range(0.0..0.5))).unwrap_or(deadline);
+        let deadline = deadline
+            .checked_sub(time.mul_f64(rand::random_range(0.0..0.5)))
+            .unwrap_or(deadline);
         // The semaphore is never closed, so the acquisition itself does not fail.
-        timer::until(deadline, Arc::clone(&self.units).acquire_many_owned(units)).await?.ok().map(Reserved)
+        timer::until(deadline, Arc::clone(&self.units).acquire_many_owned(units))
+            .await?
+            .ok()
+            .map(Reserved)
     }
 
     /// True if a body waits for bytes of this budget.
@@ -111,7 +118,9 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.budget.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.budget.waiting_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget
+            .waiting_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -128,7 +137,10 @@ impl Pages {
     /// # Errors
     /// Fails if the system has no more addresses.
     pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
-        Ok(Self { map: MmapMut::map_anon(capacity.max(1))?, length: 0 })
+        Ok(Self {
+            map: MmapMut::map_anon(capacity.max(1))?,
+            length: 0,
+        })
     }
 
     /// Appends bytes. Returns false, and appends nothing, if they do not fit.
@@ -160,7 +172,10 @@ impl Pages {
     /// Turns the pages into a body. The pages and the reservation are released when the last clone
     /// of the body is dropped.
     pub(super) fn into_bytes(self, reserved: Reserved) -> Bytes {
-        Bytes::from_owner(Owner { bytes: self, _reserved: reserved })
+        Bytes::from_owner(Owner {
+            bytes: self,
+            _reserved: reserved,
+        })
     }
 }
 
@@ -185,7 +200,10 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
 /// Ties an existing body to a reservation. The reservation is released when the last clone of the
 /// result is dropped.
 pub(super) fn counted(body: Bytes, reserved: Reserved) -> Bytes {
-    Bytes::from_owner(Owner { bytes: body, _reserved: reserved })
+    Bytes::from_owner(Owner {
+        bytes: body,
+        _reserved: reserved,
+    })
 }
 
 #[cfg(test)]
@@ -221,7 +239,12 @@ mod tests {
         let first = budget.reserve(4 << 10, soon()).await.unwrap();
         let waiting = tokio::spawn({
             let budget = Arc::clone(&budget);
-            async move { budget.reserve(2 << 10, Instant::now() + Duration::from_secs(60)).await.is_some() }
+            async move {
+                budget
+                    .reserve(2 << 10, Instant::now() + Duration::from_secs(60))
+                    .await
+                    .is_some()
+            }
         });
         while !budget.is_short() {
             tokio::task::yield_now().await;

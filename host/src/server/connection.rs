@@ -39,7 +39,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(service: Arc<Service>) -> Self {
-        Self { router: TowerToHyperService::new(super::router(Arc::clone(&service))), service }
+        Self {
+            router: TowerToHyperService::new(super::router(Arc::clone(&service))),
+            service,
+        }
     }
 
     /// Answers the requests of one connection until the connection ends.
@@ -77,7 +80,8 @@ impl Server {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
         activity.enter_untimed(Phase::Call);
-        let refused = (activity.is_reserved && !health::is_probe(request.uri().path())).then(|| refuse(&request));
+        let refused = (activity.is_reserved && !health::is_probe(request.uri().path()))
+            .then(|| refuse(&request));
         let answering = match refused {
             Some(refused) => Err(refused),
             None => {
@@ -93,7 +97,9 @@ impl Server {
                 Err(refused) => refused,
             };
             if service.is_stopping() || activity.is_reserved || activity.is_condemned() {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                answer
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
             activity.enter_untimed(Phase::Answer);
             Ok(answer)
@@ -152,7 +158,9 @@ async fn discard_rest(stream: &Stream, activity: &Activity) {
                     discarded = Vec::new();
                     discarding = Discarding::begin().await;
                 }
-                let Some(discarding) = &discarding else { return };
+                let Some(discarding) = &discarding else {
+                    return;
+                };
                 discarding.pause().await;
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

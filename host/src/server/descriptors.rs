@@ -18,9 +18,21 @@ const FEWEST_PLACES: usize = 16;
 /// free.
 pub(super) fn places(wanted: usize, reserve: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let Some(descriptors) = (if raised.is_ok() { maximum } else { current }) else { return wanted };
-    let places = allowed(wanted, reserve, usize::try_from(descriptors).unwrap_or(usize::MAX));
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+    let Some(descriptors) = (if raised.is_ok() { maximum } else { current }) else {
+        return wanted;
+    };
+    let places = allowed(
+        wanted,
+        reserve,
+        usize::try_from(descriptors).unwrap_or(usize::MAX),
+    );
     if places < wanted {
         tracing::warn!(
             places,
@@ -32,7 +44,11 @@ pub(super) fn places(wanted: usize, reserve: usize) -> usize {
 }
 
 fn allowed(wanted: usize, reserve: usize, descriptors: usize) -> usize {
-    wanted.min(descriptors.saturating_sub(reserve.saturating_add(OTHERS)).max(FEWEST_PLACES))
+    wanted.min(
+        descriptors
+            .saturating_sub(reserve.saturating_add(OTHERS))
+            .max(FEWEST_PLACES),
+    )
 }
 
 #[cfg(test)]

@@ -31,7 +31,9 @@ const PLACES: usize = 16;
 static FREE: Semaphore = Semaphore::const_new(PLACES);
 
 /// Place among the requests that may be discarded at a time. Dropping it frees the place.
-pub(super) struct Discarding(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'static>);
+pub(super) struct Discarding(
+    #[expect(dead_code, reason = "held, not read")] SemaphorePermit<'static>,
+);
 
 impl Discarding {
     /// Takes a free place. Returns `None` at once if there is none.

@@ -47,13 +47,19 @@ struct Ended {
 }
 
 /// Answers one invocation from the Functions host.
-pub(super) async fn invoke(service: &Service, function: &Function, request: Request) -> Response<Body> {
+pub(super) async fn invoke(
+    service: &Service,
+    function: &Function,
+    request: Request,
+) -> Response<Body> {
     let latest = service.latest();
     let (head, body) = request.into_parts();
     let id = http_trigger::invocation_id(&head.headers);
     let body_bytes = service.limits.body_bytes;
-    let limit_bytes =
-        body_bytes.saturating_mul(ENVELOPE_FACTOR).saturating_add(ENVELOPE_OVERHEAD_BYTES).max(ENVELOPE_BYTES);
+    let limit_bytes = body_bytes
+        .saturating_mul(ENVELOPE_FACTOR)
+        .saturating_add(ENVELOPE_OVERHEAD_BYTES)
+        .max(ENVELOPE_BYTES);
     let body = match read(&head.headers, body, &service.bounds(limit_bytes)).await {
         Ok(body) => body,
         Err(disposition) => return not_called(function, &id, &disposition),
@@ -70,7 +76,12 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
     let decoded = match &scorer {
         Some(ready) => {
             let bindings = function.clone();
-            match ready.app.scorer.offload(move || decode(&bindings, body)).await {
+            match ready
+                .app
+                .scorer
+                .offload(move || decode(&bindings, body))
+                .await
+            {
                 Ok(decoded) => decoded,
                 Err(failure) => return not_called(function, &id, &failure.disposition()),
             }
@@ -79,7 +90,9 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
     };
     let event = match decoded {
         Ok(event) => event,
-        Err(Malformed(detail)) => return refused(&id, &RequestFailure::Malformed(detail).disposition()),
+        Err(Malformed(detail)) => {
+            return refused(&id, &RequestFailure::Malformed(detail).disposition());
+        }
     };
     // A batch without messages needs no scorer.
     if matches!(&event, Event::Calls(calls) if calls.is_empty()) {
@@ -94,7 +107,9 @@ pub(super) async fn invoke(service: &Service, function: &Function, request: Requ
     };
     match event {
         Event::WarmUp => document(&Answer::default()),
-        Event::Http(call) => request_in_envelope(service, &ready, function, &id, call, latest).await,
+        Event::Http(call) => {
+            request_in_envelope(service, &ready, function, &id, call, latest).await
+        }
         Event::Calls(calls) => {
             let ended = run_all(&ready, function, &id, calls, latest).await;
             settle(service, function, &id, ended).await
@@ -127,7 +142,8 @@ async fn request_in_envelope(
     } else {
         ready.app.scorer.run(invocation, payload).await
     };
-    let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    let scored = scored
+        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     let mut answer = Answer::default();
     let response = match scored {
         Ok(scored) => {
@@ -163,60 +179,114 @@ async fn run_all(
     calls: Vec<Call>,
     latest: Option<Instant>,
 ) -> Vec<Ended> {
-    let is_batch = matches!(function.trigger, TriggerBinding::ServiceBus { many: true, .. });
+    let is_batch = matches!(
+        function.trigger,
+        TriggerBinding::ServiceBus { many: true, .. }
+    );
     let limits = &ready.app.manifest.limits;
     let all_lines = &Lines::default();
-    let calls = calls.into_iter().enumerate().map(|(index, mut call)| async move {
-        let payload = std::mem::take(&mut call.payload);
-        // The payload is cloned only if it may be parked: a payload with two owners is copied on
-        // its way into the guest.
-        let body = (function.park.is_some() && call.source != Source::Blob).then(|| payload.clone());
-        let id = if is_batch { format!("{id}-{index}") } else { id.to_owned() };
-        let lines = all_lines.of_next_call();
-        let invocation = Invocation {
-            attempt: call.attempt,
-            attributes: call.attributes.clone(),
-            latest,
-            lines: Some(lines.clone()),
-            ..Invocation::new(id.clone(), call.source)
-        };
-        let scored = if payload.body.len() as u64 > limits.body_bytes {
-            Err(ScoreFailure::TooLarge { limit_bytes: limits.body_bytes })
-        } else {
-            ready.app.scorer.run(invocation, payload).await
-        };
-        let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
-        let outcome = scored.map(|scored| scored.payload).map_err(ScoreFailure::disposition);
-        if let Err(disposition) = &outcome {
-            log_failure(&id, disposition);
-            lines.push(line(disposition));
-        }
-        let lines = lines.take();
-        let lines = if is_batch { lines.into_iter().map(|line| format!("{index}: {line}")).collect() } else { lines };
-        Ended { call, body, id, outcome, lines }
-    });
-    stream::iter(calls).buffered(most_instances(limits)).collect().await
+    let calls = calls
+        .into_iter()
+        .enumerate()
+        .map(|(index, mut call)| async move {
+            let payload = std::mem::take(&mut call.payload);
+            // The payload is cloned only if it may be parked: a payload with two owners is copied on
+            // its way into the guest.
+            let body =
+                (function.park.is_some() && call.source != Source::Blob).then(|| payload.clone());
+            let id = if is_batch {
+                format!("{id}-{index}")
+            } else {
+                id.to_owned()
+            };
+            let lines = all_lines.of_next_call();
+            let invocation = Invocation {
+                attempt: call.attempt,
+                attributes: call.attributes.clone(),
+                latest,
+                lines: Some(lines.clone()),
+                ..Invocation::new(id.clone(), call.source)
+            };
+            let scored = if payload.body.len() as u64 > limits.body_bytes {
+                Err(ScoreFailure::TooLarge {
+                    limit_bytes: limits.body_bytes,
+                })
+            } else {
+                ready.app.scorer.run(invocation, payload).await
+            };
+            let scored = scored.and_then(|scored| {
+                http_trigger::check_content_type(&scored.payload).map(|()| scored)
+            });
+            let outcome = scored
+                .map(|scored| scored.payload)
+                .map_err(ScoreFailure::disposition);
+            if let Err(disposition) = &outcome {
+                log_failure(&id, disposition);
+                lines.push(line(disposition));
+            }
+            let lines = lines.take();
+            let lines = if is_batch {
+                lines
+                    .into_iter()
+                    .map(|line| format!("{index}: {line}"))
+                    .collect()
+            } else {
+                lines
+            };
+            Ended {
+                call,
+                body,
+                id,
+                outcome,
+                lines,
+            }
+        });
+    stream::iter(calls)
+        .buffered(most_instances(limits))
+        .collect()
+        .await
 }
 
 /// Answers an invocation with its results and parked failures, or fails it as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, the whole batch is treated as such.
-async fn settle(service: &Service, function: &Function, id: &str, ended: Vec<Ended>) -> Response<Body> {
-    let is_last =
-        |ended: &Ended| ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count;
+async fn settle(
+    service: &Service,
+    function: &Function,
+    id: &str,
+    ended: Vec<Ended>,
+) -> Response<Body> {
+    let is_last = |ended: &Ended| {
+        ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count
+    };
     let is_last = ended.iter().any(is_last);
-    let is_batch = matches!(function.trigger, TriggerBinding::ServiceBus { many: true, .. });
+    let is_batch = matches!(
+        function.trigger,
+        TriggerBinding::ServiceBus { many: true, .. }
+    );
     let (mut answer, mut results, mut records) = (Answer::default(), Vec::new(), Vec::new());
-    for Ended { call, body, id: call_id, outcome, lines } in ended {
+    for Ended {
+        call,
+        body,
+        id: call_id,
+        outcome,
+        lines,
+    } in ended
+    {
         answer.log(lines);
         match outcome {
             Ok(payload) => results.push(payload),
             Err(disposition) => match disposition.settle(is_last, function.park.is_some()) {
                 Settlement::Redeliver => return failed(id, &disposition),
                 Settlement::Park => {
-                    let (attributes, attempt, body) = (&call.attributes, call.attempt, body.as_ref());
-                    let parked_call = ParkedCall { attributes, attempt, body };
+                    let (attributes, attempt, body) =
+                        (&call.attributes, call.attempt, body.as_ref());
+                    let parked_call = ParkedCall {
+                        attributes,
+                        attempt,
+                        body,
+                    };
                     records.push(parked(function, &call_id, &parked_call, &disposition));
                 }
             },
@@ -262,7 +332,11 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
 
 /// Answers an invocation whose handler ended early. The caller of an HTTP trigger gets the failure;
 /// a message stays with the platform.
-pub(super) fn unanswered(function: &Function, request: &Request, disposition: &Disposition) -> Response<Body> {
+pub(super) fn unanswered(
+    function: &Function,
+    request: &Request,
+    disposition: &Disposition,
+) -> Response<Body> {
     let id = http_trigger::invocation_id(request.headers());
     match function.trigger {
         TriggerBinding::Http => respond_failed(function, &id, disposition),
@@ -292,5 +366,7 @@ async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body
 
 /// Returns a small response to an invocation, which does not wait for memory.
 fn document(answer: &Answer) -> Response<Body> {
-    Ids::made().document(Bytes::from(answer.to_string())).map(Body::from)
+    Ids::made()
+        .document(Bytes::from(answer.to_string()))
+        .map(Body::from)
 }

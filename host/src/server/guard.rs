@@ -17,14 +17,24 @@ use crate::panics::caught;
 use crate::trigger::http::{IdHeaders, Ids};
 
 /// Puts the guard around every route of a router.
-pub(super) fn guarded(router: Router<Arc<Service>>, service: &Arc<Service>) -> Router<Arc<Service>> {
+pub(super) fn guarded(
+    router: Router<Arc<Service>>,
+    service: &Arc<Service>,
+) -> Router<Arc<Service>> {
     router.layer(middleware::from_fn_with_state(Arc::clone(service), guard))
 }
 
 /// Answers a request, even if its handler panics.
-async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response<Body> {
-    let kept =
-        Kept { method: request.method().clone(), uri: request.uri().clone(), ids: IdHeaders::of(request.headers()) };
+async fn guard(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let kept = Kept {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        ids: IdHeaders::of(request.headers()),
+    };
     match caught(next.run(request)).await {
         Ok(response) => response,
         Err(panic) => kept.answer(&service, panic),
@@ -43,8 +53,11 @@ impl Kept {
     fn answer(self, service: &Service, panic: String) -> Response<Body> {
         let disposition = ScoreFailure::HostFault(panic).disposition();
         let mut request = Request::new(Body::empty());
-        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
-            (self.method, self.uri, self.ids.into_headers());
+        (
+            *request.method_mut(),
+            *request.uri_mut(),
+            *request.headers_mut(),
+        ) = (self.method, self.uri, self.ids.into_headers());
         match service.function(&request) {
             Some(function) => functions::unanswered(function, &request, &disposition),
             None => {
@@ -77,7 +90,11 @@ mod tests {
     async fn a_planted_panic_is_a_host_fault_to_its_caller_alone() {
         let log = Lines::default();
         let _log = tracing::subscriber::set_default(
-            tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish(),
+            tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                .with_writer(log.clone())
+                .finish(),
         );
         panics::log();
         let address = serve().await;
@@ -85,37 +102,65 @@ mod tests {
         let mut bystander = TcpStream::connect(address).await.unwrap();
         send(&mut bystander, "/waits", "x-request-id: bystander").await;
         let mut planted = TcpStream::connect(address).await.unwrap();
-        for (path, id) in [("/planted", "request-1"), ("/planted-late", "request-2"), ("/v2/planted", "request-3")] {
+        for (path, id) in [
+            ("/planted", "request-1"),
+            ("/planted-late", "request-2"),
+            ("/v2/planted", "request-3"),
+        ] {
             send(&mut planted, path, &format!("x-request-id: {id}")).await;
             let (head, body) = answer(&mut planted).await;
             assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
-            assert!(head.to_lowercase().contains(&format!("x-request-id: {id}")), "{head}");
+            assert!(
+                head.to_lowercase().contains(&format!("x-request-id: {id}")),
+                "{head}"
+            );
             // The message of the panic is for the log only.
-            assert!(body.contains("An unexpected internal error occurred") && !body.contains("seed"), "{body}");
+            assert!(
+                body.contains("An unexpected internal error occurred") && !body.contains("seed"),
+                "{body}"
+            );
             let line = log.line(id);
-            assert_eq!((line["level"].as_str(), line["code"].as_str()), (Some("ERROR"), Some("host-fault")), "{line}");
+            assert_eq!(
+                (line["level"].as_str(), line["code"].as_str()),
+                (Some("ERROR"), Some("host-fault")),
+                "{line}"
+            );
             let detail = line["detail"].as_str().unwrap();
-            assert!(detail.contains("guard.rs:") && detail.contains("seed\\nof evil"), "{detail}");
+            assert!(
+                detail.contains("guard.rs:") && detail.contains("seed\\nof evil"),
+                "{detail}"
+            );
         }
         // The connection stays open after the panics.
         send(&mut planted, "/", "x-request-id: after").await;
         assert!(answer(&mut planted).await.0.starts_with("HTTP/1.1 405 "));
         let (head, body) = answer(&mut bystander).await;
-        assert!(head.starts_with("HTTP/1.1 200 ") && body == "calm", "{head}{body}");
+        assert!(
+            head.starts_with("HTTP/1.1 200 ") && body == "calm",
+            "{head}{body}"
+        );
     }
 
     #[tokio::test]
     async fn a_planted_panic_in_an_invocation_fails_the_invocation_under_its_id() {
         let log = Lines::default();
         let _log = tracing::subscriber::set_default(
-            tracing_subscriber::fmt().json().flatten_event(true).with_writer(log.clone()).finish(),
+            tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                .with_writer(log.clone())
+                .finish(),
         );
         let folder = tempfile::tempdir().unwrap();
         let service = service(folder.path(), true);
         let id = "0b1d1f0e-0000-4000-8000-000000000000";
         let request = http::Request::post("/bus").header("x-azure-functions-invocationid", id);
         let ids = IdHeaders::of(request.headers_ref().unwrap());
-        let kept = Kept { method: Method::POST, uri: Uri::from_static("/bus"), ids };
+        let kept = Kept {
+            method: Method::POST,
+            uri: Uri::from_static("/bus"),
+            ids,
+        };
         let response = kept.answer(&service, "panicked at x.rs:1:1: seed".to_owned());
         assert_eq!(response.status(), 500);
         assert_eq!(log.line(id)["code"], "host-fault");
@@ -162,11 +207,16 @@ mod tests {
         std::fs::write(app.join("bus/function.json"), bus).unwrap();
         std::fs::write(app.join("host.json"), r#"{"version": "2.0"}"#).unwrap();
         let manifest = Manifest::read(app).unwrap();
-        Service::new(&manifest, FunctionApp::read(&manifest).unwrap(), is_custom_handler)
+        Service::new(
+            &manifest,
+            FunctionApp::read(&manifest).unwrap(),
+            is_custom_handler,
+        )
     }
 
     async fn send(stream: &mut TcpStream, path: &str, header: &str) {
-        let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{header}\r\ncontent-length: 2\r\n\r\n{{}}");
+        let request =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\n{header}\r\ncontent-length: 2\r\n\r\n{{}}");
         stream.write_all(request.as_bytes()).await.unwrap();
     }
 
@@ -178,7 +228,10 @@ mod tests {
                 break String::from_utf8(bytes).unwrap();
             }
         };
-        let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let length = head
+            .to_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body).await.unwrap();
         (head, String::from_utf8(body).unwrap())
@@ -191,8 +244,12 @@ mod tests {
     impl Lines {
         fn line(&self, id: &str) -> Value {
             let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-            lines.rfind(|line| line["invocation"] == id).unwrap_or_else(|| panic!("no {id}: {text}"))
+            let mut lines = text
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines
+                .rfind(|line| line["invocation"] == id)
+                .unwrap_or_else(|| panic!("no {id}: {text}"))
         }
     }
 

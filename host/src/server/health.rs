@@ -16,18 +16,28 @@ pub(super) fn live() -> Response<Bytes> {
 /// True for the path of a probe. A probe asks for no score, and must be answered however busy the
 /// host is.
 pub(super) fn is_probe(path: &str) -> bool {
-    matches!(path, "/" | "/readyz" | "/v2/health/live" | "/v2/health/ready")
+    matches!(
+        path,
+        "/" | "/readyz" | "/v2/health/live" | "/v2/health/ready"
+    )
 }
 
 /// Answers `GET /readyz` with 200 if calls are answered now, or else with 503.
 #[must_use]
 pub(super) fn ready(is_ready: bool) -> Response<Bytes> {
-    if is_ready { text(StatusCode::OK, "Ready") } else { text(StatusCode::SERVICE_UNAVAILABLE, "Not ready") }
+    if is_ready {
+        text(StatusCode::OK, "Ready")
+    } else {
+        text(StatusCode::SERVICE_UNAVAILABLE, "Not ready")
+    }
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::from_static(text.as_bytes()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     answer
 }

@@ -66,7 +66,11 @@ pub async fn serve(
     let lame_duck = accepting.accept_until(&listener, stop).await;
     service.set_stopping();
     let connections = accepting.table.len();
-    tracing::info!(connections, lame_duck_ms = lame_duck.as_millis(), "stopping");
+    tracing::info!(
+        connections,
+        lame_duck_ms = lame_duck.as_millis(),
+        "stopping"
+    );
     accepting.accept_until(&listener, sleep(lame_duck)).await;
 
     refuse_handshakes(&listener);
@@ -77,7 +81,10 @@ pub async fn serve(
 
     if timeout(drain, accepting.drain()).await.is_err() {
         let connections = accepting.table.len();
-        tracing::warn!(connections, "calls in flight were cut off: limits.drain is over");
+        tracing::warn!(
+            connections,
+            "calls in flight were cut off: limits.drain is over"
+        );
     }
     Ok(())
 }
@@ -112,9 +119,14 @@ impl Accepting {
     /// Accepts the connections that wait in the kernel's queue, and closes the listener. When the
     /// queue is empty, no peer believes that it is connected.
     fn accept_rest(&mut self, listener: TcpListener) {
-        let Ok(listener) = listener.into_std() else { return };
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
         while let Ok((socket, peer)) = listener.accept() {
-            if let Ok(socket) = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket)) {
+            if let Ok(socket) = socket
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(socket))
+            {
                 self.add(socket, peer);
             }
         }
@@ -135,7 +147,10 @@ impl Accepting {
         // that delay remains.
         let _ = socket.set_nodelay(true);
         if let Some(activity) = self.table.admit(peer.ip()) {
-            self.table.spawn(Arc::clone(&activity), self.server.clone().serve(socket, peer, activity));
+            self.table.spawn(
+                Arc::clone(&activity),
+                self.server.clone().serve(socket, peer, activity),
+            );
         }
     }
 
@@ -144,7 +159,10 @@ impl Accepting {
     ///
     /// Both pass. Closing a connection frees a descriptor sooner.
     async fn wait_for_place(&mut self, error: &std::io::Error) {
-        if self.logged.is_none_or(|logged| logged.elapsed() > LOG_PAUSE) {
+        if self
+            .logged
+            .is_none_or(|logged| logged.elapsed() > LOG_PAUSE)
+        {
             tracing::warn!(%error, "a connection could not be accepted");
             self.logged = Some(Instant::now());
         }

@@ -97,7 +97,11 @@ enum Dialect {
 
 impl Dialect {
     fn of(path: &str) -> Self {
-        if open_inference::owns(path) { Self::OpenInference } else { Self::AzureMl }
+        if open_inference::owns(path) {
+            Self::OpenInference
+        } else {
+            Self::AzureMl
+        }
     }
 
     fn payload(self, headers: &HeaderMap, body: Bytes) -> Payload {
@@ -120,7 +124,10 @@ impl Service {
     /// is its only caller.
     #[must_use]
     pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
-        let api = functions.routes.iter().map(|(route, _)| route.template().to_owned());
+        let api = functions
+            .routes
+            .iter()
+            .map(|(route, _)| route.template().to_owned());
         let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
         let open_inference = open_inference::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
@@ -159,36 +166,53 @@ impl Service {
     /// Returns the function route that a path belongs to.
     fn route(&self, path: &str) -> Option<Matched<'_>> {
         let mut routes = self.functions.routes.iter();
-        routes.find_map(|(route, methods)| Some(Matched { methods, values: route.values(path)? }))
+        routes.find_map(|(route, methods)| {
+            Some(Matched {
+                methods,
+                values: route.values(path)?,
+            })
+        })
     }
 
     /// Returns the bounds of one body of at most `limit_bytes` bytes whose reading starts now.
     fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
-        Bounds { limit_bytes, budget: &self.bodies, deadline: Instant::now() + self.limits.deadline }
+        Bounds {
+            limit_bytes,
+            budget: &self.bodies,
+            deadline: Instant::now() + self.limits.deadline,
+        }
     }
 
     /// True if the announced body of a request is large and could not be answered before its
     /// deadline.
     fn is_hopeless(&self, headers: &HeaderMap) -> bool {
-        let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes) else {
+        let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes)
+        else {
             return false;
         };
         let ready = self.ready.borrow();
-        ready.as_ref().is_some_and(|ready| !ready.app.scorer.is_in_time(bytes, self.bodies.waiting_bytes()))
+        ready.as_ref().is_some_and(|ready| {
+            !ready
+                .app
+                .scorer
+                .is_in_time(bytes, self.bodies.waiting_bytes())
+        })
     }
 
     /// Returns the time by which a call must end, shortly before the Functions host would kill this
     /// process. `None` without such a limit.
     fn latest(&self) -> Option<Instant> {
         let timeout = self.functions.timeout.filter(|_| self.is_custom_handler)?;
-        Instant::now().checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
+        Instant::now()
+            .checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
     /// Starts to answer calls: those that came before and wait, and all that follow.
     pub fn set_ready(&self, app: App) {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
-        self.ready.send_replace(Some(Arc::new(Ready { app, openapi })));
+        self.ready
+            .send_replace(Some(Arc::new(Ready { app, openapi })));
     }
 
     /// True if readiness probes succeed: the scorer is ready, and no shutdown has started.
@@ -224,7 +248,10 @@ impl Service {
         }
         let mut ready = self.ready.subscribe();
         match timer::within(self.limits.init_deadline, ready.wait_for(Option::is_some)).await {
-            Some(Ok(ready)) => ready.as_ref().map(Arc::clone).ok_or(RequestFailure::NotReady),
+            Some(Ok(ready)) => ready
+                .as_ref()
+                .map(Arc::clone)
+                .ok_or(RequestFailure::NotReady),
             _ => Err(RequestFailure::NotReady),
         }
     }
@@ -237,17 +264,24 @@ fn router(service: Arc<Service>) -> Router {
         .route("/swagger.json", get(swagger))
         .route(SCORE_ROUTE, post(score))
         .merge(open_inference::router(&service.open_inference))
-        .fallback(async |State(service): State<Arc<Service>>, request: Request| answer(&service, request).await)
-        .method_not_allowed_fallback(async |State(service): State<Arc<Service>>, request: Request| {
-            other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
-        });
+        .fallback(
+            async |State(service): State<Arc<Service>>, request: Request| {
+                answer(&service, request).await
+            },
+        )
+        .method_not_allowed_fallback(
+            async |State(service): State<Arc<Service>>, request: Request| {
+                other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
+            },
+        );
     guard::guarded(routes, &service).with_state(service)
 }
 
 /// Answers a request that matches no fixed route. Also serves requests that come through no socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
-    let not_found =
-        |service: &Service, dialect| RequestFailure::NotFound { routes: service.scoring_routes(dialect).to_vec() };
+    let not_found = |service: &Service, dialect| RequestFailure::NotFound {
+        routes: service.scoring_routes(dialect).to_vec(),
+    };
     other(service, request, not_found).await
 }
 
@@ -265,13 +299,22 @@ async fn other(
     let dialect = Dialect::of(path);
     let mut allow = None;
     if let Some(Matched { methods, values }) = service.route(path) {
-        if methods.iter().any(|method| method == request.method().as_str()) {
-            let values = values.into_iter().map(|(name, value)| (route_attribute(&name), value)).collect();
+        if methods
+            .iter()
+            .any(|method| method == request.method().as_str())
+        {
+            let values = values
+                .into_iter()
+                .map(|(name, value)| (route_attribute(&name), value))
+                .collect();
             return call(service, dialect, request, values).await;
         }
         allow = Some(methods.join(", "));
     }
-    let scores = service.scoring_routes(dialect).iter().any(|route| route == path);
+    let scores = service
+        .scoring_routes(dialect)
+        .iter()
+        .any(|route| route == path);
     let failure = match &allow {
         Some(_) => RequestFailure::MethodNotAllowed,
         None => failure(service, dialect),
@@ -293,7 +336,10 @@ async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
 }
 
 async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    document(&service, Dialect::AzureMl, &headers, |ready| ready.openapi.clone()).await
+    document(&service, Dialect::AzureMl, &headers, |ready| {
+        ready.openapi.clone()
+    })
+    .await
 }
 
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
@@ -331,7 +377,9 @@ async fn call(
     };
     let activity = head.extensions.get::<Arc<Activity>>();
     // The next answer of a client that does not read would be computed for nothing.
-    if service.answers.is_nearly_full() && activity.is_some_and(|activity| activity.found_answers_full()) {
+    if service.answers.is_nearly_full()
+        && activity.is_some_and(|activity| activity.found_answers_full())
+    {
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &RequestFailure::AnswersFull.disposition());
     }
@@ -341,7 +389,13 @@ async fn call(
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
     }
-    let body = match read(&head.headers, body, &service.bounds(service.limits.body_bytes)).await {
+    let body = match read(
+        &head.headers,
+        body,
+        &service.bounds(service.limits.body_bytes),
+    )
+    .await
+    {
         Ok(body) => body.into_bytes(),
         Err(disposition) => return fail(dialect, &ids, &disposition),
     };
@@ -358,18 +412,28 @@ async fn call(
     invocation.caller = activity.map(|activity| activity.peer);
     let payload = dialect.payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
-    let scored = scored.and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    let scored = scored
+        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
     match scored {
         Ok(mut scored) => {
             let body = std::mem::take(&mut scored.payload.body);
-            match count_answer(body, &service.answers, Instant::now() + service.limits.deadline).await {
+            match count_answer(
+                body,
+                &service.answers,
+                Instant::now() + service.limits.deadline,
+            )
+            .await
+            {
                 Ok(body) => scored.payload.body = body,
                 Err(disposition) => {
                     activity.inspect(|activity| activity.note_answers_full());
                     return fail(dialect, &ids, &disposition);
                 }
             }
-            let (run_ms, cache) = (scored.run_time.as_secs_f64() * 1e3, scored.cache.map(CacheStatus::header));
+            let (run_ms, cache) = (
+                scored.run_time.as_secs_f64() * 1e3,
+                scored.cache.map(CacheStatus::header),
+            );
             tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
             http_trigger::scored(&ids, scored).map(Body::from)
         }
@@ -391,15 +455,47 @@ fn refuse(dialect: Dialect, headers: &HeaderMap, failure: RequestFailure) -> Res
 
 /// Logs one line about a failed call, for every trigger.
 pub fn log_failure(invocation: &str, disposition: &Disposition) {
-    let Disposition { status, severity, code, message, detail, pointer, .. } = disposition;
+    let Disposition {
+        status,
+        severity,
+        code,
+        message,
+        detail,
+        pointer,
+        ..
+    } = disposition;
     let detail = detail.as_deref();
     // The level of an event is part of its static description, so each level needs its own macro
     // call.
     match severity {
         Severity::Error => {
-            tracing::error!(invocation, status, code, detail, pointer, reason = message, "scoring failed")
+            tracing::error!(
+                invocation,
+                status,
+                code,
+                detail,
+                pointer,
+                reason = message,
+                "scoring failed"
+            )
         }
-        Severity::Warn => tracing::warn!(invocation, status, code, detail, pointer, reason = message, "scoring failed"),
-        Severity::Info => tracing::info!(invocation, status, code, detail, pointer, reason = message, "scoring failed"),
+        Severity::Warn => tracing::warn!(
+            invocation,
+            status,
+            code,
+            detail,
+            pointer,
+            reason = message,
+            "scoring failed"
+        ),
+        Severity::Info => tracing::info!(
+            invocation,
+            status,
+            code,
+            detail,
+            pointer,
+            reason = message,
+            "scoring failed"
+        ),
     }
 }

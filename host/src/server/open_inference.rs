@@ -37,12 +37,19 @@ impl Model {
         let mut paths = vec![format!("{ROOT}/models/{name}")];
         // A version may be any text. If a path cannot hold it unescaped, there is no path with the
         // version.
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'~');
+        let is_plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'~')
+        };
         if !version.is_empty() && version.bytes().all(is_plain) {
             paths.push(format!("{ROOT}/models/{name}/versions/{version}"));
         }
         let scoring_routes = paths.iter().map(|path| format!("{path}/infer")).collect();
-        Self { name, version, paths, scoring_routes }
+        Self {
+            name,
+            version,
+            paths,
+            scoring_routes,
+        }
     }
 
     pub(super) fn scoring_routes(&self) -> &[String] {
@@ -52,7 +59,10 @@ impl Model {
     fn document(&self, signature: &Signature) -> Value {
         let ports = |ports: &[Port]| -> Vec<Value> {
             let shape = |port: &Port| -> Vec<Value> {
-                port.shape.iter().map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size))).collect()
+                port.shape
+                    .iter()
+                    .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
+                    .collect()
             };
             let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
             ports.iter().map(port).collect()
@@ -62,9 +72,11 @@ impl Model {
             Signature::Payload(_) => (Vec::new(), Vec::new()),
             Signature::Tensor(signature) => (ports(&signature.inputs), ports(&signature.outputs)),
         };
-        let mut document =
-            json!({"name": self.name, "platform": "scorebox_wasm", "inputs": inputs, "outputs": outputs});
-        if let Some(document) = document.as_object_mut().filter(|_| !self.version.is_empty()) {
+        let mut document = json!({"name": self.name, "platform": "scorebox_wasm", "inputs": inputs, "outputs": outputs});
+        if let Some(document) = document
+            .as_object_mut()
+            .filter(|_| !self.version.is_empty())
+        {
             document.insert("versions".to_owned(), json!([self.version]));
         }
         document
@@ -73,7 +85,8 @@ impl Model {
 
 /// True if a path belongs to the Open Inference Protocol, even if no route has that path.
 pub(super) fn owns(path: &str) -> bool {
-    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(ROOT)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns the routes of the Open Inference Protocol.
@@ -84,7 +97,9 @@ pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready));
     for path in &model.paths {
-        router = router.route(path, get(metadata)).route(&format!("{path}/ready"), get(model_ready));
+        router = router
+            .route(path, get(metadata))
+            .route(&format!("{path}/ready"), get(model_ready));
     }
     for route in &model.scoring_routes {
         router = router.route(route, post(infer));
@@ -94,7 +109,10 @@ pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
 
 async fn server(headers: HeaderMap) -> Response<Body> {
     let version = env!("CARGO_PKG_VERSION");
-    answer(&headers, &json!({"name": "scorebox", "version": version, "extensions": ["binary_tensor_data"]}))
+    answer(
+        &headers,
+        &json!({"name": "scorebox", "version": version, "extensions": ["binary_tensor_data"]}),
+    )
 }
 
 async fn live(headers: HeaderMap) -> Response<Body> {
@@ -106,12 +124,23 @@ async fn ready(State(service): State<Arc<Service>>, headers: HeaderMap) -> Respo
 }
 
 async fn model_ready(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    answer_if_ready(&service, &headers, &json!({"name": service.open_inference.name, "ready": true}))
+    answer_if_ready(
+        &service,
+        &headers,
+        &json!({"name": service.open_inference.name, "ready": true}),
+    )
 }
 
 async fn metadata(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    let of_model = |ready: &super::Ready| service.open_inference.document(ready.app.scorer.signature());
-    document(&service, Dialect::OpenInference, &headers, |ready| of_model(ready).to_string().into()).await
+    let of_model = |ready: &super::Ready| {
+        service
+            .open_inference
+            .document(ready.app.scorer.signature())
+    };
+    document(&service, Dialect::OpenInference, &headers, |ready| {
+        of_model(ready).to_string().into()
+    })
+    .await
 }
 
 async fn infer(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {

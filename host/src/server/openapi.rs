@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::manifest::{Manifest, Trigger};
 use crate::model::Dtype;
-use crate::scorer::signature::{Example, JSON, OCTET_STREAM, Port, Shape, Signature, TensorSignature, is_json};
+use crate::scorer::signature::{
+    Example, JSON, OCTET_STREAM, Port, Shape, Signature, TensorSignature, is_json,
+};
 use crate::scorer::tensor_body::open_inference::datatype;
 use crate::scorer::tensor_body::takes_bytes;
 
@@ -14,7 +16,11 @@ use crate::scorer::tensor_body::takes_bytes;
 #[must_use]
 pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
     let scorer = &manifest.scorer;
-    let version = if scorer.version.is_empty() { "unversioned" } else { &scorer.version };
+    let version = if scorer.version.is_empty() {
+        "unversioned"
+    } else {
+        &scorer.version
+    };
     let mut paths = Map::new();
     paths.insert(
         "/".to_owned(),
@@ -25,10 +31,21 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
         }}),
     );
     let (input, output) = bodies(signature);
-    paths.insert("/score".to_owned(), operation("RunMLService", &input, &output));
-    for (index, http) in manifest.triggers.iter().filter_map(Trigger::http).enumerate() {
+    paths.insert(
+        "/score".to_owned(),
+        operation("RunMLService", &input, &output),
+    );
+    for (index, http) in manifest
+        .triggers
+        .iter()
+        .filter_map(Trigger::http)
+        .enumerate()
+    {
         let id = format!("RunMLService{}", index + 1);
-        paths.insert(format!("/api/{}", http.route), operation(&id, &input, &output));
+        paths.insert(
+            format!("/api/{}", http.route),
+            operation(&id, &input, &output),
+        );
     }
     if let Signature::Tensor(signature) = signature {
         let path = format!("/v2/models/{}/infer", scorer.name);
@@ -61,13 +78,19 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
 fn bodies(signature: &Signature) -> (Value, Value) {
     let signature = match signature {
         Signature::Payload(signature) => {
-            return (content("input", &signature.input), content("output", &signature.output));
+            return (
+                content("input", &signature.input),
+                content("output", &signature.output),
+            );
         }
         Signature::Tensor(signature) => signature,
     };
     let mut input = json!({JSON: media(object(&signature.inputs), &signature.examples)});
     // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
-    if let Some(input) = input.as_object_mut().filter(|_| takes_bytes(&signature.inputs)) {
+    if let Some(input) = input
+        .as_object_mut()
+        .filter(|_| takes_bytes(&signature.inputs))
+    {
         input.insert(OCTET_STREAM.to_owned(), json!({}));
     }
     let output = match signature.outputs.as_slice() {
@@ -94,9 +117,12 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
             },
         })
     };
-    let tensors =
-        |ports: &[Port]| json!({"type": "array", "items": {"oneOf": ports.iter().map(tensor).collect::<Vec<_>>()}});
-    let names: Vec<_> = signature.outputs.iter().map(|port| port.name.as_str()).collect();
+    let tensors = |ports: &[Port]| json!({"type": "array", "items": {"oneOf": ports.iter().map(tensor).collect::<Vec<_>>()}});
+    let names: Vec<_> = signature
+        .outputs
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect();
     let output = json!({
         "type": "object",
         "required": ["name"],
@@ -128,9 +154,15 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
 
 fn operation(id: &str, input: &Value, output: &Value) -> Value {
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), json!({"description": "The answer.", "content": output}));
+    responses.insert(
+        "200".to_owned(),
+        json!({"description": "The answer.", "content": output}),
+    );
     for (status, description) in [
-        ("400", "The body does not fit the contract; `pointer` says where."),
+        (
+            "400",
+            "The body does not fit the contract; `pointer` says where.",
+        ),
         ("413", "The body is too large."),
         ("415", "The content type is not accepted."),
         ("422", "The scorer can never score this input."),
@@ -139,7 +171,10 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
         ("504", "No answer in time."),
     ] {
         let schema = json!({"schema": {"$ref": "#/components/schemas/ErrorResponse"}});
-        responses.insert(status.to_owned(), json!({"description": description, "content": {JSON: schema}}));
+        responses.insert(
+            status.to_owned(),
+            json!({"description": description, "content": {JSON: schema}}),
+        );
     }
     json!({"post": {
         "operationId": id,
@@ -152,14 +187,20 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
 /// Returns the media types of one direction of a payload scorer, each with its schema and examples.
 fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
-    let types = if shape.content_types.is_empty() { &any } else { shape.content_types.as_slice() };
+    let types = if shape.content_types.is_empty() {
+        &any
+    } else {
+        shape.content_types.as_slice()
+    };
     let media_type = |content_type: &String| {
         let schema = match &shape.schema {
             Some(schema) if is_json(content_type) => embedded(direction, &schema.document),
             // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
             _ => json!({}),
         };
-        let fits = |example: &&Example| content_type == "*/*" || example.value.content_type == *content_type;
+        let fits = |example: &&Example| {
+            content_type == "*/*" || example.value.content_type == *content_type
+        };
         let examples: Vec<_> = shape.examples.iter().filter(fits).cloned().collect();
         (content_type.clone(), media(schema, &examples))
     };
@@ -171,7 +212,9 @@ fn content(direction: &str, shape: &Shape) -> Value {
 fn embedded(direction: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
-        schema.entry("$id").or_insert_with(|| format!("urn:scorebox:{direction}").into());
+        schema
+            .entry("$id")
+            .or_insert_with(|| format!("urn:scorebox:{direction}").into());
     }
     schema
 }
@@ -200,8 +243,10 @@ fn media(schema: Value, examples: &[Example]) -> Value {
 
 fn object(ports: &[Port]) -> Value {
     let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
-    let properties: Map<String, Value> =
-        ports.iter().map(|port| (port.name.clone(), nested(port.dtype, &port.shape))).collect();
+    let properties: Map<String, Value> = ports
+        .iter()
+        .map(|port| (port.name.clone(), nested(port.dtype, &port.shape)))
+        .collect();
     json!({"type": "object", "required": names, "properties": properties})
 }
 

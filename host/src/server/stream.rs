@@ -32,7 +32,13 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { socket, activity, is_ended: false, is_failed: false, has_written: false }
+        Self {
+            socket,
+            activity,
+            is_ended: false,
+            is_failed: false,
+            has_written: false,
+        }
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -65,7 +71,10 @@ impl Stream {
                 Phase::Answer => self.activity.enter(Phase::Unread),
                 Phase::Unread if self.activity.is_leaving() => {
                     self.is_failed = true;
-                    return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the answer was not read")));
+                    return Poll::Ready(Err(Error::new(
+                        ErrorKind::TimedOut,
+                        "the answer was not read",
+                    )));
                 }
                 _ => {}
             },
@@ -75,7 +84,11 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
@@ -94,7 +107,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write(context, bytes);
         this.written(written)
@@ -119,7 +136,9 @@ impl AsyncWrite for Stream {
         ready!(Pin::new(&mut this.socket).poll_flush(context))?;
         // hyper flushes when it has written everything. A response in several pieces would count as
         // idle between two of them, but the host sends no response in pieces.
-        if std::mem::take(&mut this.has_written) && matches!(this.activity.phase(), Phase::Answer | Phase::Unread) {
+        if std::mem::take(&mut this.has_written)
+            && matches!(this.activity.phase(), Phase::Answer | Phase::Unread)
+        {
             this.activity.enter(Phase::Idle);
         }
         Poll::Ready(Ok(()))
@@ -144,7 +163,12 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, activity: Arc<Activity>) -> Self {
-        Self { incoming, activity, silent: 0, since: None }
+        Self {
+            incoming,
+            activity,
+            silent: 0,
+            since: None,
+        }
     }
 }
 
@@ -152,7 +176,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         let frame = Pin::new(&mut this.incoming).poll_frame(context);
         match &frame {

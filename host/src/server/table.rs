@@ -66,7 +66,11 @@ impl Patience {
     /// transit for less than these times.
     pub(super) const fn ending() -> Self {
         let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
-        Self { first_byte: second, closing: second, ..Self::serving(idle) }
+        Self {
+            first_byte: second,
+            closing: second,
+            ..Self::serving(idle)
+        }
     }
 
     fn of(&self, phase: Phase) -> Option<Duration> {
@@ -98,7 +102,14 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(places: usize, places_per_peer: Option<usize>) -> Self {
         let (tasks, activities) = (JoinSet::new(), HashMap::new());
-        Self { places, places_per_peer, tasks, activities, closed: 0, logged: None }
+        Self {
+            places,
+            places_per_peer,
+            tasks,
+            activities,
+            closed: 0,
+            logged: None,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -128,7 +139,8 @@ impl Table {
         }
         // Usually there is a place, and nothing needs to be counted.
         let mut is_reserved = false;
-        if self.len() >= self.places && self.count(|activity| !activity.is_reserved) >= self.places {
+        if self.len() >= self.places && self.count(|activity| !activity.is_reserved) >= self.places
+        {
             is_reserved = !self.close_most_silent(|activity| !activity.is_reserved);
         }
         if is_reserved && self.count(|activity| activity.is_reserved) >= RESERVE_IN_USE {
@@ -138,7 +150,11 @@ impl Table {
     }
 
     /// Runs the task of an admitted connection.
-    pub(super) fn spawn(&mut self, activity: Arc<Activity>, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        activity: Arc<Activity>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.activities.insert(id, activity);
     }
@@ -162,26 +178,44 @@ impl Table {
     /// Closes each connection whose peer has been silent for too long, and logs connections that
     /// were closed because the table was full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
-        for activity in self.activities.values().filter(|activity| !activity.is_leaving()) {
+        for activity in self
+            .activities
+            .values()
+            .filter(|activity| !activity.is_leaving())
+        {
             let (phase, silence) = activity.silence();
             if patience.of(phase).is_some_and(|most| silence > most) {
                 activity.condemn();
             }
         }
-        if self.closed > 0 && self.logged.is_none_or(|logged| logged.elapsed() > LOG_PAUSE) {
+        if self.closed > 0
+            && self
+                .logged
+                .is_none_or(|logged| logged.elapsed() > LOG_PAUSE)
+        {
             let (closed, places) = (std::mem::take(&mut self.closed), self.places);
-            tracing::warn!(closed, places, "no place for more connections: closed the ones that were silent longest");
+            tracing::warn!(
+                closed,
+                places,
+                "no place for more connections: closed the ones that were silent longest"
+            );
             self.logged = Some(Instant::now());
         }
     }
 
     /// Counts connections, without those that are about to end.
     fn count(&self, is_counted: impl Fn(&Activity) -> bool) -> usize {
-        self.activities.values().filter(|activity| is_counted(activity) && !activity.is_leaving()).count()
+        self.activities
+            .values()
+            .filter(|activity| is_counted(activity) && !activity.is_leaving())
+            .count()
     }
 
     fn close_most_silent(&mut self, is_considered: impl Fn(&Activity) -> bool) -> bool {
-        let considered = self.activities.values().filter(|activity| is_considered(activity) && !activity.is_leaving());
+        let considered = self
+            .activities
+            .values()
+            .filter(|activity| is_considered(activity) && !activity.is_leaving());
         let ranked = considered.filter_map(|activity| Some((rank(activity)?, activity)));
         let Some((_, activity)) = ranked.max_by_key(|(rank, _)| *rank) else {
             return false;
@@ -261,7 +295,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_whose_request_may_be_on_its_way_outlives_one_that_is_silent_in_a_request() {
+    async fn a_connection_whose_request_may_be_on_its_way_outlives_one_that_is_silent_in_a_request()
+    {
         now();
         std::thread::sleep(Duration::from_millis(20));
         let mut table = Table::new(2, None);
@@ -292,13 +327,20 @@ mod tests {
     async fn a_peer_with_too_many_connections_loses_its_own() {
         let mut table = Table::new(100, Some(2));
         let other = open(&mut table, IpAddr::from([127, 0, 0, 2])).unwrap();
-        let (first, second) = (open(&mut table, PEER).unwrap(), open(&mut table, PEER).unwrap());
+        let (first, second) = (
+            open(&mut table, PEER).unwrap(),
+            open(&mut table, PEER).unwrap(),
+        );
         first.set(Phase::Call, 1);
         let third = open(&mut table, PEER).unwrap();
         assert!(second.is_condemned() && !first.is_condemned() && !other.is_condemned());
         third.set(Phase::Call, 1);
-        assert!(open(&mut table, PEER).is_none(), "both of its connections are in calls");
-        let networks = ["2001:db8::1", "2001:db8::2:1", "::ffff:127.0.0.1"].map(|text| text.parse().unwrap());
+        assert!(
+            open(&mut table, PEER).is_none(),
+            "both of its connections are in calls"
+        );
+        let networks =
+            ["2001:db8::1", "2001:db8::2:1", "::ffff:127.0.0.1"].map(|text| text.parse().unwrap());
         let [one, same, mapped] = networks.map(network_of);
         assert_eq!((one, mapped), (same, PEER));
     }
@@ -308,8 +350,20 @@ mod tests {
         let patience = Patience::serving(Duration::from_secs(150));
         std::thread::sleep(Duration::from_millis(5));
         let none = Duration::ZERO;
-        let short = Patience { first_byte: none, idle: none, head: none, unread: none, closing: none };
-        for phase in [Phase::New, Phase::Idle, Phase::Head, Phase::Unread, Phase::Closing] {
+        let short = Patience {
+            first_byte: none,
+            idle: none,
+            head: none,
+            unread: none,
+            closing: none,
+        };
+        for phase in [
+            Phase::New,
+            Phase::Idle,
+            Phase::Head,
+            Phase::Unread,
+            Phase::Closing,
+        ] {
             let mut table = Table::new(3, None);
             let activity = put(&mut table, phase, 1);
             table.sweep(&patience);

@@ -50,7 +50,10 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
         let metadata = event.metadata();
         let mut line = Line::new(self.form, metadata.level(), metadata.target());
         event.record(&mut line);
-        (self.write)(&line.finish(metadata.target()), *metadata.level() <= Level::WARN);
+        (self.write)(
+            &line.finish(metadata.target()),
+            *metadata.level() <= Level::WARN,
+        );
     }
 }
 
@@ -84,7 +87,10 @@ impl Line {
                     Level::TRACE => 35,
                 };
                 let level = level.as_str();
-                write!(text, "\x1b[2m{now}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m")
+                write!(
+                    text,
+                    "\x1b[2m{now}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m"
+                )
             }
         };
         Self { form, text }
@@ -105,7 +111,9 @@ impl Line {
         let _ = match self.form {
             Form::Json => write!(self.text, ",\"{name}\":"),
             Form::Text { colours: false } => write!(self.text, " {name}="),
-            Form::Text { colours: true } => write!(self.text, " \x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m"),
+            Form::Text { colours: true } => {
+                write!(self.text, " \x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")
+            }
         };
     }
 
@@ -132,7 +140,13 @@ impl Line {
     fn escaped(&mut self, value: fmt::Arguments<'_>, is_quoted: bool) {
         let room = LINE_BYTES.saturating_sub(self.text.len()).min(VALUE_BYTES);
         let end = self.text.len() + room;
-        let mut value_text = Value { form: self.form, is_quoted, text: &mut self.text, end, is_full: false };
+        let mut value_text = Value {
+            form: self.form,
+            is_quoted,
+            text: &mut self.text,
+            end,
+            is_full: false,
+        };
         // The only error is that there is no more room.
         let _ = value_text.write_fmt(value);
     }
@@ -205,7 +219,9 @@ impl Value<'_> {
             (Form::Json, '\n') => self.text.push_str("\\n"),
             (Form::Json, '\r') => self.text.push_str("\\r"),
             (Form::Json, '\t') => self.text.push_str("\\t"),
-            (Form::Json, character) if is_deceptive(character) => push_json_escape(self.text, character),
+            (Form::Json, character) if is_deceptive(character) => {
+                push_json_escape(self.text, character)
+            }
             (Form::Json, character) => self.text.push(character),
             (Form::Text { .. }, character) => push_printable(self.text, character),
         }
@@ -253,7 +269,10 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);
         let write = move |line: &str, _| into.lock().unwrap().push(line.to_owned());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(Lines { form, write }), log);
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(Lines { form, write }),
+            log,
+        );
         lines.lock().unwrap().clone()
     }
 
@@ -263,7 +282,9 @@ mod tests {
         let found = lines(Form::Json, || {
             tracing::warn!(text = "a\"b", count = 3, share = 0.25, none = f64::NAN, yes = true, nothing, shown = %"x", list = ?[1, 2], "said {}", 1);
         });
-        let [line] = found.as_slice() else { panic!("{found:?}") };
+        let [line] = found.as_slice() else {
+            panic!("{found:?}")
+        };
         let json: Json = serde_json::from_str(line).unwrap();
         for (name, expected) in [
             ("level", Json::from("WARN")),
@@ -290,7 +311,9 @@ mod tests {
             let found = lines(form, || {
                 tracing::info!(text = evil, shown = %evil, debug = ?evil, some = Some(evil), "{evil}");
             });
-            let [line] = found.as_slice() else { panic!("{found:?}") };
+            let [line] = found.as_slice() else {
+                panic!("{found:?}")
+            };
             let inner = line.strip_suffix('\n').unwrap();
             assert!(!inner.chars().any(is_deceptive), "{inner:?}");
             if form == Form::Json {
@@ -305,16 +328,30 @@ mod tests {
 
     #[test]
     fn a_line_has_a_greatest_length_whatever_is_logged() {
-        for long in ["x".repeat(5 << 20), "\u{1b}".repeat(5 << 20), "\u{e0001}ü\"".repeat(1 << 20)] {
+        for long in [
+            "x".repeat(5 << 20),
+            "\u{1b}".repeat(5 << 20),
+            "\u{e0001}ü\"".repeat(1 << 20),
+        ] {
             for form in [Form::Json, TEXT, Form::Text { colours: true }] {
                 let found = lines(form, || {
                     tracing::info!(a = long, b = %long, c = ?long, d = long, e = long, f = long, "{long}");
                 });
-                let [line] = found.as_slice() else { panic!("{}", found.len()) };
-                assert!(line.len() <= LINE_BYTES + 1024 && line.contains(MARK), "{}", line.len());
+                let [line] = found.as_slice() else {
+                    panic!("{}", found.len())
+                };
+                assert!(
+                    line.len() <= LINE_BYTES + 1024 && line.contains(MARK),
+                    "{}",
+                    line.len()
+                );
                 if form == Form::Json {
                     let json: Json = serde_json::from_str(line).unwrap();
-                    assert!(json["a"].as_str().is_some_and(|text| text.len() <= VALUE_BYTES && text.ends_with(MARK)));
+                    assert!(
+                        json["a"]
+                            .as_str()
+                            .is_some_and(|text| text.len() <= VALUE_BYTES && text.ends_with(MARK))
+                    );
                 }
             }
         }
@@ -322,9 +359,19 @@ mod tests {
 
     #[test]
     fn text_is_for_reading() {
-        let [line] = lines(TEXT, || tracing::error!(id = "a b", count = 1, "it \"fails\"")).try_into().unwrap();
+        let [line] = lines(TEXT, || {
+            tracing::error!(id = "a b", count = 1, "it \"fails\"")
+        })
+        .try_into()
+        .unwrap();
         let (_, rest) = line.split_once(' ').unwrap();
-        assert_eq!(rest, format!("ERROR {}: it \"fails\" id=\"a b\" count=1\n", module_path!()));
+        assert_eq!(
+            rest,
+            format!(
+                "ERROR {}: it \"fails\" id=\"a b\" count=1\n",
+                module_path!()
+            )
+        );
         assert!(notice(TEXT, "t", "m").ends_with("  WARN t: m\n"));
         assert!(notice(Form::Json, "t", "m").contains(r#""message":"m""#));
     }

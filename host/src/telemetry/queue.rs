@@ -59,14 +59,20 @@ impl Queue {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let queue = Self(Arc::clone(&shared));
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write(output, notice))?;
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || shared.write(output, notice))?;
         Ok(queue)
     }
 
     /// Adds a line with its line end to the queue. If there is no room, the line is dropped and
     /// counted.
     pub(super) fn push(&self, line: &str, is_urgent: bool) {
-        let most = if is_urgent { WAITING_BYTES } else { WAITING_BYTES - RESERVED_BYTES };
+        let most = if is_urgent {
+            WAITING_BYTES
+        } else {
+            WAITING_BYTES - RESERVED_BYTES
+        };
         let mut state = self.0.lock();
         if state.waiting.len() + line.len() > most {
             state.dropped += 1;
@@ -86,7 +92,12 @@ impl Queue {
             if left.is_zero() {
                 return;
             }
-            state = self.0.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .0
+                .emptied
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }
@@ -112,7 +123,9 @@ impl Shared {
             let dropped = self.take(&mut lines) + std::mem::take(&mut lost);
             let mut rest = lines.as_slice();
             while !rest.is_empty() {
-                let (piece, after) = rest.split_at_checked(whole_lines(rest)).unwrap_or((rest, &[]));
+                let (piece, after) = rest
+                    .split_at_checked(whole_lines(rest))
+                    .unwrap_or((rest, &[]));
                 rest = after;
                 // The reader is gone, or the disk is full. Neither may end the process, and the
                 // disk may have room again.
@@ -135,7 +148,10 @@ impl Shared {
         state.is_writing = false;
         while !state.has_more() {
             self.emptied.notify_all();
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state.is_writing = true;
         std::mem::swap(lines, &mut state.waiting);
@@ -148,7 +164,10 @@ impl Shared {
 fn whole_lines(bytes: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let first = bytes.get(..WHOLE_BYTES).unwrap_or(bytes);
-    let last_end = first.iter().rposition(is_end).or_else(|| bytes.iter().position(is_end));
+    let last_end = first
+        .iter()
+        .rposition(is_end)
+        .or_else(|| bytes.iter().position(is_end));
     last_end.map_or(bytes.len(), |end| end + 1)
 }
 
@@ -194,7 +213,9 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.permits.recv().map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+            self.permits
+                .recv()
+                .map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
             self.written.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
@@ -207,8 +228,15 @@ mod tests {
     fn gated() -> (Queue, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
         let (permit, permits) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
-        let gate = Gate { permits, written: Arc::clone(&written) };
-        (Queue::start(gate, |count| format!("{count} dropped\n")).unwrap(), permit, written)
+        let gate = Gate {
+            permits,
+            written: Arc::clone(&written),
+        };
+        (
+            Queue::start(gate, |count| format!("{count} dropped\n")).unwrap(),
+            permit,
+            written,
+        )
     }
 
     #[test]
@@ -227,7 +255,10 @@ mod tests {
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = written.lines().collect();
         let whole = lines.iter().filter(|line| line.len() == 999).count();
-        let said: usize = lines.iter().filter_map(|line| line.strip_suffix(" dropped")?.parse::<usize>().ok()).sum();
+        let said: usize = lines
+            .iter()
+            .filter_map(|line| line.strip_suffix(" dropped")?.parse::<usize>().ok())
+            .sum();
         assert_eq!(whole + said, pushed, "{}", lines.len());
         assert!(said > 0 && lines.contains(&"an error"));
         assert!(lines.last().is_some_and(|line| line.ends_with("dropped")));
@@ -245,8 +276,14 @@ mod tests {
     #[test]
     fn lines_are_written_whole() {
         assert_eq!(whole_lines(b"a\nb\n"), 4);
-        let (short, long) = (format!("{}\n", "s".repeat(3000)), format!("{}\n", "l".repeat(9000)));
-        assert_eq!(whole_lines(format!("{short}{short}").as_bytes()), short.len());
+        let (short, long) = (
+            format!("{}\n", "s".repeat(3000)),
+            format!("{}\n", "l".repeat(9000)),
+        );
+        assert_eq!(
+            whole_lines(format!("{short}{short}").as_bytes()),
+            short.len()
+        );
         assert_eq!(whole_lines(format!("{long}{short}").as_bytes()), long.len());
     }
 }

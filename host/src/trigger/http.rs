@@ -108,15 +108,28 @@ impl Ids {
     /// # Errors
     /// Fails if an id is too long. The call must not be made then.
     pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (request, ms_request, client) = (text(&REQUEST_ID), text(&MS_REQUEST_ID), text(&MS_CLIENT_REQUEST_ID));
-        let too_long = |id: &Option<String>| id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARACTERS);
+        let text = |name: &HeaderName| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let (request, ms_request, client) = (
+            text(&REQUEST_ID),
+            text(&MS_REQUEST_ID),
+            text(&MS_CLIENT_REQUEST_ID),
+        );
+        let too_long = |id: &Option<String>| {
+            id.as_ref()
+                .is_some_and(|id| id.chars().count() > ID_CHARACTERS)
+        };
         let name = if too_long(&request) {
             "x-request-id"
         } else if too_long(&ms_request) || too_long(&client) {
             "x-ms-request-id and x-ms-client-request-id"
         } else {
-            let invocation = || text(&INVOCATION_ID).filter(|id| (1..=ID_CHARACTERS).contains(&id.len()));
+            let invocation =
+                || text(&INVOCATION_ID).filter(|id| (1..=ID_CHARACTERS).contains(&id.len()));
             let request = request.filter(|id| !id.is_empty()).or_else(invocation);
             let request = request.unwrap_or_else(|| Self::made().request);
             return Ok(Self {
@@ -126,7 +139,10 @@ impl Ids {
                 trace: text(&TRACE_ID).filter(|id| id.len() <= TRACE_ID_BYTES),
             });
         };
-        Err(RequestFailure::IdTooLong { name, limit: ID_CHARACTERS })
+        Err(RequestFailure::IdTooLong {
+            name,
+            limit: ID_CHARACTERS,
+        })
     }
 
     /// Creates new ids for the response to a request without ids.
@@ -138,7 +154,12 @@ impl Ids {
     /// Creates the ids for the response to an invocation.
     #[must_use]
     pub fn of(id: &str) -> Self {
-        Self { request: id.to_owned(), ms_request: None, client: None, trace: None }
+        Self {
+            request: id.to_owned(),
+            ms_request: None,
+            client: None,
+            trace: None,
+        }
     }
 
     /// Returns the id of the call.
@@ -153,7 +174,13 @@ impl Ids {
         self.answer(StatusCode::OK, "application/json", json, false)
     }
 
-    fn answer(&self, status: StatusCode, content_type: &str, body: Bytes, failed: bool) -> Response<Bytes> {
+    fn answer(
+        &self,
+        status: StatusCode,
+        content_type: &str,
+        body: Bytes,
+        failed: bool,
+    ) -> Response<Bytes> {
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         let headers = answer.headers_mut();
@@ -168,7 +195,11 @@ impl Ids {
         put(REQUEST_ID, &self.request);
         // The retired server did this, too: if the client sent no id, the deprecated header repeats
         // the host's id.
-        let ms_request = self.ms_request.as_ref().or(self.client.as_ref()).unwrap_or(&self.request);
+        let ms_request = self
+            .ms_request
+            .as_ref()
+            .or(self.client.as_ref())
+            .unwrap_or(&self.request);
         put(MS_REQUEST_ID, ms_request);
         if let Some(client) = self.client.as_ref().or(self.ms_request.as_ref()) {
             put(MS_CLIENT_REQUEST_ID, client);
@@ -177,11 +208,19 @@ impl Ids {
             put(TRACE_ID, trace);
         }
         match content_type {
-            "application/json" => drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"))),
+            "application/json" => {
+                drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            }
             other => put(CONTENT_TYPE, other),
         }
-        headers.insert(SERVER_VERSION, HeaderValue::from_static(concat!("scorebox/", env!("CARGO_PKG_VERSION"))));
-        headers.insert(RUN_FUNCTION_FAILED, HeaderValue::from_static(if failed { "True" } else { "False" }));
+        headers.insert(
+            SERVER_VERSION,
+            HeaderValue::from_static(concat!("scorebox/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.insert(
+            RUN_FUNCTION_FAILED,
+            HeaderValue::from_static(if failed { "True" } else { "False" }),
+        );
         answer
     }
 }
@@ -194,14 +233,23 @@ impl IdHeaders {
     /// Copies the headers with the ids of a request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let names = [REQUEST_ID, MS_REQUEST_ID, MS_CLIENT_REQUEST_ID, TRACE_ID, INVOCATION_ID];
+        let names = [
+            REQUEST_ID,
+            MS_REQUEST_ID,
+            MS_CLIENT_REQUEST_ID,
+            TRACE_ID,
+            INVOCATION_ID,
+        ];
         Self(names.map(|name| (name.clone(), headers.get(name).cloned())))
     }
 
     /// Returns the ids as headers of a request, for [`Ids::take`].
     #[must_use]
     pub fn into_headers(self) -> HeaderMap {
-        self.0.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        self.0
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }
 
@@ -216,8 +264,11 @@ pub fn is_invocation(headers: &HeaderMap) -> bool {
 /// long.
 #[must_use]
 pub fn invocation_id(headers: &HeaderMap) -> String {
-    let id = headers.get(&INVOCATION_ID).and_then(|value| value.to_str().ok());
-    id.filter(|id| (1..=ID_CHARACTERS).contains(&id.len())).map_or_else(|| Ids::made().request, str::to_owned)
+    let id = headers
+        .get(&INVOCATION_ID)
+        .and_then(|value| value.to_str().ok());
+    id.filter(|id| (1..=ID_CHARACTERS).contains(&id.len()))
+        .map_or_else(|| Ids::made().request, str::to_owned)
 }
 
 /// Adds the id of the invocation to the headers of a request from an envelope, for [`Ids::take`].
@@ -233,28 +284,45 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
         .iter()
         .filter(|(name, _)| is_attribute(name.as_str()))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
         .collect();
-    Invocation { attributes, ..Invocation::new(ids.request.clone(), Source::Http) }
+    Invocation {
+        attributes,
+        ..Invocation::new(ids.request.clone(), Source::Http)
+    }
 }
 
 /// Returns the payload of a request.
 #[must_use]
 pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Payload { content_type: content_type.unwrap_or_default().to_owned(), body }
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    Payload {
+        content_type: content_type.unwrap_or_default().to_owned(),
+        body,
+    }
 }
 
 /// Returns the response to a call that was scored.
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
-    let mut answer = ids.answer(StatusCode::OK, &scored.payload.content_type, scored.payload.body, false);
+    let mut answer = ids.answer(
+        StatusCode::OK,
+        &scored.payload.content_type,
+        scored.payload.body,
+        false,
+    );
     let run_us = scored.run_time.as_micros();
     if let Ok(value) = HeaderValue::from_str(&format!("{}.{:03}", run_us / 1000, run_us % 1000)) {
         answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
     }
     if let Some(status) = scored.cache {
-        answer.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
+        answer
+            .headers_mut()
+            .insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
     }
     for (name, value) in scored.attributes {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -271,17 +339,37 @@ pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
 }
 
 /// Returns the response to a call that failed, with more fields in its body.
-pub(super) fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
-    let mut body = json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
-    let pointer = disposition.pointer.as_deref().map(|pointer| ("pointer", pointer));
+pub(super) fn failed_with(
+    ids: &Ids,
+    disposition: &Disposition,
+    more: &[(&str, &str)],
+) -> Response<Bytes> {
+    let mut body =
+        json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
+    let pointer = disposition
+        .pointer
+        .as_deref()
+        .map(|pointer| ("pointer", pointer));
     if let Some(body) = body.as_object_mut() {
-        body.extend(pointer.iter().chain(more).map(|(name, text)| ((*name).to_owned(), (*text).into())));
+        body.extend(
+            pointer
+                .iter()
+                .chain(more)
+                .map(|(name, text)| ((*name).to_owned(), (*text).into())),
+        );
     }
     // Each disposition has a valid status; a test checks all of them.
     let status = StatusCode::from_u16(disposition.status).unwrap_or_default();
-    let mut answer = ids.answer(status, "application/json", body.to_string().into(), disposition.scorer_at_fault);
+    let mut answer = ids.answer(
+        status,
+        "application/json",
+        body.to_string().into(),
+        disposition.scorer_at_fault,
+    );
     if let Some(after) = disposition.retry_after {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        answer
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
     answer
 }
@@ -300,7 +388,9 @@ pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
         parsed => {
             let shown = quoted(&payload.content_type, NAME_BYTES);
             Err(ScoreFailure::InvalidOutput(match parsed {
-                Ok(_) => format!("the media type `{shown}` has more than {CONTENT_TYPE_BYTES} bytes"),
+                Ok(_) => {
+                    format!("the media type `{shown}` has more than {CONTENT_TYPE_BYTES} bytes")
+                }
                 Err(_) => format!("`{shown}` is not a media type"),
             }))
         }
@@ -330,7 +420,15 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
     }
 
     /// Checks the table of the retired server: the ids that were sent, and the ids that come back.
@@ -340,17 +438,35 @@ mod tests {
         fn check(sent: &[(&'static str, &'static str)], expected: [Option<&str>; 3]) {
             let ids = Ids::take(&headers(sent)).unwrap();
             let answer = ids.document(Bytes::new());
-            let back = |name: HeaderName| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let back = |name: HeaderName| {
+                answer
+                    .headers()
+                    .get(name)
+                    .map(|value| value.to_str().unwrap().to_owned())
+            };
             let made = back(REQUEST_ID).unwrap();
-            let found = [back(REQUEST_ID), back(MS_REQUEST_ID), back(MS_CLIENT_REQUEST_ID)];
+            let found = [
+                back(REQUEST_ID),
+                back(MS_REQUEST_ID),
+                back(MS_CLIENT_REQUEST_ID),
+            ];
             for (found, expected) in found.iter().zip(expected) {
-                assert_eq!(found.as_deref(), expected.map(|id| if id == "NEW" { made.as_str() } else { id }));
+                assert_eq!(
+                    found.as_deref(),
+                    expected.map(|id| if id == "NEW" { made.as_str() } else { id })
+                );
             }
         }
         check(&[], [Some("NEW"), Some("NEW"), None]);
         check(&[("x-request-id", "r")], [Some("r"), Some("r"), None]);
-        check(&[("x-ms-request-id", "m")], [Some("NEW"), Some("m"), Some("m")]);
-        check(&[("x-ms-client-request-id", "c")], [Some("NEW"), Some("c"), Some("c")]);
+        check(
+            &[("x-ms-request-id", "m")],
+            [Some("NEW"), Some("m"), Some("m")],
+        );
+        check(
+            &[("x-ms-client-request-id", "c")],
+            [Some("NEW"), Some("c"), Some("c")],
+        );
         let both = [("x-ms-request-id", "m"), ("x-ms-client-request-id", "c")];
         check(&both, [Some("NEW"), Some("m"), Some("c")]);
     }
@@ -372,7 +488,8 @@ mod tests {
             ("x-client", "a"),
         ]);
         let invocation = invocation(&Ids::take(&sent).unwrap(), &sent);
-        let expected = [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let expected =
+            [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(invocation.attributes, expected);
     }
 }

@@ -15,7 +15,10 @@ use crate::scorer::tensor_body::open_inference::MEDIA_TYPE;
 /// data as they like.
 #[must_use]
 pub fn payload(body: Bytes) -> Payload {
-    Payload { content_type: MEDIA_TYPE.to_owned(), body }
+    Payload {
+        content_type: MEDIA_TYPE.to_owned(),
+        body,
+    }
 }
 
 /// Returns the response to a call that failed, with the `error` field that the protocol requires

@@ -5,7 +5,10 @@
 //! `cargo xtask bench` sets. A call through `Scorer::run` includes what that does around the guest:
 //! admission, parsing and rendering.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot go on has failed"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +36,11 @@ const SEVEN: &str = include_str!("../../../guest/examples/digits/src/seven.json"
 
 /// Runtime with one thread, because one caller at a time can use no more.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be started")
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a thread can be started")
 });
 
 fn main() -> ExitCode {
@@ -50,31 +57,60 @@ fn main() -> ExitCode {
 /// Times the way from a body to a tensor.
 #[divan::bench]
 fn parse(bencher: Bencher) {
-    let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
+    let data = Port {
+        name: "data".to_owned(),
+        dtype: Dtype::F32,
+        shape: vec![None, Some(PIXELS as u64)],
+    };
     let signature = scoring::signature(data);
-    bencher.bench_local(|| scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits"));
+    bencher.bench_local(|| {
+        scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits")
+    });
 }
 
 /// Times the way from tensors to an answer.
 #[divan::bench]
 fn render(bencher: Bencher) {
-    let probabilities: Vec<u8> = (1..=CLASSES).flat_map(|class| (class as f32 / 55.0).to_le_bytes()).collect();
+    let probabilities: Vec<u8> = (1..=CLASSES)
+        .flat_map(|class| (class as f32 / 55.0).to_le_bytes())
+        .collect();
     let tensors = vec![
-        Tensor { name: "label".into(), dtype: Dtype::I64, shape: vec![1], data: 7_i64.to_le_bytes().into() },
-        Tensor { name: "probabilities".into(), dtype: Dtype::F32, shape: vec![1, CLASSES as u64], data: probabilities },
+        Tensor {
+            name: "label".into(),
+            dtype: Dtype::I64,
+            shape: vec![1],
+            data: 7_i64.to_le_bytes().into(),
+        },
+        Tensor {
+            name: "probabilities".into(),
+            dtype: Dtype::F32,
+            shape: vec![1, CLASSES as u64],
+            data: probabilities,
+        },
     ];
-    let name = ModelName { name: "digits".to_owned(), version: String::new() };
+    let name = ModelName {
+        name: "digits".to_owned(),
+        version: String::new(),
+    };
     let reply = Reply::default();
     let answer = || tensors.clone();
-    bencher.with_inputs(answer).bench_local_values(|tensors| scoring::render(&reply, &name, tensors));
+    bencher
+        .with_inputs(answer)
+        .bench_local_values(|tensors| scoring::render(&reply, &name, tensors));
 }
 
 /// Times the whole call of the native ceiling: parse, predict, render.
 #[divan::bench]
 fn native_call(bencher: Bencher) {
-    let file = app().expect("main has looked").join("model/logreg.safetensors");
+    let file = app()
+        .expect("main has looked")
+        .join("model/logreg.safetensors");
     let digits = Digits::read(&file).expect("the app holds its model");
-    bencher.bench_local(|| digits.score(divan::black_box(SEVEN).into()).expect("the body fits"));
+    bencher.bench_local(|| {
+        digits
+            .score(divan::black_box(SEVEN).into())
+            .expect("the body fits")
+    });
 }
 
 /// Times a call of an instance that has served before.
@@ -97,11 +133,17 @@ fn call_isolated(bencher: Bencher) {
 #[divan::bench]
 fn instantiate(bencher: Bencher) {
     let app = load(Isolation::Call);
-    bencher.bench_local(|| RUNTIME.block_on(app.scorer.warm_up()).expect("an instance can be made"));
+    bencher.bench_local(|| {
+        RUNTIME
+            .block_on(app.scorer.warm_up())
+            .expect("an instance can be made")
+    });
 }
 
 fn app() -> Option<PathBuf> {
-    std::env::var_os(APP_VARIABLE).map(PathBuf::from).filter(|folder| folder.is_dir())
+    std::env::var_os(APP_VARIABLE)
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_dir())
 }
 
 fn load(isolation: Isolation) -> App {
@@ -109,7 +151,9 @@ fn load(isolation: Isolation) -> App {
     let mut manifest = Manifest::read(&folder).expect("the app has a manifest");
     manifest.instances.isolation = isolation;
     RUNTIME.block_on(async {
-        let app = App::load(manifest, &|_: &str| None, RUNTIME.handle().clone()).await.expect("the app can be loaded");
+        let app = App::load(manifest, &|_: &str| None, RUNTIME.handle().clone())
+            .await
+            .expect("the app can be loaded");
         app.scorer.warm_up().await.expect("init succeeds");
         app
     })
@@ -117,6 +161,12 @@ fn load(isolation: Isolation) -> App {
 
 fn call(app: &App) -> Payload {
     let invocation = Invocation::new("bench".to_owned(), Source::Direct);
-    let payload = Payload { content_type: "application/json".to_owned(), body: SEVEN.into() };
-    RUNTIME.block_on(app.scorer.run(invocation, payload)).expect("a seven is scored").payload
+    let payload = Payload {
+        content_type: "application/json".to_owned(),
+        body: SEVEN.into(),
+    };
+    RUNTIME
+        .block_on(app.scorer.run(invocation, payload))
+        .expect("a seven is scored")
+        .payload
 }

@@ -36,27 +36,61 @@ impl Graph {
     /// # Errors
     /// The library or the graph cannot be loaded, or the graph has other inputs than one of f32.
     pub fn load(library: &Path, file: &Path, sessions: usize) -> anyhow::Result<Self> {
-        let environment = ort::init_from(library)?.with_name("ceiling").with_telemetry(false).build()?;
+        let environment = ort::init_from(library)?
+            .with_name("ceiling")
+            .with_telemetry(false)
+            .build()?;
         // The environment lasts as long as the process.
         let environment: &'static Environment = Box::leak(Box::new(environment));
-        let sessions = (0..sessions).map(|_| session(environment, file)).collect::<anyhow::Result<Vec<_>>>()?;
+        let sessions = (0..sessions)
+            .map(|_| session(environment, file))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let first = sessions.first().context("no session is wanted")?;
-        let [input] = first.inputs() else { return Err(anyhow!("the graph has other than one input")) };
-        let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = input.dtype() else {
+        let [input] = first.inputs() else {
+            return Err(anyhow!("the graph has other than one input"));
+        };
+        let ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape,
+            ..
+        } = input.dtype()
+        else {
             return Err(anyhow!("the graph's input is not f32"));
         };
-        let shape = shape.iter().map(|dimension| u64::try_from(*dimension).ok()).collect();
-        let port = Port { name: input.name().to_owned(), dtype: Dtype::F32, shape };
-        let name = ModelName { name: "graph".to_owned(), version: String::new() };
-        Ok(Self { signature: scoring::signature(port), name, idle: Mutex::new(sessions) })
+        let shape = shape
+            .iter()
+            .map(|dimension| u64::try_from(*dimension).ok())
+            .collect();
+        let port = Port {
+            name: input.name().to_owned(),
+            dtype: Dtype::F32,
+            shape,
+        };
+        let name = ModelName {
+            name: "graph".to_owned(),
+            version: String::new(),
+        };
+        Ok(Self {
+            signature: scoring::signature(port),
+            name,
+            idle: Mutex::new(sessions),
+        })
     }
 
     fn run(&self, input: &Tensor) -> anyhow::Result<Vec<Tensor>> {
-        let take = || self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let take = || {
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop()
+        };
         // There are as many sessions as threads that serve.
         let mut session = take().context("more calls than sessions")?;
         let outputs = outputs(&mut session, input);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(session);
         outputs
     }
 }
@@ -64,8 +98,12 @@ impl Graph {
 impl Scores for Graph {
     fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure> {
         let (inputs, reply) = scoring::parse(&self.signature, body)?;
-        let input = inputs.first().ok_or_else(|| ScoreFailure::HostFault("no input".to_owned()))?;
-        let outputs = self.run(input).map_err(|error| ScoreFailure::HostFault(error.to_string()))?;
+        let input = inputs
+            .first()
+            .ok_or_else(|| ScoreFailure::HostFault("no input".to_owned()))?;
+        let outputs = self
+            .run(input)
+            .map_err(|error| ScoreFailure::HostFault(error.to_string()))?;
         Ok(scoring::render(&reply, &self.name, outputs))
     }
 }
@@ -84,25 +122,65 @@ fn session(environment: &'static Environment, file: &Path) -> anyhow::Result<Ses
 }
 
 fn outputs(session: &mut Session, input: &Tensor) -> anyhow::Result<Vec<Tensor>> {
-    let shape: Vec<i64> = input.shape.iter().map(|dimension| i64::try_from(*dimension)).collect::<Result<_, _>>()?;
-    let elements: Vec<f32> = input.data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let outputs = session.run(vec![(input.name.as_str(), OrtTensor::from_array((shape, elements))?)])?;
-    outputs.into_iter().map(|(name, value)| tensor(name, &value)).collect()
+    let shape: Vec<i64> = input
+        .shape
+        .iter()
+        .map(|dimension| i64::try_from(*dimension))
+        .collect::<Result<_, _>>()?;
+    let elements: Vec<f32> = input
+        .data
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
+    let outputs = session.run(vec![(
+        input.name.as_str(),
+        OrtTensor::from_array((shape, elements))?,
+    )])?;
+    outputs
+        .into_iter()
+        .map(|(name, value)| tensor(name, &value))
+        .collect()
 }
 
 fn tensor(name: &str, value: &DynValue) -> anyhow::Result<Tensor> {
-    let ValueType::Tensor { ty, .. } = value.dtype() else { return Err(anyhow!("`{name}` is no tensor")) };
+    let ValueType::Tensor { ty, .. } = value.dtype() else {
+        return Err(anyhow!("`{name}` is no tensor"));
+    };
     let (dtype, shape, data) = match ty {
         TensorElementType::Float32 => {
             let (shape, elements) = value.try_extract_tensor::<f32>()?;
-            (Dtype::F32, shape, elements.iter().flat_map(|element| element.to_le_bytes()).collect())
+            (
+                Dtype::F32,
+                shape,
+                elements
+                    .iter()
+                    .flat_map(|element| element.to_le_bytes())
+                    .collect(),
+            )
         }
         TensorElementType::Int64 => {
             let (shape, elements) = value.try_extract_tensor::<i64>()?;
-            (Dtype::I64, shape, elements.iter().flat_map(|element| element.to_le_bytes()).collect())
+            (
+                Dtype::I64,
+                shape,
+                elements
+                    .iter()
+                    .flat_map(|element| element.to_le_bytes())
+                    .collect(),
+            )
         }
         other => return Err(anyhow!("`{name}` is {other}")),
     };
-    let shape = shape.iter().map(|dimension| u64::try_from(*dimension)).collect::<Result<_, _>>()?;
-    Ok(Tensor { name: name.to_owned(), dtype, shape, data })
+    let shape = shape
+        .iter()
+        .map(|dimension| u64::try_from(*dimension))
+        .collect::<Result<_, _>>()?;
+    Ok(Tensor {
+        name: name.to_owned(),
+        dtype,
+        shape,
+        data,
+    })
 }

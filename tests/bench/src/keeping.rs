@@ -49,14 +49,26 @@ impl Keeper {
     /// # Errors
     /// The URL is not valid, or Redis cannot be reached.
     pub async fn connect(url: &str, digits: Digits) -> anyhow::Result<Self> {
-        let info = url.into_connection_info().context("this is no URL of a Redis")?;
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = url
+            .into_connection_info()
+            .context("this is no URL of a Redis")?;
+        let settings = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
         let tcp = TcpSettings::default().set_nodelay(true);
         let client = Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp))?;
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
         let connection = connection.context("Redis cannot be reached")?;
-        Ok(Self { digits, scorer: entry::scorer(["native"]), connection, writes: Arc::new(Semaphore::new(WRITES)) })
+        Ok(Self {
+            digits,
+            scorer: entry::scorer(["native"]),
+            connection,
+            writes: Arc::new(Semaphore::new(WRITES)),
+        })
     }
 
     /// Scores a body, or returns the answer that was kept for it.
@@ -86,7 +98,11 @@ impl Keeper {
 
     async fn stored(&self, key: &Key, name: &str) -> Option<Output> {
         let mut connection = self.connection.clone();
-        let entry: Option<Vec<u8>> = redis::cmd("GET").arg(name).query_async(&mut connection).await.ok()?;
+        let entry: Option<Vec<u8>> = redis::cmd("GET")
+            .arg(name)
+            .query_async(&mut connection)
+            .await
+            .ok()?;
         entry::read(key, entry?)
     }
 
@@ -94,7 +110,9 @@ impl Keeper {
     ///
     /// If too many entries are being written, this one is not.
     fn store(&self, name: String, entry: Vec<u8>) {
-        let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else {
+            return;
+        };
         let mut connection = self.connection.clone();
         tokio::spawn(async move {
             let mut command = redis::cmd("SET");

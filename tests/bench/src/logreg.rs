@@ -18,7 +18,10 @@ pub const CLASSES: usize = 10;
 /// Number of partial sums that a dot product keeps, so that no SIMD lane is idle.
 const LANES: usize = 16;
 
-const _: () = assert!(PIXELS.is_multiple_of(LANES), "`dot` would leave out the last pixels");
+const _: () = assert!(
+    PIXELS.is_multiple_of(LANES),
+    "`dot` would leave out the last pixels"
+);
 
 /// A trained model.
 pub struct LogisticRegression {
@@ -41,12 +44,16 @@ impl LogisticRegression {
     /// # Errors
     /// The file cannot be read, or holds another kind of model.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let tensors = SafeTensors::deserialize(&bytes)
             .with_context(|| format!("{} is not a safetensors file", file.display()))?;
         let coef = elements(&tensors, "coef", Dtype::F32, f32::from_le_bytes)?;
         let (weights, rest) = coef.as_chunks();
-        ensure!(weights.len() == CLASSES && rest.is_empty(), "`coef` is not {CLASSES} rows of {PIXELS} weights");
+        ensure!(
+            weights.len() == CLASSES && rest.is_empty(),
+            "`coef` is not {CLASSES} rows of {PIXELS} weights"
+        );
         let classes = |_| anyhow!("`intercept` and `classes` do not have {CLASSES} elements");
         Ok(Self {
             weights: weights.to_vec(),
@@ -74,7 +81,10 @@ impl LogisticRegression {
                 best = (label, score);
             }
         }
-        Prediction { label: best.0, probabilities: softmax(scores, best.1) }
+        Prediction {
+            label: best.0,
+            probabilities: softmax(scores, best.1),
+        }
     }
 }
 
@@ -84,14 +94,32 @@ fn elements<T, const N: usize>(
     dtype: Dtype,
     from_bytes: fn([u8; N]) -> T,
 ) -> anyhow::Result<Vec<T>> {
-    let tensor = tensors.tensor(name).with_context(|| format!("the model has no `{name}`"))?;
-    ensure!(tensor.dtype() == dtype, "`{name}` is {:?}, not {dtype:?}", tensor.dtype());
-    Ok(tensor.data().as_chunks::<N>().0.iter().copied().map(from_bytes).collect())
+    let tensor = tensors
+        .tensor(name)
+        .with_context(|| format!("the model has no `{name}`"))?;
+    ensure!(
+        tensor.dtype() == dtype,
+        "`{name}` is {:?}, not {dtype:?}",
+        tensor.dtype()
+    );
+    Ok(tensor
+        .data()
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .copied()
+        .map(from_bytes)
+        .collect())
 }
 
 fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     let mut sums = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;
         }

@@ -29,9 +29,20 @@ impl Digits {
     /// # Errors
     /// Those of [`LogisticRegression::read`].
     pub fn read(model: &Path) -> anyhow::Result<Self> {
-        let data = Port { name: "data".to_owned(), dtype: Dtype::F32, shape: vec![None, Some(PIXELS as u64)] };
-        let name = ModelName { name: "digits".to_owned(), version: String::new() };
-        Ok(Self { model: LogisticRegression::read(model)?, signature: signature(data), name })
+        let data = Port {
+            name: "data".to_owned(),
+            dtype: Dtype::F32,
+            shape: vec![None, Some(PIXELS as u64)],
+        };
+        let name = ModelName {
+            name: "digits".to_owned(),
+            version: String::new(),
+        };
+        Ok(Self {
+            model: LogisticRegression::read(model)?,
+            signature: signature(data),
+            name,
+        })
     }
 
     /// Converts a body to tensors.
@@ -62,11 +73,21 @@ impl Digits {
             }
             let prediction = self.model.predict(&pixels);
             labels.extend(prediction.label.to_le_bytes());
-            probabilities.extend(prediction.probabilities.iter().flat_map(|value| value.to_le_bytes()));
+            probabilities.extend(
+                prediction
+                    .probabilities
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes()),
+            );
         }
         let rows = count as u64;
         vec![
-            Tensor { name: "label".to_owned(), dtype: Dtype::I64, shape: vec![rows], data: labels },
+            Tensor {
+                name: "label".to_owned(),
+                dtype: Dtype::I64,
+                shape: vec![rows],
+                data: labels,
+            },
             Tensor {
                 name: "probabilities".to_owned(),
                 dtype: Dtype::F32,
@@ -101,8 +122,18 @@ pub fn signature(data: Port) -> TensorSignature {
 ///
 /// # Errors
 /// The body does not fit the ports.
-pub fn parse(signature: &TensorSignature, body: Bytes) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
-    tensor_body::read(signature, &Payload { content_type: "application/json".to_owned(), body }, &[])
+pub fn parse(
+    signature: &TensorSignature,
+    body: Bytes,
+) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
+    tensor_body::read(
+        signature,
+        &Payload {
+            content_type: "application/json".to_owned(),
+            body,
+        },
+        &[],
+    )
 }
 
 /// Writes an answer with the host's own writer.

@@ -48,12 +48,16 @@ pub trait Scores: Send + Sync + 'static {
 
 /// Returns a router that scores every call.
 pub fn scoring<S: Scores>(scorer: S) -> Router {
-    Router::new().route("/score", post(score::<S>)).with_state(Arc::new(scorer))
+    Router::new()
+        .route("/score", post(score::<S>))
+        .with_state(Arc::new(scorer))
 }
 
 /// Returns a router that scores only bodies that were not answered before.
 pub fn keeping(keeper: Keeper) -> Router {
-    Router::new().route("/score", post(score_or_find)).with_state(Arc::new(keeper))
+    Router::new()
+        .route("/score", post(score_or_find))
+        .with_state(Arc::new(keeper))
 }
 
 /// Creates a router, and serves it on a port of 127.0.0.1 until the process ends.
@@ -69,12 +73,20 @@ pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> any
         .context("no thread to run on")?;
     runtime.block_on(async {
         let wanted = format!("127.0.0.1:{port}");
-        let listener = TcpListener::bind(&wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
+        let listener = TcpListener::bind(&wanted)
+            .await
+            .with_context(|| format!("{wanted} cannot be listened on"))?;
         // If the reader of standard output is gone, it does not need the address.
-        let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+        let _ = writeln!(
+            std::io::stdout(),
+            "listening on http://{}",
+            listener.local_addr()?
+        );
         let router = make().await?;
         // This is a task, as in the host, because the thread that waits here serves no connection.
-        tokio::spawn(serve(listener, router)).await.context("serving ended")
+        tokio::spawn(serve(listener, router))
+            .await
+            .context("serving ended")
     })
 }
 
@@ -109,7 +121,10 @@ async fn score<S: Scores>(State(scorer): State<Arc<S>>, request: Request) -> Res
     };
     match scorer.score(body) {
         Ok(json) => answer(StatusCode::OK, json.into()),
-        Err(failure) => answer(StatusCode::BAD_REQUEST, failure.disposition().message.into()),
+        Err(failure) => answer(
+            StatusCode::BAD_REQUEST,
+            failure.disposition().message.into(),
+        ),
     }
 }
 
@@ -122,21 +137,30 @@ async fn score_or_find(State(keeper): State<Arc<Keeper>>, request: Request) -> R
     match keeper.score(body).await {
         Ok((json, status)) => {
             let mut answer = answer(StatusCode::OK, json.into());
-            answer.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
+            answer
+                .headers_mut()
+                .insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
             answer
         }
-        Err(failure) => answer(StatusCode::BAD_REQUEST, failure.disposition().message.into()),
+        Err(failure) => answer(
+            StatusCode::BAD_REQUEST,
+            failure.disposition().message.into(),
+        ),
     }
 }
 
 /// Reads a body within its limits of size and time.
 async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, StatusCode> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let hint = announced.unwrap_or(0).min(BODY_BYTES).min(RESERVE_BYTES);
     let mut bytes = BytesMut::with_capacity(usize::try_from(hint).unwrap_or(0));
     let reading = async {
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else {
+                continue;
+            };
             if (bytes.len() + data.len()) as u64 > BODY_BYTES {
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
@@ -144,14 +168,22 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, StatusCode> 
         }
         Ok(bytes.freeze())
     };
-    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+    tokio::time::timeout(BODY_TIMEOUT, reading)
+        .await
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 fn answer(status: StatusCode, body: Body) -> Response<Body> {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
     // The body of an error is a message.
-    let content_type = if status == StatusCode::OK { "application/json" } else { "text/plain; charset=utf-8" };
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let content_type = if status == StatusCode::OK {
+        "application/json"
+    } else {
+        "text/plain; charset=utf-8"
+    };
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }

@@ -11,7 +11,9 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use scorebox_host::functions::answer::Answer;
-use scorebox_host::functions::bindings::{DataType, Function, InputBinding, OutputBinding, OutputKind, TriggerBinding};
+use scorebox_host::functions::bindings::{
+    DataType, Function, InputBinding, OutputBinding, OutputKind, TriggerBinding,
+};
 use scorebox_host::functions::envelope::{Event, decode};
 use scorebox_host::scorer::Payload;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -67,7 +69,9 @@ pub enum Deserved {
 pub fn deserved(trigger: &str, form: Form, body: &[u8]) -> Deserved {
     let envelope: Value = match serde_json::from_slice(body) {
         Ok(envelope) => envelope,
-        Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => return Deserved::Unknown,
+        Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => {
+            return Deserved::Unknown;
+        }
         Err(_) => return Deserved::Nothing,
     };
     match value(&envelope, trigger, form) {
@@ -107,22 +111,33 @@ fn value(envelope: &Value, trigger: &str, form: Form) -> Option<Vec<Vec<u8>>> {
         Form::Request => {
             let request = value.as_object()?;
             let is_object = |name: &str| request.get(name).is_none_or(Value::is_object);
-            if !is_object("Headers") || !(is_object("Params") || request.get("Params").is_some_and(Value::is_null)) {
+            if !is_object("Headers")
+                || !(is_object("Params") || request.get("Params").is_some_and(Value::is_null))
+            {
                 return None;
             }
             let headers = request.get("Headers").and_then(Value::as_object);
             // This reader accepts one plain content type, or none. Other headers are left to the
             // host's own reader.
-            let mut types = headers.into_iter().flatten().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let mut types = headers
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
             let content_type = match (types.next(), types.next()) {
                 (None, _) => "",
-                (Some((_, Value::Array(values))), None) if values.len() == 1 => values.first()?.as_str()?,
+                (Some((_, Value::Array(values))), None) if values.len() == 1 => {
+                    values.first()?.as_str()?
+                }
                 _ => return None,
             };
             let body = match request.get("Body") {
                 None | Some(Value::Null) => Vec::new(),
-                Some(Value::String(text)) if content_type == "application/octet-stream" => BASE64.decode(text).ok()?,
-                Some(Value::String(text)) if matches!(content_type, "" | "application/json" | "text/plain") => {
+                Some(Value::String(text)) if content_type == "application/octet-stream" => {
+                    BASE64.decode(text).ok()?
+                }
+                Some(Value::String(text))
+                    if matches!(content_type, "" | "application/json" | "text/plain") =>
+                {
                     text.as_bytes().to_vec()
                 }
                 _ => return None,
@@ -197,7 +212,9 @@ pub fn repeats(body: &[u8]) -> bool {
 #[must_use]
 pub fn function(name: &str, trigger: &str) -> Function {
     let binding = match name {
-        "blob" => TriggerBinding::Blob { path: "in/{blobname}".to_owned() },
+        "blob" => TriggerBinding::Blob {
+            path: "in/{blobname}".to_owned(),
+        },
         "request" | "inputs" => TriggerBinding::Http,
         _ => TriggerBinding::ServiceBus {
             many: name.starts_with("many"),
@@ -212,7 +229,14 @@ pub fn function(name: &str, trigger: &str) -> Function {
         name: name.to_owned(),
         trigger_name: trigger.to_owned(),
         trigger: binding,
-        inputs: vec![InputBinding { name: "object".to_owned() }, InputBinding { name: "text".to_owned() }],
+        inputs: vec![
+            InputBinding {
+                name: "object".to_owned(),
+            },
+            InputBinding {
+                name: "text".to_owned(),
+            },
+        ],
         http: Some("res".to_owned()),
         outputs: Vec::new(),
         park: None,
@@ -229,7 +253,10 @@ pub fn check(body: &[u8]) {
     for (name, trigger, form) in FUNCTIONS {
         let read = decode(&function(name, trigger), body.to_vec());
         let read = read.ok().map(|event| match event {
-            Event::Calls(calls) => calls.into_iter().map(|call| call.payload.body.to_vec()).collect(),
+            Event::Calls(calls) => calls
+                .into_iter()
+                .map(|call| call.payload.body.to_vec())
+                .collect(),
             Event::Http(call) => vec![call.body.to_vec()],
             Event::WarmUp => Vec::new(),
         });
@@ -249,26 +276,42 @@ pub fn check(body: &[u8]) {
 /// Checks that the Functions host accepts an answer with these bytes, and passes it on unchanged.
 fn answered(body: Vec<u8>) {
     for content_type in ["application/json", "text/plain", ""] {
-        let payload = Payload { content_type: content_type.to_owned(), body: body.clone().into() };
-        let output = |name: &str, kind| OutputBinding { name: name.to_owned(), kind };
+        let payload = Payload {
+            content_type: content_type.to_owned(),
+            body: body.clone().into(),
+        };
+        let output = |name: &str, kind| OutputBinding {
+            name: name.to_owned(),
+            kind,
+        };
         let mut answer = Answer::default();
         answer.put(&output("blob", OutputKind::Blob), &payload);
         answer.put(&output("message", OutputKind::Message), &payload);
-        answer.put_all(&output("messages", OutputKind::Message), &[payload.clone(), payload]);
+        answer.put_all(
+            &output("messages", OutputKind::Message),
+            &[payload.clone(), payload],
+        );
         let answer: Value = serde_json::from_str(&answer.to_string()).expect("an answer is JSON");
         let outputs = &answer["Outputs"];
         let blob = outputs["blob"].as_str().expect("a blob is text");
         assert_eq!(BASE64.decode(blob).expect("in base64"), body);
         let is_object_text = |value: &Value| {
             let text = value.as_str().expect("a message is text");
-            text.starts_with('{') && serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object())
+            text.starts_with('{')
+                && serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object())
         };
         let message = &outputs["message"];
         // A message that the Functions host would rewrite is sent as the one element of a list.
-        let message = message.as_array().and_then(|list| list.first()).unwrap_or(message);
+        let message = message
+            .as_array()
+            .and_then(|list| list.first())
+            .unwrap_or(message);
         assert!(is_object_text(message), "{message}");
         let messages = outputs["messages"].as_array().expect("many are a list");
-        assert!(messages.len() == 2 && messages.iter().all(is_object_text), "{messages:?}");
+        assert!(
+            messages.len() == 2 && messages.iter().all(is_object_text),
+            "{messages:?}"
+        );
     }
 }
 
@@ -282,7 +325,10 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut count = 0;
         for folder in ["corpus/envelope", "../data/envelopes"] {
-            for entry in std::fs::read_dir(root.join(folder)).expect("the folder is there").flatten() {
+            for entry in std::fs::read_dir(root.join(folder))
+                .expect("the folder is there")
+                .flatten()
+            {
                 super::check(&std::fs::read(entry.path()).expect("a file can be read"));
                 count += 1;
             }

@@ -154,14 +154,18 @@ impl Double {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, tls) = (Arc::clone(&shared), tls.clone());
-                std::thread::spawn(move || Connection::new(stream, tls).map(|connection| serve(connection, &state)));
+                std::thread::spawn(move || {
+                    Connection::new(stream, tls).map(|connection| serve(connection, &state))
+                });
             }
         });
         Self { name, state }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Sets the plan that decides which fault, if any, happens to each later request.
@@ -194,14 +198,19 @@ impl Double {
     /// Returns the digest that a tag leads to. `None` if there is no such tag.
     #[must_use]
     pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
-        self.lock().tags.get(&(repository.to_owned(), tag.to_owned())).cloned()
+        self.lock()
+            .tags
+            .get(&(repository.to_owned(), tag.to_owned()))
+            .cloned()
     }
 
     /// Returns a manifest as JSON. `None` if it does not exist.
     #[must_use]
     pub fn manifest(&self, repository: &str, digest: &str) -> Option<Value> {
         let state = self.lock();
-        let (_, bytes) = state.manifests.get(&(repository.to_owned(), digest.to_owned()))?;
+        let (_, bytes) = state
+            .manifests
+            .get(&(repository.to_owned(), digest.to_owned()))?;
         serde_json::from_slice(bytes).ok()
     }
 
@@ -215,7 +224,9 @@ impl Double {
     #[must_use]
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = registry::digest(bytes);
-        self.lock().blobs.insert((repository.to_owned(), digest.clone()), bytes.to_vec());
+        self.lock()
+            .blobs
+            .insert((repository.to_owned(), digest.clone()), bytes.to_vec());
         digest
     }
 
@@ -234,17 +245,32 @@ impl Double {
 
     /// Adds a manifest under a tag. Returns its digest.
     #[must_use]
-    pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, bytes: &[u8]) -> String {
+    pub fn put_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> String {
         let digest = registry::digest(bytes);
         let mut state = self.lock();
-        state.manifests.insert((repository.to_owned(), digest.clone()), (media_type.to_owned(), bytes.to_vec()));
-        state.tags.insert((repository.to_owned(), tag.to_owned()), digest.clone());
+        state.manifests.insert(
+            (repository.to_owned(), digest.clone()),
+            (media_type.to_owned(), bytes.to_vec()),
+        );
+        state
+            .tags
+            .insert((repository.to_owned(), tag.to_owned()), digest.clone());
         digest
     }
 }
 
 fn serve(mut connection: Connection, state: &Mutex<State>) {
-    let lock = || state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || {
+        state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
     while let Some(mut request) = connection.head() {
         let fault = {
             let mut state = lock();
@@ -270,7 +296,11 @@ fn serve(mut connection: Connection, state: &Mutex<State>) {
             Some(Fault::Status(status)) => {
                 let answer = Answer::error(status, "INJECTED", "this one goes wrong on purpose");
                 let pause = state.rules.pause_seconds.to_string();
-                Some(if matches!(status, 429 | 503) { answer.with("retry-after", pause) } else { answer })
+                Some(if matches!(status, 429 | 503) {
+                    answer.with("retry-after", pause)
+                } else {
+                    answer
+                })
             }
             Some(Fault::CutAfter) => {
                 let _ = state.handle(&request);
@@ -312,17 +342,28 @@ impl State {
 
     /// Logs a request, and checks that no tag leads to missing content.
     fn note(&mut self, request: &Request, answer: Option<&Answer>) {
-        let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query: Vec<_> = request
+            .query
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mark = if query.is_empty() { "" } else { "?" };
         self.seen.push(Seen {
-            line: format!("{} {}{mark}{}", request.method, request.path, query.join("&")),
+            line: format!(
+                "{} {}{mark}{}",
+                request.method,
+                request.path,
+                query.join("&")
+            ),
             body_bytes: request.body.len(),
             status: answer.map_or(0, |answer| answer.status),
             at: Instant::now(),
         });
         for ((repository, tag), digest) in &self.tags {
             for missing in self.missing(repository, digest) {
-                self.violations.push(format!("{repository}:{tag} leads to {missing}, which is not there"));
+                self.violations.push(format!(
+                    "{repository}:{tag} leads to {missing}, which is not there"
+                ));
             }
         }
     }

@@ -37,7 +37,11 @@ impl State {
             return Answer::of(200).body(b"{}".to_vec());
         }
         if request.body.len() > self.rules.largest_body_bytes {
-            return Answer::error(413, "SIZE_INVALID", "the body is larger than this registry takes in one request");
+            return Answer::error(
+                413,
+                "SIZE_INVALID",
+                "the body is larger than this registry takes in one request",
+            );
         }
         if let Some((name, rest)) = path.split_once("/blobs/uploads/") {
             return self.upload(request, name, rest);
@@ -62,10 +66,13 @@ impl State {
             return Answer::error(404, "BLOB_UNKNOWN", "no such blob");
         };
         match (&self.rules.storage, request.method.as_str()) {
-            (Some(storage), "GET") => {
-                Answer::of(307).with("location", format!("http://{storage}/v2/{name}/blobs/{digest}?sig=right"))
-            }
-            _ => Answer::of(200).with("docker-content-digest", digest).body(bytes.clone()),
+            (Some(storage), "GET") => Answer::of(307).with(
+                "location",
+                format!("http://{storage}/v2/{name}/blobs/{digest}?sig=right"),
+            ),
+            _ => Answer::of(200)
+                .with("docker-content-digest", digest)
+                .body(bytes.clone()),
         }
     }
 
@@ -86,16 +93,26 @@ impl State {
 
     fn begin(&mut self, request: &Request, name: &str) -> Answer {
         if let (Some(digest), Some(from)) = (request.field("mount"), request.field("from")) {
-            let found = self.blobs.get(&(from.to_owned(), digest.to_owned())).cloned();
+            let found = self
+                .blobs
+                .get(&(from.to_owned(), digest.to_owned()))
+                .cloned();
             if let Some(bytes) = found {
-                self.blobs.insert((name.to_owned(), digest.to_owned()), bytes);
+                self.blobs
+                    .insert((name.to_owned(), digest.to_owned()), bytes);
                 // Some registries answer without a Location, too.
                 return Answer::of(201);
             }
         }
         self.count += 1;
         let id = format!("u{}", self.count);
-        self.uploads.insert(id.clone(), Upload { repository: name.to_owned(), ..Upload::default() });
+        self.uploads.insert(
+            id.clone(),
+            Upload {
+                repository: name.to_owned(),
+                ..Upload::default()
+            },
+        );
         let answer = self.stand(202, &id);
         match self.rules.least_chunk_bytes {
             Some(least) => answer.with("oci-chunk-min-length", least.to_string()),
@@ -110,15 +127,28 @@ impl State {
     /// Returns the address and the progress of an upload. The query holds the state that the next
     /// request must repeat.
     fn stand(&self, status: u16, id: &str) -> Answer {
-        let Some(upload) = self.uploads.get(id) else { return lost() };
-        let location = format!("/v2/{}/blobs/uploads/{id}?_state=s%2B{}", upload.repository, upload.state);
+        let Some(upload) = self.uploads.get(id) else {
+            return lost();
+        };
+        let location = format!(
+            "/v2/{}/blobs/uploads/{id}?_state=s%2B{}",
+            upload.repository, upload.state
+        );
         let range = format!("0-{}", upload.bytes.len().saturating_sub(1));
-        Answer::of(status).with("location", location).with("range", range)
+        Answer::of(status)
+            .with("location", location)
+            .with("range", range)
     }
 
     fn piece(&mut self, request: &Request, id: &str) -> Answer {
         let least = self.rules.least_chunk_bytes;
-        let Some(upload) = self.uploads.get_mut(id).filter(|upload| Self::fits(request, upload)) else { return lost() };
+        let Some(upload) = self
+            .uploads
+            .get_mut(id)
+            .filter(|upload| Self::fits(request, upload))
+        else {
+            return lost();
+        };
         if request.header("content-length").is_none() {
             return Answer::error(400, "CONTENT_LENGTH_INVALID", "a chunk needs its length");
         }
@@ -128,7 +158,11 @@ impl State {
             return Answer::error(416, "BLOB_UPLOAD_INVALID", "chunks must come in order");
         }
         if upload.is_short {
-            return Answer::error(400, "SIZE_INVALID", "a chunk that is not the last is too small");
+            return Answer::error(
+                400,
+                "SIZE_INVALID",
+                "a chunk that is not the last is too small",
+            );
         }
         upload.is_short = least.is_some_and(|least| (request.body.len() as u64) < least);
         upload.bytes.extend(&request.body);
@@ -137,7 +171,13 @@ impl State {
     }
 
     fn finish(&mut self, request: &Request, id: &str) -> Answer {
-        let Some(upload) = self.uploads.get(id).filter(|upload| Self::fits(request, upload)) else { return lost() };
+        let Some(upload) = self
+            .uploads
+            .get(id)
+            .filter(|upload| Self::fits(request, upload))
+        else {
+            return lost();
+        };
         let bytes = [upload.bytes.as_slice(), &request.body].concat();
         let found = digest(&bytes);
         if request.field("digest") != Some(found.as_str()) {
@@ -169,7 +209,10 @@ impl State {
         let Ok(manifest) = serde_json::from_slice::<Value>(&request.body) else {
             return Answer::error(400, "MANIFEST_INVALID", "not JSON");
         };
-        let media_type = request.header("content-type").unwrap_or_default().to_owned();
+        let media_type = request
+            .header("content-type")
+            .unwrap_or_default()
+            .to_owned();
         if manifest["mediaType"] != media_type.as_str() {
             return Answer::error(400, "MANIFEST_INVALID", "it calls itself something else");
         }
@@ -177,7 +220,9 @@ impl State {
             return Answer::error(400, "DIGEST_INVALID", "these bytes have another digest");
         }
         let key = (name.to_owned(), found.clone());
-        let before = self.manifests.insert(key.clone(), (media_type, request.body.clone()));
+        let before = self
+            .manifests
+            .insert(key.clone(), (media_type, request.body.clone()));
         let missing = self.missing(name, &found);
         if self.rules.checks_manifests && !missing.is_empty() {
             self.manifests.remove(&key);
@@ -185,10 +230,12 @@ impl State {
             return Answer::error(400, "MANIFEST_BLOB_UNKNOWN", &missing.join(", "));
         }
         if !missing.is_empty() {
-            self.violations.push(format!("a manifest of {name} names {}", missing.join(", ")));
+            self.violations
+                .push(format!("a manifest of {name} names {}", missing.join(", ")));
         }
         if !reference.starts_with("sha256:") {
-            self.tags.insert((name.to_owned(), reference.to_owned()), found.clone());
+            self.tags
+                .insert((name.to_owned(), reference.to_owned()), found.clone());
         }
         let answer = Answer::of(201).with("docker-content-digest", found);
         match manifest["subject"]["digest"].as_str() {
@@ -201,21 +248,33 @@ impl State {
     /// missing, only its digest is listed.
     pub(super) fn missing(&self, name: &str, digest: &str) -> Vec<String> {
         let key = |digest: &str| (name.to_owned(), digest.to_owned());
-        let Some((_, bytes)) = self.manifests.get(&key(digest)) else { return vec![digest.to_owned()] };
+        let Some((_, bytes)) = self.manifests.get(&key(digest)) else {
+            return vec![digest.to_owned()];
+        };
         let manifest: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let list = |field: &str| manifest[field].as_array().cloned().unwrap_or_default();
-        let blobs = list("layers").into_iter().chain([manifest["config"].clone()]).filter(|one| one["urls"].is_null());
+        let blobs = list("layers")
+            .into_iter()
+            .chain([manifest["config"].clone()])
+            .filter(|one| one["urls"].is_null());
         let blobs = blobs.filter_map(|one| one["digest"].as_str().map(str::to_owned));
         let blobs = blobs.filter(|digest| !self.blobs.contains_key(&key(digest)));
-        let manifests = list("manifests").into_iter().filter_map(|one| one["digest"].as_str().map(str::to_owned));
-        blobs.chain(manifests.filter(|digest| !self.manifests.contains_key(&key(digest)))).collect()
+        let manifests = list("manifests")
+            .into_iter()
+            .filter_map(|one| one["digest"].as_str().map(str::to_owned));
+        blobs
+            .chain(manifests.filter(|digest| !self.manifests.contains_key(&key(digest))))
+            .collect()
     }
 
     fn referrers(&self, name: &str, subject: &str) -> Answer {
         if !self.rules.lists_referrers {
             return Answer::error(404, "UNSUPPORTED", "no such route");
         }
-        let entries = self.manifests.iter().filter(|((repository, _), _)| repository == name);
+        let entries = self
+            .manifests
+            .iter()
+            .filter(|((repository, _), _)| repository == name);
         let entries = entries.filter_map(|((_, digest), (media_type, bytes))| {
             let manifest: Value = serde_json::from_slice(bytes).ok()?;
             (manifest["subject"]["digest"] == subject).then(|| {
@@ -226,10 +285,16 @@ impl State {
         let media_type = "application/vnd.oci.image.index.v1+json";
         let entries: Vec<_> = entries.collect();
         let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
-        Answer::of(200).with("content-type", media_type).body(index.to_string().into_bytes())
+        Answer::of(200)
+            .with("content-type", media_type)
+            .body(index.to_string().into_bytes())
     }
 }
 
 fn lost() -> Answer {
-    Answer::error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload, or another step of it")
+    Answer::error(
+        404,
+        "BLOB_UPLOAD_UNKNOWN",
+        "no such upload, or another step of it",
+    )
 }

@@ -36,9 +36,9 @@ pub struct User {
 
 impl User {
     fn may(&self, repository: &str, action: &str) -> bool {
-        self.rights
-            .iter()
-            .any(|(name, actions)| (*name == "*" || *name == repository) && actions.split(',').any(|one| one == action))
+        self.rights.iter().any(|(name, actions)| {
+            (*name == "*" || *name == repository) && actions.split(',').any(|one| one == action)
+        })
     }
 }
 
@@ -57,20 +57,34 @@ impl Signer {
 
     /// Creates a token for these scopes, in the form that docker-registry reads.
     fn token(&self, scopes: &[(String, String)], life: Duration, id: u64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         let access = scopes.iter().map(|(name, actions)| {
-            let actions: Vec<_> = actions.split(',').filter(|action| !action.is_empty()).collect();
+            let actions: Vec<_> = actions
+                .split(',')
+                .filter(|action| !action.is_empty())
+                .collect();
             json!({ "type": "repository", "name": name, "actions": actions })
         });
         let header = json!({ "typ": "JWT", "alg": "RS256", "x5c": [self.certificate] });
         let claims = json!({ "iss": Self::ISSUER, "aud": SERVICE, "sub": "somebody", "jti": id.to_string(), "iat": now,
             "nbf": now.saturating_sub(10), "exp": now + life.as_secs(), "access": access.collect::<Vec<_>>() });
-        let [header, claims] = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        let [header, claims] =
+            [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
         let signed = format!("{header}.{claims}");
         let mut sign = run::tool("openssl");
-        sign.args(["dgst", "-sha256", "-sign"]).arg(&self.key).stdin(Stdio::piped()).stdout(Stdio::piped());
+        sign.args(["dgst", "-sha256", "-sign"])
+            .arg(&self.key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = sign.spawn().expect("openssl runs");
-        child.stdin.take().expect("it is piped").write_all(signed.as_bytes()).expect("openssl reads");
+        child
+            .stdin
+            .take()
+            .expect("it is piped")
+            .write_all(signed.as_bytes())
+            .expect("openssl reads");
         let signature = child.wait_with_output().expect("openssl ends").stdout;
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
@@ -115,13 +129,17 @@ impl State {
         let shown = request.header("authorization");
         if request.field("sig").is_some() {
             if let Some(shown) = shown {
-                self.violations.push(format!("credentials ({} bytes) reached the storage", shown.len()));
+                self.violations.push(format!(
+                    "credentials ({} bytes) reached the storage",
+                    shown.len()
+                ));
             }
             return Ok(());
         }
         if self.rules.users.is_empty() {
             if shown.is_some() {
-                self.violations.push("credentials for a registry that wants none".to_owned());
+                self.violations
+                    .push("credentials for a registry that wants none".to_owned());
             }
             return Ok(());
         }
@@ -131,20 +149,30 @@ impl State {
             let answer = Answer::error(401, "UNAUTHORIZED", "authentication required");
             answer.with("www-authenticate", format!("{challenge}{why}"))
         };
-        let Some(shown) = shown else { return Err(refused("")) };
+        let Some(shown) = shown else {
+            return Err(refused(""));
+        };
         if self.rules.is_basic {
             return match self.user_of(shown) {
                 Some(Who::User(name)) if self.grants(&name, &repository, &action) => Ok(()),
-                Some(_) => Err(Answer::error(403, "DENIED", "requested access to the resource is denied")),
+                Some(_) => Err(Answer::error(
+                    403,
+                    "DENIED",
+                    "requested access to the resource is denied",
+                )),
                 None => Err(refused("")),
             };
         }
-        let given = shown.strip_prefix("Bearer ").and_then(|token| self.tokens.access.get(token));
+        let given = shown
+            .strip_prefix("Bearer ")
+            .and_then(|token| self.tokens.access.get(token));
         let Some(given) = given.filter(|given| given.ends > Instant::now()) else {
             return Err(refused(",error=\"invalid_token\""));
         };
         let has = |repository: &str, action: &str| {
-            given.scopes.iter().any(|(name, actions)| name == repository && actions.split(',').any(|one| one == action))
+            given.scopes.iter().any(|(name, actions)| {
+                name == repository && actions.split(',').any(|one| one == action)
+            })
         };
         let needs_more = request.field("from").is_some_and(|from| !has(from, "pull"));
         if repository.is_empty() || (has(&repository, &action) && !needs_more) {
@@ -158,16 +186,28 @@ impl State {
         if self.rules.is_basic {
             return "Basic realm=\"scorebox\"".to_owned();
         }
-        let actions = if action == "push" { "pull,push" } else { action };
-        let scope =
-            if repository.is_empty() { String::new() } else { format!(",scope=\"repository:{repository}:{actions}\"") };
+        let actions = if action == "push" {
+            "pull,push"
+        } else {
+            action
+        };
+        let scope = if repository.is_empty() {
+            String::new()
+        } else {
+            format!(",scope=\"repository:{repository}:{actions}\"")
+        };
         let own = || format!("http://{}/oauth2/token", self.name);
         let realm = self.rules.realm.clone().unwrap_or_else(own);
         format!("Bearer realm=\"{realm}\",service=\"{SERVICE}\"{scope}")
     }
 
     fn grants(&self, user: &str, repository: &str, action: &str) -> bool {
-        repository.is_empty() || self.rules.users.iter().any(|one| one.name == user && one.may(repository, action))
+        repository.is_empty()
+            || self
+                .rules
+                .users
+                .iter()
+                .any(|one| one.name == user && one.may(repository, action))
     }
 
     /// Returns the user of a `Basic` header. `None` if the header is wrong.
@@ -178,7 +218,11 @@ impl State {
         if name == NO_USER {
             return self.tokens.refresh.get(password).cloned().map(Who::User);
         }
-        let known = self.rules.users.iter().any(|user| user.name == name && user.password == password);
+        let known = self
+            .rules
+            .users
+            .iter()
+            .any(|user| user.name == name && user.password == password);
         known.then(|| Who::User(name.to_owned()))
     }
 
@@ -186,13 +230,29 @@ impl State {
         if let Some(location) = &self.rules.token_redirect {
             return Answer::of(307).with("location", location);
         }
-        let refused = Answer::error(401, "UNAUTHORIZED", "authentication required, see the documentation");
-        let form = if request.method == "POST" { request.form() } else { request.query.clone() };
-        let field = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        let refused = Answer::error(
+            401,
+            "UNAUTHORIZED",
+            "authentication required, see the documentation",
+        );
+        let form = if request.method == "POST" {
+            request.form()
+        } else {
+            request.query.clone()
+        };
+        let field = |name: &str| {
+            form.iter()
+                .find(|(field, _)| field == name)
+                .map(|(_, value)| value.as_str())
+        };
         if field("service") != Some(SERVICE) {
             return Answer::error(400, "UNSUPPORTED", "another service");
         }
-        let who = match (request.method.as_str(), request.path.as_str(), field("grant_type")) {
+        let who = match (
+            request.method.as_str(),
+            request.path.as_str(),
+            field("grant_type"),
+        ) {
             ("POST", "/oauth2/exchange", Some("access_token")) => {
                 return match self.rules.entra {
                     Some((token, user)) if field("access_token") == Some(token) => {
@@ -202,9 +262,10 @@ impl State {
                     _ => refused,
                 };
             }
-            ("POST", "/oauth2/token", Some("refresh_token")) => {
-                field("refresh_token").and_then(|token| self.tokens.refresh.get(token)).cloned().map(Who::User)
-            }
+            ("POST", "/oauth2/token", Some("refresh_token")) => field("refresh_token")
+                .and_then(|token| self.tokens.refresh.get(token))
+                .cloned()
+                .map(Who::User),
             ("GET", "/oauth2/token", _) => match request.header("authorization") {
                 Some(shown) => self.user_of(shown),
                 None => self.rules.is_public.then_some(Who::Nobody),
@@ -213,12 +274,19 @@ impl State {
         };
         let Some(who) = who else { return refused };
         // There is a field for each scope, or one field with spaces between the scopes.
-        let scopes: Vec<_> =
-            form.iter().filter(|(name, _)| name == "scope").flat_map(|(_, value)| value.split(' ')).collect();
+        let scopes: Vec<_> = form
+            .iter()
+            .filter(|(name, _)| name == "scope")
+            .flat_map(|(_, value)| value.split(' '))
+            .collect();
         let mut given = Vec::new();
         for scope in scopes {
-            let Some(("repository", rest)) = scope.split_once(':') else { continue };
-            let Some((repository, actions)) = rest.rsplit_once(':') else { continue };
+            let Some(("repository", rest)) = scope.split_once(':') else {
+                continue;
+            };
+            let Some((repository, actions)) = rest.rsplit_once(':') else {
+                continue;
+            };
             let may = |action: &&str| match &who {
                 Who::Nobody => *action == "pull",
                 Who::User(name) => self.grants(name, repository, action),
@@ -232,9 +300,19 @@ impl State {
             Some(signer) => signer.token(&given, life, self.tokens.count),
             None => format!("access-s3cret-{}", self.tokens.count),
         };
-        self.tokens.access.insert(token.clone(), Given { scopes: given, ends: Instant::now() + life });
+        self.tokens.access.insert(
+            token.clone(),
+            Given {
+                scopes: given,
+                ends: Instant::now() + life,
+            },
+        );
         // Whole seconds are sent as an integer, because some clients accept nothing else.
-        let life = if life.subsec_nanos() == 0 { json!(life.as_secs()) } else { json!(life.as_secs_f64()) };
+        let life = if life.subsec_nanos() == 0 {
+            json!(life.as_secs())
+        } else {
+            json!(life.as_secs_f64())
+        };
         json_answer(&json!({ "access_token": token, "expires_in": life }))
     }
 
@@ -264,12 +342,21 @@ impl super::Double {
 fn wanted(request: &Request) -> (String, String) {
     let path = request.path.trim_start_matches("/v2/");
     let parts = ["/blobs/", "/manifests/", "/referrers/", "/tags/"];
-    let name = parts.iter().find_map(|part| path.split_once(part)).map_or("", |(name, _)| name);
+    let name = parts
+        .iter()
+        .find_map(|part| path.split_once(part))
+        .map_or("", |(name, _)| name);
     // A request for the state of an upload counts as a write, too.
-    let is_read = matches!(request.method.as_str(), "GET" | "HEAD") && !path.contains("/blobs/uploads/");
-    (name.to_owned(), if is_read { "pull" } else { "push" }.to_owned())
+    let is_read =
+        matches!(request.method.as_str(), "GET" | "HEAD") && !path.contains("/blobs/uploads/");
+    (
+        name.to_owned(),
+        if is_read { "pull" } else { "push" }.to_owned(),
+    )
 }
 
 fn json_answer(value: &serde_json::Value) -> Answer {
-    Answer::of(200).with("content-type", "application/json").body(value.to_string().into_bytes())
+    Answer::of(200)
+        .with("content-type", "application/json")
+        .body(value.to_string().into_bytes())
 }

@@ -28,7 +28,10 @@ impl Request {
     /// Returns the first value of a query field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns the value of a header.
@@ -59,14 +62,19 @@ impl Answer {
     /// Creates a response without headers and body.
     #[must_use]
     pub fn of(status: u16) -> Self {
-        Self { status, ..Self::default() }
+        Self {
+            status,
+            ..Self::default()
+        }
     }
 
     /// Creates a response with one of OCI's errors.
     #[must_use]
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
-        Self::of(status).with("content-type", "application/json").body(body.to_string().into_bytes())
+        Self::of(status)
+            .with("content-type", "application/json")
+            .body(body.to_string().into_bytes())
     }
 
     /// Adds a header to the response.
@@ -120,7 +128,8 @@ impl Connection {
         let stream: Box<dyn Stream> = match tls {
             None => Box::new(stream),
             Some(config) => {
-                let connection = rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
+                let connection =
+                    rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
                 Box::new(rustls::StreamOwned::new(connection, stream))
             }
         };
@@ -130,7 +139,10 @@ impl Connection {
     /// Reads the next request up to its body. `None` at the end of the connection.
     pub fn head(&mut self) -> Option<Request> {
         let mut line = String::new();
-        self.0.read_line(&mut line).ok().filter(|count| *count > 0)?;
+        self.0
+            .read_line(&mut line)
+            .ok()
+            .filter(|count| *count > 0)?;
         let mut words = line.split_whitespace();
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -138,18 +150,33 @@ impl Connection {
         loop {
             let mut line = String::new();
             self.0.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
-        Some(Request { method, path: decode(path), query: fields(query), headers, body: Vec::new() })
+        Some(Request {
+            method,
+            path: decode(path),
+            query: fields(query),
+            headers,
+            body: Vec::new(),
+        })
     }
 
     /// Reads `part` of `of` equal parts of the body. Returns false if the body ended too soon.
     pub fn body(&mut self, request: &mut Request, part: u64, of: u64) -> bool {
-        if request.headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
+        if request
+            .headers
+            .get("transfer-encoding")
+            .is_some_and(|encoding| encoding == "chunked")
+        {
             return self.chunks(request).is_some();
         }
-        let length: u64 = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let length: u64 = request
+            .header("content-length")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let wanted = length * part / of;
         let read = self.0.by_ref().take(wanted).read_to_end(&mut request.body);
         read.is_ok_and(|count| count as u64 == wanted)
@@ -160,7 +187,11 @@ impl Connection {
             let mut line = String::new();
             self.0.read_line(&mut line).ok()?;
             let size = u64::from_str_radix(line.trim(), 16).ok()?;
-            self.0.by_ref().take(size).read_to_end(&mut request.body).ok()?;
+            self.0
+                .by_ref()
+                .take(size)
+                .read_to_end(&mut request.body)
+                .ok()?;
             self.0.read_line(&mut line).ok()?;
             if size == 0 {
                 return Some(());
@@ -182,7 +213,11 @@ impl Connection {
         if request.method != "HEAD" {
             bytes.extend(&answer.body);
         }
-        self.0.get_mut().write_all(&bytes).and_then(|()| self.0.get_mut().flush()).is_ok()
+        self.0
+            .get_mut()
+            .write_all(&bytes)
+            .and_then(|()| self.0.get_mut().flush())
+            .is_ok()
     }
 }
 
@@ -190,7 +225,10 @@ fn fields(text: &str) -> Vec<(String, String)> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+        (
+            decode(&name.replace('+', " ")),
+            decode(&value.replace('+', " ")),
+        )
     };
     pairs.map(pair).collect()
 }
@@ -199,7 +237,10 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, more @ ..] = rest {
-        let hex = (*first == b'%').then(|| more.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex = (*first == b'%')
+            .then(|| more.get(..2))
+            .flatten()
+            .and_then(|hex| std::str::from_utf8(hex).ok());
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);

@@ -11,7 +11,12 @@ use crate::place;
 /// Creates an app of a test program with functions. The members of `host` are added to the smallest
 /// valid `host.json`.
 #[must_use]
-pub fn function_app(program: &str, manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
+pub fn function_app(
+    program: &str,
+    manifest: &str,
+    host: Value,
+    functions: &[(&str, Value)],
+) -> App {
     laid_out(App::with(program, manifest), host, functions)
 }
 
@@ -19,7 +24,8 @@ pub fn function_app(program: &str, manifest: &str, host: Value, functions: &[(&s
 /// smallest valid `host.json`.
 #[must_use]
 pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
-    let component = std::fs::read(place::example("echo").join("component.wasm")).expect("the example is built");
+    let component =
+        std::fs::read(place::example("echo").join("component.wasm")).expect("the example is built");
     laid_out(App::made("echo", &component, manifest), host, functions)
 }
 
@@ -31,7 +37,10 @@ pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     members.extend(host.as_object().expect("an object").clone());
     app.write("host.json", file.to_string().as_bytes());
     for (name, bindings) in functions {
-        app.write(&format!("{name}/function.json"), json!({ "bindings": bindings }).to_string().as_bytes());
+        app.write(
+            &format!("{name}/function.json"),
+            json!({ "bindings": bindings }).to_string().as_bytes(),
+        );
     }
     app
 }
@@ -50,7 +59,10 @@ pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[
     let output = json!({
         "type": "serviceBus", "direction": "out", "name": "output", "queueName": "out", "connection": "Bus",
     });
-    [trigger, output].into_iter().chain(more.iter().cloned()).collect()
+    [trigger, output]
+        .into_iter()
+        .chain(more.iter().cloned())
+        .collect()
 }
 
 /// Returns the output binding for parked messages.
@@ -71,7 +83,10 @@ pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
     let output = json!({
         "type": "blob", "direction": "out", "name": "output", "path": "out/{blobname}.json", "connection": "Storage",
     });
-    [trigger, output].into_iter().chain(more.iter().cloned()).collect()
+    [trigger, output]
+        .into_iter()
+        .chain(more.iter().cloned())
+        .collect()
 }
 
 /// Returns an HTTP trigger with an HTTP output of this name. `more` are further bindings.

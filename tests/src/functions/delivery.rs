@@ -45,8 +45,13 @@ impl FunctionsHost {
     /// with a higher count.
     #[must_use]
     pub fn deliver_batch(&self, function: &str, messages: &[Value]) -> Delivered {
-        let bodies: Vec<_> = messages.iter().map(|message| base64(message.to_string())).collect();
-        let ids: Vec<_> = (0..messages.len()).map(|index| format!("m-{index}")).collect();
+        let bodies: Vec<_> = messages
+            .iter()
+            .map(|message| base64(message.to_string()))
+            .collect();
+        let ids: Vec<_> = (0..messages.len())
+            .map(|index| format!("m-{index}"))
+            .collect();
         let body = |attempt: u32| {
             let counts = vec![attempt; messages.len()];
             let metadata = json!({"MessageIdArray": wrapped(ids.clone()), "DeliveryCountArray": wrapped(counts)});
@@ -68,7 +73,13 @@ impl FunctionsHost {
     /// Delivers a blob, with retries. Nothing distinguishes one attempt from the next.
     #[must_use]
     pub fn deliver_blob(&self, function: &str, content: &Value) -> Delivered {
-        let body = |_| blob("blob", content.to_string().as_bytes(), json!({"blobname": wrapped("a")}));
+        let body = |_| {
+            blob(
+                "blob",
+                content.to_string().as_bytes(),
+                json!({"blobname": wrapped("a")}),
+            )
+        };
         self.deliver(function, POISON_BLOB_THRESHOLD, body)
     }
 

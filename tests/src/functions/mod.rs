@@ -89,11 +89,19 @@ impl FunctionsHost {
     #[must_use]
     pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
         let port = free_port();
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let host = documented_environment(app, port);
         let variables: Vec<_> = host.into_iter().chain(variables).collect();
         let handler = Mutex::new(Handler::start(&variables));
-        let host = Self { app: app.to_path_buf(), port, variables, handler, invocations: AtomicU64::new(0) };
+        let host = Self {
+            app: app.to_path_buf(),
+            port,
+            variables,
+            handler,
+            invocations: AtomicU64::new(0),
+        };
         host.wait_until_it_answers();
         host
     }
@@ -107,15 +115,23 @@ impl FunctionsHost {
     /// Sends SIGTERM to the handler, which the real Functions host never does.
     pub fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.handler().child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the handler runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .expect("the handler runs");
     }
 
     /// Waits until the handler ends by itself, and returns its exit code. `None` if a signal ended
     /// it.
     #[track_caller]
     pub fn wait_for_exit(&self) -> Option<i32> {
-        let ended = wait::within(wait::LIMIT, || self.handler().child.try_wait().expect("a child can be waited for"));
-        ended.unwrap_or_else(|| panic!("the handler does not end: {}", self.log())).code()
+        let ended = wait::within(wait::LIMIT, || {
+            self.handler()
+                .child
+                .try_wait()
+                .expect("a child can be waited for")
+        });
+        ended
+            .unwrap_or_else(|| panic!("the handler does not end: {}", self.log()))
+            .code()
     }
 
     /// Returns the content of a function's `function.json`.
@@ -131,7 +147,8 @@ impl FunctionsHost {
     pub fn invoke(&self, function: &str, body: &[u8]) -> Result<Bound, Failed> {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let id = format!("00000000-0000-4000-8000-{number:012x}");
-        let answer = wire::post(self.port, function, &id, body, INVOCATION_TIMEOUT).map_err(Failed::NoAnswer)?;
+        let answer = wire::post(self.port, function, &id, body, INVOCATION_TIMEOUT)
+            .map_err(Failed::NoAnswer)?;
         outputs::bind(&self.bindings(function), &answer)
     }
 
@@ -169,10 +186,15 @@ impl FunctionsHost {
             let mut handler = self.handler();
             handler.child.kill().expect("it runs");
             let status = handler.child.wait().expect("a child can be waited for");
-            let AfterExit::Restart { counted } = AfterExit::of(status.code()) else { panic!("{status}") };
+            let AfterExit::Restart { counted } = AfterExit::of(status.code()) else {
+                panic!("{status}")
+            };
             let errors = handler.counted_errors + u32::from(counted);
             assert!(errors < 3, "the third error ends the host");
-            *handler = Handler { counted_errors: errors, ..Handler::start(&self.variables) };
+            *handler = Handler {
+                counted_errors: errors,
+                ..Handler::start(&self.variables)
+            };
         }
         self.wait_until_it_answers();
     }
@@ -181,13 +203,20 @@ impl FunctionsHost {
     fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + INITIALIZATION_TIMEOUT;
         while wire::ping(self.port).is_err() {
-            assert!(Instant::now() < deadline, "the handler does not answer: {}{}", self.log(), self.stderr());
+            assert!(
+                Instant::now() < deadline,
+                "the handler does not answer: {}{}",
+                self.log(),
+                self.stderr()
+            );
             std::thread::sleep(PING_INTERVAL);
         }
     }
 
     fn handler(&self) -> std::sync::MutexGuard<'_, Handler> {
-        self.handler.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.handler
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -203,7 +232,12 @@ impl Handler {
             .expect("the handler can be started");
         let log = Log::of(child.stdout.take().expect("it is piped"));
         let stderr = Log::of(child.stderr.take().expect("it is piped"));
-        Self { child, log, stderr, counted_errors: 0 }
+        Self {
+            child,
+            log,
+            stderr,
+            counted_errors: 0,
+        }
     }
 }
 
@@ -227,7 +261,10 @@ pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
         ("FUNCTIONS_HTTPWORKER_ID", id.to_owned()),
         ("FUNCTIONS_APP_ROOT_PATH", app.to_owned()),
         // The Functions host passes on its own environment, secrets included.
-        ("AzureWebJobsStorage", "DefaultEndpointsProtocol=https;AccountKey=c3RvcmFnZS1rZXk=".to_owned()),
+        (
+            "AzureWebJobsStorage",
+            "DefaultEndpointsProtocol=https;AccountKey=c3RvcmFnZS1rZXk=".to_owned(),
+        ),
         ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -237,6 +274,7 @@ pub fn documented_environment(app: &Path, port: u16) -> Vec<(String, String)> {
 /// Returns the content of `function.json` of a function in an app folder.
 #[must_use]
 pub fn bindings(app: &Path, function: &str) -> Value {
-    let text = std::fs::read_to_string(app.join(function).join("function.json")).expect("the function has its file");
+    let text = std::fs::read_to_string(app.join(function).join("function.json"))
+        .expect("the function has its file");
     serde_json::from_str(&text).expect("it is JSON")
 }

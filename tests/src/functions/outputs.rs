@@ -60,9 +60,21 @@ impl fmt::Debug for Failed {
 
 impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { response, written, logs } = self;
-        write!(f, "response {:?}", response.as_ref().map(|response| (response.status, shown(&response.body))))?;
-        written.iter().try_for_each(|(name, bytes)| write!(f, "; {name}: {}", shown(bytes)))?;
+        let Self {
+            response,
+            written,
+            logs,
+        } = self;
+        write!(
+            f,
+            "response {:?}",
+            response
+                .as_ref()
+                .map(|response| (response.status, shown(&response.body)))
+        )?;
+        written
+            .iter()
+            .try_for_each(|(name, bytes)| write!(f, "; {name}: {}", shown(bytes)))?;
         write!(f, "; logs {logs:?}")
     }
 }
@@ -75,14 +87,20 @@ impl Bound {
     /// Returns everything that was written to a binding.
     #[must_use]
     pub fn of(&self, binding: &str) -> Vec<&[u8]> {
-        self.written.iter().filter(|(name, _)| name == binding).map(|(_, bytes)| bytes.as_slice()).collect()
+        self.written
+            .iter()
+            .filter(|(name, _)| name == binding)
+            .map(|(_, bytes)| bytes.as_slice())
+            .collect()
     }
 
     /// Returns the only value that was written to a binding, as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self, binding: &str) -> Value {
-        let [bytes] = self.of(binding)[..] else { panic!("not one thing at {binding}: {self:?}") };
+        let [bytes] = self.of(binding)[..] else {
+            panic!("not one thing at {binding}: {self:?}")
+        };
         serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -99,11 +117,19 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         return Err(Failed::Hangs);
     }
     let content_type = answer.header("content-type").unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence != "application/json" && essence != "text/json" {
-        return Err(Failed::Refused(format!("Invalid HttpResponseMessage: content type {content_type:?}")));
+        return Err(Failed::Refused(format!(
+            "Invalid HttpResponseMessage: content type {content_type:?}"
+        )));
     }
-    let document: Value = serde_json::from_slice(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
+    let document: Value =
+        serde_json::from_slice(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
     let document = with_dates(document);
     let members = match document {
         Value::Null => return Err(Failed::Hangs),
@@ -112,8 +138,12 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
     };
     // The names `Logs`, `Outputs` and `ReturnValue` are not case-sensitive, but the names of
     // outputs are.
-    let member =
-        |name: &str| members.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let member = |name: &str| {
+        members
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    };
     let logs = match member("Logs") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(lines)) => lines
@@ -129,26 +159,48 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         Some(Value::Object(outputs)) => outputs,
         Some(other) => return Err(Failed::Refused(format!("Outputs is no object: {other}"))),
     };
-    let mut bound = Bound { logs, ..Bound::default() };
-    for binding in bindings["bindings"].as_array().expect("bindings are a list") {
+    let mut bound = Bound {
+        logs,
+        ..Bound::default()
+    };
+    for binding in bindings["bindings"]
+        .as_array()
+        .expect("bindings are a list")
+    {
         if binding["direction"] != "out" {
             continue;
         }
         let name = binding["name"].as_str().expect("a binding has a name");
-        let value = if name == "$return" { member("ReturnValue") } else { outputs.get(name) };
+        let value = if name == "$return" {
+            member("ReturnValue")
+        } else {
+            outputs.get(name)
+        };
         if binding["type"] == "http" {
             bound.response = Some(response(name, value)?);
         } else if let Some(value) = value.filter(|value| !value.is_null()) {
-            let written = write(binding["type"].as_str().unwrap_or_default(), binding["dataType"] == "binary", value);
-            bound.written.extend(written.into_iter().map(|bytes| (name.to_owned(), bytes)));
+            let written = write(
+                binding["type"].as_str().unwrap_or_default(),
+                binding["dataType"] == "binary",
+                value,
+            );
+            bound
+                .written
+                .extend(written.into_iter().map(|bytes| (name.to_owned(), bytes)));
         }
     }
     Ok(bound)
 }
 
 fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
-    let plain = |body: Vec<u8>| Response { status: 200, headers: Map::new(), body };
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(plain(Vec::new())) };
+    let plain = |body: Vec<u8>| Response {
+        status: 200,
+        headers: Map::new(),
+        body,
+    };
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(plain(Vec::new()));
+    };
     let parsed: Value;
     let object = match value {
         Value::String(text) if name == "$return" => {
@@ -166,7 +218,8 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
             }
         }
         Value::String(text) => {
-            parsed = serde_json::from_str(text).map_err(|error| Failed::Refused(format!("{name}: {error}")))?;
+            parsed = serde_json::from_str(text)
+                .map_err(|error| Failed::Refused(format!("{name}: {error}")))?;
             &parsed
         }
         other => other,
@@ -174,28 +227,46 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     let Some(members) = object.as_object() else {
         return Err(Failed::Refused(format!("{name} is no object: {object}")));
     };
-    let member =
-        |wanted: &str| members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let member = |wanted: &str| {
+        members
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    };
     let status = match member("statusCode") {
         None => 200,
-        Some(Value::Number(number)) => number.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(500),
+        Some(Value::Number(number)) => number
+            .as_u64()
+            .and_then(|number| u16::try_from(number).ok())
+            .unwrap_or(500),
         Some(Value::String(text)) => text.parse().unwrap_or(500),
         Some(other) => return Err(Failed::Refused(format!("statusCode: {other}"))),
     };
-    let headers = member("headers").and_then(Value::as_object).cloned().unwrap_or_default();
+    let headers = member("headers")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     for (name, value) in &headers {
         if !value.is_string() {
-            return Err(Failed::Refused(format!("the header {name} is no text: {value}")));
+            return Err(Failed::Refused(format!(
+                "the header {name} is no text: {value}"
+            )));
         }
     }
     let body = match member("body") {
         None | Some(Value::Null) => Vec::new(),
         // Only a date changes its form here.
-        Some(Value::String(text)) if is_date(text) => format!("{text} in another form").into_bytes(),
+        Some(Value::String(text)) if is_date(text) => {
+            format!("{text} in another form").into_bytes()
+        }
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(other) => format!("{other:#}").into_bytes(),
     };
-    Ok(Response { status, headers, body })
+    Ok(Response {
+        status,
+        headers,
+        body,
+    })
 }
 
 /// Returns the bytes that an output other than HTTP writes: one element for each blob or message.
@@ -229,29 +300,53 @@ fn message(value: &Value) -> Vec<u8> {
 fn with_dates(value: Value) -> Value {
     match value {
         Value::String(text) if is_date(&text) => {
-            let (time, zone) =
-                text.split_at(text.find(['Z', '+']).or(text.rfind('-').filter(|at| *at > 10)).unwrap_or(text.len()));
-            let time = if time.contains('.') { time.trim_end_matches('0').trim_end_matches('.') } else { time };
-            let zone = if zone.len() > 1 { " in another zone" } else { zone };
+            let (time, zone) = text.split_at(
+                text.find(['Z', '+'])
+                    .or(text.rfind('-').filter(|at| *at > 10))
+                    .unwrap_or(text.len()),
+            );
+            let time = if time.contains('.') {
+                time.trim_end_matches('0').trim_end_matches('.')
+            } else {
+                time
+            };
+            let zone = if zone.len() > 1 {
+                " in another zone"
+            } else {
+                zone
+            };
             format!("{time}{zone}").into()
         }
         Value::Array(values) => values.into_iter().map(with_dates).collect(),
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, with_dates(value))).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, with_dates(value)))
+            .collect(),
         other => other,
     }
 }
 
 /// Returns true for `2024-05-01T12:34:56`, with or without a fraction and a zone.
 fn is_date(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else { return false };
-    let rest = rest.strip_prefix('.').map_or(rest, |fraction| fraction.trim_start_matches('0'));
+    let shape: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else {
+        return false;
+    };
+    let rest = rest
+        .strip_prefix('.')
+        .map_or(rest, |fraction| fraction.trim_start_matches('0'));
     matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
 /// Decodes text that .NET's decoder accepts as base64: white space is skipped, and four characters
 /// are enough.
 fn decoded(text: &str) -> Option<Vec<u8>> {
-    let text: String = text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect();
+    let text: String = text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n'))
+        .collect();
     STANDARD.decode(text).ok()
 }

@@ -29,9 +29,13 @@ pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
         _ => Map::new(),
     };
     metadata.retain(|name, _| !name.to_lowercase().ends_with("trigger"));
-    metadata
-        .insert("sys".into(), json!({"MethodName": "f", "UtcNow": "2024-05-01T12:34:56.1234567Z", "RandGuid": "g"}));
-    json!({"Data": {name: value}, "Metadata": metadata}).to_string().into_bytes()
+    metadata.insert(
+        "sys".into(),
+        json!({"MethodName": "f", "UtcNow": "2024-05-01T12:34:56.1234567Z", "RandGuid": "g"}),
+    );
+    json!({"Data": {name: value}, "Metadata": metadata})
+        .to_string()
+        .into_bytes()
 }
 
 /// Builds the envelope of a blob.
@@ -80,9 +84,14 @@ pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
 /// UTF-8 are damaged. If the client gave no length, there is no body.
 #[must_use]
 pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
-    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let content_type = content_type.map(|(_, value)| *value).unwrap_or_default();
-    let listed: Map<String, Value> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+    let listed: Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!([value])))
+        .collect();
     let mut request = json!({
         "Url": "https://app.azurewebsites.net/api/score?v=2&code=k3y",
         "Method": "POST",
@@ -92,8 +101,13 @@ pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
         "Identities": [{"AuthenticationType": "WebJobsAuthLevel", "IsAuthenticated": true, "Actor": null}],
     });
     if let Some(body) = body.filter(|body| !body.is_empty()) {
-        let is_encoded = content_type.starts_with("application/octet-stream") || content_type.starts_with("multipart/");
-        request["Body"] = if is_encoded { base64(body) } else { String::from_utf8_lossy(body).into() };
+        let is_encoded = content_type.starts_with("application/octet-stream")
+            || content_type.starts_with("multipart/");
+        request["Body"] = if is_encoded {
+            base64(body)
+        } else {
+            String::from_utf8_lossy(body).into()
+        };
     }
     request
 }
@@ -102,5 +116,7 @@ pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
 #[track_caller]
 #[must_use]
 pub fn bytes(text: &str) -> Vec<u8> {
-    STANDARD.decode(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    STANDARD
+        .decode(text)
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
 }

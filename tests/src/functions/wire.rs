@@ -22,7 +22,10 @@ impl RawAnswer {
     /// Returns the value of a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -35,7 +38,13 @@ const HOST_VERSION: &str = "4.1037.0.0";
 ///
 /// # Errors
 /// If the connection fails, or the response does not arrive in time.
-pub fn post(port: u16, function: &str, id: &str, body: &[u8], limit: Duration) -> io::Result<RawAnswer> {
+pub fn post(
+    port: u16,
+    function: &str,
+    id: &str,
+    body: &[u8],
+    limit: Duration,
+) -> io::Result<RawAnswer> {
     let head = format!(
         "POST /{function} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
          X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: Azure-Functions-Host/{HOST_VERSION}\r\n\
@@ -59,7 +68,13 @@ pub fn post(port: u16, function: &str, id: &str, body: &[u8], limit: Duration) -
 ///
 /// # Errors
 /// If the connection fails, or the response does not arrive in time.
-pub fn forward(port: u16, path: &str, headers: &[(&str, &str)], id: &str, body: &[u8]) -> io::Result<RawAnswer> {
+pub fn forward(
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+    id: &str,
+    body: &[u8],
+) -> io::Result<RawAnswer> {
     let mut head = format!(
         "POST {path} HTTP/1.1\r\nHost: app.azurewebsites.net\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
          X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: curl/8.0 Azure-Functions-Host/{HOST_VERSION}\r\n\
@@ -81,7 +96,9 @@ pub fn forward(port: u16, path: &str, headers: &[(&str, &str)], id: &str, body: 
 /// If the handler does not respond.
 pub fn ping(port: u16) -> io::Result<RawAnswer> {
     let mut stream = connected(port, Duration::from_secs(5))?;
-    stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
     read(&stream)
 }
 
@@ -98,19 +115,32 @@ fn read(stream: &TcpStream) -> io::Result<RawAnswer> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad("no status"))?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| bad("no status"))?;
     let mut headers = Vec::new();
     loop {
         line.clear();
         reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .and_then(|(_, value)| value.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     match length {
         Some(_) => reader.read_exact(&mut body)?,
         None => drop(reader.read_to_end(&mut body)?),
     }
-    Ok(RawAnswer { status, headers, body })
+    Ok(RawAnswer {
+        status,
+        headers,
+        body,
+    })
 }

@@ -39,7 +39,13 @@ pub struct IdentityArgs {
 impl IdentityArgs {
     /// Reads the password and the certificates that the flags name.
     pub fn read(&self) -> Result<Identity, Failure> {
-        let identity = Identity::read(self.username.as_deref(), self.password_stdin, self.ca_file.as_deref())?;
-        Ok(identity.trusting(&self.trust_realm).at_most(self.max_download.map(|size| size.as_u64())))
+        let identity = Identity::read(
+            self.username.as_deref(),
+            self.password_stdin,
+            self.ca_file.as_deref(),
+        )?;
+        Ok(identity
+            .trusting(&self.trust_realm)
+            .at_most(self.max_download.map(|size| size.as_u64())))
     }
 }

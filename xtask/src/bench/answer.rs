@@ -22,12 +22,21 @@ impl Question {
     /// Returns the first digit of the sample.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
-        first.ok_or_else(|| Failure::file(&workspace::root().join(SAMPLE), "be used", "it holds no digit"))
+        first.ok_or_else(|| {
+            Failure::file(
+                &workspace::root().join(SAMPLE),
+                "be used",
+                "it holds no digit",
+            )
+        })
     }
 
     /// Returns every digit of the sample.
     pub fn all() -> Result<Vec<Self>, Failure> {
-        Ok(sample::read(&workspace::root().join(SAMPLE))?.into_iter().map(Self::of).collect())
+        Ok(sample::read(&workspace::root().join(SAMPLE))?
+            .into_iter()
+            .map(Self::of)
+            .collect())
     }
 
     fn of(digit: Digit) -> Self {
@@ -42,7 +51,12 @@ impl Question {
     }
 
     /// Refuses an answer that differs from the one that scikit-learn gives with this model.
-    pub fn check_as(&self, model: Trained, server: &Server, answer: &Answer) -> Result<(), Failure> {
+    pub fn check_as(
+        &self,
+        model: Trained,
+        server: &Server,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
         let mut agreement = Agreement::with(model);
         if let Ok(body) = serde_json::from_slice(&answer.body) {
             agreement.add(std::slice::from_ref(&self.digit), &body);
@@ -51,6 +65,9 @@ impl Question {
             return Ok(());
         }
         let body = String::from_utf8_lossy(&answer.body);
-        Err(server.failure(&format!("its answer is not scikit-learn's: {} {body}", answer.status)))
+        Err(server.failure(&format!(
+            "its answer is not scikit-learn's: {} {body}",
+            answer.status
+        )))
     }
 }

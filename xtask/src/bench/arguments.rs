@@ -136,6 +136,12 @@ pub struct GraphsBenchArgs {
 ///
 /// wrk reports on nothing shorter than 0.2 s, and no one waits longer than 600 s.
 pub fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
-    if (0.2..=600.0).contains(&seconds) { Ok(seconds) } else { Err("not between 0.2 and 600".to_owned()) }
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
+    if (0.2..=600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("not between 0.2 and 600".to_owned())
+    }
 }

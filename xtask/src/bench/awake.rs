@@ -28,7 +28,15 @@ impl Awake {
         let mut spinners = Self(Vec::new());
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
             let child = Command::new("chrt")
-                .args(["--idle", "0", "sh", "-c", SPIN, "sh", &std::process::id().to_string()])
+                .args([
+                    "--idle",
+                    "0",
+                    "sh",
+                    "-c",
+                    SPIN,
+                    "sh",
+                    &std::process::id().to_string(),
+                ])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit())
@@ -62,7 +70,10 @@ mod tests {
     #[test]
     fn a_spinner_that_was_inherited_ends_at_once() {
         // Process 1 lives for ever, and did not start this shell.
-        let mut spinner = Command::new("sh").args(["-c", SPIN, "sh", "1"]).spawn().unwrap();
+        let mut spinner = Command::new("sh")
+            .args(["-c", SPIN, "sh", "1"])
+            .spawn()
+            .unwrap();
         assert!(!spinner.wait().unwrap().success());
     }
 
@@ -85,6 +96,9 @@ mod tests {
             }
         }
         drop(awake);
-        assert!(ids.iter().all(|id| !std::path::Path::new(&format!("/proc/{id}")).exists()));
+        assert!(
+            ids.iter()
+                .all(|id| !std::path::Path::new(&format!("/proc/{id}")).exists())
+        );
     }
 }

@@ -45,15 +45,26 @@ pub fn ask(mut stream: &TcpStream, request: &[u8]) -> io::Result<Answer> {
 }
 
 fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP/1.1 with a length");
+    let broken = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the answer is not HTTP/1.1 with a length",
+        )
+    };
     let mut line = String::new();
     answer.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
     let (mut length, mut cache_status) = (None, String::new());
     loop {
         line.clear();
         answer.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok();
         } else if name.eq_ignore_ascii_case("cache-status") {
@@ -62,7 +73,11 @@ fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
     }
     let mut body = vec![0; length.ok_or_else(broken)?];
     answer.read_exact(&mut body)?;
-    Ok(Answer { status, cache_status, body })
+    Ok(Answer {
+        status,
+        cache_status,
+        body,
+    })
 }
 
 #[cfg(test)]
@@ -71,8 +86,18 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let answer = read(&b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Status: s; hit\r\n\r\n{}more"[..]).unwrap();
-        assert_eq!(answer, Answer { status: 200, cache_status: "s; hit".to_owned(), body: b"{}".to_vec() });
+        let answer = read(
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Status: s; hit\r\n\r\n{}more"[..],
+        )
+        .unwrap();
+        assert_eq!(
+            answer,
+            Answer {
+                status: 200,
+                cache_status: "s; hit".to_owned(),
+                body: b"{}".to_vec()
+            }
+        );
         assert!(read(&b"HTTP/1.1 200 OK\r\n\r\n{}"[..]).is_err());
         assert!(read(&b""[..]).is_err());
         assert!(read(&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"[..]).is_err());

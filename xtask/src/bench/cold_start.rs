@@ -27,12 +27,18 @@ pub fn measure(
             warm_ms.push(once(warm, question)?);
         }
     }
-    let ratios = warm_ms.iter().zip(&ceiling_ms).map(|(warm, ceiling)| warm / ceiling);
+    let ratios = warm_ms
+        .iter()
+        .zip(&ceiling_ms)
+        .map(|(warm, ceiling)| warm / ceiling);
     let over_ceiling = Spread::of(ratios).map(|ratios| ratios.median);
     match (over_ceiling, Spread::of(warm_ms), Spread::of(ceiling_ms)) {
-        (Some(over_ceiling), Some(warm_ms), Some(ceiling_ms)) => {
-            Ok(ColdStart { spawns, warm_ms, ceiling_ms, over_ceiling })
-        }
+        (Some(over_ceiling), Some(warm_ms), Some(ceiling_ms)) => Ok(ColdStart {
+            spawns,
+            warm_ms,
+            ceiling_ms,
+            over_ceiling,
+        }),
         _ => Err(Failure::other("no program was started", "report it")),
     }
 }

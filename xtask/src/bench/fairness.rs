@@ -48,7 +48,10 @@ pub fn measure(
     }
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        progress.step(&format!("round {}, short calls alone and beside endless ones", round + 1));
+        progress.step(&format!(
+            "round {}, short calls alone and beside endless ones",
+            round + 1
+        ));
         let undisturbed = || load.run(server.address, CONNECTIONS, time);
         if round.is_multiple_of(2) {
             alone.push(undisturbed()?.p50_us);
@@ -58,11 +61,18 @@ pub fn measure(
             alone.push(undisturbed()?.p50_us);
         }
     }
-    let rise = Spread::of(beside.iter().zip(&alone).map(|(beside, alone)| beside / alone));
+    let rise = Spread::of(
+        beside
+            .iter()
+            .zip(&alone)
+            .map(|(beside, alone)| beside / alone),
+    );
     match (Spread::of(alone), Spread::of(beside), rise) {
-        (Some(alone_p50_us), Some(beside_loop_p50_us), Some(rise)) => {
-            Ok(Fairness { alone_p50_us, beside_loop_p50_us, rise: rise.median })
-        }
+        (Some(alone_p50_us), Some(beside_loop_p50_us), Some(rise)) => Ok(Fairness {
+            alone_p50_us,
+            beside_loop_p50_us,
+            rise: rise.median,
+        }),
         _ => Err(Failure::other("no round was measured", "report it")),
     }
 }
@@ -77,7 +87,9 @@ fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f6
         thread::sleep(SETTLED);
         let load = load.run(address, CONNECTIONS, time);
         stop.store(true, Ordering::Relaxed);
-        let called = caller.join().unwrap_or_else(|_| Err(io::Error::other("the caller panicked")));
+        let called = caller
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the caller panicked")));
         called.map_err(|error| server.failure(&format!("the endless caller: {error}")))?;
         load.map(|load| load.p50_us)
     })
@@ -89,7 +101,10 @@ fn call_endlessly(address: SocketAddr, stop: &AtomicBool) -> io::Result<()> {
     while !stop.load(Ordering::Relaxed) {
         let answer = client::ask(&stream, &request)?;
         if answer.status != TIMED_OUT {
-            return Err(io::Error::other(format!("a call that never ends was answered {}", answer.status)));
+            return Err(io::Error::other(format!(
+                "a call that never ends was answered {}",
+                answer.status
+            )));
         }
     }
     Ok(())

@@ -28,7 +28,11 @@ impl Spread {
         } else {
             at(middle)?
         };
-        Some(Self { median, least: at(0)?, most: at(values.len() - 1)? })
+        Some(Self {
+            median,
+            least: at(0)?,
+            most: at(values.len() - 1)?,
+        })
     }
 }
 
@@ -113,19 +117,31 @@ pub struct Row {
 
 /// Sums up the samples, in one row for each number of connections and each server.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
-    let mut keys: Vec<_> = samples.iter().map(|sample| (sample.connections, sample.server)).collect();
+    let mut keys: Vec<_> = samples
+        .iter()
+        .map(|sample| (sample.connections, sample.server))
+        .collect();
     keys.sort_unstable();
     keys.dedup();
-    keys.into_iter().filter_map(|(connections, server)| row(samples, connections, server)).collect()
+    keys.into_iter()
+        .filter_map(|(connections, server)| row(samples, connections, server))
+        .collect()
 }
 
 fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     let of = |kind: Kind| -> Vec<Round> {
-        let of = samples.iter().filter(|sample| sample.connections == connections && sample.server == kind);
+        let of = samples
+            .iter()
+            .filter(|sample| sample.connections == connections && sample.server == kind);
         of.map(|sample| (sample.round, sample.measured)).collect()
     };
     let (measured, over_ceiling) = summed(&of(server), &of(Kind::Ceiling))?;
-    Some(Row { server, connections, measured, over_ceiling })
+    Some(Row {
+        server,
+        connections,
+        measured,
+        over_ceiling,
+    })
 }
 
 /// Number of a round, and the figures of one server in it.
@@ -134,7 +150,9 @@ pub type Round = (u32, Measured<f64>);
 /// Sums up the rounds of one server. Each round is compared with the ceiling's round of the same
 /// number.
 pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
-    let spread = |figure: fn(&Measured<f64>) -> f64| Spread::of(own.iter().map(|(_, measured)| figure(measured)));
+    let spread = |figure: fn(&Measured<f64>) -> f64| {
+        Spread::of(own.iter().map(|(_, measured)| figure(measured)))
+    };
     let ratio = |figure: fn(&Measured<f64>) -> f64| {
         let ratios = own.iter().filter_map(|(round, measured)| {
             let (_, ceiling) = ceiling.iter().find(|(other, _)| other == round)?;
@@ -159,8 +177,11 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
 
 /// Returns p99 over p50 in the round that was disturbed least.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
-    let of = samples.iter().filter(|sample| sample.connections == connections && sample.server == server);
-    of.map(|sample| sample.measured.p99_us / sample.measured.p50_us).min_by(f64::total_cmp)
+    let of = samples
+        .iter()
+        .filter(|sample| sample.connections == connections && sample.server == server);
+    of.map(|sample| sample.measured.p99_us / sample.measured.p50_us)
+        .min_by(f64::total_cmp)
 }
 
 /// Time from the start of a process to its first correct answer.
@@ -265,10 +286,15 @@ impl CpuRatios {
     /// Picks the ratios of CPU time from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
-            let row = rows.iter().find(|row| row.server == server && row.connections == CPU_CONNECTIONS);
+            let row = rows
+                .iter()
+                .find(|row| row.server == server && row.connections == CPU_CONNECTIONS);
             row.map(|row| row.over_ceiling.cpu)
         };
-        Self { cpu_warm: cpu(Kind::Warm), cpu_call: cpu(Kind::Call) }
+        Self {
+            cpu_warm: cpu(Kind::Warm),
+            cpu_call: cpu(Kind::Call),
+        }
     }
 }
 
@@ -288,14 +314,25 @@ mod tests {
     use super::*;
 
     fn sample(server: Kind, round: u32, cpu: f64, p99: f64) -> Sample {
-        let measured = Measured { requests_per_second: 1e6 / cpu, p50_us: 10.0, p99_us: p99, cpu_us_per_request: cpu };
-        Sample { server, connections: 8, round, measured }
+        let measured = Measured {
+            requests_per_second: 1e6 / cpu,
+            p50_us: 10.0,
+            p99_us: p99,
+            cpu_us_per_request: cpu,
+        };
+        Sample {
+            server,
+            connections: 8,
+            round,
+            measured,
+        }
     }
 
     #[test]
     fn medians_have_a_spread() {
         let check = |values: &[f64], expected: Option<(f64, f64, f64)>| {
-            let found = Spread::of(values.iter().copied()).map(|found| (found.median, found.least, found.most));
+            let found = Spread::of(values.iter().copied())
+                .map(|found| (found.median, found.least, found.most));
             assert_eq!(found, expected, "{values:?}");
         };
         check(&[], None);
@@ -316,9 +353,19 @@ mod tests {
             sample(Kind::Ceiling, 2, 10.0, 20.0),
         ];
         let rows = rows(&samples);
-        assert_eq!(rows.iter().map(|row| row.server).collect::<Vec<_>>(), [Kind::Warm, Kind::Ceiling]);
+        assert_eq!(
+            rows.iter().map(|row| row.server).collect::<Vec<_>>(),
+            [Kind::Warm, Kind::Ceiling]
+        );
         assert_eq!(rows[0].over_ceiling.cpu, 2.0);
-        assert_eq!(rows[0].measured.cpu_us_per_request, Spread { median: 20.0, least: 20.0, most: 90.0 });
+        assert_eq!(
+            rows[0].measured.cpu_us_per_request,
+            Spread {
+                median: 20.0,
+                least: 20.0,
+                most: 90.0
+            }
+        );
         assert_eq!(rows[1].over_ceiling.cpu, 1.0);
         assert_eq!(quietest_tail(&samples, Kind::Warm, 8), Some(2.0));
         assert_eq!(quietest_tail(&samples, Kind::Warm, 64), None);

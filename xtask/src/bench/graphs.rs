@@ -84,7 +84,11 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
         host: host_program::build(HostKind::ImageWithGraphs)?,
         folder,
     };
-    let (rounds, seconds) = if args.quick { (1, QUICK_SECONDS) } else { (args.rounds, args.seconds) };
+    let (rounds, seconds) = if args.quick {
+        (1, QUICK_SECONDS)
+    } else {
+        (args.rounds, args.seconds)
+    };
     let time = Duration::from_secs_f64(seconds);
     let more = if args.graph.is_some() { 2 } else { 0 };
     let mut progress = Progress::new(rounds * (2 * (CONNECTIONS.len() as u32 + 1) + more));
@@ -95,10 +99,21 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     let asleep = throughput::measure(&servers, &load, &CONNECTIONS, rounds, time, &mut progress)?;
     let awake = {
         let _awake = Awake::keep()?;
-        throughput::measure(&servers, &load, &[CPU_CONNECTIONS], rounds, time, &mut progress)?
+        throughput::measure(
+            &servers,
+            &load,
+            &[CPU_CONNECTIONS],
+            rounds,
+            time,
+            &mut progress,
+        )?
     };
     drop(servers);
-    let other = args.graph.as_deref().map(|file| place.other(file, &wrk, rounds, time, &mut progress)).transpose()?;
+    let other = args
+        .graph
+        .as_deref()
+        .map(|file| place.other(file, &wrk, rounds, time, &mut progress))
+        .transpose()?;
     drop(progress);
 
     let (rows, rows_awake) = (figures::rows(&asleep), figures::rows(&awake));
@@ -114,12 +129,20 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
         cpu_ratio_cores_may_sleep: cpu(&rows),
         load: rows,
         load_cores_awake: rows_awake,
-        graph: args.graph.clone().zip(other).map(|(file, samples)| OtherGraph {
-            file,
-            requests_per_second: [1, 2].map(|clients| Spread::of(rates(&samples, clients).map(|(_, rate)| rate))),
-        }),
+        graph: args
+            .graph
+            .clone()
+            .zip(other)
+            .map(|(file, samples)| OtherGraph {
+                file,
+                requests_per_second: [1, 2]
+                    .map(|clients| Spread::of(rates(&samples, clients).map(|(_, rate)| rate))),
+            }),
     };
-    report::write(&figures, (args.output == Format::Text).then(|| table(&figures)))
+    report::write(
+        &figures,
+        (args.output == Format::Text).then(|| table(&figures)),
+    )
 }
 
 /// Host program, engine library and the folder for everything that the run writes.
@@ -133,11 +156,22 @@ impl Place {
     fn servers(&self, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
         let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
         let host = self.program("graph", &manifest)?;
-        let missing = || Failure::project(format!("{EXAMPLE}: there is no model"), "see its scorebox.toml");
-        let model = manifest.scorer.model.as_deref().ok_or_else(missing)?.join("mlp.onnx");
+        let missing = || {
+            Failure::project(
+                format!("{EXAMPLE}: there is no model"),
+                "see its scorebox.toml",
+            )
+        };
+        let model = manifest
+            .scorer
+            .model
+            .as_deref()
+            .ok_or_else(missing)?
+            .join("mlp.onnx");
         let library = self.library.display().to_string();
         let file = stage::native("native-graph", &["--features", "graphs"])?;
-        let ceiling = Program::ceiling("ceiling", &file, &model, &self.folder).with_argument("--library", &library);
+        let ceiling = Program::ceiling("ceiling", &file, &model, &self.folder)
+            .with_argument("--library", &library);
         let mut servers = Vec::new();
         for (kind, program) in [(Kind::Warm, host), (Kind::Ceiling, ceiling)] {
             let mut server = program.start()?;
@@ -151,10 +185,14 @@ impl Place {
     /// Returns a program that runs the host with a project that has no code.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
-        let trial = Trial { host: Some(&self.host), library: Some(&self.library) };
+        let trial = Trial {
+            host: Some(&self.host),
+            library: Some(&self.library),
+        };
         app::stage(manifest, None, &app, Cpu::Baseline, Times::AsWritten, trial)?;
         let library = self.library.display().to_string();
-        Ok(Program::host(name, &self.host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library))
+        Ok(Program::host(name, &self.host, &app, &self.folder)
+            .with_variable(ENGINE_VARIABLE, &library))
     }
 
     /// Loads another graph with one client and with two. Each request asks for zeros.
@@ -166,13 +204,16 @@ impl Place {
         time: Duration,
         progress: &mut Progress,
     ) -> Result<Vec<Sample>, Failure> {
-        let file = std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error))?;
+        let file =
+            std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error))?;
         let project = self.folder.join("other-project");
-        std::fs::create_dir_all(&project).map_err(|error| Failure::file(&project, "be made", error))?;
+        std::fs::create_dir_all(&project)
+            .map_err(|error| Failure::file(&project, "be made", error))?;
         let manifest = json!({ "scorer": { "name": "other", "model": file } });
         let manifest = toml::to_string(&manifest).unwrap_or_default();
         let path = project.join(MANIFEST_FILE);
-        std::fs::write(&path, manifest).map_err(|error| Failure::file(&path, "be written", error))?;
+        std::fs::write(&path, manifest)
+            .map_err(|error| Failure::file(&path, "be written", error))?;
         let program = self.program("other", &Manifest::read(&path)?)?;
         let json = self.zeros(&file)?.to_string();
         let load = LoadGenerator::new(wrk, self.folder.join("other.lua"), &json)?;
@@ -180,18 +221,40 @@ impl Place {
         let (answer, _) = server.first_answer(&client::request(&json))?;
         if answer.status != 200 {
             let words = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(server.failure(&format!("zeros are answered with {} {words}", answer.status)));
+            return Err(server.failure(&format!(
+                "zeros are answered with {} {words}",
+                answer.status
+            )));
         }
-        throughput::measure(&[(Kind::Warm, server)], &load, &[1, 2], rounds, time, progress)
+        throughput::measure(
+            &[(Kind::Warm, server)],
+            &load,
+            &[1, 2],
+            rounds,
+            time,
+            progress,
+        )
     }
 
     /// Returns a body of zeros that the graph accepts. Each open dimension has size 1.
     fn zeros(&self, file: &Path) -> Result<Value, Failure> {
-        let output = Command::new(&self.host).arg("graph").arg(file).env(ENGINE_VARIABLE, &self.library).output();
+        let output = Command::new(&self.host)
+            .arg("graph")
+            .arg(file)
+            .env(ENGINE_VARIABLE, &self.library)
+            .output();
         let output = output.map_err(|error| Failure::file(&self.host, "be run", error))?;
-        let ports: Ports = serde_json::from_slice(&output.stdout)
-            .map_err(|_| Failure::other(String::from_utf8_lossy(&output.stderr).into_owned(), "name another file"))?;
-        Ok(ports.inputs.iter().map(|port| (port.name.clone(), port.zeros(&port.shape))).collect())
+        let ports: Ports = serde_json::from_slice(&output.stdout).map_err(|_| {
+            Failure::other(
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+                "name another file",
+            )
+        })?;
+        Ok(ports
+            .inputs
+            .iter()
+            .map(|port| (port.name.clone(), port.zeros(&port.shape)))
+            .collect())
     }
 }
 
@@ -220,13 +283,17 @@ impl Port {
 }
 
 fn cpu(rows: &[Row]) -> Option<f64> {
-    let row = rows.iter().find(|row| row.server == Kind::Warm && row.connections == CPU_CONNECTIONS);
+    let row = rows
+        .iter()
+        .find(|row| row.server == Kind::Warm && row.connections == CPU_CONNECTIONS);
     row.map(|row| row.over_ceiling.cpu)
 }
 
 /// Returns the host's requests per second in each round.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
-    let of = samples.iter().filter(move |sample| sample.server == Kind::Warm && sample.connections == clients);
+    let of = samples
+        .iter()
+        .filter(move |sample| sample.server == Kind::Warm && sample.connections == clients);
     of.map(|sample| (sample.round, sample.measured.requests_per_second))
 }
 
@@ -241,7 +308,13 @@ fn two_clients(samples: &[Sample]) -> Option<f64> {
 
 fn table(figures: &Figures) -> String {
     let mut text = String::new();
-    let Figures { cores, rounds, round_seconds, ratios, .. } = figures;
+    let Figures {
+        cores,
+        rounds,
+        round_seconds,
+        ratios,
+        ..
+    } = figures;
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
@@ -258,10 +331,18 @@ fn table(figures: &Figures) -> String {
         "\nratios     CPU, 8 connections        {} ({asleep} where cores may sleep)",
         report::ratio(ratios.cpu)
     );
-    let _ = writeln!(text, "           two clients over one      {}", report::ratio(ratios.two_clients));
+    let _ = writeln!(
+        text,
+        "           two clients over one      {}",
+        report::ratio(ratios.two_clients)
+    );
     if let Some(graph) = &figures.graph {
         let of = report::ratio(ratios.two_clients_of_graph);
-        let _ = writeln!(text, "           the same of {}  {of}", graph.file.display());
+        let _ = writeln!(
+            text,
+            "           the same of {}  {of}",
+            graph.file.display()
+        );
     }
     text
 }
@@ -283,17 +364,31 @@ mod tests {
             server: Kind::Warm,
             connections,
             round,
-            measured: Measured { requests_per_second, p50_us: 1.0, p99_us: 1.0, cpu_us_per_request: 1.0 },
+            measured: Measured {
+                requests_per_second,
+                p50_us: 1.0,
+                p99_us: 1.0,
+                cpu_us_per_request: 1.0,
+            },
         };
-        let samples = [sample(0, 1, 10.0), sample(0, 2, 20.0), sample(1, 1, 1.0), sample(1, 2, 1.8), sample(2, 2, 9.0)];
+        let samples = [
+            sample(0, 1, 10.0),
+            sample(0, 2, 20.0),
+            sample(1, 1, 1.0),
+            sample(1, 2, 1.8),
+            sample(2, 2, 9.0),
+        ];
         assert_eq!(two_clients(&samples), Some(1.9));
         assert_eq!(two_clients(&samples[..1]), None);
     }
 
     #[test]
     fn zeros_fit_their_port() {
-        let port =
-            |dtype: &str, shape: &[Option<u64>]| Port { name: "x".into(), dtype: dtype.into(), shape: shape.to_vec() };
+        let port = |dtype: &str, shape: &[Option<u64>]| Port {
+            name: "x".into(),
+            dtype: dtype.into(),
+            shape: shape.to_vec(),
+        };
         let check = |port: Port, expected: Value| assert_eq!(port.zeros(&port.shape), expected);
         check(port("f32", &[None, Some(2)]), json!([[0, 0]]));
         check(port("text", &[None]), json!([""]));

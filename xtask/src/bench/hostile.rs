@@ -61,7 +61,11 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     setup::toolchain(|line| eprintln!("{line}"))?;
     let stage = Stage::prepare(args.host.as_deref(), &redis)?;
     let skipped = Cage::make(CONTAINER_MIB << 20).err();
-    let (rounds, seconds) = if args.quick { (1, QUICK_SECONDS) } else { (args.rounds, args.seconds) };
+    let (rounds, seconds) = if args.quick {
+        (1, QUICK_SECONDS)
+    } else {
+        (args.rounds, args.seconds)
+    };
     let plan = Plan {
         rounds,
         time: Duration::from_secs_f64(seconds),
@@ -72,11 +76,16 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
         stage: &stage,
     };
     let mut progress = Progress::new(chosen.len() as u32 * rounds);
-    let attacks = chosen.into_iter().map(|attack| plan.measure(attack, &mut progress));
+    let attacks = chosen
+        .into_iter()
+        .map(|attack| plan.measure(attack, &mut progress));
     let attacks = attacks.collect::<Result<Vec<_>, _>>()?;
     drop(progress);
     let figures = Figures::of(rounds, seconds, skipped, attacks);
-    write(&figures, (args.output == Format::Text).then(|| report::table(&figures)))
+    write(
+        &figures,
+        (args.output == Format::Text).then(|| report::table(&figures)),
+    )
 }
 
 /// Runs the process that attacks, or that only burns CPU time.
@@ -98,8 +107,15 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// Measures the client during one attack and during the control, in turns. The attack gets a
     /// host of its own.
-    fn measure(&self, attack: &'static Attack, progress: &mut Progress) -> Result<AttackFigures, Failure> {
-        let setting = Setting { unread_log: attack.leaves_log_unread, cached: attack.is_about_cache };
+    fn measure(
+        &self,
+        attack: &'static Attack,
+        progress: &mut Progress,
+    ) -> Result<AttackFigures, Failure> {
+        let setting = Setting {
+            unread_log: attack.leaves_log_unread,
+            cached: attack.is_about_cache,
+        };
         let mut host = Guarded::start(self.stage, setting, self.is_contained)?;
         // The first calls make instances and touch memory. They belong neither to the attack nor to
         // the control.
@@ -113,22 +129,52 @@ impl Plan<'_> {
             after = host.memory();
             let peak = host.memory().peak_mib;
             if host.has_ended() {
-                turns.push(Turn { attacked, control: None, deeds, peak_mib: peak });
+                turns.push(Turn {
+                    attacked,
+                    control: None,
+                    deeds,
+                    peak_mib: peak,
+                });
                 break;
             }
             let burner = vec!["--burn".to_owned(), format!("{:.3}", deeds.cores)];
             let (control, _) = self.beside(&host, &burner)?;
-            turns.push(Turn { attacked, control: Some(control), deeds, peak_mib: peak });
+            turns.push(Turn {
+                attacked,
+                control: Some(control),
+                deeds,
+                peak_mib: peak,
+            });
         }
         let ended = host.has_ended();
-        Ok(AttackFigures::of(attack, &turns, idle, after, host.container(), ended))
+        Ok(AttackFigures::of(
+            attack,
+            &turns,
+            idle,
+            after,
+            host.container(),
+            ended,
+        ))
     }
 
     fn attackers(&self, attack: &Attack, host: &Guarded) -> Vec<String> {
-        let most = if attack.fills_memory && !self.is_contained { UNBOUNDED_CONNECTIONS } else { u16::MAX };
+        let most = if attack.fills_memory && !self.is_contained {
+            UNBOUNDED_CONNECTIONS
+        } else {
+            u16::MAX
+        };
         let connections = (attack.connections / self.divisor).clamp(1, most);
         let (address, connections) = (host.address.to_string(), connections.to_string());
-        ["--attack", attack.name, "--address", &address, "--connections", &connections].map(str::to_owned).into()
+        [
+            "--attack",
+            attack.name,
+            "--address",
+            &address,
+            "--connections",
+            &connections,
+        ]
+        .map(str::to_owned)
+        .into()
     }
 
     /// Measures the client while another process of this program attacks or burns CPU time.
@@ -150,26 +196,48 @@ impl Sender {
     fn start(words: &[String], time: Duration) -> Result<Self, Failure> {
         let program = own_program()?;
         let child = Command::new(&program)
-            .args(["bench", "hostile-sender", "--seconds", &time.as_secs_f64().to_string()])
+            .args([
+                "bench",
+                "hostile-sender",
+                "--seconds",
+                &time.as_secs_f64().to_string(),
+            ])
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
-        child.map(Self).map_err(|error| Failure::file(&program, "be started", error))
+        child
+            .map(Self)
+            .map_err(|error| Failure::file(&program, "be started", error))
     }
 
     fn finish(&mut self, time: Duration) -> Result<Deeds, Failure> {
-        let failed = |problem: String| Failure::other(format!("the sender of an attack: {problem}"), "see its message");
+        let failed = |problem: String| {
+            Failure::other(
+                format!("the sender of an attack: {problem}"),
+                "see its message",
+            )
+        };
         let deadline = Instant::now() + time + Duration::from_secs(10);
-        while self.0.try_wait().map_err(|error| failed(error.to_string()))?.is_none() {
+        while self
+            .0
+            .try_wait()
+            .map_err(|error| failed(error.to_string()))?
+            .is_none()
+        {
             if Instant::now() > deadline {
                 return Err(failed("it did not end in time".to_owned()));
             }
             thread::sleep(Duration::from_millis(5));
         }
         let mut text = String::new();
-        let pipe = self.0.stdout.take().ok_or_else(|| io::Error::other("no pipe"));
-        pipe.and_then(|mut pipe| pipe.read_to_string(&mut text)).map_err(|error| failed(error.to_string()))?;
+        let pipe = self
+            .0
+            .stdout
+            .take()
+            .ok_or_else(|| io::Error::other("no pipe"));
+        pipe.and_then(|mut pipe| pipe.read_to_string(&mut text))
+            .map_err(|error| failed(error.to_string()))?;
         serde_json::from_str(&text).map_err(|error| failed(format!("{error} in `{}`", text.trim())))
     }
 }
@@ -183,7 +251,8 @@ impl Drop for Sender {
 }
 
 fn own_program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::other(format!("the path of this program: {error}"), "report it"))
+    std::env::current_exe()
+        .map_err(|error| Failure::other(format!("the path of this program: {error}"), "report it"))
 }
 
 /// Returns the names of the attacks, for the help.

@@ -65,7 +65,12 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
     if tools::find("wrk").is_none() {
         tools::install(&["wrk"])?;
     }
-    tools::find("wrk").ok_or_else(|| Failure::toolchain("the load generator wrk is missing", tools::apt_line(&["wrk"])))
+    tools::find("wrk").ok_or_else(|| {
+        Failure::toolchain(
+            "the load generator wrk is missing",
+            tools::apt_line(&["wrk"]),
+        )
+    })
 }
 
 impl LoadGenerator {
@@ -76,16 +81,30 @@ impl LoadGenerator {
 
     /// Writes a script that sends the JSON that a piece of Lua makes, to be scored.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
-        let text =
-            format!("wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}");
-        std::fs::write(&script, text).map_err(|error| Failure::file(&script, "be written", error))?;
-        Ok(Self { wrk: wrk.to_path_buf(), script })
+        let text = format!(
+            "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"
+        );
+        std::fs::write(&script, text)
+            .map_err(|error| Failure::file(&script, "be written", error))?;
+        Ok(Self {
+            wrk: wrk.to_path_buf(),
+            script,
+        })
     }
 
     /// Keeps connections busy for some time. The load fails unless every answer is a success.
-    pub fn run(&self, address: SocketAddr, connections: u16, time: Duration) -> Result<Load, Failure> {
-        let broken =
-            |problem: String| Failure::other(format!("wrk: {problem}"), "run `wrk --version`, then the command again");
+    pub fn run(
+        &self,
+        address: SocketAddr,
+        connections: u16,
+        time: Duration,
+    ) -> Result<Load, Failure> {
+        let broken = |problem: String| {
+            Failure::other(
+                format!("wrk: {problem}"),
+                "run `wrk --version`, then the command again",
+            )
+        };
         let child = Command::new(&self.wrk)
             .args([
                 "-t1",
@@ -105,10 +124,15 @@ impl LoadGenerator {
         // At this signal wrk reports what it has, as at the end of its time. If wrk ended by
         // itself, its output says why below.
         let _ = kill_process(Pid::from_child(&child), Signal::INT);
-        let output = child.wait_with_output().map_err(|error| broken(error.to_string()))?;
+        let output = child
+            .wait_with_output()
+            .map_err(|error| broken(error.to_string()))?;
         let text = String::from_utf8_lossy(&output.stdout);
         let Some(load) = report(&text) else {
-            return Err(broken(format!("no report in: {text}{}", String::from_utf8_lossy(&output.stderr))));
+            return Err(broken(format!(
+                "no report in: {text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )));
         };
         if load.requests == 0 || load.refused > 0 || load.broken > 0 {
             return Err(Failure::other(
@@ -134,7 +158,9 @@ pub fn lua_text(json: &str) -> String {
 }
 
 fn report(output: &str) -> Option<Load> {
-    output.lines().find_map(|line| serde_json::from_str(line).ok())
+    output
+        .lines()
+        .find_map(|line| serde_json::from_str(line).ok())
 }
 
 #[cfg(test)]
@@ -145,7 +171,15 @@ mod tests {
     fn the_report_is_found_in_wrks_text() {
         let line = r#"{"requests":3,"duration_us":1500000,"refused":0,"broken":1,"p50_us":80.0,"p99_us":91.5}"#;
         let load = report(&format!("Running 1h test\n  50%  80.00us\n\n{line}\n")).unwrap();
-        assert_eq!((load.requests, load.broken, load.p99_us, load.requests_per_second()), (3, 1, 91.5, 2.0));
+        assert_eq!(
+            (
+                load.requests,
+                load.broken,
+                load.p99_us,
+                load.requests_per_second()
+            ),
+            (3, 1, 91.5, 2.0)
+        );
         assert_eq!(report("unable to connect"), None);
     }
 }

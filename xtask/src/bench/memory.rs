@@ -36,19 +36,42 @@ pub fn measure(
         after(program, question, None)
     };
     let warm_idle = Some(idle("warm", &stage.warm)?);
-    let call_idle = stage.call.as_ref().ok().map(|call| idle("call", call)).transpose()?;
+    let call_idle = stage
+        .call
+        .as_ref()
+        .ok()
+        .map(|call| idle("call", call))
+        .transpose()?;
     let ceiling_idle = Some(idle("ceiling", &stage.ceiling)?);
     let mut with = [None; 3];
     for ((count, program), found) in stage.instances.iter().zip(&mut with) {
         progress.step(&format!("memory with instances: {count}"));
-        *found = program.as_ref().ok().map(|program| after(program, question, Some(load))).transpose()?;
+        *found = program
+            .as_ref()
+            .ok()
+            .map(|program| after(program, question, Some(load)))
+            .transpose()?;
     }
     let [instances_1, instances_8, instances_64] = with;
-    let per_further_instance = instances_64.zip(instances_8).map(|(most, some)| most.saturating_sub(some) / (64 - 8));
-    Ok(Pss { warm_idle, call_idle, ceiling_idle, instances_1, instances_8, instances_64, per_further_instance })
+    let per_further_instance = instances_64
+        .zip(instances_8)
+        .map(|(most, some)| most.saturating_sub(some) / (64 - 8));
+    Ok(Pss {
+        warm_idle,
+        call_idle,
+        ceiling_idle,
+        instances_1,
+        instances_8,
+        instances_64,
+        per_further_instance,
+    })
 }
 
-fn after(program: &Program, question: &Question, load: Option<&LoadGenerator>) -> Result<u64, Failure> {
+fn after(
+    program: &Program,
+    question: &Question,
+    load: Option<&LoadGenerator>,
+) -> Result<u64, Failure> {
     let mut server = program.start()?;
     let (answer, _) = server.first_answer(&question.bytes)?;
     question.check(&server, &answer)?;

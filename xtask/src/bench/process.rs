@@ -27,10 +27,14 @@ impl CpuTime {
         let stat = dir.join("stat");
         let ticks = ticks(&read(&stat)?).ok_or_else(|| unknown(&stat))?;
         let tasks = dir.join("task");
-        let entries = std::fs::read_dir(&tasks).map_err(|error| Failure::file(&tasks, "be listed", error))?;
+        let entries =
+            std::fs::read_dir(&tasks).map_err(|error| Failure::file(&tasks, "be listed", error))?;
         let mut threads = BTreeMap::new();
         for entry in entries.flatten() {
-            let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let id = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             // A thread may end while its file is opened, and some kernels do not have the file. The
             // ticks are known in both cases.
             let text = std::fs::read_to_string(entry.path().join("schedstat")).unwrap_or_default();
@@ -41,12 +45,18 @@ impl CpuTime {
 
     /// Returns the CPU time since an earlier moment, in nanoseconds.
     pub fn since_ns(&self, earlier: &Self) -> u64 {
-        let since = |(id, now): (&u64, &u64)| now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0));
+        let since = |(id, now): (&u64, &u64)| {
+            now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0))
+        };
         let threads = self.threads.iter().map(since).sum::<u64>();
         let process = self.ticks.saturating_sub(earlier.ticks) * TICK_NS;
         // The difference is more than rounding explains: a thread ended in between, and its time is
         // in the ticks alone.
-        if process > threads + 2 * TICK_NS { process } else { threads }
+        if process > threads + 2 * TICK_NS {
+            process
+        } else {
+            threads
+        }
     }
 }
 
@@ -62,7 +72,10 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn unknown(path: &Path) -> Failure {
-    Failure::other(format!("{}: has another form than Linux documents", path.display()), "measure on another kernel")
+    Failure::other(
+        format!("{}: has another form than Linux documents", path.display()),
+        "measure on another kernel",
+    )
 }
 
 /// Returns utime plus stime, fields 14 and 15 of /proc/PID/stat.
@@ -80,7 +93,9 @@ fn run_time_ns(schedstat: &str) -> Option<u64> {
 }
 
 fn pss(smaps_rollup: &str) -> Option<u64> {
-    let line = smaps_rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let line = smaps_rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -90,9 +105,15 @@ mod tests {
 
     #[test]
     fn files_of_the_kernel_are_read() {
-        assert_eq!(ticks("7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 31 11 0 0"), Some(42));
+        assert_eq!(
+            ticks("7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 31 11 0 0"),
+            Some(42)
+        );
         assert_eq!(run_time_ns("123456 78 9\n"), Some(123_456));
-        assert_eq!(pss("00400000-7ffe ---p 00000000 00:00 0 [rollup]\nRss: 8 kB\nPss:      6 kB\n"), Some(6144));
+        assert_eq!(
+            pss("00400000-7ffe ---p 00000000 00:00 0 [rollup]\nRss: 8 kB\nPss:      6 kB\n"),
+            Some(6144)
+        );
         let own = std::process::id();
         assert!(CpuTime::of(own).is_ok_and(|time| !time.threads.is_empty()));
         assert!(pss_bytes(own).is_ok_and(|bytes| bytes > 0));
@@ -100,9 +121,15 @@ mod tests {
 
     #[test]
     fn threads_that_ended_are_not_forgotten() {
-        let time = |threads: &[(u64, u64)], ticks| CpuTime { threads: threads.iter().copied().collect(), ticks };
+        let time = |threads: &[(u64, u64)], ticks| CpuTime {
+            threads: threads.iter().copied().collect(),
+            ticks,
+        };
         let before = time(&[(1, 5_000), (2, 9_000_000)], 1);
-        assert_eq!(time(&[(1, 6_000), (2, 9_500_000), (3, 7)], 2).since_ns(&before), 501_007);
+        assert_eq!(
+            time(&[(1, 6_000), (2, 9_500_000), (3, 7)], 2).since_ns(&before),
+            501_007
+        );
         assert_eq!(time(&[(1, 6_000)], 51).since_ns(&before), 500_000_000);
     }
 }

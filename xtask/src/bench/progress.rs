@@ -15,7 +15,11 @@ pub struct Progress {
 impl Progress {
     /// Starts to show a run with this number of steps.
     pub fn new(steps: u32) -> Self {
-        Self { terminal: stderr().is_terminal(), done: 0, steps }
+        Self {
+            terminal: stderr().is_terminal(),
+            done: 0,
+            steps,
+        }
     }
 
     /// Shows that the next step begins.

@@ -35,10 +35,18 @@ pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {
     let store = Store::start(&program, &folder)?;
     let stage = stage::prepare_with_redis(&folder, &store.url())?;
 
-    let (rounds, seconds) = if args.quick { (1, QUICK_SECONDS) } else { (args.rounds, args.seconds) };
+    let (rounds, seconds) = if args.quick {
+        (1, QUICK_SECONDS)
+    } else {
+        (args.rounds, args.seconds)
+    };
     let servers = Servers::start(&stage)?;
-    let turns =
-        Turns { servers: &servers, store: &store, questions: &questions, time: Duration::from_secs_f64(seconds) };
+    let turns = Turns {
+        servers: &servers,
+        store: &store,
+        questions: &questions,
+        time: Duration::from_secs_f64(seconds),
+    };
     let mut progress = Progress::new(2 * rounds * turns::IN_A_ROUND);
     let asleep = turns.measure(rounds, &mut progress)?;
     let awake = {

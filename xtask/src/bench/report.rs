@@ -21,7 +21,8 @@ pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failu
         Some(text) => text,
         None => {
             let text = serde_json::to_string(figures);
-            text.map_err(|error| Failure::other(format!("figures as JSON: {error}"), "report it"))? + "\n"
+            text.map_err(|error| Failure::other(format!("figures as JSON: {error}"), "report it"))?
+                + "\n"
         }
     };
     std::io::stdout()
@@ -31,8 +32,21 @@ pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failu
 
 fn table(figures: &Figures) -> String {
     let mut text = String::new();
-    let Figures { cores, rounds, round_seconds, ratios, cold_start, pss_bytes, fairness, .. } = figures;
-    let rounds_text = if *rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
+    let Figures {
+        cores,
+        rounds,
+        round_seconds,
+        ratios,
+        cold_start,
+        pss_bytes,
+        fairness,
+        ..
+    } = figures;
+    let rounds_text = if *rounds == 1 {
+        "1 round".to_owned()
+    } else {
+        format!("{rounds} rounds")
+    };
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
@@ -69,10 +83,26 @@ fn table(figures: &Figures) -> String {
     let drowsy = |value: Option<f64>| format!("({} where cores may sleep)", ratio(value));
     let asleep = &figures.cpu_ratios_cores_may_sleep;
     let (warm, call) = (drowsy(asleep.cpu_warm), drowsy(asleep.cpu_call));
-    let _ = writeln!(text, "ratios     CPU warm, 8 connections      {} {warm}", ratio(ratios.cpu.cpu_warm));
-    let _ = writeln!(text, "           CPU call, 8 connections      {} {call}", ratio(ratios.cpu.cpu_call));
-    let _ = writeln!(text, "           cold start                   {}", ratio(Some(ratios.cold_start)));
-    let _ = writeln!(text, "           p99 over p50, 64 connections {}", ratio(ratios.p99_over_p50_c64));
+    let _ = writeln!(
+        text,
+        "ratios     CPU warm, 8 connections      {} {warm}",
+        ratio(ratios.cpu.cpu_warm)
+    );
+    let _ = writeln!(
+        text,
+        "           CPU call, 8 connections      {} {call}",
+        ratio(ratios.cpu.cpu_call)
+    );
+    let _ = writeln!(
+        text,
+        "           cold start                   {}",
+        ratio(Some(ratios.cold_start))
+    );
+    let _ = writeln!(
+        text,
+        "           p99 over p50, 64 connections {}",
+        ratio(ratios.p99_over_p50_c64)
+    );
     for skipped in &figures.skipped {
         let _ = writeln!(text, "not measured: {skipped}");
     }
@@ -81,17 +111,27 @@ fn table(figures: &Figures) -> String {
 
 /// Returns the table line of one server under one load.
 pub fn load_line(row: &Row) -> String {
-    format!("{:>5} {:<8} {}", row.connections, row.server.name(), columns(&row.measured, &row.over_ceiling))
+    format!(
+        "{:>5} {:<8} {}",
+        row.connections,
+        row.server.name(),
+        columns(&row.measured, &row.over_ceiling)
+    )
 }
 
 /// Returns the heading of [`columns`].
 pub fn heading() -> String {
-    format!("{:>28} {:>24} {:>24} {:>26}", "requests/s", "p50 µs", "p99 µs", "CPU µs/request")
+    format!(
+        "{:>28} {:>24} {:>24} {:>26}",
+        "requests/s", "p50 µs", "p99 µs", "CPU µs/request"
+    )
 }
 
 /// Returns the figures of a load as columns, each figure with its ratio to the ceiling's.
 pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
-    let cell = |value: &Spread, ratio: f64, digits: usize| format!("{} ×{ratio:.2}", spread(value, digits));
+    let cell = |value: &Spread, ratio: f64, digits: usize| {
+        format!("{} ×{ratio:.2}", spread(value, digits))
+    };
     format!(
         "{:>28} {:>24} {:>24} {:>26}",
         cell(&own.requests_per_second, over.throughput, 0),
@@ -103,7 +143,10 @@ pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
 
 fn memory_line(pss: &Pss) -> String {
     let mebibytes = |bytes: Option<u64>| {
-        bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{:.2}", bytes as f64 / f64::from(1 << 20)))
+        bytes.map_or_else(
+            || "–".to_owned(),
+            |bytes| format!("{:.2}", bytes as f64 / f64::from(1 << 20)),
+        )
     };
     format!(
         "memory (PSS) in MiB: idle warm {}, call {}, ceiling {}; with 1, 8, 64 instances {}, {}, {}; each further one {}",
@@ -118,7 +161,11 @@ fn memory_line(pss: &Pss) -> String {
 }
 
 fn spread(value: &Spread, digits: usize) -> String {
-    let Spread { median, least, most } = value;
+    let Spread {
+        median,
+        least,
+        most,
+    } = value;
     format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 

@@ -43,18 +43,36 @@ impl Program {
     /// Returns a program that runs the host with an app folder. Its log goes to a file in the given
     /// folder.
     pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
-        let arguments = ["serve", "--app", &app.display().to_string(), "--address", "127.0.0.1"].map(str::to_owned);
+        let arguments = [
+            "serve",
+            "--app",
+            &app.display().to_string(),
+            "--address",
+            "127.0.0.1",
+        ]
+        .map(str::to_owned);
         Self::new(name, file, arguments.into(), logs)
     }
 
     /// Returns a program that runs the native ceiling with a model.
     pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
-        Self::new(name, file, vec!["--model".to_owned(), model.display().to_string()], logs)
+        Self::new(
+            name,
+            file,
+            vec!["--model".to_owned(), model.display().to_string()],
+            logs,
+        )
     }
 
     fn new(name: &str, file: &Path, arguments: Vec<String>, logs: &Path) -> Self {
         let (name, log) = (name.to_owned(), logs.join(format!("{name}.log")));
-        Self { name, file: file.to_path_buf(), arguments, variables: Vec::new(), log }
+        Self {
+            name,
+            file: file.to_path_buf(),
+            arguments,
+            variables: Vec::new(),
+            log,
+        }
     }
 
     /// Adds an argument and its value to the command line.
@@ -75,16 +93,31 @@ impl Program {
     /// little more.
     pub fn start(&self) -> Result<Server, Failure> {
         let port = free_port()?;
-        let log = File::create(&self.log).map_err(|error| Failure::file(&self.log, "be made", error))?;
-        let copy = log.try_clone().map_err(|error| Failure::file(&self.log, "be shared", error))?;
+        let log =
+            File::create(&self.log).map_err(|error| Failure::file(&self.log, "be made", error))?;
+        let copy = log
+            .try_clone()
+            .map_err(|error| Failure::file(&self.log, "be shared", error))?;
         let mut command = Command::new(&self.file);
-        command.args(&self.arguments).args(["--port", &port.to_string()]).env_clear();
+        command
+            .args(&self.arguments)
+            .args(["--port", &port.to_string()])
+            .env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::null()).stdout(log).stderr(copy);
         let started = Instant::now();
-        let child = command.spawn().map_err(|error| Failure::file(&self.file, "be started", error))?;
+        let child = command
+            .spawn()
+            .map_err(|error| Failure::file(&self.file, "be started", error))?;
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        Ok(Server { name: self.name.clone(), child, address, started, log: self.log.clone(), leash: None })
+        Ok(Server {
+            name: self.name.clone(),
+            child,
+            address,
+            started,
+            log: self.log.clone(),
+            leash: None,
+        })
     }
 }
 
@@ -114,7 +147,8 @@ impl Server {
         loop {
             match client::connect(self.address) {
                 Ok(stream) => {
-                    let answer = client::ask(&stream, request).map_err(|error| self.failure(&error.to_string()))?;
+                    let answer = client::ask(&stream, request)
+                        .map_err(|error| self.failure(&error.to_string()))?;
                     let took = self.started.elapsed();
                     self.leash.get_or_insert_with(|| Leash::on(&self.child));
                     return Ok((answer, took));
@@ -126,7 +160,10 @@ impl Server {
                 return Err(self.failure(&format!("it ended at its start with {status}")));
             }
             if self.started.elapsed() > LISTENING {
-                return Err(self.failure(&format!("it does not listen after {} s", LISTENING.as_secs())));
+                return Err(self.failure(&format!(
+                    "it does not listen after {} s",
+                    LISTENING.as_secs()
+                )));
             }
             std::thread::sleep(RETRY);
         }
@@ -136,9 +173,15 @@ impl Server {
     pub fn failure(&self, problem: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n  ");
+        let tail = lines
+            .get(lines.len().saturating_sub(10)..)
+            .unwrap_or_default()
+            .join("\n  ");
         Failure::other(
-            format!("server `{}`: {problem}; its last words:\n  {tail}", self.name),
+            format!(
+                "server `{}`: {problem}; its last words:\n  {tail}",
+                self.name
+            ),
             format!("see {}", shown(&self.log)),
         )
     }
@@ -159,14 +202,18 @@ pub fn free_port() -> Result<u16, Failure> {
     // Two runs at the same time begin at different ports.
     let first = (std::process::id() % u32::from(count)) as u16;
     for _ in 0..count {
-        let offset = (u32::from(first) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(count);
+        let offset =
+            (u32::from(first) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(count);
         let port = PORTS.start + offset as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
     Err(Failure::other(
-        format!("no port of 127.0.0.1 from {} to {} is free", PORTS.start, PORTS.end),
+        format!(
+            "no port of 127.0.0.1 from {} to {} is free",
+            PORTS.start, PORTS.end
+        ),
         "end some servers",
     ))
 }

@@ -76,18 +76,28 @@ pub struct RedisStage {
 pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
     let Image { apps, host, app } = unpack(folder)?;
     let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
-        let store = toml::Table::from_iter([("url".to_owned(), format!("env:{REDIS_VARIABLE}").into())]);
-        let settings = [("stores", "default", store.into()), ("prediction_cache", key, value.into())];
+        let store =
+            toml::Table::from_iter([("url".to_owned(), format!("env:{REDIS_VARIABLE}").into())]);
+        let settings = [
+            ("stores", "default", store.into()),
+            ("prediction_cache", key, value.into()),
+        ];
         let copy = altered(&app, &apps.join(name), &settings)?;
-        let copy =
-            copy.map_err(|problem| Failure::other(format!("the host refuses {name}: {problem}"), "report it"))?;
+        let copy = copy.map_err(|problem| {
+            Failure::other(format!("the host refuses {name}: {problem}"), "report it")
+        })?;
         Ok(Program::host(name, &host, &copy, folder).with_variable(REDIS_VARIABLE, url))
     };
     Ok(RedisStage {
         store: cached("scorebox", "memory", "0")?,
         memory: cached("scorebox-memory", "store", "default")?,
-        ceiling: Program::ceiling("ceiling", &native("native-ceiling", &[])?, &model(&app)?, folder)
-            .with_argument("--redis", url),
+        ceiling: Program::ceiling(
+            "ceiling",
+            &native("native-ceiling", &[])?,
+            &model(&app)?,
+            folder,
+        )
+        .with_argument("--redis", url),
     })
 }
 
@@ -101,12 +111,17 @@ struct Image {
 fn unpack(folder: &Path) -> Result<Image, Failure> {
     let apps = folder.join("apps");
     if apps.exists() {
-        std::fs::remove_dir_all(&apps).map_err(|error| Failure::file(&apps, "be removed", error))?;
+        std::fs::remove_dir_all(&apps)
+            .map_err(|error| Failure::file(&apps, "be removed", error))?;
     }
     std::fs::create_dir_all(&apps).map_err(|error| Failure::file(&apps, "be made", error))?;
     let root = demo::unpacked(folder)?.root;
     let inside = |path: &str| root.join(path.trim_start_matches('/'));
-    Ok(Image { apps, host: inside(HOST_PROGRAM), app: inside(APP_ROOT) })
+    Ok(Image {
+        apps,
+        host: inside(HOST_PROGRAM),
+        app: inside(APP_ROOT),
+    })
 }
 
 /// Builds and lays out everything that `cargo xtask bench` starts.
@@ -114,16 +129,25 @@ pub fn prepare() -> Result<Stage, Failure> {
     let folder = workspace::target().join("bench");
     let Image { apps, host, app } = unpack(&folder)?;
     let wayward = wayward(&apps)?;
-    let ceiling = Program::ceiling("ceiling", &native("native-ceiling", &[])?, &model(&app)?, &folder);
-    let altered = |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {
-        let copy = altered(&app, &apps.join(name), settings)?;
-        Ok(copy.map(|copy| Program::host(name, &host, &copy, &folder)))
-    };
+    let ceiling = Program::ceiling(
+        "ceiling",
+        &native("native-ceiling", &[])?,
+        &model(&app)?,
+        &folder,
+    );
+    let altered =
+        |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {
+            let copy = altered(&app, &apps.join(name), settings)?;
+            Ok(copy.map(|copy| Program::host(name, &host, &copy, &folder)))
+        };
     let call = altered("call", &[("instances", "isolation", "call".into())])?;
     let mut instances = Vec::new();
     for count in INSTANCES {
         let number = toml::Value::Integer(count as i64);
-        let settings = [("limits", "instances", number.clone()), ("instances", "at_start", number)];
+        let settings = [
+            ("limits", "instances", number.clone()),
+            ("instances", "at_start", number),
+        ];
         instances.push((count, altered(&format!("instances-{count}"), &settings)?));
     }
     Ok(Stage {
@@ -142,18 +166,33 @@ pub fn prepare() -> Result<Stage, Failure> {
 /// It is built alone, because it would share the features of other packages in the same build.
 pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
-    let arguments = ["--profile", PROFILE, "-p", "scorebox-bench", "--bin", program];
+    let arguments = [
+        "--profile",
+        PROFILE,
+        "-p",
+        "scorebox-bench",
+        "--bin",
+        program,
+    ];
     let built = workspace::build(&workspace::root(), &[&arguments, features].concat())?;
-    let mut programs = built.into_iter().filter(|artifact| artifact.name == program);
+    let mut programs = built
+        .into_iter()
+        .filter(|artifact| artifact.name == program);
     programs
         .find_map(|artifact| artifact.executable)
-        .ok_or_else(|| Failure::toolchain(format!("cargo built no program `{program}`"), "see tests/bench/Cargo.toml"))
+        .ok_or_else(|| {
+            Failure::toolchain(
+                format!("cargo built no program `{program}`"),
+                "see tests/bench/Cargo.toml",
+            )
+        })
 }
 
 /// Returns the only file of the app's model, which both the host and the ceiling read.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
-    let entries = std::fs::read_dir(&folder).map_err(|error| Failure::file(&folder, "be listed", error))?;
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| Failure::file(&folder, "be listed", error))?;
     let mut files = entries.flatten().map(|entry| entry.path());
     let found = files.find(|file| file.extension() == Some("safetensors".as_ref()));
     found.ok_or_else(|| Failure::file(&folder, "be used", "it holds no .safetensors file"))
@@ -161,15 +200,34 @@ fn model(app: &Path) -> Result<PathBuf, Failure> {
 
 fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     eprintln!("building the scorer that loops");
-    let arguments = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--example", "wayward"];
+    let arguments = [
+        "--release",
+        "--target",
+        GUEST_TARGET,
+        "-p",
+        "scorebox-test-programs",
+        "--example",
+        "wayward",
+    ];
     let built = workspace::build(&workspace::root(), &arguments)?;
-    let mut files = built.into_iter().filter(|artifact| artifact.name == "wayward").flat_map(|artifact| artifact.files);
+    let mut files = built
+        .into_iter()
+        .filter(|artifact| artifact.name == "wayward")
+        .flat_map(|artifact| artifact.files);
     let component = files
         .find(|file| file.extension() == Some("wasm".as_ref()))
-        .ok_or_else(|| Failure::toolchain("cargo built no wayward.wasm", "see tests/programs/Cargo.toml"))?;
+        .ok_or_else(|| {
+            Failure::toolchain(
+                "cargo built no wayward.wasm",
+                "see tests/programs/Cargo.toml",
+            )
+        })?;
     let mut scorer = toml::Table::new();
     scorer.insert("name".to_owned(), "wayward".into());
-    scorer.insert("component".to_owned(), component.display().to_string().into());
+    scorer.insert(
+        "component".to_owned(),
+        component.display().to_string().into(),
+    );
     // The scorer's `init` reads settings, which do not exist yet where an image is built.
     scorer.insert("snapshot".to_owned(), false.into());
     let mut limits = toml::Table::new();
@@ -184,7 +242,14 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
     let dir = apps.join("wayward");
     let manifest = Manifest::read(&file)?;
     let component = component::locate(&manifest)?;
-    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Times::AsWritten, Trial::default())?;
+    app::stage(
+        &manifest,
+        component.as_ref(),
+        &dir,
+        Cpu::Baseline,
+        Times::AsWritten,
+        Trial::default(),
+    )?;
     Ok(dir)
 }
 
@@ -193,27 +258,41 @@ type Setting<'a> = (&'a str, &'a str, toml::Value);
 
 /// Copies an app and changes some of its settings. The inner error says which setting this host
 /// refuses.
-fn altered(app: &Path, copy: &Path, settings: &[Setting<'_>]) -> Result<Result<PathBuf, String>, Failure> {
+fn altered(
+    app: &Path,
+    copy: &Path,
+    settings: &[Setting<'_>],
+) -> Result<Result<PathBuf, String>, Failure> {
     copy_folder(app, copy)?;
     let file = copy.join(MANIFEST_FILE);
-    let text = std::fs::read_to_string(&file).map_err(|error| Failure::file(&file, "be read", error))?;
-    let mut manifest: toml::Table = text.parse().map_err(|error| Failure::file(&file, "be parsed", error))?;
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| Failure::file(&file, "be read", error))?;
+    let mut manifest: toml::Table = text
+        .parse()
+        .map_err(|error| Failure::file(&file, "be parsed", error))?;
     for (section, key, value) in settings {
-        let section = manifest.entry(*section).or_insert_with(|| toml::Table::new().into());
+        let section = manifest
+            .entry(*section)
+            .or_insert_with(|| toml::Table::new().into());
         if let Some(section) = section.as_table_mut() {
             section.insert((*key).to_owned(), value.clone());
         }
     }
     write(&file, &manifest)?;
-    Ok(Manifest::read(&file).map(|_| copy.to_path_buf()).map_err(|error| error.problem))
+    Ok(Manifest::read(&file)
+        .map(|_| copy.to_path_buf())
+        .map_err(|error| error.problem))
 }
 
 fn write(file: &Path, manifest: &toml::Table) -> Result<(), Failure> {
-    std::fs::write(file, manifest.to_string()).map_err(|error| Failure::file(file, "be written", error))
+    std::fs::write(file, manifest.to_string())
+        .map_err(|error| Failure::file(file, "be written", error))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::file(from, &format!("be copied to {}", to.display()), error);
+    let failed = |error: std::io::Error| {
+        Failure::file(from, &format!("be copied to {}", to.display()), error)
+    };
     std::fs::create_dir_all(to).map_err(failed)?;
     for entry in std::fs::read_dir(from).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -239,11 +318,26 @@ mod tests {
         std::fs::write(app.join("model/m"), "m").unwrap();
         let text = "[scorer]\nname = \"x\"\ncomponent = \"c.wasm\"\n[limits]\nqueue = 3\n";
         std::fs::write(app.join(MANIFEST_FILE), text).unwrap();
-        let copy = altered(&app, &dir.path().join("a"), &[("limits", "instances", 8.into())]).unwrap().unwrap();
+        let copy = altered(
+            &app,
+            &dir.path().join("a"),
+            &[("limits", "instances", 8.into())],
+        )
+        .unwrap()
+        .unwrap();
         let manifest = Manifest::read(&copy).unwrap();
-        assert_eq!((manifest.limits.instances, manifest.limits.queue), (Some(8), 3));
+        assert_eq!(
+            (manifest.limits.instances, manifest.limits.queue),
+            (Some(8), 3)
+        );
         assert_eq!(std::fs::read(copy.join("model/m")).unwrap(), b"m");
-        let refused = altered(&app, &dir.path().join("b"), &[("limits", "unheard-of", 1.into())]).unwrap().unwrap_err();
+        let refused = altered(
+            &app,
+            &dir.path().join("b"),
+            &[("limits", "unheard-of", 1.into())],
+        )
+        .unwrap()
+        .unwrap_err();
         assert!(refused.contains("unheard-of"), "{refused}");
     }
 }

@@ -22,10 +22,20 @@ pub fn run(app: &Path) -> Result<(), Failure> {
     let shown = format!("cargo {}", arguments.join(" "));
     eprintln!("running {shown}");
     let mut command = workspace::cargo(&workspace::root());
-    command.args(arguments).env(APP_VARIABLE, app).stdin(Stdio::null()).stdout(std::io::stderr());
+    command
+        .args(arguments)
+        .env(APP_VARIABLE, app)
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr());
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::other(format!("`{shown}` ended with {status}"), "mend what it says above")),
-        Err(error) => Err(Failure::toolchain(format!("`{shown}`: {error}"), "run `cargo xtask setup`")),
+        Ok(status) => Err(Failure::other(
+            format!("`{shown}` ended with {status}"),
+            "mend what it says above",
+        )),
+        Err(error) => Err(Failure::toolchain(
+            format!("`{shown}`: {error}"),
+            "run `cargo xtask setup`",
+        )),
     }
 }

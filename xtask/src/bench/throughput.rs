@@ -33,11 +33,24 @@ pub fn measure(
     for round in 0..rounds {
         for &connections in connections {
             // The first server of a round meets what the others left, so each is first in turn.
-            let turns = servers.iter().cycle().skip(round as usize % servers.len().max(1)).take(servers.len());
+            let turns = servers
+                .iter()
+                .cycle()
+                .skip(round as usize % servers.len().max(1))
+                .take(servers.len());
             for (kind, server) in turns {
-                progress.step(&format!("round {}, {connections} connections, {}", round + 1, kind.name()));
+                progress.step(&format!(
+                    "round {}, {connections} connections, {}",
+                    round + 1,
+                    kind.name()
+                ));
                 let (measured, _) = under_load(server, load, connections, time)?;
-                samples.push(Sample { server: *kind, connections, round, measured });
+                samples.push(Sample {
+                    server: *kind,
+                    connections,
+                    round,
+                    measured,
+                });
             }
         }
     }

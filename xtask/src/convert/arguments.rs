@@ -94,23 +94,42 @@ pub struct Input {
 const KINDS: [&str; 5] = ["f32", "f64", "i64", "bool", "text"];
 
 fn input(text: &str) -> Result<Input, String> {
-    let form = || format!("`{text}` is not NAME=TYPE or NAME=TYPE[COLUMNS], with a type of {}", KINDS.join(", "));
-    let (name, kind) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(form)?;
+    let form = || {
+        format!(
+            "`{text}` is not NAME=TYPE or NAME=TYPE[COLUMNS], with a type of {}",
+            KINDS.join(", ")
+        )
+    };
+    let (name, kind) = text
+        .rsplit_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(form)?;
     let (kind, width) = match kind.split_once('[') {
         None => (kind, None),
         Some((kind, rest)) => {
-            let width = rest.strip_suffix(']').and_then(|width| width.parse().ok()).filter(|width| *width > 0);
+            let width = rest
+                .strip_suffix(']')
+                .and_then(|width| width.parse().ok())
+                .filter(|width| *width > 0);
             (kind, Some(width.ok_or_else(form)?))
         }
     };
     if !KINDS.contains(&kind) {
         return Err(form());
     }
-    Ok(Input { name: name.to_owned(), kind: kind.to_owned(), width })
+    Ok(Input {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        width,
+    })
 }
 
 fn size(text: &str) -> Result<u64, String> {
-    let number = |text: &str, unit: u64| text.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let number = |text: &str, unit: u64| {
+        text.parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(unit))
+    };
     let bytes = match (text.strip_suffix("GiB"), text.strip_suffix("MiB")) {
         (Some(text), _) => number(text, 1 << 30),
         (_, Some(text)) => number(text, 1 << 20),
@@ -128,14 +147,26 @@ mod tests {
     #[test]
     fn inputs_are_read() {
         let check = |text: &str, expected: Option<(&str, &str, Option<u32>)>| {
-            let expected =
-                expected.map(|(name, kind, width)| Input { name: name.to_owned(), kind: kind.to_owned(), width });
+            let expected = expected.map(|(name, kind, width)| Input {
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                width,
+            });
             assert_eq!(input(text).ok(), expected, "{text}");
         };
         check("X=f64[12]", Some(("X", "f64", Some(12))));
         check("a=b=text", Some(("a=b", "text", None)));
         check("age=f32", Some(("age", "f32", None)));
-        for wrong in ["", "age", "=f32", "a=f16", "a=f32[0]", "a=f32[", "a=f32[x]", "a=f32[1]2"] {
+        for wrong in [
+            "",
+            "age",
+            "=f32",
+            "a=f16",
+            "a=f32[0]",
+            "a=f32[",
+            "a=f32[x]",
+            "a=f32[1]2",
+        ] {
             check(wrong, None);
         }
     }

@@ -42,26 +42,41 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
         let (_, python) = identity(python)?;
-        return Ok(Environment { python, libraries: None, requirements: None });
+        return Ok(Environment {
+            python,
+            libraries: None,
+            requirements: None,
+        });
     }
     let (version, python) = identity(Path::new("python3"))?;
     if !VERSIONS.contains(&version.as_str()) {
         return Err(Failure::toolchain(
-            format!("python3 is Python {version}, and the pinned libraries are for {}", VERSIONS.join(", ")),
+            format!(
+                "python3 is Python {version}, and the pinned libraries are for {}",
+                VERSIONS.join(", ")
+            ),
             "put one of these on PATH as python3, or name an environment of your own by --python",
         ));
     }
     let file = sources().join("requirements.txt");
     let text = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
     let requirements = Digest::of(&text);
-    let root = folder.map_or_else(|| workspace::target().join("convert-env"), Path::to_path_buf);
-    let root = std::path::absolute(&root).map_err(|error| Failure::file(&root, "be resolved", error))?;
+    let root = folder.map_or_else(
+        || workspace::target().join("convert-env"),
+        Path::to_path_buf,
+    );
+    let root =
+        std::path::absolute(&root).map_err(|error| Failure::file(&root, "be resolved", error))?;
     let short = requirements.hex().get(..16).unwrap_or_default().to_owned();
     let libraries = root.join(format!("{short}-py{version}"));
     if !libraries.is_dir() {
         install(&python, &file, &root, &libraries)?;
     }
-    Ok(Environment { python, libraries: Some(libraries), requirements: Some(requirements) })
+    Ok(Environment {
+        python,
+        libraries: Some(libraries),
+        requirements: Some(requirements),
+    })
 }
 
 /// Returns the version and the path of an interpreter, as the interpreter prints them.
@@ -71,24 +86,52 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
         .args(["-c", WHO])
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| Failure::toolchain(format!("{} cannot be run: {error}", python.display()), fix))?;
+        .map_err(|error| {
+            Failure::toolchain(format!("{} cannot be run: {error}", python.display()), fix)
+        })?;
     let said = String::from_utf8_lossy(&output.stdout);
-    match (output.status.success(), said.lines().collect::<Vec<_>>().as_slice()) {
+    match (
+        output.status.success(),
+        said.lines().collect::<Vec<_>>().as_slice(),
+    ) {
         (true, [version, path]) => Ok(((*version).to_owned(), PathBuf::from(path))),
-        _ => Err(Failure::toolchain(format!("{} ended with {}", python.display(), output.status), fix)),
+        _ => Err(Failure::toolchain(
+            format!("{} ended with {}", python.display(), output.status),
+            fix,
+        )),
     }
 }
 
 /// Installs the libraries in a folder next to the goal, and renames the folder when it is complete.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
-    let taken =
-        std::fs::create_dir_all(root).and_then(|()| tempfile::Builder::new().prefix(".install-").tempdir_in(root));
+    let taken = std::fs::create_dir_all(root).and_then(|()| {
+        tempfile::Builder::new()
+            .prefix(".install-")
+            .tempdir_in(root)
+    });
     let folder = taken.map_err(|error| Failure::file(root, "take a new folder", error))?;
     let libraries = folder.path().join("libraries");
-    eprintln!("installing the libraries that convert, with pip, into {}: more than 100 MB to fetch, once", shown(goal));
+    eprintln!(
+        "installing the libraries that convert, with pip, into {}: more than 100 MB to fetch, once",
+        shown(goal)
+    );
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"]);
-    pip.args(["--only-binary=:all:", "--no-input", "--root-user-action=ignore", "--target"]).arg(&libraries);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--no-deps",
+    ]);
+    pip.args([
+        "--only-binary=:all:",
+        "--no-input",
+        "--root-user-action=ignore",
+        "--target",
+    ])
+    .arg(&libraries);
     pip.arg("--requirement").arg(requirements);
     let output = pip.stdin(Stdio::null()).output();
     let output = output.map_err(|error| Failure::file(python, "be run", error))?;
@@ -105,7 +148,10 @@ fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Resu
 fn refused(output: &Output) -> Failure {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim();
-    let problem = format!("pip cannot install the libraries: it ended with {}: {said}", output.status);
+    let problem = format!(
+        "pip cannot install the libraries: it ended with {}: {said}",
+        output.status
+    );
     if said.contains("DO NOT MATCH THE HASHES") {
         let fix = "a package index or a proxy that gives other bytes is not to be trusted; try another index";
         return Failure::new(Kind::Verification, problem, fix);
@@ -128,19 +174,32 @@ mod tests {
     fn what_pip_says_decides_who_can_mend_it() {
         let check = |said: &str, kind: Kind| {
             let status = std::process::ExitStatus::from_raw(256);
-            let output = Output { status, stdout: Vec::new(), stderr: said.as_bytes().to_vec() };
+            let output = Output {
+                status,
+                stdout: Vec::new(),
+                stderr: said.as_bytes().to_vec(),
+            };
             assert_eq!(refused(&output).kind, kind, "{said}");
         };
-        check("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Kind::Verification);
+        check(
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            Kind::Verification,
+        );
         check("/usr/bin/python3: No module named pip", Kind::Toolchain);
-        check("ERROR: No matching distribution found for numpy", Kind::Network);
+        check(
+            "ERROR: No matching distribution found for numpy",
+            Kind::Network,
+        );
     }
 
     #[test]
     fn every_requirement_has_a_version_and_digests() {
         let text = std::fs::read_to_string(sources().join("requirements.txt")).unwrap();
         let engine = "onnxruntime==1.31.1 \\";
-        assert!(text.lines().any(|line| line == engine), "the engine of the host: {engine}");
+        assert!(
+            text.lines().any(|line| line == engine),
+            "the engine of the host: {engine}"
+        );
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let pinned = line.contains("==") || line.trim_start().starts_with("--hash=sha256:");
             assert!(pinned, "{line}");

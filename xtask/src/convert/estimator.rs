@@ -48,11 +48,19 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     // not ship.
     let target = workspace::target();
     let scratch = std::fs::create_dir_all(&target)
-        .and_then(|()| tempfile::Builder::new().prefix(".convert-").tempdir_in(&target))
+        .and_then(|()| {
+            tempfile::Builder::new()
+                .prefix(".convert-")
+                .tempdir_in(&target)
+        })
         .map_err(|error| Failure::file(&target, "take a new folder", error))?;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error));
-    let (graph, answer) =
-        (absolute(&scratch.path().join("graph.onnx"))?, absolute(&scratch.path().join("answer.json"))?);
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error))
+    };
+    let (graph, answer) = (
+        absolute(&scratch.path().join("graph.onnx"))?,
+        absolute(&scratch.path().join("answer.json"))?,
+    );
     let request = json!({
         "source": absolute(&args.model)?,
         "graph": graph,
@@ -69,17 +77,33 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         "seconds": args.timeout.as_secs().saturating_add(OWN_SECONDS).min(u64::from(u32::MAX >> 1)),
     });
     eprintln!("converting {} in a process of its own", shown(&args.model));
-    let ended = isolated::run(&environment, &request, &answer, scratch.path(), args.timeout)?;
+    let ended = isolated::run(
+        &environment,
+        &request,
+        &answer,
+        scratch.path(),
+        args.timeout,
+    )?;
     if args.verbose && !ended.said.is_empty() {
         eprintln!("{}", ended.said);
     }
-    let said = ended.answer.as_ref().and_then(|answer| serde_json::from_value::<Answer>(answer.clone()).ok());
+    let said = ended
+        .answer
+        .as_ref()
+        .and_then(|answer| serde_json::from_value::<Answer>(answer.clone()).ok());
     let converted = match said {
         None => return Err(ended.failure(&args.model, args.timeout)),
         Some(Answer::Lacking { problem, fix }) => return Err(Failure::toolchain(problem, fix)),
-        Some(Answer::Refused { problem, fix, estimator }) => {
+        Some(Answer::Refused {
+            problem,
+            fix,
+            estimator,
+        }) => {
             let whose = estimator.map_or_else(String::new, |estimator| format!("{estimator}: "));
-            return Err(Failure::project(format!("{}: {whose}{problem}", args.model.display()), fix));
+            return Err(Failure::project(
+                format!("{}: {whose}{problem}", args.model.display()),
+                fix,
+            ));
         }
         Some(Answer::Converted(converted)) => converted,
     };
@@ -89,7 +113,10 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
             "run the command again when nobody writes the file",
         ));
     }
-    let graph = Described { file: graph_name, ..described(&graph, String::new())? };
+    let graph = Described {
+        file: graph_name,
+        ..described(&graph, String::new())?
+    };
     let requirements = environment.requirements.as_ref().map(Digest::to_string);
     let report = converted.report(&source, &graph, requirements.as_deref());
     folder.write(REPORT_FILE, format!("{report:#}\n").as_bytes())?;
@@ -120,16 +147,27 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
             "compare on real rows with --sample; where single precision is not enough, take double: --inputs 'X=f64[COLUMNS]'",
         ));
     }
-    eprintln!("written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}", shown(&args.output), graph.file, graph.digest);
+    eprintln!(
+        "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}",
+        shown(&args.output),
+        graph.file,
+        graph.digest
+    );
     let manifest = shown(&args.output.join(MANIFEST_FILE));
-    eprintln!("next: cargo xtask package --manifest {}", crate::shell::argument(&manifest));
+    eprintln!(
+        "next: cargo xtask package --manifest {}",
+        crate::shell::argument(&manifest)
+    );
     Ok(())
 }
 
 /// Returns the scorer's name, checked by the rules of the manifest.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
-    let text = format!("[scorer]\nname = {}\nmodel = \"model\"\n", toml::Value::from(name.as_str()));
+    let text = format!(
+        "[scorer]\nname = {}\nmodel = \"model\"\n",
+        toml::Value::from(name.as_str())
+    );
     Manifest::parse(Path::new(MANIFEST_FILE), &text).map_err(|error| {
         Failure::project(
             format!("`{name}` cannot be a scorer's name: {}", error.problem),
@@ -141,9 +179,15 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
 
 /// Returns a name made from a file's name: its letters in lower case and its digits, joined by `-`.
 fn name_of(file: &Path) -> String {
-    let file = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let file = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let stem = file.split('.').next().unwrap_or_default();
-    let parts = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let parts = stem
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty());
     let name = parts.collect::<Vec<_>>().join("-");
     match name.starts_with(|c: char| c.is_ascii_lowercase()) {
         true => name,
@@ -153,8 +197,13 @@ fn name_of(file: &Path) -> String {
 
 fn described(file: &Path, name: String) -> Result<Described, Failure> {
     let unreadable = |error| Failure::file(file, "be read", error);
-    let (digest, bytes) = Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    Ok(Described { file: name, digest: digest.to_string(), bytes })
+    let (digest, bytes) =
+        Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    Ok(Described {
+        file: name,
+        digest: digest.to_string(),
+        bytes,
+    })
 }
 
 #[cfg(test)]
@@ -163,7 +212,8 @@ mod tests {
 
     #[test]
     fn names_are_made_of_files() {
-        let check = |file: &str, expected: &str| assert_eq!(name_of(Path::new(file)), expected, "{file}");
+        let check =
+            |file: &str, expected: &str| assert_eq!(name_of(Path::new(file)), expected, "{file}");
         check("a/Churn_Model.v2.pkl", "churn-model");
         check("7days.joblib", "model-7days");
         check("Größe.pkl", "gr-e");

@@ -50,7 +50,10 @@ pub fn run(
     // open for ever.
     let stderr = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
     let mut command = command(environment, scratch);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(stderr);
     let failed = |error: std::io::Error| Failure::file(&environment.python, "be run", error);
     let mut child = command.spawn().map_err(failed)?;
     let group = Pid::from_child(&child);
@@ -66,7 +69,11 @@ pub fn run(
     }
     let said = read(&log, TEXT_BYTES).unwrap_or_default();
     let answer = read(answer, ANSWER_BYTES).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    Ok(Ended { answer, said: String::from_utf8_lossy(&said).trim().to_owned(), status: status? })
+    Ok(Ended {
+        answer,
+        said: String::from_utf8_lossy(&said).trim().to_owned(),
+        status: status?,
+    })
 }
 
 fn command(environment: &Environment, scratch: &Path) -> Command {
@@ -74,7 +81,11 @@ fn command(environment: &Environment, scratch: &Path) -> Command {
     command.env_clear().process_group(0).current_dir(scratch);
     // The process gets nothing of the caller's environment. It has one thread, and sets in the same
     // order each time, so that the same file gives the same bytes.
-    command.envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("PYTHONHASHSEED", "0")]);
+    command.envs([
+        ("PATH", "/usr/bin:/bin"),
+        ("LANG", "C.UTF-8"),
+        ("PYTHONHASHSEED", "0"),
+    ]);
     command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
     command.env("HOME", scratch).env("TMPDIR", scratch);
     // The process does not load libraries from the user's folder or from the current folder. It
@@ -100,7 +111,11 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
 
 fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    File::open(file)
+        .ok()?
+        .take(most)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -111,15 +126,24 @@ impl Ended {
         let trust = "see that the file is whole and one that you trust; --verbose shows all that Python says";
         match self.status {
             None => Failure::project(
-                format!("{}: loading, converting and comparing took longer than {limit:?}", model.display()),
+                format!(
+                    "{}: loading, converting and comparing took longer than {limit:?}",
+                    model.display()
+                ),
                 "give it more time with --timeout, or fewer rows with --rows or --sample",
             ),
             Some(status) if status.signal().is_some() => Failure::project(
-                format!("{}: ended the process that loaded it ({status}): {last}", model.display()),
+                format!(
+                    "{}: ended the process that loaded it ({status}): {last}",
+                    model.display()
+                ),
                 trust,
             ),
             Some(status) => Failure::project(
-                format!("{}: the process that loaded it left no answer ({status}): {last}", model.display()),
+                format!(
+                    "{}: the process that loaded it left no answer ({status}): {last}",
+                    model.display()
+                ),
                 trust,
             ),
         }

@@ -25,7 +25,12 @@ const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
 
 /// Runs `cargo xtask convert`.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
-    let name = args.model.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = args
+        .model
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
     match extension(&name) {
         Some("npy" | "npz") => numpy::Import {
             file: &args.model,
@@ -37,7 +42,11 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         .run(),
         Some(extension) if PICKLED.contains(&extension) => estimator::run(args),
         _ => Err(Failure::project(
-            format!("{}: its extension is not one of .npy, .npz, .{}", shown(&args.model), PICKLED.join(", .")),
+            format!(
+                "{}: its extension is not one of .npy, .npz, .{}",
+                shown(&args.model),
+                PICKLED.join(", .")
+            ),
             "name a file that pickle, joblib or NumPy wrote; an ONNX file needs no conversion: name its folder in \
              `scorer.model`",
         )),
@@ -47,7 +56,9 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 /// Installs the libraries that convert, if they are missing. Returns the folder of the pinned
 /// Python libraries.
 pub fn prepare() -> Result<PathBuf, Failure> {
-    Ok(environment::locate(None, None)?.libraries.unwrap_or_default())
+    Ok(environment::locate(None, None)?
+        .libraries
+        .unwrap_or_default())
 }
 
 /// Returns the last extension of a file name, without the extension of a compression.
@@ -55,7 +66,9 @@ fn extension(name: &str) -> Option<&str> {
     let mut parts = name.rsplit('.');
     let last = parts.next().filter(|last| last.len() < name.len())?;
     if COMPRESSED.contains(&last) {
-        parts.next().filter(|part| name.len() > part.len() + last.len() + 1)
+        parts
+            .next()
+            .filter(|part| name.len() > part.len() + last.len() + 1)
     } else {
         Some(last)
     }
@@ -67,7 +80,8 @@ mod tests {
 
     #[test]
     fn extensions_are_found_below_compression() {
-        let check = |name: &str, expected: Option<&str>| assert_eq!(extension(name), expected, "{name}");
+        let check =
+            |name: &str, expected: Option<&str>| assert_eq!(extension(name), expected, "{name}");
         check("a.pkl", Some("pkl"));
         check("a.b.joblib", Some("joblib"));
         check("a.joblib.gz", Some("joblib"));

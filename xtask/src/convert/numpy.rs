@@ -55,21 +55,43 @@ impl Import<'_> {
     /// Writes the safetensors file, lists its tensors, and prints its path.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
-        let file = File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
-        let is_archive = self.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+        let file =
+            File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
+        let is_archive = self
+            .file
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
         let mut source = Source::new(file, is_archive).map_err(|problem| self.refused(&problem))?;
-        let mut arrays = source.arrays(name).map_err(|problem| self.refused(&problem))?;
+        let mut arrays = source
+            .arrays(name)
+            .map_err(|problem| self.refused(&problem))?;
         arrays.sort_by(|a, b| a.planned.order(&b.planned));
         self.check_limit(&arrays)?;
         let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
         let written = safetensors_file::write(self.folder, name, self.replace, &planned, |to| {
-            arrays.iter().try_for_each(|array| self.copy(&mut source, array, to))
+            arrays
+                .iter()
+                .try_for_each(|array| self.copy(&mut source, array, to))
         })?;
-        for Planned { name, dtype, shape, bytes } in planned {
+        for Planned {
+            name,
+            dtype,
+            shape,
+            bytes,
+        } in planned
+        {
             let dtype = format!("{dtype:?}").to_ascii_lowercase();
-            eprintln!("tensor   {} {dtype} {shape:?}, {bytes} bytes", name.escape_debug());
+            eprintln!(
+                "tensor   {} {dtype} {shape:?}, {bytes} bytes",
+                name.escape_debug()
+            );
         }
-        eprintln!("written  {}, {} bytes, {}", shown(&written.path), written.bytes, written.digest);
+        eprintln!(
+            "written  {}, {} bytes, {}",
+            shown(&written.path),
+            written.bytes,
+            written.digest
+        );
         println!("{}", written.path.display());
         Ok(())
     }
@@ -81,39 +103,60 @@ impl Import<'_> {
             }
             elements::copy(&array.header, from, to)
         });
-        copied.map_err(|problem| self.refused(&problem))?.map_err(|error| match error {
-            CopyError::Array(problem) => self.refused(&format!("`{}` {problem}", array.planned.name.escape_debug())),
-            CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
-        })
+        copied
+            .map_err(|problem| self.refused(&problem))?
+            .map_err(|error| match error {
+                CopyError::Array(problem) => self.refused(&format!(
+                    "`{}` {problem}",
+                    array.planned.name.escape_debug()
+                )),
+                CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
+            })
     }
 
     fn check_limit(&self, arrays: &[Array]) -> Result<(), Failure> {
-        let bytes = arrays.iter().try_fold(0_u64, |sum, array| sum.checked_add(array.header.data_bytes as u64));
+        let bytes = arrays.iter().try_fold(0_u64, |sum, array| {
+            sum.checked_add(array.header.data_bytes as u64)
+        });
         let bytes = match bytes {
             Some(bytes) if bytes <= self.limit.as_u64() => return Ok(()),
             Some(bytes) => format!("{bytes} bytes"),
             None => "more bytes than can be counted".to_owned(),
         };
         Err(Failure::project(
-            format!("{}: its arrays have {bytes}, more than the limit of {}", shown(self.file), self.limit),
+            format!(
+                "{}: its arrays have {bytes}, more than the limit of {}",
+                shown(self.file),
+                self.limit
+            ),
             "raise --limit if they are meant to be that large; a damaged or hostile file can claim any size",
         ))
     }
 
     fn refused(&self, problem: &str) -> Failure {
-        let fix = "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
+        let fix =
+            "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
         Failure::project(format!("{}: {problem}", shown(self.file)), fix)
     }
 
     fn written_name(&self) -> Result<&str, Failure> {
-        let name = self.name.or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
+        let name = self
+            .name
+            .or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
         // The host would refuse a hidden file in a model's folder. A folder belongs to `--output`.
         let fits = |name: &&str| {
-            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']) && *name != RESERVED
+            !name.is_empty()
+                && !name.starts_with('.')
+                && !name.contains(['/', '\0'])
+                && *name != RESERVED
         };
         name.filter(fits).ok_or_else(|| {
             Failure::other(
-                format!("{}: `{}` is no name for a file", shown(self.file), name.unwrap_or_default().escape_debug()),
+                format!(
+                    "{}: `{}` is no name for a file",
+                    shown(self.file),
+                    name.unwrap_or_default().escape_debug()
+                ),
                 "write --name with letters, digits, `-` and `_`",
             )
         })
@@ -123,13 +166,21 @@ impl Import<'_> {
 impl Source {
     fn new(file: File, is_archive: bool) -> Result<Self, String> {
         let file = BufReader::new(file);
-        if is_archive { archive::open(file).map(Self::Archive) } else { Ok(Self::File(file)) }
+        if is_archive {
+            archive::open(file).map(Self::Archive)
+        } else {
+            Ok(Self::File(file))
+        }
     }
 
     /// Reads the header of every array. `name` is the name of the array in a single file.
     fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
         let members = match self {
-            Self::File(_) => vec![archive::Member { index: 0, name: name.to_owned(), bytes: None }],
+            Self::File(_) => vec![archive::Member {
+                index: 0,
+                name: name.to_owned(),
+                bytes: None,
+            }],
             Self::Archive(archive) => archive::members(archive)?,
         };
         let mut arrays = Vec::with_capacity(members.len());
@@ -139,10 +190,21 @@ impl Source {
             let whole = header.header_bytes.checked_add(header.data_bytes as u64);
             if bytes.is_some_and(|bytes| Some(bytes) != whole) {
                 let (said, data) = (bytes.unwrap_or_default(), header.data_bytes);
-                return Err(named(format!("has {said} bytes by the archive, and by its own header {data} of data")));
+                return Err(named(format!(
+                    "has {said} bytes by the archive, and by its own header {data} of data"
+                )));
             }
-            let planned = Planned { name, dtype: header.dtype, shape: header.shape.clone(), bytes: header.data_bytes };
-            arrays.push(Array { planned, header, index });
+            let planned = Planned {
+                name,
+                dtype: header.dtype,
+                shape: header.shape.clone(),
+                bytes: header.data_bytes,
+            };
+            arrays.push(Array {
+                planned,
+                header,
+                index,
+            });
         }
         Ok(arrays)
     }
@@ -151,11 +213,14 @@ impl Source {
     fn read<T>(&mut self, index: usize, act: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
         match self {
             Self::File(file) => {
-                file.rewind().map_err(|error| format!("cannot be read: {error}"))?;
+                file.rewind()
+                    .map_err(|error| format!("cannot be read: {error}"))?;
                 Ok(act(file))
             }
             Self::Archive(archive) => {
-                let mut member = archive.by_index(index).map_err(|error| format!("cannot be read: {error}"))?;
+                let mut member = archive
+                    .by_index(index)
+                    .map_err(|error| format!("cannot be read: {error}"))?;
                 Ok(act(&mut member))
             }
         }

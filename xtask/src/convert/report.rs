@@ -102,7 +102,12 @@ impl Converted {
     }
 
     /// Returns the report as JSON.
-    pub fn report(&self, source: &Described, graph: &Described, requirements: Option<&str>) -> Value {
+    pub fn report(
+        &self,
+        source: &Described,
+        graph: &Described,
+        requirements: Option<&str>,
+    ) -> Value {
         json!({
             "version": VERSION,
             "verdict": if self.agrees() { "agrees" } else { "differs" },
@@ -135,7 +140,9 @@ impl Converted {
         scorer.insert("model".to_owned(), "model".into());
         scorer.insert("labels".to_owned(), labels.into());
         let table: toml::Table = [("scorer".to_owned(), scorer.into())].into_iter().collect();
-        format!("# Made by `cargo xtask convert`; report.json says from what. Yours to change.\n{table}")
+        format!(
+            "# Made by `cargo xtask convert`; report.json says from what. Yours to change.\n{table}"
+        )
     }
 
     /// Returns the lines for people.
@@ -143,13 +150,23 @@ impl Converted {
         let mut text = format!("model      {}, by scikit-learn", self.summary);
         text.push_str(&format!(
             " {}\n",
-            self.libraries.get("scikit-learn").map_or("of unknown version", String::as_str)
+            self.libraries
+                .get("scikit-learn")
+                .map_or("of unknown version", String::as_str)
         ));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "source     {} {} bytes  {}", source.file, source.bytes, source.digest);
+        let _ = writeln!(
+            text,
+            "source     {} {} bytes  {}",
+            source.file, source.bytes, source.digest
+        );
         let _ = writeln!(text, "inputs     {}", ports(&self.inputs));
         let _ = writeln!(text, "outputs    {}", ports(&self.outputs));
-        let from = self.sample.get("from").and_then(Value::as_str).unwrap_or("unknown");
+        let from = self
+            .sample
+            .get("from")
+            .and_then(Value::as_str)
+            .unwrap_or("unknown");
         let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
         for one in &self.comparison.outputs {
             let _ = writeln!(text, "           {}", self.compared(one));
@@ -162,18 +179,35 @@ impl Converted {
 
     /// Returns the outputs that differ, in one line.
     pub fn differences(&self) -> String {
-        let differing = self.comparison.outputs.iter().filter(|one| !one.agrees || !one.one_by_one);
-        differing.map(|one| self.compared(one)).collect::<Vec<_>>().join("; ")
+        let differing = self
+            .comparison
+            .outputs
+            .iter()
+            .filter(|one| !one.agrees || !one.one_by_one);
+        differing
+            .map(|one| self.compared(one))
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     fn compared(&self, one: &Compared) -> String {
-        let Comparison { tolerance, rows, .. } = &self.comparison;
+        let Comparison {
+            tolerance, rows, ..
+        } = &self.comparison;
         let mut text = match (one.kind.as_str(), one.mismatches, one.largest_difference) {
             ("labels", Some(wrong), _) => {
-                format!("{}: {} of {rows} are those of `{}`", one.output, rows.saturating_sub(wrong), one.method)
+                format!(
+                    "{}: {} of {rows} are those of `{}`",
+                    one.output,
+                    rows.saturating_sub(wrong),
+                    one.method
+                )
             }
             ("numbers", Some(wrong), largest) => {
-                let largest = largest.map_or_else(|| "not finite".to_owned(), |largest| format!("{largest:.1e}"));
+                let largest = largest.map_or_else(
+                    || "not finite".to_owned(),
+                    |largest| format!("{largest:.1e}"),
+                );
                 let within = rows.saturating_sub(wrong);
                 format!(
                     "{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed",
@@ -183,9 +217,20 @@ impl Converted {
             _ => format!("{}: has another shape than `{}`", one.output, one.method),
         };
         if let Some(first) = &one.first {
-            let of = |key: &str| first[key].as_str().map_or_else(|| first[key].to_string(), str::to_owned);
-            let row = first["row"].as_u64().map_or_else(String::new, |row| format!("row {row}: "));
-            let _ = write!(text, " ({row}library {}, graph {})", of("library"), of("graph"));
+            let of = |key: &str| {
+                first[key]
+                    .as_str()
+                    .map_or_else(|| first[key].to_string(), str::to_owned)
+            };
+            let row = first["row"]
+                .as_u64()
+                .map_or_else(String::new, |row| format!("row {row}: "));
+            let _ = write!(
+                text,
+                " ({row}library {}, graph {})",
+                of("library"),
+                of("graph")
+            );
         }
         if one.agrees && !one.one_by_one {
             text.push_str(", and other answers for one row at a time");
@@ -196,9 +241,14 @@ impl Converted {
 
 fn ports(ports: &[Port]) -> String {
     let shape = |port: &Port| {
-        port.shape.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect::<Vec<_>>()
+        port.shape
+            .iter()
+            .map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string()))
+            .collect::<Vec<_>>()
     };
-    let shown = ports.iter().map(|port| format!("{} {} [{}]", port.name, port.dtype, shape(port).join(", ")));
+    let shown = ports
+        .iter()
+        .map(|port| format!("{} {} [{}]", port.name, port.dtype, shape(port).join(", ")));
     shown.collect::<Vec<_>>().join("; ")
 }
 
@@ -237,12 +287,27 @@ mod tests {
 
     #[test]
     fn manifest_is_one() {
-        let source = Described { file: "m.pkl".to_owned(), digest: "sha256:00".to_owned(), bytes: 1 };
+        let source = Described {
+            file: "m.pkl".to_owned(),
+            digest: "sha256:00".to_owned(),
+            bytes: 1,
+        };
         let text = answer(true).manifest("m", &source);
-        let manifest = scorebox_host::manifest::Manifest::parse("d/scorebox.toml".as_ref(), &text).unwrap();
+        let manifest =
+            scorebox_host::manifest::Manifest::parse("d/scorebox.toml".as_ref(), &text).unwrap();
         assert_eq!(manifest.scorer.name, "m");
-        assert_eq!(manifest.scorer.labels.get("scikit-learn").map(String::as_str), Some("1.9.1"));
+        assert_eq!(
+            manifest
+                .scorer
+                .labels
+                .get("scikit-learn")
+                .map(String::as_str),
+            Some("1.9.1")
+        );
         let lines = answer(true).lines(&source);
-        assert!(lines.contains("inputs     X f32 [N, 4]\n") && lines.contains("warning    w"), "{lines}");
+        assert!(
+            lines.contains("inputs     X f32 [N, 4]\n") && lines.contains("warning    w"),
+            "{lines}"
+        );
     }
 }

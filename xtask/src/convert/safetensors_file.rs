@@ -41,7 +41,10 @@ impl Planned {
     /// Compares two tensors by their place in the file. Larger elements come first, so that all are
     /// aligned; then the name decides.
     pub fn order(&self, other: &Self) -> std::cmp::Ordering {
-        other.dtype.cmp(&self.dtype).then_with(|| self.name.cmp(&other.name))
+        other
+            .dtype
+            .cmp(&self.dtype)
+            .then_with(|| self.name.cmp(&other.name))
     }
 }
 
@@ -74,28 +77,45 @@ pub fn write(
         return Err(there_already(&path));
     }
     let header = header(tensors).map_err(|problem| {
-        Failure::project(format!("{}: {problem}", path.display()), "give the arrays fewer, shorter names")
+        Failure::project(
+            format!("{}: {problem}", path.display()),
+            "give the arrays fewer, shorter names",
+        )
     })?;
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let fail = |error: io::Error| Failure::file(&path, "be written", error);
     // Every user may read a model's file, as far as the umask allows. By default, only its owner
     // may read a temporary file.
-    let making =
-        tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(fail)?;
+    let making = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(fail)?;
     let mut to = Hashing::new(BufWriter::new(making));
     to.write_all(&header).map_err(fail)?;
     data(&mut to)?;
     let (buffered, digest, bytes) = to.finish();
-    let made = buffered.into_inner().map_err(|error| fail(error.into_error()))?;
+    let made = buffered
+        .into_inner()
+        .map_err(|error| fail(error.into_error()))?;
     put(made, &path, replace)?;
-    Ok(Written { path, bytes, digest })
+    Ok(Written {
+        path,
+        bytes,
+        digest,
+    })
 }
 
 fn put(made: NamedTempFile, path: &Path, replace: bool) -> Result<(), Failure> {
-    let put = if replace { made.persist(path) } else { made.persist_noclobber(path) };
+    let put = if replace {
+        made.persist(path)
+    } else {
+        made.persist_noclobber(path)
+    };
     match put {
         Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(path)),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(there_already(path))
+        }
         Err(error) => Err(Failure::file(path, "be written", error.error)),
     }
 }
@@ -113,15 +133,26 @@ fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
     let mut infos = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let start = end;
-        end = start.checked_add(tensor.bytes).ok_or("the arrays are larger than any file")?;
-        let info = TensorInfo { dtype: tensor.dtype, shape: tensor.shape.clone(), data_offsets: (start, end) };
+        end = start
+            .checked_add(tensor.bytes)
+            .ok_or("the arrays are larger than any file")?;
+        let info = TensorInfo {
+            dtype: tensor.dtype,
+            shape: tensor.shape.clone(),
+            data_offsets: (start, end),
+        };
         infos.push((tensor.name.clone(), info));
     }
-    let metadata = Metadata::new(None, infos).map_err(|error| format!("cannot be described: {error}"))?;
-    let mut text = serde_json::to_vec(&metadata).map_err(|error| format!("cannot be described: {error}"))?;
+    let metadata =
+        Metadata::new(None, infos).map_err(|error| format!("cannot be described: {error}"))?;
+    let mut text =
+        serde_json::to_vec(&metadata).map_err(|error| format!("cannot be described: {error}"))?;
     text.resize(text.len().next_multiple_of(ALIGNMENT), b' ');
     if text.len() > MOST_HEADER_BYTES {
-        return Err(format!("its header would have {} bytes, more than {MOST_HEADER_BYTES}", text.len()));
+        return Err(format!(
+            "its header would have {} bytes, more than {MOST_HEADER_BYTES}",
+            text.len()
+        ));
     }
     Ok([(text.len() as u64).to_le_bytes().as_slice(), &text].concat())
 }
@@ -149,14 +180,21 @@ mod tests {
         ];
         tensors.sort_by(Planned::order);
         let tensors: Vec<&Planned> = tensors.iter().collect();
-        assert_eq!(tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["labels", "a/\"ü", "b", "flags"]);
+        assert_eq!(
+            tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+            ["labels", "a/\"ü", "b", "flags"]
+        );
         let bytes: Vec<u8> = (0..15).collect();
         let written = write(folder.path(), "m", false, &tensors, |to| {
-            to.write_all(&bytes).map_err(|error| Failure::other(error.to_string(), ""))
+            to.write_all(&bytes)
+                .map_err(|error| Failure::other(error.to_string(), ""))
         });
         let written = written.unwrap();
         let file = std::fs::read(&written.path).unwrap();
-        assert_eq!((written.bytes, &written.digest), (file.len() as u64, &Digest::of(&file)));
+        assert_eq!(
+            (written.bytes, &written.digest),
+            (file.len() as u64, &Digest::of(&file))
+        );
         let read = SafeTensors::deserialize(&file).unwrap();
         assert_eq!(read.tensor("b").unwrap().data(), &bytes[4..12]);
         assert_eq!(safetensors::serialize(read.tensors(), None).unwrap(), file);
@@ -166,7 +204,9 @@ mod tests {
         assert!(refused.fix.contains("--force"), "{refused}");
         write(folder.path(), "m", true, &[], nothing).unwrap();
         // A failed write leaves no file.
-        let failing = write(folder.path(), "n", false, &tensors, |_| Err(Failure::other("no", "")));
+        let failing = write(folder.path(), "n", false, &tensors, |_| {
+            Err(Failure::other("no", ""))
+        });
         assert!(failing.is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -30,7 +30,12 @@ pub struct RunningHost {
 
 impl RunningHost {
     /// Starts the program with an app folder, in an environment that holds PATH alone.
-    pub fn start(program: &Path, app: &Path, port: Option<u16>, log: &Path) -> Result<Self, Failure> {
+    pub fn start(
+        program: &Path,
+        app: &Path,
+        port: Option<u16>,
+        log: &Path,
+    ) -> Result<Self, Failure> {
         let port = free_port(port.unwrap_or(0))?;
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -38,9 +43,13 @@ impl RunningHost {
             // No certificates are needed, because requests go to this machine over plain HTTP.
             .tls_certs_only([])
             .build()
-            .map_err(|error| Failure::other(format!("no HTTP client: {error}"), "run the command again"))?;
+            .map_err(|error| {
+                Failure::other(format!("no HTTP client: {error}"), "run the command again")
+            })?;
         let file = File::create(log).map_err(|error| Failure::file(log, "be made", error))?;
-        let copy = file.try_clone().map_err(|error| Failure::file(log, "be shared", error))?;
+        let copy = file
+            .try_clone()
+            .map_err(|error| Failure::file(log, "be shared", error))?;
         let child = Command::new(program)
             .args(["serve", "--app"])
             .arg(app)
@@ -53,7 +62,13 @@ impl RunningHost {
             .spawn()
             .map_err(|error| Failure::file(program, "be started", error))?;
         let leash = Leash::on(&child);
-        Ok(Self { child, port, log: log.to_path_buf(), client, _leash: leash })
+        Ok(Self {
+            child,
+            port,
+            log: log.to_path_buf(),
+            client,
+            _leash: leash,
+        })
     }
 
     /// Returns the URL of a path on the host.
@@ -73,33 +88,56 @@ impl RunningHost {
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
-        Err(self.failure(&format!("the host was not ready after {} s", READY.as_secs())))
+        Err(self.failure(&format!(
+            "the host was not ready after {} s",
+            READY.as_secs()
+        )))
     }
 
     /// Sends a request to be scored and returns the answer.
     pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
-        let call = self.client.post(self.url("score")).header("content-type", "application/json");
+        let call = self
+            .client
+            .post(self.url("score"))
+            .header("content-type", "application/json");
         let unanswered = |error: reqwest::Error| {
-            Failure::new(Kind::Network, format!("POST /score: {error}"), format!("see {}", shown(&self.log)))
+            Failure::new(
+                Kind::Network,
+                format!("POST /score: {error}"),
+                format!("see {}", shown(&self.log)),
+            )
         };
-        let response = call.body(request.to_string()).send().await.map_err(unanswered)?;
+        let response = call
+            .body(request.to_string())
+            .send()
+            .await
+            .map_err(unanswered)?;
         let status = response.status();
         let body = response.bytes().await.map_err(unanswered)?;
         match serde_json::from_slice(&body) {
             Ok(answer) if status == 200 => Ok(answer),
-            _ => Err(self.failure(&format!("POST /score answered {status}: {}", String::from_utf8_lossy(&body)))),
+            _ => Err(self.failure(&format!(
+                "POST /score answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            ))),
         }
     }
 
     /// Asks the host to stop and waits for its end.
     pub async fn stop(mut self) -> Result<String, Failure> {
-        let asked =
-            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
+        let asked = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::TERM,
+        );
         let deadline = Instant::now() + STOP;
         while asked.is_ok() && Instant::now() < deadline {
             match self.exited() {
                 Some(status) if status.success() => return Ok("by SIGTERM; exit code 0".to_owned()),
-                Some(status) => return Err(self.failure(&format!("the host ended with {status} after SIGTERM"))),
+                Some(status) => {
+                    return Err(
+                        self.failure(&format!("the host ended with {status} after SIGTERM"))
+                    );
+                }
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -113,8 +151,14 @@ impl RunningHost {
     fn failure(&self, problem: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n  ");
-        Failure::other(format!("{problem}; its last words:\n  {tail}"), format!("see {}", shown(&self.log)))
+        let tail = lines
+            .get(lines.len().saturating_sub(10)..)
+            .unwrap_or_default()
+            .join("\n  ");
+        Failure::other(
+            format!("{problem}; its last words:\n  {tail}"),
+            format!("see {}", shown(&self.log)),
+        )
     }
 }
 
@@ -134,6 +178,9 @@ fn free_port(port: u16) -> Result<u16, Failure> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(|error| {
-            Failure::other(format!("port {port} of 127.0.0.1 is not free: {error}"), "give another with --port")
+            Failure::other(
+                format!("port {port} of 127.0.0.1 is not free: {error}"),
+                "give another with --port",
+            )
         })
 }

@@ -64,7 +64,8 @@ struct Sample {
 /// Reads the sample file.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
-    let sample: Sample = serde_json::from_slice(&text).map_err(|error| Failure::file(path, "be parsed", error))?;
+    let sample: Sample =
+        serde_json::from_slice(&text).map_err(|error| Failure::file(path, "be parsed", error))?;
     Ok(sample.digits)
 }
 
@@ -72,14 +73,29 @@ pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
 pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
     let certainty = |digit: &Digit| {
         let index = usize::try_from(label).unwrap_or(usize::MAX);
-        digit.expected.logreg.proba.get(index).copied().unwrap_or(0.0)
+        digit
+            .expected
+            .logreg
+            .proba
+            .get(index)
+            .copied()
+            .unwrap_or(0.0)
     };
-    digits.iter().filter(|digit| digit.label == label).max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
+    digits
+        .iter()
+        .filter(|digit| digit.label == label)
+        .max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
 }
 
 /// Returns the request for some digits.
 pub fn request(digits: &[Digit]) -> Value {
-    let row = |digit: &Digit| digit.pixels.iter().map(|pixel| f64::from(*pixel) / 255.0).collect::<Vec<_>>();
+    let row = |digit: &Digit| {
+        digit
+            .pixels
+            .iter()
+            .map(|pixel| f64::from(*pixel) / 255.0)
+            .collect::<Vec<_>>()
+    };
     json!({ "data": digits.iter().map(row).collect::<Vec<_>>() })
 }
 
@@ -99,15 +115,22 @@ pub struct Agreement {
 impl Agreement {
     /// Starts a comparison with the answers of this model, without any answer yet.
     pub fn with(model: Trained) -> Self {
-        Self { model, ..Self::default() }
+        Self {
+            model,
+            ..Self::default()
+        }
     }
 
     /// Adds the answer to a request for some digits.
     pub fn add(&mut self, digits: &[Digit], answer: &Value) {
         self.count += digits.len();
         for (index, digit) in digits.iter().enumerate() {
-            let label = answer.pointer(&format!("/label/{index}")).and_then(Value::as_i64);
-            let probabilities = answer.pointer(&format!("/probabilities/{index}")).and_then(Value::as_array);
+            let label = answer
+                .pointer(&format!("/label/{index}"))
+                .and_then(Value::as_i64);
+            let probabilities = answer
+                .pointer(&format!("/probabilities/{index}"))
+                .and_then(Value::as_array);
             let expected = digit.expected.of(self.model);
             let difference = difference(&expected.proba, probabilities.map_or(&[], Vec::as_slice));
             self.right += usize::from(label == Some(digit.label));
@@ -142,7 +165,11 @@ fn difference(expected: &[f64], found: &[Value]) -> f64 {
     }
     let pairs = expected.iter().zip(found);
     pairs
-        .map(|(expected, found)| found.as_f64().map_or(f64::INFINITY, |found| (expected - found).abs()))
+        .map(|(expected, found)| {
+            found
+                .as_f64()
+                .map_or(f64::INFINITY, |found| (expected - found).abs())
+        })
         .fold(0.0, f64::max)
 }
 
@@ -156,23 +183,52 @@ mod tests {
             label: 7,
             pixels: vec![0, 255],
             expected: Expected {
-                logreg: Answer { label: 1, proba: vec![0.25, 0.75] },
-                mlp: Answer { label: 0, proba: vec![] },
+                logreg: Answer {
+                    label: 1,
+                    proba: vec![0.25, 0.75],
+                },
+                mlp: Answer {
+                    label: 0,
+                    proba: vec![],
+                },
             },
         };
         let digits = [digit.clone(), digit];
-        assert_eq!(request(&digits), json!({ "data": [[0.0, 1.0], [0.0, 1.0]] }));
+        assert_eq!(
+            request(&digits),
+            json!({ "data": [[0.0, 1.0], [0.0, 1.0]] })
+        );
         let check = |answer: Value, right: usize, agreed: usize| {
             let mut agreement = Agreement::default();
             agreement.add(&digits, &answer);
-            assert_eq!((agreement.right, agreement.agreed, agreement.count), (right, agreed, 2), "{answer}");
+            assert_eq!(
+                (agreement.right, agreement.agreed, agreement.count),
+                (right, agreed, 2),
+                "{answer}"
+            );
         };
         let good = [0.25, 0.75001];
-        check(json!({ "label": [1, 1], "probabilities": [good, good] }), 0, 2);
-        check(json!({ "label": [1, 7], "probabilities": [good, good] }), 1, 1);
-        check(json!({ "label": [1, 1], "probabilities": [good, [0.2, 0.8]] }), 0, 1);
+        check(
+            json!({ "label": [1, 1], "probabilities": [good, good] }),
+            0,
+            2,
+        );
+        check(
+            json!({ "label": [1, 7], "probabilities": [good, good] }),
+            1,
+            1,
+        );
+        check(
+            json!({ "label": [1, 1], "probabilities": [good, [0.2, 0.8]] }),
+            0,
+            1,
+        );
         check(json!({ "label": [1], "probabilities": [good] }), 0, 1);
-        check(json!({ "label": [1, 1], "probabilities": [good, [null, 0.75]] }), 0, 1);
+        check(
+            json!({ "label": [1, 1], "probabilities": [good, [null, 0.75]] }),
+            0,
+            1,
+        );
         check(json!("no"), 0, 0);
     }
 }

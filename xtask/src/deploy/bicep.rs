@@ -29,8 +29,18 @@ pub fn file(deployment: &Deployment) -> String {
 }
 
 fn head(deployment: &Deployment) -> String {
-    let Deployment { name, image, storage, target, registry, group, .. } = deployment;
-    let mut text = comment(&format!("Runs {image} as the function app {name}: {target}."));
+    let Deployment {
+        name,
+        image,
+        storage,
+        target,
+        registry,
+        group,
+        ..
+    } = deployment;
+    let mut text = comment(&format!(
+        "Runs {image} as the function app {name}: {target}."
+    ));
     text.push_str(&comment(&format!(
         "Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE"
     )));
@@ -60,7 +70,11 @@ fn head(deployment: &Deployment) -> String {
     }
     for secret in &deployment.secrets {
         let description = Literal::of(&format!("{}: {}", secret.variable.name(), secret.why));
-        let _ = write!(text, "\n@description({description})\n@secure()\nparam {} string\n", secret.parameter);
+        let _ = write!(
+            text,
+            "\n@description({description})\n@secure()\nparam {} string\n",
+            secret.parameter
+        );
     }
     text
 }
@@ -128,7 +142,16 @@ var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.na
 ";
 
 fn function_app(deployment: &Deployment, text: &mut String) {
-    let Deployment { plan, sku, target, registry, pull, secrets, fixed, .. } = deployment;
+    let Deployment {
+        plan,
+        sku,
+        target,
+        registry,
+        pull,
+        secrets,
+        fixed,
+        ..
+    } = deployment;
     let (plan, sku) = (Literal::of(plan), Literal::of(sku));
     let is_dedicated = *target == Target::Dedicated;
     let _ = write!(
@@ -171,27 +194,55 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
         if is_dedicated { "linux" } else { "elastic" },
         *pull == Pull::Identity,
     );
-    let mut settings: Vec<_> =
-        fixed.iter().map(|(name, value)| (name.as_str(), Literal::of(value).to_string())).collect();
-    settings.extend(secrets.iter().map(|secret| (secret.variable.name(), secret.parameter.clone())));
-    settings.push(("DOCKER_REGISTRY_SERVER_URL", Literal::of(&format!("https://{registry}")).to_string()));
+    let mut settings: Vec<_> = fixed
+        .iter()
+        .map(|(name, value)| (name.as_str(), Literal::of(value).to_string()))
+        .collect();
+    settings.extend(
+        secrets
+            .iter()
+            .map(|secret| (secret.variable.name(), secret.parameter.clone())),
+    );
+    settings.push((
+        "DOCKER_REGISTRY_SERVER_URL",
+        Literal::of(&format!("https://{registry}")).to_string(),
+    ));
     if *pull == Pull::Credentials {
-        settings.push(("DOCKER_REGISTRY_SERVER_USERNAME", "registryUsername".to_owned()));
-        settings.push(("DOCKER_REGISTRY_SERVER_PASSWORD", "registryPassword".to_owned()));
+        settings.push((
+            "DOCKER_REGISTRY_SERVER_USERNAME",
+            "registryUsername".to_owned(),
+        ));
+        settings.push((
+            "DOCKER_REGISTRY_SERVER_PASSWORD",
+            "registryPassword".to_owned(),
+        ));
     }
     for (name, value) in settings {
         let name = Literal::of(name);
-        let _ = write!(text, "        {{\n          name: {name}\n          value: {value}\n        }}\n");
+        let _ = write!(
+            text,
+            "        {{\n          name: {name}\n          value: {value}\n        }}\n"
+        );
     }
     text.push_str("      ]\n    }\n  }\n}\n\noutput address string = 'https://${app.properties.defaultHostName}'\n");
 }
 
 fn container_app(deployment: &Deployment, text: &mut String) {
-    let Deployment { environment, registry, pull, secrets, fixed, own_secret, .. } = deployment;
+    let Deployment {
+        environment,
+        registry,
+        pull,
+        secrets,
+        fixed,
+        own_secret,
+        ..
+    } = deployment;
     let (environment, registry) = (Literal::of(environment), Literal::of(registry));
     let credentials = match pull {
         Pull::Identity => "          identity: puller.id\n",
-        Pull::Credentials => "          username: registryUsername\n          passwordSecretRef: 'registry-password'\n",
+        Pull::Credentials => {
+            "          username: registryUsername\n          passwordSecretRef: 'registry-password'\n"
+        }
     };
     let identity = match pull {
         Pull::Identity => {
@@ -240,10 +291,17 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
     if *pull == Pull::Credentials {
         kept.push((super::REGISTRY_PASSWORD, "registryPassword"));
     }
-    kept.extend(secrets.iter().map(|secret| (secret.kept_as.as_str(), secret.parameter.as_str())));
+    kept.extend(
+        secrets
+            .iter()
+            .map(|secret| (secret.kept_as.as_str(), secret.parameter.as_str())),
+    );
     for (name, value) in kept {
         let name = Literal::of(name);
-        let _ = write!(text, "        {{\n          name: {name}\n          value: {value}\n        }}\n");
+        let _ = write!(
+            text,
+            "        {{\n          name: {name}\n          value: {value}\n        }}\n"
+        );
     }
     text.push_str(
         "      ]
@@ -256,7 +314,9 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
           env: [
 ",
     );
-    let named = secrets.iter().map(|secret| (secret.variable.name(), secret.kept_as.as_str()));
+    let named = secrets
+        .iter()
+        .map(|secret| (secret.variable.name(), secret.kept_as.as_str()));
     for (name, secret) in std::iter::once((OWN_STORAGE, own_secret.as_str())).chain(named) {
         let (name, secret) = (Literal::of(name), Literal::of(secret));
         let _ = write!(
@@ -266,8 +326,10 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
     }
     for (name, value) in fixed {
         let (name, value) = (Literal::of(name), Literal::of(value));
-        let _ =
-            write!(text, "            {{\n              name: {name}\n              value: {value}\n            }}\n");
+        let _ = write!(
+            text,
+            "            {{\n              name: {name}\n              value: {value}\n            }}\n"
+        );
     }
     text.push_str(
         "          ]

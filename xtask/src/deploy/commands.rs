@@ -88,9 +88,16 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(deployment: &'a Deployment) -> Self {
         let mut script = Script::default();
-        let Deployment { name, image, target, .. } = deployment;
+        let Deployment {
+            name,
+            image,
+            target,
+            ..
+        } = deployment;
         script.line("#!/bin/sh");
-        script.comment(&format!("Runs {image} as the function app {name}: {target}."));
+        script.comment(&format!(
+            "Runs {image} as the function app {name}: {target}."
+        ));
         script.line("# Written by `cargo xtask deploy`; with --run it is run at once.");
         script.line("set -eu");
         for secret in &deployment.secrets {
@@ -125,35 +132,64 @@ impl<'a> Builder<'a> {
 
     /// Keeps the output of a command in a variable, for the commands that follow.
     fn asked(&mut self, variable: &'static str, command: Command) {
-        self.script.keep(&Variable::fixed(variable), command.fixed("--output tsv"));
+        self.script
+            .keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
     /// Returns a command about the app itself.
     fn of_app(&self, words: &'static str) -> Command {
-        Command::new(words).flag("--name", &self.name).flag("--resource-group", &self.group)
+        Command::new(words)
+            .flag("--name", &self.name)
+            .flag("--resource-group", &self.group)
     }
 
     fn group(&mut self) {
         let group = Command::new("az group create").flag_line("--name", &self.group);
-        let group = group.flag("--location", &self.location).line("--output none");
+        let group = group
+            .flag("--location", &self.location)
+            .line("--output none");
         self.az("The group that holds all of it.", group);
         let storage = Command::new("az storage account create").flag_line("--name", &self.storage);
-        let storage = storage.flag("--resource-group", &self.group).flag("--location", &self.location);
-        let storage = storage.line("--sku Standard_LRS --min-tls-version TLS1_2 --allow-blob-public-access false");
-        self.az("The app's own storage: keys, leases, receipts.", storage.line("--output none"));
+        let storage = storage
+            .flag("--resource-group", &self.group)
+            .flag("--location", &self.location);
+        let storage = storage
+            .line("--sku Standard_LRS --min-tls-version TLS1_2 --allow-blob-public-access false");
+        self.az(
+            "The app's own storage: keys, leases, receipts.",
+            storage.line("--output none"),
+        );
     }
 
     fn function_app(&mut self) {
-        let Deployment { plan, sku, pull, target, secrets, fixed, .. } = self.deployment;
+        let Deployment {
+            plan,
+            sku,
+            pull,
+            target,
+            secrets,
+            fixed,
+            ..
+        } = self.deployment;
         let plan = Word::text(plan);
         let machines = Command::new("az functionapp plan create").flag_line("--name", &plan);
-        let machines = machines.flag("--resource-group", &self.group).flag("--location", &self.location);
-        let machines = machines.flag_line("--sku", &Word::text(sku)).fixed("--is-linux true");
+        let machines = machines
+            .flag("--resource-group", &self.group)
+            .flag("--location", &self.location);
+        let machines = machines
+            .flag_line("--sku", &Word::text(sku))
+            .fixed("--is-linux true");
         self.az("The machines.", machines.line("--output none"));
         let mut app = Command::new("az functionapp create").flag_line("--name", &self.name);
-        app = app.flag("--resource-group", &self.group).flag_line("--plan", &plan);
-        app = app.flag("--storage-account", &self.storage).fixed("--functions-version 4");
-        app = app.flag_line("--image", &self.image).line("--assign-identity '[system]' --https-only true");
+        app = app
+            .flag("--resource-group", &self.group)
+            .flag_line("--plan", &plan);
+        app = app
+            .flag("--storage-account", &self.storage)
+            .fixed("--functions-version 4");
+        app = app
+            .flag_line("--image", &self.image)
+            .line("--assign-identity '[system]' --https-only true");
         if *pull == Pull::Credentials {
             let server = Word::text("https://").and(&self.registry);
             app = credentials(app.flag_line("--registry-server", &server));
@@ -163,32 +199,67 @@ impl<'a> Builder<'a> {
             self.pull_as_itself();
         }
         if *target == Target::Dedicated {
-            let always = self.of_app("az functionapp config set").line("--always-on true --output none");
-            self.az("Without it an idle app stops, and no blob or message wakes it.", always);
+            let always = self
+                .of_app("az functionapp config set")
+                .line("--always-on true --output none");
+            self.az(
+                "Without it an idle app stops, and no blob or message wakes it.",
+                always,
+            );
         }
-        let mut settings = self.of_app("az functionapp config appsettings set").line("--settings");
+        let mut settings = self
+            .of_app("az functionapp config appsettings set")
+            .line("--settings");
         for (name, value) in fixed {
             settings = settings.pair_line(&Word::text(name), &Word::text(value));
         }
         for secret in secrets {
-            settings = settings.pair_line(&Word::text(secret.variable.name()), &Word::value_of(&secret.variable));
+            settings = settings.pair_line(
+                &Word::text(secret.variable.name()),
+                &Word::value_of(&secret.variable),
+            );
         }
-        self.az("Settings of the app; xtask/docs/azure.md explains them.", settings.line("--output none"));
+        self.az(
+            "Settings of the app; xtask/docs/azure.md explains them.",
+            settings.line("--output none"),
+        );
         let restart = self.of_app("az functionapp restart").fixed("--output none");
         self.az("It starts with all of that.", restart);
     }
 
     fn pull_as_itself(&mut self) {
         let value = |variable| Word::value_of(&Variable::fixed(variable));
-        let registry_name = Word::text(self.deployment.registry.split('.').next().unwrap_or_default());
+        let registry_name = Word::text(
+            self.deployment
+                .registry
+                .split('.')
+                .next()
+                .unwrap_or_default(),
+        );
         self.script.line("");
         self.script.comment("It pulls as itself.");
         self.asked(APP, self.of_app("az functionapp show").fixed("--query id"));
-        self.asked(PRINCIPAL, self.of_app("az functionapp identity show").fixed("--query principalId"));
-        self.asked(REGISTRY, Command::new("az acr show").flag("--name", &registry_name).fixed("--query id"));
-        let role = Command::new("az role assignment create").flag_line("--assignee-object-id", &value(PRINCIPAL));
-        let role = role.fixed("--assignee-principal-type ServicePrincipal").line("--role AcrPull");
-        self.az("Allowed to pull, and nothing else.", role.flag("--scope", &value(REGISTRY)).fixed("--output none"));
+        self.asked(
+            PRINCIPAL,
+            self.of_app("az functionapp identity show")
+                .fixed("--query principalId"),
+        );
+        self.asked(
+            REGISTRY,
+            Command::new("az acr show")
+                .flag("--name", &registry_name)
+                .fixed("--query id"),
+        );
+        let role = Command::new("az role assignment create")
+            .flag_line("--assignee-object-id", &value(PRINCIPAL));
+        let role = role
+            .fixed("--assignee-principal-type ServicePrincipal")
+            .line("--role AcrPull");
+        self.az(
+            "Allowed to pull, and nothing else.",
+            role.flag("--scope", &value(REGISTRY))
+                .fixed("--output none"),
+        );
         let ids = value(APP).and(&Word::text("/config/web"));
         let update = Command::new("az resource update").flag_line("--ids", &ids);
         let update = update.fixed("--set properties.acrUseManagedIdentityCreds=true --output none");
@@ -196,19 +267,41 @@ impl<'a> Builder<'a> {
     }
 
     fn container_app(&mut self) {
-        let Deployment { environment, pull, secrets, fixed, own_secret, .. } = self.deployment;
+        let Deployment {
+            environment,
+            pull,
+            secrets,
+            fixed,
+            own_secret,
+            ..
+        } = self.deployment;
         let environment = Word::text(environment);
-        let extension = Command::new("az extension add").line("--name containerapp --upgrade --only-show-errors");
+        let extension = Command::new("az extension add")
+            .line("--name containerapp --upgrade --only-show-errors");
         self.az("`--kind functionapp` is in this extension.", extension);
         let place = Command::new("az containerapp env create").flag_line("--name", &environment);
-        let place = place.flag("--resource-group", &self.group).flag("--location", &self.location);
+        let place = place
+            .flag("--resource-group", &self.group)
+            .flag("--location", &self.location);
         self.az("Where container apps run.", place.line("--output none"));
-        let asked = Command::new("az storage account show-connection-string").flag("--name", &self.storage);
-        self.asked(OWN_STORAGE, asked.flag("--resource-group", &self.group).fixed("--query connectionString"));
+        let asked =
+            Command::new("az storage account show-connection-string").flag("--name", &self.storage);
+        self.asked(
+            OWN_STORAGE,
+            asked
+                .flag("--resource-group", &self.group)
+                .fixed("--query connectionString"),
+        );
         let mut app = Command::new("az containerapp create").flag_line("--name", &self.name);
-        app = app.flag("--resource-group", &self.group).flag("--environment", &environment);
-        app = app.line("--kind functionapp").flag_line("--image", &self.image);
-        app = app.line("--ingress external --target-port 80").flag_line("--registry-server", &self.registry);
+        app = app
+            .flag("--resource-group", &self.group)
+            .flag("--environment", &environment);
+        app = app
+            .line("--kind functionapp")
+            .flag_line("--image", &self.image);
+        app = app
+            .line("--ingress external --target-port 80")
+            .flag_line("--registry-server", &self.registry);
         app = match pull {
             Pull::Identity => app.fixed("--registry-identity system"),
             Pull::Credentials => credentials(app),
@@ -216,7 +309,9 @@ impl<'a> Builder<'a> {
         app = app.line("--secrets");
         let own = Variable::fixed(OWN_STORAGE);
         let kept = || {
-            let secrets = secrets.iter().map(|secret| (&secret.variable, secret.kept_as.as_str()));
+            let secrets = secrets
+                .iter()
+                .map(|secret| (&secret.variable, secret.kept_as.as_str()));
             std::iter::once((&own, own_secret.as_str())).chain(secrets)
         };
         for (variable, secret) in kept() {
@@ -245,60 +340,80 @@ impl<'a> Builder<'a> {
         if self.deployment.target == Target::ContainerApps {
             self.script
                 .comment("Events for the functions below need the key of the system, which the portal shows under");
-            self.script.comment("Functions > App keys; put it into BLOBS_KEY and run the rest.");
-            self.script.demand(&key, "the system key blobs_extension of the app");
+            self.script
+                .comment("Functions > App keys; put it into BLOBS_KEY and run the rest.");
+            self.script
+                .demand(&key, "the system key blobs_extension of the app");
         } else {
             let what = "Events are delivered to the extension's own address, with its key, once the app has started.";
             self.script.comment(what);
-            let keys = self.of_app("az functionapp keys list").fixed("--query systemKeys.blobs_extension");
+            let keys = self
+                .of_app("az functionapp keys list")
+                .fixed("--query systemKeys.blobs_extension");
             self.asked(BLOBS_KEY, keys);
         }
         self.asked(ADDRESS, self.host_name());
         for (function, container) in functions {
             let name = Word::text(&format!("{}-{function}", self.deployment.name));
-            let path = format!("/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=");
+            let path =
+                format!("/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=");
             let endpoint = Word::text("https://").and(&Word::value_of(&Variable::fixed(ADDRESS)));
             let endpoint = endpoint.and(&Word::text(&path)).and(&Word::value_of(&key));
             let source = Word::value_of(&Variable::fixed(EVENT_STORAGE));
             let subject = Word::text(&format!("/blobServices/default/containers/{container}/"));
-            let command = Command::new("az eventgrid event-subscription create").flag_line("--name", &name);
+            let command =
+                Command::new("az eventgrid event-subscription create").flag_line("--name", &name);
             let command = command.flag("--source-resource-id", &source);
             let command = command.line("--included-event-types Microsoft.Storage.BlobCreated");
-            let command = command.flag_line("--subject-begins-with", &subject).flag_line("--endpoint", &endpoint);
-            self.az(&format!("Tells {function} of each blob in {container}."), command.line("--output none"));
+            let command = command
+                .flag_line("--subject-begins-with", &subject)
+                .flag_line("--endpoint", &endpoint);
+            self.az(
+                &format!("Tells {function} of each blob in {container}."),
+                command.line("--output none"),
+            );
         }
     }
 
     fn host_name(&self) -> Command {
         match self.deployment.target {
-            Target::ContainerApps => {
-                self.of_app("az containerapp show").fixed("--query properties.configuration.ingress.fqdn")
-            }
-            _ => self.of_app("az functionapp show").fixed("--query defaultHostName"),
+            Target::ContainerApps => self
+                .of_app("az containerapp show")
+                .fixed("--query properties.configuration.ingress.fqdn"),
+            _ => self
+                .of_app("az functionapp show")
+                .fixed("--query defaultHostName"),
         }
     }
 
     fn address(&mut self) {
         self.script.line("");
         self.script.comment("Where it is.");
-        self.script.print_address(self.host_name().fixed("--output tsv"));
+        self.script
+            .print_address(self.host_name().fixed("--output tsv"));
     }
 }
 
 /// Adds the user name and the password for pulling.
 fn credentials(command: Command) -> Command {
     let value = |variable| Word::value_of(&Variable::fixed(variable));
-    command.flag_line("--registry-username", &value(USERNAME)).flag("--registry-password", &value(PASSWORD))
+    command
+        .flag_line("--registry-username", &value(USERNAME))
+        .flag("--registry-password", &value(PASSWORD))
 }
 
 impl Deployment {
     /// Returns the functions that events start, and the containers that they watch.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.manifest.triggers.iter().filter_map(|trigger| match &trigger.start {
-            Start::Blob(blob) if blob.source == BlobSource::EventGrid => {
-                Some((trigger.function.as_str(), blob.path.split('/').next().unwrap_or_default()))
-            }
-            _ => None,
-        })
+        self.manifest
+            .triggers
+            .iter()
+            .filter_map(|trigger| match &trigger.start {
+                Start::Blob(blob) if blob.source == BlobSource::EventGrid => Some((
+                    trigger.function.as_str(),
+                    blob.path.split('/').next().unwrap_or_default(),
+                )),
+                _ => None,
+            })
     }
 }

@@ -62,10 +62,17 @@ impl SecretNames {
     /// Returns a name like that of the setting, which no other secret has.
     pub fn name(&mut self, setting: &str) -> String {
         let name = secret(setting);
-        let name = if name.is_empty() { "secret".to_owned() } else { name };
+        let name = if name.is_empty() {
+            "secret".to_owned()
+        } else {
+            name
+        };
         unused(&mut self.0, &name, |number| {
             let end = format!("-{number}");
-            let kept: String = name.chars().take(LONGEST_SECRET.saturating_sub(end.len())).collect();
+            let kept: String = name
+                .chars()
+                .take(LONGEST_SECRET.saturating_sub(end.len()))
+                .collect();
             format!("{}{end}", kept.trim_end_matches('-'))
         })
     }
@@ -78,28 +85,51 @@ pub struct ParameterNames(BTreeSet<String>);
 impl ParameterNames {
     /// Starts with the names that the file uses for itself.
     pub fn of_a_template() -> Self {
-        Self(OF_THE_TEMPLATE.iter().map(|name| (*name).to_owned()).collect())
+        Self(
+            OF_THE_TEMPLATE
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+        )
     }
 
     /// Returns a name like that of the setting, which nothing else in the file has.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
-        let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("setting{name}") };
+        let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            name
+        } else {
+            format!("setting{name}")
+        };
         unused(&mut self.0, &name, |number| format!("{name}{number}"))
     }
 }
 
 fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> String) -> String {
     let names = std::iter::once(name.to_owned()).chain((2..).map(numbered));
-    let name = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+    let name = names
+        .into_iter()
+        .find(|name| !taken.contains(name))
+        .unwrap_or_default();
     taken.insert(name.clone());
     name
 }
 
 /// Returns a setting's name in the form of a secret's name.
 pub fn secret(setting: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = setting.trim_matches('_').chars().map(plain).take(LONGEST_SECRET).collect();
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let name: String = setting
+        .trim_matches('_')
+        .chars()
+        .map(plain)
+        .take(LONGEST_SECRET)
+        .collect();
     name.trim_matches('-').to_owned()
 }
 
@@ -114,7 +144,11 @@ fn parameter(setting: &str) -> String {
         } else if setting.chars().any(|c| c.is_ascii_lowercase()) {
             parameter.push(c);
         } else {
-            parameter.push(if std::mem::take(&mut upper) { c } else { c.to_ascii_lowercase() });
+            parameter.push(if std::mem::take(&mut upper) {
+                c
+            } else {
+                c.to_ascii_lowercase()
+            });
         }
     }
     parameter
@@ -128,10 +162,19 @@ mod tests {
     fn names_are_told_apart_when_they_are_cut() {
         let mut names = SecretNames::beside(&["registry-password"]);
         let long = "TriggerConnectionString";
-        assert_eq!(names.name(&format!("{long}__blobServiceUri")), "triggerconnectionstr");
-        assert_eq!(names.name(&format!("{long}__queueServiceUri")), "triggerconnections-2");
+        assert_eq!(
+            names.name(&format!("{long}__blobServiceUri")),
+            "triggerconnectionstr"
+        );
+        assert_eq!(
+            names.name(&format!("{long}__queueServiceUri")),
+            "triggerconnections-2"
+        );
         assert_eq!(names.name("REGISTRY_PASSWORD"), "registry-password-2");
-        assert_eq!((names.name("_").as_str(), names.name("__").as_str()), ("secret", "secret-2"));
+        assert_eq!(
+            (names.name("_").as_str(), names.name("__").as_str()),
+            ("secret", "secret-2")
+        );
     }
 
     #[test]

@@ -20,8 +20,10 @@ const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Scri
 ///
 /// The first turns console logging on (azure-functions-core-tools, Dockerfile.custom). The second
 /// turns off the search for .NET functions, which `dotnet-isolated` turns on.
-const FUNCTIONS_SETTINGS: &[&str] =
-    &["AzureFunctionsJobHost__Logging__Console__IsEnabled=true", "AzureWebJobsFeatureFlags="];
+const FUNCTIONS_SETTINGS: &[&str] = &[
+    "AzureFunctionsJobHost__Logging__Console__IsEnabled=true",
+    "AzureWebJobsFeatureFlags=",
+];
 
 /// An image that the scorer's image is built on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +40,33 @@ pub struct Base {
 
 impl Base {
     /// Builds a base image from its fetched parts. The error text says what is wrong with them.
-    pub fn new(name: String, digest: Digest, manifest: BaseManifest, config: &[u8]) -> Result<Self, String> {
-        let document: Map<String, Value> =
-            serde_json::from_slice(config).map_err(|error| format!("has no configuration of an image: {error}"))?;
-        let base = Self { name, digest, layers: manifest.layers, document };
-        let text = |key: &str| base.document.get(key).and_then(Value::as_str).unwrap_or_default();
+    pub fn new(
+        name: String,
+        digest: Digest,
+        manifest: BaseManifest,
+        config: &[u8],
+    ) -> Result<Self, String> {
+        let document: Map<String, Value> = serde_json::from_slice(config)
+            .map_err(|error| format!("has no configuration of an image: {error}"))?;
+        let base = Self {
+            name,
+            digest,
+            layers: manifest.layers,
+            document,
+        };
+        let text = |key: &str| {
+            base.document
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         match (text("os"), text("architecture")) {
             ("linux", "amd64") => {}
-            (os, architecture) => return Err(format!("is for {os}/{architecture}, and ours is for linux/amd64")),
+            (os, architecture) => {
+                return Err(format!(
+                    "is for {os}/{architecture}, and ours is for linux/amd64"
+                ));
+            }
         }
         match (base.diff_ids().len(), base.layers.len()) {
             (ids, layers) if ids == layers => Ok(base),
@@ -58,9 +79,12 @@ impl Base {
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
-        let starts_host =
-            |word: &String| word.contains("azure-functions-host") || word.contains("Microsoft.Azure.WebJobs.Script");
-        sets("AzureWebJobsScriptRoot") || sets("FUNCTIONS_WORKER_RUNTIME") || command.iter().any(starts_host)
+        let starts_host = |word: &String| {
+            word.contains("azure-functions-host") || word.contains("Microsoft.Azure.WebJobs.Script")
+        };
+        sets("AzureWebJobsScriptRoot")
+            || sets("FUNCTIONS_WORKER_RUNTIME")
+            || command.iter().any(starts_host)
     }
 
     /// Returns the whole configuration except for the layers that are added: platform, container
@@ -68,22 +92,42 @@ impl Base {
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
         // Docker's own fields describe the container in which the base was built, so they are
         // dropped.
-        let kept = ["author", "architecture", "os", "os.version", "os.features", "variant"];
-        let kept = kept.iter().filter_map(|key| Some(((*key).to_owned(), self.document.get(*key)?.clone())));
+        let kept = [
+            "author",
+            "architecture",
+            "os",
+            "os.version",
+            "os.features",
+            "variant",
+        ];
+        let kept = kept
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), self.document.get(*key)?.clone())));
         let mut document: Map<_, _> = kept.collect();
         document.insert("config".to_owned(), self.container(ours));
-        document.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": self.diff_ids() }));
+        document.insert(
+            "rootfs".to_owned(),
+            json!({ "type": "layers", "diff_ids": self.diff_ids() }),
+        );
         document.insert("history".to_owned(), self.history().into());
         document
     }
 
     fn container(&self, ours: &ContainerConfig) -> Value {
         let mut container = self.container_object().cloned().unwrap_or_default();
-        let mut labels = container.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut labels = container
+            .get("Labels")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         // A base may itself be a Scorebox image. What it says about its own scorer is not true for
         // this one.
         labels.retain(|name, _| !name.starts_with("dev.scorebox."));
-        labels.extend(ours.labels.iter().map(|(name, value)| (name.clone(), json!(value))));
+        labels.extend(
+            ours.labels
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value))),
+        );
         container.insert("Labels".to_owned(), labels.into());
         container.insert("Env".to_owned(), json!(self.joined_env(ours)));
         if self.is_functions() {
@@ -109,8 +153,17 @@ impl Base {
     /// base is kept, because it points to the base's own programs.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
-        let settings = if self.is_functions() { FUNCTIONS_SETTINGS } else { &[] };
-        for entry in ours.env.iter().map(String::as_str).chain(settings.iter().copied()) {
+        let settings = if self.is_functions() {
+            FUNCTIONS_SETTINGS
+        } else {
+            &[]
+        };
+        for entry in ours
+            .env
+            .iter()
+            .map(String::as_str)
+            .chain(settings.iter().copied())
+        {
             let name = variable(entry);
             match joined.iter_mut().find(|known| variable(known) == name) {
                 Some(_) if name == "PATH" => {}
@@ -126,17 +179,30 @@ impl Base {
     /// Returns one history entry for each layer, as readers require. If the base's history does not
     /// match its layers, entries are generated.
     fn history(&self) -> Vec<Value> {
-        let told = self.document.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
-        let is_layer = |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) != Some(true);
+        let told = self
+            .document
+            .get("history")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let is_layer =
+            |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) != Some(true);
         if told.iter().filter(is_layer).count() == self.layers.len() {
             return told;
         }
-        self.layers.iter().map(|layer| json!({ "comment": format!("layer {} of the base", layer.digest) })).collect()
+        self.layers
+            .iter()
+            .map(|layer| json!({ "comment": format!("layer {} of the base", layer.digest) }))
+            .collect()
     }
 
     fn diff_ids(&self) -> Vec<Value> {
         let rootfs = self.document.get("rootfs");
-        rootfs.and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array).cloned().unwrap_or_default()
+        rootfs
+            .and_then(|rootfs| rootfs.get("diff_ids"))
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn env(&self) -> Vec<String> {
@@ -144,8 +210,16 @@ impl Base {
     }
 
     fn texts(&self, key: &str) -> Vec<String> {
-        let values = self.container_object().and_then(|config| config.get(key)).and_then(Value::as_array);
-        values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let values = self
+            .container_object()
+            .and_then(|config| config.get(key))
+            .and_then(Value::as_array);
+        values
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn container_object(&self) -> Option<&Map<String, Value>> {
@@ -176,7 +250,10 @@ mod tests {
             urls: Vec::new(),
             annotations: BTreeMap::new(),
         };
-        BaseManifest { config: Digest::of(b"c"), layers: vec![layer("1"), layer("2")] }
+        BaseManifest {
+            config: Digest::of(b"c"),
+            layers: vec![layer("1"), layer("2")],
+        }
     }
 
     fn base(config: Value) -> Base {
@@ -186,14 +263,23 @@ mod tests {
             "rootfs": { "type": "layers", "diff_ids": [hash("a"), hash("b")] },
             "history": [{ "created_by": "one" }, { "created_by": "none", "empty_layer": true }, { "created_by": "two" }],
         });
-        Base::new("r.io/b:1".into(), Digest::of(b"m"), manifest(), document.to_string().as_bytes()).unwrap()
+        Base::new(
+            "r.io/b:1".into(),
+            Digest::of(b"m"),
+            manifest(),
+            document.to_string().as_bytes(),
+        )
+        .unwrap()
     }
 
     fn ours() -> ContainerConfig {
         ContainerConfig {
             user: "65532:65532".into(),
             exposed_ports: BTreeMap::from([("8080/tcp".into(), BTreeMap::new())]),
-            env: vec!["PATH=/ours".into(), "FUNCTIONS_WORKER_RUNTIME=custom".into()],
+            env: vec![
+                "PATH=/ours".into(),
+                "FUNCTIONS_WORKER_RUNTIME=custom".into(),
+            ],
             entrypoint: vec!["/usr/bin/scorebox".into()],
             working_dir: "/app".into(),
             labels: BTreeMap::from([("dev.scorebox.scorer.name".into(), "digits".into())]),
@@ -203,7 +289,13 @@ mod tests {
     #[test]
     fn configuration_must_fit_platform_and_layers() {
         let config = |document: Value| {
-            Base::new("b".into(), Digest::of(b"m"), manifest(), document.to_string().as_bytes()).unwrap_err()
+            Base::new(
+                "b".into(),
+                Digest::of(b"m"),
+                manifest(),
+                document.to_string().as_bytes(),
+            )
+            .unwrap_err()
         };
         assert!(config(json!({ "os": "linux", "architecture": "arm64" })).contains("linux/arm64"));
         assert!(config(json!({ "os": "linux", "architecture": "amd64" })).contains("2 layers"));
@@ -219,16 +311,38 @@ mod tests {
         assert!(base.is_functions());
         let document = Value::from(base.document(&ours()));
         let config = &document["config"];
-        assert_eq!(config["Cmd"], json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]));
+        assert_eq!(
+            config["Cmd"],
+            json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"])
+        );
         assert_eq!(config["Entrypoint"], Value::Null);
-        assert_eq!((&config["User"], &config["WorkingDir"]), (&json!(""), &json!("/azure-functions-host")));
+        assert_eq!(
+            (&config["User"], &config["WorkingDir"]),
+            (&json!(""), &json!("/azure-functions-host"))
+        );
         assert_eq!(config["ExposedPorts"], json!({ "80/tcp": {} }));
         let logging = "AzureFunctionsJobHost__Logging__Console__IsEnabled=true";
-        assert_eq!(config["Env"], json!(["PATH=/base", "HOME=/home", "FUNCTIONS_WORKER_RUNTIME=custom", logging]));
-        assert_eq!(config["Labels"], json!({ "vendor": "v", "dev.scorebox.scorer.name": "digits" }));
-        assert_eq!(document["rootfs"]["diff_ids"], json!([hash("a"), hash("b")]));
+        assert_eq!(
+            config["Env"],
+            json!([
+                "PATH=/base",
+                "HOME=/home",
+                "FUNCTIONS_WORKER_RUNTIME=custom",
+                logging
+            ])
+        );
+        assert_eq!(
+            config["Labels"],
+            json!({ "vendor": "v", "dev.scorebox.scorer.name": "digits" })
+        );
+        assert_eq!(
+            document["rootfs"]["diff_ids"],
+            json!([hash("a"), hash("b")])
+        );
         assert_eq!(document["history"].as_array().unwrap().len(), 3);
-        assert!(document.get("container_config").is_none() && document.get("docker_version").is_none());
+        assert!(
+            document.get("container_config").is_none() && document.get("docker_version").is_none()
+        );
     }
 
     #[test]
@@ -238,10 +352,19 @@ mod tests {
             "Env": ["FUNCTIONS_WORKER_RUNTIME=dotnet-isolated", "AzureWebJobsFeatureFlags=EnableWorkerIndexing"],
         }));
         let config = Value::from(base.document(&ours()))["config"].clone();
-        assert_eq!(config["Entrypoint"], json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]));
+        assert_eq!(
+            config["Entrypoint"],
+            json!(["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"])
+        );
         assert!(config.get("Cmd").is_none());
         let env = config["Env"].as_array().unwrap();
-        assert_eq!(env[..2], [json!("FUNCTIONS_WORKER_RUNTIME=custom"), json!("AzureWebJobsFeatureFlags=")]);
+        assert_eq!(
+            env[..2],
+            [
+                json!("FUNCTIONS_WORKER_RUNTIME=custom"),
+                json!("AzureWebJobsFeatureFlags=")
+            ]
+        );
     }
 
     #[test]
@@ -255,7 +378,10 @@ mod tests {
         assert_eq!(config["Entrypoint"], json!(["/usr/bin/scorebox"]));
         assert_eq!(config["User"], "65532:65532");
         assert_eq!(config["ExposedPorts"], json!({ "8080/tcp": {} }));
-        assert_eq!(config["Env"], json!(["LANG=C", "PATH=/ours", "FUNCTIONS_WORKER_RUNTIME=custom"]));
+        assert_eq!(
+            config["Env"],
+            json!(["LANG=C", "PATH=/ours", "FUNCTIONS_WORKER_RUNTIME=custom"])
+        );
         assert_eq!(config["Volumes"], json!({ "/data": {} }));
         for key in ["Cmd", "StopSignal", "Healthcheck"] {
             assert!(config.get(key).is_none(), "{key}");
@@ -265,7 +391,8 @@ mod tests {
     #[test]
     fn history_is_made_up_where_it_does_not_fit() {
         let mut base = base(json!(null));
-        base.document.insert("history".into(), json!([{ "created_by": "one" }]));
+        base.document
+            .insert("history".into(), json!([{ "created_by": "one" }]));
         let history = base.history();
         assert_eq!(history.len(), 2);
         assert!(history[0]["comment"].as_str().unwrap().contains(&hash("1")));

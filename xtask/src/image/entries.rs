@@ -78,7 +78,12 @@ struct Extensions {
 impl<R: Read> Entries<R> {
     /// Creates a reader at the start of a tar.
     pub fn new(inner: R) -> Self {
-        Self { inner, left: 0, padding: 0, is_ended: false }
+        Self {
+            inner,
+            left: 0,
+            padding: 0,
+            is_ended: false,
+        }
     }
 
     /// Moves to the next entry. `None` at the end of the archive.
@@ -86,7 +91,9 @@ impl<R: Read> Entries<R> {
         let mut extensions = Extensions::default();
         loop {
             self.skip()?;
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.block()? else {
+                return Ok(None);
+            };
             let header = block.header()?;
             match header.kind {
                 b'x' => {
@@ -98,7 +105,13 @@ impl<R: Read> Entries<R> {
                 b'g' => {
                     let text = self.extension(&header)?;
                     let records = header::records(&text)?;
-                    return Ok(Some(entry(header, EntryKind::GlobalHeader, 0, records, false)));
+                    return Ok(Some(entry(
+                        header,
+                        EntryKind::GlobalHeader,
+                        0,
+                        records,
+                        false,
+                    )));
                 }
                 _ => return self.merged(header, extensions).map(Some),
             }
@@ -122,11 +135,20 @@ impl<R: Read> Entries<R> {
 
     /// Applies extension headers to the header that follows them.
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
-        let Extensions { records, long_name, long_link } = extensions;
-        let is_plain = header.is_plain && records.is_none() && long_name.is_none() && long_link.is_none();
+        let Extensions {
+            records,
+            long_name,
+            long_link,
+        } = extensions;
+        let is_plain =
+            header.is_plain && records.is_none() && long_name.is_none() && long_link.is_none();
         let records = records.unwrap_or_default();
         // A record with an empty value cancels the record.
-        let record = |name: &str| records.get(name.as_bytes()).filter(|value| !value.is_empty());
+        let record = |name: &str| {
+            records
+                .get(name.as_bytes())
+                .filter(|value| !value.is_empty())
+        };
         let number = |name: &str| record(name).map(|value| header::decimal(value)).transpose();
         if let Some(path) = record("path") {
             header.name.clone_from(path);
@@ -137,8 +159,12 @@ impl<R: Read> Entries<R> {
         header.size = number("size")?.unwrap_or(header.size);
         header.owner.0 = number("uid")?.unwrap_or(header.owner.0);
         header.owner.1 = number("gid")?.unwrap_or(header.owner.1);
-        header.name = long_name.filter(|name| !name.is_empty()).unwrap_or(header.name);
-        header.link = long_link.filter(|name| !name.is_empty()).unwrap_or(header.link);
+        header.name = long_name
+            .filter(|name| !name.is_empty())
+            .unwrap_or(header.name);
+        header.link = long_link
+            .filter(|name| !name.is_empty())
+            .unwrap_or(header.link);
         let kind = match header.kind {
             // Archives older than POSIX mark folders with a slash at the end of the name.
             0 if header.name.ends_with(b"/") => EntryKind::Folder,
@@ -150,11 +176,14 @@ impl<R: Read> Entries<R> {
             b'6' => EntryKind::Pipe,
             other => {
                 let shown = char::from(other).escape_default().to_string();
-                return Err(refused(&format!("holds an entry of type `{shown}`, which no container runtime unpacks")));
+                return Err(refused(&format!(
+                    "holds an entry of type `{shown}`, which no container runtime unpacks"
+                )));
             }
         };
         // In these formats of sparse files the name is in a record of its own.
-        let version = [record("GNU.sparse.major"), record("GNU.sparse.minor")].map(|value| value.map(Vec::as_slice));
+        let version = [record("GNU.sparse.major"), record("GNU.sparse.minor")]
+            .map(|value| value.map(Vec::as_slice));
         let is_sparse = match version {
             [Some(b"0"), Some(b"0" | b"1")] | [Some(b"1"), Some(b"0")] => true,
             [None, None] => record("GNU.sparse.map").is_some(),
@@ -164,17 +193,25 @@ impl<R: Read> Entries<R> {
             header.name.clone_from(name);
         }
         if header.name.len() > LONGEST_PATH_BYTES || header.link.len() > LONGEST_PATH_BYTES {
-            return Err(refused(&format!("holds a path of more than {LONGEST_PATH_BYTES} bytes")));
+            return Err(refused(&format!(
+                "holds a path of more than {LONGEST_PATH_BYTES} bytes"
+            )));
         }
         // Entries other than files have no content, even if their header states a size.
-        let size = if kind == EntryKind::File { header.size } else { 0 };
+        let size = if kind == EntryKind::File {
+            header.size
+        } else {
+            0
+        };
         self.begin(size);
         Ok(entry(header, kind, size, records, is_plain))
     }
 
     fn begin(&mut self, size: u64) {
         self.left = size;
-        self.padding = size.next_multiple_of(BLOCK_BYTES as u64).saturating_sub(size);
+        self.padding = size
+            .next_multiple_of(BLOCK_BYTES as u64)
+            .saturating_sub(size);
     }
 
     /// Returns the content of an extension header. Its size is checked before anything is read.
@@ -204,12 +241,16 @@ impl<R: Read> Entries<R> {
         if self.is_ended {
             return Ok(None);
         }
-        let Some(first) = self.one_block()? else { return Ok(None) };
+        let Some(first) = self.one_block()? else {
+            return Ok(None);
+        };
         if !first.is_zero() {
             return Ok(Some(first));
         }
         match self.one_block()? {
-            Some(second) if !second.is_zero() => Err(refused("has one empty block where its end has two")),
+            Some(second) if !second.is_zero() => {
+                Err(refused("has one empty block where its end has two"))
+            }
             _ => {
                 self.is_ended = true;
                 Ok(None)
@@ -219,7 +260,9 @@ impl<R: Read> Entries<R> {
 
     fn one_block(&mut self) -> io::Result<Option<Block>> {
         let mut bytes = Vec::with_capacity(BLOCK_BYTES);
-        (&mut self.inner).take(BLOCK_BYTES as u64).read_to_end(&mut bytes)?;
+        (&mut self.inner)
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut bytes)?;
         match bytes.len() {
             0 => {
                 self.is_ended = true;
@@ -242,8 +285,22 @@ impl<R: Read> Read for Entries<R> {
     }
 }
 
-fn entry(header: Header, kind: EntryKind, size: u64, records: BTreeMap<Vec<u8>, Vec<u8>>, is_plain: bool) -> TarEntry {
-    TarEntry { name: header.name, kind, size, mode: header.mode, owner: header.owner, is_plain, records }
+fn entry(
+    header: Header,
+    kind: EntryKind,
+    size: u64,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    is_plain: bool,
+) -> TarEntry {
+    TarEntry {
+        name: header.name,
+        kind,
+        size,
+        mode: header.mode,
+        owner: header.owner,
+        is_plain,
+        records,
+    }
 }
 
 fn refused(problem: &str) -> io::Error {
@@ -277,7 +334,9 @@ mod tests {
 
     fn record(key: &str, value: &str) -> Vec<u8> {
         let rest = format!(" {key}={value}\n");
-        let length = (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
+        let length = (rest.len()..)
+            .find(|length| length.to_string().len() + rest.len() == *length)
+            .unwrap();
         format!("{length}{rest}").into_bytes()
     }
 
@@ -287,69 +346,120 @@ mod tests {
         while let Some(entry) = entries.next()? {
             let mut content = Vec::new();
             entries.read_to_end(&mut content)?;
-            names.push(format!("{}={}", String::from_utf8_lossy(&entry.name), String::from_utf8_lossy(&content)));
+            names.push(format!(
+                "{}={}",
+                String::from_utf8_lossy(&entry.name),
+                String::from_utf8_lossy(&content)
+            ));
         }
         Ok(names)
     }
 
     #[test]
     fn records_and_long_names_override_the_header() {
-        let path = member(b"PaxHeaders/x", b'x', &[record("path", "real"), record("mtime", "1.5")].concat());
+        let path = member(
+            b"PaxHeaders/x",
+            b'x',
+            &[record("path", "real"), record("mtime", "1.5")].concat(),
+        );
         let file = member(b"shown", b'0', b"12");
-        assert_eq!(names(&[path.clone(), file.clone()].concat()).unwrap(), ["real=12"]);
+        assert_eq!(
+            names(&[path.clone(), file.clone()].concat()).unwrap(),
+            ["real=12"]
+        );
         let long = member(b"././@LongLink", b'L', b"longer\0rest");
         // A long name of GNU takes precedence over a PAX record. A record with an empty value
         // counts as missing.
-        assert_eq!(names(&[long, path, file.clone()].concat()).unwrap(), ["longer=12"]);
+        assert_eq!(
+            names(&[long, path, file.clone()].concat()).unwrap(),
+            ["longer=12"]
+        );
         let none = member(b"x", b'x', &record("path", ""));
         assert_eq!(names(&[none, file].concat()).unwrap(), ["shown=12"]);
         // The size in a record determines where the next header is.
         let size = member(b"x", b'x', &record("size", "2"));
-        let lies = [size, member_sized(b"a", b'0', b"12", 0), member(b"b", b'0', b"3")].concat();
+        let lies = [
+            size,
+            member_sized(b"a", b'0', b"12", 0),
+            member(b"b", b'0', b"3"),
+        ]
+        .concat();
         assert_eq!(names(&lies).unwrap(), ["a=12", "b=3"]);
     }
 
     #[test]
     fn extension_header_has_a_bound_before_it_is_read() {
         for kind in [b'x', b'g', b'L', b'K'] {
-            let error = names(&member_sized(b"x", kind, b"", 1 << 33)).unwrap_err().to_string();
+            let error = names(&member_sized(b"x", kind, b"", 1 << 33))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("8589934592 bytes"), "{error}");
         }
     }
 
     #[test]
     fn folders_and_links_have_no_bytes_whatever_they_say() {
-        let folder = [member_sized(b"d/", b'5', b"", 512), member(b"f", b'0', b"x")].concat();
+        let folder = [
+            member_sized(b"d/", b'5', b"", 512),
+            member(b"f", b'0', b"x"),
+        ]
+        .concat();
         assert_eq!(names(&folder).unwrap(), ["d/=", "f=x"]);
         let old = [member(b"d/", 0, b""), member(b"f", 0, b"x")].concat();
         let kinds = |bytes: &[u8]| Entries::new(bytes).next().unwrap().unwrap().kind;
-        assert_eq!((kinds(&old), kinds(&member(b"f", 0, b"x"))), (EntryKind::Folder, EntryKind::File));
+        assert_eq!(
+            (kinds(&old), kinds(&member(b"f", 0, b"x"))),
+            (EntryKind::Folder, EntryKind::File)
+        );
     }
 
     #[test]
     fn numbers_may_be_in_base_256() {
         let mut bytes = member(b"f", b'0', b"x");
         bytes[124..136].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        let sum: u32 = (0..512).map(|at| if (148..156).contains(&at) { 32 } else { u32::from(bytes[at]) }).sum();
+        let sum: u32 = (0..512)
+            .map(|at| {
+                if (148..156).contains(&at) {
+                    32
+                } else {
+                    u32::from(bytes[at])
+                }
+            })
+            .sum();
         bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         assert_eq!(names(&bytes).unwrap(), ["f=x"]);
-        assert!(!Entries::new(bytes.as_slice()).next().unwrap().unwrap().is_plain);
+        assert!(
+            !Entries::new(bytes.as_slice())
+                .next()
+                .unwrap()
+                .unwrap()
+                .is_plain
+        );
     }
 
     #[test]
     fn broken_archives_are_refused_and_the_end_is_seen() {
         let file = member(b"f", b'0', b"x");
         assert!(names(&file[..500]).is_err(), "half a header");
-        assert!(names(&member_sized(b"f", b'0', b"x", 1 << 40)).is_err(), "cut content");
+        assert!(
+            names(&member_sized(b"f", b'0', b"x", 1 << 40)).is_err(),
+            "cut content"
+        );
         let mut other = file.clone();
         other[0] ^= 1;
         assert!(names(&other).is_err(), "wrong checksum");
-        assert!(names(&[vec![0; 512], file.clone()].concat()).is_err(), "one empty block");
+        assert!(
+            names(&[vec![0; 512], file.clone()].concat()).is_err(),
+            "one empty block"
+        );
         for kind in *b"S7V" {
             assert!(names(&member(b"f", kind, b"")).is_err(), "type {kind}");
         }
         let bad = member(b"x", b'x', b"99 path=x\n");
-        assert!(names(&[bad, file.clone()].concat()).is_err(), "record with a wrong length");
+        assert!(
+            names(&[bad, file.clone()].concat()).is_err(),
+            "record with a wrong length"
+        );
 
         let behind = [file, vec![0; 1024], member(b"g", b'0', b"x")].concat();
         assert_eq!(names(&behind).unwrap(), ["f=x"]);

@@ -38,12 +38,23 @@ const ZSTD_LEVEL: i32 = 19;
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
     let (stored, diff_id, media_type) = match plan.compression {
-        Compression::Stored => (write_tar(plan, epoch, stored)?, None, IMAGE_LAYER_MEDIA_TYPE),
+        Compression::Stored => (
+            write_tar(plan, epoch, stored)?,
+            None,
+            IMAGE_LAYER_MEDIA_TYPE,
+        ),
         Compression::Gzip | Compression::Fast => {
-            let level = if plan.compression == Compression::Fast { Level::fast() } else { Level::new(GZIP_LEVEL) };
+            let level = if plan.compression == Compression::Fast {
+                Level::fast()
+            } else {
+                Level::new(GZIP_LEVEL)
+            };
             // The gzip header has no time, no name and no operating system, so it does not depend
             // on this machine.
-            let gzip = GzBuilder::new().mtime(0).operating_system(255).write(stored, level);
+            let gzip = GzBuilder::new()
+                .mtime(0)
+                .operating_system(255)
+                .write(stored, level);
             let (gzip, diff_id, _) = write_tar(plan, epoch, Hashing::new(gzip))?.finish();
             (gzip.finish()?, Some(diff_id), IMAGE_LAYER_GZIP_MEDIA_TYPE)
         }
@@ -56,7 +67,16 @@ pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, W
     };
     let (out, digest, size) = stored.finish();
     let diff_id = diff_id.unwrap_or_else(|| digest.clone());
-    Ok((out, WrittenLayer { name: plan.name, media_type, digest, size, diff_id }))
+    Ok((
+        out,
+        WrittenLayer {
+            name: plan.name,
+            media_type,
+            digest,
+            size,
+            diff_id,
+        },
+    ))
 }
 
 fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
@@ -65,19 +85,37 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
         match entry {
             Entry::Folder { mode } => {
-                let header = header(&format!("{path}/"), tar::EntryType::Directory, *mode, 0, epoch).map_err(named)?;
+                let header = header(
+                    &format!("{path}/"),
+                    tar::EntryType::Directory,
+                    *mode,
+                    0,
+                    epoch,
+                )
+                .map_err(named)?;
                 tar.append(&header, io::empty())?;
             }
-            Entry::File { mode, content: Content::Bytes(bytes) } => {
+            Entry::File {
+                mode,
+                content: Content::Bytes(bytes),
+            } => {
                 let size = bytes.len() as u64;
-                let header = header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let header =
+                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
                 tar.append(&header, bytes.as_slice())?;
             }
-            Entry::File { mode, content: Content::File(source) } => {
+            Entry::File {
+                mode,
+                content: Content::File(source),
+            } => {
                 let file = File::open(source).map_err(named)?;
                 let size = file.metadata().map_err(named)?.len();
-                let header = header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
-                let mut exact = Exact { inner: file, left: size };
+                let header =
+                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let mut exact = Exact {
+                    inner: file,
+                    left: size,
+                };
                 tar.append(&header, &mut exact).map_err(named)?;
             }
         }
@@ -85,7 +123,13 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
     tar.into_inner()
 }
 
-fn header(path: &str, kind: tar::EntryType, mode: u32, size: u64, epoch: u64) -> io::Result<tar::Header> {
+fn header(
+    path: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    size: u64,
+    epoch: u64,
+) -> io::Result<tar::Header> {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
     // The path is split at a slash into the two fields of 155 and 100 bytes. A path that is too
@@ -130,10 +174,14 @@ pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose
     // bytes do not match its media type would be another layer to them, so it is refused.
     let found = form(file.fill_buf()?);
-    if matches!(media_type, IMAGE_LAYER_MEDIA_TYPE | IMAGE_LAYER_GZIP_MEDIA_TYPE | IMAGE_LAYER_ZSTD_MEDIA_TYPE)
-        && found != media_type
+    if matches!(
+        media_type,
+        IMAGE_LAYER_MEDIA_TYPE | IMAGE_LAYER_GZIP_MEDIA_TYPE | IMAGE_LAYER_ZSTD_MEDIA_TYPE
+    ) && found != media_type
     {
-        return Err(io::Error::other(format!("its bytes are of the type {found}, and its manifest says another")));
+        return Err(io::Error::other(format!(
+            "its bytes are of the type {found}, and its manifest says another"
+        )));
     }
     let inner: Box<dyn Read> = match media_type {
         IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
@@ -141,10 +189,15 @@ pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
         IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
         other => {
             let shown = quoted(other, NAME_BYTES);
-            return Err(io::Error::other(format!("layers of type {shown} are not known")));
+            return Err(io::Error::other(format!(
+                "layers of type {shown} are not known"
+            )));
         }
     };
-    Ok(Tar { inner, hash: Hashing::new(io::sink()) })
+    Ok(Tar {
+        inner,
+        hash: Hashing::new(io::sink()),
+    })
 }
 
 /// Returns the media type that container runtimes detect from the first bytes of a layer.
@@ -152,7 +205,9 @@ fn form(start: &[u8]) -> &'static str {
     match start {
         [0x1f, 0x8b, 0x08, ..] => IMAGE_LAYER_GZIP_MEDIA_TYPE,
         // Start of a zstd frame, or of a skippable frame.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            IMAGE_LAYER_ZSTD_MEDIA_TYPE
+        }
         _ => IMAGE_LAYER_MEDIA_TYPE,
     }
 }
@@ -169,7 +224,8 @@ impl Tar {
 impl Read for Tar {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.hash.write_all(buffer.get(..count).unwrap_or_default())?;
+        self.hash
+            .write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
     }
 }
@@ -185,9 +241,22 @@ mod tests {
     fn plan(compression: Compression, files: &[(String, Vec<u8>)]) -> LayerPlan {
         let entries = files
             .iter()
-            .map(|(path, bytes)| (path.clone(), Entry::File { mode: 0o644, content: Content::Bytes(bytes.clone()) }))
+            .map(|(path, bytes)| {
+                (
+                    path.clone(),
+                    Entry::File {
+                        mode: 0o644,
+                        content: Content::Bytes(bytes.clone()),
+                    },
+                )
+            })
             .collect();
-        LayerPlan { name: "app", comment: String::new(), compression, entries }
+        LayerPlan {
+            name: "app",
+            comment: String::new(),
+            compression,
+            entries,
+        }
     }
 
     fn bytes(plan: &LayerPlan) -> Vec<u8> {
@@ -237,8 +306,10 @@ mod tests {
         assert_eq!(digest(Compression::Zstd).digest.to_string(), GOLDEN_ZSTD);
     }
 
-    const GOLDEN_GZIP: &str = "sha256:175863ee4cc8cf9ee9ab82d8f8e6d882b5c680770709f87e822ceb1fa6767776";
-    const GOLDEN_ZSTD: &str = "sha256:9db4ad19671c203206ae1eaec6f25f40a2e088e30dd3388b83c99f5230cad480";
+    const GOLDEN_GZIP: &str =
+        "sha256:175863ee4cc8cf9ee9ab82d8f8e6d882b5c680770709f87e822ceb1fa6767776";
+    const GOLDEN_ZSTD: &str =
+        "sha256:9db4ad19671c203206ae1eaec6f25f40a2e088e30dd3388b83c99f5230cad480";
 
     #[test]
     fn source_of_a_file_does_not_matter_and_changes_are_seen() {
@@ -246,16 +317,36 @@ mod tests {
         let path = dir.path().join("f");
         std::fs::write(&path, "hello").unwrap();
         let mut from_file = plan(Compression::Stored, &[]);
-        from_file.entries.insert("a".into(), Entry::File { mode: 0o644, content: Content::File(path) });
-        assert_eq!(bytes(&from_file), bytes(&plan(Compression::Stored, &[("a".into(), b"hello".to_vec())])));
+        from_file.entries.insert(
+            "a".into(),
+            Entry::File {
+                mode: 0o644,
+                content: Content::File(path),
+            },
+        );
+        assert_eq!(
+            bytes(&from_file),
+            bytes(&plan(
+                Compression::Stored,
+                &[("a".into(), b"hello".to_vec())]
+            ))
+        );
 
-        let mut short = Exact { inner: &b"abc"[..], left: 5 };
+        let mut short = Exact {
+            inner: &b"abc"[..],
+            left: 5,
+        };
         assert!(short.read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]
     fn path_that_ustar_cannot_hold_is_an_error() {
-        let error = write(&plan(Compression::Stored, &[("x".repeat(101), Vec::new())]), 0, io::sink()).unwrap_err();
+        let error = write(
+            &plan(Compression::Stored, &[("x".repeat(101), Vec::new())]),
+            0,
+            io::sink(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("xxx"), "{error}");
     }
 }

@@ -99,11 +99,15 @@ pub fn document(path: &Path) -> io::Result<Vec<u8>> {
     // Reading from a pipe could wait forever.
     let found = std::fs::metadata(path)?;
     if !found.is_file() || found.len() > LARGEST_DOCUMENT_BYTES {
-        return Err(io::Error::other(format!("is not a file of at most {LARGEST_DOCUMENT_BYTES} bytes")));
+        return Err(io::Error::other(format!(
+            "is not a file of at most {LARGEST_DOCUMENT_BYTES} bytes"
+        )));
     }
     let mut bytes = Vec::new();
     // The file may grow after its size was checked.
-    File::open(path)?.take(LARGEST_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(LARGEST_DOCUMENT_BYTES)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -136,7 +140,10 @@ pub fn write(
     let mut named = base_layers(plan, base_blobs.is_some());
     if let Some(from) = base_blobs {
         for blob in named.iter().filter(|blob| blob.place == Place::Layout) {
-            put(&from.join(blob.digest.hex()), &blobs.join(blob.digest.hex()))?;
+            put(
+                &from.join(blob.digest.hex()),
+                &blobs.join(blob.digest.hex()),
+            )?;
         }
     }
     let config = plan.config_bytes(&layers);
@@ -163,9 +170,24 @@ pub fn write(
     folder.write(LAYOUT_FILE, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     folder.finish()?;
 
-    named.extend(layers.into_iter().map(|layer| own(layer.name, layer.media_type, layer.digest, layer.size)));
-    named.push(own("config", IMAGE_CONFIG_MEDIA_TYPE, config_digest, config.len() as u64));
-    Ok(WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs: named, attachments })
+    named.extend(
+        layers
+            .into_iter()
+            .map(|layer| own(layer.name, layer.media_type, layer.digest, layer.size)),
+    );
+    named.push(own(
+        "config",
+        IMAGE_CONFIG_MEDIA_TYPE,
+        config_digest,
+        config.len() as u64,
+    ));
+    Ok(WrittenImage {
+        dir: dir.to_path_buf(),
+        digest,
+        manifest,
+        blobs: named,
+        attachments,
+    })
 }
 
 /// Returns a blob that the layout contains and that is not from the base image.
@@ -186,19 +208,36 @@ fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attach
         folder.write(&blob_name(&digest), bytes)?;
         Ok::<_, Failure>(own(name, media_type, digest, bytes.len() as u64))
     };
-    let Artifact { name, manifest, config, config_media_type, content, tag } = artifact;
+    let Artifact {
+        name,
+        manifest,
+        config,
+        config_media_type,
+        content,
+        tag,
+    } = artifact;
     let config = put(&format!("config of {name}"), config_media_type, &config)?;
     let content = put(name, content.media_type, &content.bytes)?;
     let digest = put(name, OCI_IMAGE_MEDIA_TYPE, &manifest)?.digest;
-    Ok(Attachment { name: name.to_owned(), digest, manifest, blobs: vec![content, config], tag })
+    Ok(Attachment {
+        name: name.to_owned(),
+        digest,
+        manifest,
+        blobs: vec![content, config],
+        tag,
+    })
 }
 
 impl Attachment {
     /// Returns the artifact's entry in a list of manifests, with type and annotations, as OCI
     /// requires for artifacts with a subject.
     pub fn entry(&self) -> Value {
-        let manifest: Map<String, Value> = serde_json::from_slice(&self.manifest).unwrap_or_default();
-        let mut annotations = manifest.get("annotations").cloned().unwrap_or_else(|| json!({}));
+        let manifest: Map<String, Value> =
+            serde_json::from_slice(&self.manifest).unwrap_or_default();
+        let mut annotations = manifest
+            .get("annotations")
+            .cloned()
+            .unwrap_or_else(|| json!({}));
         if let (Some(tag), Some(annotations)) = (&self.tag, annotations.as_object_mut()) {
             annotations.insert(TAG_ANNOTATION.to_owned(), json!(tag));
         }
@@ -208,7 +247,9 @@ impl Attachment {
             "size": self.manifest.len(),
             "annotations": annotations,
         });
-        if let (Some(artifact_type), Some(entry)) = (manifest.get("artifactType"), entry.as_object_mut()) {
+        if let (Some(artifact_type), Some(entry)) =
+            (manifest.get("artifactType"), entry.as_object_mut())
+        {
             entry.insert("artifactType".to_owned(), artifact_type.clone());
         }
         entry
@@ -254,7 +295,8 @@ fn write_layer(plan: &super::LayerPlan, epoch: u64, blobs: &Path) -> Result<Writ
         )
     };
     let file = File::create(&path).map_err(failed)?;
-    let (mut out, written) = layer::write(plan, epoch, BufWriter::with_capacity(1 << 20, file)).map_err(failed)?;
+    let (mut out, written) =
+        layer::write(plan, epoch, BufWriter::with_capacity(1 << 20, file)).map_err(failed)?;
     out.flush().map_err(failed)?;
     std::fs::rename(&path, blobs.join(written.digest.hex())).map_err(failed)?;
     Ok(written)

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use oci_client::manifest::{
-    IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE, IMAGE_LAYER_GZIP_MEDIA_TYPE,
-    IMAGE_LAYER_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
-    OciDescriptor,
+    IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE,
+    IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE,
+    IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
 };
 use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use serde::Deserialize;
@@ -17,8 +18,12 @@ use serde::Deserialize;
 use crate::digest::Digest;
 
 /// Media types of manifests that can be parsed, for the `Accept` header.
-pub const ACCEPTED: [&str; 4] =
-    [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
+pub const ACCEPTED: [&str; 4] = [
+    OCI_IMAGE_INDEX_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE,
+    IMAGE_MANIFEST_MEDIA_TYPE,
+];
 
 /// A layer of a base image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,37 +85,52 @@ struct RawPlatform {
 
 /// Parses a manifest or a list of manifests. The error text says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Document, String> {
-    let raw: RawDocument =
-        serde_json::from_slice(bytes).map_err(|error| quoted(&format!("is no manifest: {error}"), REASON_BYTES))?;
+    let raw: RawDocument = serde_json::from_slice(bytes)
+        .map_err(|error| quoted(&format!("is no manifest: {error}"), REASON_BYTES))?;
     if raw.schema_version != Some(2) {
         return Err("is a manifest of another schema than version 2".to_owned());
     }
     // The content decides, not the media type in a header. A document that is both a list and a
     // manifest is refused, because two readers could read it differently.
     let (document, media_types) = match (raw.manifests, raw.config, raw.layers) {
-        (Some(entries), None, None) => {
-            (Document::Index(choose(&entries)?), [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE])
-        }
+        (Some(entries), None, None) => (
+            Document::Index(choose(&entries)?),
+            [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE],
+        ),
         (None, Some(config), Some(layers)) => {
             let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
-            let manifest = BaseManifest { config: digest(&config.digest)?, layers };
-            (Document::Manifest(manifest), [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE])
+            let manifest = BaseManifest {
+                config: digest(&config.digest)?,
+                layers,
+            };
+            (
+                Document::Manifest(manifest),
+                [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE],
+            )
         }
         _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
     };
     match raw.media_type {
-        Some(other) if !media_types.contains(&other.as_str()) => {
-            Err(format!("calls itself `{}`, and is none", quoted(&other, NAME_BYTES)))
-        }
+        Some(other) if !media_types.contains(&other.as_str()) => Err(format!(
+            "calls itself `{}`, and is none",
+            quoted(&other, NAME_BYTES)
+        )),
         _ => Ok(document),
     }
 }
 
 fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
-    let platforms = || entries.iter().filter_map(|entry| Some((entry, entry.platform.as_ref()?)));
-    let fit = platforms().find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
+    let platforms = || {
+        entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.platform.as_ref()?)))
+    };
+    let fit = platforms()
+        .find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
     let (entry, _) = fit.ok_or_else(|| {
-        let known: Vec<_> = platforms().map(|(_, found)| format!("{}/{}", found.os, found.architecture)).collect();
+        let known: Vec<_> = platforms()
+            .map(|(_, found)| format!("{}/{}", found.os, found.architecture))
+            .collect();
         let known = quoted(&known.join(", "), REASON_BYTES);
         format!("has no image for linux/amd64, only for: {known}")
     })?;
@@ -135,19 +155,30 @@ fn oci_layer_type(media_type: &str) -> Result<String, String> {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
         IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
         "application/vnd.docker.image.rootfs.diff.tar.zstd" => super::IMAGE_LAYER_ZSTD_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.foreign.diff.tar" => IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar" => {
+            IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE
+        }
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => {
+            IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE
+        }
         same if same.starts_with("application/vnd.oci.image.layer.") => same,
         other => {
             let shown = quoted(other, NAME_BYTES);
-            return Err(format!("has a layer of type `{shown}`, so it is no container image"));
+            return Err(format!(
+                "has a layer of type `{shown}`, so it is no container image"
+            ));
         }
     };
     Ok(renamed.to_owned())
 }
 
 fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text).ok_or_else(|| format!("names `{}`, which is no SHA-256 digest", quoted(text, NAME_BYTES)))
+    Digest::parse(text).ok_or_else(|| {
+        format!(
+            "names `{}`, which is no SHA-256 digest",
+            quoted(text, NAME_BYTES)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -175,11 +206,16 @@ mod tests {
 
     #[test]
     fn docker_manifest_gets_the_names_of_oci_and_keeps_its_digests() {
-        let Ok(Document::Manifest(manifest)) = read(schema2().to_string().as_bytes()) else { panic!() };
+        let Ok(Document::Manifest(manifest)) = read(schema2().to_string().as_bytes()) else {
+            panic!()
+        };
         let layers = manifest.layers;
         assert_eq!(layers[0].media_type, IMAGE_LAYER_GZIP_MEDIA_TYPE);
         assert_eq!(layers[0].digest.to_string(), hash("1"));
-        assert_eq!(layers[1].media_type, IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE);
+        assert_eq!(
+            layers[1].media_type,
+            IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE
+        );
         assert_eq!(layers[1].urls, ["https://elsewhere.invalid/2"]);
     }
 
@@ -193,11 +229,20 @@ mod tests {
             let list = json!({ "schemaVersion": 2, "mediaType": IMAGE_MANIFEST_LIST_MEDIA_TYPE, "manifests": entries });
             read(list.to_string().as_bytes())
         };
-        let (arm, amd) = (entry("arm", "linux", "arm64"), entry("amd", "linux", "amd64"));
+        let (arm, amd) = (
+            entry("arm", "linux", "arm64"),
+            entry("amd", "linux", "amd64"),
+        );
         let windows = entry("w", "windows", "amd64");
-        assert_eq!(list(vec![windows.clone(), arm.clone(), amd]), Ok(Document::Index(Digest::of(b"amd"))));
+        assert_eq!(
+            list(vec![windows.clone(), arm.clone(), amd]),
+            Ok(Document::Index(Digest::of(b"amd")))
+        );
         let problem = list(vec![windows, arm]).unwrap_err();
-        assert!(problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"), "{problem}");
+        assert!(
+            problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"),
+            "{problem}"
+        );
     }
 
     #[test]
@@ -208,11 +253,26 @@ mod tests {
             let problem = read(document.to_string().as_bytes()).unwrap_err();
             assert!(problem.contains(part), "{problem}");
         };
-        refuse(&|document| document["schemaVersion"] = json!(1), "version 2");
+        refuse(
+            &|document| document["schemaVersion"] = json!(1),
+            "version 2",
+        );
         refuse(&|document| document["manifests"] = json!([]), "neither");
-        refuse(&|document| document["mediaType"] = json!(OCI_IMAGE_INDEX_MEDIA_TYPE), "calls itself");
-        refuse(&|document| document["layers"][0]["mediaType"] = json!("application/x-helm"), "x-helm");
-        refuse(&|document| document["layers"][0]["digest"] = json!("sha256:1"), "no SHA-256");
-        refuse(&|document| document["layers"][0]["size"] = json!(-1), "no size");
+        refuse(
+            &|document| document["mediaType"] = json!(OCI_IMAGE_INDEX_MEDIA_TYPE),
+            "calls itself",
+        );
+        refuse(
+            &|document| document["layers"][0]["mediaType"] = json!("application/x-helm"),
+            "x-helm",
+        );
+        refuse(
+            &|document| document["layers"][0]["digest"] = json!("sha256:1"),
+            "no SHA-256",
+        );
+        refuse(
+            &|document| document["layers"][0]["size"] = json!(-1),
+            "no size",
+        );
     }
 }

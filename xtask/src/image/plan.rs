@@ -7,15 +7,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use oci_client::manifest::{
+    IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest,
+};
 use scorebox_host::graph::ENGINE;
 use serde_json::{Value, json};
 
 use super::layer::WrittenLayer;
 use super::system;
 use super::{
-    APP_ROOT, Compression, ContainerConfig, Content, ENGINE_FOLDER, Entry, HOST_PROGRAM, ImagePlan, Inputs, LayerPlan,
-    PORT, USER,
+    APP_ROOT, Compression, ContainerConfig, Content, ENGINE_FOLDER, Entry, HOST_PROGRAM, ImagePlan,
+    Inputs, LayerPlan, PORT, USER,
 };
 use crate::digest::Digest;
 
@@ -33,19 +35,52 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     }
     if !inputs.libraries.is_empty() {
         let comment = "the C and C++ libraries of the machine that built this".to_owned();
-        layers.push(layer("libraries", comment, inputs.compression, 0o755, inputs.libraries.clone()));
+        layers.push(layer(
+            "libraries",
+            comment,
+            inputs.compression,
+            0o755,
+            inputs.libraries.clone(),
+        ));
     }
-    layers.push(layer("host", "the Scorebox host".to_owned(), inputs.compression, 0o755, host));
+    layers.push(layer(
+        "host",
+        "the Scorebox host".to_owned(),
+        inputs.compression,
+        0o755,
+        host,
+    ));
     if !inputs.engine.is_empty() {
-        let files = inputs.engine.iter().map(|(name, content)| (format!("{ENGINE_FOLDER}/{name}"), content.clone()));
-        layers.push(layer("engine", ENGINE.to_owned(), inputs.compression, 0o644, files.collect()));
+        let files = inputs
+            .engine
+            .iter()
+            .map(|(name, content)| (format!("{ENGINE_FOLDER}/{name}"), content.clone()));
+        layers.push(layer(
+            "engine",
+            ENGINE.to_owned(),
+            inputs.compression,
+            0o644,
+            files.collect(),
+        ));
     }
     if !inputs.model.is_empty() {
         let comment = model_comment(inputs.model_digest.as_deref());
-        layers.push(layer("model", comment, inputs.model_compression, 0o644, in_app_root(&inputs.model)));
+        layers.push(layer(
+            "model",
+            comment,
+            inputs.model_compression,
+            0o644,
+            in_app_root(&inputs.model),
+        ));
     }
     let comment = app_comment(&inputs.name, inputs.component_digest.as_deref());
-    layers.push(layer("app", comment, inputs.compression, 0o644, in_app_root(&inputs.app)));
+    layers.push(layer(
+        "app",
+        comment,
+        inputs.compression,
+        0o644,
+        in_app_root(&inputs.app),
+    ));
     ImagePlan {
         base: inputs.base.clone(),
         layers,
@@ -70,7 +105,10 @@ pub fn app_comment(name: &str, component: Option<&str>) -> String {
 }
 
 fn in_app_root(files: &BTreeMap<String, Content>) -> BTreeMap<String, Content> {
-    files.iter().map(|(name, content)| (format!("{APP_ROOT}/{name}"), content.clone())).collect()
+    files
+        .iter()
+        .map(|(name, content)| (format!("{APP_ROOT}/{name}"), content.clone()))
+        .collect()
 }
 
 fn layer(
@@ -86,14 +124,21 @@ fn layer(
         add_folders_above(&mut entries, &path);
         entries.insert(path, Entry::File { mode, content });
     }
-    LayerPlan { name, comment, compression, entries }
+    LayerPlan {
+        name,
+        comment,
+        compression,
+        entries,
+    }
 }
 
 /// Adds the folders above a path. A layer must not depend on another layer for their modes.
 pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
     for (end, _) in path.match_indices('/') {
         if let Some(folder) = path.get(..end) {
-            entries.entry(folder.to_owned()).or_insert(Entry::Folder { mode: 0o755 });
+            entries
+                .entry(folder.to_owned())
+                .or_insert(Entry::Folder { mode: 0o755 });
         }
     }
 }
@@ -105,11 +150,17 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     ]);
     // A graph does not use the WIT contract, and has no component.
     if let Some(digest) = &inputs.component_digest {
-        labels.insert("dev.scorebox.wit-version".to_owned(), inputs.wit_version.clone());
+        labels.insert(
+            "dev.scorebox.wit-version".to_owned(),
+            inputs.wit_version.clone(),
+        );
         labels.insert("dev.scorebox.component.digest".to_owned(), digest.clone());
     }
     if !inputs.version.is_empty() {
-        labels.insert("dev.scorebox.scorer.version".to_owned(), inputs.version.clone());
+        labels.insert(
+            "dev.scorebox.scorer.version".to_owned(),
+            inputs.version.clone(),
+        );
     }
     if let Some(digest) = &inputs.model_digest {
         labels.insert("dev.scorebox.model.digest".to_owned(), digest.clone());
@@ -130,7 +181,16 @@ pub fn start() -> ContainerConfig {
         // In a container of its own the host must be reachable from outside. Next to the Functions
         // host, which starts it with the command in host.json, it listens on the loopback address
         // only.
-        entrypoint: [HOST_PROGRAM, "serve", "--app", APP_ROOT, "--address", "0.0.0.0"].map(str::to_owned).to_vec(),
+        entrypoint: [
+            HOST_PROGRAM,
+            "serve",
+            "--app",
+            APP_ROOT,
+            "--address",
+            "0.0.0.0",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         working_dir: APP_ROOT.to_owned(),
         labels: BTreeMap::new(),
     }
@@ -138,15 +198,30 @@ pub fn start() -> ContainerConfig {
 
 fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::from([
-        ("org.opencontainers.image.created".to_owned(), rfc3339(inputs.epoch)),
-        ("org.opencontainers.image.title".to_owned(), inputs.name.clone()),
+        (
+            "org.opencontainers.image.created".to_owned(),
+            rfc3339(inputs.epoch),
+        ),
+        (
+            "org.opencontainers.image.title".to_owned(),
+            inputs.name.clone(),
+        ),
     ]);
     if !inputs.version.is_empty() {
-        annotations.insert("org.opencontainers.image.version".to_owned(), inputs.version.clone());
+        annotations.insert(
+            "org.opencontainers.image.version".to_owned(),
+            inputs.version.clone(),
+        );
     }
     if let Some(base) = &inputs.base {
-        annotations.insert("org.opencontainers.image.base.name".to_owned(), base.name.clone());
-        annotations.insert("org.opencontainers.image.base.digest".to_owned(), base.digest.to_string());
+        annotations.insert(
+            "org.opencontainers.image.base.name".to_owned(),
+            base.name.clone(),
+        );
+        annotations.insert(
+            "org.opencontainers.image.base.digest".to_owned(),
+            base.digest.to_string(),
+        );
     }
     annotations
 }
@@ -167,7 +242,10 @@ impl ImagePlan {
             .iter()
             .map(|layer| json!({ "created": created, "created_by": CREATED_BY, "comment": format!("{}: {}", layer.name, layer.comment) }))
             .collect();
-        let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+        let diff_ids: Vec<_> = layers
+            .iter()
+            .map(|layer| layer.diff_id.to_string())
+            .collect();
         let mut document = match &self.base {
             Some(base) => Value::from(base.document(&self.config)),
             None => json!({
@@ -195,15 +273,26 @@ impl ImagePlan {
             size: i64::try_from(size).unwrap_or(i64::MAX),
             ..OciDescriptor::default()
         };
-        let below = self.base.iter().flat_map(|base| &base.layers).map(|layer| OciDescriptor {
-            urls: Some(layer.urls.clone()).filter(|urls| !urls.is_empty()),
-            annotations: Some(layer.annotations.clone()).filter(|annotations| !annotations.is_empty()),
-            ..descriptor(&layer.media_type, &layer.digest, layer.size)
-        });
-        let own = layers.iter().map(|layer| descriptor(layer.media_type, &layer.digest, layer.size));
+        let below = self
+            .base
+            .iter()
+            .flat_map(|base| &base.layers)
+            .map(|layer| OciDescriptor {
+                urls: Some(layer.urls.clone()).filter(|urls| !urls.is_empty()),
+                annotations: Some(layer.annotations.clone())
+                    .filter(|annotations| !annotations.is_empty()),
+                ..descriptor(&layer.media_type, &layer.digest, layer.size)
+            });
+        let own = layers
+            .iter()
+            .map(|layer| descriptor(layer.media_type, &layer.digest, layer.size));
         bytes(&OciImageManifest {
             media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
-            config: descriptor(IMAGE_CONFIG_MEDIA_TYPE, &Digest::of(config), config.len() as u64),
+            config: descriptor(
+                IMAGE_CONFIG_MEDIA_TYPE,
+                &Digest::of(config),
+                config.len() as u64,
+            ),
             layers: below.chain(own).collect(),
             annotations: Some(self.annotations.clone()),
             ..OciImageManifest::default()
@@ -302,7 +391,13 @@ app Gzip
     #[test]
     fn without_a_model_there_is_no_model_layer() {
         let plan = plan(&inputs(false));
-        assert_eq!(plan.layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), ["system", "host", "app"]);
+        assert_eq!(
+            plan.layers
+                .iter()
+                .map(|layer| layer.name)
+                .collect::<Vec<_>>(),
+            ["system", "host", "app"]
+        );
         assert!(!plan.config.labels.contains_key("dev.scorebox.model.digest"));
     }
 
@@ -318,31 +413,66 @@ app Gzip
         };
         let plan = plan(&inputs);
         let names: Vec<_> = plan.layers.iter().map(|layer| layer.name).collect();
-        assert_eq!(names, ["system", "libraries", "host", "engine", "model", "app"]);
-        assert!(matches!(plan.layers[1].entries["lib64/ld.so"], Entry::File { mode: 0o755, .. }));
-        assert!(matches!(plan.layers[3].entries["usr/lib/scorebox/libengine.so"], Entry::File { mode: 0o644, .. }));
+        assert_eq!(
+            names,
+            ["system", "libraries", "host", "engine", "model", "app"]
+        );
+        assert!(matches!(
+            plan.layers[1].entries["lib64/ld.so"],
+            Entry::File { mode: 0o755, .. }
+        ));
+        assert!(matches!(
+            plan.layers[3].entries["usr/lib/scorebox/libengine.so"],
+            Entry::File { mode: 0o644, .. }
+        ));
         let labels = &plan.config.labels;
-        assert!(labels.contains_key("dev.scorebox.world") && !labels.contains_key("dev.scorebox.component.digest"));
+        assert!(
+            labels.contains_key("dev.scorebox.world")
+                && !labels.contains_key("dev.scorebox.component.digest")
+        );
         assert!(!labels.contains_key("dev.scorebox.wit-version"));
     }
 
     #[test]
     fn configuration_and_manifest_name_every_layer() {
         let plan = plan(&inputs(true));
-        let layers: Vec<_> = plan.layers.iter().map(|one| layer::write(one, 0, std::io::sink()).unwrap().1).collect();
+        let layers: Vec<_> = plan
+            .layers
+            .iter()
+            .map(|one| layer::write(one, 0, std::io::sink()).unwrap().1)
+            .collect();
         let config = plan.config_bytes(&layers);
         let read: serde_json::Value = serde_json::from_slice(&config).unwrap();
         assert_eq!(read["rootfs"]["diff_ids"].as_array().unwrap().len(), 4);
         assert_eq!(read["history"].as_array().unwrap().len(), 4);
         assert_eq!(read["created"], "1970-01-01T00:00:00Z");
         assert_eq!(read["config"]["User"], "65532:65532");
-        assert_eq!(read["config"]["ExposedPorts"], serde_json::json!({ "8080/tcp": {} }));
-        assert_eq!(read["config"]["Labels"]["dev.scorebox.scorer.version"], "1.0");
-        let manifest: serde_json::Value = serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
-        assert_eq!(manifest["config"]["digest"], Digest::of(&config).to_string());
-        assert_eq!(manifest["layers"][2]["mediaType"], "application/vnd.oci.image.layer.v1.tar");
-        assert_eq!(manifest["layers"][3]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
-        assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "digits");
+        assert_eq!(
+            read["config"]["ExposedPorts"],
+            serde_json::json!({ "8080/tcp": {} })
+        );
+        assert_eq!(
+            read["config"]["Labels"]["dev.scorebox.scorer.version"],
+            "1.0"
+        );
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
+        assert_eq!(
+            manifest["config"]["digest"],
+            Digest::of(&config).to_string()
+        );
+        assert_eq!(
+            manifest["layers"][2]["mediaType"],
+            "application/vnd.oci.image.layer.v1.tar"
+        );
+        assert_eq!(
+            manifest["layers"][3]["mediaType"],
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+        );
+        assert_eq!(
+            manifest["annotations"]["org.opencontainers.image.title"],
+            "digits"
+        );
     }
 
     #[test]
@@ -350,26 +480,64 @@ app Gzip
         let blob = |text: &str| Digest::of(text.as_bytes()).to_string();
         let manifest = json!({ "schemaVersion": 2, "config": { "mediaType": "x", "digest": blob("c"), "size": 1 },
             "layers": [{ "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "digest": blob("1"), "size": 5 }] });
-        let Ok(Document::Manifest(manifest)) = manifest::read(manifest.to_string().as_bytes()) else { panic!() };
+        let Ok(Document::Manifest(manifest)) = manifest::read(manifest.to_string().as_bytes())
+        else {
+            panic!()
+        };
         let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": { "diff_ids": [blob("a")] } });
-        let base = Base::new("r.io/b:1".into(), Digest::of(b"m"), manifest, config.to_string().as_bytes()).unwrap();
+        let base = Base::new(
+            "r.io/b:1".into(),
+            Digest::of(b"m"),
+            manifest,
+            config.to_string().as_bytes(),
+        )
+        .unwrap();
 
-        let plan = plan(&Inputs { base: Some(base), compression: Compression::Zstd, ..inputs(true) });
-        assert_eq!(plan.layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), ["host", "model", "app"]);
-        let layers: Vec<_> = plan.layers.iter().map(|one| layer::write(one, 0, std::io::sink()).unwrap().1).collect();
+        let plan = plan(&Inputs {
+            base: Some(base),
+            compression: Compression::Zstd,
+            ..inputs(true)
+        });
+        assert_eq!(
+            plan.layers
+                .iter()
+                .map(|layer| layer.name)
+                .collect::<Vec<_>>(),
+            ["host", "model", "app"]
+        );
+        let layers: Vec<_> = plan
+            .layers
+            .iter()
+            .map(|one| layer::write(one, 0, std::io::sink()).unwrap().1)
+            .collect();
         let config = plan.config_bytes(&layers);
         let read: Value = serde_json::from_slice(&config).unwrap();
         assert_eq!(read["rootfs"]["diff_ids"][0], blob("a"));
         assert_eq!(read["rootfs"]["diff_ids"][3], layers[2].diff_id.to_string());
-        assert_eq!((read["history"].as_array().unwrap().len(), &read["created"]), (4, &json!("1970-01-01T00:00:00Z")));
-        let manifest: Value = serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
-        let below =
-            json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": blob("1"), "size": 5 });
+        assert_eq!(
+            (read["history"].as_array().unwrap().len(), &read["created"]),
+            (4, &json!("1970-01-01T00:00:00Z"))
+        );
+        let manifest: Value =
+            serde_json::from_slice(&plan.manifest_bytes(&config, &layers)).unwrap();
+        let below = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": blob("1"), "size": 5 });
         assert_eq!(manifest["layers"][0], below);
-        assert_eq!(manifest["layers"][1]["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
-        assert_eq!(manifest["layers"][2]["mediaType"], "application/vnd.oci.image.layer.v1.tar");
-        assert_eq!(manifest["annotations"]["org.opencontainers.image.base.name"], "r.io/b:1");
-        assert_eq!(manifest["annotations"]["org.opencontainers.image.base.digest"], blob("m"));
+        assert_eq!(
+            manifest["layers"][1]["mediaType"],
+            "application/vnd.oci.image.layer.v1.tar+zstd"
+        );
+        assert_eq!(
+            manifest["layers"][2]["mediaType"],
+            "application/vnd.oci.image.layer.v1.tar"
+        );
+        assert_eq!(
+            manifest["annotations"]["org.opencontainers.image.base.name"],
+            "r.io/b:1"
+        );
+        assert_eq!(
+            manifest["annotations"]["org.opencontainers.image.base.digest"],
+            blob("m")
+        );
     }
 
     #[test]

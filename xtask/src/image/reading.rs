@@ -11,7 +11,9 @@ use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use serde_json::Value;
 
 use super::attestation::{self, signature_tag};
-use super::layout::{self, Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name};
+use super::layout::{
+    self, Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name,
+};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
@@ -36,31 +38,52 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
         )
     })?;
     let index = json(dir, INDEX_FILE, &text)?;
-    let entry = index.pointer("/manifests/0").ok_or_else(|| bad(dir, &format!("{INDEX_FILE} names no image")))?;
+    let entry = index
+        .pointer("/manifests/0")
+        .ok_or_else(|| bad(dir, &format!("{INDEX_FILE} names no image")))?;
     let digest = digest(dir, entry)?;
     let manifest = document(dir, &digest)?;
     let parsed = json(dir, "its manifest", &manifest)?;
-    if text_at(&parsed, &["mediaType"]).is_some_and(|media_type| media_type != OCI_IMAGE_MEDIA_TYPE) {
-        return Err(bad(dir, "holds a list or an artifact where the manifest of one image is wanted"));
+    if text_at(&parsed, &["mediaType"]).is_some_and(|media_type| media_type != OCI_IMAGE_MEDIA_TYPE)
+    {
+        return Err(bad(
+            dir,
+            "holds a list or an artifact where the manifest of one image is wanted",
+        ));
     }
     let blobs = blobs(dir, &parsed)?;
     let base = ["name", "digest"].map(|part| format!("org.opencontainers.image.base.{part}"));
     let [name, base_digest] = base.map(|key| text_at(&parsed, &["annotations", &key]));
     let attachments = attachments(dir, &index, &digest)?;
-    let image = WrittenImage { dir: dir.to_path_buf(), digest, manifest, blobs, attachments };
-    Ok(FoundImage { image, tag: text_at(entry, &["annotations", TAG_ANNOTATION]), base: name.zip(base_digest) })
+    let image = WrittenImage {
+        dir: dir.to_path_buf(),
+        digest,
+        manifest,
+        blobs,
+        attachments,
+    };
+    Ok(FoundImage {
+        image,
+        tag: text_at(entry, &["annotations", TAG_ANNOTATION]),
+        base: name.zip(base_digest),
+    })
 }
 
 /// Returns the artifacts in the layout that belong to the image. They refer to it as their subject,
 /// or they have cosign's tag for its signatures.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
-    let entries = index.get("manifests").and_then(Value::as_array).into_iter().flatten();
+    let entries = index
+        .get("manifests")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let mut attachments = Vec::new();
     for entry in entries.skip(1) {
         let digest = digest(dir, entry)?;
         let manifest = document(dir, &digest)?;
         let parsed = json(dir, "the manifest of an artifact", &manifest)?;
-        let is_subject = text_at(&parsed, &["subject", "digest"]).is_some_and(|subject| subject == image.to_string());
+        let is_subject = text_at(&parsed, &["subject", "digest"])
+            .is_some_and(|subject| subject == image.to_string());
         let tag = text_at(entry, &["annotations", TAG_ANNOTATION]);
         let tag = tag.filter(|tag| *tag == signature_tag(image));
         if !is_subject && tag.is_none() {
@@ -68,27 +91,51 @@ fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachme
         }
         let name = attestation::name(text_at(&parsed, &["artifactType"]).as_deref());
         let mut blobs = Vec::new();
-        for layer in parsed.get("layers").and_then(Value::as_array).into_iter().flatten() {
+        for layer in parsed
+            .get("layers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             blobs.push(blob(dir, layer, name.to_owned(), false)?);
         }
-        let config = parsed.get("config").ok_or_else(|| bad(dir, "an artifact names no configuration"))?;
+        let config = parsed
+            .get("config")
+            .ok_or_else(|| bad(dir, "an artifact names no configuration"))?;
         blobs.push(blob(dir, config, format!("config of {name}"), false)?);
-        attachments.push(Attachment { name: name.to_owned(), digest, manifest, blobs, tag });
+        attachments.push(Attachment {
+            name: name.to_owned(),
+            digest,
+            manifest,
+            blobs,
+            tag,
+        });
     }
     Ok(attachments)
 }
 
 fn blobs(dir: &Path, manifest: &Value) -> Result<Vec<Blob>, Failure> {
-    let config = manifest.get("config").ok_or_else(|| bad(dir, "its manifest names no configuration"))?;
+    let config = manifest
+        .get("config")
+        .ok_or_else(|| bad(dir, "its manifest names no configuration"))?;
     let config = blob(dir, config, "config".to_owned(), false)?;
     let written = document(dir, &config.digest)?;
     let names = names(&json(dir, "its configuration", &written)?);
-    let layers = manifest.get("layers").and_then(Value::as_array).into_iter().flatten();
+    let layers = manifest
+        .get("layers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let mut blobs = Vec::new();
     for (index, layer) in layers.enumerate() {
         let own = names.get(index).copied().flatten();
         let of_base = own.is_none();
-        blobs.push(blob(dir, layer, own.map_or_else(|| format!("base-{}", index + 1), str::to_owned), of_base)?);
+        blobs.push(blob(
+            dir,
+            layer,
+            own.map_or_else(|| format!("base-{}", index + 1), str::to_owned),
+            of_base,
+        )?);
     }
     blobs.push(config);
     Ok(blobs)
@@ -99,11 +146,18 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
     let size = descriptor.get("size").and_then(Value::as_u64);
     let size = size.ok_or_else(|| bad(dir, &format!("its manifest gives `{name}` no size")))?;
     let path = dir.join(blob_name(&digest));
-    let is_elsewhere = descriptor.get("urls").and_then(Value::as_array).is_some_and(|urls| !urls.is_empty());
+    let is_elsewhere = descriptor
+        .get("urls")
+        .and_then(Value::as_array)
+        .is_some_and(|urls| !urls.is_empty());
     let place = match std::fs::metadata(&path) {
         Ok(found) if found.len() == size => Place::Layout,
         Ok(found) => {
-            let problem = format!("{} has {} bytes, and its manifest says {size}", path.display(), found.len());
+            let problem = format!(
+                "{} has {} bytes, and its manifest says {size}",
+                path.display(),
+                found.len()
+            );
             return Err(bad(dir, &problem));
         }
         Err(_) if is_elsewhere => Place::Elsewhere,
@@ -111,13 +165,23 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
         Err(error) => return Err(Failure::file(&path, "be read", error)),
     };
     let media_type = text_at(descriptor, &["mediaType"]).unwrap_or_default();
-    Ok(Blob { name, media_type, digest, size, of_base, place })
+    Ok(Blob {
+        name,
+        media_type,
+        digest,
+        size,
+        of_base,
+        place,
+    })
 }
 
 /// Returns the name that `package` gave each layer, from the history in the configuration. `None`
 /// for layers that `package` did not write.
 pub fn names(config: &Value) -> Vec<Option<&'static str>> {
-    comments(config).into_iter().map(|comment| comment.map(|(name, _)| name)).collect()
+    comments(config)
+        .into_iter()
+        .map(|comment| comment.map(|(name, _)| name))
+        .collect()
 }
 
 /// Returns the name and comment that `package` gave each layer, from the history in the
@@ -125,13 +189,20 @@ pub fn names(config: &Value) -> Vec<Option<&'static str>> {
 ///
 /// A history can say anything, so a name that `package` does not use counts as `None`.
 pub fn comments(config: &Value) -> Vec<Option<(&'static str, String)>> {
-    let history = config.get("history").and_then(Value::as_array).into_iter().flatten();
-    let layers = history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
+    let history = config
+        .get("history")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let layers =
+        history.filter(|entry| entry.get("empty_layer").and_then(Value::as_bool) != Some(true));
     let comment = |entry: &Value| {
         let ours = text_at(entry, &["created_by"]).as_deref() == Some(super::plan::CREATED_BY);
         let comment = text_at(entry, &["comment"]).filter(|_| ours)?;
         let (name, comment) = comment.split_once(": ")?;
-        let name = super::plan::LAYERS.into_iter().find(|known| *known == name)?;
+        let name = super::plan::LAYERS
+            .into_iter()
+            .find(|known| *known == name)?;
         Some((name, comment.to_owned()))
     };
     layers.map(comment).collect()
@@ -141,22 +212,34 @@ fn document(dir: &Path, digest: &Digest) -> Result<Vec<u8>, Failure> {
     let path = dir.join(blob_name(digest));
     let bytes = layout::document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     if Digest::of(&bytes) != *digest {
-        return Err(bad(dir, &format!("{} has another content than its name says", path.display())));
+        return Err(bad(
+            dir,
+            &format!("{} has another content than its name says", path.display()),
+        ));
     }
     Ok(bytes)
 }
 
 fn json(dir: &Path, what: &str, bytes: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| bad(dir, &quoted(&format!("{what}: {error}"), REASON_BYTES)))
+    serde_json::from_slice(bytes)
+        .map_err(|error| bad(dir, &quoted(&format!("{what}: {error}"), REASON_BYTES)))
 }
 
 fn digest(dir: &Path, descriptor: &Value) -> Result<Digest, Failure> {
     let text = text_at(descriptor, &["digest"]).unwrap_or_default();
-    Digest::parse(&text).ok_or_else(|| bad(dir, &format!("`{}` is no SHA-256 digest", quoted(&text, NAME_BYTES))))
+    Digest::parse(&text).ok_or_else(|| {
+        bad(
+            dir,
+            &format!("`{}` is no SHA-256 digest", quoted(&text, NAME_BYTES)),
+        )
+    })
 }
 
 fn text_at(value: &Value, path: &[&str]) -> Option<String> {
-    path.iter().try_fold(value, |value, key| value.get(key))?.as_str().map(str::to_owned)
+    path.iter()
+        .try_fold(value, |value, key| value.get(key))?
+        .as_str()
+        .map(str::to_owned)
 }
 
 fn bad(dir: &Path, problem: &str) -> Failure {
@@ -181,18 +264,24 @@ mod tests {
             std::fs::write(path, bytes).unwrap();
             digest
         };
-        let ours = json!({ "created_by": super::super::plan::CREATED_BY, "comment": "app: scorer x: y" });
-        let config = json!({ "history": [{ "created_by": "b" }, { "empty_layer": true }, ours] }).to_string();
-        let layer =
-            |digest: &Digest, size: usize| json!({ "mediaType": "t", "digest": digest.to_string(), "size": size });
+        let ours =
+            json!({ "created_by": super::super::plan::CREATED_BY, "comment": "app: scorer x: y" });
+        let config = json!({ "history": [{ "created_by": "b" }, { "empty_layer": true }, ours] })
+            .to_string();
+        let layer = |digest: &Digest, size: usize| json!({ "mediaType": "t", "digest": digest.to_string(), "size": size });
         let manifest = json!({
             "config": layer(&put(&config), config.len()),
             "layers": [layer(&Digest::of(b"base"), 4), layer(&put(own_layer), 5)],
             "annotations": { "org.opencontainers.image.base.name": "r.io/b:1", "org.opencontainers.image.base.digest": "d" },
         });
         let digest = put(&manifest.to_string());
-        let entry = json!({ "digest": digest.to_string(), "annotations": { TAG_ANNOTATION: "v1" } });
-        std::fs::write(dir.join(INDEX_FILE), json!({ "manifests": [entry] }).to_string()).unwrap();
+        let entry =
+            json!({ "digest": digest.to_string(), "annotations": { TAG_ANNOTATION: "v1" } });
+        std::fs::write(
+            dir.join(INDEX_FILE),
+            json!({ "manifests": [entry] }).to_string(),
+        )
+        .unwrap();
         digest
     }
 
@@ -201,20 +290,50 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let digest = layout(dir.path(), "12345");
         let found = read(dir.path()).unwrap();
-        assert_eq!((&found.image.digest, found.tag.as_deref()), (&digest, Some("v1")));
+        assert_eq!(
+            (&found.image.digest, found.tag.as_deref()),
+            (&digest, Some("v1"))
+        );
         assert_eq!(found.base, Some(("r.io/b:1".to_owned(), "d".to_owned())));
-        let blobs: Vec<_> = found.image.blobs.iter().map(|blob| (blob.name.as_str(), blob.place)).collect();
-        assert_eq!(blobs, [("base-1", Place::Base), ("app", Place::Layout), ("config", Place::Layout)]);
+        let blobs: Vec<_> = found
+            .image
+            .blobs
+            .iter()
+            .map(|blob| (blob.name.as_str(), blob.place))
+            .collect();
+        assert_eq!(
+            blobs,
+            [
+                ("base-1", Place::Base),
+                ("app", Place::Layout),
+                ("config", Place::Layout)
+            ]
+        );
     }
 
     #[test]
     fn what_is_no_layout_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(read(dir.path()).unwrap_err().problem.contains("is no OCI layout"));
+        assert!(
+            read(dir.path())
+                .unwrap_err()
+                .problem
+                .contains("is no OCI layout")
+        );
         let digest = layout(dir.path(), "1234");
-        assert!(read(dir.path()).unwrap_err().problem.contains("has 4 bytes, and its manifest says 5"));
+        assert!(
+            read(dir.path())
+                .unwrap_err()
+                .problem
+                .contains("has 4 bytes, and its manifest says 5")
+        );
         std::fs::write(dir.path().join(blob_name(&digest)), "{}").unwrap();
-        assert!(read(dir.path()).unwrap_err().problem.contains("another content"));
+        assert!(
+            read(dir.path())
+                .unwrap_err()
+                .problem
+                .contains("another content")
+        );
         std::fs::write(dir.path().join(INDEX_FILE), "{").unwrap();
         assert_eq!(read(dir.path()).unwrap_err().exit_code(), 3);
     }

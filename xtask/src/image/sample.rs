@@ -27,7 +27,11 @@ pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
         for index in 0..SAMPLES {
             let start = size / SAMPLES * index;
             // For a small file, the samples cover the whole file, each byte once.
-            let length = SAMPLE_BYTES.min(if index + 1 == SAMPLES { size - start } else { size / SAMPLES });
+            let length = SAMPLE_BYTES.min(if index + 1 == SAMPLES {
+                size - start
+            } else {
+                size / SAMPLES
+            });
             let mut sample = vec![0; usize::try_from(length).unwrap_or_default()];
             file.read_exact_at(&mut sample, start)?;
             out.write_all(&sample)?;
@@ -72,7 +76,11 @@ mod tests {
         let text = put("text", &b"a tree, and another tree; ".repeat(100_000));
         let (short, empty) = (put("short", b"abc"), put("empty", b""));
         let check = |paths: &[&std::path::PathBuf], fits: bool| {
-            assert_eq!(shrinks(paths.iter().map(|path| path.as_path())).unwrap(), fits, "{paths:?}");
+            assert_eq!(
+                shrinks(paths.iter().map(|path| path.as_path())).unwrap(),
+                fits,
+                "{paths:?}"
+            );
         };
         check(&[&text], true);
         check(&[&noise], false);

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::plan::add_folders_above;
 use super::{APP_ROOT, Compression, Content, Entry, LayerPlan};
 
-const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\nscorebox:x:65532:65532:scorebox:/home:/sbin/nologin\n";
+const PASSWD: &str =
+    "root:x:0:0:root:/root:/sbin/nologin\nscorebox:x:65532:65532:scorebox:/home:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nscorebox:x:65532:\n";
 // Container engines write their own hosts file. If neither file exists, a static program cannot
 // resolve `localhost`.
@@ -31,16 +32,33 @@ pub fn layer(compression: Compression) -> LayerPlan {
     let mut entries = BTreeMap::new();
     for (path, text) in files {
         add_folders_above(&mut entries, path);
-        entries.insert(path.to_owned(), Entry::File { mode: 0o644, content: Content::Bytes(text.into_bytes()) });
+        entries.insert(
+            path.to_owned(),
+            Entry::File {
+                mode: 0o644,
+                content: Content::Bytes(text.into_bytes()),
+            },
+        );
     }
-    add_folders_above(&mut entries, &format!("{}/", APP_ROOT.trim_start_matches('/')));
+    add_folders_above(
+        &mut entries,
+        &format!("{}/", APP_ROOT.trim_start_matches('/')),
+    );
     entries.insert("tmp".to_owned(), Entry::Folder { mode: 0o1777 });
-    LayerPlan { name: "system", comment: "users, root certificates of Mozilla, /tmp".to_owned(), compression, entries }
+    LayerPlan {
+        name: "system",
+        comment: "users, root certificates of Mozilla, /tmp".to_owned(),
+        compression,
+        entries,
+    }
 }
 
 /// Returns Mozilla's root certificates as one PEM file, ordered by their bytes.
 fn certificates() -> String {
-    let mut roots: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).collect();
+    let mut roots: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(AsRef::as_ref)
+        .collect();
     roots.sort_unstable();
     roots.into_iter().map(pem).collect()
 }
@@ -73,7 +91,11 @@ mod tests {
         let entries = layer(Compression::Gzip).entries;
         let paths: Vec<_> = entries.keys().map(String::as_str).collect();
         assert!(paths.is_sorted());
-        assert!(["etc", "etc/ssl/certs", "home/site/wwwroot", "tmp"].iter().all(|path| paths.contains(path)));
+        assert!(
+            ["etc", "etc/ssl/certs", "home/site/wwwroot", "tmp"]
+                .iter()
+                .all(|path| paths.contains(path))
+        );
         assert_eq!(entries["tmp"], Entry::Folder { mode: 0o1777 });
     }
 }

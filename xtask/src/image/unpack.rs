@@ -21,7 +21,8 @@ use crate::failure::Failure;
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index = layout.join(INDEX_FILE);
     let text = layout::document(&index).map_err(|error| Failure::file(&index, "be read", error))?;
-    let index: Value = serde_json::from_slice(&text).map_err(|error| bad(layout, &format!("index.json: {error}")))?;
+    let index: Value = serde_json::from_slice(&text)
+        .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
     let digest = index
         .pointer("/manifests/0/digest")
         .and_then(Value::as_str)
@@ -29,9 +30,16 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
         .ok_or_else(|| bad(layout, "index.json names no image"))?;
     let manifest: OciImageManifest = json(layout, &digest)?;
     let config: Value = json(layout, &parse(layout, &manifest.config)?)?;
-    let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+    let diff_ids = config
+        .pointer("/rootfs/diff_ids")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     if diff_ids.len() != manifest.layers.len() {
-        return Err(bad(layout, "manifest and configuration differ in the number of layers"));
+        return Err(bad(
+            layout,
+            "manifest and configuration differ in the number of layers",
+        ));
     }
     std::fs::create_dir_all(root).map_err(|error| Failure::file(root, "be made", error))?;
     for (layer, diff_id) in manifest.layers.iter().zip(&diff_ids) {
@@ -39,7 +47,10 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
         if diff_id.as_str() != Some(written.to_string().as_str()) {
             return Err(bad(
                 layout,
-                &format!("layer {}: its tar has the digest {written}, not {diff_id}", layer.digest),
+                &format!(
+                    "layer {}: its tar has the digest {written}, not {diff_id}",
+                    layer.digest
+                ),
             ));
         }
     }
@@ -50,13 +61,18 @@ fn json<T: serde::de::DeserializeOwned>(layout: &Path, digest: &Digest) -> Resul
     let path = layout.join(blob_name(digest));
     let bytes = layout::document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
     if Digest::of(&bytes) != *digest {
-        return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
+        return Err(bad(
+            layout,
+            &format!("{} has another content than its name says", path.display()),
+        ));
     }
-    serde_json::from_slice(&bytes).map_err(|error| bad(layout, &format!("{}: {error}", path.display())))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| bad(layout, &format!("{}: {error}", path.display())))
 }
 
 fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
-    Digest::parse(&descriptor.digest).ok_or_else(|| bad(layout, &format!("`{}` is no digest", descriptor.digest)))
+    Digest::parse(&descriptor.digest)
+        .ok_or_else(|| bad(layout, &format!("`{}` is no digest", descriptor.digest)))
 }
 
 /// Unpacks one layer and returns the digest of its tar.
@@ -64,9 +80,13 @@ fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Resul
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));
     let unreadable = |error: io::Error| Failure::file(&path, "be read", error);
-    let (found, size) = Digest::of_reader(File::open(&path).map_err(unreadable)?).map_err(unreadable)?;
+    let (found, size) =
+        Digest::of_reader(File::open(&path).map_err(unreadable)?).map_err(unreadable)?;
     if found != digest || i64::try_from(size).ok() != Some(descriptor.size) {
-        return Err(bad(layout, &format!("{} has another content than its name says", path.display())));
+        return Err(bad(
+            layout,
+            &format!("{} has another content than its name says", path.display()),
+        ));
     }
     let mut tar = layer::open(&path, &descriptor.media_type).map_err(unreadable)?;
     extract(&mut tar, root).map_err(unreadable)?;
@@ -82,9 +102,15 @@ fn extract(tar: impl Read, root: &Path) -> io::Result<()> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(".wh.")) {
+        if path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(".wh."))
+        {
             let shown = quoted(&path.to_string_lossy(), NAME_BYTES);
-            return Err(io::Error::other(format!("{shown}: files that remove others are not known")));
+            return Err(io::Error::other(format!(
+                "{shown}: files that remove others are not known"
+            )));
         }
         // `unpack_in` stays within the root: it skips paths with `..` and refuses links that point
         // outside.
@@ -130,7 +156,10 @@ mod tests {
             app: BTreeMap::from([("component.wasm".into(), content("c"))]),
             model: BTreeMap::from([("model/m".into(), content("m"))]),
         };
-        layout::write(&plan(&inputs), &dir.join("layout"), "v1", None, |_, _| Vec::new()).unwrap()
+        layout::write(&plan(&inputs), &dir.join("layout"), "v1", None, |_, _| {
+            Vec::new()
+        })
+        .unwrap()
     }
 
     #[test]
@@ -145,10 +174,26 @@ mod tests {
         let image = written(dir.path(), compression);
         let root = dir.path().join("root");
         assert_eq!(unpack(&image.dir, &root).unwrap(), image.digest);
-        assert_eq!(std::fs::read(root.join("home/site/wwwroot/model/m")).unwrap(), b"m");
-        let mode = |path: &str| std::fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode("usr/bin/scorebox"), mode("tmp"), mode("etc/passwd")), (0o755, 0o1777, 0o644));
-        assert_eq!(written(dir.path(), compression).digest, image.digest, "written twice");
+        assert_eq!(
+            std::fs::read(root.join("home/site/wwwroot/model/m")).unwrap(),
+            b"m"
+        );
+        let mode = |path: &str| {
+            std::fs::metadata(root.join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!(
+            (mode("usr/bin/scorebox"), mode("tmp"), mode("etc/passwd")),
+            (0o755, 0o1777, 0o644)
+        );
+        assert_eq!(
+            written(dir.path(), compression).digest,
+            image.digest,
+            "written twice"
+        );
     }
 
     #[test]
@@ -162,7 +207,11 @@ mod tests {
             bytes[last] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
             let refused = unpack(&image.dir, &dir.path().join(&blob.name)).unwrap_err();
-            assert!(refused.problem.contains("another content"), "{}: {refused}", blob.name);
+            assert!(
+                refused.problem.contains("another content"),
+                "{}: {refused}",
+                blob.name
+            );
             bytes[last] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
         }

@@ -19,7 +19,11 @@ use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
 /// Files of the app folder whose content is checked, with the most bytes that are kept of each. A
 /// component has a few MB.
-pub const KEPT: [(&str, u64); 3] = [("scorebox.toml", 4 << 20), ("component.wasm", 128 << 20), ("host.json", 1 << 20)];
+pub const KEPT: [(&str, u64); 3] = [
+    ("scorebox.toml", 4 << 20),
+    ("component.wasm", 128 << 20),
+    ("host.json", 1 << 20),
+];
 /// Most bytes that a layer unpacks to per stored byte. Programs and weights reach 10.
 const MOST_TIMES: u64 = 100;
 /// Bytes that all layers together may unpack to beyond that ratio, for layers that consist mostly
@@ -28,7 +32,13 @@ const MOST_BEYOND: u64 = 1 << 30;
 
 /// Paths that layers of the base must not change: the app, the host, and the places where the host
 /// looks for ONNX Runtime.
-pub const OURS: [&str; 5] = [APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM, "/usr/bin/lib/scorebox", "/usr/bin/engine"];
+pub const OURS: [&str; 5] = [
+    APP_ROOT,
+    ENGINE_FOLDER,
+    HOST_PROGRAM,
+    "/usr/bin/lib/scorebox",
+    "/usr/bin/engine",
+];
 
 /// Contents of an image, as far as its layers were read.
 #[derive(Debug)]
@@ -98,11 +108,17 @@ impl Contents {
         // If reading this layer fails, nothing of the allowance remains for the layers after it.
         let beyond = std::mem::take(&mut self.beyond);
         let tar = layer::open(path, &layer.media_type)?;
-        let mut entries = Entries::new(Bounded { inner: tar, read: 0, most: usual.saturating_add(beyond) });
+        let mut entries = Entries::new(Bounded {
+            inner: tar,
+            read: 0,
+            most: usual.saturating_add(beyond),
+        });
         let mut model = Hashing::new(io::sink());
         while let Some(entry) = entries.next()? {
             let digest = match form {
-                Some(_) if entry.kind == EntryKind::File => Some(self.read(&entry, &mut entries, &mut model)?),
+                Some(_) if entry.kind == EntryKind::File => {
+                    Some(self.read(&entry, &mut entries, &mut model)?)
+                }
                 _ => None,
             };
             let landed = self.root.apply(&entry, digest).map_err(io::Error::other)?;
@@ -131,7 +147,10 @@ impl Contents {
         if size > 0 {
             self.model = Some(digest);
         }
-        Ok(LayerFound { diff_id: bounded.inner.diff_id()?, problem: form.and_then(Form::finish) })
+        Ok(LayerFound {
+            diff_id: bounded.inner.diff_id()?,
+            problem: form.and_then(Form::finish),
+        })
     }
 
     /// Checks the whole file system after every layer was read.
@@ -147,22 +166,40 @@ impl Contents {
         for place in OURS.map(|place| place.trim_start_matches('/')) {
             for (end, _) in place.match_indices('/') {
                 let above = place.get(..end).unwrap_or_default();
-                if self.root.at(above).is_some_and(|found| found.kind != Kind::Folder) {
+                if self
+                    .root
+                    .at(above)
+                    .is_some_and(|found| found.kind != Kind::Folder)
+                {
                     self.intrude(format!("`{above}` is not a folder"));
                 }
             }
-            let below = self.root.below(place).into_iter().filter(|found| found.kind != Kind::Folder);
-            let itself = self.root.at(place).filter(|found| found.kind != Kind::Folder);
-            let foreign: Vec<_> = below.chain(itself).filter(|found| found.layer < self.start).collect();
+            let below = self
+                .root
+                .below(place)
+                .into_iter()
+                .filter(|found| found.kind != Kind::Folder);
+            let itself = self
+                .root
+                .at(place)
+                .filter(|found| found.kind != Kind::Folder);
+            let foreign: Vec<_> = below
+                .chain(itself)
+                .filter(|found| found.layer < self.start)
+                .collect();
             for found in foreign {
-                self.intrude(format!("`{}` comes from the base", quoted(&found.path, NAME_BYTES)));
+                self.intrude(format!(
+                    "`{}` comes from the base",
+                    quoted(&found.path, NAME_BYTES)
+                ));
             }
         }
     }
 
     /// Returns the digest of a file in the app folder.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
-        self.files.get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
+        self.files
+            .get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
     }
 
     fn intrude(&mut self, problem: String) {
@@ -174,10 +211,19 @@ impl Contents {
 
     /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file's
     /// content is checked.
-    fn read(&mut self, entry: &TarEntry, bytes: &mut impl Read, model: &mut Hashing<io::Sink>) -> io::Result<Digest> {
+    fn read(
+        &mut self,
+        entry: &TarEntry,
+        bytes: &mut impl Read,
+        model: &mut Hashing<io::Sink>,
+    ) -> io::Result<Digest> {
         let path = std::str::from_utf8(&entry.name).unwrap_or_default();
-        let name = path.strip_prefix(APP_ROOT.trim_start_matches('/')).and_then(|rest| rest.strip_prefix('/'));
-        let kept = KEPT.into_iter().find(|(kept, most)| Some(*kept) == name && entry.size <= *most);
+        let name = path
+            .strip_prefix(APP_ROOT.trim_start_matches('/'))
+            .and_then(|rest| rest.strip_prefix('/'));
+        let kept = KEPT
+            .into_iter()
+            .find(|(kept, most)| Some(*kept) == name && entry.size <= *most);
         if let Some((kept, _)) = kept {
             let mut whole = Vec::new();
             bytes.read_to_end(&mut whole)?;
@@ -193,14 +239,20 @@ impl Contents {
         model.write_all(&(name.len() as u64).to_le_bytes())?;
         model.write_all(name.as_bytes())?;
         model.write_all(&entry.size.to_le_bytes())?;
-        Ok(Digest::of_reader(Both { inner: bytes, hash: model })?.0)
+        Ok(Digest::of_reader(Both {
+            inner: bytes,
+            hash: model,
+        })?
+        .0)
     }
 }
 
 /// True for a path in a place that belongs to `package`, or above one.
 pub fn concerns_us(path: &str) -> bool {
-    let is_within =
-        |path: &str, place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_within = |path: &str, place: &str| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     OURS.map(|place| place.trim_start_matches('/'))
         .into_iter()
         .any(|place| is_within(path, place) || is_within(place, path))
@@ -208,9 +260,14 @@ pub fn concerns_us(path: &str) -> bool {
 
 /// Returns the extended attribute of an entry with which a storage driver hides lower layers.
 fn overlay(entry: &TarEntry) -> Option<String> {
-    let names = entry.records.keys().filter_map(|key| std::str::from_utf8(key).ok());
+    let names = entry
+        .records
+        .keys()
+        .filter_map(|key| std::str::from_utf8(key).ok());
     let mut names = names.filter_map(|key| key.strip_prefix("SCHILY.xattr."));
-    names.find(|name| name.contains("overlay.")).map(|name| quoted(name, NAME_BYTES))
+    names
+        .find(|name| name.contains("overlay."))
+        .map(|name| quoted(name, NAME_BYTES))
 }
 
 /// Reader that fails if more bytes are read than allowed. Without it, a small layer could unpack to
@@ -226,7 +283,10 @@ impl Read for Bounded {
         let count = self.inner.read(buffer)?;
         self.read += count as u64;
         if self.read > self.most {
-            return Err(io::Error::other(format!("it would unpack to more than {} bytes", self.most)));
+            return Err(io::Error::other(format!(
+                "it would unpack to more than {} bytes",
+                self.most
+            )));
         }
         Ok(count)
     }
@@ -241,7 +301,8 @@ struct Both<'a, R> {
 impl<R: Read> Read for Both<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.hash.write_all(buffer.get(..count).unwrap_or_default())?;
+        self.hash
+            .write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
     }
 }
@@ -272,19 +333,33 @@ mod tests {
                 ("scorebox.toml".into(), content("[scorer]")),
                 ("score/function.json".into(), content("{}")),
             ]),
-            model: BTreeMap::from([("model/a/b.onnx".into(), content("m")), ("model/c.onnx".into(), content("n"))]),
+            model: BTreeMap::from([
+                ("model/a/b.onnx".into(), content("m")),
+                ("model/c.onnx".into(), content("n")),
+            ]),
         }
     }
 
     fn base_layer(bytes: &[u8], media_type: &str) -> BaseLayer {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
         let (urls, annotations) = (Vec::new(), BTreeMap::new());
-        BaseLayer { media_type: media_type.to_owned(), digest, size, urls, annotations }
+        BaseLayer {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            urls,
+            annotations,
+        }
     }
 
     #[test]
     fn every_layer_that_package_writes_is_right_in_each_compression() {
-        for compression in [Compression::Gzip, Compression::Fast, Compression::Zstd, Compression::Stored] {
+        for compression in [
+            Compression::Gzip,
+            Compression::Fast,
+            Compression::Zstd,
+            Compression::Stored,
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("layer");
             let mut contents = Contents::new(0);
@@ -293,16 +368,40 @@ mod tests {
             for (number, layer) in plan.layers.iter().enumerate() {
                 let (bytes, written) = layer::write(layer, 0, Vec::new()).unwrap();
                 std::fs::write(&path, &bytes).unwrap();
-                let found = contents.add(number, Some(layer.name), &path, &base_layer(&bytes, written.media_type));
+                let found = contents.add(
+                    number,
+                    Some(layer.name),
+                    &path,
+                    &base_layer(&bytes, written.media_type),
+                );
                 let found = found.unwrap();
-                assert_eq!((found.diff_id, found.problem), (written.diff_id, None), "{}", layer.name);
+                assert_eq!(
+                    (found.diff_id, found.problem),
+                    (written.diff_id, None),
+                    "{}",
+                    layer.name
+                );
             }
             contents.finish();
             assert_eq!(contents.intrusions, [] as [&str; 0]);
-            let paths: Vec<_> = contents.files.keys().map(|path| path.rsplit('/').next().unwrap()).collect();
-            let all =
-                ["b.onnx", "c.onnx", "function.json", "scorebox.toml", "libc.so.6", "scorebox", "libonnxruntime.so"];
-            assert!(paths.len() == all.len() && all.iter().all(|name| paths.contains(name)), "{paths:?}");
+            let paths: Vec<_> = contents
+                .files
+                .keys()
+                .map(|path| path.rsplit('/').next().unwrap())
+                .collect();
+            let all = [
+                "b.onnx",
+                "c.onnx",
+                "function.json",
+                "scorebox.toml",
+                "libc.so.6",
+                "scorebox",
+                "libonnxruntime.so",
+            ];
+            assert!(
+                paths.len() == all.len() && all.iter().all(|name| paths.contains(name)),
+                "{paths:?}"
+            );
         }
     }
 
@@ -320,21 +419,41 @@ mod tests {
         // A frame that zstd readers skip, with three bytes in it.
         let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
         let forms = [
-            ("application/vnd.oci.image.layer.v1.tar+gzip", [gzip(start), gzip(b""), gzip(end)].concat()),
-            ("application/vnd.oci.image.layer.v1.tar+zstd", [zstd(start), skipped.clone(), zstd(end)].concat()),
-            ("application/vnd.oci.image.layer.v1.tar+zstd", [skipped, zstd(&tar)].concat()),
+            (
+                "application/vnd.oci.image.layer.v1.tar+gzip",
+                [gzip(start), gzip(b""), gzip(end)].concat(),
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+                [zstd(start), skipped.clone(), zstd(end)].concat(),
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+zstd",
+                [skipped, zstd(&tar)].concat(),
+            ),
         ];
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("layer");
         for (media_type, bytes) in forms {
             std::fs::write(&path, &bytes).unwrap();
             let add = |media_type: &str| {
-                Contents::new(0).add(0, Some("app"), &path, &base_layer(&bytes, media_type)).map(|found| found.diff_id)
+                Contents::new(0)
+                    .add(0, Some("app"), &path, &base_layer(&bytes, media_type))
+                    .map(|found| found.diff_id)
             };
             assert_eq!(add(media_type).unwrap(), written.diff_id, "{media_type}");
             let other = "application/vnd.oci.image.layer.v1.tar";
-            assert!(add(other).unwrap_err().to_string().contains("of the type"), "{media_type}");
-            assert!(add("application/x-evil\n").unwrap_err().to_string().contains("x-evil\\n"), "{media_type}");
+            assert!(
+                add(other).unwrap_err().to_string().contains("of the type"),
+                "{media_type}"
+            );
+            assert!(
+                add("application/x-evil\n")
+                    .unwrap_err()
+                    .to_string()
+                    .contains("x-evil\\n"),
+                "{media_type}"
+            );
         }
     }
 }

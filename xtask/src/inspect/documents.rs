@@ -18,8 +18,8 @@ const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "da
 
 /// Parses a document strictly. The error text says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
-    let Strict(document) =
-        serde_json::from_slice(bytes).map_err(|error| format!("is not what readers agree on: {error}"))?;
+    let Strict(document) = serde_json::from_slice(bytes)
+        .map_err(|error| format!("is not what readers agree on: {error}"))?;
     check(&document)?;
     Ok(document)
 }
@@ -33,10 +33,16 @@ fn check(value: &Value) -> Result<(), String> {
                 let shown = || quoted(key, NAME_BYTES);
                 if !key.is_ascii() {
                     // Some non-ASCII letters are case variants of ASCII letters.
-                    return Err(format!("holds the key `{}` with letters beyond ASCII", shown()));
+                    return Err(format!(
+                        "holds the key `{}` with letters beyond ASCII",
+                        shown()
+                    ));
                 }
                 if !seen.insert(key.to_ascii_lowercase()) {
-                    return Err(format!("holds the key `{}` twice, in different cases", shown()));
+                    return Err(format!(
+                        "holds the key `{}` twice, in different cases",
+                        shown()
+                    ));
                 }
                 if !FREE.contains(&key.as_str()) {
                     check(value)?;
@@ -103,7 +109,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{}` stands twice", quoted(&key, NAME_BYTES))));
+                return Err(A::Error::custom(format!(
+                    "the key `{}` stands twice",
+                    quoted(&key, NAME_BYTES)
+                )));
             }
             object.insert(key, value);
         }
@@ -114,11 +123,24 @@ impl<'de> Visitor<'de> for StrictVisitor {
 /// Returns how many images of a list a runtime on linux/amd64 may choose. An entry without a
 /// platform counts, because containerd opens it.
 pub fn candidates(list: &Value) -> usize {
-    let entries = list.get("manifests").and_then(Value::as_array).into_iter().flatten();
+    let entries = list
+        .get("manifests")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let is_candidate = |entry: &&Value| {
-        let Some(platform) = entry.get("platform").filter(|platform| !platform.is_null()) else { return true };
-        let text = |key: &str| platform.get(key).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-        text("os") == "linux" && matches!(text("architecture").as_str(), "amd64" | "x86_64" | "x86-64")
+        let Some(platform) = entry.get("platform").filter(|platform| !platform.is_null()) else {
+            return true;
+        };
+        let text = |key: &str| {
+            platform
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
+        text("os") == "linux"
+            && matches!(text("architecture").as_str(), "amd64" | "x86_64" | "x86-64")
     };
     entries.filter(is_candidate).count()
 }
@@ -132,7 +154,10 @@ mod tests {
     #[test]
     fn keys_that_another_reader_takes_for_one_are_refused() {
         let text = r#"{"a":1,"b":[{"c":null,"d":-1.5,"e":true}]}"#;
-        assert_eq!(read(text.as_bytes()), Ok(json!({ "a": 1, "b": [{ "c": null, "d": -1.5, "e": true }] })));
+        assert_eq!(
+            read(text.as_bytes()),
+            Ok(json!({ "a": 1, "b": [{ "c": null, "d": -1.5, "e": true }] }))
+        );
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"layers":[],"Layers":[]}"#,
@@ -155,9 +180,20 @@ mod tests {
         let platform = |os: &str, architecture: &str| json!({ "platform": { "os": os, "architecture": architecture } });
         let list = |entries: Vec<Value>| candidates(&json!({ "manifests": entries }));
         assert_eq!(
-            list(vec![platform("linux", "arm64"), platform("linux", "amd64"), platform("unknown", "unknown")]),
+            list(vec![
+                platform("linux", "arm64"),
+                platform("linux", "amd64"),
+                platform("unknown", "unknown")
+            ]),
             1
         );
-        assert_eq!(list(vec![platform("linux", "amd64"), platform("Linux", "x86_64"), json!({})]), 3);
+        assert_eq!(
+            list(vec![
+                platform("linux", "amd64"),
+                platform("Linux", "x86_64"),
+                json!({})
+            ]),
+            3
+        );
     }
 }

@@ -31,27 +31,52 @@ pub struct Division {
 /// Splits the layers by their names in the history. A base may itself be a Scorebox image, so the
 /// topmost group is used.
 pub fn divide(names: &[Option<&'static str>]) -> Division {
-    let rank =
-        |index: usize| names.get(index).copied().flatten().and_then(|name| LAYERS.iter().position(|one| *one == name));
-    let end = (0..names.len()).rev().find(|index| rank(*index).is_some()).map_or(0, |index| index + 1);
+    let rank = |index: usize| {
+        names
+            .get(index)
+            .copied()
+            .flatten()
+            .and_then(|name| LAYERS.iter().position(|one| *one == name))
+    };
+    let end = (0..names.len())
+        .rev()
+        .find(|index| rank(*index).is_some())
+        .map_or(0, |index| index + 1);
     let mut start = end;
     let mut lowest = LAYERS.len();
-    while let Some(below) = start.checked_sub(1).and_then(rank).filter(|below| *below < lowest) {
+    while let Some(below) = start
+        .checked_sub(1)
+        .and_then(rank)
+        .filter(|below| *below < lowest)
+    {
         lowest = below;
         start -= 1;
     }
-    let has = |name: &str| names.get(start..end).is_some_and(|ours| ours.contains(&Some(name)));
+    let has = |name: &str| {
+        names
+            .get(start..end)
+            .is_some_and(|ours| ours.contains(&Some(name)))
+    };
     let mut problems = Vec::new();
     for name in ["host", "app"].into_iter().filter(|name| !has(name)) {
         problems.push(format!("no layer of `package` holds the {name}"));
     }
-    for name in ["system", "libraries"].into_iter().filter(|name| start > 0 && has(name)) {
-        problems.push(format!("a layer `{name}` lies on others, and `package` writes it on nothing alone"));
+    for name in ["system", "libraries"]
+        .into_iter()
+        .filter(|name| start > 0 && has(name))
+    {
+        problems.push(format!(
+            "a layer `{name}` lies on others, and `package` writes it on nothing alone"
+        ));
     }
     if start == 0 && end > 0 && !has("system") {
         problems.push("there is no layer `system`, and no base".to_owned());
     }
-    Division { start, end, problems }
+    Division {
+        start,
+        end,
+        problems,
+    }
 }
 
 /// Check of one layer of `package`, header by header.
@@ -67,19 +92,32 @@ pub struct Form {
 impl Form {
     /// Starts the check of the layer with this name.
     pub fn new(layer: &'static str) -> Self {
-        Self { layer, last: Vec::new(), folders: BTreeSet::new(), problems: Vec::new(), count: 0 }
+        Self {
+            layer,
+            last: Vec::new(),
+            folders: BTreeSet::new(),
+            problems: Vec::new(),
+            count: 0,
+        }
     }
 
     /// Checks an entry and the path that it was written to.
     pub fn look(&mut self, entry: &TarEntry, landed: &Applied) {
         let shown = quoted(&String::from_utf8_lossy(&entry.name), NAME_BYTES);
         let is_folder = entry.kind == EntryKind::Folder;
-        let path = if is_folder { entry.name.strip_suffix(b"/").unwrap_or_default() } else { &entry.name };
+        let path = if is_folder {
+            entry.name.strip_suffix(b"/").unwrap_or_default()
+        } else {
+            &entry.name
+        };
         let problem = if !matches!(entry.kind, EntryKind::File | EntryKind::Folder) {
             Some("is not a file or a folder")
         } else if !entry.is_plain {
             Some("has an extension header")
-        } else if path.split(|byte| *byte == b'/').any(|name| name.starts_with(b".wh.")) {
+        } else if path
+            .split(|byte| *byte == b'/')
+            .any(|name| name.starts_with(b".wh."))
+        {
             Some("removes what lies below")
         } else if path != landed.path.as_bytes() {
             Some("has another path than it seems")
@@ -112,25 +150,40 @@ impl Form {
     /// Returns the differences from the expected form, or `None` if there are none.
     pub fn finish(self) -> Option<String> {
         let more = self.count.saturating_sub(self.problems.len());
-        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
         (self.count > 0).then(|| format!("{}{more}", self.problems.join(", ")))
     }
 
     fn has_folders(&self, path: &[u8]) -> bool {
-        let parent = path.iter().rposition(|byte| *byte == b'/').and_then(|slash| path.get(..slash));
+        let parent = path
+            .iter()
+            .rposition(|byte| *byte == b'/')
+            .and_then(|slash| path.get(..slash));
         parent.is_none_or(|parent| self.folders.contains(parent))
     }
 
     /// Returns a problem if the layer must not have an entry with this path and mode.
     fn misplaced(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
         let relative = |root: &'static str| root.trim_start_matches('/');
-        let app = path.strip_prefix(relative(APP_ROOT)).and_then(|rest| rest.strip_prefix('/'));
-        let engine = path.strip_prefix(relative(ENGINE_FOLDER)).and_then(|rest| rest.strip_prefix('/'));
+        let app = path
+            .strip_prefix(relative(APP_ROOT))
+            .and_then(|rest| rest.strip_prefix('/'));
+        let engine = path
+            .strip_prefix(relative(ENGINE_FOLDER))
+            .and_then(|rest| rest.strip_prefix('/'));
         let is_program = path == relative(HOST_PROGRAM);
         if self.layer == "system" {
             return self.misplaced_in_system(path, is_folder, mode);
         }
-        let file_mode = if matches!(self.layer, "host" | "libraries") { 0o755 } else { 0o644 };
+        let file_mode = if matches!(self.layer, "host" | "libraries") {
+            0o755
+        } else {
+            0o644
+        };
         if mode != if is_folder { 0o755 } else { file_mode } {
             return Some("has other permissions than `package` gives");
         }
@@ -164,16 +217,26 @@ mod tests {
     use super::*;
 
     fn divided(names: &[&'static str]) -> Division {
-        let names: Vec<_> = names.iter().map(|name| LAYERS.into_iter().find(|one| one == name)).collect();
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| LAYERS.into_iter().find(|one| one == name))
+            .collect();
         divide(&names)
     }
 
     #[test]
     fn highest_layers_of_ours_count_and_what_is_above_is_found() {
-        let ours = |start, end| Division { start, end, problems: Vec::new() };
+        let ours = |start, end| Division {
+            start,
+            end,
+            problems: Vec::new(),
+        };
         assert_eq!(divided(&["system", "host", "model", "app"]), ours(0, 4));
         assert_eq!(divided(&["", "", "host", "app"]), ours(2, 4));
-        assert_eq!(divided(&["system", "host", "model", "app", "host", "app"]), ours(4, 6));
+        assert_eq!(
+            divided(&["system", "host", "model", "app", "host", "app"]),
+            ours(4, 6)
+        );
         assert_eq!(divided(&["system", "host", "app", ""]), ours(0, 3));
         for names in [
             ["system", "host", "app", "app"].as_slice(),

@@ -18,8 +18,14 @@ use crate::image::{APP_ROOT, HOST_PROGRAM, plan};
 /// Prefix of all labels that Scorebox defines.
 const PREFIX: &str = "dev.scorebox.";
 /// Labels that are compared with the files, without their prefix.
-const COMPARED: [&str; 6] =
-    ["component.digest", "model.digest", "scorer.name", "scorer.version", "world", "wit-version"];
+const COMPARED: [&str; 6] = [
+    "component.digest",
+    "model.digest",
+    "scorer.name",
+    "scorer.version",
+    "world",
+    "wit-version",
+];
 
 /// Returns the verdict for files in a layer that could not be read.
 pub fn unknown() -> Verdict {
@@ -27,7 +33,12 @@ pub fn unknown() -> Verdict {
 }
 
 /// Compares all metadata of the image with its files.
-pub fn examine(report: &mut Report, contents: &Contents, manifest: &Value, comments: &[(&'static str, String)]) {
+pub fn examine(
+    report: &mut Report,
+    contents: &Contents,
+    manifest: &Value,
+    comments: &[(&'static str, String)],
+) {
     let settings = Settings::new(contents);
     labels(report, contents, &settings);
     annotations(report, contents, manifest, &settings);
@@ -44,11 +55,20 @@ struct Settings {
 
 impl Settings {
     fn new(contents: &Contents) -> Self {
-        let text = contents.kept.get("scorebox.toml").and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let text = contents
+            .kept
+            .get("scorebox.toml")
+            .and_then(|bytes| std::str::from_utf8(bytes).ok());
         let table: toml::Table = text.and_then(|text| text.parse().ok()).unwrap_or_default();
-        let mut settings = Self { table, name: None, version: None };
+        let mut settings = Self {
+            table,
+            name: None,
+            version: None,
+        };
         settings.name = settings.text("scorer", "name");
-        settings.version = settings.text("scorer", "version").filter(|version| !version.is_empty());
+        settings.version = settings
+            .text("scorer", "version")
+            .filter(|version| !version.is_empty());
         settings
     }
 
@@ -66,10 +86,20 @@ fn labels(report: &mut Report, contents: &Contents, settings: &Settings) {
             report.note(what, "", unknown());
             return;
         }
-        report.check(what, said == found, || format!("says {}, and the files say {}", shown(said), shown(found)));
+        report.check(what, said == found, || {
+            format!("says {}, and the files say {}", shown(said), shown(found))
+        });
     };
-    compare(report, "component.digest", contents.of_app(COMPONENT_FILE).map(ToString::to_string));
-    compare(report, "model.digest", contents.model.as_ref().map(ToString::to_string));
+    compare(
+        report,
+        "component.digest",
+        contents.of_app(COMPONENT_FILE).map(ToString::to_string),
+    );
+    compare(
+        report,
+        "model.digest",
+        contents.model.as_ref().map(ToString::to_string),
+    );
     compare(report, "scorer.name", settings.name.clone());
     compare(report, "scorer.version", settings.version.clone());
     let (world, version) = match contents.kept.get(COMPONENT_FILE) {
@@ -77,13 +107,25 @@ fn labels(report: &mut Report, contents: &Contents, settings: &Settings) {
         // A graph is served as a tensor scorer, and does not use the WIT contract.
         None => {
             let is_graph = settings.text("scorer", "component").is_none();
-            (Some(World::TensorScoring.to_string()).filter(|_| is_graph), None)
+            (
+                Some(World::TensorScoring.to_string()).filter(|_| is_graph),
+                None,
+            )
         }
     };
     compare(report, "world", world);
     compare(report, "wit-version", version);
-    let is_unknown = |label: &&String| label.strip_prefix(PREFIX).is_some_and(|name| !COMPARED.contains(&name));
-    let unknown: Vec<_> = report.labels.keys().filter(is_unknown).map(|label| quoted(label, NAME_BYTES)).collect();
+    let is_unknown = |label: &&String| {
+        label
+            .strip_prefix(PREFIX)
+            .is_some_and(|name| !COMPARED.contains(&name))
+    };
+    let unknown: Vec<_> = report
+        .labels
+        .keys()
+        .filter(is_unknown)
+        .map(|label| quoted(label, NAME_BYTES))
+        .collect();
     if !unknown.is_empty() {
         report.needs_key("labels that are not compared", unknown.join(", "));
     }
@@ -104,24 +146,41 @@ fn annotations(report: &mut Report, contents: &Contents, manifest: &Value, setti
             continue;
         }
         report.check(what, said == *found, || {
-            format!("says {}, and the files say {}", shown(said), shown(found.clone()))
+            format!(
+                "says {}, and the files say {}",
+                shown(said),
+                shown(found.clone())
+            )
         });
     }
 }
 
-fn history(report: &mut Report, contents: &Contents, comments: &[(&'static str, String)], settings: &Settings) {
+fn history(
+    report: &mut Report,
+    contents: &Contents,
+    comments: &[(&'static str, String)],
+    settings: &Settings,
+) {
     if contents.is_damaged {
         return;
     }
     let component = contents.of_app(COMPONENT_FILE).map(ToString::to_string);
     for (layer, said) in comments {
         let found = match *layer {
-            "app" => plan::app_comment(settings.name.as_deref().unwrap_or_default(), component.as_deref()),
-            "model" => plan::model_comment(contents.model.as_ref().map(ToString::to_string).as_deref()),
+            "app" => plan::app_comment(
+                settings.name.as_deref().unwrap_or_default(),
+                component.as_deref(),
+            ),
+            "model" => {
+                plan::model_comment(contents.model.as_ref().map(ToString::to_string).as_deref())
+            }
             _ => continue,
         };
         report.check(format!("history of layer {layer}"), *said == found, || {
-            format!("says {}, and the files say `{found}`", shown(Some(said.clone())))
+            format!(
+                "says {}, and the files say `{found}`",
+                shown(Some(said.clone()))
+            )
         });
     }
 }
@@ -134,7 +193,9 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     // The machine code is what runs. It must be the one that was compiled from this component.
     let code = settings.text("precompiled", "digest");
     let file = settings.text("precompiled", "file");
-    let found = file.as_ref().and_then(|file| contents.of_app(file).map(ToString::to_string));
+    let found = file
+        .as_ref()
+        .and_then(|file| contents.of_app(file).map(ToString::to_string));
     report.check("precompiled.digest in scorebox.toml", code == found, || {
         "another file stands where the machine code should".to_owned()
     });
@@ -145,25 +206,49 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
         .map(|bytes| serde_json::from_slice(bytes).unwrap_or_default())
         .unwrap_or_default();
     let handler = host.pointer("/customHandler/description");
-    let started = handler.and_then(|handler| handler.get("defaultExecutablePath")).and_then(Value::as_str);
-    let arguments = handler.and_then(|handler| handler.get("arguments")).and_then(Value::as_array);
+    let started = handler
+        .and_then(|handler| handler.get("defaultExecutablePath"))
+        .and_then(Value::as_str);
+    let arguments = handler
+        .and_then(|handler| handler.get("arguments"))
+        .and_then(Value::as_array);
     let is_ours = started == Some(HOST_PROGRAM)
-        && arguments.is_some_and(|all| all.iter().filter_map(Value::as_str).eq(["serve", "--app", APP_ROOT]));
-    report.check("host.json starts the host", is_ours, || format!("it starts {}", shown(started.map(str::to_owned))));
-    let text = contents.kept.get("scorebox.toml").and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+        && arguments.is_some_and(|all| {
+            all.iter()
+                .filter_map(Value::as_str)
+                .eq(["serve", "--app", APP_ROOT])
+        });
+    report.check("host.json starts the host", is_ours, || {
+        format!("it starts {}", shown(started.map(str::to_owned)))
+    });
+    let text = contents
+        .kept
+        .get("scorebox.toml")
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .unwrap_or_default();
     match Manifest::parse(std::path::Path::new("scorebox.toml"), text) {
         Ok(manifest) => {
             let mut known: BTreeSet<_> = functions_app::files(&manifest).into_keys().collect();
             known.extend(["scorebox.toml", COMPONENT_FILE, CODE_FILE].map(str::to_owned));
             let root = format!("{}/", APP_ROOT.trim_start_matches('/'));
-            let names = contents.files.keys().filter_map(|path| path.strip_prefix(&root));
-            let foreign: Vec<_> = names.filter(|name| !name.starts_with("model/") && !known.contains(*name)).collect();
-            report.check("app folder holds what scorebox.toml asks for", foreign.is_empty(), || {
-                format!("`package` does not write {}", listed(&foreign))
-            });
+            let names = contents
+                .files
+                .keys()
+                .filter_map(|path| path.strip_prefix(&root));
+            let foreign: Vec<_> = names
+                .filter(|name| !name.starts_with("model/") && !known.contains(*name))
+                .collect();
+            report.check(
+                "app folder holds what scorebox.toml asks for",
+                foreign.is_empty(),
+                || format!("`package` does not write {}", listed(&foreign)),
+            );
         }
         Err(error) => {
-            report.needs_key("files of the app folder", format!("scorebox.toml is of another version: {error}"));
+            report.needs_key(
+                "files of the app folder",
+                format!("scorebox.toml is of another version: {error}"),
+            );
         }
     }
 }
@@ -173,9 +258,13 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
     let whole = [("component", component), ("model", contents.model.as_ref())];
-    for (section, (key, found)) in ["precompiled", "packaged"].into_iter().flat_map(|one| whole.map(|both| (one, both)))
+    for (section, (key, found)) in ["precompiled", "packaged"]
+        .into_iter()
+        .flat_map(|one| whole.map(|both| (one, both)))
     {
-        let Some(said) = settings.text(section, key) else { continue };
+        let Some(said) = settings.text(section, key) else {
+            continue;
+        };
         report.check(
             format!("{section}.{key} in scorebox.toml"),
             found.is_some_and(|found| found.to_string() == said),
@@ -188,27 +277,49 @@ fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
             },
         );
     }
-    let files =
-        settings.table.get("packaged").and_then(|packaged| packaged.get("file")).and_then(toml::Value::as_array);
+    let files = settings
+        .table
+        .get("packaged")
+        .and_then(|packaged| packaged.get("file"))
+        .and_then(toml::Value::as_array);
     let Some(files) = files else { return };
-    let text = |file: &toml::Value, key: &str| file.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let text = |file: &toml::Value, key: &str| {
+        file.get(key)
+            .and_then(toml::Value::as_str)
+            .map(str::to_owned)
+    };
     let differing = files.iter().filter_map(|file| {
-        let (name, said) = (text(file, "name")?, text(file, "digest").filter(|digest| !digest.is_empty())?);
-        let is_there = contents.of_app(&name).is_some_and(|found| found.hex() == said.trim_start_matches("sha256:"));
+        let (name, said) = (
+            text(file, "name")?,
+            text(file, "digest").filter(|digest| !digest.is_empty())?,
+        );
+        let is_there = contents
+            .of_app(&name)
+            .is_some_and(|found| found.hex() == said.trim_start_matches("sha256:"));
         (!is_there).then_some(name)
     });
     let differing: Vec<_> = differing.collect();
-    report.check("packaged.file in scorebox.toml", differing.is_empty(), || {
-        format!("it gives other digests for {}", listed(&differing))
-    });
+    report.check(
+        "packaged.file in scorebox.toml",
+        differing.is_empty(),
+        || format!("it gives other digests for {}", listed(&differing)),
+    );
 }
 
 /// Returns names as text for a message: at most ten, each shortened.
 pub fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
-    let few: Vec<_> = names.iter().take(MOST).map(|name| quoted(name.as_ref(), NAME_BYTES)).collect();
+    let few: Vec<_> = names
+        .iter()
+        .take(MOST)
+        .map(|name| quoted(name.as_ref(), NAME_BYTES))
+        .collect();
     let more = names.len().saturating_sub(MOST);
-    if more > 0 { format!("{} and {more} more", few.join(", ")) } else { few.join(", ") }
+    if more > 0 {
+        format!("{} and {more} more", few.join(", "))
+    } else {
+        few.join(", ")
+    }
 }
 
 fn shown(value: Option<String>) -> String {
@@ -217,11 +328,16 @@ fn shown(value: Option<String>) -> String {
 
 /// Returns the WIT world and the contract version that the exports of a component name.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
-    let Ok(wit_component::DecodedWasm::Component(resolve, world)) = wit_component::decode(component) else {
+    let Ok(wit_component::DecodedWasm::Component(resolve, world)) =
+        wit_component::decode(component)
+    else {
         return (None, None);
     };
     let exports = resolve.worlds.get(world).map(|world| &world.exports);
-    let names = exports.into_iter().flatten().map(|(key, _)| resolve.name_world_key(key));
+    let names = exports
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| resolve.name_world_key(key));
     names
         .filter_map(|name| {
             let (interface, version) = name.strip_prefix("scorebox:scoring/")?.split_once('@')?;

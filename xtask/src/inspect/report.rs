@@ -64,7 +64,14 @@ impl Report {
     /// Creates a report without checks for the image with this manifest digest.
     pub fn new(place: &str, digest: Digest) -> Self {
         let (labels, base, checks, needs_key) = (BTreeMap::new(), None, Vec::new(), Vec::new());
-        Self { place: place.to_owned(), digest, labels, base, checks, needs_key }
+        Self {
+            place: place.to_owned(),
+            digest,
+            labels,
+            base,
+            checks,
+            needs_key,
+        }
     }
 
     /// Adds a check with a note.
@@ -75,7 +82,11 @@ impl Report {
             Verdict::Wrong(problem) => Verdict::Wrong(shown(problem)),
             Verdict::Open(why) => Verdict::Open(shown(why)),
         };
-        self.checks.push(Check { what: quoted(&what.into(), NAME_BYTES), note: shown(note.into()), verdict });
+        self.checks.push(Check {
+            what: quoted(&what.into(), NAME_BYTES),
+            note: shown(note.into()),
+            verdict,
+        });
     }
 
     /// Adds a claim that nothing in the image proves. Only a signature can confirm it.
@@ -89,15 +100,30 @@ impl Report {
         for (what, said) in std::mem::take(&mut self.needs_key) {
             let verdict = match is_signed {
                 true => Verdict::Good,
-                false => Verdict::Open(format!("{said}: only a signature vouches for it; check one with --key")),
+                false => Verdict::Open(format!(
+                    "{said}: only a signature vouches for it; check one with --key"
+                )),
             };
             self.note(what, said, verdict);
         }
     }
 
     /// Adds a check without a note.
-    pub fn check(&mut self, what: impl Into<String>, is_good: bool, problem: impl FnOnce() -> String) {
-        self.note(what, "", if is_good { Verdict::Good } else { Verdict::Wrong(problem()) });
+    pub fn check(
+        &mut self,
+        what: impl Into<String>,
+        is_good: bool,
+        problem: impl FnOnce() -> String,
+    ) {
+        self.note(
+            what,
+            "",
+            if is_good {
+                Verdict::Good
+            } else {
+                Verdict::Wrong(problem())
+            },
+        );
     }
 
     /// Returns the failed checks: name and problem.
@@ -110,7 +136,13 @@ impl Report {
 
     /// Returns the report as a table for people.
     pub fn table(&self) -> String {
-        let mut text = format!("{:<10} {}\n{:<10} {}\n", "image", printable(&self.place), "digest", self.digest);
+        let mut text = format!(
+            "{:<10} {}\n{:<10} {}\n",
+            "image",
+            printable(&self.place),
+            "digest",
+            self.digest
+        );
         for (label, shown) in SHOWN {
             if let Some(value) = self.labels.get(label) {
                 text.push_str(&format!("{shown:<10} {}\n", quoted(value, NAME_BYTES)));
@@ -121,8 +153,18 @@ impl Report {
             text.push_str(&format!("{:<10} {name} {digest}\n", "base"));
         }
         text.push('\n');
-        let width = self.checks.iter().map(|check| check.what.len()).max().unwrap_or(0);
-        for Check { what, note, verdict } in &self.checks {
+        let width = self
+            .checks
+            .iter()
+            .map(|check| check.what.len())
+            .max()
+            .unwrap_or(0);
+        for Check {
+            what,
+            note,
+            verdict,
+        } in &self.checks
+        {
             let (word, more) = match verdict {
                 Verdict::Good => ("ok", note.as_str()),
                 Verdict::Wrong(problem) => ("WRONG", problem.as_str()),
@@ -153,14 +195,20 @@ impl Report {
     }
 
     fn value(&self) -> Value {
-        let checks = self.checks.iter().map(|Check { what, note, verdict }| {
-            let (word, problem) = match verdict {
-                Verdict::Good => ("ok", None),
-                Verdict::Wrong(problem) => ("wrong", Some(problem)),
-                Verdict::Open(why) => ("open", Some(why)),
-            };
-            json!({ "what": what, "verdict": word, "problem": problem, "note": note })
-        });
+        let checks = self.checks.iter().map(
+            |Check {
+                 what,
+                 note,
+                 verdict,
+             }| {
+                let (word, problem) = match verdict {
+                    Verdict::Good => ("ok", None),
+                    Verdict::Wrong(problem) => ("wrong", Some(problem)),
+                    Verdict::Open(why) => ("open", Some(why)),
+                };
+                json!({ "what": what, "verdict": word, "problem": problem, "note": note })
+            },
+        );
         json!({
             "image": self.place,
             "digest": self.digest.to_string(),
@@ -180,7 +228,9 @@ mod tests {
     fn no_text_of_the_image_makes_a_line_or_moves_the_cursor() {
         let evil = "x\nok     layer app  1 bytes\u{1b}[2K\r\u{9b}1A\u{202e}\u{7f}";
         let mut report = Report::new(evil, Digest::of(b""));
-        report.labels.insert("dev.scorebox.scorer.name".to_owned(), evil.to_owned());
+        report
+            .labels
+            .insert("dev.scorebox.scorer.name".to_owned(), evil.to_owned());
         report.labels.insert(evil.to_owned(), evil.to_owned());
         report.base = Some((evil.to_owned(), evil.to_owned()));
         report.note(evil, evil, Verdict::Wrong(evil.to_owned()));
@@ -191,11 +241,20 @@ mod tests {
         let table = report.table();
         // The table has image, digest, name, base, an empty line and four checks.
         assert_eq!(table.lines().count(), 4 + 1 + 4, "{table}");
-        assert!(table.chars().all(|character| character == '\n' || !character.is_control()), "{table}");
+        assert!(
+            table
+                .chars()
+                .all(|character| character == '\n' || !character.is_control()),
+            "{table}"
+        );
         assert!(!table.contains('\u{202e}'));
 
         let text = report.json();
-        assert!(text.chars().all(|character| !character.is_control() && character != '\u{202e}'), "{text}");
+        assert!(
+            text.chars()
+                .all(|character| !character.is_control() && character != '\u{202e}'),
+            "{text}"
+        );
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["labels"][evil], evil);
     }
@@ -203,7 +262,9 @@ mod tests {
     #[test]
     fn texts_are_cut() {
         let mut report = Report::new("x", Digest::of(b""));
-        report.labels.insert("dev.scorebox.world".to_owned(), "y".repeat(5 << 20));
+        report
+            .labels
+            .insert("dev.scorebox.world".to_owned(), "y".repeat(5 << 20));
         report.note("z", "", Verdict::Wrong("z".repeat(5 << 20)));
         assert!(report.table().len() < 4096);
     }

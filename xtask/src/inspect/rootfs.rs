@@ -90,8 +90,17 @@ pub struct Applied {
 impl RootFs {
     /// Creates an empty file system.
     pub fn new() -> Self {
-        let root = Node { what: What::Folder(BTreeMap::new()), layer: 0, is_explicit: true };
-        Self { nodes: vec![root], name_bytes: 0, layer: 0, looks: 0 }
+        let root = Node {
+            what: What::Folder(BTreeMap::new()),
+            layer: 0,
+            is_explicit: true,
+        };
+        Self {
+            nodes: vec![root],
+            name_bytes: 0,
+            layer: 0,
+            looks: 0,
+        }
     }
 
     /// Starts the layer with this index. Layers are counted from the bottom up.
@@ -104,7 +113,10 @@ impl RootFs {
         let parts = cleaned(&entry.name)?;
         // The root exists already.
         let Some((last, above)) = parts.split_last() else {
-            return Ok(Applied { path: String::new(), is_ambiguous: entry.kind != EntryKind::Folder });
+            return Ok(Applied {
+                path: String::new(),
+                is_ambiguous: entry.kind != EntryKind::Folder,
+            });
         };
         let mut place = self.resolve(above)?;
         let parent = self.make(&mut place)?;
@@ -129,17 +141,30 @@ impl RootFs {
             EntryKind::SymbolicLink(target) => What::Link(target.as_slice().into()),
             EntryKind::HardLink(target) => self.linked(target)?,
             // Storage drivers interpret a device with these numbers as a whiteout.
-            EntryKind::Device(0, 0) => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
+            EntryKind::Device(0, 0) => {
+                return Ok(Applied {
+                    path: shown(&path),
+                    is_ambiguous: true,
+                });
+            }
             EntryKind::Device(..) | EntryKind::Pipe => What::Special,
             // containerd removes the file that has the name of the header. Other runtimes ignore
             // the header.
-            EntryKind::GlobalHeader => return Ok(Applied { path: shown(&path), is_ambiguous: true }),
+            EntryKind::GlobalHeader => {
+                return Ok(Applied {
+                    path: shown(&path),
+                    is_ambiguous: true,
+                });
+            }
         };
         match there.filter(|_| stays) {
             Some(node) => self.renew(node),
             None => drop(self.add(parent, last, what, true)?),
         }
-        Ok(Applied { path: shown(&path), is_ambiguous: is_double && !stays })
+        Ok(Applied {
+            path: shown(&path),
+            is_ambiguous: is_double && !stays,
+        })
     }
 
     /// Returns the object at a path, without following links.
@@ -159,12 +184,20 @@ impl RootFs {
         for name in path.split('/').filter(|name| !name.is_empty()) {
             node = node.and_then(|node| self.child(node, name.as_bytes()));
         }
-        let mut open: Vec<_> = node.map(|node| (path.to_owned(), node)).into_iter().collect();
+        let mut open: Vec<_> = node
+            .map(|node| (path.to_owned(), node))
+            .into_iter()
+            .collect();
         while let Some((path, node)) = open.pop() {
             if let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) {
                 let slash = if path.is_empty() { "" } else { "/" };
                 let path = |name: &[u8]| format!("{path}{slash}{}", String::from_utf8_lossy(name));
-                open.extend(children.iter().rev().map(|(name, child)| (path(name), *child)));
+                open.extend(
+                    children
+                        .iter()
+                        .rev()
+                        .map(|(name, child)| (path(name), *child)),
+                );
             }
             found.extend(self.found(path, node));
         }
@@ -180,12 +213,19 @@ impl RootFs {
             What::Link(_) => Kind::Link,
             What::Special => Kind::Special,
         };
-        Some(Found { path, kind, layer: node.layer })
+        Some(Found {
+            path,
+            kind,
+            layer: node.layer,
+        })
     }
 
     /// Follows links on the way to a folder, which does not have to exist.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
-        let mut place = Place { nodes: vec![ROOT], names: Vec::new() };
+        let mut place = Place {
+            nodes: vec![ROOT],
+            names: Vec::new(),
+        };
         let mut open: VecDeque<Vec<u8>> = parts.iter().cloned().collect();
         let mut links = 0;
         while let Some(name) = open.pop_front() {
@@ -206,14 +246,22 @@ impl RootFs {
                             return Err(format!("`{}` leads through too many links", shown(parts)));
                         }
                         if target.first() == Some(&b'/') {
-                            place = Place { nodes: vec![ROOT], names: Vec::new() };
+                            place = Place {
+                                nodes: vec![ROOT],
+                                names: Vec::new(),
+                            };
                         }
                         for part in target.split(|byte| *byte == b'/').rev() {
                             open.push_front(part.to_vec());
                         }
                     }
                     Some(What::Folder(_)) => place.down(Some(child), name),
-                    _ => return Err(format!("`{}` leads through something that is not a folder", shown(parts))),
+                    _ => {
+                        return Err(format!(
+                            "`{}` leads through something that is not a folder",
+                            shown(parts)
+                        ));
+                    }
                 },
                 None => place.down(None, name),
             }
@@ -242,14 +290,23 @@ impl RootFs {
     ) -> Result<Applied, String> {
         if mark == OPAQUE {
             self.hide_lower(parent)?;
-            return Ok(Applied { path: shown(&path), is_ambiguous: false });
+            return Ok(Applied {
+                path: shown(&path),
+                is_ambiguous: false,
+            });
         }
         if matches!(hidden, b"" | b"." | b"..") {
-            return Err(format!("holds `{}`, which removes no file", String::from_utf8_lossy(mark)));
+            return Err(format!(
+                "holds `{}`, which removes no file",
+                String::from_utf8_lossy(mark)
+            ));
         }
         path.push(hidden.to_vec());
         let Some(node) = self.child(parent, hidden) else {
-            return Ok(Applied { path: shown(&path), is_ambiguous: false });
+            return Ok(Applied {
+                path: shown(&path),
+                is_ambiguous: false,
+            });
         };
         // According to OCI a whiteout applies to lower layers only. Some runtimes also remove files
         // of the layer itself.
@@ -257,7 +314,10 @@ impl RootFs {
         if !is_ambiguous {
             self.unlink(parent, hidden);
         }
-        Ok(Applied { path: shown(&path), is_ambiguous })
+        Ok(Applied {
+            path: shown(&path),
+            is_ambiguous,
+        })
     }
 
     /// Removes the content that lower layers have in a folder. Returns true if something of this
@@ -266,7 +326,9 @@ impl RootFs {
         let mut order = Vec::new();
         let mut open = vec![folder];
         while let Some(node) = open.pop() {
-            let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) else { continue };
+            let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) else {
+                continue;
+            };
             for (name, child) in children {
                 order.push((*child, node, name.clone()));
                 open.push(*child);
@@ -284,7 +346,12 @@ impl RootFs {
                 Some(What::Folder(children)) => children.is_empty(),
                 _ => true,
             };
-            if is_empty && self.nodes.get(node).is_some_and(|node| node.layer != self.layer) {
+            if is_empty
+                && self
+                    .nodes
+                    .get(node)
+                    .is_some_and(|node| node.layer != self.layer)
+            {
                 self.unlink(parent, &name);
             } else {
                 stays = true;
@@ -297,25 +364,53 @@ impl RootFs {
     /// a link at the end is not.
     fn linked(&self, target: &[u8]) -> Result<What, String> {
         let parts = cleaned(target)?;
-        let missing = || format!("holds a hard link to `{}`, which is not there", shown(&parts));
+        let missing = || {
+            format!(
+                "holds a hard link to `{}`, which is not there",
+                shown(&parts)
+            )
+        };
         let (last, above) = parts.split_last().ok_or_else(missing)?;
         let parent = self.resolve(above)?.node().ok_or_else(missing)?;
-        let node = self.child(parent, last).and_then(|node| self.nodes.get(node)).ok_or_else(missing)?;
+        let node = self
+            .child(parent, last)
+            .and_then(|node| self.nodes.get(node))
+            .ok_or_else(missing)?;
         match &node.what {
-            What::Folder(_) => Err(format!("holds a hard link to the folder `{}`", shown(&parts))),
+            What::Folder(_) => Err(format!(
+                "holds a hard link to the folder `{}`",
+                shown(&parts)
+            )),
             what => Ok(what.clone()),
         }
     }
 
-    fn add(&mut self, parent: usize, name: &[u8], what: What, is_explicit: bool) -> Result<usize, String> {
-        let target = if let What::Link(target) = &what { target.len() } else { 0 };
+    fn add(
+        &mut self,
+        parent: usize,
+        name: &[u8],
+        what: What,
+        is_explicit: bool,
+    ) -> Result<usize, String> {
+        let target = if let What::Link(target) = &what {
+            target.len()
+        } else {
+            0
+        };
         self.name_bytes += name.len() + target;
         if self.nodes.len() >= MOST_NODES || self.name_bytes > MOST_NAME_BYTES {
-            return Err(format!("brings the image to more than {MOST_NODES} files, or their names to too many bytes"));
+            return Err(format!(
+                "brings the image to more than {MOST_NODES} files, or their names to too many bytes"
+            ));
         }
         let node = self.nodes.len();
-        self.nodes.push(Node { what, layer: self.layer, is_explicit });
-        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what) {
+        self.nodes.push(Node {
+            what,
+            layer: self.layer,
+            is_explicit,
+        });
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
+        {
             children.insert(name.into(), node);
         }
         Ok(node)
@@ -324,7 +419,8 @@ impl RootFs {
     /// Removes a name from a folder. Its node and the nodes below stay in the list, but cannot be
     /// reached any more.
     fn unlink(&mut self, parent: usize, name: &[u8]) {
-        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what) {
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
+        {
             children.remove(name);
         }
     }
@@ -344,11 +440,16 @@ impl RootFs {
     }
 
     fn is_folder(&self, node: usize) -> bool {
-        matches!(self.nodes.get(node).map(|node| &node.what), Some(What::Folder(_)))
+        matches!(
+            self.nodes.get(node).map(|node| &node.what),
+            Some(What::Folder(_))
+        )
     }
 
     fn is_of_layer(&self, node: usize) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.is_explicit && node.layer == self.layer)
+        self.nodes
+            .get(node)
+            .is_some_and(|node| node.is_explicit && node.layer == self.layer)
     }
 }
 

@@ -29,7 +29,11 @@ impl Store {
         let path = dir.join(INDEX_FILE);
         let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
         let index = documents::read(&text).map_err(|error| wrong(&path.display(), &error))?;
-        let entries = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
+        let entries = index
+            .get("manifests")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
 
@@ -40,7 +44,9 @@ impl Store {
             Self::Registry(reading) => reading.manifest(name),
             Self::Layout(dir, entries) => {
                 let digest = entries.first().and_then(digest_of);
-                let digest = digest.ok_or_else(|| wrong(&dir.display(), &format!("{INDEX_FILE} names no image")))?;
+                let digest = digest.ok_or_else(|| {
+                    wrong(&dir.display(), &format!("{INDEX_FILE} names no image"))
+                })?;
                 self.manifest(&digest)
             }
         }
@@ -52,7 +58,8 @@ impl Store {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
-                let bytes = document(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                let bytes =
+                    document(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
                 match Digest::of(&bytes) {
                     found if found == *digest => Ok(bytes),
                     found => Err(wrong(&path.display(), &format!("has the digest {found}"))),
@@ -68,9 +75,17 @@ impl Store {
             Self::Layout(_, entries) => {
                 let has_tag = |entry: &&Value| {
                     let annotations = entry.get("annotations");
-                    annotations.and_then(|all| all.get(TAG_ANNOTATION)).and_then(Value::as_str) == Some(tag)
+                    annotations
+                        .and_then(|all| all.get(TAG_ANNOTATION))
+                        .and_then(Value::as_str)
+                        == Some(tag)
                 };
-                entries.iter().find(has_tag).and_then(digest_of).map(|digest| self.manifest(&digest)).transpose()
+                entries
+                    .iter()
+                    .find(has_tag)
+                    .and_then(digest_of)
+                    .map(|digest| self.manifest(&digest))
+                    .transpose()
             }
         }
     }
@@ -81,19 +96,29 @@ impl Store {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
-                let Ok(known) = std::fs::metadata(&path) else { return Ok(None) };
+                let Ok(known) = std::fs::metadata(&path) else {
+                    return Ok(None);
+                };
                 // Reading from a pipe could wait forever, and a file with another size is wrong in
                 // any case.
                 if !known.is_file() || known.len() != size {
-                    return Err(wrong(&path.display(), &format!("is not a file of {size} bytes")));
+                    return Err(wrong(
+                        &path.display(),
+                        &format!("is not a file of {size} bytes"),
+                    ));
                 }
-                let file = std::fs::File::open(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-                let found = Digest::of_reader(file).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                let file = std::fs::File::open(&path)
+                    .map_err(|error| Failure::file(&path, "be read", error))?;
+                let found = Digest::of_reader(file)
+                    .map_err(|error| wrong(&path.display(), &error.to_string()))?;
                 match found {
-                    (found, _) if found != *digest => Err(wrong(&path.display(), &format!("has the digest {found}"))),
-                    (_, found) if found != size => {
-                        Err(wrong(&path.display(), &format!("has {found} bytes, not {size}")))
+                    (found, _) if found != *digest => {
+                        Err(wrong(&path.display(), &format!("has the digest {found}")))
                     }
+                    (_, found) if found != size => Err(wrong(
+                        &path.display(),
+                        &format!("has {found} bytes, not {size}"),
+                    )),
                     _ => Ok(Some(path)),
                 }
             }
@@ -103,12 +128,19 @@ impl Store {
     /// Counts other entries of a layout's index: those with the image's tag, which a reader could
     /// take for the image, and other images, which are not inspected.
     pub fn others(&self, image: &Digest) -> (usize, usize) {
-        let Self::Layout(_, entries) = self else { return (0, 0) };
+        let Self::Layout(_, entries) = self else {
+            return (0, 0);
+        };
         let text = |entry: &Value, key: &str| {
             let annotations = entry.get("annotations");
-            annotations.and_then(|all| all.get(key)).and_then(Value::as_str).map(str::to_owned)
+            annotations
+                .and_then(|all| all.get(key))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         };
-        let tag = entries.first().and_then(|entry| text(entry, TAG_ANNOTATION));
+        let tag = entries
+            .first()
+            .and_then(|entry| text(entry, TAG_ANNOTATION));
         let (mut doubles, mut images) = (0, 0);
         for entry in entries.iter().skip(1) {
             let own = text(entry, TAG_ANNOTATION);
@@ -124,11 +156,20 @@ impl Store {
     /// Returns the digests of the artifacts that are listed for an image.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
-            Self::Registry(reading) => Ok(reading.referrers(image)?.iter().filter_map(digest_of).collect()),
+            Self::Registry(reading) => Ok(reading
+                .referrers(image)?
+                .iter()
+                .filter_map(digest_of)
+                .collect()),
             // Artifacts with a tag are found by their tag.
             Self::Layout(_, entries) => {
                 let is_listed = |entry: &&Value| entry.get("artifactType").is_some();
-                Ok(entries.iter().skip(1).filter(is_listed).filter_map(digest_of).collect())
+                Ok(entries
+                    .iter()
+                    .skip(1)
+                    .filter(is_listed)
+                    .filter_map(digest_of)
+                    .collect())
             }
         }
     }

@@ -16,7 +16,9 @@ pub fn examine(report: &mut Report, contents: &Contents) {
         return;
     }
     let differs = |path: &str, content: &Content| {
-        let Content::Bytes(bytes) = content else { return true };
+        let Content::Bytes(bytes) = content else {
+            return true;
+        };
         let found = contents.root.at(path).map(|found| found.kind);
         found != Some(Kind::File(Some(Digest::of(bytes))))
     };
@@ -25,11 +27,16 @@ pub fn examine(report: &mut Report, contents: &Contents) {
         Entry::File { content, .. } => Some((path, content)),
         Entry::Folder { .. } => None,
     });
-    let differing: Vec<_> =
-        files.filter(|(path, content)| differs(path, content)).map(|(path, _)| path.as_str()).collect();
+    let differing: Vec<_> = files
+        .filter(|(path, content)| differs(path, content))
+        .map(|(path, _)| path.as_str())
+        .collect();
     let what = "users, names and root certificates";
     match differing.as_slice() {
         [] => report.check(what, true, String::new),
-        some => report.needs_key(what, format!("{} are not those of this version", some.join(", "))),
+        some => report.needs_key(
+            what,
+            format!("{} are not those of this version", some.join(", ")),
+        ),
     }
 }

@@ -27,23 +27,37 @@ pub struct Identity {
 impl Identity {
     /// Reads the password from standard input and the certificates from their file, as the flags
     /// say.
-    pub fn read(username: Option<&str>, password_stdin: bool, ca_file: Option<&Path>) -> Result<Self, Failure> {
+    pub fn read(
+        username: Option<&str>,
+        password_stdin: bool,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let password = match username.filter(|_| password_stdin) {
             Some(username) => Some((username.to_owned(), password(std::io::stdin().lock())?)),
             None => None,
         };
         let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
-        Ok(Self { password, certificates, ..Self::default() })
+        Ok(Self {
+            password,
+            certificates,
+            ..Self::default()
+        })
     }
 
     /// Adds hosts that credentials may be sent to besides the registry's own.
     pub fn trusting(self, trusted: &[TrustedRealm]) -> Self {
-        Self { trusted: trusted.to_vec(), ..self }
+        Self {
+            trusted: trusted.to_vec(),
+            ..self
+        }
     }
 
     /// Sets the most bytes of blobs that are read from one repository.
     pub fn at_most(self, most_download_bytes: Option<u64>) -> Self {
-        Self { most_download_bytes, ..self }
+        Self {
+            most_download_bytes,
+            ..self
+        }
     }
 
     /// Returns the access to a registry. Flags and variables hold one password only. `meant` says
@@ -56,7 +70,9 @@ impl Identity {
             password: self.password.clone().filter(|_| meant),
             certificates: self.certificates.clone(),
             trusted: self.trusted.clone(),
-            most_download_bytes: self.most_download_bytes.unwrap_or(bounds::MOST_DOWNLOAD_BYTES),
+            most_download_bytes: self
+                .most_download_bytes
+                .unwrap_or(bounds::MOST_DOWNLOAD_BYTES),
         }
     }
 }
@@ -85,10 +101,17 @@ impl Access {
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
         // The API of Docker Hub has another host than its name.
-        let host = if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
+        let host = if self.registry == "docker.io" {
+            "registry-1.docker.io"
+        } else {
+            &self.registry
+        };
         let root = format!("{scheme}://{host}/v2/");
         Url::parse(&root).map_err(|error| {
-            Failure::project(format!("`{root}`: {error}"), "write the registry as HOST[:PORT], without https://")
+            Failure::project(
+                format!("`{root}`: {error}"),
+                "write the registry as HOST[:PORT], without https://",
+            )
         })
     }
 }
@@ -99,7 +122,10 @@ fn password(input: impl std::io::Read) -> Result<SecretString, Failure> {
     let read = input.take(LONGEST_PASSWORD_BYTES).read_to_string(&mut text);
     read.map_err(|error| Failure::other(format!("--password-stdin: {error}"), fix))?;
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(Failure::other("--password-stdin: standard input is empty", fix)),
+        "" => Err(Failure::other(
+            "--password-stdin: standard input is empty",
+            fix,
+        )),
         password => Ok(password.into()),
     }
 }
@@ -124,16 +150,25 @@ mod tests {
 
     #[test]
     fn password_is_all_but_the_end_of_its_line() {
-        assert_eq!(password(&b" s3:cret \r\n"[..]).unwrap().expose_secret(), " s3:cret ");
+        assert_eq!(
+            password(&b" s3:cret \r\n"[..]).unwrap().expose_secret(),
+            " s3:cret "
+        );
         assert!(password(&b"\n"[..]).unwrap_err().problem.contains("empty"));
         assert!(password(&b"\xff"[..]).is_err());
     }
 
     #[test]
     fn password_is_for_one_registry_and_never_shown() {
-        let identity = Identity { password: Some(("me".to_owned(), "s3cret".into())), ..Identity::default() };
+        let identity = Identity {
+            password: Some(("me".to_owned(), "s3cret".into())),
+            ..Identity::default()
+        };
         let meant = identity.access("r.io", false, true);
-        assert!(meant.password.is_some() && identity.access("other.io", false, false).password.is_none());
+        assert!(
+            meant.password.is_some()
+                && identity.access("other.io", false, false).password.is_none()
+        );
         assert!(!format!("{identity:?} {meant:?}").contains("s3cret"));
     }
 
@@ -143,6 +178,11 @@ mod tests {
         let path = dir.path().join("ca.pem");
         assert_eq!(certificates(&path).unwrap_err().exit_code(), 1);
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(certificates(&path).unwrap_err().problem.contains("no certificate in PEM"));
+        assert!(
+            certificates(&path)
+                .unwrap_err()
+                .problem
+                .contains("no certificate in PEM")
+        );
     }
 }

@@ -66,7 +66,10 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
         source = inner.source();
     }
     let text = quoted(&text, REASON_BYTES);
-    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the registry");
+    let host = error
+        .url()
+        .and_then(reqwest::Url::host_str)
+        .unwrap_or("the registry");
     let (what, fix) = cause(&text, host);
     Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
 }
@@ -78,15 +81,23 @@ fn cause(text: &str, host: &str) -> (String, String) {
         return (format!("unknown host `{host}`: "), fix.to_owned());
     }
     if text.contains("UnknownIssuer") {
-        let fix =
-            "give the root certificate of the registry with --ca-file FILE, or of a whole machine in SSL_CERT_FILE";
-        return (format!("the certificate of `{host}` is not trusted: "), fix.to_owned());
+        let fix = "give the root certificate of the registry with --ca-file FILE, or of a whole machine in SSL_CERT_FILE";
+        return (
+            format!("the certificate of `{host}` is not trusted: "),
+            fix.to_owned(),
+        );
     }
     if text.contains("invalid peer certificate") {
         let fix = "use the name that stands in the certificate, or have the registry's certificate renewed";
-        return (format!("the certificate of `{host}` is not valid: "), fix.to_owned());
+        return (
+            format!("the certificate of `{host}` is not valid: "),
+            fix.to_owned(),
+        );
     }
-    if text.contains("InvalidContentType") || text.contains("corrupt message") || text.contains("tls handshake eof") {
+    if text.contains("InvalidContentType")
+        || text.contains("corrupt message")
+        || text.contains("tls handshake eof")
+    {
         return (
             format!("`{host}` does not speak TLS: "),
             "check the port; a registry without HTTPS needs --plain-http".to_owned(),
@@ -99,7 +110,9 @@ fn cause(text: &str, host: &str) -> (String, String) {
 fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure {
     let said = words(body);
     let fix = match status.as_u16() {
-        401 => "log in: `cargo xtask login` tries the credentials and says where they are looked for",
+        401 => {
+            "log in: `cargo xtask login` tries the credentials and says where they are looked for"
+        }
         403 => {
             "ask for the right to do this in this repository, or use other credentials; `cargo xtask login` shows what is \
              granted"
@@ -111,7 +124,11 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
         _ => "see what the registry says above, and into its log",
     };
     let url = quoted(url, REASON_BYTES);
-    Failure::new(Kind::Registry, format!("{action}: {url} answered {status}: {said}"), fix)
+    Failure::new(
+        Kind::Registry,
+        format!("{action}: {url} answered {status}: {said}"),
+        fix,
+    )
 }
 
 /// Returns the text of an error body, on one line and shortened, because it may not come from the
@@ -132,11 +149,16 @@ fn all_words(body: &[u8]) -> String {
             .join("; ");
     }
     if let Ok(fault) = serde_json::from_slice::<OauthError>(body) {
-        return format!("{} {}", fault.error, fault.error_description).trim().to_owned();
+        return format!("{} {}", fault.error, fault.error_description)
+            .trim()
+            .to_owned();
     }
     match body {
         [] => "nothing more".to_owned(),
-        _ => format!("`{}`", String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()),
+        _ => format!(
+            "`{}`",
+            String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()
+        ),
     }
 }
 
@@ -158,12 +180,27 @@ mod tests {
             r#"{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}"#,
             &["UNAUTHORIZED who?", "cargo xtask login"],
         );
-        check(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#, &["DIGEST_INVALID"]);
-        check(502, "<html>Bad gateway", &["502", "`<html>Bad gateway`", "again"]);
+        check(
+            400,
+            r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#,
+            &["DIGEST_INVALID"],
+        );
+        check(
+            502,
+            "<html>Bad gateway",
+            &["502", "`<html>Bad gateway`", "again"],
+        );
         check(413, "", &["nothing more", "16 MiB"]);
         check(500, &"é".repeat(200), &["500"]);
-        check(403, "\u{1b}[2Jpushed: ok\nfix: none", &["\\u{1b}[2Jpushed: ok\\nfix: none"]);
-        let long = format!(r#"{{"errors":[{{"code":"DENIED","message":"{}"}}]}}"#, "x".repeat(60_000));
+        check(
+            403,
+            "\u{1b}[2Jpushed: ok\nfix: none",
+            &["\\u{1b}[2Jpushed: ok\\nfix: none"],
+        );
+        let long = format!(
+            r#"{{"errors":[{{"code":"DENIED","message":"{}"}}]}}"#,
+            "x".repeat(60_000)
+        );
         assert!(words(long.as_bytes()).len() <= REASON_BYTES);
     }
 }

@@ -6,7 +6,9 @@
 
 use std::io::Write as _;
 
-use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
+use oci_client::manifest::{
+    IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+};
 use serde_json::{Value, json};
 
 use super::answer;
@@ -21,14 +23,24 @@ use crate::failure::{Failure, Kind};
 use crate::image::layout::{Attachment, WrittenImage};
 
 /// Sends the artifacts of an image that the repository does not have.
-pub async fn attach(target: &Repository, image: &WrittenImage, progress: &Progress) -> Result<(), Failure> {
+pub async fn attach(
+    target: &Repository,
+    image: &WrittenImage,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let mut entries = Vec::new();
     let mut is_listed = None;
     for attachment in &image.attachments {
         for blob in &attachment.blobs {
             let path = image.blob_path(&blob.digest);
             let source = Source::File(&path);
-            let upload_of = Upload { name: &blob.name, digest: &blob.digest, size: blob.size, source, neighbour: None };
+            let upload_of = Upload {
+                name: &blob.name,
+                digest: &blob.digest,
+                size: blob.size,
+                source,
+                neighbour: None,
+            };
             upload(target, &upload_of, progress).await?;
         }
         if let Some(tag) = &attachment.tag {
@@ -50,12 +62,19 @@ async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>
     if manifests::stored(target, &digest).await?.as_deref() == Some(&digest) {
         return Ok(None);
     }
-    manifests::put(target, &digest, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest).await.map(Some)
+    manifests::put(target, &digest, OCI_IMAGE_MEDIA_TYPE, &attachment.manifest)
+        .await
+        .map(Some)
 }
 
 /// Writes a signature under its tag. Signatures of other keys under that tag are kept, as cosign
 /// does.
-async fn sign(target: &Repository, attachment: &Attachment, tag: &str, progress: &Progress) -> Result<(), Failure> {
+async fn sign(
+    target: &Repository,
+    attachment: &Attachment,
+    tag: &str,
+    progress: &Progress,
+) -> Result<(), Failure> {
     if manifests::stored(target, tag).await? == Some(attachment.digest.to_string()) {
         return Ok(());
     }
@@ -72,11 +91,18 @@ async fn sign(target: &Repository, attachment: &Attachment, tag: &str, progress:
         Beside::Others { manifest, config } => {
             let digest = Digest::of(&config);
             let folder = std::env::temp_dir();
-            let unwritable = |error: std::io::Error| Failure::file(&folder, "hold a small file", error);
+            let unwritable =
+                |error: std::io::Error| Failure::file(&folder, "hold a small file", error);
             let mut file = tempfile::NamedTempFile::new().map_err(unwritable)?;
             file.write_all(&config).map_err(unwritable)?;
             let (name, source) = ("config of signature", Source::File(file.path()));
-            let blob = Upload { name, digest: &digest, size: config.len() as u64, source, neighbour: None };
+            let blob = Upload {
+                name,
+                digest: &digest,
+                size: config.len() as u64,
+                source,
+                neighbour: None,
+            };
             upload(target, &blob, progress).await?;
             manifests::put(target, tag, OCI_IMAGE_MEDIA_TYPE, &manifest).await?;
             Ok(())
@@ -97,16 +123,28 @@ enum Beside {
 fn beside(there: &[u8], ours: &[u8]) -> Beside {
     let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     let (mut manifest, ours) = (read(there), read(ours));
-    let layers = |manifest: &Value| manifest.get("layers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let layers = |manifest: &Value| {
+        manifest
+            .get("layers")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let mut all = layers(&manifest);
     let is_same = |one: &Value, other: &Value| {
-        one.get("digest") == other.get("digest") && one.get("annotations") == other.get("annotations")
+        one.get("digest") == other.get("digest")
+            && one.get("annotations") == other.get("annotations")
     };
-    let new: Vec<_> = layers(&ours).into_iter().filter(|layer| !all.iter().any(|one| is_same(one, layer))).collect();
+    let new: Vec<_> = layers(&ours)
+        .into_iter()
+        .filter(|layer| !all.iter().any(|one| is_same(one, layer)))
+        .collect();
     if new.is_empty() {
         return Beside::Ours;
     }
-    if all.is_empty() || manifest.get("mediaType").and_then(Value::as_str) != Some(OCI_IMAGE_MEDIA_TYPE) {
+    if all.is_empty()
+        || manifest.get("mediaType").and_then(Value::as_str) != Some(OCI_IMAGE_MEDIA_TYPE)
+    {
         return Beside::Nobody;
     }
     all.extend(new);
@@ -121,15 +159,26 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
         manifest.insert("config".to_owned(), descriptor);
         manifest.insert("layers".to_owned(), all.into());
     }
-    Beside::Others { manifest: manifest.to_string().into_bytes(), config }
+    Beside::Others {
+        manifest: manifest.to_string().into_bytes(),
+        config,
+    }
 }
 
 /// Makes sure that the list of referrers of an image contains all of these entries.
-async fn list(target: &Repository, image: &Digest, entries: &[Value], is_listed: Option<bool>) -> Result<(), Failure> {
+async fn list(
+    target: &Repository,
+    image: &Digest,
+    entries: &[Value],
+    is_listed: Option<bool>,
+) -> Result<(), Failure> {
     let tag = fallback_tag(image);
     let whole = index(entries);
     // If the list holds only these entries, it needs no further request.
-    if manifests::stored(target, &tag).await?.is_some_and(|stored| stored == Digest::of(&whole).to_string()) {
+    if manifests::stored(target, &tag)
+        .await?
+        .is_some_and(|stored| stored == Digest::of(&whole).to_string())
+    {
         return Ok(());
     }
     // If nothing was sent this time, no response has shown whether the registry has its own list.
@@ -154,7 +203,9 @@ async fn list(target: &Repository, image: &Digest, entries: &[Value], is_listed:
     }
     Err(Failure::new(
         Kind::Registry,
-        format!("the tag `{tag}`, which lists what belongs to the image, does not keep what is put there"),
+        format!(
+            "the tag `{tag}`, which lists what belongs to the image, does not keep what is put there"
+        ),
         "somebody else may change it at this moment; run the command again",
     ))
 }
@@ -167,14 +218,30 @@ pub fn fallback_tag(image: &Digest) -> String {
 /// Returns the entries of a list of referrers.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
-        Failure::new(Kind::Registry, format!("the list of what belongs to the image: {error}"), answer::NO_MANIFEST)
+        Failure::new(
+            Kind::Registry,
+            format!("the list of what belongs to the image: {error}"),
+            answer::NO_MANIFEST,
+        )
     })?;
-    Ok(list.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default())
+    Ok(list
+        .get("manifests")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn missing(listed: &[Value], entries: &[Value]) -> Vec<Value> {
-    let is_listed = |entry: &&Value| listed.iter().any(|one| one.get("digest") == entry.get("digest"));
-    entries.iter().filter(|entry| !is_listed(entry)).cloned().collect()
+    let is_listed = |entry: &&Value| {
+        listed
+            .iter()
+            .any(|one| one.get("digest") == entry.get("digest"))
+    };
+    entries
+        .iter()
+        .filter(|entry| !is_listed(entry))
+        .cloned()
+        .collect()
 }
 
 fn index(entries: &[Value]) -> Vec<u8> {

@@ -64,7 +64,10 @@ pub enum Unread {
 
 /// Reads the whole body of a response, up to `most_bytes`.
 pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Unread> {
-    if response.content_length().is_some_and(|length| length > most_bytes as u64) {
+    if response
+        .content_length()
+        .is_some_and(|length| length > most_bytes as u64)
+    {
         return Err(Unread::TooLarge);
     }
     let mut bytes = Vec::new();
@@ -73,7 +76,9 @@ pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, 
             Err(_) => return Err(Unread::Silent),
             Ok(Err(error)) => return Err(Unread::Broken(error.without_url())),
             Ok(Ok(None)) => return Ok(bytes),
-            Ok(Ok(Some(part))) if bytes.len() + part.len() > most_bytes => return Err(Unread::TooLarge),
+            Ok(Ok(Some(part))) if bytes.len() + part.len() > most_bytes => {
+                return Err(Unread::TooLarge);
+            }
             Ok(Ok(Some(part))) => bytes.extend_from_slice(&part),
         }
     }
@@ -111,11 +116,19 @@ impl Unread {
 /// Builds the failure of a registry that stopped sending.
 pub fn silent(action: &str, wait: Duration) -> Failure {
     let problem = format!("{action}: nothing came for {} s", wait.as_secs());
-    Failure::new(Kind::Network, problem, "run the command again; if it stays so, look into the registry's log")
+    Failure::new(
+        Kind::Network,
+        problem,
+        "run the command again; if it stays so, look into the registry's log",
+    )
 }
 
 fn strange(action: &str, problem: &str) -> Failure {
-    Failure::new(Kind::Registry, format!("{action}: it {problem}"), answer::NO_MANIFEST)
+    Failure::new(
+        Kind::Registry,
+        format!("{action}: it {problem}"),
+        answer::NO_MANIFEST,
+    )
 }
 
 /// Refuses a manifest with more layers than any container runtime stacks. Bytes that are not a
@@ -128,7 +141,10 @@ pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     match serde_json::from_slice::<Counted>(manifest) {
         Ok(counted) if counted.layers.len() > MOST_LAYERS => Err(Failure::new(
             Kind::Registry,
-            format!("{action}: it has {} layers, and at most {MOST_LAYERS} are read", counted.layers.len()),
+            format!(
+                "{action}: it has {} layers, and at most {MOST_LAYERS} are read",
+                counted.layers.len()
+            ),
             "name an image with fewer layers, e.g. one that was built with `docker build --squash`",
         )),
         _ => Ok(()),
@@ -143,7 +159,9 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Kind::Registry,
-        format!("more than {MOST_REFERRERS} artifacts are listed as belonging to the image, and none was read"),
+        format!(
+            "more than {MOST_REFERRERS} artifacts are listed as belonging to the image, and none was read"
+        ),
         "delete those that are out of date from the repository, or push the image under another name and inspect that",
     ))
 }
@@ -152,7 +170,9 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,
-        format!("the list of what belongs to the image has more than {MOST_PAGES} pages, or leads back to one of them"),
+        format!(
+            "the list of what belongs to the image has more than {MOST_PAGES} pages, or leads back to one of them"
+        ),
         "see whether a proxy answers for the registry; a registry's own list ends",
     )
 }
@@ -160,13 +180,18 @@ pub fn pages() -> Failure {
 /// Refuses a transfer that does not fit on the disk, before any byte of it is written.
 pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     // If the file system does not report its free space, the transfer is tried.
-    let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let Ok(disk) = rustix::fs::statvfs(folder) else {
+        return Ok(());
+    };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if bytes <= free {
         return Ok(());
     }
     Err(Failure::other(
-        format!("{what}: {bytes} bytes are to be written to {}, and {free} are free there", folder.display()),
+        format!(
+            "{what}: {bytes} bytes are to be written to {}, and {free} are free there",
+            folder.display()
+        ),
         "free space on that disk, and run the command again",
     ))
 }
@@ -188,7 +213,10 @@ struct Used {
 impl Allowance {
     /// Creates an allowance that is not used yet.
     pub fn new(most_bytes: u64) -> Self {
-        Self { most_bytes, used: Mutex::default() }
+        Self {
+            most_bytes,
+            used: Mutex::default(),
+        }
     }
 
     /// Counts a document before it is requested.
@@ -232,7 +260,9 @@ impl Used {
         }
         Err(Failure::new(
             Kind::Registry,
-            format!("{action}: more than {MOST_READS} manifests and blobs would be read for one image"),
+            format!(
+                "{action}: more than {MOST_READS} manifests and blobs would be read for one image"
+            ),
             "delete from the repository what is attached to the image and out of date",
         ))
     }
@@ -241,7 +271,9 @@ impl Used {
 fn too_much(what: &str, bytes: u64, most_bytes: u64) -> Failure {
     Failure::new(
         Kind::Registry,
-        format!("{what}: the registry states {bytes} bytes in all, and at most {most_bytes} are downloaded"),
+        format!(
+            "{what}: the registry states {bytes} bytes in all, and at most {most_bytes} are downloaded"
+        ),
         "if the image is meant to be so large, add `--max-download SIZE`, e.g. `--max-download 100GiB`",
     )
 }
@@ -279,9 +311,15 @@ mod tests {
             assert_eq!(allowance.blob("a", &digest("a"), 60), Ok(()));
         }
         let refused = allowance.blob("b", &digest("b"), 41).unwrap_err();
-        assert!(refused.problem.contains("101 bytes") && refused.fix.contains("--max-download"), "{refused}");
+        assert!(
+            refused.problem.contains("101 bytes") && refused.fix.contains("--max-download"),
+            "{refused}"
+        );
         assert_eq!(allowance.blob("c", &digest("c"), 40), Ok(()));
-        assert!(allowance.blob("a", &digest("a"), u64::MAX).is_err(), "another size is another claim");
+        assert!(
+            allowance.blob("a", &digest("a"), u64::MAX).is_err(),
+            "another size is another claim"
+        );
         assert!(allowance.sum("all", [u64::MAX, u64::MAX]).is_err());
         assert_eq!(allowance.sum("all", [60, 40]), Ok(()));
     }
@@ -299,9 +337,18 @@ mod tests {
     fn a_trickle_is_no_body() {
         let mut pace = Pace::default();
         assert!((0..59).all(|_| pace.holds(Duration::from_secs(1), 1)));
-        assert!(!pace.holds(Duration::from_secs(1), 1), "60 bytes in a minute");
-        assert!((0..600).all(|_| pace.holds(Duration::from_secs(1), 1 << 10)), "1 KiB a second");
-        assert!((0..100_000).all(|_| pace.holds(Duration::ZERO, 1)), "nobody waited");
+        assert!(
+            !pace.holds(Duration::from_secs(1), 1),
+            "60 bytes in a minute"
+        );
+        assert!(
+            (0..600).all(|_| pace.holds(Duration::from_secs(1), 1 << 10)),
+            "1 KiB a second"
+        );
+        assert!(
+            (0..100_000).all(|_| pace.holds(Duration::ZERO, 1)),
+            "nobody waited"
+        );
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl Broken {
     /// Builds a failed attempt from an unexpected response.
     pub async fn unexpected(action: &str, response: Response) -> Self {
         let may_pass = may_pass(response.status());
-        Self { failure: answer::unexpected(action, response).await, may_pass }
+        Self {
+            failure: answer::unexpected(action, response).await,
+            may_pass,
+        }
     }
 }
 

@@ -39,7 +39,11 @@ impl<'a> Chunks<'a> {
     /// Opens an upload session. `action` describes the upload in error messages.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
-        let response = target.send(action, |client| client.post(url.clone()).header("content-length", "0")).await?;
+        let response = target
+            .send(action, |client| {
+                client.post(url.clone()).header("content-length", "0")
+            })
+            .await?;
         match response.status().as_u16() {
             202 => Ok(Self::opened(target, action, &response)?),
             // A repository that does not exist will not appear by itself, so a 404 is not retried.
@@ -49,8 +53,14 @@ impl<'a> Chunks<'a> {
     }
 
     /// Takes over an upload session that the registry has already opened in `response`.
-    pub fn opened(target: &'a Repository, action: &'a str, response: &Response) -> Result<Self, Failure> {
-        let least = header(response, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    pub fn opened(
+        target: &'a Repository,
+        action: &'a str,
+        response: &Response,
+    ) -> Result<Self, Failure> {
+        let least = header(response, "oci-chunk-min-length")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         if least > LARGEST_CHUNK_BYTES {
             return Err(Failure::new(
                 Kind::Registry,
@@ -59,7 +69,13 @@ impl<'a> Chunks<'a> {
             ));
         }
         let location = location(action, response)?;
-        Ok(Self { target, action, location, sent: 0, chunk_bytes: CHUNK_BYTES.max(least) })
+        Ok(Self {
+            target,
+            action,
+            location,
+            sent: 0,
+            chunk_bytes: CHUNK_BYTES.max(least),
+        })
     }
 
     /// Returns the size of the next chunk of a blob with `size` bytes, or 0 if all bytes were sent.
@@ -69,7 +85,12 @@ impl<'a> Chunks<'a> {
 
     /// Sends one chunk. If the connection breaks and the registry reports how many bytes it holds,
     /// the chunk is sent again.
-    pub async fn send(&mut self, bytes: &mut Reader<'_>, size: u64, bar: &Bar) -> Result<(), Broken> {
+    pub async fn send(
+        &mut self,
+        bytes: &mut Reader<'_>,
+        size: u64,
+        bar: &Bar,
+    ) -> Result<(), Broken> {
         let end = self.sent + self.wanted(size);
         let mut attempt = 1;
         loop {
@@ -83,7 +104,9 @@ impl<'a> Chunks<'a> {
             };
             tokio::time::sleep(backoff(attempt)).await;
             attempt += 1;
-            let Some((held, next)) = self.held().await else { return Err(broken) };
+            let Some((held, next)) = self.held().await else {
+                return Err(broken);
+            };
             self.location = next;
             // If the registry holds the whole chunk, the chunk arrived and only the response was
             // lost.
@@ -102,7 +125,9 @@ impl<'a> Chunks<'a> {
 
     async fn patch(&self, bytes: &mut Reader<'_>, end: u64, bar: &Bar) -> Result<Url, Broken> {
         let last = end.saturating_sub(1);
-        let body = Cell::new(Some(bar.counting(self.sent, bytes.body(end - self.sent).await)));
+        let body = Cell::new(Some(
+            bar.counting(self.sent, bytes.body(end - self.sent).await),
+        ));
         let request = |client: &reqwest::Client| {
             // The body can be taken only once. Whether to send it again depends on the number of
             // bytes that the registry holds.
@@ -126,7 +151,10 @@ impl<'a> Chunks<'a> {
             // up: it is worth another attempt.
             let is_ready = matches!(response.status().as_u16(), 401 | 429 | 502 | 503 | 504);
             let broken = Broken::unexpected(self.action, response).await;
-            return Err(Broken { may_pass: broken.may_pass || is_ready, ..broken });
+            return Err(Broken {
+                may_pass: broken.may_pass || is_ready,
+                ..broken
+            });
         }
         if let Some(range) = header(&response, "range")
             && end_of(range).is_some_and(|held| held != last)
@@ -137,7 +165,10 @@ impl<'a> Chunks<'a> {
                 quoted(range, NAME_BYTES)
             );
             let failure = Failure::new(Kind::Registry, problem, "run the command again");
-            return Err(Broken { failure, may_pass: true });
+            return Err(Broken {
+                failure,
+                may_pass: true,
+            });
         }
         Ok(location(self.action, &response)?)
     }
@@ -155,14 +186,23 @@ impl<'a> Chunks<'a> {
             "0-0" if self.sent == 0 => 0,
             range => end_of(range)? + 1,
         };
-        Some((bytes, location(self.action, &response).unwrap_or_else(|_| self.location.clone())))
+        Some((
+            bytes,
+            location(self.action, &response).unwrap_or_else(|_| self.location.clone()),
+        ))
     }
 
     /// Completes the upload: declares that the chunks are the blob with this digest.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
         // The location is opaque, so its query is kept.
-        self.location.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let request = |client: &reqwest::Client| client.put(self.location.clone()).header("content-length", "0");
+        self.location
+            .query_pairs_mut()
+            .append_pair("digest", &digest.to_string());
+        let request = |client: &reqwest::Client| {
+            client
+                .put(self.location.clone())
+                .header("content-length", "0")
+        };
         let response = self.target.send(self.action, request).await?;
         match response.status().as_u16() {
             201 | 204 => Ok(()),

@@ -32,7 +32,10 @@ pub fn start(answers: Vec<impl Into<String>>) -> (String, Receiver<Request>) {
     let answers: Vec<String> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let name = listener.local_addr().unwrap().to_string();
-    let answers: Vec<String> = answers.iter().map(|answer| answer.replace("{registry}", &name)).collect();
+    let answers: Vec<String> = answers
+        .iter()
+        .map(|answer| answer.replace("{registry}", &name))
+        .collect();
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for answer in answers {
@@ -57,7 +60,9 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => request.body_bytes = Some(value.parse().unwrap()),
             "content-range" => request.range = value.to_owned(),
@@ -66,7 +71,10 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
         }
     }
     let mut body = Vec::new();
-    reader.take(request.body_bytes.unwrap_or(0)).read_to_end(&mut body).unwrap();
+    reader
+        .take(request.body_bytes.unwrap_or(0))
+        .read_to_end(&mut body)
+        .unwrap();
     if body.len() < 4096 {
         request.text = String::from_utf8(body).unwrap_or_default();
     }
@@ -75,9 +83,15 @@ fn serve(mut stream: TcpStream, answer: &str) -> Request {
     }
     let (answer, content) = answer.split_once("||").unwrap_or((answer, ""));
     let (status, headers) = answer.split_once('|').unwrap_or((answer, ""));
-    let headers: String = headers.split('|').filter(|header| !header.is_empty()).map(|h| format!("{h}\r\n")).collect();
+    let headers: String = headers
+        .split('|')
+        .filter(|header| !header.is_empty())
+        .map(|h| format!("{h}\r\n"))
+        .collect();
     let length = content.len();
-    let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+    );
     write!(stream, "{head}{content}").unwrap();
     request
 }

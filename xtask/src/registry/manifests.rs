@@ -26,11 +26,19 @@ pub struct Put {
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
-    let ask = |client: &reqwest::Client| client.head(url.clone()).header("accept", ACCEPTED.join(", "));
+    let ask = |client: &reqwest::Client| {
+        client
+            .head(url.clone())
+            .header("accept", ACCEPTED.join(", "))
+    };
     let response = repository.send(&action, ask).await?;
     match response.status().as_u16() {
         // If the manifest was requested by digest, no header is needed to know its digest.
-        200 => Ok(Some(header(&response, "docker-content-digest").unwrap_or(name).to_owned())),
+        200 => Ok(Some(
+            header(&response, "docker-content-digest")
+                .unwrap_or(name)
+                .to_owned(),
+        )),
         404 => Ok(None),
         _ => Err(answer::unexpected(&action, response).await),
     }
@@ -63,10 +71,20 @@ pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>,
 async fn ask(repository: &Repository, action: &str, name: &str) -> Result<Response, Failure> {
     repository.allowance.document(action)?;
     let url = repository.url(&format!("manifests/{name}"))?;
-    repository.send(action, |client| client.get(url.clone()).header("accept", ACCEPTED.join(", "))).await
+    repository
+        .send(action, |client| {
+            client
+                .get(url.clone())
+                .header("accept", ACCEPTED.join(", "))
+        })
+        .await
 }
 
-async fn read(action: &str, response: Response, expected: Option<&Digest>) -> Result<Vec<u8>, Failure> {
+async fn read(
+    action: &str,
+    response: Response,
+    expected: Option<&Digest>,
+) -> Result<Vec<u8>, Failure> {
     let named = header(&response, "docker-content-digest").and_then(Digest::parse);
     let bytes = whole(action, response).await?;
     check(action, &bytes, expected.or(named.as_ref()))?;
@@ -76,14 +94,21 @@ async fn read(action: &str, response: Response, expected: Option<&Digest>) -> Re
 
 /// Returns the entries of the registry's own referrers list of an image. `None` if the registry
 /// does not have such lists.
-pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option<Vec<Value>>, Failure> {
+pub async fn referrers(
+    repository: &Repository,
+    image: &Digest,
+) -> Result<Option<Vec<Value>>, Failure> {
     let action = "reading what belongs to the image";
     let mut url = repository.url(&format!("referrers/{image}"))?;
     let mut listed = Vec::new();
     let mut pages: Vec<Url> = Vec::new();
     loop {
         repository.allowance.document(action)?;
-        let ask = |client: &reqwest::Client| client.get(url.clone()).header("accept", OCI_IMAGE_INDEX_MEDIA_TYPE);
+        let ask = |client: &reqwest::Client| {
+            client
+                .get(url.clone())
+                .header("accept", OCI_IMAGE_INDEX_MEDIA_TYPE)
+        };
         let response = repository.send(action, ask).await?;
         match response.status().as_u16() {
             200 => {}
@@ -94,7 +119,9 @@ pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option
         let next = next_page(&response);
         listed.extend(attach::entries_of(&whole(action, response).await?)?);
         bounds::referrers(listed.len())?;
-        let Some(next) = next else { return Ok(Some(listed)) };
+        let Some(next) = next else {
+            return Ok(Some(listed));
+        };
         pages.push(std::mem::replace(&mut url, next));
         if pages.len() >= bounds::MOST_PAGES || pages.contains(&url) {
             return Err(bounds::pages());
@@ -105,21 +132,38 @@ pub async fn referrers(repository: &Repository, image: &Digest) -> Result<Option
 /// Returns the next page of a list from its `Link` header (RFC 8288). A page at another host is
 /// ignored, because it is not from the registry.
 fn next_page(response: &Response) -> Option<Url> {
-    let links = response.headers().get_all("link").iter().filter_map(|value| value.to_str().ok());
+    let links = response
+        .headers()
+        .get_all("link")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let target = links.flat_map(|links| links.split(',')).find_map(|link| {
         let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
         let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
         parameters.split(';').any(is_next).then_some(target)
     })?;
-    response.url().join(target).ok().filter(|next| next.origin() == response.url().origin())
+    response
+        .url()
+        .join(target)
+        .ok()
+        .filter(|next| next.origin() == response.url().origin())
 }
 
 /// Writes a manifest under a digest or a tag.
-pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest: &[u8]) -> Result<Put, Failure> {
+pub async fn put(
+    repository: &Repository,
+    name: &str,
+    media_type: &str,
+    manifest: &[u8],
+) -> Result<Put, Failure> {
     let action = format!("upload of the manifest as `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
-    let request =
-        |client: &reqwest::Client| client.put(url.clone()).header("content-type", media_type).body(manifest.to_vec());
+    let request = |client: &reqwest::Client| {
+        client
+            .put(url.clone())
+            .header("content-type", media_type)
+            .body(manifest.to_vec())
+    };
     let response = repository.send(&action, request).await?;
     if response.status() != 201 {
         return Err(answer::unexpected(&action, response).await);
@@ -128,32 +172,44 @@ pub async fn put(repository: &Repository, name: &str, media_type: &str, manifest
     match header(&response, "docker-content-digest") {
         Some(stored) if stored != digest => Err(Failure::new(
             Kind::Registry,
-            format!("{action}: the registry stored {}, and {digest} was sent", quoted(stored, NAME_BYTES)),
+            format!(
+                "{action}: the registry stored {}, and {digest} was sent",
+                quoted(stored, NAME_BYTES)
+            ),
             "something between here and the registry rewrites manifests; push past it",
         )),
-        _ => Ok(Put { is_listed: header(&response, "oci-subject").is_some() }),
+        _ => Ok(Put {
+            is_listed: header(&response, "oci-subject").is_some(),
+        }),
     }
 }
 
 /// Reads the whole body of a response, up to the largest size of a document (8 MiB).
 pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
     let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
-    bounds::body(response, most_bytes).await.map_err(|unread| unread.failure(action, most_bytes))
+    bounds::body(response, most_bytes)
+        .await
+        .map_err(|unread| unread.failure(action, most_bytes))
 }
 
 /// Refuses bytes that do not have the expected digest.
 pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
     let found = Digest::of(bytes);
     match expected {
-        Some(expected) if *expected != found => {
-            Err(strange(action, &format!("has the digest {found}, and was asked for as {expected}")))
-        }
+        Some(expected) if *expected != found => Err(strange(
+            action,
+            &format!("has the digest {found}, and was asked for as {expected}"),
+        )),
         _ => Ok(()),
     }
 }
 
 fn strange(action: &str, problem: &str) -> Failure {
-    Failure::new(Kind::Registry, format!("{action}: it {problem}"), answer::NO_MANIFEST)
+    Failure::new(
+        Kind::Registry,
+        format!("{action}: it {problem}"),
+        answer::NO_MANIFEST,
+    )
 }
 
 #[cfg(test)]
@@ -166,7 +222,10 @@ mod tests {
     fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (registry, requests) = fake::start(answers);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let listed = runtime.block_on(async {
             let repository = Repository::new(&registry, "a", true).unwrap();
             referrers(&repository, &Digest::of(b"image")).await
@@ -176,8 +235,15 @@ mod tests {
     }
 
     fn page(next: &str, entries: usize) -> String {
-        let link = if next.is_empty() { String::new() } else { format!("|link: <{next}>; rel=\"next\"") };
-        format!("200{link}||{{\"manifests\":[{}]}}", vec!["{}"; entries].join(","))
+        let link = if next.is_empty() {
+            String::new()
+        } else {
+            format!("|link: <{next}>; rel=\"next\"")
+        };
+        format!(
+            "200{link}||{{\"manifests\":[{}]}}",
+            vec!["{}"; entries].join(",")
+        )
     }
 
     #[test]
@@ -194,11 +260,28 @@ mod tests {
     fn a_list_ends() {
         let circle = vec![page("?page=1", 1), page("?page=2", 1), page("?page=1", 1)];
         let (count, lines) = listed(circle);
-        assert!(count.unwrap_err().problem.contains("pages") && lines.len() == 3, "{lines:?}");
-        let endless: Vec<_> = (0..bounds::MOST_PAGES).map(|number| page(&format!("?page={number}"), 1)).collect();
+        assert!(
+            count.unwrap_err().problem.contains("pages") && lines.len() == 3,
+            "{lines:?}"
+        );
+        let endless: Vec<_> = (0..bounds::MOST_PAGES)
+            .map(|number| page(&format!("?page={number}"), 1))
+            .collect();
         assert!(listed(endless).0.unwrap_err().problem.contains("pages"));
-        let (count, lines) = listed(vec![page("?page=1", bounds::MOST_REFERRERS), page("?page=2", 1)]);
-        assert!(count.unwrap_err().problem.contains("artifacts") && lines.len() == 2, "{lines:?}");
-        assert!(listed(vec![page("", 40_000)]).0.unwrap_err().fix.contains("delete"));
+        let (count, lines) = listed(vec![
+            page("?page=1", bounds::MOST_REFERRERS),
+            page("?page=2", 1),
+        ]);
+        assert!(
+            count.unwrap_err().problem.contains("artifacts") && lines.len() == 2,
+            "{lines:?}"
+        );
+        assert!(
+            listed(vec![page("", 40_000)])
+                .0
+                .unwrap_err()
+                .fix
+                .contains("delete")
+        );
     }
 }

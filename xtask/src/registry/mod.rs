@@ -93,7 +93,11 @@ impl BasePlace {
     ) -> Result<Self, Failure> {
         let reference = BaseReference::parse(name)?;
         let shared = reference.registry == registry;
-        let access = identity.access(&reference.registry, plain_http || (registry_plain_http && shared), shared);
+        let access = identity.access(
+            &reference.registry,
+            plain_http || (registry_plain_http && shared),
+            shared,
+        );
         Ok(Self { reference, access })
     }
 
@@ -144,15 +148,25 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::other(format!("no runtime for sockets: {error}"), "see the limits on open files and processes")
-    })
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::other(
+                format!("no runtime for sockets: {error}"),
+                "see the limits on open files and processes",
+            )
+        })
 }
 
 impl Target {
     /// Checks registry, repository and tag. Without a registry, only repository and tag are
     /// checked, and `None` is returned.
-    pub fn parse(registry: Option<&str>, repository: &str, tag: &str) -> Result<Option<Self>, Failure> {
+    pub fn parse(
+        registry: Option<&str>,
+        repository: &str,
+        tag: &str,
+    ) -> Result<Option<Self>, Failure> {
         let host = registry.unwrap_or("registry.invalid");
         let whole = format!("{host}/{repository}:{tag}");
         let shown = quoted(&whole, REASON_BYTES);
@@ -164,9 +178,15 @@ impl Target {
         })?;
         // A first part without a dot or a port is read as a folder on Docker Hub, which the author
         // did not mean.
-        if reference.registry() != host || reference.repository() != repository || reference.tag() != Some(tag) {
+        if reference.registry() != host
+            || reference.repository() != repository
+            || reference.tag() != Some(tag)
+        {
             return Err(Failure::project(
-                format!("`{shown}` would be read as `{}`", quoted(&reference.whole(), REASON_BYTES)),
+                format!(
+                    "`{shown}` would be read as `{}`",
+                    quoted(&reference.whole(), REASON_BYTES)
+                ),
                 "write the registry as a host name with a dot or a port, e.g. contoso.azurecr.io or localhost:5000",
             ));
         }
@@ -185,13 +205,27 @@ mod tests {
     #[test]
     fn references_are_checked() {
         let check = |registry: Option<&str>, repository: &str, tag: &str, fits: bool| {
-            assert_eq!(Target::parse(registry, repository, tag).is_ok(), fits, "{registry:?} {repository} {tag}");
+            assert_eq!(
+                Target::parse(registry, repository, tag).is_ok(),
+                fits,
+                "{registry:?} {repository} {tag}"
+            );
         };
-        check(Some("contoso.azurecr.io"), "scoring/credit-risk", "1.0", true);
+        check(
+            Some("contoso.azurecr.io"),
+            "scoring/credit-risk",
+            "1.0",
+            true,
+        );
         check(Some("127.0.0.1:5000"), "digits", "latest", true);
         check(Some("localhost"), "digits", "latest", true);
         check(Some("contoso"), "digits", "latest", false);
-        check(Some("https://contoso.azurecr.io"), "digits", "latest", false);
+        check(
+            Some("https://contoso.azurecr.io"),
+            "digits",
+            "latest",
+            false,
+        );
         check(Some("contoso.azurecr.io"), "Digits", "latest", false);
         check(None, "digits", "latest", true);
         check(None, "digits", "a b", false);

@@ -22,7 +22,9 @@ pub struct Bar(ProgressBar);
 impl Progress {
     /// Shows bars if standard error is a terminal, and lines otherwise.
     pub fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+        Self {
+            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
+        }
     }
 
     /// Shows that the transfer of a blob begins. `verb` is e.g. `sending`.
@@ -50,7 +52,11 @@ impl Bar {
     }
 
     /// Counts the parts of a body as they are sent, beginning at byte `start`.
-    pub fn counting<S, E>(&self, start: u64, parts: S) -> impl Stream<Item = Result<Bytes, E>> + Send + use<S, E>
+    pub fn counting<S, E>(
+        &self,
+        start: u64,
+        parts: S,
+    ) -> impl Stream<Item = Result<Bytes, E>> + Send + use<S, E>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Send,

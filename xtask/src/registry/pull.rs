@@ -46,17 +46,23 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
             }
             Document::Manifest(manifest) => {
                 let config = config(repository, &name, &manifest).await?;
-                return Base::new(name.clone(), Digest::of(&bytes), manifest, &config).map_err(unfit);
+                return Base::new(name.clone(), Digest::of(&bytes), manifest, &config)
+                    .map_err(unfit);
             }
         }
     }
     Err(unfit("is a list of lists".to_owned()))
 }
 
-async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) -> Result<Vec<u8>, Failure> {
+async fn config(
+    repository: &Repository,
+    name: &str,
+    manifest: &BaseManifest,
+) -> Result<Vec<u8>, Failure> {
     let action = format!("reading the configuration of base `{name}`");
     repository.allowance.document(&action)?;
-    let bytes = manifests::whole(&action, repository.blob(&action, &manifest.config).await?).await?;
+    let bytes =
+        manifests::whole(&action, repository.blob(&action, &manifest.config).await?).await?;
     manifests::check(&action, &bytes, Some(&manifest.config))?;
     Ok(bytes)
 }
@@ -66,20 +72,48 @@ async fn config(repository: &Repository, name: &str, manifest: &BaseManifest) ->
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let progress = Progress::new();
-    let mut wanted: Vec<_> = base.layers.iter().enumerate().filter(|(_, layer)| layer.urls.is_empty()).collect();
+    let mut wanted: Vec<_> = base
+        .layers
+        .iter()
+        .enumerate()
+        .filter(|(_, layer)| layer.urls.is_empty())
+        .collect();
     wanted.sort_by_key(|(_, layer)| &layer.digest);
     wanted.dedup_by_key(|(_, layer)| &layer.digest);
     // The sum is checked first, because each layer alone could still be within the limit.
     let sizes = wanted.iter().map(|(_, layer)| layer.size);
-    repository.allowance.sum(&format!("layers of base `{}`", base.name), sizes)?;
-    let missing = wanted.iter().filter(|(_, layer)| !folder.join(layer.digest.hex()).exists());
-    bounds::room(folder, "layers of the base", missing.map(|(_, layer)| layer.size).fold(0, u64::saturating_add))?;
+    repository
+        .allowance
+        .sum(&format!("layers of base `{}`", base.name), sizes)?;
+    let missing = wanted
+        .iter()
+        .filter(|(_, layer)| !folder.join(layer.digest.hex()).exists());
+    bounds::room(
+        folder,
+        "layers of the base",
+        missing
+            .map(|(_, layer)| layer.size)
+            .fold(0, u64::saturating_add),
+    )?;
     let fetches = wanted.into_iter().map(|(index, layer)| {
         let progress = &progress;
         let name = format!("base-{}", index + 1);
-        async move { fetch(repository, &name, &layer.digest, layer.size, folder, progress).await }
+        async move {
+            fetch(
+                repository,
+                &name,
+                &layer.digest,
+                layer.size,
+                folder,
+                progress,
+            )
+            .await
+        }
     });
-    futures_util::stream::iter(fetches).buffer_unordered(PARALLEL_BLOBS).try_collect().await
+    futures_util::stream::iter(fetches)
+        .buffer_unordered(PARALLEL_BLOBS)
+        .try_collect()
+        .await
 }
 
 /// Fetches a blob into a folder, under the hex digits of its digest. A file that exists already is
@@ -93,7 +127,9 @@ pub async fn fetch(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let path = folder.join(digest.hex());
-    let known = std::fs::File::open(&path).ok().and_then(|file| Digest::of_reader(file).ok());
+    let known = std::fs::File::open(&path)
+        .ok()
+        .and_then(|file| Digest::of_reader(file).ok());
     if known == Some((digest.clone(), size)) {
         return Ok(());
     }
@@ -105,7 +141,13 @@ pub async fn fetch(
     let file = loop {
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
         let write = |piece: &[u8]| file.write_all(piece).map_err(unwritable);
-        match copy(Reader::open(Source::Registry(repository), name, digest, size).await, write, &bar).await {
+        match copy(
+            Reader::open(Source::Registry(repository), name, digest, size).await,
+            write,
+            &bar,
+        )
+        .await
+        {
             Ok(()) => break file,
             Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
                 tokio::time::sleep(backoff(attempt)).await;
@@ -116,7 +158,8 @@ pub async fn fetch(
     };
     bar.finish();
     // Only complete and checked files get the final name.
-    file.persist(&path).map_err(|error| unwritable(error.error))?;
+    file.persist(&path)
+        .map_err(|error| unwritable(error.error))?;
     Ok(())
 }
 
@@ -154,7 +197,8 @@ mod tests {
     fn pieces() -> Pieces {
         let hash = |text: &str| Digest::of(text.as_bytes()).to_string();
         let rootfs = json!({ "type": "layers", "diff_ids": [hash("tar")] });
-        let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
+        let config =
+            json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
         let media_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
         let manifest = json!({
             "schemaVersion": 2,
@@ -163,9 +207,14 @@ mod tests {
         });
         let manifest = manifest.to_string();
         let platform = json!({ "os": "linux", "architecture": "amd64" });
-        let entry = json!({ "mediaType": "x", "digest": hash(&manifest), "size": 1, "platform": platform });
+        let entry =
+            json!({ "mediaType": "x", "digest": hash(&manifest), "size": 1, "platform": platform });
         let list = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
-        Pieces { list, manifest, config }
+        Pieces {
+            list,
+            manifest,
+            config,
+        }
     }
 
     fn answer(body: &str) -> String {
@@ -174,7 +223,11 @@ mod tests {
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work)
     }
 
     /// Looks up a base in a fake registry with these responses. Returns the base and the lines of
@@ -186,31 +239,63 @@ mod tests {
             let repository = Repository::new(&registry, "b", true).unwrap();
             resolve(&repository, &reference).await
         });
-        (outcome, requests.iter().map(|request| request.line).collect())
+        (
+            outcome,
+            requests.iter().map(|request| request.line).collect(),
+        )
     }
 
     #[test]
     fn list_leads_to_our_platform_and_every_digest_is_checked() {
-        let Pieces { list, manifest, config } = pieces();
-        let (base, lines) = find(":4", vec![answer(&list), answer(&manifest), answer(&config)]);
+        let Pieces {
+            list,
+            manifest,
+            config,
+        } = pieces();
+        let (base, lines) = find(
+            ":4",
+            vec![answer(&list), answer(&manifest), answer(&config)],
+        );
         let base = base.unwrap();
         let digest = Digest::of(manifest.as_bytes());
         assert_eq!((&base.digest, base.layers.len()), (&digest, 1));
         assert!(base.name.ends_with("/b:4"), "{}", base.name);
         assert_eq!(lines[0], "GET /v2/b/manifests/4");
         assert_eq!(lines[1], format!("GET /v2/b/manifests/{digest}"));
-        assert_eq!(lines[2], format!("GET /v2/b/blobs/{}", Digest::of(config.as_bytes())));
+        assert_eq!(
+            lines[2],
+            format!("GET /v2/b/blobs/{}", Digest::of(config.as_bytes()))
+        );
 
         let refuse = |version: &str, answers: Vec<String>| {
             let refused = find(version, answers).0.unwrap_err();
             assert!(refused.problem.contains("has the digest"), "{refused}");
             assert_eq!(refused.exit_code(), 5);
         };
-        refuse(":4", vec![answer(&list), answer(&manifest.replace("20", "21"))]);
-        refuse(":4", vec![answer(&list), answer(&manifest), answer(&config.replace("amd64", "arm64"))]);
+        refuse(
+            ":4",
+            vec![answer(&list), answer(&manifest.replace("20", "21"))],
+        );
+        refuse(
+            ":4",
+            vec![
+                answer(&list),
+                answer(&manifest),
+                answer(&config.replace("amd64", "arm64")),
+            ],
+        );
         refuse(&format!("@{}", Digest::of(b"other")), vec![answer(&list)]);
-        refuse(":4", vec![format!("200|docker-content-digest: {}||{list}", Digest::of(b"other"))]);
-        let (pinned, _) = find(&format!(":4@{digest}"), vec![answer(&manifest), answer(&config)]);
+        refuse(
+            ":4",
+            vec![format!(
+                "200|docker-content-digest: {}||{list}",
+                Digest::of(b"other")
+            )],
+        );
+        let (pinned, _) = find(
+            &format!(":4@{digest}"),
+            vec![answer(&manifest), answer(&config)],
+        );
         assert_eq!(pinned.unwrap().digest, digest);
     }
 
@@ -218,27 +303,56 @@ mod tests {
     fn refusals_are_passed_on() {
         let unknown = r#"404||{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag"}]}"#;
         let refused = find(":5", vec![unknown.to_owned()]).0.unwrap_err();
-        assert!(refused.problem.contains("MANIFEST_UNKNOWN no such tag"), "{refused}");
+        assert!(
+            refused.problem.contains("MANIFEST_UNKNOWN no such tag"),
+            "{refused}"
+        );
         let refused = find(":5", vec![answer("<html>")]).0.unwrap_err();
-        assert_eq!((refused.exit_code(), refused.problem.contains("is no manifest")), (3, true));
+        assert_eq!(
+            (
+                refused.exit_code(),
+                refused.problem.contains("is no manifest")
+            ),
+            (3, true)
+        );
     }
 
     #[test]
     fn layers_are_fetched_once_and_never_half() {
-        let Pieces { manifest, config, .. } = pieces();
-        let base = find(":4", vec![answer(&manifest), answer(&config)]).0.unwrap();
+        let Pieces {
+            manifest, config, ..
+        } = pieces();
+        let base = find(":4", vec![answer(&manifest), answer(&config)])
+            .0
+            .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(Digest::of(LAYER.as_bytes()).hex());
         let fetch = |answers: Vec<String>| {
             let (registry, requests) = fake::start(answers);
             let repository = Repository::new(&registry, "b", true).unwrap();
-            (block_on(layers(&repository, &base, dir.path())), requests.iter().count())
+            (
+                block_on(layers(&repository, &base, dir.path())),
+                requests.iter().count(),
+            )
         };
         let altered = LAYER.replace("bytes", "bites");
         let refused = fetch(vec![answer(&altered)]).0.unwrap_err();
-        assert!(refused.problem.contains("base-1") && refused.problem.contains("has the digest"), "{refused}");
-        assert!(fetch(vec![answer("short")]).0.unwrap_err().problem.contains("has 5 bytes"));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of them");
+        assert!(
+            refused.problem.contains("base-1") && refused.problem.contains("has the digest"),
+            "{refused}"
+        );
+        assert!(
+            fetch(vec![answer("short")])
+                .0
+                .unwrap_err()
+                .problem
+                .contains("has 5 bytes")
+        );
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "nothing is left of them"
+        );
 
         // Redirects to the storage of a registry are followed. A response that is cut off is
         // requested again.

@@ -27,7 +27,10 @@ pub async fn push(
     tag: &str,
 ) -> Result<Vec<Sent>, Failure> {
     let progress = Progress::new();
-    let outcomes = each(image, target, base, async |blob| upload(target, blob, &progress).await).await?;
+    let outcomes = each(image, target, base, async |blob| {
+        upload(target, blob, &progress).await
+    })
+    .await?;
     // The manifest is written after the blobs, because it must not point to missing blobs.
     let digest = image.digest.to_string();
     let mut changed = put(target, &digest, image).await?;
@@ -51,7 +54,10 @@ pub async fn rehearse(
     target: &Repository,
     base: Option<&Repository>,
 ) -> Result<Vec<Sent>, Failure> {
-    each(image, target, base, async |blob| foresee(target, blob).await).await
+    each(image, target, base, async |blob| {
+        foresee(target, blob).await
+    })
+    .await
 }
 
 /// Applies `act` to every blob, a few at a time. A blob that the image names twice is processed
@@ -63,7 +69,11 @@ async fn each(
     act: impl AsyncFn(&Upload<'_>) -> Result<Sent, Failure>,
 ) -> Result<Vec<Sent>, Failure> {
     let mut first: Vec<&Blob> = Vec::new();
-    for blob in image.blobs.iter().filter(|blob| blob.place != Place::Elsewhere) {
+    for blob in image
+        .blobs
+        .iter()
+        .filter(|blob| blob.place != Place::Elsewhere)
+    {
         if !first.iter().any(|known| known.digest == blob.digest) {
             first.push(blob);
         }
@@ -78,11 +88,20 @@ async fn each(
             };
             let neighbour = base.filter(|base| blob.of_base && base.is_neighbour_of(target));
             let neighbour = neighbour.map(|base| base.name.as_str());
-            let upload = Upload { name: &blob.name, digest: &blob.digest, size: blob.size, source, neighbour };
+            let upload = Upload {
+                name: &blob.name,
+                digest: &blob.digest,
+                size: blob.size,
+                source,
+                neighbour,
+            };
             Ok::<_, Failure>((blob.digest.clone(), act(&upload).await?))
         }
     });
-    let done: Vec<_> = futures_util::stream::iter(acts).buffer_unordered(PARALLEL_BLOBS).try_collect().await?;
+    let done: Vec<_> = futures_util::stream::iter(acts)
+        .buffer_unordered(PARALLEL_BLOBS)
+        .try_collect()
+        .await?;
     let mut done: HashMap<Digest, Sent> = done.into_iter().collect();
     let outcome = |blob: &Blob| match blob.place {
         Place::Elsewhere => Sent::Elsewhere,

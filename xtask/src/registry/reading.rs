@@ -28,25 +28,47 @@ pub struct Reading {
 impl Reading {
     /// Opens the repository of an image for reading, without a request. Fetched blobs are put into
     /// `folder`, each under the hex digits of its digest.
-    pub fn open(access: &Access, reference: &BaseReference, folder: &Path) -> Result<Self, Failure> {
+    pub fn open(
+        access: &Access,
+        reference: &BaseReference,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
         let repository = Repository::open(access, &reference.repository, Purpose::Pull)?;
-        Ok(Self { runtime: runtime()?, repository, folder: folder.to_path_buf(), progress: Progress::new() })
+        Ok(Self {
+            runtime: runtime()?,
+            repository,
+            folder: folder.to_path_buf(),
+            progress: Progress::new(),
+        })
     }
 
     /// Reads a manifest by tag or digest. If a digest is given, the bytes are checked against it.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
-        self.runtime.block_on(manifests::get(&self.repository, &action, name, Digest::parse(name).as_ref()))
+        self.runtime.block_on(manifests::get(
+            &self.repository,
+            &action,
+            name,
+            Digest::parse(name).as_ref(),
+        ))
     }
 
     /// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
-        self.runtime.block_on(manifests::find(&self.repository, tag))
+        self.runtime
+            .block_on(manifests::find(&self.repository, tag))
     }
 
     /// Fetches a blob, checks its digest and size, and returns the path of its file.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
-        let fetch = pull::fetch(&self.repository, name, digest, size, &self.folder, &self.progress);
+        let fetch = pull::fetch(
+            &self.repository,
+            name,
+            digest,
+            size,
+            &self.folder,
+            &self.progress,
+        );
         self.runtime.block_on(fetch)?;
         Ok(self.folder.join(digest.hex()))
     }

@@ -32,7 +32,11 @@ impl BaseReference {
     /// Parses the name of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
     /// `functions`.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let text = if text == "functions" { FUNCTIONS_BASE } else { text };
+        let text = if text == "functions" {
+            FUNCTIONS_BASE
+        } else {
+            text
+        };
         let fix = format!(
             "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. {FUNCTIONS_BASE}, or `functions` for that one, or \
              `scratch`, in package.base or after --base"
@@ -49,18 +53,27 @@ impl BaseReference {
 
     fn read(text: &str, what: &str, fix: &str) -> Result<Self, Failure> {
         let shown = quoted(text, REASON_BYTES);
-        let reference: Reference = text
-            .parse()
-            .map_err(|error| Failure::project(format!("{what} `{shown}` is not an image reference: {error}"), fix))?;
+        let reference: Reference = text.parse().map_err(|error| {
+            Failure::project(
+                format!("{what} `{shown}` is not an image reference: {error}"),
+                fix,
+            )
+        })?;
         // Without a host the name would be read as an image on Docker Hub, which the author may not
         // have meant.
         if !text.starts_with(&format!("{}/", reference.registry())) {
-            return Err(Failure::project(format!("{what} `{shown}` would be read as `{}`", reference.whole()), fix));
+            return Err(Failure::project(
+                format!("{what} `{shown}` would be read as `{}`", reference.whole()),
+                fix,
+            ));
         }
         let digest = match reference.digest() {
             None => None,
             Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
-                Failure::project(format!("{what} `{shown}`: its digest is not one that is known here"), fix)
+                Failure::project(
+                    format!("{what} `{shown}`: its digest is not one that is known here"),
+                    fix,
+                )
             })?),
         };
         Ok(Self {
@@ -85,7 +98,12 @@ impl BaseReference {
     pub fn name(&self) -> String {
         match (&self.tag, &self.digest) {
             (None, Some(digest)) => format!("{}/{}@{digest}", self.registry, self.repository),
-            (tag, _) => format!("{}/{}:{}", self.registry, self.repository, tag.as_deref().unwrap_or("latest")),
+            (tag, _) => format!(
+                "{}/{}:{}",
+                self.registry,
+                self.repository,
+                tag.as_deref().unwrap_or("latest")
+            ),
         }
     }
 }
@@ -99,14 +117,34 @@ mod tests {
         let digest = Digest::of(b"x");
         let check = |text: &str, version: &str, name: &str| {
             let reference = BaseReference::parse(text).unwrap();
-            assert_eq!((reference.version().as_str(), reference.name().as_str()), (version, name), "{text}");
+            assert_eq!(
+                (reference.version().as_str(), reference.name().as_str()),
+                (version, name),
+                "{text}"
+            );
         };
         check("r.io/a/b:4", "4", "r.io/a/b:4");
         check("functions", "4-node22", FUNCTIONS_BASE);
         check("127.0.0.1:5000/b", "latest", "127.0.0.1:5000/b:latest");
-        check(&format!("localhost/b@{digest}"), &digest.to_string(), &format!("localhost/b@{digest}"));
-        check(&format!("r.io/b:4@{digest}"), &digest.to_string(), "r.io/b:4");
-        for wrong in ["debian", "library/debian:12", "https://r.io/b", "r.io/B", "r.io/b@sha256:1", "r.io/", ""] {
+        check(
+            &format!("localhost/b@{digest}"),
+            &digest.to_string(),
+            &format!("localhost/b@{digest}"),
+        );
+        check(
+            &format!("r.io/b:4@{digest}"),
+            &digest.to_string(),
+            "r.io/b:4",
+        );
+        for wrong in [
+            "debian",
+            "library/debian:12",
+            "https://r.io/b",
+            "r.io/B",
+            "r.io/b@sha256:1",
+            "r.io/",
+            "",
+        ] {
             assert!(BaseReference::parse(wrong).is_err(), "{wrong}");
         }
     }

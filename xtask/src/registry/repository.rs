@@ -58,7 +58,12 @@ impl Repository {
         Self::of(session, &access, name, Purpose::Push)
     }
 
-    fn of(session: Session, access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
+    fn of(
+        session: Session,
+        access: &Access,
+        name: &str,
+        purpose: Purpose,
+    ) -> Result<Self, Failure> {
         let base = Self::address(session.root(), name)?;
         Ok(Self {
             session,
@@ -73,15 +78,23 @@ impl Repository {
     /// Returns the base URL of a repository in a registry.
     pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
         let base = format!("{root}{name}/");
-        Url::parse(&base)
-            .map_err(|error| Failure::project(format!("`{base}`: {error}"), "check registry and repository"))
+        Url::parse(&base).map_err(|error| {
+            Failure::project(
+                format!("`{base}`: {error}"),
+                "check registry and repository",
+            )
+        })
     }
 
     /// Returns the URL of a path below the repository.
     pub fn url(&self, path: &str) -> Result<Url, Failure> {
         let base = &self.base;
-        base.join(path)
-            .map_err(|error| Failure::other(format!("{base}{path}: {error}"), "check registry and repository"))
+        base.join(path).map_err(|error| {
+            Failure::other(
+                format!("{base}{path}: {error}"),
+                "check registry and repository",
+            )
+        })
     }
 
     /// True if two repositories are in one registry, so that blobs can be mounted from one into the
@@ -92,8 +105,16 @@ impl Repository {
 
     /// Sends a request with the authentication that the registry demands. It is retried while the
     /// registry is busy.
-    pub async fn send(&self, action: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
-        self.session.send(action, std::slice::from_ref(&self.scope), |client| Some(request(client))).await
+    pub async fn send(
+        &self,
+        action: &str,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        self.session
+            .send(action, std::slice::from_ref(&self.scope), |client| {
+                Some(request(client))
+            })
+            .await
     }
 
     /// Sends a request that may have a body for one attempt only. If `request` returns `None`, the
@@ -103,7 +124,9 @@ impl Repository {
         action: &str,
         request: impl Fn(&Client) -> Option<RequestBuilder>,
     ) -> Result<Response, Failure> {
-        self.session.send(action, std::slice::from_ref(&self.scope), request).await
+        self.session
+            .send(action, std::slice::from_ref(&self.scope), request)
+            .await
     }
 
     /// Sends a request that also reads another repository of this registry, e.g. a mount.
@@ -114,7 +137,9 @@ impl Repository {
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, Failure> {
         let scopes = [self.scope.clone(), scope(neighbour, Purpose::Pull)];
-        self.session.send(action, &scopes, |client| Some(request(client))).await
+        self.session
+            .send(action, &scopes, |client| Some(request(client)))
+            .await
     }
 
     /// Starts to read a blob, and follows redirects to the storage of the registry.
@@ -136,7 +161,9 @@ impl Repository {
 
     async fn get(&self, action: &str, url: &Url) -> Result<Response, Failure> {
         // The URL of a storage contains its own permission. The session sends no credentials to it.
-        let asked = self.send(action, |client| client.get(url.clone()).timeout(LONGEST_DOWNLOAD));
+        let asked = self.send(action, |client| {
+            client.get(url.clone()).timeout(LONGEST_DOWNLOAD)
+        });
         // The timeout of the request is for the whole body. A registry that sends nothing is given
         // up earlier.
         match tokio::time::timeout(bounds::LONGEST_FIRST_WAIT, asked).await {
@@ -161,7 +188,10 @@ fn is_same_origin(one: &Url, other: &Url) -> bool {
 
 /// Returns the value of a header, or `None` if it is missing or not text.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name).and_then(|value| value.to_str().ok())
+    response
+        .headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
 }
 
 /// Returns the URL of the `Location` header, which may be absolute or relative to the request.
@@ -174,7 +204,10 @@ pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     };
     let next = header(response, "location").and_then(|location| response.url().join(location).ok());
     let next = next.ok_or_else(|| {
-        refused("gave no Location to go on at", "see whether this is a registry of the OCI distribution specification")
+        refused(
+            "gave no Location to go on at",
+            "see whether this is a registry of the OCI distribution specification",
+        )
     })?;
     if response.url().scheme() == "https" && next.scheme() != "https" {
         return Err(refused(

@@ -91,7 +91,9 @@ impl Session {
             let Some(first) = request(&self.client) else {
                 // The body can be sent only once, so the caller gets the 401 response. The token
                 // for a new request is fetched by now.
-                return unheard.ok_or_else(|| Failure::other(format!("{action}: nothing to send"), "report this"));
+                return unheard.ok_or_else(|| {
+                    Failure::other(format!("{action}: nothing to send"), "report this")
+                });
             };
             let shown = self.shown(scopes).await?;
             let pass = shown.as_ref().map(|shown| &shown.pass);
@@ -105,7 +107,9 @@ impl Session {
                     None => return Err(self.no_way(action, &response)),
                 },
                 // A token that was revoked before its first use is renewed, too.
-                Some(shown) if (shown.kept || is_over(&response)) && round < ROUNDS => self.forget(scopes, shown).await,
+                Some(shown) if (shown.kept || is_over(&response)) && round < ROUNDS => {
+                    self.forget(scopes, shown).await
+                }
                 Some(shown) => return Err(self.refused(scopes, shown, response).await),
             }
             unheard = Some(response);
@@ -128,11 +132,15 @@ impl Session {
         // The lock is held while a token is fetched, so that other tasks wait for it and do not
         // fetch another token.
         let mut state = self.state.lock().await;
-        let Some(challenge) = state.challenge.clone() else { return Ok(None) };
+        let Some(challenge) = state.challenge.clone() else {
+            return Ok(None);
+        };
         let found = match &state.found {
             Some(found) => Arc::clone(found),
             None => {
-                let found = Arc::new(auth::find(&self.access, challenge.service(), &self.surroundings).await?);
+                let found = Arc::new(
+                    auth::find(&self.access, challenge.service(), &self.surroundings).await?,
+                );
                 state.found = Some(Arc::clone(&found));
                 found
             }
@@ -141,22 +149,41 @@ impl Session {
             Challenge::Basic => (self.basic(&found)?, false),
             Challenge::Bearer { realm, service } => {
                 let key = scopes.join(" ");
-                let held = state.tokens.get(&key).filter(|token| token.is_good()).cloned();
+                let held = state
+                    .tokens
+                    .get(&key)
+                    .filter(|token| token.is_good())
+                    .cloned();
                 let kept = held.is_some();
                 let token = match held {
                     Some(token) => token,
                     None => {
                         let service = service.as_deref();
-                        let service = TokenService { client: &self.client, realm, service, access: &self.access };
+                        let service = TokenService {
+                            client: &self.client,
+                            realm,
+                            service,
+                            access: &self.access,
+                        };
                         let token = service.fetch(&found, scopes, &mut state.refresh).await?;
                         state.tokens.insert(key, token.clone());
                         token
                     }
                 };
-                (sensitive(&format!("Bearer {}", token.value.expose_secret()))?, kept)
+                (
+                    sensitive(&format!("Bearer {}", token.value.expose_secret()))?,
+                    kept,
+                )
             }
         };
-        Ok(Some(Shown { pass: Pass { registry: self.root.clone(), value }, found, kept }))
+        Ok(Some(Shown {
+            pass: Pass {
+                registry: self.root.clone(),
+                value,
+            },
+            found,
+            kept,
+        }))
     }
 
     fn basic(&self, found: &Found) -> Result<HeaderValue, Failure> {
@@ -171,7 +198,11 @@ impl Session {
                 ));
             }
             Credential::Anonymous => {
-                return Err(auth::not_accepted(&self.access, found, "it asks for a user name and a password"));
+                return Err(auth::not_accepted(
+                    &self.access,
+                    found,
+                    "it asks for a user name and a password",
+                ));
             }
         };
         sensitive(auth::basic(username, password).expose_secret())
@@ -181,7 +212,10 @@ impl Session {
     async fn forget(&self, scopes: &[String], shown: &Shown) {
         let mut state = self.state.lock().await;
         let key = scopes.join(" ");
-        let held = state.tokens.get(&key).map(|token| format!("Bearer {}", token.value.expose_secret()));
+        let held = state
+            .tokens
+            .get(&key)
+            .map(|token| format!("Bearer {}", token.value.expose_secret()));
         if held.is_some_and(|held| shown.pass.value.as_bytes() == held.as_bytes()) {
             state.tokens.remove(&key);
         }
@@ -195,7 +229,9 @@ impl Session {
             let (registry, origin) = (&self.access.registry, &shown.found.origin);
             return Failure::new(
                 Kind::Registry,
-                format!("{registry}: tokens for the credentials from {origin} end as soon as they are given: {said}"),
+                format!(
+                    "{registry}: tokens for the credentials from {origin} end as soon as they are given: {said}"
+                ),
                 "compare the clocks of the registry and its token service; run the command again",
             );
         }
@@ -210,7 +246,11 @@ impl Session {
     fn no_way(&self, action: &str, response: &Response) -> Failure {
         Failure::new(
             Kind::Registry,
-            format!("{action}: {} answered {} and named no way to log in that is known", self.root, response.status()),
+            format!(
+                "{action}: {} answered {} and named no way to log in that is known",
+                self.root,
+                response.status()
+            ),
             "see whether this is a registry of the OCI distribution specification; Basic and Bearer are known",
         )
     }
@@ -220,7 +260,9 @@ impl Session {
 /// (RFC 6750, section 3.1).
 fn is_over(response: &Response) -> bool {
     let challenges = response.headers().get_all("www-authenticate").iter();
-    challenges.filter_map(|value| value.to_str().ok()).any(|value| value.contains("error=\"invalid_token\""))
+    challenges
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("error=\"invalid_token\""))
 }
 
 /// Creates a header value that is hidden in debug output.
@@ -244,29 +286,51 @@ mod tests {
     use super::super::fake::{self, Request};
     use super::*;
 
-    const PASSWORD: [(&str, &str); 2] =
-        [("SCOREBOX_REGISTRY_USERNAME", "me"), ("SCOREBOX_REGISTRY_PASSWORD", "s3cret")];
+    const PASSWORD: [(&str, &str); 2] = [
+        ("SCOREBOX_REGISTRY_USERNAME", "me"),
+        ("SCOREBOX_REGISTRY_PASSWORD", "s3cret"),
+    ];
     const CHALLENGE: &str = "401|www-authenticate: Bearer realm=\"http://{registry}/oauth2/token\",\
                              service=\"r.azurecr.io\",scope=\"repository:a:pull\"";
 
     /// Sends `times` requests for `/v2/a/x` to a fake registry with these responses. Returns the
     /// status codes or the failure.
-    fn run(times: usize, variables: &[(&str, &str)], answers: Vec<&str>) -> (Result<Vec<u16>, Failure>, Vec<Request>) {
+    fn run(
+        times: usize,
+        variables: &[(&str, &str)],
+        answers: Vec<&str>,
+    ) -> (Result<Vec<u16>, Failure>, Vec<Request>) {
         let (registry, requests) = fake::start(answers);
-        (ask(&registry, times, variables, "/v2/a/x"), requests.iter().collect())
+        (
+            ask(&registry, times, variables, "/v2/a/x"),
+            requests.iter().collect(),
+        )
     }
 
-    fn ask(registry: &str, times: usize, variables: &[(&str, &str)], path: &str) -> Result<Vec<u16>, Failure> {
+    fn ask(
+        registry: &str,
+        times: usize,
+        variables: &[(&str, &str)],
+        path: &str,
+    ) -> Result<Vec<u16>, Failure> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let access = Identity::default().access(registry, true, true);
         let session = Session::within(&access, Surroundings::of(variables)).unwrap();
         let url = session.root().join(path).unwrap();
-        let scopes = ["repository:a:pull,push".to_owned(), "repository:b:pull".to_owned()];
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let scopes = [
+            "repository:a:pull,push".to_owned(),
+            "repository:b:pull".to_owned(),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let mut statuses = Vec::new();
             for _ in 0..times {
-                let response = session.send("asking", &scopes, |client| Some(client.get(url.clone()))).await?;
+                let response = session
+                    .send("asking", &scopes, |client| Some(client.get(url.clone())))
+                    .await?;
                 statuses.push(response.status().as_u16());
             }
             Ok(statuses)
@@ -279,10 +343,20 @@ mod tests {
 
     #[test]
     fn basic_is_shown_with_every_request_after_the_first() {
-        let (statuses, requests) = run(2, &PASSWORD, vec!["401|www-authenticate: Basic realm=\"x\"", "200", "200"]);
+        let (statuses, requests) = run(
+            2,
+            &PASSWORD,
+            vec!["401|www-authenticate: Basic realm=\"x\"", "200", "200"],
+        );
         assert_eq!(statuses, Ok(vec![200, 200]));
-        let shown: Vec<_> = requests.iter().map(|request| request.authorization.clone()).collect();
-        assert_eq!(shown, [String::new(), basic("me:s3cret"), basic("me:s3cret")]);
+        let shown: Vec<_> = requests
+            .iter()
+            .map(|request| request.authorization.clone())
+            .collect();
+        assert_eq!(
+            shown,
+            [String::new(), basic("me:s3cret"), basic("me:s3cret")]
+        );
     }
 
     #[test]
@@ -296,46 +370,93 @@ mod tests {
         );
         assert_eq!(requests[1].authorization, basic("me:s3cret"));
         assert_eq!(
-            (requests[2].authorization.as_str(), requests[3].authorization.as_str()),
+            (
+                requests[2].authorization.as_str(),
+                requests[3].authorization.as_str()
+            ),
             ("Bearer t1", "Bearer t1")
         );
         let (statuses, requests) = run(1, &[], vec![CHALLENGE, "200||{\"token\":\"t\"}", "200"]);
-        assert_eq!((statuses, requests[1].authorization.as_str()), (Ok(vec![200]), ""), "anonymous");
+        assert_eq!(
+            (statuses, requests[1].authorization.as_str()),
+            (Ok(vec![200]), ""),
+            "anonymous"
+        );
     }
 
     #[test]
     fn token_is_renewed_before_its_end_and_once_on_a_refusal() {
         let short = "200||{\"token\":\"t1\",\"expires_in\":0}";
-        let (statuses, requests) = run(2, &PASSWORD, vec![CHALLENGE, short, "200", "200||{\"token\":\"t2\"}", "200"]);
-        assert_eq!((statuses, requests[4].authorization.as_str()), (Ok(vec![200, 200]), "Bearer t2"));
+        let (statuses, requests) = run(
+            2,
+            &PASSWORD,
+            vec![CHALLENGE, short, "200", "200||{\"token\":\"t2\"}", "200"],
+        );
+        assert_eq!(
+            (statuses, requests[4].authorization.as_str()),
+            (Ok(vec![200, 200]), "Bearer t2")
+        );
 
         let (first, second) = ("200||{\"token\":\"t1\"}", "200||{\"token\":\"t2\"}");
-        let (statuses, requests) = run(2, &PASSWORD, vec![CHALLENGE, first, "200", CHALLENGE, second, "200"]);
-        assert_eq!((statuses, requests[5].authorization.as_str()), (Ok(vec![200, 200]), "Bearer t2"));
+        let (statuses, requests) = run(
+            2,
+            &PASSWORD,
+            vec![CHALLENGE, first, "200", CHALLENGE, second, "200"],
+        );
+        assert_eq!(
+            (statuses, requests[5].authorization.as_str()),
+            (Ok(vec![200, 200]), "Bearer t2")
+        );
 
         let denied = "401||{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"who?\"}]}";
         let (outcome, _) = run(1, &PASSWORD, vec![CHALLENGE, first, denied]);
         let refused = outcome.unwrap_err();
-        assert!(refused.problem.contains("repository:a:pull,push") && refused.problem.contains("denied"), "{refused}");
-        assert!(!refused.to_string().contains("t1") && refused.exit_code() == 5, "{refused}");
+        assert!(
+            refused.problem.contains("repository:a:pull,push")
+                && refused.problem.contains("denied"),
+            "{refused}"
+        );
+        assert!(
+            !refused.to_string().contains("t1") && refused.exit_code() == 5,
+            "{refused}"
+        );
     }
 
     #[test]
     fn entra_token_is_exchanged_once_and_again_when_that_ended() {
-        let (exchanged, short) = ("200||{\"refresh_token\":\"r1\"}", "200||{\"access_token\":\"t\",\"expires_in\":0}");
-        let answers = vec![CHALLENGE, exchanged, short, "200", short, "200", "401", exchanged, short, "200"];
+        let (exchanged, short) = (
+            "200||{\"refresh_token\":\"r1\"}",
+            "200||{\"access_token\":\"t\",\"expires_in\":0}",
+        );
+        let answers = vec![
+            CHALLENGE, exchanged, short, "200", short, "200", "401", exchanged, short, "200",
+        ];
         let (statuses, requests) = run(3, &[("SCOREBOX_ENTRA_TOKEN", "e+1")], answers);
         assert_eq!(statuses, Ok(vec![200; 3]));
-        let lines: Vec<_> = requests.iter().map(|request| request.line.as_str()).collect();
+        let lines: Vec<_> = requests
+            .iter()
+            .map(|request| request.line.as_str())
+            .collect();
         assert_eq!(
             (lines[1], lines[2], lines[7]),
-            ("POST /oauth2/exchange", "POST /oauth2/token", "POST /oauth2/exchange")
+            (
+                "POST /oauth2/exchange",
+                "POST /oauth2/token",
+                "POST /oauth2/exchange"
+            )
         );
-        assert_eq!(requests[1].text, "grant_type=access_token&access_token=e%2B1&service=r.azurecr.io");
+        assert_eq!(
+            requests[1].text,
+            "grant_type=access_token&access_token=e%2B1&service=r.azurecr.io"
+        );
         let form = "grant_type=refresh_token&client_id=scorebox&refresh_token=r1\
                     &scope=repository%3Aa%3Apull%2Cpush+repository%3Ab%3Apull&service=r.azurecr.io";
         assert_eq!(requests[2].text, form);
-        let (outcome, _) = run(1, &[("SCOREBOX_ENTRA_TOKEN", "e+1")], vec![CHALLENGE, "401"]);
+        let (outcome, _) = run(
+            1,
+            &[("SCOREBOX_ENTRA_TOKEN", "e+1")],
+            vec![CHALLENGE, "401"],
+        );
         assert!(outcome.unwrap_err().fix.contains("az login"));
     }
 
@@ -343,14 +464,29 @@ mod tests {
     fn refusals_name_their_cause() {
         let check = |variables: &[(&str, &str)], answers: Vec<&str>, part: &str| {
             let refused = run(1, variables, answers).0.unwrap_err();
-            assert!(refused.problem.contains(part) && refused.exit_code() == 5, "{refused}");
+            assert!(
+                refused.problem.contains(part) && refused.exit_code() == 5,
+                "{refused}"
+            );
             assert!(!refused.to_string().contains("s3cret"), "{refused}");
         };
-        check(&PASSWORD, vec![CHALLENGE, "401"], "wrong user name or password");
-        check(&PASSWORD, vec![CHALLENGE, "403||{\"errors\":[{\"code\":\"DENIED\"}]}"], "denied");
+        check(
+            &PASSWORD,
+            vec![CHALLENGE, "401"],
+            "wrong user name or password",
+        );
+        check(
+            &PASSWORD,
+            vec![CHALLENGE, "403||{\"errors\":[{\"code\":\"DENIED\"}]}"],
+            "denied",
+        );
         check(&PASSWORD, vec![CHALLENGE, "200||{}"], "no token");
         check(&[], vec![CHALLENGE, "401"], "wants a login");
-        check(&[], vec!["401|www-authenticate: Basic realm=\"x\""], "wants a login");
+        check(
+            &[],
+            vec!["401|www-authenticate: Basic realm=\"x\""],
+            "wants a login",
+        );
         check(&PASSWORD, vec!["401"], "no way to log in");
 
         let dir = tempfile::tempdir().unwrap();
@@ -359,26 +495,46 @@ mod tests {
         let config = format!("{{\"auths\":{{\"{registry}\":{{\"identitytoken\":\"s3cret\"}}}}}}");
         std::fs::write(dir.path().join("config.json"), config).unwrap();
         let refused = ask(&registry, 1, &variables, "/v2/a/x").unwrap_err();
-        assert!(refused.problem.contains("may have expired") && refused.fix.contains("docker login"), "{refused}");
-        assert!(requests.iter().nth(1).unwrap().text.contains("refresh_token=s3cret"));
+        assert!(
+            refused.problem.contains("may have expired") && refused.fix.contains("docker login"),
+            "{refused}"
+        );
+        assert!(
+            requests
+                .iter()
+                .nth(1)
+                .unwrap()
+                .text
+                .contains("refresh_token=s3cret")
+        );
     }
 
     #[test]
     fn another_host_sees_nothing() {
         let (storage, asked) = fake::start(vec!["200", "401|www-authenticate: Basic realm=\"x\""]);
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (registry, requests) = fake::start(vec!["401|www-authenticate: Basic realm=\"x\"", "200"]);
+        let (registry, requests) =
+            fake::start(vec!["401|www-authenticate: Basic realm=\"x\"", "200"]);
         let access = Identity::default().access(&registry, true, true);
         let session = Session::within(&access, Surroundings::of(&PASSWORD)).unwrap();
         let elsewhere = Url::parse(&format!("http://{storage}/s")).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             for (url, status) in [(session.root(), 200), (&elsewhere, 200), (&elsewhere, 401)] {
-                let response = session.send("asking", &[], |client| Some(client.get(url.clone()))).await.unwrap();
+                let response = session
+                    .send("asking", &[], |client| Some(client.get(url.clone())))
+                    .await
+                    .unwrap();
                 assert_eq!(response.status().as_u16(), status);
             }
         });
-        assert_eq!(requests.iter().nth(1).unwrap().authorization, basic("me:s3cret"));
+        assert_eq!(
+            requests.iter().nth(1).unwrap().authorization,
+            basic("me:s3cret")
+        );
         assert!(asked.iter().all(|request| request.authorization.is_empty()));
     }
 }

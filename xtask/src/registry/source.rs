@@ -57,9 +57,20 @@ struct Parts {
 
 impl<'a> Reader<'a> {
     /// Starts to read a blob. `name` is used in messages.
-    pub async fn open(source: Source<'a>, name: &'a str, digest: &'a Digest, size: u64) -> Result<Self, Broken> {
+    pub async fn open(
+        source: Source<'a>,
+        name: &'a str,
+        digest: &'a Digest,
+        size: u64,
+    ) -> Result<Self, Broken> {
         let parts = begin(source, name, digest, size, 0).await?;
-        Ok(Self { source, name, digest, size, parts: Arc::new(Mutex::new(parts)) })
+        Ok(Self {
+            source,
+            name,
+            digest,
+            size,
+            parts: Arc::new(Mutex::new(parts)),
+        })
     }
 
     /// Returns the next available bytes, or `None` after the last byte.
@@ -103,7 +114,10 @@ async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
     if left == 0 {
         return Ok(None);
     }
-    match parts.next(usize::try_from(left).unwrap_or(usize::MAX)).await {
+    match parts
+        .next(usize::try_from(left).unwrap_or(usize::MAX))
+        .await
+    {
         Ok(Some(part)) => {
             let left = left - part.len() as u64;
             Ok(Some((part, (parts, left))))
@@ -133,7 +147,13 @@ impl Parts {
 }
 
 /// Starts to read at a position. The bytes before it are read for the digest only.
-async fn begin(source: Source<'_>, name: &str, digest: &Digest, size: u64, position: u64) -> Result<Parts, Broken> {
+async fn begin(
+    source: Source<'_>,
+    name: &str,
+    digest: &Digest,
+    size: u64,
+    position: u64,
+) -> Result<Parts, Broken> {
     let (sender, coming) = channel(PARTS_AHEAD);
     let mut passing = Passing {
         action: String::new(),
@@ -146,26 +166,45 @@ async fn begin(source: Source<'_>, name: &str, digest: &Digest, size: u64, posit
     match source {
         Source::File(path) => {
             passing.action = format!("reading blob `{name}`");
-            let file = std::fs::File::open(path).map_err(|error| Failure::file(path, "be read", error))?;
+            let file =
+                std::fs::File::open(path).map_err(|error| Failure::file(path, "be read", error))?;
             let path = path.to_path_buf();
             tokio::task::spawn_blocking(move || read_file(file, &path, passing, &sender));
         }
         Source::Registry(repository) => {
-            let action = format!("reading blob `{name}` of {}/{}", repository.registry, repository.name);
+            let action = format!(
+                "reading blob `{name}` of {}/{}",
+                repository.registry, repository.name
+            );
             repository.allowance.blob(&action, digest, size)?;
             let response = repository.blob(&action, digest).await?;
-            let length = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
+            let length =
+                header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
             if let Some(length) = length.filter(|length| *length != size) {
-                return Err(strange(&action, &format!("has {length} bytes, and its manifest says {size}")).into());
+                return Err(strange(
+                    &action,
+                    &format!("has {length} bytes, and its manifest says {size}"),
+                )
+                .into());
             }
             passing.action = action;
             tokio::spawn(read_answer(response, passing, sender));
         }
     }
-    Ok(Parts { coming, rest: Bytes::new(), taken: position, broken: None })
+    Ok(Parts {
+        coming,
+        rest: Bytes::new(),
+        taken: position,
+        broken: None,
+    })
 }
 
-fn read_file(mut file: std::fs::File, path: &Path, mut passing: Passing, sender: &Sender<Result<Bytes, Broken>>) {
+fn read_file(
+    mut file: std::fs::File,
+    path: &Path,
+    mut passing: Passing,
+    sender: &Sender<Result<Bytes, Broken>>,
+) {
     loop {
         let mut part = BytesMut::zeroed(PART_BYTES);
         let outcome = match file.read(&mut part) {
@@ -192,11 +231,19 @@ fn read_file(mut file: std::fs::File, path: &Path, mut passing: Passing, sender:
     }
 }
 
-async fn read_answer(mut response: Response, mut passing: Passing, sender: Sender<Result<Bytes, Broken>>) {
+async fn read_answer(
+    mut response: Response,
+    mut passing: Passing,
+    sender: Sender<Result<Bytes, Broken>>,
+) {
     let mut pace = Pace::default();
     loop {
         let cut = |action: &str, why: String| Broken {
-            failure: Failure::new(Kind::Network, format!("{action}: {why}"), "run the command again"),
+            failure: Failure::new(
+                Kind::Network,
+                format!("{action}: {why}"),
+                "run the command again",
+            ),
             may_pass: true,
         };
         let asked_at = Instant::now();
@@ -205,11 +252,16 @@ async fn read_answer(mut response: Response, mut passing: Passing, sender: Sende
                 Err(cut(&passing.action, "it comes too slowly".to_owned()))
             }
             Ok(Ok(Some(part))) => passing.pass(part).map_err(Broken::from),
-            Ok(Ok(None)) if passing.done < passing.size => Err(cut(&passing.action, "it ended too soon".to_owned())),
+            Ok(Ok(None)) if passing.done < passing.size => {
+                Err(cut(&passing.action, "it ended too soon".to_owned()))
+            }
             Ok(Ok(None)) => break,
             // The URL may contain a read permission, so it is removed from the message.
             Ok(Err(error)) => Err(cut(&passing.action, error.without_url().to_string())),
-            Err(_) => Err(cut(&passing.action, format!("nothing came for {} s", LONGEST_SILENCE.as_secs()))),
+            Err(_) => Err(cut(
+                &passing.action,
+                format!("nothing came for {} s", LONGEST_SILENCE.as_secs()),
+            )),
         };
         let is_end = outcome.is_err();
         if outcome.as_ref().is_ok_and(Bytes::is_empty) {
@@ -245,7 +297,10 @@ impl Passing {
         if self.done > self.size {
             return Err(strange(
                 &self.action,
-                &format!("has more bytes than the {} that its manifest says", self.size),
+                &format!(
+                    "has more bytes than the {} that its manifest says",
+                    self.size
+                ),
             ));
         }
         let _ = part.split_to(before.min(part.len()));
@@ -255,12 +310,18 @@ impl Passing {
     fn end(self) -> Result<(), Failure> {
         let (_, found, size) = self.hash.finish();
         if size != self.size {
-            return Err(strange(&self.action, &format!("has {size} bytes, and its manifest says {}", self.size)));
+            return Err(strange(
+                &self.action,
+                &format!("has {size} bytes, and its manifest says {}", self.size),
+            ));
         }
         if found != self.digest {
             return Err(strange(
                 &self.action,
-                &format!("has the digest {found}, and was asked for as {}", self.digest),
+                &format!(
+                    "has the digest {found}, and was asked for as {}",
+                    self.digest
+                ),
             ));
         }
         Ok(())

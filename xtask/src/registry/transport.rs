@@ -29,7 +29,9 @@ pub struct Pass {
 /// Creates the HTTP client. `certificates` are trusted in addition to those of the machine.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
-    let local = ["localhost", "127.", "[::1]"].iter().any(|local| registry.starts_with(local));
+    let local = ["localhost", "127.", "[::1]"]
+        .iter()
+        .any(|local| registry.starts_with(local));
     let builder = || {
         let builder = Client::builder();
         let builder = if local { builder.no_proxy() } else { builder };
@@ -49,7 +51,9 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .or_else(|_| {
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
             let roots: Result<Vec<_>, _> = roots.map(|root| Certificate::from_der(root)).collect();
-            builder().tls_certs_only(roots?.into_iter().chain(certificates.iter().cloned())).build()
+            builder()
+                .tls_certs_only(roots?.into_iter().chain(certificates.iter().cloned()))
+                .build()
         })
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
@@ -90,9 +94,15 @@ pub async fn send(
     }
 }
 
-async fn send_once(client: &Client, pass: Option<&Pass>, mut request: Request) -> reqwest::Result<Response> {
+async fn send_once(
+    client: &Client,
+    pass: Option<&Pass>,
+    mut request: Request,
+) -> reqwest::Result<Response> {
     if let Some(pass) = pass.filter(|pass| request.url().origin() == pass.registry.origin()) {
-        request.headers_mut().insert(AUTHORIZATION, pass.value.clone());
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, pass.value.clone());
     }
     client.execute(request).await
 }
@@ -111,6 +121,13 @@ pub fn backoff(attempt: u32) -> Duration {
 }
 
 fn asked_pause(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = response
+        .headers()
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }

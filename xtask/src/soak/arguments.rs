@@ -46,6 +46,12 @@ pub struct SoakArgs {
 ///
 /// A run below three seconds has nothing to compare, and no one waits longer than a day.
 fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "not a number of minutes, e.g. 20 or 0.5".to_owned())?;
-    if (0.05..=1440.0).contains(&minutes) { Ok(minutes) } else { Err("not between 0.05 and 1440".to_owned()) }
+    let minutes: f64 = text
+        .parse()
+        .map_err(|_| "not a number of minutes, e.g. 20 or 0.5".to_owned())?;
+    if (0.05..=1440.0).contains(&minutes) {
+        Ok(minutes)
+    } else {
+        Err("not between 0.05 and 1440".to_owned())
+    }
 }

@@ -71,7 +71,14 @@ pub enum Kind {
     Graph,
 }
 
-const KINDS: [Kind; 6] = [Kind::Warm, Kind::Fresh, Kind::Init, Kind::Cached, Kind::Functions, Kind::Graph];
+const KINDS: [Kind; 6] = [
+    Kind::Warm,
+    Kind::Fresh,
+    Kind::Init,
+    Kind::Cached,
+    Kind::Functions,
+    Kind::Graph,
+];
 
 impl Kind {
     /// Returns the name of the host in the table and in the JSON.
@@ -125,23 +132,39 @@ impl Hosts {
     /// Builds what is missing, stages the apps and starts all hosts.
     pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("soak");
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::file(&folder, "be made", error))?;
         let host = built(args.host.as_deref(), HostKind::Image)?;
         let graphs = if args.no_graphs {
             None
         } else {
             let library = engine_library::locate(args.engine_library.as_deref())?.file;
-            Some((built(args.graphs_host.as_deref(), HostKind::ImageWithGraphs)?, library))
+            Some((
+                built(args.graphs_host.as_deref(), HostKind::ImageWithGraphs)?,
+                library,
+            ))
         };
         let redis = Store::start(redis, &folder)?;
-        let stage = Stage { folder, host, graphs, url: redis.url() };
-        let mut hosts = Self { running: Vec::new(), redis };
+        let stage = Stage {
+            folder,
+            host,
+            graphs,
+            url: redis.url(),
+        };
+        let mut hosts = Self {
+            running: Vec::new(),
+            redis,
+        };
         for kind in KINDS {
             if let Some(program) = stage.program(kind)? {
                 let mut server = program.start()?;
                 // The host only has to be ready. Its scores are compared later.
                 server.first_answer(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")?;
-                hosts.running.push(Running { kind, name: kind.name(), server });
+                hosts.running.push(Running {
+                    kind,
+                    name: kind.name(),
+                    server,
+                });
             }
         }
         Ok(hosts)
@@ -154,13 +177,18 @@ impl Hosts {
 
     /// Returns the address on which a host listens, or `None` if it does not run.
     pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
-        self.running.iter().find(|running| running.kind == kind).map(|running| running.server.address)
+        self.running
+            .iter()
+            .find(|running| running.kind == kind)
+            .map(|running| running.server.address)
     }
 }
 
 fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
     match given {
-        Some(file) => std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error)),
+        Some(file) => {
+            std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error))
+        }
         None => host_program::build(kind),
     }
 }
@@ -179,7 +207,9 @@ impl Stage {
         let name = kind.name();
         let app = self.folder.join("apps").join(name);
         let program = if kind == Kind::Graph {
-            let Some((host, library)) = &self.graphs else { return Ok(None) };
+            let Some((host, library)) = &self.graphs else {
+                return Ok(None);
+            };
             let manifest = Manifest::read(&workspace::root().join(GRAPH).join(MANIFEST_FILE))?;
             app::stage(
                 &manifest,
@@ -187,22 +217,38 @@ impl Stage {
                 &app,
                 Cpu::Baseline,
                 Times::AsWritten,
-                Trial { host: Some(host), library: Some(library) },
+                Trial {
+                    host: Some(host),
+                    library: Some(library),
+                },
             )?;
             let library = library.display().to_string();
             Program::host(name, host, &app, &self.folder).with_variable(ENGINE_VARIABLE, &library)
         } else {
             let manifest = self.manifest(kind)?;
             let component = component::locate(&manifest)?;
-            app::stage(&manifest, component.as_ref(), &app, Cpu::Baseline, Times::AsWritten, Trial::default())?;
-            Program::host(name, &self.host, &app, &self.folder).with_variable(REDIS_VARIABLE, &self.url)
+            app::stage(
+                &manifest,
+                component.as_ref(),
+                &app,
+                Cpu::Baseline,
+                Times::AsWritten,
+                Trial::default(),
+            )?;
+            Program::host(name, &self.host, &app, &self.folder)
+                .with_variable(REDIS_VARIABLE, &self.url)
         };
         // Without this level, a log line for each parked message would fill the disk in a long run.
         let program = program.with_variable("SCOREBOX_LOG", "warn");
         // If this variable is set, the host accepts invocations. The host takes its port from an
         // argument instead.
-        let handler = |program: Program| program.with_variable("FUNCTIONS_CUSTOMHANDLER_PORT", "8080");
-        Ok(Some(if kind == Kind::Functions { handler(program) } else { program }))
+        let handler =
+            |program: Program| program.with_variable("FUNCTIONS_CUSTOMHANDLER_PORT", "8080");
+        Ok(Some(if kind == Kind::Functions {
+            handler(program)
+        } else {
+            program
+        }))
     }
 
     /// Returns the manifest of a project that serves the example `digits` with other settings.
@@ -215,7 +261,8 @@ impl Stage {
              {scorer}{tables}"
         );
         let project = self.folder.join("projects").join(kind.name());
-        std::fs::create_dir_all(&project).map_err(|error| Failure::file(&project, "be made", error))?;
+        std::fs::create_dir_all(&project)
+            .map_err(|error| Failure::file(&project, "be made", error))?;
         let file = project.join(MANIFEST_FILE);
         std::fs::write(&file, text).map_err(|error| Failure::file(&file, "be written", error))?;
         Ok(Manifest::read(&file)?)

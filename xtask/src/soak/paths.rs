@@ -83,13 +83,20 @@ pub struct Sent<'a> {
 
 /// Returns groups of digits that are sent together: one digit, two digits or ten digits.
 pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
-    digits.chunks_exact(1).take(40).chain(digits.chunks_exact(2).take(40)).chain(digits.chunks_exact(10))
+    digits
+        .chunks_exact(1)
+        .take(40)
+        .chain(digits.chunks_exact(2).take(40))
+        .chain(digits.chunks_exact(10))
 }
 
 impl Path {
     /// Makes the request for some digits.
     pub fn question<'a>(&self, digits: &'a [Digit]) -> Sent<'a> {
-        Sent { digits, bytes: self.bytes(digits) }
+        Sent {
+            digits,
+            bytes: self.bytes(digits),
+        }
     }
 
     fn bytes(&self, digits: &[Digit]) -> Vec<u8> {
@@ -99,15 +106,33 @@ impl Path {
         match self.form {
             Form::Score => request("/score", &[is_json], body.to_string().as_bytes()),
             Form::InferJson => {
-                let input = self.input(digits.len(), "data", Value::Array(pixels(&body).map(Value::from).collect()));
-                request(&infer, &[is_json], json!({ "inputs": [input] }).to_string().as_bytes())
+                let input = self.input(
+                    digits.len(),
+                    "data",
+                    Value::Array(pixels(&body).map(Value::from).collect()),
+                );
+                request(
+                    &infer,
+                    &[is_json],
+                    json!({ "inputs": [input] }).to_string().as_bytes(),
+                )
             }
             Form::InferBinary => {
-                let data: Vec<u8> = pixels(&body).flat_map(|pixel| (pixel as f32).to_le_bytes()).collect();
-                let input = self.input(digits.len(), "parameters", json!({ "binary_data_size": data.len() }));
-                let json = json!({ "parameters": { "binary_data_output": true }, "inputs": [input] }).to_string();
-                let headers =
-                    [("content-type", "application/octet-stream".to_owned()), (JSON_LENGTH, json.len().to_string())];
+                let data: Vec<u8> = pixels(&body)
+                    .flat_map(|pixel| (pixel as f32).to_le_bytes())
+                    .collect();
+                let input = self.input(
+                    digits.len(),
+                    "parameters",
+                    json!({ "binary_data_size": data.len() }),
+                );
+                let json =
+                    json!({ "parameters": { "binary_data_output": true }, "inputs": [input] })
+                        .to_string();
+                let headers = [
+                    ("content-type", "application/octet-stream".to_owned()),
+                    (JSON_LENGTH, json.len().to_string()),
+                ];
                 request(&infer, &headers, &[json.as_bytes(), &data].concat())
             }
             Form::Request => {
@@ -117,7 +142,12 @@ impl Path {
                 });
                 envelope("wrapped", "req", &forwarded, &json!({}))
             }
-            Form::Blob => envelope("incoming", "blob", &encoded(&body.to_string()), &json!({ "name": "\"a\"" })),
+            Form::Blob => envelope(
+                "incoming",
+                "blob",
+                &encoded(&body.to_string()),
+                &json!({ "name": "\"a\"" }),
+            ),
             Form::Batch => {
                 let body = body.to_string();
                 let messages = json!([encoded(&body), encoded(UNFIT), encoded(&body)]).to_string();
@@ -133,7 +163,8 @@ impl Path {
 
     /// Returns the only input of the scorer, with one member more.
     fn input(&self, rows: usize, member: &str, value: Value) -> Value {
-        let mut input = json!({ "name": self.host.input(), "datatype": "FP32", "shape": [rows, 784] });
+        let mut input =
+            json!({ "name": self.host.input(), "datatype": "FP32", "shape": [rows, 784] });
         if let Some(members) = input.as_object_mut() {
             members.insert(member.to_owned(), value);
         }
@@ -148,18 +179,30 @@ impl Path {
             agreement.is_full()
         };
         let json = || serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
-        let outputs = |name: &str| objects(json().pointer(&format!("/Outputs/{name}")).unwrap_or(&Value::Null));
+        let outputs = |name: &str| {
+            objects(
+                json()
+                    .pointer(&format!("/Outputs/{name}"))
+                    .unwrap_or(&Value::Null),
+            )
+        };
         let is_parked = |outputs: &[Value]| {
-            let code = outputs.first().and_then(|record| record.pointer("/problem/code"));
+            let code = outputs
+                .first()
+                .and_then(|record| record.pointer("/problem/code"));
             outputs.len() == 1 && code.and_then(Value::as_str) == Some("not-conforming")
         };
         match self.form {
             Form::Score => agrees(&json()),
             Form::InferJson => from_json(&json()).is_some_and(|answer| agrees(&answer)),
-            Form::InferBinary => from_binary(sent.digits.len(), answer).is_some_and(|answer| agrees(&answer)),
+            Form::InferBinary => {
+                from_binary(sent.digits.len(), answer).is_some_and(|answer| agrees(&answer))
+            }
             Form::Request => {
                 let response = outputs("res");
-                let body = response.first().map(|response| objects(response.get("body").unwrap_or(&Value::Null)));
+                let body = response
+                    .first()
+                    .map(|response| objects(response.get("body").unwrap_or(&Value::Null)));
                 body.is_some_and(|body| body.len() == 1 && body.iter().all(agrees))
             }
             Form::Blob => {
@@ -178,7 +221,11 @@ impl Path {
 impl Kind {
     /// Returns the model whose answers are known.
     fn trained(self) -> Trained {
-        if self == Self::Graph { Trained::Network } else { Trained::Regression }
+        if self == Self::Graph {
+            Trained::Network
+        } else {
+            Trained::Regression
+        }
     }
 
     /// Returns the name of the scorer's input.
@@ -188,13 +235,22 @@ impl Kind {
 
     /// Returns the name of the scorer.
     fn scorer(self) -> &'static str {
-        if self == Self::Graph { "digits-mlp" } else { "digits" }
+        if self == Self::Graph {
+            "digits-mlp"
+        } else {
+            "digits"
+        }
     }
 }
 
 fn pixels(body: &Value) -> impl Iterator<Item = f64> {
-    let rows = body.get("data").and_then(Value::as_array).into_iter().flatten();
-    rows.flat_map(|row| row.as_array().into_iter().flatten()).filter_map(Value::as_f64)
+    let rows = body
+        .get("data")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    rows.flat_map(|row| row.as_array().into_iter().flatten())
+        .filter_map(Value::as_f64)
 }
 
 fn encoded(text: &str) -> Value {
@@ -206,7 +262,10 @@ fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<
     let body = json!({ "Data": { name: value }, "Metadata": metadata }).to_string();
     let headers = [
         ("content-type", "application/json; charset=utf-8".to_owned()),
-        ("x-azure-functions-invocationid", "00000000-0000-4000-8000-000000000001".to_owned()),
+        (
+            "x-azure-functions-invocationid",
+            "00000000-0000-4000-8000-000000000001".to_owned(),
+        ),
     ];
     request(&format!("/{function}"), &headers, body.as_bytes())
 }
@@ -220,7 +279,10 @@ fn objects(output: &Value) -> Vec<Value> {
         Value::String(text) => {
             let parsed = serde_json::from_str::<Value>(text).ok();
             let decoded = || serde_json::from_slice::<Value>(&STANDARD.decode(text).ok()?).ok();
-            parsed.or_else(decoded).map(|value| objects(&value)).unwrap_or_default()
+            parsed
+                .or_else(decoded)
+                .map(|value| objects(&value))
+                .unwrap_or_default()
         }
         _ => Vec::new(),
     }
@@ -229,8 +291,12 @@ fn objects(output: &Value) -> Vec<Value> {
 /// Converts an answer of the Open Inference Protocol in JSON to the form of Azure ML.
 fn from_json(answer: &Value) -> Option<Value> {
     let labels = answer.pointer("/outputs/0/data")?;
-    let rows: Vec<Value> =
-        answer.pointer("/outputs/1/data")?.as_array()?.chunks(CLASSES).map(|row| row.to_vec().into()).collect();
+    let rows: Vec<Value> = answer
+        .pointer("/outputs/1/data")?
+        .as_array()?
+        .chunks(CLASSES)
+        .map(|row| row.to_vec().into())
+        .collect();
     Some(json!({ "label": labels, "probabilities": rows }))
 }
 
@@ -239,8 +305,18 @@ fn from_json(answer: &Value) -> Option<Value> {
 fn from_binary(rows: usize, answer: &Answer) -> Option<Value> {
     let tensors = answer.body.get(answer.json_length?..)?;
     let (labels, probabilities) = tensors.split_at_checked(rows * LABEL_BYTES)?;
-    let labels: Vec<i64> = labels.as_chunks().0.iter().map(|label| i64::from_le_bytes(*label)).collect();
-    let numbers: Vec<f32> = probabilities.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+    let labels: Vec<i64> = labels
+        .as_chunks()
+        .0
+        .iter()
+        .map(|label| i64::from_le_bytes(*label))
+        .collect();
+    let numbers: Vec<f32> = probabilities
+        .as_chunks()
+        .0
+        .iter()
+        .map(|number| f32::from_le_bytes(*number))
+        .collect();
     Some(json!({ "label": labels, "probabilities": numbers.chunks(CLASSES).collect::<Vec<_>>() }))
 }
 
@@ -252,9 +328,13 @@ mod tests {
     fn outputs_are_read_in_every_form() {
         let object = json!({ "label": [1] });
         let text = object.to_string();
-        for form in
-            [object.clone(), text.clone().into(), encoded(&text), json!([text]), json!([[object]]).to_string().into()]
-        {
+        for form in [
+            object.clone(),
+            text.clone().into(),
+            encoded(&text),
+            json!([text]),
+            json!([[object]]).to_string().into(),
+        ] {
             assert_eq!(objects(&form), [json!({ "label": [1] })], "{form}");
         }
         assert!(objects(&Value::Null).is_empty() && objects(&"no".into()).is_empty());
@@ -262,14 +342,28 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_protocol_become_one() {
-        let json = json!({ "outputs": [{ "data": [7] }, { "data": [0, 0, 0, 0, 0, 0, 0, 1.5, 0, 0] }] });
+        let json =
+            json!({ "outputs": [{ "data": [7] }, { "data": [0, 0, 0, 0, 0, 0, 0, 1.5, 0, 0] }] });
         let expected = json!({ "label": [7], "probabilities": [[0, 0, 0, 0, 0, 0, 0, 1.5, 0, 0]] });
         assert_eq!(from_json(&json), Some(expected));
         let mut body = b"{}".to_vec();
         body.extend(7_i64.to_le_bytes());
         (0..10).for_each(|class| body.extend(if class == 7 { 1.5_f32 } else { 0.0 }.to_le_bytes()));
-        let answer = Answer { status: 200, json_length: Some(2), body };
+        let answer = Answer {
+            status: 200,
+            json_length: Some(2),
+            body,
+        };
         assert_eq!(from_binary(1, &answer).unwrap()["probabilities"][0][7], 1.5);
-        assert_eq!(from_binary(1, &Answer { json_length: None, ..answer }), None);
+        assert_eq!(
+            from_binary(
+                1,
+                &Answer {
+                    json_length: None,
+                    ..answer
+                }
+            ),
+            None
+        );
     }
 }

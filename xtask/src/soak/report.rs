@@ -60,7 +60,10 @@ pub struct PathFigures {
 impl PathFigures {
     /// Sums up the calls of a path.
     pub fn of(path: &Path, tally: Tally) -> Self {
-        let mut latencies = tally.latencies_us.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut latencies = tally
+            .latencies_us
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         latencies.sort_unstable();
         let at = |share: f64| {
             let index = (latencies.len() as f64 * share) as usize;
@@ -76,14 +79,22 @@ impl PathFigures {
             p50_ms: at(0.5),
             p99_ms: at(0.99),
             most_ms: at(1.0),
-            first: tally.first.into_inner().unwrap_or_else(PoisonError::into_inner),
+            first: tally
+                .first
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
 impl Figures {
     /// Sums up all paths and hosts.
-    pub fn of(minutes: f64, redis_restarts: u32, paths: Vec<PathFigures>, hosts: Vec<Drift>) -> Self {
+    pub fn of(
+        minutes: f64,
+        redis_restarts: u32,
+        paths: Vec<PathFigures>,
+        hosts: Vec<Drift>,
+    ) -> Self {
         let sum = |of: fn(&PathFigures) -> u64| paths.iter().map(of).sum();
         Self {
             minutes,
@@ -103,8 +114,17 @@ impl Figures {
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {
             return Ok(());
         }
-        let adrift: Vec<_> = self.hosts.iter().filter(|host| host.is_one()).map(|host| host.host).collect();
-        let adrift = if adrift.is_empty() { "none".to_owned() } else { adrift.join(", ") };
+        let adrift: Vec<_> = self
+            .hosts
+            .iter()
+            .filter(|host| host.is_one())
+            .map(|host| host.host)
+            .collect();
+        let adrift = if adrift.is_empty() {
+            "none".to_owned()
+        } else {
+            adrift.join(", ")
+        };
         Err(Failure::other(
             format!(
                 "the soak failed: {} wrong answers, {} lost calls, {silent} paths without a call, hosts that drift: {adrift}",
@@ -118,27 +138,67 @@ impl Figures {
 /// Returns the table for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
-    let Figures { minutes, calls, wrong, lost, redis_restarts, paths, hosts, .. } = figures;
+    let Figures {
+        minutes,
+        calls,
+        wrong,
+        lost,
+        redis_restarts,
+        paths,
+        hosts,
+        ..
+    } = figures;
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "{minutes:.1} minutes, {calls} calls, {wrong} wrong, {lost} lost; Redis was killed and started again {redis_restarts} \
          times"
     );
-    let heading = ("path", "host", "calls", "wrong", "lost", "p50 ms", "p99 ms", "most ms");
+    let heading = (
+        "path", "host", "calls", "wrong", "lost", "p50 ms", "p99 ms", "most ms",
+    );
     let (path, host, calls, wrong, lost, p50, p99, most) = heading;
-    let _ = writeln!(text, "\n{path:<23} {host:<10} {calls:>9} {wrong:>6} {lost:>6} {p50:>8} {p99:>8} {most:>8}");
-    for PathFigures { path, host, calls, wrong, lost, p50_ms, p99_ms, most_ms, .. } in paths {
+    let _ = writeln!(
+        text,
+        "\n{path:<23} {host:<10} {calls:>9} {wrong:>6} {lost:>6} {p50:>8} {p99:>8} {most:>8}"
+    );
+    for PathFigures {
+        path,
+        host,
+        calls,
+        wrong,
+        lost,
+        p50_ms,
+        p99_ms,
+        most_ms,
+        ..
+    } in paths
+    {
         let _ = writeln!(
             text,
             "{path:<23} {host:<10} {calls:>9} {wrong:>6} {lost:>6} {p50_ms:>8.2} {p99_ms:>8.2} {most_ms:>8.2}"
         );
     }
-    let (host, memory, most, descriptors, threads) = ("host", "memory MiB", "most", "descriptors", "threads");
-    let _ = writeln!(text, "\n{host:<10} {memory:>24} {most:>8} {descriptors:>20} {threads:>20}");
-    for Drift { host, rss_mib, most_rss_mib, descriptors, threads } in hosts {
-        let [memory, descriptors, threads] = [(rss_mib, 1), (descriptors, 0), (threads, 0)].map(change);
-        let _ = writeln!(text, "{host:<10} {memory:>24} {most_rss_mib:>8.1} {descriptors:>20} {threads:>20}");
+    let (host, memory, most, descriptors, threads) =
+        ("host", "memory MiB", "most", "descriptors", "threads");
+    let _ = writeln!(
+        text,
+        "\n{host:<10} {memory:>24} {most:>8} {descriptors:>20} {threads:>20}"
+    );
+    for Drift {
+        host,
+        rss_mib,
+        most_rss_mib,
+        descriptors,
+        threads,
+    } in hosts
+    {
+        let [memory, descriptors, threads] =
+            [(rss_mib, 1), (descriptors, 0), (threads, 0)].map(change);
+        let _ = writeln!(
+            text,
+            "{host:<10} {memory:>24} {most_rss_mib:>8.1} {descriptors:>20} {threads:>20}"
+        );
     }
     for PathFigures { path, first, .. } in paths {
         if let Some(first) = first {
@@ -149,8 +209,15 @@ pub fn table(figures: &Figures) -> String {
 }
 
 fn change((change, digits): (&Change, usize)) -> String {
-    let Change { first, last, drifts } = change;
-    format!("{first:.digits$} → {last:.digits$}{}", if *drifts { " DRIFT" } else { "" })
+    let Change {
+        first,
+        last,
+        drifts,
+    } = change;
+    format!(
+        "{first:.digits$} → {last:.digits$}{}",
+        if *drifts { " DRIFT" } else { "" }
+    )
 }
 
 #[cfg(test)]
@@ -159,13 +226,31 @@ mod tests {
     use super::*;
 
     fn drift(drifts: bool) -> Drift {
-        let change = Change { first: 1.0, last: 2.0, drifts };
-        let calm = Change { drifts: false, ..change };
-        Drift { host: "warm", rss_mib: change, most_rss_mib: 2.0, descriptors: calm, threads: calm }
+        let change = Change {
+            first: 1.0,
+            last: 2.0,
+            drifts,
+        };
+        let calm = Change {
+            drifts: false,
+            ..change
+        };
+        Drift {
+            host: "warm",
+            rss_mib: change,
+            most_rss_mib: 2.0,
+            descriptors: calm,
+            threads: calm,
+        }
     }
 
     fn path(calls: u64, wrong: u64, lost: u64) -> PathFigures {
-        let tally = Tally { calls: calls.into(), wrong: wrong.into(), lost: lost.into(), ..Tally::default() };
+        let tally = Tally {
+            calls: calls.into(),
+            wrong: wrong.into(),
+            lost: lost.into(),
+            ..Tally::default()
+        };
         PathFigures::of(&PATHS[0], tally)
     }
 

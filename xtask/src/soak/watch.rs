@@ -74,7 +74,10 @@ impl Drift {
 impl Watch {
     /// Makes a watch for a run of this length.
     pub fn new(time: Duration) -> Self {
-        Self { time, looks: BTreeMap::new() }
+        Self {
+            time,
+            looks: BTreeMap::new(),
+        }
     }
 
     /// Takes a sample of a process. Fails if the process has ended.
@@ -86,7 +89,10 @@ impl Watch {
 
     /// Compares early and late samples of each process.
     pub fn drifts(&self) -> Vec<Drift> {
-        self.looks.iter().map(|(host, looks)| drift(host, looks, self.time)).collect()
+        self.looks
+            .iter()
+            .map(|(host, looks)| drift(host, looks, self.time))
+            .collect()
     }
 }
 
@@ -95,14 +101,28 @@ fn look(pid: u32, at: Duration) -> Result<Look, Failure> {
     let gone = |error| Failure::file(&folder, "be read, so the host has ended", error);
     let status = std::fs::read_to_string(folder.join("status")).map_err(gone)?;
     let of = |name: &str| -> Option<f64> {
-        status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+        status.lines().find_map(|line| {
+            line.strip_prefix(name)?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
     };
     let (Some(rss_kib), Some(threads)) = (of("VmRSS:"), of("Threads:")) else {
         // A process that has ended and was not waited for does not have memory.
-        return Err(Failure::other(format!("{}: the host has ended", folder.display()), "see its log in target/soak"));
+        return Err(Failure::other(
+            format!("{}: the host has ended", folder.display()),
+            "see its log in target/soak",
+        ));
     };
     let descriptors = std::fs::read_dir(folder.join("fd")).map_err(gone)?.count();
-    Ok(Look { at, rss_mib: rss_kib / 1024.0, descriptors: descriptors as f64, threads })
+    Ok(Look {
+        at,
+        rss_mib: rss_kib / 1024.0,
+        descriptors: descriptors as f64,
+        threads,
+    })
 }
 
 fn drift(host: &'static str, looks: &[Look], time: Duration) -> Drift {
@@ -111,14 +131,28 @@ fn drift(host: &'static str, looks: &[Look], time: Duration) -> Drift {
     let third = time.saturating_sub(warm_up) / 3;
     let change = |of: fn(&Look) -> f64, allowed: &dyn Fn(f64) -> f64| {
         let within = |from: Duration, to: Duration| {
-            median(looks.iter().filter(|look| from <= look.at && look.at <= to).map(of).collect())
+            median(
+                looks
+                    .iter()
+                    .filter(|look| from <= look.at && look.at <= to)
+                    .map(of)
+                    .collect(),
+            )
         };
-        let (first, last) = (within(warm_up, warm_up + third), within(time.saturating_sub(third), time + third));
+        let (first, last) = (
+            within(warm_up, warm_up + third),
+            within(time.saturating_sub(third), time + third),
+        );
         let moved = (last - first).abs();
         // Without samples the median is NaN, and the run must not pass.
-        Change { first, last, drifts: moved.is_nan() || moved > allowed(first) }
+        Change {
+            first,
+            last,
+            drifts: moved.is_nan() || moved > allowed(first),
+        }
     };
-    let memory = |first: f64| first * MEMORY_PERCENT / 100.0 + if is_short { SHORT_RUN_MIB } else { 0.0 };
+    let memory =
+        |first: f64| first * MEMORY_PERCENT / 100.0 + if is_short { SHORT_RUN_MIB } else { 0.0 };
     Drift {
         host,
         rss_mib: change(|look| look.rss_mib, &memory),
@@ -154,21 +188,39 @@ mod tests {
 
     #[test]
     fn growth_after_the_second_minute_is_drift_and_growth_before_it_is_not() {
-        let early = watched(|second| if second < 120 { 10.0 + second as f64 } else { 130.0 }, |_| 20.0);
+        let early = watched(
+            |second| {
+                if second < 120 {
+                    10.0 + second as f64
+                } else {
+                    130.0
+                }
+            },
+            |_| 20.0,
+        );
         assert!(!early.is_one(), "{early:?}");
         let leak = watched(|second| 100.0 + second as f64 / 60.0, |_| 20.0);
         assert!(leak.rss_mib.drifts && !leak.descriptors.drifts, "{leak:?}");
         let descriptors = watched(|_| 100.0, |second| 20.0 + second as f64 / 120.0);
-        assert!(descriptors.descriptors.drifts && !descriptors.rss_mib.drifts, "{descriptors:?}");
+        assert!(
+            descriptors.descriptors.drifts && !descriptors.rss_mib.drifts,
+            "{descriptors:?}"
+        );
         // One sample while Redis is away changes no median.
-        let spike = watched(|_| 100.0, |second| if second % 20 == 0 { 40.0 } else { 20.0 });
+        let spike = watched(
+            |_| 100.0,
+            |second| if second % 20 == 0 { 40.0 } else { 20.0 },
+        );
         assert!(!spike.is_one(), "{spike:?}");
     }
 
     #[test]
     fn a_process_is_sampled_and_one_that_has_ended_is_reported() {
         let own = look(std::process::id(), Duration::ZERO).unwrap();
-        assert!(own.rss_mib > 0.5 && own.threads >= 1.0 && own.descriptors >= 3.0, "{own:?}");
+        assert!(
+            own.rss_mib > 0.5 && own.threads >= 1.0 && own.descriptors >= 3.0,
+            "{own:?}"
+        );
         assert!(look(u32::MAX, Duration::ZERO).is_err());
         assert!(drift("none", &[], Duration::from_secs(60)).is_one());
     }

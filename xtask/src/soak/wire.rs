@@ -51,7 +51,10 @@ impl Connection {
 
 /// Returns the bytes of a request.
 pub fn request(path: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -60,15 +63,26 @@ pub fn request(path: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
 }
 
 fn read(mut answer: impl io::BufRead) -> io::Result<(Answer, bool)> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "the connection closed without a whole answer");
+    let broken = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the connection closed without a whole answer",
+        )
+    };
     let mut line = String::new();
     answer.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
     let (mut length, mut json_length, mut goes_on) = (None, None, true);
     loop {
         line.clear();
         answer.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         let value = value.trim();
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse::<u64>().ok(),
@@ -83,7 +97,14 @@ fn read(mut answer: impl io::BufRead) -> io::Result<(Answer, bool)> {
     if body.len() as u64 != length {
         return Err(broken());
     }
-    Ok((Answer { status, json_length, body }, goes_on))
+    Ok((
+        Answer {
+            status,
+            json_length,
+            body,
+        },
+        goes_on,
+    ))
 }
 
 #[cfg(test)]
@@ -94,8 +115,22 @@ mod tests {
     fn answers_are_read_whole_or_not_at_all() {
         let text = "HTTP/1.1 200 OK\r\nInference-Header-Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}xyz";
         let (answer, goes_on) = read(text.as_bytes()).unwrap();
-        assert_eq!((answer, goes_on), (Answer { status: 200, json_length: Some(2), body: b"{}x".to_vec() }, true));
-        assert!(!read(&b"HTTP/1.1 503 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"[..]).unwrap().1);
+        assert_eq!(
+            (answer, goes_on),
+            (
+                Answer {
+                    status: 200,
+                    json_length: Some(2),
+                    body: b"{}x".to_vec()
+                },
+                true
+            )
+        );
+        assert!(
+            !read(&b"HTTP/1.1 503 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"[..])
+                .unwrap()
+                .1
+        );
         assert!(read(&b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"[..]).is_err());
         assert!(read(&b""[..]).is_err());
         assert!(request("/a", &[("b", "c".to_owned())], b"{}").ends_with(b"b: c\r\n\r\n{}"));

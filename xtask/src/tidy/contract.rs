@@ -31,9 +31,11 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let changes = root.join(CHANGES);
     let blessed = with_hash(&read(&changes)?, &contract_hash(root)?);
-    std::fs::write(&changes, blessed).map_err(|error| Failure::file(&changes, "be written", error))?;
+    std::fs::write(&changes, blessed)
+        .map_err(|error| Failure::file(&changes, "be written", error))?;
     let lock = root.join(LOCK);
-    std::fs::write(&lock, lock_text(root)?).map_err(|error| Failure::file(&lock, "be written", error))?;
+    std::fs::write(&lock, lock_text(root)?)
+        .map_err(|error| Failure::file(&lock, "be written", error))?;
     eprintln!("blessed {CHANGES} and {LOCK}");
     Ok(())
 }
@@ -41,22 +43,37 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
 /// The hash of the contract as the reference printer prints it: blank lines and order of files do not count, comments
 /// do, since they are its documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::project(format!("wit/: {error}"), "mend the WIT");
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::project(format!("wit/: {error}"), "mend the WIT");
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(root.join("wit")).map_err(|error| failed(&format!("{error:#}")))?;
+    let (package, _) = resolve
+        .push_dir(root.join("wit"))
+        .map_err(|error| failed(&format!("{error:#}")))?;
     let mut printer = WitPrinter::default();
-    printer.print(&resolve, package, &[]).map_err(|error| failed(&format!("{error:#}")))?;
+    printer
+        .print(&resolve, package, &[])
+        .map_err(|error| failed(&format!("{error:#}")))?;
     Ok(Digest::of(printer.output.to_string().as_bytes()))
 }
 
 fn compare_hash(changes: &str, hash: &Digest) -> Option<Finding> {
-    let line = changes.lines().enumerate().find(|(_, line)| line.starts_with(HASH_LINE));
+    let line = changes
+        .lines()
+        .enumerate()
+        .find(|(_, line)| line.starts_with(HASH_LINE));
     let (index, stands) = line.map_or((0, ""), |(index, line)| (index, line));
     if stands == hash_line(hash) {
         return None;
     }
-    let fix = format!("write an entry for the change above the line, raise the package's version, and run {BLESS}");
-    Some(Finding::new(CHANGES, index + 1, "the contract has changed since its hash was written", fix))
+    let fix = format!(
+        "write an entry for the change above the line, raise the package's version, and run {BLESS}"
+    );
+    Some(Finding::new(
+        CHANGES,
+        index + 1,
+        "the contract has changed since its hash was written",
+        fix,
+    ))
 }
 
 fn hash_line(hash: &Digest) -> String {
@@ -70,7 +87,11 @@ fn with_hash(changes: &str, hash: &Digest) -> String {
         .map(|line| {
             let is_hash = line.starts_with(HASH_LINE);
             found |= is_hash;
-            if is_hash { hash_line(hash) } else { line.to_owned() }
+            if is_hash {
+                hash_line(hash)
+            } else {
+                line.to_owned()
+            }
         })
         .collect();
     if !found {
@@ -84,9 +105,14 @@ fn lock_text(root: &Path) -> Result<String, Failure> {
     let deps = root.join("wit/deps");
     let mut text = format!("# Vendored WIT packages; written by {BLESS}.\n");
     for path in walk(&deps)? {
-        let name = path.strip_prefix(&deps).unwrap_or(&path).display().to_string();
+        let name = path
+            .strip_prefix(&deps)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         if path != root.join(LOCK) {
-            let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+            let bytes =
+                std::fs::read(&path).map_err(|error| Failure::file(&path, "be read", error))?;
             text.push_str(&format!("{}  {name}\n", Digest::of(&bytes)));
         }
     }
@@ -96,12 +122,21 @@ fn lock_text(root: &Path) -> Result<String, Failure> {
 fn compare_lock(lock: &str, expected: &str) -> Vec<Finding> {
     let fix = || format!("undo the change, or say in {CHANGES} why and run {BLESS}");
     let is_hash = |line: &&str| !line.starts_with('#');
-    let changed = expected.lines().filter(is_hash).filter(|line| !lock.lines().any(|locked| locked == *line));
-    let mut findings: Vec<_> =
-        changed.map(|line| Finding::new(LOCK, 1, format!("does not hold `{line}`"), fix())).collect();
+    let changed = expected
+        .lines()
+        .filter(is_hash)
+        .filter(|line| !lock.lines().any(|locked| locked == *line));
+    let mut findings: Vec<_> = changed
+        .map(|line| Finding::new(LOCK, 1, format!("does not hold `{line}`"), fix()))
+        .collect();
     for (index, line) in lock.lines().enumerate() {
         if is_hash(&line) && !expected.lines().any(|wanted| wanted == line) {
-            findings.push(Finding::new(LOCK, index + 1, format!("`{line}` is no vendored file's hash"), fix()));
+            findings.push(Finding::new(
+                LOCK,
+                index + 1,
+                format!("`{line}` is no vendored file's hash"),
+                fix(),
+            ));
         }
     }
     findings
@@ -116,7 +151,10 @@ mod tests {
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
         let text = with_hash("# Changes\n\ntext\n", &one);
         assert_eq!(compare_hash(&text, &one), None);
-        assert_eq!(compare_hash(&text, &two).map(|finding| finding.line), Some(5));
+        assert_eq!(
+            compare_hash(&text, &two).map(|finding| finding.line),
+            Some(5)
+        );
         assert_eq!(compare_hash(&with_hash(&text, &two), &two), None);
         assert_eq!(with_hash(&text, &two).matches(HASH_LINE).count(), 1);
     }
@@ -125,7 +163,10 @@ mod tests {
     fn lock_names_what_differs() {
         let expected = "# x\nsha256:1  a.wit\nsha256:2  b.wit\n";
         assert!(compare_lock(expected, expected).is_empty());
-        assert_eq!(compare_lock("# x\nsha256:1  a.wit\nsha256:3  b.wit\n", expected).len(), 2);
+        assert_eq!(
+            compare_lock("# x\nsha256:1  a.wit\nsha256:3  b.wit\n", expected).len(),
+            2
+        );
         assert_eq!(compare_lock("", expected).len(), 2);
     }
 }

@@ -53,7 +53,14 @@ const RULES: &[Rule] = &[
     Rule {
         within: &["host/src/capability"],
         except: &[],
-        banned: &["axum", "http", "hyper", "crate::trigger", "crate::server", "crate::functions"],
+        banned: &[
+            "axum",
+            "http",
+            "hyper",
+            "crate::trigger",
+            "crate::server",
+            "crate::functions",
+        ],
         strings: false,
         why: "a capability adapts what lies below it and knows nothing above it",
     },
@@ -67,7 +74,13 @@ const RULES: &[Rule] = &[
     Rule {
         within: &["host/src/manifest", "host/src/error", "host/src/deployment"],
         except: &[],
-        banned: &["axum", "crate::scorer", "crate::capability", "crate::trigger", "crate::server"],
+        banned: &[
+            "axum",
+            "crate::scorer",
+            "crate::capability",
+            "crate::trigger",
+            "crate::server",
+        ],
         strings: false,
         why: "manifest, deployment and error lie below everything else",
     },
@@ -110,7 +123,11 @@ const RULES: &[Rule] = &[
         why: "xtask is the only code that speaks to a registry",
     },
     Rule {
-        within: &["host/src/", "xtask/src/image/mod.rs", "xtask/src/image/plan.rs"],
+        within: &[
+            "host/src/",
+            "xtask/src/image/mod.rs",
+            "xtask/src/image/plan.rs",
+        ],
         except: &[],
         banned: &["scorebox_guest"],
         strings: false,
@@ -133,18 +150,27 @@ const RULES: &[Rule] = &[
 
 /// Checks one file; its tests may mention what they need.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
-    let rules = RULES
-        .iter()
-        .filter(|rule| rule.within.iter().any(|prefix| file.starts_with(prefix)) && !rule.except.contains(&file));
+    let rules = RULES.iter().filter(|rule| {
+        rule.within.iter().any(|prefix| file.starts_with(prefix)) && !rule.except.contains(&file)
+    });
     if file.ends_with("/tests.rs") {
         return Vec::new();
     }
     let views = views(text);
     let mut findings = Vec::new();
     for rule in rules {
-        let view = if rule.strings { &views.with_strings } else { &views.code };
+        let view = if rule.strings {
+            &views.with_strings
+        } else {
+            &views.code
+        };
         for (line, banned) in mentions(before_tests(view), rule.banned, rule.strings) {
-            findings.push(Finding::new(file, line, format!("mentions `{banned}`"), rule.why));
+            findings.push(Finding::new(
+                file,
+                line,
+                format!("mentions `{banned}`"),
+                rule.why,
+            ));
         }
     }
     findings
@@ -152,15 +178,23 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
 
 /// The text before the module of unit tests, which stands last.
 fn before_tests(view: &str) -> &str {
-    view.find("\n#[cfg(test)]\nmod ").and_then(|end| view.get(..end)).unwrap_or(view)
+    view.find("\n#[cfg(test)]\nmod ")
+        .and_then(|end| view.get(..end))
+        .unwrap_or(view)
 }
 
 /// Lines on which a banned path stands.
 fn mentions<'a>(view: &str, banned: &[&'a str], anywhere: bool) -> Vec<(usize, &'a str)> {
     let mut found = Vec::new();
     for name in banned {
-        let places = view.match_indices(name).filter(|(at, _)| anywhere || is_whole(view, *at, name)).map(|(at, _)| at);
-        let grouped = name.strip_prefix("crate::").map(|module| grouped(view, module)).unwrap_or_default();
+        let places = view
+            .match_indices(name)
+            .filter(|(at, _)| anywhere || is_whole(view, *at, name))
+            .map(|(at, _)| at);
+        let grouped = name
+            .strip_prefix("crate::")
+            .map(|module| grouped(view, module))
+            .unwrap_or_default();
         found.extend(places.chain(grouped).map(|at| (line(view, at), *name)));
     }
     found.dedup();
@@ -176,7 +210,9 @@ fn is_whole(view: &str, at: usize, name: &str) -> bool {
         return false;
     }
     let is_crate = !name.contains("::") && name != "unsafe";
-    !is_crate || (after.starts_with("::") && !before.ends_with([':', '.'])) || is_import(before, after)
+    !is_crate
+        || (after.starts_with("::") && !before.ends_with([':', '.']))
+        || is_import(before, after)
 }
 
 /// As in `use http;`.
@@ -218,28 +254,71 @@ fn line(view: &str, at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     fn lines(file: &str, text: &str) -> Vec<usize> {
-        super::check(file, text).into_iter().map(|finding| finding.line).collect()
+        super::check(file, text)
+            .into_iter()
+            .map(|finding| finding.line)
+            .collect()
     }
 
     #[test]
     fn lower_modules_do_not_look_up() {
-        let check = |file: &str, text: &str, expected: &[usize]| assert_eq!(lines(file, text), expected, "{text}");
+        let check = |file: &str, text: &str, expected: &[usize]| {
+            assert_eq!(lines(file, text), expected, "{text}")
+        };
         check("host/src/model/mod.rs", "use wasmtime::Engine;\n", &[1]);
-        check("host/src/model/mod.rs", "// wasmtime::Engine\nlet a = \"wasmtime::\";\n", &[]);
-        check("host/src/redis/server.rs", "use redis::Client;\nuse crate::scorer::Scorer;\n", &[2]);
-        check("host/src/redis/server.rs", "use crate::{error::E, scorer::{A, server}};\n", &[1]);
-        check("host/src/redis/server.rs", "use crate::{\n    error,\n    trigger,\n};\n", &[3]);
+        check(
+            "host/src/model/mod.rs",
+            "// wasmtime::Engine\nlet a = \"wasmtime::\";\n",
+            &[],
+        );
+        check(
+            "host/src/redis/server.rs",
+            "use redis::Client;\nuse crate::scorer::Scorer;\n",
+            &[2],
+        );
+        check(
+            "host/src/redis/server.rs",
+            "use crate::{error::E, scorer::{A, server}};\n",
+            &[1],
+        );
+        check(
+            "host/src/redis/server.rs",
+            "use crate::{\n    error,\n    trigger,\n};\n",
+            &[3],
+        );
         check("host/src/scorer/pool.rs", "use http::StatusCode;\n", &[1]);
-        check("host/src/scorer/pool.rs", "use crate::capability::redis::X;\nlet http = 1;\n", &[]);
-        check("host/src/scorer/pool.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n    use axum::Router;\n}\n", &[]);
-        check("host/src/server/mod.rs", "use axum::Router;\nuse crate::trigger::http;\n", &[]);
+        check(
+            "host/src/scorer/pool.rs",
+            "use crate::capability::redis::X;\nlet http = 1;\n",
+            &[],
+        );
+        check(
+            "host/src/scorer/pool.rs",
+            "fn a() {}\n#[cfg(test)]\nmod tests {\n    use axum::Router;\n}\n",
+            &[],
+        );
+        check(
+            "host/src/server/mod.rs",
+            "use axum::Router;\nuse crate::trigger::http;\n",
+            &[],
+        );
     }
 
     #[test]
     fn single_owners_are_single() {
-        let check = |file: &str, text: &str, count: usize| assert_eq!(lines(file, text).len(), count, "{file} {text}");
-        check("host/src/server/mod.rs", "let a = \"x-ms-request-id\";\n", 1);
-        check("host/src/trigger/http.rs", "let a = \"x-ms-request-id\";\n", 0);
+        let check = |file: &str, text: &str, count: usize| {
+            assert_eq!(lines(file, text).len(), count, "{file} {text}")
+        };
+        check(
+            "host/src/server/mod.rs",
+            "let a = \"x-ms-request-id\";\n",
+            1,
+        );
+        check(
+            "host/src/trigger/http.rs",
+            "let a = \"x-ms-request-id\";\n",
+            0,
+        );
         check("host/src/server/mod.rs", "StatusCode::GATEWAY_TIMEOUT\n", 1);
         check("host/src/error.rs", "StatusCode::GATEWAY_TIMEOUT\n", 0);
         check("host/src/model/mapping.rs", "unsafe { map() }\n", 0);

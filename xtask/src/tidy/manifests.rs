@@ -6,8 +6,16 @@ use super::Finding;
 
 /// A crate's folder, what it must not depend on, and why.
 const BANNED: &[(&str, &[&str], &str)] = &[
-    ("host/", &["scorebox-guest", "xtask", "oci-client", "reqwest"], "the host knows no guest crate and no registry"),
-    ("guest/", &["scorebox-host", "xtask", "oci-client", "reqwest"], "a guest knows the contract alone"),
+    (
+        "host/",
+        &["scorebox-guest", "xtask", "oci-client", "reqwest"],
+        "the host knows no guest crate and no registry",
+    ),
+    (
+        "guest/",
+        &["scorebox-host", "xtask", "oci-client", "reqwest"],
+        "a guest knows the contract alone",
+    ),
 ];
 
 /// Checks one manifest; `file` is its path below the root.
@@ -22,13 +30,23 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
         } else if let Some(name) = dependency(section, trimmed) {
             for (folder, banned, why) in BANNED {
                 if file.starts_with(folder) && banned.contains(&name) {
-                    findings.push(Finding::new(file, index + 1, format!("depends on `{name}`"), *why));
+                    findings.push(Finding::new(
+                        file,
+                        index + 1,
+                        format!("depends on `{name}`"),
+                        *why,
+                    ));
                 }
             }
             let explained = previous.starts_with('#') || after_value(trimmed).contains('#');
             if section == "workspace.dependencies" && !explained {
                 let fix = "say in a comment behind or above it what it is for";
-                findings.push(Finding::new(file, index + 1, format!("`{name}` has no reason"), fix));
+                findings.push(Finding::new(
+                    file,
+                    index + 1,
+                    format!("`{name}` has no reason"),
+                    fix,
+                ));
             }
         }
         previous = trimmed;
@@ -47,11 +65,19 @@ fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
 
 /// What follows the value's last quote or bracket.
 fn after_value(line: &str) -> &str {
-    line.rfind(['"', '}', ']']).and_then(|end| line.get(end..)).map_or_else(
-        || line,
-        // A comment may hold quotes itself; then it starts before the last one.
-        |rest| if rest.contains('#') { rest } else { comment(line) },
-    )
+    line.rfind(['"', '}', ']'])
+        .and_then(|end| line.get(end..))
+        .map_or_else(
+            || line,
+            // A comment may hold quotes itself; then it starts before the last one.
+            |rest| {
+                if rest.contains('#') {
+                    rest
+                } else {
+                    comment(line)
+                }
+            },
+        )
 }
 
 fn comment(line: &str) -> &str {
@@ -69,17 +95,42 @@ fn comment(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     fn lines(file: &str, text: &str) -> Vec<usize> {
-        super::check(file, text).into_iter().map(|finding| finding.line).collect()
+        super::check(file, text)
+            .into_iter()
+            .map(|finding| finding.line)
+            .collect()
     }
 
     #[test]
     fn direction_and_reasons_are_checked() {
-        let check = |file: &str, text: &str, expected: &[usize]| assert_eq!(lines(file, text), expected, "{text}");
-        check("host/Cargo.toml", "[dependencies]\nreqwest.workspace = true\nserde.workspace = true\n", &[2]);
-        check("host/Cargo.toml", "[dev-dependencies]\nscorebox-guest = { path = \"../guest\" }\n", &[2]);
-        check("xtask/Cargo.toml", "[dependencies]\nreqwest.workspace = true\n", &[]);
-        check("Cargo.toml", "[workspace.dependencies]\na = \"1\" # Reads \"x\".\nb = \"2\"\n", &[3]);
-        check("Cargo.toml", "[workspace.dependencies]\n# Reads x.\na = \"1\"\nb = \"#2\"\n", &[4]);
+        let check = |file: &str, text: &str, expected: &[usize]| {
+            assert_eq!(lines(file, text), expected, "{text}")
+        };
+        check(
+            "host/Cargo.toml",
+            "[dependencies]\nreqwest.workspace = true\nserde.workspace = true\n",
+            &[2],
+        );
+        check(
+            "host/Cargo.toml",
+            "[dev-dependencies]\nscorebox-guest = { path = \"../guest\" }\n",
+            &[2],
+        );
+        check(
+            "xtask/Cargo.toml",
+            "[dependencies]\nreqwest.workspace = true\n",
+            &[],
+        );
+        check(
+            "Cargo.toml",
+            "[workspace.dependencies]\na = \"1\" # Reads \"x\".\nb = \"2\"\n",
+            &[3],
+        );
+        check(
+            "Cargo.toml",
+            "[workspace.dependencies]\n# Reads x.\na = \"1\"\nb = \"#2\"\n",
+            &[4],
+        );
         check("Cargo.toml", "[profile.release]\nstrip = true\n", &[]);
     }
 }

@@ -15,7 +15,9 @@ const README_BYTES: usize = 10_000;
 const PAGE_BYTES: usize = 30_000;
 
 /// Folders of the repository. A word of a command that begins with one of them names a file.
-const FOLDERS: &[&str] = &["guest/", "host/", "tests/", "wit/", "xtask/", ".ci/", ".github/"];
+const FOLDERS: &[&str] = &[
+    "guest/", "host/", "tests/", "wit/", "xtask/", ".ci/", ".github/",
+];
 
 /// Checks all pages, given by their paths below `root`.
 pub fn check(root: &Path, pages: &BTreeMap<String, String>) -> Vec<Finding> {
@@ -29,8 +31,11 @@ pub fn check(root: &Path, pages: &BTreeMap<String, String>) -> Vec<Finding> {
 }
 
 fn too_long(name: &str, text: &str) -> Option<Finding> {
-    let (most_lines, most_bytes) =
-        if name == "README.md" { (README_LINES, README_BYTES) } else { (usize::MAX, PAGE_BYTES) };
+    let (most_lines, most_bytes) = if name == "README.md" {
+        (README_LINES, README_BYTES)
+    } else {
+        (usize::MAX, PAGE_BYTES)
+    };
     let (lines, bytes) = (text.lines().count(), text.len());
     (lines > most_lines || bytes > most_bytes).then(|| {
         let what = format!("the page has {lines} lines and {bytes} bytes");
@@ -43,7 +48,12 @@ fn too_long(name: &str, text: &str) -> Option<Finding> {
     })
 }
 
-fn broken_links(root: &Path, name: &str, text: &str, pages: &BTreeMap<String, String>) -> Vec<Finding> {
+fn broken_links(
+    root: &Path,
+    name: &str,
+    text: &str,
+    pages: &BTreeMap<String, String>,
+) -> Vec<Finding> {
     let folder = Path::new(name).parent().unwrap_or(Path::new(""));
     let mut findings = Vec::new();
     for (line, target) in links(text) {
@@ -51,15 +61,29 @@ fn broken_links(root: &Path, name: &str, text: &str, pages: &BTreeMap<String, St
             continue;
         }
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-        let file = if path.is_empty() { PathBuf::from(name) } else { resolved(&folder.join(path)) };
+        let file = if path.is_empty() {
+            PathBuf::from(name)
+        } else {
+            resolved(&folder.join(path))
+        };
         let key = file.display().to_string();
         let fix = "correct the link, or the heading that it names";
         if !root.join(&file).exists() {
-            findings.push(Finding::new(name, line, format!("the link {target} leads to no file"), fix));
+            findings.push(Finding::new(
+                name,
+                line,
+                format!("the link {target} leads to no file"),
+                fix,
+            ));
         } else if let Some(page) = pages.get(&key).filter(|_| !anchor.is_empty())
             && !anchors(page).contains(anchor)
         {
-            findings.push(Finding::new(name, line, format!("the link {target} leads to no heading of {key}"), fix));
+            findings.push(Finding::new(
+                name,
+                line,
+                format!("the link {target} leads to no heading of {key}"),
+                fix,
+            ));
         }
     }
     findings
@@ -76,7 +100,10 @@ fn missing_files(root: &Path, name: &str, text: &str) -> Vec<Finding> {
                 made.push(Path::new(word));
             }
             let is_pattern = word.contains(['*', '{', '$', '…']);
-            let is_made = made.iter().filter_map(|made| made.parent()).any(|made| Path::new(word).starts_with(made));
+            let is_made = made
+                .iter()
+                .filter_map(|made| made.parent())
+                .any(|made| Path::new(word).starts_with(made));
             if !is_pattern && !is_made && !root.join(word).exists() {
                 let what = format!("a command names {word}, which is not there");
                 findings.push(Finding::new(name, line, what, "correct the command"));
@@ -92,7 +119,9 @@ fn links(text: &str) -> Vec<(usize, &str)> {
     for (line, text) in outside_of_blocks(text) {
         let mut rest = text;
         while let Some((_, after)) = rest.split_once("](") {
-            let Some((target, after)) = after.split_once(')') else { break };
+            let Some((target, after)) = after.split_once(')') else {
+                break;
+            };
             found.push((line, target));
             rest = after;
         }
@@ -112,7 +141,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
         let anchor: String = heading.trim().to_lowercase().chars().filter(kept).collect();
         let anchor = anchor.replace(' ', "-");
         let count = (1..).map(|count| format!("{anchor}-{count}"));
-        let name = std::iter::once(anchor.clone()).chain(count).find(|name| !found.contains(name));
+        let name = std::iter::once(anchor.clone())
+            .chain(count)
+            .find(|name| !found.contains(name));
         found.extend(name);
     }
     found
@@ -132,10 +163,16 @@ fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usi
     let mut language = None;
     text.lines().enumerate().filter_map(move |(index, line)| {
         if let Some(word) = line.trim_start().strip_prefix("```") {
-            language = if language.is_none() { Some(word.trim()) } else { None };
+            language = if language.is_none() {
+                Some(word.trim())
+            } else {
+                None
+            };
             return None;
         }
-        language.is_some_and(|language| languages.contains(&language)).then_some((index + 1, line))
+        language
+            .is_some_and(|language| languages.contains(&language))
+            .then_some((index + 1, line))
     })
 }
 
@@ -165,28 +202,44 @@ mod tests {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
-        let pages = pages.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        check(root.path(), &pages).into_iter().map(|finding| format!("{}: {}", finding.line, finding.what)).collect()
+        let pages = pages
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect();
+        check(root.path(), &pages)
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.line, finding.what))
+            .collect()
     }
 
     #[test]
     fn links_lead_to_files_and_headings() {
         let page = "# Who, where?\n\n## Who, where?\n\n[a](../README.md) [b](#who-where) [c](b.md#who-where-1)\n\
                     ```sh\n# no heading\n[x](y)\n```\n[d](https://example.com/x)\n";
-        assert_eq!(whats(&[("README.md", "# A\n"), ("host/b.md", page)]), [""; 0]);
+        assert_eq!(
+            whats(&[("README.md", "# A\n"), ("host/b.md", page)]),
+            [""; 0]
+        );
         let page = "[a](none.md)\n[b](#no-heading)\n[c](../README.md#b)\n";
         let expected = [
             "1: the link none.md leads to no file",
             "2: the link #no-heading leads to no heading of host/b.md",
             "3: the link ../README.md#b leads to no heading of README.md",
         ];
-        assert_eq!(whats(&[("README.md", "# A\n"), ("host/b.md", page)]), expected);
+        assert_eq!(
+            whats(&[("README.md", "# A\n"), ("host/b.md", page)]),
+            expected
+        );
     }
 
     #[test]
     fn commands_name_files_that_are_there() {
-        let page = "```sh\ncp host/b.md x && cat host/c.md host/*.md\n```\n```text\nhost/d.md\n```\n";
-        assert_eq!(whats(&[("host/b.md", page)]), ["2: a command names host/c.md, which is not there"]);
+        let page =
+            "```sh\ncp host/b.md x && cat host/c.md host/*.md\n```\n```text\nhost/d.md\n```\n";
+        assert_eq!(
+            whats(&[("host/b.md", page)]),
+            ["2: a command names host/c.md, which is not there"]
+        );
         let page = "```sh\nmkdir -p guest/a/src guest/a/model\ncat > guest/a/b.toml\n```\n";
         assert_eq!(whats(&[("host/b.md", page)]), [""; 0]);
     }
@@ -194,7 +247,10 @@ mod tests {
     #[test]
     fn the_front_page_is_short() {
         let long = "line\n".repeat(201);
-        assert_eq!(whats(&[("README.md", &long)]), ["1: the page has 201 lines and 1005 bytes"]);
+        assert_eq!(
+            whats(&[("README.md", &long)]),
+            ["1: the page has 201 lines and 1005 bytes"]
+        );
         assert_eq!(whats(&[("host/README.md", &long)]), [""; 0]);
         assert_eq!(whats(&[("host/README.md", &"x".repeat(30_001))]).len(), 1);
     }

@@ -38,8 +38,15 @@ fn compare(page: &str, table: &str) -> Option<Finding> {
     if with_table(page, table).as_deref() == Some(page) {
         return None;
     }
-    let line = page.find(START).map_or(1, |start| page[..start].lines().count() + 1);
-    Some(Finding::new(PAGE, line, "the table of settings differs from the program's", "run `cargo xtask tidy --bless`"))
+    let line = page
+        .find(START)
+        .map_or(1, |start| page[..start].lines().count() + 1);
+    Some(Finding::new(
+        PAGE,
+        line,
+        "the table of settings differs from the program's",
+        "run `cargo xtask tidy --bless`",
+    ))
 }
 
 /// Puts the table between its marks. Returns `None` if there are none.
@@ -50,25 +57,58 @@ fn with_table(page: &str, table: &str) -> Option<String> {
 }
 
 fn table(settings: &[Setting]) -> String {
-    let rows = settings.iter().map(|Setting { key, form, default, why }| {
-        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
-        let cells = [&format!("`{key}`"), *form, &default, *why].map(|cell| cell.replace('|', "\\|"));
-        format!("| {} |\n", cells.join(" | "))
-    });
-    format!("| key | form | default | meaning |\n|---|---|---|---|\n{}", rows.collect::<String>())
+    let rows = settings.iter().map(
+        |Setting {
+             key,
+             form,
+             default,
+             why,
+         }| {
+            let default = if default.is_empty() {
+                String::new()
+            } else {
+                format!("`{default}`")
+            };
+            let cells =
+                [&format!("`{key}`"), *form, &default, *why].map(|cell| cell.replace('|', "\\|"));
+            format!("| {} |\n", cells.join(" | "))
+        },
+    );
+    format!(
+        "| key | form | default | meaning |\n|---|---|---|---|\n{}",
+        rows.collect::<String>()
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const QUEUE: Setting = Setting { key: "limits.queue", form: "number", default: "64", why: "Enough." };
+    const QUEUE: Setting = Setting {
+        key: "limits.queue",
+        form: "number",
+        default: "64",
+        why: "Enough.",
+    };
 
     #[test]
     fn a_row_has_key_form_default_and_meaning() {
-        let table = table(&[QUEUE, Setting { default: "", form: "a | b", ..QUEUE }]);
+        let table = table(&[
+            QUEUE,
+            Setting {
+                default: "",
+                form: "a | b",
+                ..QUEUE
+            },
+        ]);
         let rows: Vec<_> = table.lines().skip(2).collect();
-        assert_eq!(rows, ["| `limits.queue` | number | `64` | Enough. |", "| `limits.queue` | a \\| b |  | Enough. |"]);
+        assert_eq!(
+            rows,
+            [
+                "| `limits.queue` | number | `64` | Enough. |",
+                "| `limits.queue` | a \\| b |  | Enough. |"
+            ]
+        );
     }
 
     #[test]
@@ -77,7 +117,10 @@ mod tests {
         let table = table(&[QUEUE]);
         assert_eq!(compare(&page(&table), &table), None);
         let finding = compare(&page(&table.replace("64", "32")), &table).unwrap();
-        assert_eq!((finding.line, with_table(&page("old"), &table)), (3, Some(page(&table))));
+        assert_eq!(
+            (finding.line, with_table(&page("old"), &table)),
+            (3, Some(page(&table)))
+        );
         assert!(compare("# Settings\n", &table).is_some());
     }
 }

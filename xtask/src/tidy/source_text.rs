@@ -53,7 +53,11 @@ pub fn views(text: &str) -> SourceText {
             },
             Part::Raw(hashes) => {
                 let ends = at(index) == '"' && (1..=hashes).all(|offset| at(index + offset) == '#');
-                if ends { (Part::Code, 1, true, true) } else { (Part::Raw(hashes), 1, false, true) }
+                if ends {
+                    (Part::Code, 1, true, true)
+                } else {
+                    (Part::Raw(hashes), 1, false, true)
+                }
             }
         };
         for offset in 0..width {
@@ -73,7 +77,11 @@ pub fn views(text: &str) -> SourceText {
 /// The number of `#` between an `r` and this quote; `None` if the string is not raw.
 fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
     let before = characters.get(..quote)?;
-    let hashes = before.iter().rev().take_while(|character| **character == '#').count();
+    let hashes = before
+        .iter()
+        .rev()
+        .take_while(|character| **character == '#')
+        .count();
     (before.iter().rev().nth(hashes) == Some(&'r')).then_some(hashes)
 }
 
@@ -81,7 +89,9 @@ fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
 fn character_width(characters: &[char], quote: usize) -> usize {
     let at = |offset: usize| characters.get(quote + offset).copied();
     match (at(1), at(2)) {
-        (Some('\\'), _) => (3..12).find(|offset| at(*offset) == Some('\'')).map_or(1, |end| end + 1),
+        (Some('\\'), _) => (3..12)
+            .find(|offset| at(*offset) == Some('\''))
+            .map_or(1, |end| end + 1),
         (Some(_), Some('\'')) => 3,
         _ => 1,
     }
@@ -95,15 +105,30 @@ mod tests {
     fn comments_and_strings_are_told_from_code() {
         let check = |text: &str, code: &str, with_strings: &str| {
             let views = views(text);
-            assert_eq!((views.code.as_str(), views.with_strings.as_str()), (code, with_strings));
+            assert_eq!(
+                (views.code.as_str(), views.with_strings.as_str()),
+                (code, with_strings)
+            );
         };
         check("a // b", "a     ", "a     ");
-        check("a /* b /* c */ d */ e", "a                   e", "a                   e");
-        check(r#"f("x // y", 'z')"#, r#"f("      ", 'z')"#, r#"f("x // y", 'z')"#);
+        check(
+            "a /* b /* c */ d */ e",
+            "a                   e",
+            "a                   e",
+        );
+        check(
+            r#"f("x // y", 'z')"#,
+            r#"f("      ", 'z')"#,
+            r#"f("x // y", 'z')"#,
+        );
         check(r##"r#"a"b"# c"##, r##"r#"   "# c"##, r##"r#"a"b"# c"##);
         check(r#""\"" b"#, r#""  " b"#, r#""\"" b"#);
         check("'\"' \"x\"", "'\"' \" \"", "'\"' \"x\"");
-        check("fn f<'a>(x: &'a str) // y", "fn f<'a>(x: &'a str)     ", "fn f<'a>(x: &'a str)     ");
+        check(
+            "fn f<'a>(x: &'a str) // y",
+            "fn f<'a>(x: &'a str)     ",
+            "fn f<'a>(x: &'a str)     ",
+        );
         check("'\\'' // y", "'\\''     ", "'\\''     ");
         check("// a\nb", "    \nb", "    \nb");
     }

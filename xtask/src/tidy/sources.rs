@@ -12,7 +12,10 @@ const LEFT_OVER: &[(&str, &str)] = &[
     ("todo!", "write it, or open an issue"),
     ("unimplemented!", "write it, or open an issue"),
     ("dbg!", "remove it"),
-    ("#[ignore", "let the test say why it cannot run, and skip itself"),
+    (
+        "#[ignore",
+        "let the test say why it cannot run, and skip itself",
+    ),
 ];
 
 /// Checks one file; `file` is its path below the root.
@@ -27,16 +30,31 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
             "open with `//!`: what the file owns, what it must not know",
         ));
     } else if !is_test(file) && !doc.contains("not know") && !doc.contains("must not") {
-        findings.push(Finding::new(file, 1, "the module doc sets no bound", "say what the file must not know"));
+        findings.push(Finding::new(
+            file,
+            1,
+            "the module doc sets no bound",
+            "say what the file must not know",
+        ));
     }
     let lines = text.lines().count();
     if lines > LONGEST && !doc.contains("long because") {
         let fix = "split it, or say in the module doc: Long because …";
-        findings.push(Finding::new(file, LONGEST + 1, format!("{lines} lines, more than {LONGEST}"), fix));
+        findings.push(Finding::new(
+            file,
+            LONGEST + 1,
+            format!("{lines} lines, more than {LONGEST}"),
+            fix,
+        ));
     }
     let stems = file.split('/').map(|part| part.trim_end_matches(".rs"));
     if let Some(vague) = stems.into_iter().find(|stem| VAGUE_NAMES.contains(stem)) {
-        findings.push(Finding::new(file, 1, format!("`{vague}` says nothing"), "name what it holds"));
+        findings.push(Finding::new(
+            file,
+            1,
+            format!("`{vague}` says nothing"),
+            "name what it holds",
+        ));
     }
     findings.extend(left_over(file, text));
     findings
@@ -48,13 +66,27 @@ fn left_over(file: &str, text: &str) -> Vec<Finding> {
     for (index, line) in code.lines().enumerate() {
         for (word, fix) in LEFT_OVER {
             if line.contains(word) {
-                findings.push(Finding::new(file, index + 1, format!("`{word}` is left in the code"), *fix));
+                findings.push(Finding::new(
+                    file,
+                    index + 1,
+                    format!("`{word}` is left in the code"),
+                    *fix,
+                ));
             }
         }
-        let name = line.trim().trim_start_matches("pub ").strip_prefix("mod ").unwrap_or_default();
+        let name = line
+            .trim()
+            .trim_start_matches("pub ")
+            .strip_prefix("mod ")
+            .unwrap_or_default();
         let name = name.trim_end_matches(['{', ';', ' ']);
         if VAGUE_NAMES.contains(&name) {
-            findings.push(Finding::new(file, index + 1, format!("module `{name}` says nothing"), "name what it holds"));
+            findings.push(Finding::new(
+                file,
+                index + 1,
+                format!("module `{name}` says nothing"),
+                "name what it holds",
+            ));
         }
     }
     findings
@@ -62,7 +94,10 @@ fn left_over(file: &str, text: &str) -> Vec<Finding> {
 
 /// The module doc in lower case and in one line, so that a phrase may break anywhere.
 fn module_doc(text: &str) -> String {
-    let lines = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    let lines = text
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(str::trim);
     lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }
 
@@ -82,7 +117,10 @@ mod tests {
         let found = super::check(file, text);
         assert_eq!(found.len(), expected.len(), "{found:?}");
         for (finding, (line, part)) in found.iter().zip(expected) {
-            assert!(finding.line == *line && finding.what.contains(part), "{finding}");
+            assert!(
+                finding.line == *line && finding.what.contains(part),
+                "{finding}"
+            );
         }
     }
 
@@ -100,15 +138,31 @@ mod tests {
     fn long_files_give_a_reason() {
         let long = format!("{DOC}{}", "\n".repeat(500));
         check("host/src/a.rs", &long, &[(501, "502 lines")]);
-        check("host/src/a.rs", &format!("//! Long because it is a table. Must not know y.\n{long}"), &[]);
+        check(
+            "host/src/a.rs",
+            &format!("//! Long because it is a table. Must not know y.\n{long}"),
+            &[],
+        );
     }
 
     #[test]
     fn names_and_left_overs_are_found() {
         check("host/src/utils.rs", DOC, &[(1, "`utils`")]);
         check("host/src/types/a.rs", DOC, &[(1, "`types`")]);
-        check("host/src/a.rs", &format!("{DOC}pub mod helpers;\n"), &[(3, "`helpers`")]);
-        check("host/src/a.rs", &format!("{DOC}fn f() {{\n    todo!()\n}}\n"), &[(4, "todo!")]);
-        check("host/src/a.rs", &format!("{DOC}// todo!()\nlet a = \"dbg!\";\n"), &[]);
+        check(
+            "host/src/a.rs",
+            &format!("{DOC}pub mod helpers;\n"),
+            &[(3, "`helpers`")],
+        );
+        check(
+            "host/src/a.rs",
+            &format!("{DOC}fn f() {{\n    todo!()\n}}\n"),
+            &[(4, "todo!")],
+        );
+        check(
+            "host/src/a.rs",
+            &format!("{DOC}// todo!()\nlet a = \"dbg!\";\n"),
+            &[],
+        );
     }
 }

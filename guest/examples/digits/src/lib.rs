@@ -6,7 +6,8 @@
 mod logreg;
 
 use scorebox_guest::{
-    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature, export_tensor_scorer,
+    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_tensor_scorer,
 };
 
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};

@@ -36,15 +36,32 @@ pub struct Prediction {
 impl LogisticRegression {
     /// Reads the model from its tensors.
     pub fn load() -> Result<Self> {
-        let misfit = || Error::failed("model", "the model is not a logistic regression of 10 classes over 784 pixels");
+        let misfit = || {
+            Error::failed(
+                "model",
+                "the model is not a logistic regression of 10 classes over 784 pixels",
+            )
+        };
         let coef = model::Tensor::open("coef")?.floats()?;
         let (weights, rest) = coef.as_chunks();
         if weights.len() != CLASSES || !rest.is_empty() {
             return Err(misfit());
         }
-        let intercepts = model::Tensor::open("intercept")?.floats()?.try_into().ok().or_problem(misfit)?;
-        let labels = model::Tensor::open("classes")?.integers()?.try_into().ok().or_problem(misfit)?;
-        Ok(Self { weights: weights.to_vec(), intercepts, labels })
+        let intercepts = model::Tensor::open("intercept")?
+            .floats()?
+            .try_into()
+            .ok()
+            .or_problem(misfit)?;
+        let labels = model::Tensor::open("classes")?
+            .integers()?
+            .try_into()
+            .ok()
+            .or_problem(misfit)?;
+        Ok(Self {
+            weights: weights.to_vec(),
+            intercepts,
+            labels,
+        })
     }
 
     /// Scores one digit.
@@ -59,13 +76,21 @@ impl LogisticRegression {
                 best = (label, score);
             }
         }
-        Prediction { label: best.0, probabilities: softmax(scores, best.1) }
+        Prediction {
+            label: best.0,
+            probabilities: softmax(scores, best.1),
+        }
     }
 }
 
 fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     let mut sums = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
         for lane in 0..LANES {
             sums[lane] += a[lane] * b[lane];
         }
@@ -82,4 +107,7 @@ fn softmax(scores: [f32; CLASSES], largest: f32) -> [f32; CLASSES] {
     exponentials.map(|exponential| exponential / sum)
 }
 
-const _: () = assert!(PIXELS.is_multiple_of(LANES), "`dot` would leave out the last pixels");
+const _: () = assert!(
+    PIXELS.is_multiple_of(LANES),
+    "`dot` would leave out the last pixels"
+);

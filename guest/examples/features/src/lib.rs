@@ -13,7 +13,9 @@ mod logreg;
 use std::time::Duration;
 
 use scorebox_guest::cache::Bucket;
-use scorebox_guest::{Error, Invocation, Json, OrProblem, Result, Scorer, Signature, config, export_scorer};
+use scorebox_guest::{
+    Error, Invocation, Json, OrProblem, Result, Scorer, Signature, config, export_scorer,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::logreg::{LogisticRegression, PIXELS};
@@ -68,20 +70,44 @@ impl Scorer for Features {
         })
     }
 
-    fn run(&mut self, _call: &Invocation, Json(Request { key }): Json<Request>) -> Result<Json<Answer>> {
+    fn run(
+        &mut self,
+        _call: &Invocation,
+        Json(Request { key }): Json<Request>,
+    ) -> Result<Json<Answer>> {
         let answer_key = format!("{key}:score");
         // If a stored answer cannot be read, e.g. one of an older version, score again and replace
         // it.
-        let stored = self.store.get(&answer_key)?.and_then(|value| serde_json::from_slice(&value).ok());
-        if let Some(StoredAnswer { label, probabilities }) = stored {
-            return Ok(Json(Answer { key, label, probabilities, cached: true }));
+        let stored = self
+            .store
+            .get(&answer_key)?
+            .and_then(|value| serde_json::from_slice(&value).ok());
+        if let Some(StoredAnswer {
+            label,
+            probabilities,
+        }) = stored
+        {
+            return Ok(Json(Answer {
+                key,
+                label,
+                probabilities,
+                cached: true,
+            }));
         }
         let pixels = self.pixels(&key)?;
         let prediction = self.model.predict(&pixels);
-        let answer = StoredAnswer { label: prediction.label, probabilities: prediction.probabilities.to_vec() };
+        let answer = StoredAnswer {
+            label: prediction.label,
+            probabilities: prediction.probabilities.to_vec(),
+        };
         let ttl = config::duration("answer_ttl")?.unwrap_or(ANSWER_TTL);
         self.store.set_json(&answer_key, &answer, Some(ttl))?;
-        Ok(Json(Answer { key, label: answer.label, probabilities: answer.probabilities, cached: false }))
+        Ok(Json(Answer {
+            key,
+            label: answer.label,
+            probabilities: answer.probabilities,
+            cached: false,
+        }))
     }
 }
 
@@ -90,13 +116,17 @@ impl Features {
         let value = self.store.get(key)?.or_problem(|| {
             Error::rejected(
                 "unknown-key",
-                format!("nothing is stored under `{key}`: write the digit's {PIXELS} pixels there first"),
+                format!(
+                    "nothing is stored under `{key}`: write the digit's {PIXELS} pixels there first"
+                ),
             )
         })?;
         let malformed = || {
             Error::rejected(
                 "malformed-features",
-                format!("the value of `{key}` is not a JSON array of {PIXELS} integers from 0 to 255"),
+                format!(
+                    "the value of `{key}` is not a JSON array of {PIXELS} integers from 0 to 255"
+                ),
             )
         };
         let bytes: Vec<u8> = serde_json::from_slice(&value).or_problem(malformed)?;

@@ -9,7 +9,9 @@ mod pgm;
 use scorebox_guest::nn::graph::load_by_name;
 use scorebox_guest::nn::inference::GraphExecutionContext;
 use scorebox_guest::nn::tensor::{Tensor, TensorType};
-use scorebox_guest::{Invocation, Json, OrProblem, Payload, Result, Scorer, Signature, config, export_scorer};
+use scorebox_guest::{
+    Invocation, Json, OrProblem, Payload, Result, Scorer, Signature, config, export_scorer,
+};
 use serde::Serialize;
 
 /// Width and height of a picture in pixels, as in the network's training data.
@@ -56,10 +58,15 @@ impl Scorer for Picture {
         let pixels = pgm::pixels(&picture.body, SIDE)?;
         let probabilities = self.infer(&pixels)?;
         let guesses = probabilities.into_iter().enumerate();
-        let mut best: Vec<_> = guesses.map(|(label, probability)| Guess { label, probability }).collect();
+        let mut best: Vec<_> = guesses
+            .map(|(label, probability)| Guess { label, probability })
+            .collect();
         best.sort_by(|one, other| other.probability.total_cmp(&one.probability));
         best.truncate(config::parsed("best")?.unwrap_or(BEST).max(1));
-        let label = best.first().map(|guess| guess.label).or_fail("no-answer", "the network gives no probabilities")?;
+        let label = best
+            .first()
+            .map(|guess| guess.label)
+            .or_fail("no-answer", "the network gives no probabilities")?;
         Ok(Json(Answer { label, best }))
     }
 }
@@ -71,12 +78,27 @@ impl Picture {
             Some(context) => context,
             None => load_by_name("mlp")?.init_execution_context()?,
         };
-        let data: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        let data: Vec<u8> = pixels
+            .iter()
+            .flat_map(|pixel| pixel.to_le_bytes())
+            .collect();
         let input = Tensor::new(&[1, (SIDE * SIDE) as u32], TensorType::Fp32, &data);
-        let outputs = self.0.insert(context).compute(vec![("X".to_owned(), input)])?;
-        let probabilities = outputs.into_iter().find(|(name, _)| name == "probabilities");
-        let (_, probabilities) = probabilities.or_fail("no-answer", "the network gives no probabilities")?;
-        Ok(probabilities.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        let outputs = self
+            .0
+            .insert(context)
+            .compute(vec![("X".to_owned(), input)])?;
+        let probabilities = outputs
+            .into_iter()
+            .find(|(name, _)| name == "probabilities");
+        let (_, probabilities) =
+            probabilities.or_fail("no-answer", "the network gives no probabilities")?;
+        Ok(probabilities
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect())
     }
 }
 

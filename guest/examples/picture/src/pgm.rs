@@ -6,7 +6,8 @@ use scorebox_guest::{Error, OrProblem, Result};
 
 /// Returns the pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
-    let (header, bytes) = header(file).or_reject("no-pgm", "the body is no binary PGM file (P5)")?;
+    let (header, bytes) =
+        header(file).or_reject("no-pgm", "the body is no binary PGM file (P5)")?;
     let [width, height, white] = header;
     if [width, height] != [side, side] {
         return Err(Error::rejected(
@@ -15,10 +16,18 @@ pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
         ));
     }
     if !(1..=255).contains(&white) {
-        return Err(Error::rejected("wrong-depth", "the picture has more than one byte for each pixel"));
+        return Err(Error::rejected(
+            "wrong-depth",
+            "the picture has more than one byte for each pixel",
+        ));
     }
-    let bytes = bytes.get(..side * side).or_reject("cut-off", "the picture ends before its last pixel")?;
-    Ok(bytes.iter().map(|byte| f32::from(*byte) / white as f32).collect())
+    let bytes = bytes
+        .get(..side * side)
+        .or_reject("cut-off", "the picture ends before its last pixel")?;
+    Ok(bytes
+        .iter()
+        .map(|byte| f32::from(*byte) / white as f32)
+        .collect())
 }
 
 /// Returns the width, the height and the value of white, and the bytes after them.
@@ -35,7 +44,9 @@ fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
         rest = after;
     }
     // One white-space character, then the first pixel.
-    rest.split_first().filter(|(space, _)| space.is_ascii_whitespace()).map(|(_, pixels)| (numbers, pixels))
+    rest.split_first()
+        .filter(|(space, _)| space.is_ascii_whitespace())
+        .map(|(_, pixels)| (numbers, pixels))
 }
 
 /// Returns the bytes after white space and comments. `None` without white space.

@@ -12,18 +12,32 @@ use super::*;
 /// Returns the functions that a scorer may import from the packages in a folder, with the names
 /// that rows have.
 fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
-    let mut resolve = Resolve { all_features, ..Resolve::default() };
-    resolve.push_path(folder).unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
+    let mut resolve = Resolve {
+        all_features,
+        ..Resolve::default()
+    };
+    resolve
+        .push_path(folder)
+        .unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
     let mut found = BTreeSet::new();
     for (_, world) in &resolve.worlds {
         for item in world.imports.values() {
-            let WorldItem::Interface { id, .. } = item else { continue };
+            let WorldItem::Interface { id, .. } = item else {
+                continue;
+            };
             let name = resolve.id_of(*id).expect("an interface with a package");
             if super::super::grant(&name).is_none() {
                 continue;
             }
-            let interface = name.split_once('@').map_or(name.as_str(), |(interface, _)| interface);
-            found.extend(resolve.interfaces[*id].functions.keys().map(|function| format!("{interface}#{function}")));
+            let interface = name
+                .split_once('@')
+                .map_or(name.as_str(), |(interface, _)| interface);
+            found.extend(
+                resolve.interfaces[*id]
+                    .functions
+                    .keys()
+                    .map(|function| format!("{interface}#{function}")),
+            );
         }
     }
     found
@@ -32,15 +46,28 @@ fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
 /// Returns the folder of the WIT of WASI, which every linker has.
 fn wasi() -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--manifest-path",
+        ])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
         .output()
         .unwrap();
-    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    assert!(
+        cargo.status.success(),
+        "{}",
+        String::from_utf8_lossy(&cargo.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
     let mut packages = metadata["packages"].as_array().unwrap().iter();
-    let package = packages.find(|package| package["name"] == "wasmtime-wasi").unwrap();
-    Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("src").join("p2/wit")
+    let package = packages
+        .find(|package| package["name"] == "wasmtime-wasi")
+        .unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap())
+        .with_file_name("src")
+        .join("p2/wit")
 }
 
 #[test]
@@ -48,8 +75,14 @@ fn every_function_that_a_scorer_can_import_has_a_row_and_every_row_a_function() 
     let contract = functions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit"), true);
     // Functions that are unstable in WASI are not added to a linker.
     let wasi = functions(&wasi(), false);
-    assert!(contract.contains("wasi:keyvalue/batch#set-many"), "{contract:?}");
-    assert!(wasi.contains("wasi:random/random#get-random-bytes") && wasi.len() > 100, "{wasi:?}");
+    assert!(
+        contract.contains("wasi:keyvalue/batch#set-many"),
+        "{contract:?}"
+    );
+    assert!(
+        wasi.contains("wasi:random/random#get-random-bytes") && wasi.len() > 100,
+        "{wasi:?}"
+    );
     let all: BTreeSet<&str> = contract.iter().chain(&wasi).map(String::as_str).collect();
     let rows: BTreeSet<&str> = BOUNDS.iter().map(|row| row.function).collect();
     assert_eq!(rows.len(), BOUNDS.len(), "a function has two rows");
@@ -57,10 +90,19 @@ fn every_function_that_a_scorer_can_import_has_a_row_and_every_row_a_function() 
         Some(interface) => function.starts_with(interface),
         None => row == function,
     };
-    let without: Vec<_> = all.iter().filter(|function| !rows.iter().any(|row| covers(row, function))).collect();
+    let without: Vec<_> = all
+        .iter()
+        .filter(|function| !rows.iter().any(|row| covers(row, function)))
+        .collect();
     assert!(without.is_empty(), "no row in BOUNDS for {without:?}");
-    let stale: Vec<_> = rows.iter().filter(|row| !all.iter().any(|function| covers(row, function))).collect();
-    assert!(stale.is_empty(), "rows of BOUNDS for functions that do not exist: {stale:?}");
+    let stale: Vec<_> = rows
+        .iter()
+        .filter(|row| !all.iter().any(|function| covers(row, function)))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "rows of BOUNDS for functions that do not exist: {stale:?}"
+    );
 }
 
 #[test]
@@ -83,7 +125,10 @@ fn what_exceeds_a_row_is_refused_with_the_bound() {
         let found = found.unwrap_or_default();
         assert!(found.contains(part), "{found}");
     };
-    text(pairs(4097, 1, 1), "at most 4096 items in one call, and here are 4097");
+    text(
+        pairs(4097, 1, 1),
+        "at most 4096 items in one call, and here are 4097",
+    );
     text(pairs(1, KEY_BYTES + 1, 1), "a key has at most 65536 bytes");
     text(pairs(3, 1, 32 << 20), "at most 67108864 bytes");
 }

@@ -27,7 +27,10 @@ pub struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { texts: Arc::default(), left: Arc::new(AtomicUsize::new(LOGS_BYTES)) }
+        Self {
+            texts: Arc::default(),
+            left: Arc::new(AtomicUsize::new(LOGS_BYTES)),
+        }
     }
 }
 
@@ -35,7 +38,10 @@ impl Lines {
     /// Returns an empty list for another call of the invocation. Both lists share the bound.
     #[must_use]
     pub fn of_next_call(&self) -> Self {
-        Self { texts: Arc::default(), left: Arc::clone(&self.left) }
+        Self {
+            texts: Arc::default(),
+            left: Arc::clone(&self.left),
+        }
     }
 
     /// Takes the lines that have been collected.
@@ -53,18 +59,27 @@ impl Lines {
     /// Adds a line of the scorer, unless the invocation has used up its bytes. Line ends in the
     /// texts are escaped, so that it stays one line.
     pub(super) fn add(&self, level: Level, context: &str, message: &str) {
-        let context = if context.is_empty() { String::new() } else { format!("{}: ", printable(context)) };
+        let context = if context.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", printable(context))
+        };
         let line = format!("{} {context}{}", level.as_str(), printable(message));
         let bytes = LINE_BYTES + escaped_bytes(&line);
         let take = |left: usize| left.checked_sub(bytes);
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+        match self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        {
             Ok(_) => self.push(line),
             Err(0) => {}
             Err(_) => {
                 // The first line that does not fit ends the collection, even if later lines are
                 // shorter.
                 if self.left.swap(0, Ordering::Relaxed) > 0 {
-                    self.push(format!("more than {LOGS_BYTES} bytes of lines: the log of the host has the rest"));
+                    self.push(format!(
+                        "more than {LOGS_BYTES} bytes of lines: the log of the host has the rest"
+                    ));
                 }
             }
         }
@@ -91,8 +106,18 @@ mod tests {
         }
         let lines = [first.take(), second.take()].concat();
         let json = serde_json::to_string(&lines).unwrap_or_default();
-        assert!((LOGS_BYTES / 2..=LOGS_BYTES + 1024).contains(&json.len()), "{}", json.len());
-        assert_eq!(lines.iter().filter(|line| line.starts_with("more than")).count(), 1);
+        assert!(
+            (LOGS_BYTES / 2..=LOGS_BYTES + 1024).contains(&json.len()),
+            "{}",
+            json.len()
+        );
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| line.starts_with("more than"))
+                .count(),
+            1
+        );
     }
 
     #[test]

@@ -31,7 +31,13 @@ const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 /// A name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and neither
 /// `host` nor `model`.
 pub(super) fn function_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+            c
+        } else {
+            '-'
+        }
+    };
     let mut name: String = name.chars().map(plain).collect();
     // The Functions host does not accept the first two. `model` is the name of the model's folder.
     if name.eq_ignore_ascii_case("host")
@@ -63,13 +69,19 @@ pub(super) fn connection(name: Option<String>) -> Result<String, Misfit> {
 
 pub(super) fn entity_name(key: &str, name: String) -> Result<String, Misfit> {
     let fits = (1..=260).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'%' | b'~'));
+        && name.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'%' | b'~')
+        });
     if fits {
         return Ok(name);
     }
     Err((
-        format!("`{key}`: `{}` is not the name of a queue, topic or subscription", shown(&name)),
-        "use letters, digits, `.`, `-`, `_` and `/`; %SETTING% stands for an app setting".to_owned(),
+        format!(
+            "`{key}`: `{}` is not the name of a queue, topic or subscription",
+            shown(&name)
+        ),
+        "use letters, digits, `.`, `-`, `_` and `/`; %SETTING% stands for an app setting"
+            .to_owned(),
     ))
 }
 
@@ -88,7 +100,10 @@ pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Misfit> {
 pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
     if !is_container(container(path)) {
         return Err((
-            format!("`{key}`: `{}` does not begin with the name of a container", shown(path)),
+            format!(
+                "`{key}`: `{}` does not begin with the name of a container",
+                shown(path)
+            ),
             format!(
                 "use letters, digits and `-`, at most {LONGEST_CONTAINER_BYTES} in all, or one of {}, e.g. \
                  `incoming/{{name}}.json`; %SETTING% stands for an app setting",
@@ -98,17 +113,26 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
     }
     if path.len() > LONGEST_PATH_BYTES || matches!(printable(path), Cow::Owned(_)) {
         return Err((
-            format!("`{key}`: `{}` is too long, or holds a control character", shown(path)),
-            format!("use at most {LONGEST_PATH_BYTES} bytes, without line feeds and other control characters"),
+            format!(
+                "`{key}`: `{}` is too long, or holds a control character",
+                shown(path)
+            ),
+            format!(
+                "use at most {LONGEST_PATH_BYTES} bytes, without line feeds and other control characters"
+            ),
         ));
     }
-    let braces_match = path.bytes().try_fold(false, |open, byte| match (open, byte) {
-        (false, b'{') => Some(true),
-        (true, b'}') => Some(false),
-        (true, b'{') | (false, b'}') => None,
-        (open, _) => Some(open),
-    });
-    let fits = path.split_once('/').is_some_and(|(container, name)| !container.is_empty() && !name.is_empty());
+    let braces_match = path
+        .bytes()
+        .try_fold(false, |open, byte| match (open, byte) {
+            (false, b'{') => Some(true),
+            (true, b'}') => Some(false),
+            (true, b'{') | (false, b'}') => None,
+            (open, _) => Some(open),
+        });
+    let fits = path
+        .split_once('/')
+        .is_some_and(|(container, name)| !container.is_empty() && !name.is_empty());
     if fits && braces_match == Some(false) && !path.contains("{}") && !path.starts_with('{') {
         return Ok(());
     }
@@ -122,7 +146,9 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
 ///
 /// Upper-case letters are left to Azure to refuse.
 fn is_container(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.');
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.')
+    };
     SYSTEM_CONTAINERS.contains(&name)
         || ((1..=LONGEST_CONTAINER_BYTES).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '{'))
@@ -139,7 +165,9 @@ pub(super) fn container(path: &str) -> &str {
 
 /// Returns the names in braces in a path, e.g. `name` for `incoming/{name}.json`.
 pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).filter_map(|part| part.split('}').next())
+    path.split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next())
 }
 
 #[cfg(test)]
@@ -148,7 +176,13 @@ mod tests {
 
     #[test]
     fn a_path_begins_with_a_container_and_ends_on_its_line() {
-        let paths = ["incoming/{name}.json", "$root/x", "%IN%/{name}", "V1-score/a/b", "in/Grüße {name}.json"];
+        let paths = [
+            "incoming/{name}.json",
+            "$root/x",
+            "%IN%/{name}",
+            "V1-score/a/b",
+            "in/Grüße {name}.json",
+        ];
         for path in paths {
             assert_eq!(watched_path("trigger.path", path), Ok(()), "{path}");
         }
@@ -169,7 +203,10 @@ mod tests {
         ];
         for path in paths.into_iter().chain([long.as_str()]) {
             let (problem, fix) = blob_path("trigger.path", path).unwrap_err();
-            assert!(problem.len() < 300 && !problem.contains('\n') && !fix.is_empty(), "{problem}");
+            assert!(
+                problem.len() < 300 && !problem.contains('\n') && !fix.is_empty(),
+                "{problem}"
+            );
         }
     }
 

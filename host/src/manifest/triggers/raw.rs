@@ -6,11 +6,12 @@
 use serde::Deserialize;
 
 use super::names::{
-    FUNCTION_NAME_CHARACTERS, blob_path, connection, container, entity_name, function_name, names, watched_path,
+    FUNCTION_NAME_CHARACTERS, blob_path, connection, container, entity_name, function_name, names,
+    watched_path,
 };
 use super::{
-    AuthLevel, BlobSource, BlobTrigger, DEFAULT_MAX_DELIVERY_COUNT, Entity, HttpTrigger, ServiceBusTrigger, Start,
-    Target, Trigger,
+    AuthLevel, BlobSource, BlobTrigger, DEFAULT_MAX_DELIVERY_COUNT, Entity, HttpTrigger,
+    ServiceBusTrigger, Start, Target, Trigger,
 };
 use crate::manifest::Misfit;
 use crate::manifest::settings::default_of;
@@ -53,7 +54,14 @@ struct RawTarget {
 
 /// Returns all triggers of a manifest. If it has none, there is one HTTP trigger.
 pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Misfit> {
-    let raw = if raw.is_empty() { vec![RawTrigger { kind: "http".to_owned(), ..RawTrigger::default() }] } else { raw };
+    let raw = if raw.is_empty() {
+        vec![RawTrigger {
+            kind: "http".to_owned(),
+            ..RawTrigger::default()
+        }]
+    } else {
+        raw
+    };
     let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.len());
     for raw in raw {
         let is_named = raw.function.is_some();
@@ -73,19 +81,31 @@ pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>
 ///
 /// In names, `/` and `.` become `-`, so two routes may lead to one name.
 fn unused(name: String, triggers: &[Trigger]) -> String {
-    let is_unused = |name: &str| !triggers.iter().any(|other| other.function.eq_ignore_ascii_case(name));
+    let is_unused = |name: &str| {
+        !triggers
+            .iter()
+            .any(|other| other.function.eq_ignore_ascii_case(name))
+    };
     let numbered = (2_u32..).map(|number| {
         let suffix = format!("-{number}");
-        let kept = name.get(..name.len().min(FUNCTION_NAME_CHARACTERS - suffix.len())).unwrap_or_default();
+        let kept = name
+            .get(..name.len().min(FUNCTION_NAME_CHARACTERS - suffix.len()))
+            .unwrap_or_default();
         format!("{kept}{suffix}")
     });
-    std::iter::once(name.clone()).chain(numbered).find(|name| is_unused(name)).unwrap_or_default()
+    std::iter::once(name.clone())
+        .chain(numbered)
+        .find(|name| is_unused(name))
+        .unwrap_or_default()
 }
 
 fn compatible(one: &Trigger, other: &Trigger) -> Result<(), Misfit> {
     if let (Some(one), Some(other)) = (one.http(), other.http()) {
         if one.route == other.route {
-            return Err(("`[[trigger]]`: two HTTP triggers have one route".into(), "remove one of them".into()));
+            return Err((
+                "`[[trigger]]`: two HTTP triggers have one route".into(),
+                "remove one of them".into(),
+            ));
         }
         if one.forwarding != other.forwarding {
             return Err((
@@ -97,7 +117,10 @@ fn compatible(one: &Trigger, other: &Trigger) -> Result<(), Misfit> {
     // The Functions host compares names without case.
     if one.function.eq_ignore_ascii_case(&other.function) {
         return Err((
-            format!("`[[trigger]]`: two triggers make a function `{}`", other.function),
+            format!(
+                "`[[trigger]]`: two triggers make a function `{}`",
+                other.function
+            ),
             "give one of them another `function`; case does not count".into(),
         ));
     }
@@ -117,7 +140,10 @@ impl RawTrigger {
             Some(name) if function_name(&name) == name => name,
             Some(name) => {
                 return Err((
-                    format!("`trigger.function`: `{}` cannot be a function's name", quoted(&name, NAME_BYTES)),
+                    format!(
+                        "`trigger.function`: `{}` cannot be a function's name",
+                        quoted(&name, NAME_BYTES)
+                    ),
                     format!(
                         "use letters, digits, `_` and `-`, a letter first, at most {FUNCTION_NAME_CHARACTERS}, and neither \
                          `host` nor `model`"
@@ -134,7 +160,10 @@ impl RawTrigger {
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             "http" => self.route.clone(),
-            "blob" => self.path.as_deref().map(|path| path.split('/').next().unwrap_or_default().to_owned()),
+            "blob" => self
+                .path
+                .as_deref()
+                .map(|path| path.split('/').next().unwrap_or_default().to_owned()),
             _ => match (&self.queue, &self.topic, &self.subscription) {
                 (None, Some(topic), Some(subscription)) => Some(format!("{topic}-{subscription}")),
                 (queue, ..) => queue.clone(),
@@ -151,7 +180,10 @@ impl RawTrigger {
         let kinds = [HTTP, BLOB, SERVICE_BUS];
         if !kinds.contains(&self.kind.as_str()) {
             return Err((
-                format!("`trigger.kind`: `{}` is not a kind of trigger", quoted(&self.kind, NAME_BYTES)),
+                format!(
+                    "`trigger.kind`: `{}` is not a kind of trigger",
+                    quoted(&self.kind, NAME_BYTES)
+                ),
                 "write \"http\", \"blob\" or \"service-bus\"".to_owned(),
             ));
         }
@@ -162,28 +194,51 @@ impl RawTrigger {
             ("forwarding", self.forwarding.is_some(), &[HTTP]),
             ("path", self.path.is_some(), &[BLOB]),
             ("source", self.source.is_some(), &[BLOB]),
-            ("connection", self.connection.is_some(), &[BLOB, SERVICE_BUS]),
+            (
+                "connection",
+                self.connection.is_some(),
+                &[BLOB, SERVICE_BUS],
+            ),
             ("queue", self.queue.is_some(), &[SERVICE_BUS]),
             ("topic", self.topic.is_some(), &[SERVICE_BUS]),
             ("subscription", self.subscription.is_some(), &[SERVICE_BUS]),
             ("sessions", self.sessions.is_some(), &[SERVICE_BUS]),
             ("cardinality", self.cardinality.is_some(), &[SERVICE_BUS]),
-            ("max_delivery_count", self.max_delivery_count.is_some(), &[SERVICE_BUS]),
-            ("output and `trigger.park`", self.output.is_some() || self.park.is_some(), &[BLOB, SERVICE_BUS]),
+            (
+                "max_delivery_count",
+                self.max_delivery_count.is_some(),
+                &[SERVICE_BUS],
+            ),
+            (
+                "output and `trigger.park`",
+                self.output.is_some() || self.park.is_some(),
+                &[BLOB, SERVICE_BUS],
+            ),
         ];
-        match keys.iter().find(|(_, is_set, kinds)| *is_set && !kinds.contains(&self.kind.as_str())) {
+        match keys
+            .iter()
+            .find(|(_, is_set, kinds)| *is_set && !kinds.contains(&self.kind.as_str()))
+        {
             None => Ok(()),
             Some((key, _, kinds)) => Err((
-                format!("`trigger.{key}` is not for a trigger of kind `{}`", self.kind),
+                format!(
+                    "`trigger.{key}` is not for a trigger of kind `{}`",
+                    self.kind
+                ),
                 format!("remove it: it is for {}", kinds.join(" and ")),
             )),
         }
     }
 
     fn into_http(self) -> Result<HttpTrigger, Misfit> {
-        let route = self.route.unwrap_or_else(|| default_of("trigger.route").to_owned());
+        let route = self
+            .route
+            .unwrap_or_else(|| default_of("trigger.route").to_owned());
         let plain = |segment: &str| {
-            !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            !segment.is_empty()
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         if !route.split('/').all(plain) {
             return Err((
@@ -196,11 +251,19 @@ impl RawTrigger {
         }
         let methods = self.methods.unwrap_or_else(|| vec!["post".to_owned()]);
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-        let methods: Vec<String> = methods.iter().map(|method| method.to_ascii_uppercase()).collect();
-        if methods.is_empty() || methods.iter().any(|method| !known.contains(&method.as_str())) {
+        let methods: Vec<String> = methods
+            .iter()
+            .map(|method| method.to_ascii_uppercase())
+            .collect();
+        if methods.is_empty()
+            || methods
+                .iter()
+                .any(|method| !known.contains(&method.as_str()))
+        {
             return Err((
                 "`trigger.methods` is not a list of verbs".to_owned(),
-                "write e.g. `methods = [\"post\"]`; get, post, put, patch and delete are known".to_owned(),
+                "write e.g. `methods = [\"post\"]`; get, post, put, patch and delete are known"
+                    .to_owned(),
             ));
         }
         Ok(HttpTrigger {
@@ -213,12 +276,19 @@ impl RawTrigger {
 
     fn into_blob(self) -> Result<BlobTrigger, Misfit> {
         let path = self.path.ok_or_else(|| {
-            ("`trigger.path` is missing".to_owned(), "write container and name, e.g. `incoming/{name}`".to_owned())
+            (
+                "`trigger.path` is missing".to_owned(),
+                "write container and name, e.g. `incoming/{name}`".to_owned(),
+            )
         })?;
         watched_path("trigger.path", &path)?;
         let target = |key: &str, target: Option<RawTarget>| match target {
             None => Ok(None),
-            Some(RawTarget { blob: Some(blob), queue: None, topic: None }) => {
+            Some(RawTarget {
+                blob: Some(blob),
+                queue: None,
+                topic: None,
+            }) => {
                 blob_path(key, &blob)?;
                 if container(&blob).eq_ignore_ascii_case(container(&path)) {
                     return Err((
@@ -231,13 +301,19 @@ impl RawTrigger {
                 let unknown = names(&blob).find(|name| {
                     let made_by_the_host = ["rand-guid", "datetime"];
                     !names(&path).any(|own| own.eq_ignore_ascii_case(name))
-                        && !made_by_the_host
-                            .iter()
-                            .any(|made| name.split(':').next().unwrap_or_default().eq_ignore_ascii_case(made))
+                        && !made_by_the_host.iter().any(|made| {
+                            name.split(':')
+                                .next()
+                                .unwrap_or_default()
+                                .eq_ignore_ascii_case(made)
+                        })
                 });
                 match unknown {
                     Some(name) => Err((
-                        format!("`{key}.blob`: `trigger.path` has no `{{{}}}`", quoted(name, NAME_BYTES)),
+                        format!(
+                            "`{key}.blob`: `trigger.path` has no `{{{}}}`",
+                            quoted(name, NAME_BYTES)
+                        ),
                         "use the names in `trigger.path`, {rand-guid} or {DateTime}".to_owned(),
                     )),
                     None => Ok(Some(blob)),
@@ -245,7 +321,10 @@ impl RawTrigger {
             }
             Some(_) => Err((
                 format!("`{key}` of a blob trigger is not a blob"),
-                format!("write `{} = {{ blob = \"CONTAINER/{{name}}\" }}`", key.trim_start_matches("trigger.")),
+                format!(
+                    "write `{} = {{ blob = \"CONTAINER/{{name}}\" }}`",
+                    key.trim_start_matches("trigger.")
+                ),
             )),
         };
         Ok(BlobTrigger {
@@ -274,7 +353,11 @@ impl RawTrigger {
         };
         let target = |key: &str, target: Option<RawTarget>| match target {
             None => Ok(None),
-            Some(RawTarget { queue: Some(queue), topic: None, blob: None }) => {
+            Some(RawTarget {
+                queue: Some(queue),
+                topic: None,
+                blob: None,
+            }) => {
                 if entity == Entity::Queue(queue.clone()) {
                     return Err((
                         format!(
@@ -285,15 +368,22 @@ impl RawTrigger {
                 }
                 Ok(Some(Target::Queue(entity_name(key, queue)?)))
             }
-            Some(RawTarget { topic: Some(topic), queue: None, blob: None }) => {
-                Ok(Some(Target::Topic(entity_name(key, topic)?)))
-            }
+            Some(RawTarget {
+                topic: Some(topic),
+                queue: None,
+                blob: None,
+            }) => Ok(Some(Target::Topic(entity_name(key, topic)?))),
             Some(_) => Err((
                 format!("`{key}` of a service-bus trigger is neither a queue nor a topic"),
-                format!("write `{} = {{ queue = \"NAME\" }}`", key.trim_start_matches("trigger.")),
+                format!(
+                    "write `{} = {{ queue = \"NAME\" }}`",
+                    key.trim_start_matches("trigger.")
+                ),
             )),
         };
-        let max_delivery_count = self.max_delivery_count.unwrap_or(DEFAULT_MAX_DELIVERY_COUNT);
+        let max_delivery_count = self
+            .max_delivery_count
+            .unwrap_or(DEFAULT_MAX_DELIVERY_COUNT);
         if !(1..=2000).contains(&max_delivery_count) {
             return Err((
                 "`trigger.max_delivery_count` is not between 1 and 2000".to_owned(),

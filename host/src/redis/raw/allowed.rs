@@ -22,7 +22,12 @@ impl Allowed {
         let mut names = Vec::new();
         for entry in entries {
             let before = names.len();
-            names.extend(COMMANDS.iter().filter(|row| is_meant(entry, row)).map(|row| row.name));
+            names.extend(
+                COMMANDS
+                    .iter()
+                    .filter(|row| is_meant(entry, row))
+                    .map(|row| row.name),
+            );
             if names.len() == before {
                 return Err(misfit(entry));
             }
@@ -44,23 +49,34 @@ impl Allowed {
     /// Fails with [`CommandError::Denied`] if the command is not allowed.
     pub fn row(&self, command: &Command, store: &str) -> Result<&'static Row, CommandError> {
         let denied = |text| Err(CommandError::Denied(text));
-        let Some(name) = command.first() else { return denied("the command is empty".to_owned()) };
+        let Some(name) = command.first() else {
+            return denied("the command is empty".to_owned());
+        };
         // Rows are looked up before refused names, so that a single subcommand of a refused name
         // could be allowed.
         if let Some(row) = find(command) {
             if self.names.binary_search(&row.name).is_ok() {
                 return Ok(row);
             }
-            return denied(format!("{} is not in stores.{store}.commands of the manifest", row.name));
+            return denied(format!(
+                "{} is not in stores.{store}.commands of the manifest",
+                row.name
+            ));
         }
         if let Some(group) = refused::find(name) {
             let name = String::from_utf8_lossy(name).to_ascii_uppercase();
-            return denied(format!("{name} is never allowed: {}; {}", group.why, group.instead));
+            return denied(format!(
+                "{name} is never allowed: {}; {}",
+                group.why, group.instead
+            ));
         }
         // The name may be very long. One byte more than is shown is enough for `cut` to mark it.
         let name = String::from_utf8_lossy(name.get(..=NAME_SHOWN).unwrap_or(name));
         let name = cut(&name, NAME_SHOWN);
-        denied(format!("`{}` is no command, or none of its kind, that a scorer may send", name.escape_debug()))
+        denied(format!(
+            "`{}` is no command, or none of its kind, that a scorer may send",
+            name.escape_debug()
+        ))
     }
 }
 
@@ -69,14 +85,22 @@ const NAME_SHOWN: usize = 40;
 
 /// Returns true if an entry means this row. A name such as `XGROUP` means all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
-    let container = row.name.split_once('|').map_or(row.name, |(container, _)| container);
-    [row.name, row.family, EVERYTHING, container].iter().any(|known| known.eq_ignore_ascii_case(entry))
+    let container = row
+        .name
+        .split_once('|')
+        .map_or(row.name, |(container, _)| container);
+    [row.name, row.family, EVERYTHING, container]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(entry))
 }
 
 fn misfit(entry: &str) -> (String, String) {
     let word = entry.split(['|', ' ']).next().unwrap_or(entry);
     if let Some(group) = refused::find(word.as_bytes()) {
-        return (format!("`{entry}` is never allowed: {}", group.why), group.instead.to_owned());
+        return (
+            format!("`{entry}` is never allowed: {}", group.why),
+            group.instead.to_owned(),
+        );
     }
     let wanted = entry.to_ascii_uppercase();
     let alike = |known: &str| strsim::jaro_winkler(&known.to_ascii_uppercase(), &wanted);
@@ -108,8 +132,15 @@ mod tests {
         #[track_caller]
         fn check(list: &[&str], words: &str, expected: bool) {
             let allowed = Allowed::parse(&entries(list)).unwrap();
-            let command: Command = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
-            assert_eq!(allowed.row(&command, "s").is_ok(), expected, "{list:?}: {words}");
+            let command: Command = words
+                .split_whitespace()
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
+            assert_eq!(
+                allowed.row(&command, "s").is_ok(),
+                expected,
+                "{list:?}: {words}"
+            );
         }
         check(&["HSET"], "hset k f v", true);
         check(&["hset"], "HSET k f v", true);
@@ -132,7 +163,10 @@ mod tests {
         #[track_caller]
         fn check(entry: &str, problem: &str, fix: &str) {
             let (found, instead) = Allowed::parse(&entries(&["GET", entry])).unwrap_err();
-            assert!(found.contains(&format!("`{entry}`")) && found.contains(problem), "{found}");
+            assert!(
+                found.contains(&format!("`{entry}`")) && found.contains(problem),
+                "{found}"
+            );
             assert!(instead.contains(fix), "{instead}");
         }
         check("BLPOP", "never allowed: it holds up the connection", "LPOP");

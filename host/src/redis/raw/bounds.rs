@@ -83,22 +83,85 @@ use Rule::{After, Bit, Bytes, Count, Fields, Filter, Heavy, Limit, Pending, Span
 /// Rules of the commands that have some. The JSON commands have one rule for all, which is in
 /// `json`.
 static RULES: &[(&[&str], &[Rule])] = &[
-    (&["HRANDFIELD", "LPOP", "RPOP", "SPOP", "SRANDMEMBER", "ZPOPMAX", "ZPOPMIN", "ZRANDMEMBER"], &[Count(2)]),
-    (&["GEORADIUSBYMEMBER_RO", "GEORADIUS_RO", "GEOSEARCH", "LMPOP", "LPOS", "ZMPOP"], &[After("COUNT")]),
+    (
+        &[
+            "HRANDFIELD",
+            "LPOP",
+            "RPOP",
+            "SPOP",
+            "SRANDMEMBER",
+            "ZPOPMAX",
+            "ZPOPMIN",
+            "ZRANDMEMBER",
+        ],
+        &[Count(2)],
+    ),
+    (
+        &[
+            "GEORADIUSBYMEMBER_RO",
+            "GEORADIUS_RO",
+            "GEOSEARCH",
+            "LMPOP",
+            "LPOS",
+            "ZMPOP",
+        ],
+        &[After("COUNT")],
+    ),
     (&["HSCAN", "SSCAN", "ZSCAN"], &[After("COUNT")]),
-    (&["XAUTOCLAIM", "XINFO|STREAM", "XRANGE", "XREAD", "XREADGROUP", "XREVRANGE"], &[After("COUNT")]),
+    (
+        &[
+            "XAUTOCLAIM",
+            "XINFO|STREAM",
+            "XRANGE",
+            "XREAD",
+            "XREADGROUP",
+            "XREVRANGE",
+        ],
+        &[After("COUNT")],
+    ),
     (&["XPENDING"], &[Pending]),
     (&["MEMORY|USAGE"], &[After("SAMPLES")]),
     (&["LRANGE", "ZREVRANGE"], &[Span(2)]),
     (&["ZRANGE"], &[Span(2), Limit]),
     (&["ZRANGESTORE"], &[Span(3), Limit, Heavy]),
-    (&["ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREVRANGEBYLEX", "ZREVRANGEBYSCORE"], &[Limit]),
+    (
+        &[
+            "ZRANGEBYLEX",
+            "ZRANGEBYSCORE",
+            "ZREVRANGEBYLEX",
+            "ZREVRANGEBYSCORE",
+        ],
+        &[Limit],
+    ),
     (&["SETRANGE"], &[Bytes(2)]),
     (&["SETBIT"], &[Bit(2)]),
     (&["BITFIELD"], &[Fields]),
     (&["GEOSEARCHSTORE"], &[After("COUNT"), Heavy]),
-    (&["BITOP", "SDIFF", "SDIFFSTORE", "SINTER", "SINTERCARD", "SINTERSTORE", "SUNION", "SUNIONSTORE"], &[Heavy]),
-    (&["ZDIFF", "ZDIFFSTORE", "ZINTER", "ZINTERCARD", "ZINTERSTORE", "ZUNION", "ZUNIONSTORE"], &[Heavy]),
+    (
+        &[
+            "BITOP",
+            "SDIFF",
+            "SDIFFSTORE",
+            "SINTER",
+            "SINTERCARD",
+            "SINTERSTORE",
+            "SUNION",
+            "SUNIONSTORE",
+        ],
+        &[Heavy],
+    ),
+    (
+        &[
+            "ZDIFF",
+            "ZDIFFSTORE",
+            "ZINTER",
+            "ZINTERCARD",
+            "ZINTERSTORE",
+            "ZUNION",
+            "ZUNIONSTORE",
+        ],
+        &[Heavy],
+    ),
     (&["COPY"], &[Heavy]),
     (&["BF.RESERVE"], &[Filter(Some(2))]),
     (&["BF.INSERT"], &[Filter(None)]),
@@ -108,63 +171,111 @@ static RULES: &[(&[&str], &[Rule])] = &[
 ///
 /// # Errors
 /// Fails if the command asks for more than a limit. The text names the limit.
-pub fn check(row: &Row, command: &Command, keys: &[usize], asked: &mut Asked) -> Result<(), String> {
+pub fn check(
+    row: &Row,
+    command: &Command,
+    keys: &[usize],
+    asked: &mut Asked,
+) -> Result<(), String> {
     let name = row.name;
     if keys.len() > KEYS_LIMIT {
-        return Err(format!("{name} names {} keys, and a command names at most {KEYS_LIMIT}", keys.len()));
+        return Err(format!(
+            "{name} names {} keys, and a command names at most {KEYS_LIMIT}",
+            keys.len()
+        ));
     }
     let of_key = |position: &usize| command.get(*position).map_or(&[][..], Vec::as_slice);
-    if let Some(key) = keys.iter().map(of_key).find(|key| key.len() > KEY_LIMIT_BYTES) {
-        return Err(format!("a key has at most {KEY_LIMIT_BYTES} bytes, and here is one of {}", key.len()));
+    if let Some(key) = keys
+        .iter()
+        .map(of_key)
+        .find(|key| key.len() > KEY_LIMIT_BYTES)
+    {
+        return Err(format!(
+            "a key has at most {KEY_LIMIT_BYTES} bytes, and here is one of {}",
+            key.len()
+        ));
     }
     if keys.len() > 2 {
         let mut sorted: Vec<_> = keys.iter().map(of_key).collect();
         sorted.sort_unstable();
-        if sorted.windows(3).any(|window| matches!(window, [a, b, c] if a == b && b == c)) {
+        if sorted
+            .windows(3)
+            .any(|window| matches!(window, [a, b, c] if a == b && b == c))
+        {
             return Err(format!("{name} names a key more than twice; name it once"));
         }
     }
     if row.family == "@json" {
         return json(name, command);
     }
-    let mut rules = RULES.iter().filter(|(names, _)| names.contains(&name)).flat_map(|(_, rules)| *rules);
+    let mut rules = RULES
+        .iter()
+        .filter(|(names, _)| names.contains(&name))
+        .flat_map(|(_, rules)| *rules);
     rules.try_for_each(|rule| rule.check(name, command, keys.len(), asked))
 }
 
 impl Rule {
-    fn check(&self, name: &str, command: &Command, keys: usize, asked: &mut Asked) -> Result<(), String> {
+    fn check(
+        &self,
+        name: &str,
+        command: &Command,
+        keys: usize,
+        asked: &mut Asked,
+    ) -> Result<(), String> {
         match self {
             Count(at) => asked.items(name, number(command, *at)),
-            After(word) => after(command, word).try_for_each(|position| asked.items(name, number(command, position))),
+            After(word) => after(command, word)
+                .try_for_each(|position| asked.items(name, number(command, position))),
             Limit => after(command, "LIMIT").try_for_each(|position| {
                 // A negative number means no limit, as if the option were not given.
-                asked.items(name, number(command, position + 1).filter(|count| *count >= 0))
+                asked.items(
+                    name,
+                    number(command, position + 1).filter(|count| *count >= 0),
+                )
             }),
             Span(at) => {
                 // With BYSCORE or BYLEX the two arguments are not indices.
                 let is_other = |word| after(command, word).next().is_some();
                 let span = (number(command, *at), number(command, at + 1));
                 match span {
-                    (Some(first @ 0..), Some(last)) if !is_other("BYSCORE") && !is_other("BYLEX") => {
-                        asked.items(name, Some(last.saturating_sub(first).saturating_add(1)).filter(|span| *span > 0))
+                    (Some(first @ 0..), Some(last))
+                        if !is_other("BYSCORE") && !is_other("BYLEX") =>
+                    {
+                        asked.items(
+                            name,
+                            Some(last.saturating_sub(first).saturating_add(1))
+                                .filter(|span| *span > 0),
+                        )
                     }
                     _ => Ok(()),
                 }
             }
             Pending => {
-                let has_idle = command.get(3).is_some_and(|option| option.eq_ignore_ascii_case(b"IDLE"));
+                let has_idle = command
+                    .get(3)
+                    .is_some_and(|option| option.eq_ignore_ascii_case(b"IDLE"));
                 asked.items(name, number(command, if has_idle { 7 } else { 5 }))
             }
             Bytes(at) => {
                 let added = command.get(at + 1).map_or(0, Vec::len);
-                asked.grows(name, number(command, *at).map(|offset| offset.unsigned_abs().saturating_add(added as u64)))
+                asked.grows(
+                    name,
+                    number(command, *at)
+                        .map(|offset| offset.unsigned_abs().saturating_add(added as u64)),
+                )
             }
-            Bit(at) => asked.grows(name, number(command, *at).map(|bit| bit.unsigned_abs() / 8 + 1)),
+            Bit(at) => asked.grows(
+                name,
+                number(command, *at).map(|bit| bit.unsigned_abs() / 8 + 1),
+            ),
             Fields => fields(command).try_for_each(|bytes| asked.grows(name, Some(bytes))),
             Heavy => {
                 asked.heavy += 1;
                 if keys > COMBINED_KEYS_LIMIT {
-                    return Err(format!("{name} names {keys} keys, and it combines at most {COMBINED_KEYS_LIMIT}"));
+                    return Err(format!(
+                        "{name} names {keys} keys, and it combines at most {COMBINED_KEYS_LIMIT}"
+                    ));
                 }
                 if asked.heavy > HEAVY_LIMIT {
                     return Err(format!(
@@ -182,11 +293,15 @@ impl Asked {
     fn items(&mut self, name: &str, count: Option<i64>) -> Result<(), String> {
         let count = count.map_or(0, i64::unsigned_abs);
         if count > COUNT_LIMIT {
-            return Err(format!("{name} asks for {count} items, and a command asks for at most {COUNT_LIMIT}"));
+            return Err(format!(
+                "{name} asks for {count} items, and a command asks for at most {COUNT_LIMIT}"
+            ));
         }
         self.items += count;
         if self.items > CALL_COUNT_LIMIT {
-            return Err(format!("the commands of a call ask for at most {CALL_COUNT_LIMIT} items together"));
+            return Err(format!(
+                "the commands of a call ask for at most {CALL_COUNT_LIMIT} items together"
+            ));
         }
         Ok(())
     }
@@ -194,7 +309,9 @@ impl Asked {
     fn grows(&mut self, name: &str, bytes: Option<u64>) -> Result<(), String> {
         let bytes = bytes.unwrap_or_default();
         if bytes > VALUE_LIMIT_BYTES as u64 {
-            return Err(format!("{name} makes a value of {bytes} bytes, and a value has at most {VALUE_LIMIT_BYTES}"));
+            return Err(format!(
+                "{name} makes a value of {bytes} bytes, and a value has at most {VALUE_LIMIT_BYTES}"
+            ));
         }
         self.growth_bytes += bytes;
         if self.growth_bytes > CALL_GROWTH_BYTES {
@@ -213,10 +330,18 @@ fn number(command: &Command, at: usize) -> Option<i64> {
 
 /// Returns the position after each occurrence of a word.
 fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let is_it = move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
+    let is_it =
+        move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
     // Only XREAD has an option at the position where other commands have their key.
-    let is_xread = command.first().is_some_and(|name| name.eq_ignore_ascii_case(b"XREAD"));
-    command.iter().enumerate().skip(if is_xread { 1 } else { 2 }).filter(is_it).map(|(position, _)| position + 1)
+    let is_xread = command
+        .first()
+        .is_some_and(|name| name.eq_ignore_ascii_case(b"XREAD"));
+    command
+        .iter()
+        .enumerate()
+        .skip(if is_xread { 1 } else { 2 })
+        .filter(is_it)
+        .map(|(position, _)| position + 1)
 }
 
 /// Returns the number of bytes that a value needs for each field of `BITFIELD`. After GET, SET and
@@ -224,32 +349,64 @@ fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize>
 fn fields(command: &Command) -> impl Iterator<Item = u64> + '_ {
     let words: &[&[u8]] = &[b"GET", b"SET", b"INCRBY"];
     let is_field = |word: &Vec<u8>| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-    command.iter().enumerate().filter(move |(_, word)| is_field(word)).filter_map(|(position, _)| {
-        let width: u64 = std::str::from_utf8(command.get(position + 1)?.get(1..)?).ok()?.parse().ok()?;
-        let offset = std::str::from_utf8(command.get(position + 2)?).ok()?;
-        let bits = match offset.strip_prefix('#') {
-            Some(fields) => fields.parse::<u64>().ok()?.saturating_mul(width),
-            None => offset.parse().ok()?,
-        };
-        Some(bits.saturating_add(width) / 8 + 1)
-    })
+    command
+        .iter()
+        .enumerate()
+        .filter(move |(_, word)| is_field(word))
+        .filter_map(|(position, _)| {
+            let width: u64 = std::str::from_utf8(command.get(position + 1)?.get(1..)?)
+                .ok()?
+                .parse()
+                .ok()?;
+            let offset = std::str::from_utf8(command.get(position + 2)?).ok()?;
+            let bits = match offset.strip_prefix('#') {
+                Some(fields) => fields.parse::<u64>().ok()?.saturating_mul(width),
+                None => offset.parse().ok()?,
+            };
+            Some(bits.saturating_add(width) / 8 + 1)
+        })
 }
 
-fn filter(name: &str, command: &Command, error: Option<usize>, asked: &mut Asked) -> Result<(), String> {
-    let text = |at: usize| command.get(at).and_then(|bytes| std::str::from_utf8(bytes).ok());
+fn filter(
+    name: &str,
+    command: &Command,
+    error: Option<usize>,
+    asked: &mut Asked,
+) -> Result<(), String> {
+    let text = |at: usize| {
+        command
+            .get(at)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+    };
     let errors = error.into_iter().chain(after(command, "ERROR"));
-    if errors.filter_map(|at| text(at)?.parse::<f64>().ok()).any(|share| share < FILTER_ERROR) {
-        return Err(format!("{name} asks for a share of errors below {FILTER_ERROR}"));
+    if errors
+        .filter_map(|at| text(at)?.parse::<f64>().ok())
+        .any(|share| share < FILTER_ERROR)
+    {
+        return Err(format!(
+            "{name} asks for a share of errors below {FILTER_ERROR}"
+        ));
     }
-    let expansion = after(command, "EXPANSION").filter_map(|at| number(command, at)).max().unwrap_or_default();
+    let expansion = after(command, "EXPANSION")
+        .filter_map(|at| number(command, at))
+        .max()
+        .unwrap_or_default();
     if expansion.unsigned_abs() > FILTER_EXPANSION {
-        return Err(format!("{name} asks for an EXPANSION of {expansion}, and it is at most {FILTER_EXPANSION}"));
+        return Err(format!(
+            "{name} asks for an EXPANSION of {expansion}, and it is at most {FILTER_EXPANSION}"
+        ));
     }
-    let capacities = error.map(|at| at + 1).into_iter().chain(after(command, "CAPACITY"));
-    let capacities = capacities.filter_map(|at| number(command, at));
-    capacities
+    let capacities = error
+        .map(|at| at + 1)
         .into_iter()
-        .try_for_each(|capacity| asked.grows(name, Some(capacity.unsigned_abs().saturating_mul(FILTER_ITEM_BYTES))))
+        .chain(after(command, "CAPACITY"));
+    let capacities = capacities.filter_map(|at| number(command, at));
+    capacities.into_iter().try_for_each(|capacity| {
+        asked.grows(
+            name,
+            Some(capacity.unsigned_abs().saturating_mul(FILTER_ITEM_BYTES)),
+        )
+    })
 }
 
 /// Checks a JSON command. A path that finds many places multiplies the bytes that are written to
@@ -259,27 +416,44 @@ fn json(name: &str, command: &Command) -> Result<(), String> {
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {
         "JSON.GET" => ((2..=last).collect(), Vec::new()),
         "JSON.MGET" => (vec![last], Vec::new()),
-        "JSON.MSET" => ((2..=last).step_by(3).collect(), (3..=last).step_by(3).collect()),
+        "JSON.MSET" => (
+            (2..=last).step_by(3).collect(),
+            (3..=last).step_by(3).collect(),
+        ),
         // Without a path the value is at the path's position.
         "JSON.STRAPPEND" if last == 2 => (Vec::new(), Vec::new()),
         _ => (vec![2], (3..=last).collect()),
     };
     if name == "JSON.GET" && paths.len() > PATHS_LIMIT {
-        return Err(format!("{name} has at most {PATHS_LIMIT} paths and options"));
+        return Err(format!(
+            "{name} has at most {PATHS_LIMIT} paths and options"
+        ));
     }
     let of = |positions: &[usize]| -> Vec<&[u8]> {
-        positions.iter().filter_map(|position| command.get(*position)).map(Vec::as_slice).collect()
+        positions
+            .iter()
+            .filter_map(|position| command.get(*position))
+            .map(Vec::as_slice)
+            .collect()
     };
     let (paths, values) = (of(&paths), of(&values));
     if paths.iter().any(|path| path.len() > PATH_LIMIT_BYTES) {
-        return Err(format!("a path or an option of {name} has at most {PATH_LIMIT_BYTES} bytes"));
+        return Err(format!(
+            "a path or an option of {name} has at most {PATH_LIMIT_BYTES} bytes"
+        ));
     }
-    if paths.iter().any(|path| path.windows(2).filter(|pair| *pair == b"..").count() > 1) {
+    if paths
+        .iter()
+        .any(|path| path.windows(2).filter(|pair| *pair == b"..").count() > 1)
+    {
         return Err(format!("a path of {name} has `..` at most once"));
     }
-    let finds_many =
-        |path: &&[u8]| path.iter().any(|byte| b"*?:,".contains(byte)) || path.windows(2).any(|p| p == b"..");
-    if paths.iter().any(finds_many) && values.iter().map(|value| value.len()).sum::<usize>() > PATH_LIMIT_BYTES {
+    let finds_many = |path: &&[u8]| {
+        path.iter().any(|byte| b"*?:,".contains(byte)) || path.windows(2).any(|p| p == b"..")
+    };
+    if paths.iter().any(finds_many)
+        && values.iter().map(|value| value.len()).sum::<usize>() > PATH_LIMIT_BYTES
+    {
         return Err(format!(
             "{name} writes at most {PATH_LIMIT_BYTES} bytes where its path may find many places; name one place"
         ));
@@ -294,7 +468,10 @@ mod tests {
     use super::*;
 
     fn command(words: &str) -> Command {
-        words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect()
+        words
+            .split_whitespace()
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
     }
 
     fn checked(words: &str, asked: &mut Asked) -> Result<(), String> {
@@ -323,14 +500,30 @@ mod tests {
         check("BITFIELD k SET u8 #4294967295 1", value);
         check("BITFIELD k GET u8 0 INCRBY i64 4294967295 1", value);
         check("BITFIELD k OVERFLOW SAT INCRBY u2 100 1 GET u4 0", Ok(()));
-        for name in ["SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "SPOP", "LPOP", "RPOP", "ZPOPMIN", "ZPOPMAX"] {
+        for name in [
+            "SRANDMEMBER",
+            "HRANDFIELD",
+            "ZRANDMEMBER",
+            "SPOP",
+            "LPOP",
+            "RPOP",
+            "ZPOPMIN",
+            "ZPOPMAX",
+        ] {
             check(&format!("{name} k 65536"), Ok(()));
             check(&format!("{name} k 65537"), count);
             check(&format!("{name} k -65537"), count);
             check(&format!("{name} k -9223372036854775808"), count);
             check(&format!("{name} k"), Ok(()));
         }
-        for words in ["HSCAN k 0", "SSCAN k 0", "ZSCAN k 0", "XRANGE k - +", "XREVRANGE k + -", "LPOS k e"] {
+        for words in [
+            "HSCAN k 0",
+            "SSCAN k 0",
+            "ZSCAN k 0",
+            "XRANGE k - +",
+            "XREVRANGE k + -",
+            "LPOS k e",
+        ] {
             check(&format!("{words} COUNT 1000"), Ok(()));
             check(&format!("{words} count 1000000000"), count);
         }
@@ -341,7 +534,10 @@ mod tests {
         check("XPENDING k g - + 100000", count);
         check("XPENDING k g IDLE 1 1700000000000 + 100000", count);
         check("XPENDING k g 1700000000000 + 10", Ok(()));
-        check("GEOSEARCH k FROMLONLAT 0 0 BYRADIUS 1 km COUNT 100000 ANY", count);
+        check(
+            "GEOSEARCH k FROMLONLAT 0 0 BYRADIUS 1 km COUNT 100000 ANY",
+            count,
+        );
         check("LMPOP 1 k LEFT COUNT 100000", count);
         check("ZMPOP 1 k MIN COUNT 100000", count);
         check("MEMORY USAGE k SAMPLES 100000", count);
@@ -353,7 +549,11 @@ mod tests {
         check("ZRANGE k 0 1 BYSCORE LIMIT 0 -1", Ok(()));
         check("ZRANGEBYSCORE k 0 1 LIMIT 0 100000", count);
         check("ZRANGESTORE to k 0 100000", count);
-        let keys = |count: usize| (0..count).map(|index| format!(" k{index}")).collect::<String>();
+        let keys = |count: usize| {
+            (0..count)
+                .map(|index| format!(" k{index}"))
+                .collect::<String>()
+        };
         check(&format!("SUNION{}", keys(64)), Ok(()));
         check(&format!("SUNION{}", keys(65)), Err("at most 64"));
         check(&format!("ZUNION 65{}", keys(65)), Err("at most 64"));
@@ -371,9 +571,18 @@ mod tests {
         check("BF.INSERT k ERROR 1e-300 ITEMS a", Err("below"));
         check("JSON.SET k $.a 1", Ok(()));
         check(&format!("JSON.SET k $.a \"{}\"", "x".repeat(2000)), Ok(()));
-        check(&format!("JSON.SET k $..a \"{}\"", "x".repeat(2000)), Err("1024"));
-        check(&format!("JSON.MSET a $ 1 b $[*] \"{}\"", "x".repeat(2000)), Err("1024"));
-        check(&format!("JSON.GET k INDENT {}", "x".repeat(2000)), Err("1024"));
+        check(
+            &format!("JSON.SET k $..a \"{}\"", "x".repeat(2000)),
+            Err("1024"),
+        );
+        check(
+            &format!("JSON.MSET a $ 1 b $[*] \"{}\"", "x".repeat(2000)),
+            Err("1024"),
+        );
+        check(
+            &format!("JSON.GET k INDENT {}", "x".repeat(2000)),
+            Err("1024"),
+        );
         check(&format!("JSON.GET k{}", " $".repeat(65)), Err("at most 64"));
         check("JSON.GET k $..*..*", Err("once"));
         check("JSON.GET k $..a", Ok(()));
@@ -384,7 +593,9 @@ mod tests {
         #[track_caller]
         fn check(words: &str, at_most: usize) {
             let mut asked = Asked::default();
-            let sent = (0..=at_most).take_while(|_| checked(words, &mut asked).is_ok()).count();
+            let sent = (0..=at_most)
+                .take_while(|_| checked(words, &mut asked).is_ok())
+                .count();
             assert_eq!(sent, at_most, "{words}");
         }
         check("SRANDMEMBER k -65536", 16);

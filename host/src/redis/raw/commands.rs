@@ -303,7 +303,12 @@ pub static COMMANDS: &[Row] = &[
 ];
 
 const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again) -> Row {
-    Row { name, family, keys, again }
+    Row {
+        name,
+        family,
+        keys,
+        again,
+    }
 }
 
 /// Returns the row of a command, by its name. A subcommand is found by its name and first argument.
@@ -334,7 +339,10 @@ mod tests {
     fn commands_are_found_in_any_case_and_by_their_whole_name() {
         #[track_caller]
         fn check(words: &str, expected: Option<&str>) {
-            let command: Vec<Vec<u8>> = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+            let command: Vec<Vec<u8>> = words
+                .split_whitespace()
+                .map(|word| word.as_bytes().to_vec())
+                .collect();
             assert_eq!(find(&command).map(|row| row.name), expected, "{words}");
         }
         check("HGET k f", Some("HGET"));
@@ -356,6 +364,9 @@ mod tests {
         assert_eq!(names.len(), COMMANDS.len());
         assert!(names.iter().all(|name| **name == name.to_ascii_uppercase()));
         let families: BTreeSet<_> = COMMANDS.iter().map(|row| row.family).collect();
-        assert!(families.iter().all(|family| family.starts_with('@')) && families.len() == 13, "{families:?}");
+        assert!(
+            families.iter().all(|family| family.starts_with('@')) && families.len() == 13,
+            "{families:?}"
+        );
     }
 }

@@ -10,7 +10,9 @@ use redis::{Cmd, Value};
 use super::bounds::{self, Asked};
 use super::commands::Keys;
 use super::reply::{Budget, fault, reply, strip, why};
-use super::{ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys};
+use super::{
+    ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys,
+};
 use crate::redis::VALUE_LIMIT_BYTES;
 use crate::redis::node::Fault;
 use crate::redis::router::{Repeat, Routed, Router};
@@ -49,7 +51,13 @@ impl Connection {
     /// `prefix` and a colon go before every key. `variable` names the environment variable that
     /// would hold the server's URL.
     #[must_use]
-    pub fn new(server: Option<&Server>, store: &str, prefix: &str, allowed: Allowed, variable: &str) -> Self {
+    pub fn new(
+        server: Option<&Server>,
+        store: &str,
+        prefix: &str,
+        allowed: Allowed,
+        variable: &str,
+    ) -> Self {
         Self(Arc::new(Shared {
             router: server.map(Server::router),
             store: store.to_owned(),
@@ -65,12 +73,19 @@ impl Connection {
     /// Fails with a [`CommandError`] if there is no reply.
     pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
         check_size(std::slice::from_ref(&command))?;
-        let Prepared { routed, is_spread, keys, .. } = self.prepare(command, &mut Asked::default())?;
+        let Prepared {
+            routed,
+            is_spread,
+            keys,
+            ..
+        } = self.prepare(command, &mut Asked::default())?;
         let router = self.router()?;
         if is_spread && self.is_cluster(router).await? {
             return Err(CommandError::CrossSlot);
         }
-        let answer = router.send(routed.slot, &routed.command, routed.repeat).await;
+        let answer = router
+            .send(routed.slot, &routed.command, routed.repeat)
+            .await;
         self.reply(answer, keys, &mut Budget::default())
     }
 
@@ -78,14 +93,23 @@ impl Connection {
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if nothing was sent.
-    pub async fn pipeline(&self, commands: Vec<Command>) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
+    pub async fn pipeline(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
-        let prepared: Vec<_> = commands.into_iter().map(|command| self.prepare(command, &mut asked)).collect();
+        let prepared: Vec<_> = commands
+            .into_iter()
+            .map(|command| self.prepare(command, &mut asked))
+            .collect();
         let router = self.router()?;
         let has_spread = prepared.iter().flatten().any(|prepared| prepared.is_spread);
         let is_refused = has_spread && self.is_cluster(router).await?;
-        let (mut sent, mut places) = (Vec::with_capacity(prepared.len()), Vec::with_capacity(prepared.len()));
+        let (mut sent, mut places) = (
+            Vec::with_capacity(prepared.len()),
+            Vec::with_capacity(prepared.len()),
+        );
         for prepared in prepared {
             places.push(match prepared {
                 Ok(prepared) if is_refused && prepared.is_spread => Err(CommandError::CrossSlot),
@@ -100,7 +124,10 @@ impl Connection {
         let mut budget = Budget::default();
         let lost = || Err(Fault::Lost("no answer"));
         let mut read = |keys| self.reply(answers.next().unwrap_or_else(lost), keys, &mut budget);
-        Ok(places.into_iter().map(|keys| keys.and_then(&mut read)).collect())
+        Ok(places
+            .into_iter()
+            .map(|keys| keys.and_then(&mut read))
+            .collect())
     }
 
     /// Sends all commands between MULTI and EXEC, to one node.
@@ -111,22 +138,39 @@ impl Connection {
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
-        let prepared = commands.into_iter().map(|command| self.prepare(command, &mut asked));
+        let prepared = commands
+            .into_iter()
+            .map(|command| self.prepare(command, &mut asked));
         let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
         let router = self.router()?;
         let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
         // If no command has a key, any node can execute the transaction.
-        let slot = with_keys.next().or(prepared.first()).map(|prepared| prepared.routed.slot);
-        let Some(slot) = slot else { return Ok(Vec::new()) };
+        let slot = with_keys
+            .next()
+            .or(prepared.first())
+            .map(|prepared| prepared.routed.slot);
+        let Some(slot) = slot else {
+            return Ok(Vec::new());
+        };
         let is_elsewhere = |prepared: &Prepared| prepared.has_keys && prepared.routed.slot != slot;
-        let is_spread = prepared.iter().any(|prepared| prepared.is_spread || is_elsewhere(prepared));
+        let is_spread = prepared
+            .iter()
+            .any(|prepared| prepared.is_spread || is_elsewhere(prepared));
         if is_spread && self.is_cluster(router).await? {
             return Err(CommandError::CrossSlot);
         }
-        let is_harmless = prepared.iter().all(|prepared| prepared.routed.repeat == Repeat::Harmless);
-        let repeat = if is_harmless { Repeat::Harmless } else { Repeat::Wrong };
-        let (commands, keys): (Vec<Cmd>, Vec<Keys>) =
-            prepared.into_iter().map(|prepared| (prepared.routed.command, prepared.keys)).unzip();
+        let is_harmless = prepared
+            .iter()
+            .all(|prepared| prepared.routed.repeat == Repeat::Harmless);
+        let repeat = if is_harmless {
+            Repeat::Harmless
+        } else {
+            Repeat::Wrong
+        };
+        let (commands, keys): (Vec<Cmd>, Vec<Keys>) = prepared
+            .into_iter()
+            .map(|prepared| (prepared.routed.command, prepared.keys))
+            .unzip();
         let answer = router.send_transaction(slot, &commands, repeat).await;
         let Value::Array(values) = answer.map_err(|failure| why(failure, &self.0.prefix))? else {
             return Err(CommandError::Server("EXEC gave no list".to_owned()));
@@ -150,7 +194,9 @@ impl Connection {
         let (mut first, mut is_spread) = (None, false);
         for position in positions {
             // A position that `keys` returns is always inside the command.
-            let Some(key) = command.get_mut(position) else { continue };
+            let Some(key) = command.get_mut(position) else {
+                continue;
+            };
             *key = [shared.prefix.as_bytes(), key].concat();
             let slot = slot(key);
             is_spread |= *first.get_or_insert(slot) != slot;
@@ -160,23 +206,47 @@ impl Connection {
             packed.arg(argument.as_slice());
         }
         let slot = first.unwrap_or_else(|| slot(shared.prefix.as_bytes()));
-        let routed = Routed { slot, command: packed, repeat };
-        Ok(Prepared { routed, is_spread, has_keys: first.is_some(), keys: row.keys })
+        let routed = Routed {
+            slot,
+            command: packed,
+            repeat,
+        };
+        Ok(Prepared {
+            routed,
+            is_spread,
+            has_keys: first.is_some(),
+            keys: row.keys,
+        })
     }
 
     fn router(&self) -> Result<&Arc<Router>, CommandError> {
-        let Shared { router, store, variable, .. } = &*self.0;
+        let Shared {
+            router,
+            store,
+            variable,
+            ..
+        } = &*self.0;
         router.as_ref().ok_or_else(|| {
-            let why = format!("{variable} is not set, and the store `{store}` in memory has no raw commands");
+            let why = format!(
+                "{variable} is not set, and the store `{store}` in memory has no raw commands"
+            );
             CommandError::Disconnected(why)
         })
     }
 
     async fn is_cluster(&self, router: &Arc<Router>) -> Result<bool, CommandError> {
-        router.is_cluster().await.map_err(|failure| why(failure, &self.0.prefix))
+        router
+            .is_cluster()
+            .await
+            .map_err(|failure| why(failure, &self.0.prefix))
     }
 
-    fn reply(&self, answer: Result<Value, Fault>, keys: Keys, budget: &mut Budget) -> Result<Reply, CommandError> {
+    fn reply(
+        &self,
+        answer: Result<Value, Fault>,
+        keys: Keys,
+        budget: &mut Budget,
+    ) -> Result<Reply, CommandError> {
         let prefix = &self.0.prefix;
         match answer {
             Ok(Value::ServerError(error)) => Err(fault(error.into(), prefix)),

@@ -16,7 +16,11 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     let found = match row.keys {
         Keys::None => return Ok(Vec::new()),
         Keys::Range(first, last, step) => {
-            let end = if last < 0 { command.len().saturating_add_signed(last) } else { last.unsigned_abs() };
+            let end = if last < 0 {
+                command.len().saturating_add_signed(last)
+            } else {
+                last.unsigned_abs()
+            };
             if end < first || end >= command.len() {
                 return Err(format!("{name} needs more arguments"));
             }
@@ -47,13 +51,17 @@ pub fn repeat(row: &Row, command: &Command) -> Repeat {
         // Commands such as SET may be repeated with an expiry. Any other option may be a condition.
         Again::Plain => match command.get(3..).unwrap_or_default() {
             [] => true,
-            [option, _] => {
-                [b"EX".as_slice(), b"PX", b"EXAT", b"PXAT"].iter().any(|known| option.eq_ignore_ascii_case(known))
-            }
+            [option, _] => [b"EX".as_slice(), b"PX", b"EXAT", b"PXAT"]
+                .iter()
+                .any(|known| option.eq_ignore_ascii_case(known)),
             _ => false,
         },
     };
-    if is_harmless { Repeat::Harmless } else { Repeat::Wrong }
+    if is_harmless {
+        Repeat::Harmless
+    } else {
+        Repeat::Wrong
+    }
 }
 
 fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, String> {
@@ -61,9 +69,14 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Strin
     let count = command.get(at).ok_or_else(bad)?;
     // The number must look as a server reads it: no sign, no space, no leading zero.
     let is_number = count.iter().all(u8::is_ascii_digit) && !count.starts_with(b"0");
-    let count: Option<usize> = std::str::from_utf8(count).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
+    let count: Option<usize> = std::str::from_utf8(count)
+        .ok()
+        .filter(|_| is_number)
+        .and_then(|text| text.parse().ok());
     let rest = command.len() - 1 - at;
-    let count = count.filter(|count| (1..=rest).contains(count)).ok_or_else(bad)?;
+    let count = count
+        .filter(|count| (1..=rest).contains(count))
+        .ok_or_else(bad)?;
     Ok((at + 1..=at + count).collect())
 }
 
@@ -72,16 +85,25 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Strin
 fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
     let mut at = 1;
     loop {
-        let option = command.get(at).ok_or_else(|| format!("{name} has no STREAMS"))?.to_ascii_uppercase();
+        let option = command
+            .get(at)
+            .ok_or_else(|| format!("{name} has no STREAMS"))?
+            .to_ascii_uppercase();
         at += match (option.as_slice(), name) {
             (b"STREAMS", _) => break,
             (b"COUNT", _) | (b"CLAIM", "XREADGROUP") => 2,
             (b"GROUP", "XREADGROUP") => 3,
             (b"NOACK", "XREADGROUP") => 1,
             (b"BLOCK", _) => {
-                return Err(format!("{name} may not BLOCK: all calls share its connection; read again a little later"));
+                return Err(format!(
+                    "{name} may not BLOCK: all calls share its connection; read again a little later"
+                ));
             }
-            _ => return Err(format!("{name}: its argument {at} is no option that is known")),
+            _ => {
+                return Err(format!(
+                    "{name}: its argument {at} is no option that is known"
+                ));
+            }
         };
     }
     let rest = command.len() - 1 - at;
@@ -97,7 +119,10 @@ mod tests {
     use super::*;
 
     fn command(words: &str) -> Command {
-        words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect()
+        words
+            .split_whitespace()
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
     }
 
     #[test]
@@ -130,7 +155,14 @@ mod tests {
         check("LMPOP 1 a LEFT", Ok(&[2]));
         for count in ["0", "-1", "+1", "01", "1x", "9", "99999999999999999999", ""] {
             check(&format!("ZUNION {count}"), Err("number of the keys"));
-            check(&format!("SINTERCARD {count} a b"), if count.is_empty() { Err("argument 1") } else { Err("number") });
+            check(
+                &format!("SINTERCARD {count} a b"),
+                if count.is_empty() {
+                    Err("argument 1")
+                } else {
+                    Err("number")
+                },
+            );
         }
         check("COPY a b REPLACE", Ok(&[1, 2]));
         check("COPY a b replace DB 1", Err("same database"));
@@ -143,7 +175,10 @@ mod tests {
         check("XREAD COUNT 1 block 0 STREAMS a 0", Err("BLOCK"));
         check("XREAD GROUP g c STREAMS a 0", Err("no option"));
         check("XREAD COUNT 1", Err("no STREAMS"));
-        check("XREADGROUP GROUP STREAMS STREAMS NOACK STREAMS a >", Ok(&[6]));
+        check(
+            "XREADGROUP GROUP STREAMS STREAMS NOACK STREAMS a >",
+            Ok(&[6]),
+        );
         check("XREADGROUP GROUP g c BLOCK 1 STREAMS a >", Err("BLOCK"));
     }
 
@@ -152,7 +187,11 @@ mod tests {
         #[track_caller]
         fn check(words: &str, expected: Repeat) {
             let command = command(words);
-            assert_eq!(repeat(find(&command).expect("a command"), &command), expected, "{words}");
+            assert_eq!(
+                repeat(find(&command).expect("a command"), &command),
+                expected,
+                "{words}"
+            );
         }
         check("HGETALL k", Repeat::Harmless);
         check("SET k v", Repeat::Harmless);

@@ -32,7 +32,16 @@ pub static REFUSED: &[Refused] = &[
         instead: "use the same command without B (LPOP, LMOVE, LMPOP, ZPOPMIN, …) and ask again later",
     },
     Refused {
-        names: &["EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "FCALL", "FCALL_RO", "FUNCTION", "SCRIPT"],
+        names: &[
+            "EVAL",
+            "EVALSHA",
+            "EVALSHA_RO",
+            "EVAL_RO",
+            "FCALL",
+            "FCALL_RO",
+            "FUNCTION",
+            "SCRIPT",
+        ],
         why: "a script can reach keys of others",
         instead: "use a transaction, or wasi:keyvalue's compare-and-swap",
     },
@@ -52,7 +61,15 @@ pub static REFUSED: &[Refused] = &[
         instead: "use a stream: XADD and XREAD",
     },
     Refused {
-        names: &["DBSIZE", "FLUSHALL", "FLUSHDB", "KEYS", "RANDOMKEY", "SCAN", "SWAPDB"],
+        names: &[
+            "DBSIZE",
+            "FLUSHALL",
+            "FLUSHDB",
+            "KEYS",
+            "RANDOMKEY",
+            "SCAN",
+            "SWAPDB",
+        ],
         why: "it reaches the keys of others",
         instead: "use list-keys of wasi:keyvalue, or keep the names in a set of your own",
     },
@@ -82,7 +99,17 @@ pub static REFUSED: &[Refused] = &[
         instead: "use the connection's transaction, which needs no entry here",
     },
     Refused {
-        names: &["ASKING", "AUTH", "CLIENT", "ECHO", "HELLO", "QUIT", "READONLY", "READWRITE", "RESET"],
+        names: &[
+            "ASKING",
+            "AUTH",
+            "CLIENT",
+            "ECHO",
+            "HELLO",
+            "QUIT",
+            "READONLY",
+            "READWRITE",
+            "RESET",
+        ],
         why: "the connection is the host's",
         instead: "remove it: the host connects, logs in and finds the node by itself",
     },
@@ -125,5 +152,10 @@ pub static REFUSED: &[Refused] = &[
 
 /// Returns the group of a refused command. `None` if the command is not always refused.
 pub fn find(name: &[u8]) -> Option<&'static Refused> {
-    REFUSED.iter().find(|group| group.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)))
+    REFUSED.iter().find(|group| {
+        group
+            .names
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    })
 }

@@ -68,9 +68,16 @@ impl Default for Budget {
 /// # Errors
 /// Fails with [`CommandError::TooLarge`] if the reply is over its budget or nested too deeply.
 pub fn reply(value: Value, prefix: &str, budget: &mut Budget) -> Result<Reply, CommandError> {
-    let mut tree = Tree { nodes: Vec::new(), prefix, budget };
+    let mut tree = Tree {
+        nodes: Vec::new(),
+        prefix,
+        budget,
+    };
     let root = tree.add(value, 0)?;
-    Ok(Reply { nodes: tree.nodes, root })
+    Ok(Reply {
+        nodes: tree.nodes,
+        root,
+    })
 }
 
 struct Tree<'a> {
@@ -95,7 +102,12 @@ impl Tree<'_> {
             Value::BigNumber(digits) => Node::Text(String::from_utf8_lossy(&digits).into_owned()),
             Value::BulkString(bytes) => Node::Bytes(bytes),
             Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
-                Node::Array(items.into_iter().map(|item| self.add(item, depth + 1)).collect::<Result<_, _>>()?)
+                Node::Array(
+                    items
+                        .into_iter()
+                        .map(|item| self.add(item, depth + 1))
+                        .collect::<Result<_, _>>()?,
+                )
             }
             Value::Map(pairs) => {
                 let mut found = Vec::with_capacity(pairs.len());
@@ -119,7 +131,8 @@ impl Tree<'_> {
         };
         let left = self.budget.0.checked_sub(NODE_BYTES + bytes);
         self.budget.0 = left.ok_or(CommandError::TooLarge(REPLY_BYTES))?;
-        let index = u32::try_from(self.nodes.len()).map_err(|_| CommandError::TooLarge(REPLY_BYTES))?;
+        let index =
+            u32::try_from(self.nodes.len()).map_err(|_| CommandError::TooLarge(REPLY_BYTES))?;
         self.nodes.push(node);
         Ok(index)
     }
@@ -129,13 +142,21 @@ impl Tree<'_> {
 pub fn strip(value: &mut Value, keys: Keys, prefix: &str) {
     match (keys, value) {
         // The list holds the key, and the values that were removed from it.
-        (Keys::Popped, Value::Array(items)) => items.first_mut().into_iter().for_each(|key| strip_key(key, prefix)),
-        (Keys::Streams, Value::Map(streams)) => streams.iter_mut().for_each(|(key, _)| strip_key(key, prefix)),
+        (Keys::Popped, Value::Array(items)) => items
+            .first_mut()
+            .into_iter()
+            .for_each(|key| strip_key(key, prefix)),
+        (Keys::Streams, Value::Map(streams)) => streams
+            .iter_mut()
+            .for_each(|(key, _)| strip_key(key, prefix)),
         // RESP2 sends a list of streams in place of a map.
         (Keys::Streams, Value::Array(streams)) => {
             for stream in streams {
                 if let Value::Array(items) = stream {
-                    items.first_mut().into_iter().for_each(|key| strip_key(key, prefix));
+                    items
+                        .first_mut()
+                        .into_iter()
+                        .for_each(|key| strip_key(key, prefix));
                 }
             }
         }
@@ -161,12 +182,17 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
         return CommandError::CrossSlot;
     }
     if let Some(code) = error.code().filter(|code| TOLD.contains(code)) {
-        let text = format!("{code} {}", cut(error.detail().unwrap_or_default(), REASON_BYTES));
+        let text = format!(
+            "{code} {}",
+            cut(error.detail().unwrap_or_default(), REASON_BYTES)
+        );
         return CommandError::Server(without_prefix(text.trim_end(), prefix));
     }
     match translate(Fault::Answer(error)) {
         StoreError::Disconnected(why) => CommandError::Disconnected(why),
-        StoreError::Refused(text) | StoreError::Invalid(text) => CommandError::Server(without_prefix(&text, prefix)),
+        StoreError::Refused(text) | StoreError::Invalid(text) => {
+            CommandError::Server(without_prefix(&text, prefix))
+        }
     }
 }
 
@@ -182,7 +208,9 @@ pub fn why(failure: Fault, prefix: &str) -> CommandError {
         Fault::Lost(LATE) => CommandError::Timeout,
         Fault::Lost(why) => CommandError::Disconnected(why.to_owned()),
         Fault::Unreachable(why) => CommandError::Disconnected(why.to_string()),
-        Fault::TooLarge(limit) => CommandError::TooLarge(usize::try_from(limit).unwrap_or(usize::MAX)),
+        Fault::TooLarge(limit) => {
+            CommandError::TooLarge(usize::try_from(limit).unwrap_or(usize::MAX))
+        }
     }
 }
 
@@ -198,11 +226,19 @@ mod tests {
 
     /// Shows a reply as nested text.
     fn shown(reply: &Reply, at: u32) -> String {
-        let all = |ids: &[u32]| ids.iter().map(|id| shown(reply, *id)).collect::<Vec<_>>().join(" ");
+        let all = |ids: &[u32]| {
+            ids.iter()
+                .map(|id| shown(reply, *id))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         match &reply.nodes[at as usize] {
             Node::Array(items) => format!("[{}]", all(items)),
             Node::Map(pairs) => {
-                let pairs: Vec<_> = pairs.iter().map(|(key, value)| all(&[*key, *value])).collect();
+                let pairs: Vec<_> = pairs
+                    .iter()
+                    .map(|(key, value)| all(&[*key, *value]))
+                    .collect();
                 format!("{{{}}}", pairs.join(", "))
             }
             Node::Bytes(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
@@ -225,16 +261,41 @@ mod tests {
         check(Value::Double(1.5), "Double(1.5)");
         check(Value::Okay, "OK");
         check(Value::SimpleString("PONG".into()), "PONG");
-        check(Value::VerbatimString { format: redis::VerbatimFormat::Text, text: "a\nb".into() }, "a\nb");
-        check(Value::BigNumber(b"36893488147419103232".to_vec()), "36893488147419103232");
-        check(bytes("p:x"), "\"p:x\"");
-        check(Value::Array(vec![Value::Int(1), Value::Set(vec![bytes("a")]), Value::Nil]), "[Integer(1) [\"a\"] Nil]");
         check(
-            Value::Map(vec![(bytes("a"), Value::Int(1)), (bytes("b"), Value::Array(vec![]))]),
+            Value::VerbatimString {
+                format: redis::VerbatimFormat::Text,
+                text: "a\nb".into(),
+            },
+            "a\nb",
+        );
+        check(
+            Value::BigNumber(b"36893488147419103232".to_vec()),
+            "36893488147419103232",
+        );
+        check(bytes("p:x"), "\"p:x\"");
+        check(
+            Value::Array(vec![
+                Value::Int(1),
+                Value::Set(vec![bytes("a")]),
+                Value::Nil,
+            ]),
+            "[Integer(1) [\"a\"] Nil]",
+        );
+        check(
+            Value::Map(vec![
+                (bytes("a"), Value::Int(1)),
+                (bytes("b"), Value::Array(vec![])),
+            ]),
             "{\"a\" Integer(1), \"b\" []}",
         );
         let attributes = vec![(bytes("ttl"), Value::Int(1))];
-        check(Value::Attribute { data: Box::new(Value::Int(2)), attributes }, "Integer(2)");
+        check(
+            Value::Attribute {
+                data: Box::new(Value::Int(2)),
+                attributes,
+            },
+            "Integer(2)",
+        );
     }
 
     #[test]
@@ -244,7 +305,8 @@ mod tests {
             strip(&mut value, keys, "p:");
             assert_eq!(&value, expected);
         }
-        let entry = |key: &str| Value::Array(vec![bytes(key), Value::Array(vec![bytes("p:value")])]);
+        let entry =
+            |key: &str| Value::Array(vec![bytes(key), Value::Array(vec![bytes("p:value")])]);
         check(Keys::Popped, entry("p:p:k"), &entry("p:k"));
         check(Keys::Popped, Value::Nil, &Value::Nil);
         check(Keys::Counted(1), entry("p:k"), &entry("p:k"));
@@ -262,12 +324,21 @@ mod tests {
         let mut budget = Budget::default();
         let half = || Value::BulkString(vec![0; REPLY_BYTES / 2]);
         assert!(reply(half(), "", &mut budget).is_ok());
-        assert_eq!(reply(half(), "", &mut budget), Err(CommandError::TooLarge(REPLY_BYTES)));
+        assert_eq!(
+            reply(half(), "", &mut budget),
+            Err(CommandError::TooLarge(REPLY_BYTES))
+        );
         assert!(reply(Value::Int(1), "", &mut budget).is_ok());
         let many = Value::Array(vec![Value::Nil; REPLY_BYTES / NODE_BYTES]);
-        assert_eq!(reply(many, "", &mut Budget::default()), Err(CommandError::TooLarge(REPLY_BYTES)));
+        assert_eq!(
+            reply(many, "", &mut Budget::default()),
+            Err(CommandError::TooLarge(REPLY_BYTES))
+        );
         let deep = (0..1000).fold(Value::Nil, |inner, _| Value::Array(vec![inner]));
-        assert_eq!(reply(deep, "", &mut Budget::default()), Err(CommandError::TooLarge(REPLY_BYTES)));
+        assert_eq!(
+            reply(deep, "", &mut Budget::default()),
+            Err(CommandError::TooLarge(REPLY_BYTES))
+        );
     }
 
     #[test]
@@ -278,7 +349,11 @@ mod tests {
         };
         for code in ["WRONGTYPE", "ERR"] {
             let text = told(format!("-{code} {}\r\n", "long ".repeat(1 << 20)));
-            assert!(text.len() < 4096 && text.contains('…'), "{code}: {}", text.len());
+            assert!(
+                text.len() < 4096 && text.contains('…'),
+                "{code}: {}",
+                text.len()
+            );
         }
         let text = told(format!("-{} x\r\n", "CODE".repeat(1 << 20)));
         assert!(text.len() < 4096 && text.contains('…'), "{}", text.len());
@@ -297,7 +372,11 @@ mod tests {
         leaf.prop_recursive(6, 64, 6, |inner| {
             let list = proptest::collection::vec(inner.clone(), 0..6);
             let pairs = proptest::collection::vec((inner.clone(), inner), 0..4);
-            prop_oneof![list.clone().prop_map(Value::Array), list.prop_map(Value::Set), pairs.prop_map(Value::Map)]
+            prop_oneof![
+                list.clone().prop_map(Value::Array),
+                list.prop_map(Value::Set),
+                pairs.prop_map(Value::Map)
+            ]
         })
     }
 
@@ -305,7 +384,10 @@ mod tests {
     fn count(value: &Value) -> usize {
         1 + match value {
             Value::Array(items) | Value::Set(items) => items.iter().map(count).sum(),
-            Value::Map(pairs) => pairs.iter().map(|(key, value)| count(key) + count(value)).sum(),
+            Value::Map(pairs) => pairs
+                .iter()
+                .map(|(key, value)| count(key) + count(value))
+                .sum(),
             _ => 0,
         }
     }

@@ -46,15 +46,28 @@ impl Drop for Claim {
 impl PredictionCache {
     /// Claims an answer among all instances, or waits for the instance that has the claim. The wait
     /// ends after `time`, and at the deadline.
-    pub(super) async fn claim(&self, key: Key, time: Duration, deadline: Instant, is_refused: &mut bool) -> Claimed {
+    pub(super) async fn claim(
+        &self,
+        key: Key,
+        time: Duration,
+        deadline: Instant,
+        is_refused: &mut bool,
+    ) -> Claimed {
         let name = hex::encode(key);
         let patience = (Instant::now() + time).min(deadline);
         let mut pause = FIRST_LOOK;
         loop {
-            let asked = timer::until(Instant::now() + self.section.timeout, self.answers.claim(&name, time)).await;
+            let asked = timer::until(
+                Instant::now() + self.section.timeout,
+                self.answers.claim(&name, time),
+            )
+            .await;
             match asked.flatten() {
                 Some(true) => {
-                    let ours = Claim { answers: self.answers.clone(), name };
+                    let ours = Claim {
+                        answers: self.answers.clone(),
+                        name,
+                    };
                     // The instance that had the claim may have written its entry after our last
                     // look.
                     return match self.stored(&key, deadline, is_refused).await {
@@ -65,7 +78,11 @@ impl PredictionCache {
                 Some(false) if Instant::now() < patience => {}
                 Some(false) | None => return Claimed::Nobodys,
             }
-            timer::until((Instant::now() + pause).min(patience), std::future::pending::<()>()).await;
+            timer::until(
+                (Instant::now() + pause).min(patience),
+                std::future::pending::<()>(),
+            )
+            .await;
             pause = (pause * 2).min(LAST_LOOK);
             if let Some(output) = self.stored(&key, deadline, is_refused).await {
                 return Claimed::Kept(output);

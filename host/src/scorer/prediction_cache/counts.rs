@@ -56,7 +56,12 @@ impl Counts {
         for (count, status) in self.by_status.iter().zip(["hit", "miss", "collapsed"]) {
             let count = count.swap(0, Ordering::Relaxed);
             if count > 0 {
-                tracing::info!(metric = "prediction_cache.answers", count, status, "measured");
+                tracing::info!(
+                    metric = "prediction_cache.answers",
+                    count,
+                    status,
+                    "measured"
+                );
             }
         }
     }

@@ -56,7 +56,13 @@ pub fn key(scorer: &Key, input: &Input) -> Key {
         }
         Input::Tensors(tensors) => {
             parts.number("tensors", tensors.len() as u64);
-            for Tensor { name, dtype, shape, data } in tensors {
+            for Tensor {
+                name,
+                dtype,
+                shape,
+                data,
+            } in tensors
+            {
                 parts.text("name", name);
                 parts.text("dtype", dtype.name());
                 parts.number("shape", shape.len() as u64);
@@ -83,7 +89,12 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
         Output::Payload(payload) => Head::Payload(payload.content_type.clone()),
         Output::Tensors(tensors) => {
             let row = |tensor: &Tensor| {
-                (tensor.name.clone(), tensor.dtype.name().to_owned(), tensor.shape.clone(), tensor.data.len())
+                (
+                    tensor.name.clone(),
+                    tensor.dtype.name().to_owned(),
+                    tensor.shape.clone(),
+                    tensor.data.len(),
+                )
             };
             Head::Tensors(tensors.iter().map(row).collect())
         }
@@ -95,7 +106,9 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry.extend_from_slice(&head);
     match output {
         Output::Payload(payload) => entry.extend_from_slice(&payload.body),
-        Output::Tensors(tensors) => tensors.iter().for_each(|tensor| entry.extend_from_slice(&tensor.data)),
+        Output::Tensors(tensors) => tensors
+            .iter()
+            .for_each(|tensor| entry.extend_from_slice(&tensor.data)),
     }
     if let Some((digest, content)) = entry.split_first_chunk_mut::<DIGEST_BYTES>() {
         *digest = digest_of(key, content);
@@ -122,7 +135,10 @@ pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     Some(match serde_json::from_slice(head).ok()? {
         Head::Payload(content_type) => {
             let start = entry.len() - body.len();
-            Output::Payload(Payload { content_type, body: bytes::Bytes::from(entry).slice(start..) })
+            Output::Payload(Payload {
+                content_type,
+                body: bytes::Bytes::from(entry).slice(start..),
+            })
         }
         Head::Tensors(rows) => {
             let mut rest = body;
@@ -130,7 +146,12 @@ pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
             for (name, dtype, shape, count) in rows {
                 let (data, more) = rest.split_at_checked(count)?;
                 let dtype = Dtype::ALL.into_iter().find(|known| known.name() == dtype)?;
-                tensors.push(Tensor { name, dtype, shape, data: data.to_vec() });
+                tensors.push(Tensor {
+                    name,
+                    dtype,
+                    shape,
+                    data: data.to_vec(),
+                });
                 rest = more;
             }
             if !rest.is_empty() {
@@ -153,13 +174,21 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, shape: &[u64], data: &[u8]) -> Tensor {
-        Tensor { name: name.into(), dtype: Dtype::U8, shape: shape.to_vec(), data: data.to_vec() }
+        Tensor {
+            name: name.into(),
+            dtype: Dtype::U8,
+            shape: shape.to_vec(),
+            data: data.to_vec(),
+        }
     }
 
     #[test]
     fn what_differs_has_another_key() {
         let payload = |content_type: &str, body: &'static str| {
-            Input::Payload(Payload { content_type: content_type.into(), body: body.into() })
+            Input::Payload(Payload {
+                content_type: content_type.into(),
+                body: body.into(),
+            })
         };
         let inputs = [
             payload("a/b", "1"),
@@ -174,13 +203,18 @@ mod tests {
             Input::Tensors(vec![tensor("x", &[1], &[1, 2]), tensor("x", &[1], &[])]),
             Input::Tensors(vec![tensor("x", &[1, 1], &[1]), tensor("x", &[], &[2])]),
             Input::Tensors(vec![tensor("xx", &[1], &[1]), tensor("", &[1], &[2])]),
-            Input::Tensors(vec![Tensor { dtype: Dtype::I8, ..tensor("x", &[2], &[1, 2]) }]),
+            Input::Tensors(vec![Tensor {
+                dtype: Dtype::I8,
+                ..tensor("x", &[2], &[1, 2])
+            }]),
             Input::Tensors(vec![]),
             payload("", ""),
         ];
         let scorers = [scorer(["a", "b"]), scorer(["ab"]), scorer(["a", "b", ""])];
-        let mut keys: Vec<Key> =
-            scorers.iter().flat_map(|scorer| inputs.iter().map(|input| key(scorer, input))).collect();
+        let mut keys: Vec<Key> = scorers
+            .iter()
+            .flat_map(|scorer| inputs.iter().map(|input| key(scorer, input)))
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), scorers.len() * inputs.len());
@@ -189,8 +223,14 @@ mod tests {
     #[test]
     fn an_entry_that_is_not_whole_or_not_of_its_key_is_none() {
         let outputs = [
-            Output::Payload(Payload { content_type: "application/json".into(), body: "[1]".into() }),
-            Output::Tensors(vec![tensor("label", &[1], &[7]), tensor("empty", &[0], &[])]),
+            Output::Payload(Payload {
+                content_type: "application/json".into(),
+                body: "[1]".into(),
+            }),
+            Output::Tensors(vec![
+                tensor("label", &[1], &[7]),
+                tensor("empty", &[0], &[]),
+            ]),
         ];
         let own = scorer(["own"]);
         for output in outputs {
@@ -221,16 +261,38 @@ mod tests {
         let own = scorer(["own"]);
         let whole = r#"{"tensors":[["label","u8",[1],1]]}"#;
         assert!(read(&own, forged(&own, whole, b"1")).is_some());
-        assert_eq!(read(&own, forged(&own, whole, b"12")), None, "bytes that no tensor has");
+        assert_eq!(
+            read(&own, forged(&own, whole, b"12")),
+            None,
+            "bytes that no tensor has"
+        );
         assert_eq!(read(&own, forged(&own, whole, b"")), None);
-        assert_eq!(read(&own, forged(&own, r#"{"tensors":[["label","u9",[1],1]]}"#, b"1")), None);
-        assert_eq!(read(&own, forged(&own, r#"{"tensors":[["label","u8",[-1],1]]}"#, b"1")), None);
+        assert_eq!(
+            read(
+                &own,
+                forged(&own, r#"{"tensors":[["label","u9",[1],1]]}"#, b"1")
+            ),
+            None
+        );
+        assert_eq!(
+            read(
+                &own,
+                forged(&own, r#"{"tensors":[["label","u8",[-1],1]]}"#, b"1")
+            ),
+            None
+        );
         assert_eq!(read(&own, forged(&own, r#"{"payload":3}"#, b"1")), None);
         assert_eq!(read(&own, forged(&own, &"[".repeat(HEAD_BYTES), b"")), None);
         let long = format!(r#"{{"payload":"{}"}}"#, "a".repeat(HEAD_BYTES));
         assert_eq!(read(&own, forged(&own, &long, b"1")), None);
         let largest = vec![0; ANSWER_BYTES];
         assert!(read(&own, forged(&own, r#"{"payload":""}"#, &largest)).is_some());
-        assert_eq!(read(&own, forged(&own, r#"{"payload":""}"#, &[largest, vec![0]].concat())), None);
+        assert_eq!(
+            read(
+                &own,
+                forged(&own, r#"{"payload":""}"#, &[largest, vec![0]].concat())
+            ),
+            None
+        );
     }
 }

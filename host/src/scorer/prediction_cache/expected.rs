@@ -39,7 +39,11 @@ impl Expected {
         match (self, output) {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
                 if tensors.len() != ports.len() {
-                    return Err(format!("it has {} tensors, and the scorer {} outputs", tensors.len(), ports.len()));
+                    return Err(format!(
+                        "it has {} tensors, and the scorer {} outputs",
+                        tensors.len(),
+                        ports.len()
+                    ));
                 }
                 tensor::in_order(ports, tensors).map(Output::Tensors)
             }
@@ -47,7 +51,9 @@ impl Expected {
                 fits(content_types, &payload)?;
                 Ok(Output::Payload(payload))
             }
-            (Self::Tensors(_), Output::Payload(_)) => Err("it is a payload, and the scorer answers tensors".to_owned()),
+            (Self::Tensors(_), Output::Payload(_)) => {
+                Err("it is a payload, and the scorer answers tensors".to_owned())
+            }
             (Self::Payload(_), Output::Tensors(_)) => {
                 Err("it consists of tensors, and the scorer answers payloads".to_owned())
             }
@@ -60,7 +66,9 @@ impl Expected {
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {
             (Self::Tensors(_), Output::Tensors(_)) => true,
-            (Self::Payload(content_types), Output::Payload(payload)) => fits(content_types, payload).is_ok(),
+            (Self::Payload(content_types), Output::Payload(payload)) => {
+                fits(content_types, payload).is_ok()
+            }
             _ => false,
         }
     }
@@ -77,10 +85,15 @@ fn fits(content_types: &[String], payload: &Payload) -> Result<(), String> {
     }
     let is_printable = label.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if !is_printable || label.parse::<mime::Mime>().is_err() {
-        return Err(format!("its content type `{}` is not a media type", label.escape_debug()));
+        return Err(format!(
+            "its content type `{}` is not a media type",
+            label.escape_debug()
+        ));
     }
     if !content_types.is_empty() && !content_types.iter().any(|stated| same_type(stated, label)) {
-        return Err(format!("its content type `{label}` is not one that the scorer states"));
+        return Err(format!(
+            "its content type `{label}` is not one that the scorer states"
+        ));
     }
     Ok(())
 }
@@ -92,7 +105,10 @@ mod tests {
     use crate::tensor::Tensor;
 
     fn payload(content_type: &str) -> Output {
-        Output::Payload(Payload { content_type: content_type.to_owned(), body: "1".into() })
+        Output::Payload(Payload {
+            content_type: content_type.to_owned(),
+            body: "1".into(),
+        })
     }
 
     #[test]
@@ -102,7 +118,8 @@ mod tests {
             dtype: Dtype::F32,
             shape: shape.to_vec(),
         };
-        let tensors = Expected::Tensors(vec![port("label", &[None]), port("scores", &[None, None])]);
+        let tensors =
+            Expected::Tensors(vec![port("label", &[None]), port("scores", &[None, None])]);
         let tensor = |name: &str, dtype: Dtype, shape: &[u64], bytes: usize| Tensor {
             name: name.to_owned(),
             dtype,
@@ -112,7 +129,10 @@ mod tests {
         let label = || tensor("label", Dtype::F32, &[1], 4);
         let scores = || tensor("scores", Dtype::F32, &[1, 2], 8);
         let checked = |list: Vec<Tensor>| tensors.checked(Output::Tensors(list));
-        assert_eq!(checked(vec![scores(), label()]), Ok(Output::Tensors(vec![label(), scores()])));
+        assert_eq!(
+            checked(vec![scores(), label()]),
+            Ok(Output::Tensors(vec![label(), scores()]))
+        );
         let refused = [
             vec![],
             vec![label()],
@@ -123,7 +143,10 @@ mod tests {
             vec![label(), tensor("scores", Dtype::F32, &[1, 2], 4)],
             vec![label(), tensor("scores", Dtype::F32, &[2], 8)],
             vec![label(), tensor("scores", Dtype::F32, &[1 << 31, 0], 0)],
-            vec![label(), tensor("scores", Dtype::F32, &[1 << 32, 1 << 32], 0)],
+            vec![
+                label(),
+                tensor("scores", Dtype::F32, &[1 << 32, 1 << 32], 0),
+            ],
             vec![label(), tensor("scores", Dtype::F32, &[0, u64::MAX], 0)],
         ];
         for list in refused {
@@ -137,10 +160,19 @@ mod tests {
     fn a_payload_has_a_media_type_that_the_scorer_states() {
         let json = Expected::Payload(vec!["application/json".to_owned()]);
         let any = Expected::Payload(Vec::new());
-        assert!(json.checked(payload("application/json; charset=utf-8")).is_ok());
+        assert!(
+            json.checked(payload("application/json; charset=utf-8"))
+                .is_ok()
+        );
         assert!(any.checked(payload("image/png")).is_ok() && any.checked(payload("")).is_ok());
         let long = format!("text/plain; a={}", "b".repeat(CONTENT_TYPE_BYTES));
-        for label in ["", "text/html", "application/json\r\nset-cookie: a=b", "application/json; a=\"\u{1}\"", &long] {
+        for label in [
+            "",
+            "text/html",
+            "application/json\r\nset-cookie: a=b",
+            "application/json; a=\"\u{1}\"",
+            &long,
+        ] {
             assert!(json.checked(payload(label)).is_err(), "{label}");
             assert!(!json.takes_back(&payload(label)), "{label}");
         }

@@ -90,11 +90,24 @@ impl Identity {
         parts.map("labels", labels);
         parts.map("config", config);
         parts.number("stores", stores.len() as u64);
-        for (name, StoreSection { url_variable, prefix, default_ttl, timeout: _, commands }) in stores {
+        for (
+            name,
+            StoreSection {
+                url_variable,
+                prefix,
+                default_ttl,
+                timeout: _,
+                commands,
+            },
+        ) in stores
+        {
             parts.text("store", name);
             parts.text("url", url_variable);
             parts.text("prefix", prefix);
-            parts.option("default-ttl", default_ttl.map(|ttl| ttl.as_nanos().to_string()).as_deref());
+            parts.option(
+                "default-ttl",
+                default_ttl.map(|ttl| ttl.as_nanos().to_string()).as_deref(),
+            );
             parts.text("commands", &format!("{commands:?}"));
         }
         parts.number("memory", *memory_bytes);
@@ -112,7 +125,10 @@ mod tests {
     use crate::redis::raw::Allowed;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn store(prefix: &str) -> StoreSection {
@@ -193,7 +209,9 @@ mod tests {
             Box::new(|identity| identity.name = "risks".to_owned()),
             Box::new(|identity| identity.version = "1.1".to_owned()),
             // This moves a character from one text to the next.
-            Box::new(|identity| (identity.name, identity.version) = ("risk1".to_owned(), ".0".to_owned())),
+            Box::new(|identity| {
+                (identity.name, identity.version) = ("risk1".to_owned(), ".0".to_owned())
+            }),
             // These move characters from a key to its value and between two pairs, and a pair from
             // one map to the other.
             Box::new(|identity| identity.labels = map(&[("a1", ""), ("b", "2")])),
@@ -219,15 +237,33 @@ mod tests {
             Box::new(|identity| drop(identity.stores.insert("more".to_owned(), store("p")))),
             Box::new(|identity| {
                 let url_variable = "OTHER".to_owned();
-                identity.stores.insert("default".to_owned(), StoreSection { url_variable, ..store("p") });
+                identity.stores.insert(
+                    "default".to_owned(),
+                    StoreSection {
+                        url_variable,
+                        ..store("p")
+                    },
+                );
             }),
             Box::new(|identity| {
                 let default_ttl = Some(Duration::from_secs(1));
-                identity.stores.insert("default".to_owned(), StoreSection { default_ttl, ..store("p") });
+                identity.stores.insert(
+                    "default".to_owned(),
+                    StoreSection {
+                        default_ttl,
+                        ..store("p")
+                    },
+                );
             }),
             Box::new(|identity| {
                 let commands = Allowed::parse(&["hget".to_owned()]).unwrap();
-                identity.stores.insert("default".to_owned(), StoreSection { commands, ..store("p") });
+                identity.stores.insert(
+                    "default".to_owned(),
+                    StoreSection {
+                        commands,
+                        ..store("p")
+                    },
+                );
             }),
             Box::new(|identity| identity.memory_bytes = 1),
             Box::new(|identity| identity.batch_rows = 8),

@@ -105,17 +105,36 @@ impl quick_cache::Weighter<Key, Near> for Bytes {
 impl PredictionCache {
     /// Creates the cache for the scorer with this digest.
     #[must_use]
-    pub fn new(scorer: Key, answers: Answers, expected: Expected, section: PredictionCacheSection) -> Self {
+    pub fn new(
+        scorer: Key,
+        answers: Answers,
+        expected: Expected,
+        section: PredictionCacheSection,
+    ) -> Self {
         let near = (section.memory_bytes > 0).then(|| {
-            let entries = usize::try_from(section.memory_bytes / (4 * ANSWER_COST_BYTES)).unwrap_or(usize::MAX);
-            Arc::new(Memory::with_weighter(entries.min(1 << 16), section.memory_bytes, Bytes))
+            let entries = usize::try_from(section.memory_bytes / (4 * ANSWER_COST_BYTES))
+                .unwrap_or(usize::MAX);
+            Arc::new(Memory::with_weighter(
+                entries.min(1 << 16),
+                section.memory_bytes,
+                Bytes,
+            ))
         });
         if let Some(near) = &near {
             let near = Arc::clone(near);
             answers.watch(move |name| forget(&near, name));
         }
         let (writes, counts) = (Arc::new(Writes::default()), Counts::default());
-        Self { scorer, answers, expected, section, near, flights: Mutex::default(), writes, counts }
+        Self {
+            scorer,
+            answers,
+            expected,
+            section,
+            near,
+            flights: Mutex::default(),
+            writes,
+            counts,
+        }
     }
 
     /// Returns the digest of the scorer, which is part of every key.
@@ -161,7 +180,9 @@ impl PredictionCache {
                 Role::Lead(lead) => break lead,
                 Role::Follow(flight) => flight,
             };
-            let answered = timer::until(deadline, flight.wait_for(Option::is_some)).await.ok_or_else(&late)?;
+            let answered = timer::until(deadline, flight.wait_for(Option::is_some))
+                .await
+                .ok_or_else(&late)?;
             match answered.ok().and_then(|answered| answered.clone()) {
                 Some(Ok(output)) => return Ok((output, CacheStatus::Collapsed)),
                 // The call that led had less time, or no place. There may be some left for this
@@ -202,12 +223,18 @@ impl PredictionCache {
     fn join(&self, key: Key) -> Role<'_> {
         match self.lock().entry(key) {
             Entry::Occupied(mut flight) => {
-                let waiting = flight.get_mut().get_or_insert_with(|| watch::Sender::new(None));
+                let waiting = flight
+                    .get_mut()
+                    .get_or_insert_with(|| watch::Sender::new(None));
                 Role::Follow(waiting.subscribe())
             }
             Entry::Vacant(flight) => {
                 flight.insert(None);
-                Role::Lead(Lead { cache: self, key, answered: None })
+                Role::Lead(Lead {
+                    cache: self,
+                    key,
+                    answered: None,
+                })
             }
         }
     }
@@ -222,7 +249,8 @@ impl PredictionCache {
         let name = hex::encode(key);
         let found = self.answers.get(&name, entry::ENTRY_BYTES + 1);
         let found = timer::until(patience.min(deadline), found).await??;
-        let output = entry::read(key, found).ok_or_else(|| "it is damaged, or written for another key".to_owned());
+        let output = entry::read(key, found)
+            .ok_or_else(|| "it is damaged, or written for another key".to_owned());
         match output.and_then(|output| self.expected.checked(output)) {
             Ok(output) => Some(output),
             Err(problem) => {
@@ -240,13 +268,19 @@ impl PredictionCache {
 
     /// Writes an answer to the store in the background, so that its caller does not wait for that.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
-        let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else { return };
+        let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
+            return;
+        };
         let (answers, ttl) = (self.answers.clone(), self.section.ttl);
         tokio::spawn(async move {
             while let Some(kept) = writer.next() {
-                let entry = |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
+                let entry =
+                    |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
                 // An entry that would be refused when it is read is not written.
-                let entries = kept.iter().map(entry).filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
+                let entries = kept
+                    .iter()
+                    .map(entry)
+                    .filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
                 answers.put(entries.collect(), ttl).await;
                 // The claim is given back only now, so that other instances that wait for the entry
                 // find it first.
@@ -266,7 +300,13 @@ impl PredictionCache {
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
             let until = Instant::now() + self.section.ttl.min(LONGEST);
-            near.insert(key, Near { output: Arc::clone(output), until });
+            near.insert(
+                key,
+                Near {
+                    output: Arc::clone(output),
+                    until,
+                },
+            );
         }
     }
 

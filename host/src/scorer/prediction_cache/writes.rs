@@ -68,7 +68,10 @@ impl Writes {
             return None;
         }
         pending.writing = Some(0);
-        Some(Writer { writes: Arc::clone(self), is_done: false })
+        Some(Writer {
+            writes: Arc::clone(self),
+            is_done: false,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -96,8 +99,11 @@ impl Writer {
             bytes <= ANSWER_BYTES
         });
         let count = fits.count().max(1).min(pending.waiting.len());
-        let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>()).filter(|outputs| !outputs.is_empty());
-        pending.writing = outputs.as_ref().map(|outputs| outputs.iter().map(Kept::bytes).sum());
+        let outputs = Some(pending.waiting.drain(..count).collect::<Vec<_>>())
+            .filter(|outputs| !outputs.is_empty());
+        pending.writing = outputs
+            .as_ref()
+            .map(|outputs| outputs.iter().map(Kept::bytes).sum());
         pending.waiting_bytes -= pending.writing.unwrap_or(0);
         self.is_done = outputs.is_none();
         outputs
@@ -124,31 +130,52 @@ mod tests {
         let writes = Arc::new(Writes::default());
         let add = |number: usize| {
             let key = entry::scorer([number.to_string().as_str()]);
-            writes.add(Kept { key, output: Arc::new(Output::Tensors(Vec::new())), claim: None })
+            writes.add(Kept {
+                key,
+                output: Arc::new(Output::Tensors(Vec::new())),
+                claim: None,
+            })
         };
         let mut writer = add(0).unwrap();
         assert_eq!(writer.next().map(|outputs| outputs.len()), Some(1));
         let most = usize::try_from(WAITING_BYTES / ANSWER_COST_BYTES).unwrap();
-        assert!((1..2 * most).all(|number| add(number).is_none()), "there is a writer");
-        let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
+        assert!(
+            (1..2 * most).all(|number| add(number).is_none()),
+            "there is a writer"
+        );
+        let batches: Vec<_> = std::iter::from_fn(|| writer.next())
+            .map(|outputs| outputs.len())
+            .collect();
         assert!(batches.iter().all(|count| *count <= BATCH), "{batches:?}");
         assert_eq!(batches.iter().sum::<usize>(), most - 1);
         let cut_off = add(0).unwrap();
         drop(writer);
-        assert!(add(1).is_none(), "the first writer was done, and the second is not");
+        assert!(
+            add(1).is_none(),
+            "the first writer was done, and the second is not"
+        );
         drop(cut_off);
         let mut writer = add(2).unwrap();
         assert_eq!(writer.next().map(|outputs| outputs.len()), Some(3));
 
         let add = |bytes: usize| {
-            let payload = Payload { content_type: String::new(), body: vec![0; bytes].into() };
+            let payload = Payload {
+                content_type: String::new(),
+                body: vec![0; bytes].into(),
+            };
             let output = Arc::new(Output::Payload(payload));
-            writes.add(Kept { key: entry::scorer(["large"]), output, claim: None })
+            writes.add(Kept {
+                key: entry::scorer(["large"]),
+                output,
+                claim: None,
+            })
         };
         for bytes in [1, ANSWER_BYTES, ANSWER_BYTES - 1, 1, 1] {
             assert!(add(bytes).is_none());
         }
-        let batches: Vec<_> = std::iter::from_fn(|| writer.next()).map(|outputs| outputs.len()).collect();
+        let batches: Vec<_> = std::iter::from_fn(|| writer.next())
+            .map(|outputs| outputs.len())
+            .collect();
         assert_eq!(batches, [1, 1, 2, 1]);
     }
 }

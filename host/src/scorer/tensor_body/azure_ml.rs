@@ -26,7 +26,14 @@ pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFail
     reading::json(
         body,
         || expectation(ports),
-        |json, reader| Object { ports, body_bytes: body.len(), reader }.deserialize(json),
+        |json, reader| {
+            Object {
+                ports,
+                body_bytes: body.len(),
+                reader,
+            }
+            .deserialize(json)
+        },
     )
 }
 
@@ -51,8 +58,17 @@ pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
 
 /// Returns the text that says what a caller should have sent, for messages.
 fn expectation(ports: &[Port]) -> String {
-    let ports: Vec<_> =
-        ports.iter().map(|port| format!("\"{}\": {} of {}", port.name, shape_text(port), port.dtype.name())).collect();
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| {
+            format!(
+                "\"{}\": {} of {}",
+                port.name,
+                shape_text(port),
+                port.dtype.name()
+            )
+        })
+        .collect();
     format!("{{{}}} as nested lists", ports.join(", "))
 }
 
@@ -75,7 +91,10 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
 
 impl<'a> Object<'a> {
     fn unexpected<E: de::Error>(self, _found: &str) -> E {
-        let message = format!("The body is not a JSON object. Send {}.", expectation(self.ports));
+        let message = format!(
+            "The body is not a JSON object. Send {}.",
+            expectation(self.ports)
+        );
         self.reader.misfit(message)
     }
 
@@ -99,13 +118,20 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Self { ports, body_bytes, reader } = self;
+        let Self {
+            ports,
+            body_bytes,
+            reader,
+        } = self;
         let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
         while let Some(named) = map.next_key_seed(Key(|name: &str| Object::port(ports, name)))? {
             let (index, port, name) = match named {
                 Ok(named) => named,
                 Err(name) => {
-                    let message = format!("There is no input of this name. Send {}.", expectation(ports));
+                    let message = format!(
+                        "There is no input of this name. Send {}.",
+                        expectation(ports)
+                    );
                     let misfit = Err(reader.misfit(message));
                     return reader.at(|| Step::Name(name), misfit);
                 }
@@ -114,7 +140,8 @@ impl<'de> Visitor<'de> for Object<'_> {
                 Err(reader.misfit("This input is given twice.".to_owned()))
             } else {
                 let mut elements = Elements::nested(port, body_bytes);
-                map.next_value_seed(elements.seed(reader)).map(|()| elements.into_tensor())
+                map.next_value_seed(elements.seed(reader))
+                    .map(|()| elements.into_tensor())
             };
             let tensor = reader.at(|| Step::Name(name.to_owned()), read)?;
             if let Some(slot) = found.get_mut(index) {
@@ -126,7 +153,11 @@ impl<'de> Visitor<'de> for Object<'_> {
             match tensor {
                 Some(tensor) => tensors.push(tensor),
                 None => {
-                    let message = format!("The input `{}` is missing. Send {}.", port.name, expectation(ports));
+                    let message = format!(
+                        "The input `{}` is missing. Send {}.",
+                        port.name,
+                        expectation(ports)
+                    );
                     return Err(reader.misfit(message));
                 }
             }

@@ -14,7 +14,10 @@ thread_local! {
 
 /// Reads a body until the deadline. Returns `None` if the deadline passed before the whole body was
 /// read.
-pub(in crate::scorer) fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
+pub(in crate::scorer) fn reading_until<T>(
+    deadline: Instant,
+    read: impl FnOnce() -> T,
+) -> Option<T> {
     let _set = Set::new(deadline);
     let value = read();
     (!IS_PASSED.get()).then_some(value)
@@ -23,7 +26,9 @@ pub(in crate::scorer) fn reading_until<T>(deadline: Instant, read: impl FnOnce()
 /// True if the deadline has passed, so that reading must end. It looks at the clock, so callers ask
 /// only every few thousand elements.
 pub(super) fn is_passed() -> bool {
-    let is_passed = DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline);
+    let is_passed = DEADLINE
+        .get()
+        .is_some_and(|deadline| Instant::now() >= deadline);
     if is_passed {
         IS_PASSED.set(true);
     }
@@ -59,12 +64,19 @@ mod tests {
 
     #[test]
     fn a_large_body_is_read_no_further_than_its_deadline() {
-        let ports = [Port { name: "x".into(), dtype: Dtype::F32, shape: vec![None, None] }];
+        let ports = [Port {
+            name: "x".into(),
+            dtype: Dtype::F32,
+            shape: vec![None, None],
+        }];
         let flat = format!("{{\"data\": [[{}0]]}}", "0,".repeat(500_000));
         let rows = format!("{{\"data\": [{}[0, 0]]}}", "[0, 0],".repeat(500_000));
         for body in [flat, rows] {
             let read = || azure_ml::read(&ports, body.as_bytes());
-            assert!(reading_until(Instant::now() + Duration::from_secs(60), read).is_some_and(|read| read.is_ok()));
+            assert!(
+                reading_until(Instant::now() + Duration::from_secs(60), read)
+                    .is_some_and(|read| read.is_ok())
+            );
             assert!(reading_until(Instant::now(), read).is_none());
             // Without a deadline nothing ends the reading, e.g. when a sample is tried.
             assert!(read().is_ok());

@@ -57,41 +57,86 @@ impl<'a> Elements<'a> {
 
     /// Begins a tensor of lists that are nested like the port's shape, or of one flat list in
     /// row-major order.
-    pub(super) fn nested_or_flat(port: &'a Port, declared: Option<&'a [u64]>, body_bytes: usize) -> Self {
+    pub(super) fn nested_or_flat(
+        port: &'a Port,
+        declared: Option<&'a [u64]>,
+        body_bytes: usize,
+    ) -> Self {
         // If the shape has one dimension, the list is flat. If it has none, there is still a list
         // around the element.
-        Self::new(port, declared, (port.shape.len() < 2).then_some(1), body_bytes)
+        Self::new(
+            port,
+            declared,
+            (port.shape.len() < 2).then_some(1),
+            body_bytes,
+        )
     }
 
-    fn new(port: &'a Port, declared: Option<&'a [u64]>, leaf: Option<usize>, body_bytes: usize) -> Self {
+    fn new(
+        port: &'a Port,
+        declared: Option<&'a [u64]>,
+        leaf: Option<usize>,
+        body_bytes: usize,
+    ) -> Self {
         let shape = match declared.filter(|declared| declared.len() == port.shape.len()) {
             Some(declared) => declared.iter().copied().map(Some).collect(),
             None => port.shape.clone(),
         };
         // If the number of rows is open, one row is reserved. An element takes at least two bytes
         // of the body, so a shape cannot reserve more than its caller sent.
-        let elements = shape.iter().flatten().fold(1u64, |product, dimension| product.saturating_mul(*dimension));
-        let elements = usize::try_from(elements).unwrap_or(usize::MAX).min(body_bytes / 2 + 1);
+        let elements = shape.iter().flatten().fold(1u64, |product, dimension| {
+            product.saturating_mul(*dimension)
+        });
+        let elements = usize::try_from(elements)
+            .unwrap_or(usize::MAX)
+            .min(body_bytes / 2 + 1);
         let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
-        Self { port, declared, shape, leaf, data, next_look_bytes: LOOK_BYTES }
+        Self {
+            port,
+            declared,
+            shape,
+            leaf,
+            data,
+            next_look_bytes: LOOK_BYTES,
+        }
     }
 
     /// Returns the seed that reads the elements, from the outermost list.
     pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
-        Nested { depth: 0, elements: self, reader }
+        Nested {
+            depth: 0,
+            elements: self,
+            reader,
+        }
     }
 
     /// Returns the tensor that was read, if only nested lists were accepted.
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
-        let shape = self.shape.into_iter().map(Option::unwrap_or_default).collect();
-        Tensor { name: self.port.name.clone(), dtype: self.port.dtype, shape, data: self.data }
+        let shape = self
+            .shape
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        Tensor {
+            name: self.port.name.clone(),
+            dtype: self.port.dtype,
+            shape,
+            data: self.data,
+        }
     }
 
     /// Returns the elements that were read, if nested and flat lists were accepted.
     pub(super) fn into_read(self) -> Read {
-        let nested = if self.is_flat() { None } else { Some(self.shape) };
-        Read { nested, data: self.data }
+        let nested = if self.is_flat() {
+            None
+        } else {
+            Some(self.shape)
+        };
+        Read {
+            nested,
+            data: self.data,
+        }
     }
 
     fn is_flat(&self) -> bool {
@@ -101,13 +146,17 @@ impl<'a> Elements<'a> {
     /// Returns the length that the list at this depth must have, if it is known.
     fn wanted(&self, depth: usize) -> Option<u64> {
         if depth == 0 && self.is_flat() {
-            return self.declared?.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+            return self
+                .declared?
+                .iter()
+                .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         }
         self.shape.get(depth).copied().flatten()
     }
 
     fn shape_text(&self) -> String {
-        self.declared.map_or_else(|| shape_text(self.port), |declared| format!("{declared:?}"))
+        self.declared
+            .map_or_else(|| shape_text(self.port), |declared| format!("{declared:?}"))
     }
 }
 
@@ -131,7 +180,9 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
             if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
                 return self.digits(text);
             }
-            return serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(de::Error::custom);
+            return serde_json::Deserializer::from_str(text)
+                .deserialize_any(self)
+                .map_err(de::Error::custom);
         }
         // `deserialize_any` lets a value that is not a list reach the visitor, which refuses it in
         // our words.
@@ -143,7 +194,11 @@ impl Nested<'_, '_> {
     /// True if an element belongs here. The first value inside the outermost list decides between
     /// flat and nested.
     fn is_leaf(&mut self, found: usize) -> bool {
-        let leaf = if self.depth == 1 { *self.elements.leaf.get_or_insert(found) } else { self.leaf() };
+        let leaf = if self.depth == 1 {
+            *self.elements.leaf.get_or_insert(found)
+        } else {
+            self.leaf()
+        };
         leaf == self.depth
     }
 
@@ -155,14 +210,20 @@ impl Nested<'_, '_> {
         let wanted = if self.is_leaf(1) {
             format!("a {} element", self.elements.port.dtype.name())
         } else {
-            format!("a list, dimension {} of {}", self.depth, self.elements.shape_text())
+            format!(
+                "a list, dimension {} of {}",
+                self.depth,
+                self.elements.shape_text()
+            )
         };
-        self.reader.misfit(format!("Here is {found}, where {wanted} belongs."))
+        self.reader
+            .misfit(format!("Here is {found}, where {wanted} belongs."))
     }
 
     fn out_of_range<E: de::Error>(self, value: impl fmt::Display) -> E {
         let dtype = self.elements.port.dtype.name();
-        self.reader.misfit(format!("{value} is not a value of {dtype}."))
+        self.reader
+            .misfit(format!("{value} is not a value of {dtype}."))
     }
 
     fn put<const N: usize>(self, bytes: [u8; N]) {
@@ -242,10 +303,18 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
         if self.is_leaf(rank) {
             return Err(self.unexpected("a list"));
         }
-        let Self { depth, elements, reader } = self;
+        let Self {
+            depth,
+            elements,
+            reader,
+        } = self;
         let mut length: usize = 0;
         loop {
-            let element = list.next_element_seed(Nested { depth: depth + 1, elements, reader });
+            let element = list.next_element_seed(Nested {
+                depth: depth + 1,
+                elements,
+                reader,
+            });
             if reader.at(|| Step::Index(length), element)?.is_none() {
                 break;
             }
@@ -264,8 +333,9 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
         match elements.wanted(depth) {
             Some(wanted) if wanted != length => {
                 let shape = elements.shape_text();
-                Err(reader
-                    .misfit(format!("This list has {length} elements, where {wanted} belong; the input is {shape}.")))
+                Err(reader.misfit(format!(
+                    "This list has {length} elements, where {wanted} belong; the input is {shape}."
+                )))
             }
             _ => {
                 if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {

@@ -16,7 +16,9 @@ mod sniff;
 mod text;
 
 use super::Payload;
-use super::signature::{JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing};
+use super::signature::{
+    JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing,
+};
 use super::tensor::Tensor;
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -56,8 +58,17 @@ pub fn read(
     payload: &Payload,
     attributes: &[(String, String)],
 ) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
-    let (label, body, ports) = (payload.content_type.as_str(), &payload.body, signature.inputs.as_slice());
-    let attribute = |wanted| attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let (label, body, ports) = (
+        payload.content_type.as_str(),
+        &payload.body,
+        signature.inputs.as_slice(),
+    );
+    let attribute = |wanted| {
+        attributes
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    };
     let json_length = attribute(JSON_LENGTH);
     let is_open_inference = json_length.is_some() || same_type(label, open_inference::MEDIA_TYPE);
     let is_text = is_json(label) || says_nothing(label);
@@ -67,10 +78,13 @@ pub fn read(
     }
     let tensors = match ports {
         ports if is_text => azure_ml::read(ports, body)?,
-        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports) => vec![raw::read(port, body)?],
+        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports) => {
+            vec![raw::read(port, body)?]
+        }
         ports => return Err(unsupported(label, ports)),
     };
-    let is_one_of_numbers = matches!(signature.outputs.as_slice(), [port] if port.dtype != Dtype::Text);
+    let is_one_of_numbers =
+        matches!(signature.outputs.as_slice(), [port] if port.dtype != Dtype::Text);
     let raw = is_one_of_numbers && prefers_bytes(attributes);
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }
@@ -79,17 +93,24 @@ pub fn read(
 #[must_use]
 pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
     let written = |content_type: &str, body: Vec<u8>| Written {
-        payload: Payload { content_type: content_type.to_owned(), body: body.into() },
+        payload: Payload {
+            content_type: content_type.to_owned(),
+            body: body.into(),
+        },
         attributes: Vec::new(),
     };
     match &reply.0 {
         Form::AzureMl => written(JSON, azure_ml::write(&tensors)),
-        Form::Raw => written(OCTET_STREAM, tensors.pop().map(|tensor| tensor.data).unwrap_or_default()),
+        Form::Raw => written(
+            OCTET_STREAM,
+            tensors.pop().map(|tensor| tensor.data).unwrap_or_default(),
+        ),
         Form::OpenInference(asked) => match open_inference::write(asked, model, &tensors) {
             (body, None) => written(JSON, body),
-            (body, Some(json)) => {
-                Written { attributes: vec![(JSON_LENGTH, json.to_string())], ..written(OCTET_STREAM, body) }
-            }
+            (body, Some(json)) => Written {
+                attributes: vec![(JSON_LENGTH, json.to_string())],
+                ..written(OCTET_STREAM, body)
+            },
         },
     }
 }
@@ -116,12 +137,20 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
 /// client sends `*/*`.
 fn prefers_bytes(attributes: &[(String, String)]) -> bool {
     let weight = |wanted| {
-        let ranges = attributes.iter().filter(|(name, _)| name == "accept").flat_map(|(_, value)| value.split(','));
-        let weights = ranges.filter(|range| same_type(range, wanted)).map(|range| {
-            let mut parameters = range.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-            let quality = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-            quality.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0))
-        });
+        let ranges = attributes
+            .iter()
+            .filter(|(name, _)| name == "accept")
+            .flat_map(|(_, value)| value.split(','));
+        let weights = ranges
+            .filter(|range| same_type(range, wanted))
+            .map(|range| {
+                let mut parameters = range
+                    .split(';')
+                    .skip(1)
+                    .filter_map(|parameter| parameter.split_once('='));
+                let quality = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+                quality.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0))
+            });
         weights.fold(0.0, f32::max)
     };
     weight(OCTET_STREAM) > weight(JSON)

@@ -86,8 +86,11 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
 /// Returns a port's shape as the protocol writes it, e.g. `[-1, 784]`.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
-    let dimensions: Vec<_> =
-        port.shape.iter().map(|dimension| dimension.map_or_else(|| "-1".to_owned(), |size| size.to_string())).collect();
+    let dimensions: Vec<_> = port
+        .shape
+        .iter()
+        .map(|dimension| dimension.map_or_else(|| "-1".to_owned(), |size| size.to_string()))
+        .collect();
     format!("[{}]", dimensions.join(", "))
 }
 
@@ -107,16 +110,38 @@ pub(super) fn read(
     };
     let Some((json, binary)) = length.and_then(|length| body.split_at_checked(length)) else {
         let bytes = body.len();
-        let message = format!("Inference-Header-Content-Length is no number up to the {bytes} bytes of the body.");
+        let message = format!(
+            "Inference-Header-Content-Length is no number up to the {bytes} bytes of the body."
+        );
         return Err(misfit(String::new(), message));
     };
-    let Request { id, parameters, inputs, outputs, .. } = request::read(signature, json)?;
-    let tensors = tensors(&signature.inputs, inputs, Binary { rest: binary, is_announced: json_length.is_some() })?;
+    let Request {
+        id,
+        parameters,
+        inputs,
+        outputs,
+        ..
+    } = request::read(signature, json)?;
+    let tensors = tensors(
+        &signature.inputs,
+        inputs,
+        Binary {
+            rest: binary,
+            is_announced: json_length.is_some(),
+        },
+    )?;
     let by_default = parameters.binary_data_output.unwrap_or(false);
     let outputs = if outputs.is_empty() {
-        (0..signature.outputs.len()).map(|port| (port, by_default)).collect()
+        (0..signature.outputs.len())
+            .map(|port| (port, by_default))
+            .collect()
     } else {
-        let asked = |output: Output| (output.port, output.parameters.binary_data.unwrap_or(by_default));
+        let asked = |output: Output| {
+            (
+                output.port,
+                output.parameters.binary_data.unwrap_or(by_default),
+            )
+        };
         outputs.into_iter().map(asked).collect()
     };
     Ok((tensors, Asked { id, outputs }))
@@ -126,10 +151,23 @@ pub(super) fn read(
 ///
 /// Returns the body. If binary data follows the JSON in it, also returns the number of bytes of
 /// JSON.
-pub(super) fn write(asked: &Asked, model: &ModelName, tensors: &[Tensor]) -> (Vec<u8>, Option<usize>) {
-    let outputs = || asked.outputs.iter().filter_map(|(port, is_binary)| Some((tensors.get(*port)?, *is_binary)));
+pub(super) fn write(
+    asked: &Asked,
+    model: &ModelName,
+    tensors: &[Tensor],
+) -> (Vec<u8>, Option<usize>) {
+    let outputs = || {
+        asked
+            .outputs
+            .iter()
+            .filter_map(|(port, is_binary)| Some((tensors.get(*port)?, *is_binary)))
+    };
     let room = |(tensor, is_binary): (&Tensor, bool)| {
-        64 + if is_binary { tensor.name.len() + tensor.data.len() } else { text::capacity(tensor) }
+        64 + if is_binary {
+            tensor.name.len() + tensor.data.len()
+        } else {
+            text::capacity(tensor)
+        }
     };
     let mut body = Vec::with_capacity(128 + outputs().map(room).sum::<usize>());
     body.extend_from_slice(b"{\"model_name\":");
@@ -144,7 +182,11 @@ pub(super) fn write(asked: &Asked, model: &ModelName, tensors: &[Tensor]) -> (Ve
     }
     body.extend_from_slice(b",\"outputs\":[");
     for (index, (tensor, is_binary)) in outputs().enumerate() {
-        body.extend_from_slice(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });
+        body.extend_from_slice(if index == 0 {
+            b"{\"name\":"
+        } else {
+            b",{\"name\":"
+        });
         text::string(&tensor.name, &mut body);
         body.extend_from_slice(b",\"datatype\":\"");
         body.extend_from_slice(datatype(tensor.dtype).as_bytes());
@@ -183,7 +225,14 @@ fn misfit(pointer: String, message: String) -> ScoreFailure {
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()
-        .map(|port| format!("`{}` of {} and shape {}", port.name, datatype(port.dtype), shape_text(port)))
+        .map(|port| {
+            format!(
+                "`{}` of {} and shape {}",
+                port.name,
+                datatype(port.dtype),
+                shape_text(port)
+            )
+        })
         .collect();
     ports.join(", ")
 }
@@ -195,27 +244,55 @@ struct Binary<'a> {
 }
 
 /// Returns one tensor for each port, in the order of the ports.
-fn tensors(ports: &[Port], inputs: Vec<Input>, mut binary: Binary<'_>) -> Result<Vec<Tensor>, ScoreFailure> {
+fn tensors(
+    ports: &[Port],
+    inputs: Vec<Input>,
+    mut binary: Binary<'_>,
+) -> Result<Vec<Tensor>, ScoreFailure> {
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
     for (index, input) in inputs.into_iter().enumerate() {
-        let wrong = |place: &str, message: String| misfit(format!("/inputs/{index}{place}"), message);
-        let slot = input.port.and_then(|port| Some((ports.get(port)?, found.get_mut(port)?)));
+        let wrong =
+            |place: &str, message: String| misfit(format!("/inputs/{index}{place}"), message);
+        let slot = input
+            .port
+            .and_then(|port| Some((ports.get(port)?, found.get_mut(port)?)));
         let Some((port, slot)) = slot else {
-            return Err(wrong("", format!("This input has no name. The inputs are {}.", expectation(ports))));
+            return Err(wrong(
+                "",
+                format!(
+                    "This input has no name. The inputs are {}.",
+                    expectation(ports)
+                ),
+            ));
         };
         if slot.is_some() {
             return Err(wrong("/name", "This input is given twice.".to_owned()));
         }
-        *slot = Some(tensor(port, input, &mut binary).map_err(|(place, message)| wrong(&place, message))?);
+        *slot = Some(
+            tensor(port, input, &mut binary).map_err(|(place, message)| wrong(&place, message))?,
+        );
     }
     if !binary.rest.is_empty() {
-        let message = format!("{} bytes at the end of the body belong to no input.", binary.rest.len());
+        let message = format!(
+            "{} bytes at the end of the body belong to no input.",
+            binary.rest.len()
+        );
         return Err(misfit(String::new(), message));
     }
     let missing = |port: &Port| {
-        misfit("/inputs".to_owned(), format!("The input {} is missing.", expectation(std::slice::from_ref(port))))
+        misfit(
+            "/inputs".to_owned(),
+            format!(
+                "The input {} is missing.",
+                expectation(std::slice::from_ref(port))
+            ),
+        )
     };
-    ports.iter().zip(found).map(|(port, tensor)| tensor.ok_or_else(|| missing(port))).collect()
+    ports
+        .iter()
+        .zip(found)
+        .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
+        .collect()
 }
 
 /// Returns the tensor of an input. The error is the place in the input, and the message.
@@ -224,45 +301,86 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
     let wanted = datatype(port.dtype);
     match input.dtype {
         Some(dtype) if dtype == port.dtype => {}
-        Some(_) => return Err(wrong("/datatype", format!("The datatype of this input is {wanted}."))),
-        None => return Err(wrong("", format!("This input has no datatype, which is {wanted}."))),
+        Some(_) => {
+            return Err(wrong(
+                "/datatype",
+                format!("The datatype of this input is {wanted}."),
+            ));
+        }
+        None => {
+            return Err(wrong(
+                "",
+                format!("This input has no datatype, which is {wanted}."),
+            ));
+        }
     }
     let Some(shape) = input.shape else {
-        return Err(wrong("", format!("This input has no shape, which is {}.", shape_text(port))));
+        return Err(wrong(
+            "",
+            format!("This input has no shape, which is {}.", shape_text(port)),
+        ));
     };
     if shape.len() != port.shape.len() {
-        let message = format!("Here are {} dimensions; the input is {}.", shape.len(), shape_text(port));
+        let message = format!(
+            "Here are {} dimensions; the input is {}.",
+            shape.len(),
+            shape_text(port)
+        );
         return Err(wrong("/shape", message));
     }
     for (index, (have, want)) in shape.iter().zip(&port.shape).enumerate() {
         if let Some(want) = want.filter(|want| want != have) {
-            let message = format!("This dimension is {have}, where {want} belongs; the input is {}.", shape_text(port));
+            let message = format!(
+                "This dimension is {have}, where {want} belongs; the input is {}.",
+                shape_text(port)
+            );
             return Err((format!("/shape/{index}"), message));
         }
     }
-    let elements = shape.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+    let elements = shape
+        .iter()
+        .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
     let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
     let Some(bytes) = bytes else {
-        return Err(wrong("/shape", "No body holds a tensor of this shape.".to_owned()));
+        return Err(wrong(
+            "/shape",
+            "No body holds a tensor of this shape.".to_owned(),
+        ));
     };
     let data = match (input.data, input.parameters.binary_data_size) {
         (Some(_), Some(_)) => {
-            return Err(wrong("/data", "This input is binary by its parameters, and has data here too.".to_owned()));
+            return Err(wrong(
+                "/data",
+                "This input is binary by its parameters, and has data here too.".to_owned(),
+            ));
         }
-        (None | Some(Data::Skipped), None) => return Err(wrong("", "This input has no data.".to_owned())),
+        (None | Some(Data::Skipped), None) => {
+            return Err(wrong("", "This input has no data.".to_owned()));
+        }
         (None, Some(size)) => {
             let wrong = |message| Err(wrong("/parameters/binary_data_size", message));
             if !binary.is_announced {
-                return wrong("Binary data takes the header Inference-Header-Content-Length.".to_owned());
+                return wrong(
+                    "Binary data takes the header Inference-Header-Content-Length.".to_owned(),
+                );
             }
             // Only the texts themselves say how long they are. Whether they fit is checked below.
             if size != bytes && port.dtype != Dtype::Text {
-                return wrong(format!("Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."));
+                return wrong(format!(
+                    "Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."
+                ));
             }
-            let data = usize::try_from(size).ok().and_then(|size| binary.rest.split_off(..size));
+            let data = usize::try_from(size)
+                .ok()
+                .and_then(|size| binary.rest.split_off(..size));
             match data {
                 Some(data) => data.to_vec(),
-                None => return wrong(format!("{} bytes of the body are left for this input.", binary.rest.len())),
+                None => {
+                    return wrong(format!(
+                        "{} bytes of the body are left for this input.",
+                        binary.rest.len()
+                    ));
+                }
             }
         }
         (Some(Data::Read(read)), None) => {
@@ -275,14 +393,28 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
                 ));
             }
             let nested = read.nested.unwrap_or_default();
-            if nested.iter().zip(&shape).any(|(have, want)| have.is_some_and(|have| have != *want)) {
-                return Err(wrong("/data", format!("The lists are nested otherwise than the shape {shape:?} says.")));
+            if nested
+                .iter()
+                .zip(&shape)
+                .any(|(have, want)| have.is_some_and(|have| have != *want))
+            {
+                return Err(wrong(
+                    "/data",
+                    format!("The lists are nested otherwise than the shape {shape:?} says."),
+                ));
             }
             read.data
         }
     };
-    let tensor = Tensor { name: port.name.clone(), dtype: port.dtype, shape, data };
-    tensor.fits(port).map_err(|reason| wrong("", format!("This input does not fit: {reason}.")))?;
+    let tensor = Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data,
+    };
+    tensor
+        .fits(port)
+        .map_err(|reason| wrong("", format!("This input does not fit: {reason}.")))?;
     Ok(tensor)
 }
 

@@ -11,7 +11,13 @@ use crate::model::Dtype;
 /// dimensions has to be found by the number of bytes.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let [port] = ports else { return false };
-    port.dtype != Dtype::Text && port.shape.iter().filter(|dimension| dimension.is_none()).count() <= 1
+    port.dtype != Dtype::Text
+        && port
+            .shape
+            .iter()
+            .filter(|dimension| dimension.is_none())
+            .count()
+            <= 1
 }
 
 /// Reads the tensor of the only port.
@@ -19,16 +25,31 @@ pub(super) fn is_enough(ports: &[Port]) -> bool {
 /// # Errors
 /// No shape that the port takes has this number of bytes, or a boolean is neither 0 nor 1.
 pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
-    let misfit = |message| ScoreFailure::NotConforming { message, pointer: String::new() };
+    let misfit = |message| ScoreFailure::NotConforming {
+        message,
+        pointer: String::new(),
+    };
     let shape = shape(port, body.len()).map_err(misfit)?;
-    let tensor = Tensor { name: port.name.clone(), dtype: port.dtype, shape, data: body.to_vec() };
-    tensor.fits(port).map_err(|reason| misfit(format!("The body does not fit: {reason}.")))?;
+    let tensor = Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data: body.to_vec(),
+    };
+    tensor
+        .fits(port)
+        .map_err(|reason| misfit(format!("The body does not fit: {reason}.")))?;
     Ok(tensor)
 }
 
 fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
-    let known =
-        port.shape.iter().flatten().try_fold(port.dtype.bytes() as u64, |product, size| product.checked_mul(*size));
+    let known = port
+        .shape
+        .iter()
+        .flatten()
+        .try_fold(port.dtype.bytes() as u64, |product, size| {
+            product.checked_mul(*size)
+        });
     let bytes = bytes as u64;
     let is_open = port.shape.contains(&None);
     let open = match known {
@@ -42,8 +63,14 @@ fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
                 None => "more than there are".to_owned(),
             };
             let (shape, dtype) = (shape_text(port), port.dtype.name());
-            return Err(format!("The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."));
+            return Err(format!(
+                "The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."
+            ));
         }
     };
-    Ok(port.shape.iter().map(|dimension| dimension.unwrap_or(open)).collect())
+    Ok(port
+        .shape
+        .iter()
+        .map(|dimension| dimension.unwrap_or(open))
+        .collect())
 }

@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::de::SliceRead;
 
 use crate::error::ScoreFailure;
@@ -41,7 +43,10 @@ pub(super) enum Step {
 pub(super) fn json<'de, T>(
     body: &'de [u8],
     wanted: impl FnOnce() -> String,
-    mut read: impl FnMut(&mut serde_json::Deserializer<SliceRead<'de>>, &mut Reader) -> Result<T, serde_json::Error>,
+    mut read: impl FnMut(
+        &mut serde_json::Deserializer<SliceRead<'de>>,
+        &mut Reader,
+    ) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
     let mut once = |reader: &mut Reader| {
         let mut json = serde_json::Deserializer::from_slice(body);
@@ -50,13 +55,24 @@ pub(super) fn json<'de, T>(
     let mut reader = Reader::default();
     let mut value = once(&mut reader);
     if value.is_ok() && reader.is_in_doubt {
-        reader = Reader { is_exact: true, ..Reader::default() };
+        reader = Reader {
+            is_exact: true,
+            ..Reader::default()
+        };
         value = once(&mut reader);
     }
     value.map_err(|error| {
-        let pointer = if reader.misfit.is_some() { reader.pointer() } else { String::new() };
+        let pointer = if reader.misfit.is_some() {
+            reader.pointer()
+        } else {
+            String::new()
+        };
         let message = reader.misfit.unwrap_or_else(|| {
-            format!("The body is not JSON: {}. Send {}.", displayed(&error, REASON_BYTES / 2), wanted())
+            format!(
+                "The body is not JSON: {}. Send {}.",
+                displayed(&error, REASON_BYTES / 2),
+                wanted()
+            )
         });
         ScoreFailure::NotConforming { message, pointer }
     })
@@ -70,7 +86,11 @@ impl Reader {
     }
 
     /// Returns a result unchanged. If the result is a misfit, adds this step to its place.
-    pub(super) fn at<T, E>(&mut self, step: impl FnOnce() -> Step, result: Result<T, E>) -> Result<T, E> {
+    pub(super) fn at<T, E>(
+        &mut self,
+        step: impl FnOnce() -> Step,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
         if result.is_err() && self.misfit.is_some() {
             self.trail.push(step());
         }
@@ -78,16 +98,21 @@ impl Reader {
     }
 
     fn pointer(&self) -> String {
-        self.trail.iter().rev().fold(String::new(), |mut text, step| {
-            text.push('/');
-            match step {
-                // Writing to a string cannot fail.
-                Step::Index(index) => drop(write!(text, "{index}")),
-                // The escapes are those of RFC 6901, section 3.
-                Step::Name(name) => text.push_str(&cut(name, NAME_BYTES).replace('~', "~0").replace('/', "~1")),
-            }
-            text
-        })
+        self.trail
+            .iter()
+            .rev()
+            .fold(String::new(), |mut text, step| {
+                text.push('/');
+                match step {
+                    // Writing to a string cannot fail.
+                    Step::Index(index) => drop(write!(text, "{index}")),
+                    // The escapes are those of RFC 6901, section 3.
+                    Step::Name(name) => {
+                        text.push_str(&cut(name, NAME_BYTES).replace('~', "~0").replace('/', "~1"))
+                    }
+                }
+                text
+            })
     }
 }
 
@@ -178,7 +203,8 @@ impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
 
 impl<F> Object<'_, F> {
     fn unexpected<E: de::Error>(self, found: &str) -> E {
-        self.1.misfit(format!("Here is {found}, where an object belongs."))
+        self.1
+            .misfit(format!("Here is {found}, where an object belongs."))
     }
 }
 
@@ -192,7 +218,13 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self(fields, reader) = self;
         let mut seen: u32 = 0;
-        let known = |name: &str| F::KEYS.iter().copied().zip(0u32..32).find(|(key, _)| *key == name);
+        let known = |name: &str| {
+            F::KEYS
+                .iter()
+                .copied()
+                .zip(0u32..32)
+                .find(|(key, _)| *key == name)
+        };
         while let Some(key) = map.next_key_seed(Key(known))? {
             let Some((key, index)) = key else {
                 map.next_value::<IgnoredAny>()?;
@@ -241,7 +273,8 @@ impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {
 
 impl<I> List<'_, I> {
     fn unexpected<E: de::Error>(self, found: &str) -> E {
-        self.1.misfit(format!("Here is {found}, where a list belongs."))
+        self.1
+            .misfit(format!("Here is {found}, where a list belongs."))
     }
 }
 
@@ -298,7 +331,10 @@ impl<'de> Scalar<'de> {
         }
     }
 
-    pub(super) fn text<E: de::Error>(self, reader: &mut Reader) -> Result<Option<Cow<'de, str>>, E> {
+    pub(super) fn text<E: de::Error>(
+        self,
+        reader: &mut Reader,
+    ) -> Result<Option<Cow<'de, str>>, E> {
         match self {
             Self::Text(value) => Ok(Some(value)),
             Self::None => Ok(None),
@@ -346,7 +382,9 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other("a number with a fraction or beyond all bounds"))
+        Ok(Scalar::Other(
+            "a number with a fraction or beyond all bounds",
+        ))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar<'de>, E> {

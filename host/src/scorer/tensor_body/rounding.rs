@@ -41,19 +41,29 @@ pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
         Dtype::Bf16 => is_near_tie::<{ bf16::MANTISSA_DIGITS }>(value, bf16::MIN_POSITIVE.to_f64()),
         _ => false,
     };
-    if is_in_doubt { Rounded::InDoubt } else { nearest(dtype, value, Ordering::Equal) }
+    if is_in_doubt {
+        Rounded::InDoubt
+    } else {
+        nearest(dtype, value, Ordering::Equal)
+    }
 }
 
 /// Rounds a whole number.
 pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
-    #[expect(clippy::cast_precision_loss, reason = "Rust rounds to the nearest, ties to even")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "Rust rounds to the nearest, ties to even"
+    )]
     match dtype {
         Dtype::F64 => Rounded::F64((value as f64).to_le_bytes()),
         Dtype::F32 => finite_f32(value as f32),
         _ => {
             let float = value as f64;
             // The float is whole, and not larger than 2^64.
-            #[expect(clippy::cast_possible_truncation, reason = "the float is whole, and 128 bits hold it")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the float is whole, and 128 bits hold it"
+            )]
             let side = value.unsigned_abs().cmp(&(float as i128).unsigned_abs());
             nearest(dtype, float, side)
         }
@@ -65,7 +75,9 @@ pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     if dtype == Dtype::F32 {
         return text.parse().map_or(Rounded::OutOfRange, finite_f32);
     }
-    let Ok(float) = text.parse::<f64>() else { return Rounded::OutOfRange };
+    let Ok(float) = text.parse::<f64>() else {
+        return Rounded::OutOfRange;
+    };
     nearest(dtype, float, compare(text, float))
 }
 
@@ -77,11 +89,19 @@ fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
         Dtype::F32 => finite_f32(nearest_f32(value)),
         Dtype::F16 => {
             let number = f16::from_f32(odd(value, side));
-            if number.is_finite() { Rounded::F16(number.to_le_bytes()) } else { Rounded::OutOfRange }
+            if number.is_finite() {
+                Rounded::F16(number.to_le_bytes())
+            } else {
+                Rounded::OutOfRange
+            }
         }
         Dtype::Bf16 => {
             let number = bf16::from_f32(odd(value, side));
-            if number.is_finite() { Rounded::F16(number.to_le_bytes()) } else { Rounded::OutOfRange }
+            if number.is_finite() {
+                Rounded::F16(number.to_le_bytes())
+            } else {
+                Rounded::OutOfRange
+            }
         }
         _ => Rounded::OutOfRange,
     }
@@ -89,10 +109,17 @@ fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
 
 fn finite_f32(number: f32) -> Rounded {
     // A number that is finite in JSON stays finite, because infinity would be scored as garbage.
-    if number.is_finite() { Rounded::F32(number.to_le_bytes()) } else { Rounded::OutOfRange }
+    if number.is_finite() {
+        Rounded::F32(number.to_le_bytes())
+    } else {
+        Rounded::OutOfRange
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "Rust rounds to the nearest, ties to even")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "Rust rounds to the nearest, ties to even"
+)]
 fn nearest_f32(value: f64) -> f32 {
     value as f32
 }
@@ -141,7 +168,9 @@ fn compare(decimal: &str, float: f64) -> Ordering {
         (true, true) => Ordering::Equal,
         (true, false) => Ordering::Less,
         (false, true) => Ordering::Greater,
-        (false, false) => exponent.cmp(&exact_exponent).then_with(|| digits.cmp(&exact_digits)),
+        (false, false) => exponent
+            .cmp(&exact_exponent)
+            .then_with(|| digits.cmp(&exact_digits)),
     }
 }
 
@@ -154,12 +183,18 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
     let mut digits: Vec<u8> = before.bytes().chain(after.bytes()).collect();
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     digits.drain(..zeros);
-    digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
+    digits.truncate(
+        digits
+            .iter()
+            .rposition(|digit| *digit != b'0')
+            .map_or(0, |last| last + 1),
+    );
     // An exponent beyond 64 bits does not matter: only a body with as many digits could bring such
     // a number near to a float.
     let exponent: i64 = exponent.parse().unwrap_or_default();
-    let point =
-        i64::try_from(before.len()).unwrap_or(i64::MAX).saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
+    let point = i64::try_from(before.len())
+        .unwrap_or(i64::MAX)
+        .saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
     (digits, exponent.saturating_add(point))
 }
 
@@ -204,18 +239,41 @@ mod tests {
         check(Dtype::F32, "1.00000005960464477540", above_one);
         check(Dtype::F32, "1.00000005960464477539", 1.0);
         check(Dtype::F32, "1.000000059604644775390625", 1.0);
-        check(Dtype::F32, "1.0000000596046447753906250000000000000000000000001", above_one);
-        check(Dtype::F32, "1.0000000596046447753906249999999999999999999999999", 1.0);
-        check(Dtype::F32, "10000000596046447753.90625000000000001e-19", above_one);
+        check(
+            Dtype::F32,
+            "1.0000000596046447753906250000000000000000000000001",
+            above_one,
+        );
+        check(
+            Dtype::F32,
+            "1.0000000596046447753906249999999999999999999999999",
+            1.0,
+        );
+        check(
+            Dtype::F32,
+            "10000000596046447753.90625000000000001e-19",
+            above_one,
+        );
         // The tie above that neighbour goes up, because the number above the tie is even.
-        check(Dtype::F32, "1.000000178813934326171875", above_one.next_up());
+        check(
+            Dtype::F32,
+            "1.000000178813934326171875",
+            above_one.next_up(),
+        );
         check(Dtype::F32, "1.00000017881393432617187499999999", above_one);
         check(Dtype::F32, "16777217.0", 16_777_216.0);
         check(Dtype::F32, "16777217.00000000000001", 16_777_218.0);
         check(Dtype::F32, "16777216.99999999999999", 16_777_216.0);
         // These are next to the largest and the smallest number.
-        check(Dtype::F32, "340282356779733661637539395458142568447.9999", f32::MAX);
-        assert_eq!(read(Dtype::F32, "340282356779733661637539395458142568448"), Rounded::OutOfRange);
+        check(
+            Dtype::F32,
+            "340282356779733661637539395458142568447.9999",
+            f32::MAX,
+        );
+        assert_eq!(
+            read(Dtype::F32, "340282356779733661637539395458142568448"),
+            Rounded::OutOfRange
+        );
         check(
             Dtype::F32,
             "7.00649232162408535461864791644958065640130970938257885878534141944895541342930300743319094181060791015625e-46",
@@ -238,7 +296,11 @@ mod tests {
         check(Dtype::F16, "65519.99999999999999999999", 65504.0);
         assert_eq!(read(Dtype::F16, "65520.0"), Rounded::OutOfRange);
         check(Dtype::F16, "2.98023223876953125e-8", 0.0);
-        check(Dtype::F16, "2.98023223876953125000000001e-8", f16::from_bits(1).to_f32());
+        check(
+            Dtype::F16,
+            "2.98023223876953125000000001e-8",
+            f16::from_bits(1).to_f32(),
+        );
         // bf16 has 8 bits.
         check(Dtype::Bf16, "257.0", 256.0);
         check(Dtype::Bf16, "257.0000000000000000001", 258.0);
@@ -267,7 +329,10 @@ mod tests {
         check(Dtype::Bf16, tie, (1u64 << 60) as f32);
         check(Dtype::Bf16, tie + 1, ((1u64 << 60) + (1 << 53)) as f32);
         check(Dtype::Bf16, tie - 1, (1u64 << 60) as f32);
-        assert_eq!(whole(Dtype::F16, 65_519), Rounded::F16(f16::MAX.to_le_bytes()));
+        assert_eq!(
+            whole(Dtype::F16, 65_519),
+            Rounded::F16(f16::MAX.to_le_bytes())
+        );
         assert_eq!(whole(Dtype::F16, 65_520), Rounded::OutOfRange);
     }
 
@@ -276,9 +341,12 @@ mod tests {
         let exact: f64 = text.parse().unwrap();
         let distance = |bits: u16| (f16::from_bits(bits).to_f64() - exact).abs();
         let bits = found.to_bits();
-        let others =
-            [bits.wrapping_sub(1), bits.wrapping_add(1)].into_iter().filter(|bits| f16::from_bits(*bits).is_finite());
-        others.into_iter().all(|other| distance(bits) <= distance(other))
+        let others = [bits.wrapping_sub(1), bits.wrapping_add(1)]
+            .into_iter()
+            .filter(|bits| f16::from_bits(*bits).is_finite());
+        others
+            .into_iter()
+            .all(|other| distance(bits) <= distance(other))
     }
 
     proptest! {

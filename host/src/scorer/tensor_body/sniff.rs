@@ -25,7 +25,11 @@ pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     let mut found = false;
     let beside = |name: &str| BESIDE.contains(&name) && !is_port(name);
     // The result is in `found`. The search ends early, which the parser reports as an error.
-    let _ = Look { beside, found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body));
+    let _ = Look {
+        beside,
+        found: &mut found,
+    }
+    .deserialize(&mut serde_json::Deserializer::from_slice(body));
     found
 }
 

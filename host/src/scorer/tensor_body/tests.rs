@@ -24,7 +24,11 @@ const DTYPES: [Dtype; 13] = [
 ];
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
-    Port { name: name.into(), dtype, shape: shape.into() }
+    Port {
+        name: name.into(),
+        dtype,
+        shape: shape.into(),
+    }
 }
 
 fn signature(inputs: &[Port], outputs: &[Port]) -> TensorSignature {
@@ -38,22 +42,39 @@ fn signature(inputs: &[Port], outputs: &[Port]) -> TensorSignature {
 }
 
 fn model() -> ModelName {
-    ModelName { name: "m".into(), version: String::new() }
+    ModelName {
+        name: "m".into(),
+        version: String::new(),
+    }
 }
 
 fn payload(content_type: &str, body: impl Into<Vec<u8>>) -> Payload {
-    Payload { content_type: content_type.into(), body: body.into().into() }
+    Payload {
+        content_type: content_type.into(),
+        body: body.into().into(),
+    }
 }
 
 fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor as
 /// the answer.
-fn echo(content_type: &str, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Result<Written, ScoreFailure> {
+fn echo(
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+    headers: &[(&str, &str)],
+) -> Result<Written, ScoreFailure> {
     let ports = [port("x", Dtype::U8, &[None, Some(2)])];
-    let (tensors, reply) = read(&signature(&ports, &ports), &payload(content_type, body), &attributes(headers))?;
+    let (tensors, reply) = read(
+        &signature(&ports, &ports),
+        &payload(content_type, body),
+        &attributes(headers),
+    )?;
     Ok(write(&reply, &model(), tensors))
 }
 
@@ -68,9 +89,14 @@ fn the_label_and_the_first_keys_choose_the_form() {
     }
     let azure = r#"{"x": [[49, 50]]}"#;
     let open = r#"{"id": "a", "inputs": [{"name": "x", "shape": [1, 2], "datatype": "UINT8", "data": [49, 50]}]}"#;
-    let open_answer =
-        r#"{"model_name":"m","id":"a","outputs":[{"name":"x","datatype":"UINT8","shape":[1,2],"data":[49,50]}]}"#;
-    for label in ["", JSON, "text/plain", "application/x-www-form-urlencoded", "application/a+json; charset=utf-8"] {
+    let open_answer = r#"{"model_name":"m","id":"a","outputs":[{"name":"x","datatype":"UINT8","shape":[1,2],"data":[49,50]}]}"#;
+    for label in [
+        "",
+        JSON,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/a+json; charset=utf-8",
+    ] {
         check(label, azure, "*/*", JSON, "[[49,50]]");
         check(label, azure, OCTET_STREAM, OCTET_STREAM, "12");
         check(label, open, "*/*", JSON, open_answer);
@@ -80,23 +106,67 @@ fn the_label_and_the_first_keys_choose_the_form() {
     check(OCTET_STREAM, "12", "*/*", JSON, "[[49,50]]");
     check(OCTET_STREAM, "1212", OCTET_STREAM, OCTET_STREAM, "1212");
     check(OCTET_STREAM, "", OCTET_STREAM, OCTET_STREAM, "");
-    check(OCTET_STREAM, "12", "application/octet-stream, application/json", JSON, "[[49,50]]");
-    check(OCTET_STREAM, "12", "application/octet-stream, */*; q=0.8", OCTET_STREAM, "12");
-    check(OCTET_STREAM, "12", "Application/JSON; q=0.5, application/octet-stream;q=0.9", OCTET_STREAM, "12");
-    check(OCTET_STREAM, "12", "application/octet-stream;q=0", JSON, "[[49,50]]");
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream, application/json",
+        JSON,
+        "[[49,50]]",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream, */*; q=0.8",
+        OCTET_STREAM,
+        "12",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "Application/JSON; q=0.5, application/octet-stream;q=0.9",
+        OCTET_STREAM,
+        "12",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream;q=0",
+        JSON,
+        "[[49,50]]",
+    );
 }
 
 #[test]
 fn a_port_called_inputs_is_a_port() {
     let ports = [port("inputs", Dtype::U8, &[None])];
-    let (tensors, _) = read(&signature(&ports, &ports), &payload(JSON, r#"{"inputs": [1, 2]}"#), &[]).unwrap();
+    let (tensors, _) = read(
+        &signature(&ports, &ports),
+        &payload(JSON, r#"{"inputs": [1, 2]}"#),
+        &[],
+    )
+    .unwrap();
     assert_eq!(tensors[0].data, [1, 2]);
-    let by_route = r#"{"inputs": [{"name": "inputs", "shape": [1], "datatype": "UINT8", "data": [3]}]}"#;
-    let (tensors, _) = read(&signature(&ports, &ports), &payload(open_inference::MEDIA_TYPE, by_route), &[]).unwrap();
+    let by_route =
+        r#"{"inputs": [{"name": "inputs", "shape": [1], "datatype": "UINT8", "data": [3]}]}"#;
+    let (tensors, _) = read(
+        &signature(&ports, &ports),
+        &payload(open_inference::MEDIA_TYPE, by_route),
+        &[],
+    )
+    .unwrap();
     assert_eq!(tensors[0].data, [3]);
-    let ports = [port("outputs", Dtype::U8, &[None]), port("x", Dtype::U8, &[None])];
+    let ports = [
+        port("outputs", Dtype::U8, &[None]),
+        port("x", Dtype::U8, &[None]),
+    ];
     let body = r#"{"outputs": [1], "x": [2]}"#;
-    assert_eq!(read(&signature(&ports, &ports), &payload(JSON, body), &[]).unwrap().0[1].data, [2]);
+    assert_eq!(
+        read(&signature(&ports, &ports), &payload(JSON, body), &[])
+            .unwrap()
+            .0[1]
+            .data,
+        [2]
+    );
 }
 
 #[test]
@@ -105,7 +175,10 @@ fn bytes_that_cannot_be_a_tensor_are_refused() {
     fn check(ports: &[Port], body: &[u8], expected: &str) {
         match read(&signature(ports, ports), &payload(OCTET_STREAM, body), &[]) {
             Err(ScoreFailure::NotConforming { message, pointer }) => {
-                assert!(message.contains(expected) && pointer.is_empty(), "{message}");
+                assert!(
+                    message.contains(expected) && pointer.is_empty(),
+                    "{message}"
+                );
             }
             Err(ScoreFailure::Unsupported { accepted, .. }) => {
                 assert!(accepted.join(" or ").contains(expected), "{accepted:?}");
@@ -113,39 +186,93 @@ fn bytes_that_cannot_be_a_tensor_are_refused() {
             other => panic!("{other:?}"),
         }
     }
-    check(&[port("x", Dtype::F32, &[None, Some(2)])], &[0; 12], "12 bytes, and [N, 2] of f32 takes a multiple of 8");
-    check(&[port("x", Dtype::F32, &[Some(3)])], &[0; 8], "[3] of f32 takes 12");
-    check(&[port("x", Dtype::F32, &[None, Some(0)])], &[0; 4], "a multiple of 0");
-    check(&[port("x", Dtype::F32, &[None, Some(u64::MAX)])], &[0; 4], "more than there are");
-    check(&[port("x", Dtype::Bool, &[None])], &[0, 2], "neither 0 nor 1");
+    check(
+        &[port("x", Dtype::F32, &[None, Some(2)])],
+        &[0; 12],
+        "12 bytes, and [N, 2] of f32 takes a multiple of 8",
+    );
+    check(
+        &[port("x", Dtype::F32, &[Some(3)])],
+        &[0; 8],
+        "[3] of f32 takes 12",
+    );
+    check(
+        &[port("x", Dtype::F32, &[None, Some(0)])],
+        &[0; 4],
+        "a multiple of 0",
+    );
+    check(
+        &[port("x", Dtype::F32, &[None, Some(u64::MAX)])],
+        &[0; 4],
+        "more than there are",
+    );
+    check(
+        &[port("x", Dtype::Bool, &[None])],
+        &[0, 2],
+        "neither 0 nor 1",
+    );
     let open = [None, None];
-    check(&[port("x", Dtype::F32, &open)], &[0; 4], "application/json or application/octet-stream with inference");
-    check(&[port("x", Dtype::F32, &[]), port("y", Dtype::F32, &[])], &[0; 8], "application/json");
+    check(
+        &[port("x", Dtype::F32, &open)],
+        &[0; 4],
+        "application/json or application/octet-stream with inference",
+    );
+    check(
+        &[port("x", Dtype::F32, &[]), port("y", Dtype::F32, &[])],
+        &[0; 8],
+        "application/json",
+    );
     let one = [port("x", Dtype::F32, &[None])];
-    let Err(ScoreFailure::Unsupported { accepted, .. }) = read(&signature(&one, &one), &payload("text/csv", "1"), &[])
+    let Err(ScoreFailure::Unsupported { accepted, .. }) =
+        read(&signature(&one, &one), &payload("text/csv", "1"), &[])
     else {
         panic!()
     };
-    assert!(accepted.join(" ").contains("application/octet-stream with the little-endian elements"), "{accepted:?}");
+    assert!(
+        accepted
+            .join(" ")
+            .contains("application/octet-stream with the little-endian elements"),
+        "{accepted:?}"
+    );
 }
 
 /// Returns a strategy for tensors of any type and shape whose numbers are finite. Each comes with
 /// its port, whose dimensions may be open.
 fn any_tensor(name: &'static str) -> impl Strategy<Value = (Port, Tensor)> {
     let shape = proptest::collection::vec(0u64..4, 0..4);
-    (proptest::sample::select(&DTYPES), shape, any::<u64>(), any::<[bool; 4]>()).prop_map(
-        move |(dtype, shape, seed, open)| {
+    (
+        proptest::sample::select(&DTYPES),
+        shape,
+        any::<u64>(),
+        any::<[bool; 4]>(),
+    )
+        .prop_map(move |(dtype, shape, seed, open)| {
             // Nested lists cannot show a dimension inside an empty one.
-            let empty = shape.iter().position(|dimension| *dimension == 0).unwrap_or(shape.len());
+            let empty = shape
+                .iter()
+                .position(|dimension| *dimension == 0)
+                .unwrap_or(shape.len());
             let shape: Vec<u64> = shape[..shape.len().min(empty + 1)].to_vec();
             let elements = shape.iter().product::<u64>();
-            let data =
-                (0..elements).flat_map(|index| element(dtype, (seed ^ index).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let data = (0..elements).flat_map(|index| {
+                element(dtype, (seed ^ index).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            });
             let data = data.collect();
-            let dimensions: Vec<_> = shape.iter().zip(open).map(|(size, open)| (!open).then_some(*size)).collect();
-            (port(name, dtype, &dimensions), Tensor { name: name.into(), dtype, shape, data })
-        },
-    )
+            let dimensions: Vec<_> = shape
+                .iter()
+                .zip(open)
+                .map(|(size, open)| (!open).then_some(*size))
+                .collect();
+            (
+                port(name, dtype, &dimensions),
+                Tensor {
+                    name: name.into(),
+                    dtype,
+                    shape,
+                    data,
+                },
+            )
+        })
 }
 
 fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
@@ -158,7 +285,11 @@ fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
         Dtype::F64 => f64::from_le_bytes(bytes.try_into().unwrap()).is_finite(),
         _ => true,
     };
-    if is_finite { bytes.to_vec() } else { vec![0; dtype.bytes()] }
+    if is_finite {
+        bytes.to_vec()
+    } else {
+        vec![0; dtype.bytes()]
+    }
 }
 
 /// Returns the body that a client would send for these tensors in the protocol's form, and the
@@ -172,23 +303,37 @@ fn open_inference_body(tensors: &[Tensor], binary: bool, sorted: bool) -> (Vec<u
         .map(|tensor| {
             let mut data = b"\"data\":".to_vec();
             if binary {
-                data = format!("\"parameters\":{{\"binary_data_size\":{}}}", tensor.data.len()).into_bytes();
+                data = format!(
+                    "\"parameters\":{{\"binary_data_size\":{}}}",
+                    tensor.data.len()
+                )
+                .into_bytes();
             } else {
                 text::flat(tensor, &mut data);
             }
             let data = String::from_utf8(data).unwrap();
-            let (name, datatype, shape) = (&tensor.name, open_inference::datatype(tensor.dtype), &tensor.shape);
+            let (name, datatype, shape) = (
+                &tensor.name,
+                open_inference::datatype(tensor.dtype),
+                &tensor.shape,
+            );
             if sorted {
-                format!("{{{data},\"datatype\":\"{datatype}\",\"name\":\"{name}\",\"shape\":{shape:?}}}")
+                format!(
+                    "{{{data},\"datatype\":\"{datatype}\",\"name\":\"{name}\",\"shape\":{shape:?}}}"
+                )
             } else {
-                format!("{{\"name\":\"{name}\",\"shape\":{shape:?},\"datatype\":\"{datatype}\",{data}}}")
+                format!(
+                    "{{\"name\":\"{name}\",\"shape\":{shape:?},\"datatype\":\"{datatype}\",{data}}}"
+                )
             }
         })
         .collect();
     let mut body = format!("{{\"inputs\":[{}]}}", inputs.join(",")).into_bytes();
     let json = body.len().to_string();
     if binary {
-        tensors.iter().for_each(|tensor| body.extend_from_slice(&tensor.data));
+        tensors
+            .iter()
+            .for_each(|tensor| body.extend_from_slice(&tensor.data));
     }
     (body, json)
 }
@@ -263,29 +408,53 @@ fn texts_come_and_go_in_every_form_but_bare_bytes() {
     let ports = [port("t", Dtype::Text, &[None, Some(2)])];
     let signature = signature(&ports, &ports);
     let through = |content_type: &str, body: &[u8], headers: &[(&str, &str)]| {
-        let (tensors, reply) = read(&signature, &payload(content_type, body), &attributes(headers))?;
+        let (tensors, reply) = read(
+            &signature,
+            &payload(content_type, body),
+            &attributes(headers),
+        )?;
         Ok::<_, ScoreFailure>(write(&reply, &model(), tensors))
     };
     let nested = r#"[["a",""],["\"Zürich\"\n","\u0001"]]"#;
-    let answer = through(JSON, format!("{{\"t\": {nested}}}").as_bytes(), &[("accept", OCTET_STREAM)]).unwrap();
-    assert_eq!((answer.payload.content_type.as_str(), answer.payload.body), (JSON, nested.into()));
+    let answer = through(
+        JSON,
+        format!("{{\"t\": {nested}}}").as_bytes(),
+        &[("accept", OCTET_STREAM)],
+    )
+    .unwrap();
+    assert_eq!(
+        (answer.payload.content_type.as_str(), answer.payload.body),
+        (JSON, nested.into())
+    );
 
     let request = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","data":["a","b"]}]}"#;
     let answer = through(JSON, request.as_bytes(), &[]).unwrap().payload.body;
     let outputs = r#""outputs":[{"name":"t","datatype":"BYTES","shape":[1,2],"data":["a","b"]}]}"#;
-    assert!(String::from_utf8_lossy(&answer).ends_with(outputs), "{answer:?}");
+    assert!(
+        String::from_utf8_lossy(&answer).ends_with(outputs),
+        "{answer:?}"
+    );
 
     let json = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","parameters":{"binary_data_size":11}}]}"#;
     let binary = [json.as_bytes(), b"\x01\0\0\0a\x02\0\0\0bc"].concat();
     let length = json.len().to_string();
     let headers = [("inference-header-content-length", length.as_str())];
-    let answer = through(OCTET_STREAM, &binary, &headers).unwrap().payload.body;
-    assert!(String::from_utf8_lossy(&answer).contains(r#""data":["a","bc"]"#), "{answer:?}");
+    let answer = through(OCTET_STREAM, &binary, &headers)
+        .unwrap()
+        .payload
+        .body;
+    assert!(
+        String::from_utf8_lossy(&answer).contains(r#""data":["a","bc"]"#),
+        "{answer:?}"
+    );
     for cut in ["\x01\0\0\0a\x03\0\0\0bc", "\x01\0\0\0\0\x02\0\0\0bc"] {
         assert!(through(OCTET_STREAM, &[json, cut].concat().into_bytes(), &headers).is_err());
     }
 
-    assert!(matches!(through(OCTET_STREAM, b"abcd", &[]), Err(ScoreFailure::Unsupported { .. })));
+    assert!(matches!(
+        through(OCTET_STREAM, b"abcd", &[]),
+        Err(ScoreFailure::Unsupported { .. })
+    ));
     let pointer = |body: &str| match through(JSON, body.as_bytes(), &[]) {
         Err(ScoreFailure::NotConforming { pointer, .. }) => pointer,
         other => panic!("{other:?}"),
@@ -302,9 +471,17 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let datatype = open_inference::datatype(dtype);
     let forms = [
         (vec![None], JSON, format!("{{\"x\": [0, {text}]}}")),
-        (vec![None, Some(2)], JSON, format!("{{\"x\": [[0, {text}]]}}")),
+        (
+            vec![None, Some(2)],
+            JSON,
+            format!("{{\"x\": [[0, {text}]]}}"),
+        ),
         (vec![], JSON, format!("{{\"x\": {text}}}")),
-        (vec![None, Some(2)], open_inference::MEDIA_TYPE, inference("[1, 2]", datatype, &format!("[{text}, {text}]"))),
+        (
+            vec![None, Some(2)],
+            open_inference::MEDIA_TYPE,
+            inference("[1, 2]", datatype, &format!("[{text}, {text}]")),
+        ),
         (
             vec![None, Some(2)],
             open_inference::MEDIA_TYPE,
@@ -313,7 +490,12 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     ];
     let read_one = |(shape, label, body): &(Vec<Option<u64>>, &str, String)| {
         let ports = [port("x", dtype, shape)];
-        let (tensors, _) = read(&signature(&ports, &ports), &payload(label, body.as_str()), &[]).unwrap();
+        let (tensors, _) = read(
+            &signature(&ports, &ports),
+            &payload(label, body.as_str()),
+            &[],
+        )
+        .unwrap();
         let data = &tensors[0].data;
         assert_eq!(data.len() % element, 0);
         data[data.len() - element..].to_vec()
@@ -323,7 +505,9 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
 
 fn inference(shape: &str, datatype: &str, data: &str) -> String {
     // The data comes first, as a caller may send it, so it is read before its shape is known.
-    format!("{{\"inputs\": [{{\"data\": {data}, \"name\": \"x\", \"shape\": {shape}, \"datatype\": \"{datatype}\"}}]}}")
+    format!(
+        "{{\"inputs\": [{{\"data\": {data}, \"name\": \"x\", \"shape\": {shape}, \"datatype\": \"{datatype}\"}}]}}"
+    )
 }
 
 #[test]
@@ -352,7 +536,9 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
     // A misfit after a number in doubt is reported as if there were no doubt.
     let ports = [port("x", Dtype::F32, &[None])];
     let body = payload(JSON, "{\"x\": [16777217.0, null]}");
-    let Err(ScoreFailure::NotConforming { pointer, .. }) = read(&signature(&ports, &ports), &body, &[]) else {
+    let Err(ScoreFailure::NotConforming { pointer, .. }) =
+        read(&signature(&ports, &ports), &body, &[])
+    else {
         panic!()
     };
     assert_eq!(pointer, "/x/1");

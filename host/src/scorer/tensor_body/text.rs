@@ -23,7 +23,12 @@ pub(super) fn capacity(tensor: &Tensor) -> usize {
 /// Writes a tensor as lists that are nested like its shape. A number that JSON does not have (NaN,
 /// infinity) is written as `null`.
 pub(super) fn nested(tensor: &Tensor, text: &mut Vec<u8>) {
-    write_nested(tensor.dtype, &tensor.shape, &mut tensor.data.as_slice(), text);
+    write_nested(
+        tensor.dtype,
+        &tensor.shape,
+        &mut tensor.data.as_slice(),
+        text,
+    );
 }
 
 /// Writes a tensor as one list in row-major order, with numbers like those of [`nested`].
@@ -77,7 +82,9 @@ fn take<'a>(dtype: Dtype, bytes: &mut &'a [u8], elements: u64) -> &'a [u8] {
             }
             bytes.len() - rest.len()
         }
-        _ => usize::try_from(elements.saturating_mul(dtype.bytes() as u64)).unwrap_or(usize::MAX).min(bytes.len()),
+        _ => usize::try_from(elements.saturating_mul(dtype.bytes() as u64))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len()),
     };
     bytes.split_off(..length).unwrap_or_default()
 }
@@ -96,10 +103,16 @@ fn row(dtype: Dtype, bytes: &[u8], text: &mut Vec<u8>) {
         Dtype::U16 => integers(bytes, text, u16::from_le_bytes),
         Dtype::U32 => integers(bytes, text, u32::from_le_bytes),
         Dtype::U64 => integers(bytes, text, u64::from_le_bytes),
-        Dtype::F16 => floats(bytes, text, |element| finite(f16::from_le_bytes(element).to_f32())),
-        Dtype::Bf16 => floats(bytes, text, |element| finite(bf16::from_le_bytes(element).to_f32())),
+        Dtype::F16 => floats(bytes, text, |element| {
+            finite(f16::from_le_bytes(element).to_f32())
+        }),
+        Dtype::Bf16 => floats(bytes, text, |element| {
+            finite(bf16::from_le_bytes(element).to_f32())
+        }),
         Dtype::F32 => floats(bytes, text, |element| finite(f32::from_le_bytes(element))),
-        Dtype::F64 => floats(bytes, text, |element| Some(f64::from_le_bytes(element)).filter(|x| x.is_finite())),
+        Dtype::F64 => floats(bytes, text, |element| {
+            Some(f64::from_le_bytes(element)).filter(|x| x.is_finite())
+        }),
     }
 }
 
@@ -107,13 +120,23 @@ fn finite(number: f32) -> Option<f32> {
     Some(number).filter(|number| number.is_finite())
 }
 
-fn integers<const N: usize, T: itoa::Integer>(bytes: &[u8], text: &mut Vec<u8>, read: impl Fn([u8; N]) -> T) {
+fn integers<const N: usize, T: itoa::Integer>(
+    bytes: &[u8],
+    text: &mut Vec<u8>,
+    read: impl Fn([u8; N]) -> T,
+) {
     let mut buffer = itoa::Buffer::new();
-    join(bytes, text, |element, text| text.extend_from_slice(buffer.format(read(*element)).as_bytes()));
+    join(bytes, text, |element, text| {
+        text.extend_from_slice(buffer.format(read(*element)).as_bytes())
+    });
 }
 
 /// Writes each number as the shortest text that reads back as an equal number.
-fn floats<const N: usize, T: zmij::Float>(bytes: &[u8], text: &mut Vec<u8>, read: impl Fn([u8; N]) -> Option<T>) {
+fn floats<const N: usize, T: zmij::Float>(
+    bytes: &[u8],
+    text: &mut Vec<u8>,
+    read: impl Fn([u8; N]) -> Option<T>,
+) {
     let mut buffer = zmij::Buffer::new();
     join(bytes, text, |element, text| {
         let number = read(*element).map_or("null", |number| buffer.format_finite(number));
@@ -131,7 +154,11 @@ fn texts(mut bytes: &[u8], text: &mut Vec<u8>) {
     }
 }
 
-fn join<const N: usize>(bytes: &[u8], text: &mut Vec<u8>, mut write: impl FnMut(&[u8; N], &mut Vec<u8>)) {
+fn join<const N: usize>(
+    bytes: &[u8],
+    text: &mut Vec<u8>,
+    mut write: impl FnMut(&[u8; N], &mut Vec<u8>),
+) {
     let (elements, _) = bytes.as_chunks::<N>();
     let mut elements = elements.iter();
     if let Some(first) = elements.next() {

@@ -30,6 +30,10 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let graph = Graph::load(&arguments.library, &arguments.model, scorebox_host::deployment::cores())?;
+    let graph = Graph::load(
+        &arguments.library,
+        &arguments.model,
+        scorebox_host::deployment::cores(),
+    )?;
     serving::run(arguments.port, async || Ok(serving::scoring(graph)))
 }

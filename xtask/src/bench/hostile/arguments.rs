@@ -54,7 +54,12 @@ pub struct AttackerArgs {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()), requires = "address")]
     pub attack: Option<String>,
     /// Burn this many cores and send nothing, instead of attacking.
-    #[arg(long, value_name = "CORES", conflicts_with = "attack", required_unless_present = "attack")]
+    #[arg(
+        long,
+        value_name = "CORES",
+        conflicts_with = "attack",
+        required_unless_present = "attack"
+    )]
     pub burn: Option<f64>,
     /// Address of the host; only loopback addresses are accepted.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
@@ -68,8 +73,14 @@ pub struct AttackerArgs {
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "not an address with a port, e.g. 127.0.0.1:8080".to_owned())?;
-    if address.ip().is_loopback() { Ok(address) } else { Err("not a loopback address".to_owned()) }
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "not an address with a port, e.g. 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("not a loopback address".to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,11 @@ impl Counters {
 
     /// Counts an answer by its status code.
     pub fn answered(&self, status: u16) {
-        let counter = if status < 400 { &self.answered } else { &self.refused };
+        let counter = if status < 400 {
+            &self.answered
+        } else {
+            &self.refused
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -75,7 +79,10 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
         (Some(name), Some(address), _) => {
             let script = Script::of(attacks::find(name)?);
             let counters = Arc::new(Counters::default());
-            let target = Target { address, counters: Arc::clone(&counters) };
+            let target = Target {
+                address,
+                counters: Arc::clone(&counters),
+            };
             let cores = measured(|| attack(&script, &target, args.connections, time))?;
             let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             Deeds {
@@ -86,9 +93,13 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
                 broken: read(&counters.broken),
             }
         }
-        (_, _, cores) => Deeds { cores: measured(|| burn(cores.unwrap_or(0.0), time))?, ..Deeds::default() },
+        (_, _, cores) => Deeds {
+            cores: measured(|| burn(cores.unwrap_or(0.0), time))?,
+            ..Deeds::default()
+        },
     };
-    let text = serde_json::to_string(&deeds).map_err(|error| Failure::other(format!("{error}"), "report it"))?;
+    let text = serde_json::to_string(&deeds)
+        .map_err(|error| Failure::other(format!("{error}"), "report it"))?;
     println!("{text}");
     Ok(())
 }
@@ -97,7 +108,13 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
 fn allow_connections() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // If this fails, connections beyond the limit fail and are counted as broken.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
 }
 
 /// Runs a piece of work and returns how many cores it kept busy on average.
@@ -110,10 +127,21 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
 }
 
 /// Runs the attack on one thread that drives every connection, so an attack takes at most one core.
-fn attack(script: &Script, target: &Target, connections: u16, time: Duration) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::other(format!("no runtime for sockets: {error}"), "see `ulimit -n`"))?;
+fn attack(
+    script: &Script,
+    target: &Target,
+    connections: u16,
+    time: Duration,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Failure::other(
+            format!("no runtime for sockets: {error}"),
+            "see `ulimit -n`",
+        )
+    })?;
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for index in 0..connections {

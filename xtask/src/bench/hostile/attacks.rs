@@ -68,7 +68,15 @@ pub enum Body {
 }
 
 const fn attack(name: &'static str, about: &'static str, connections: u16, deed: Deed) -> Attack {
-    Attack { name, about, connections, deed, fills_memory: false, is_about_cache: false, leaves_log_unread: false }
+    Attack {
+        name,
+        about,
+        connections,
+        deed,
+        fills_memory: false,
+        is_about_cache: false,
+        leaves_log_unread: false,
+    }
 }
 
 const PAUSE: Duration = Duration::from_millis(5);
@@ -77,31 +85,96 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub const ATTACKS: &[Attack] = &[
     Attack {
         fills_memory: true,
-        ..attack("slow-bodies", "sends 7.9 of 8 MB, then one byte each 100 ms", 1000, Deed::SlowBody)
+        ..attack(
+            "slow-bodies",
+            "sends 7.9 of 8 MB, then one byte each 100 ms",
+            1000,
+            Deed::SlowBody,
+        )
     },
-    attack("slow-headers", "sends one byte of a header each 250 ms", 1000, Deed::SlowHeaders),
+    attack(
+        "slow-headers",
+        "sends one byte of a header each 250 ms",
+        1000,
+        Deed::SlowHeaders,
+    ),
     attack("silent", "connects and sends nothing", 1100, Deed::Silent),
     // The number of connections is ten times the calls that four instances for each of two cores
     // can run.
-    attack("large-bodies", "sends bodies of 7.9 MB without a pause", 80, Deed::Repeat(Body::Large, Duration::ZERO)),
-    attack("deep-json", "sends 1 MB of nested lists", 16, Deed::Repeat(Body::Deep, PAUSE)),
-    attack("huge-tokens", "sends numbers and keys of megabytes", 16, Deed::Repeat(Body::Huge, PAUSE)),
-    attack("endless-guests", "makes guests loop until their deadline", 32, Deed::Repeat(Body::Loop, PAUSE)),
-    attack("log-floods", "makes guests log until their deadline", 16, Deed::Repeat(Body::Flood, PAUSE)),
-    attack("memory-hogs", "makes guests take all memory that they get", 16, Deed::Repeat(Body::Grow, PAUSE)),
+    attack(
+        "large-bodies",
+        "sends bodies of 7.9 MB without a pause",
+        80,
+        Deed::Repeat(Body::Large, Duration::ZERO),
+    ),
+    attack(
+        "deep-json",
+        "sends 1 MB of nested lists",
+        16,
+        Deed::Repeat(Body::Deep, PAUSE),
+    ),
+    attack(
+        "huge-tokens",
+        "sends numbers and keys of megabytes",
+        16,
+        Deed::Repeat(Body::Huge, PAUSE),
+    ),
+    attack(
+        "endless-guests",
+        "makes guests loop until their deadline",
+        32,
+        Deed::Repeat(Body::Loop, PAUSE),
+    ),
+    attack(
+        "log-floods",
+        "makes guests log until their deadline",
+        16,
+        Deed::Repeat(Body::Flood, PAUSE),
+    ),
+    attack(
+        "memory-hogs",
+        "makes guests take all memory that they get",
+        16,
+        Deed::Repeat(Body::Grow, PAUSE),
+    ),
     Attack {
         is_about_cache: true,
-        ..attack("cache-stampede", "asks one new question on all connections at once", 64, Deed::Stampede)
+        ..attack(
+            "cache-stampede",
+            "asks one new question on all connections at once",
+            64,
+            Deed::Stampede,
+        )
     },
     Attack {
         fills_memory: true,
-        ..attack("unread-answers", "asks for answers of 2 MB and reads none", 256, Deed::Unread)
+        ..attack(
+            "unread-answers",
+            "asks for answers of 2 MB and reads none",
+            256,
+            Deed::Unread,
+        )
     },
-    attack("churn", "closes each connection after one unread request", 16, Deed::Churn),
-    attack("pipelined", "sends 100 requests at once on each connection", 8, Deed::Pipelined(100)),
+    attack(
+        "churn",
+        "closes each connection after one unread request",
+        16,
+        Deed::Churn,
+    ),
+    attack(
+        "pipelined",
+        "sends 100 requests at once on each connection",
+        8,
+        Deed::Pipelined(100),
+    ),
     Attack {
         leaves_log_unread: true,
-        ..attack("unread-log", "makes guests log while nobody reads the log", 8, Deed::Repeat(Body::Chatter, PAUSE))
+        ..attack(
+            "unread-log",
+            "makes guests log while nobody reads the log",
+            8,
+            Deed::Repeat(Body::Chatter, PAUSE),
+        )
     },
 ];
 
@@ -116,8 +189,12 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
 /// Finds the attack with this name.
 pub fn find(name: &str) -> Result<&'static Attack, Failure> {
     let found = ATTACKS.iter().find(|attack| attack.name == name);
-    found
-        .ok_or_else(|| Failure::other(format!("there is no attack `{name}`"), "see `cargo xtask bench hostile --help`"))
+    found.ok_or_else(|| {
+        Failure::other(
+            format!("there is no attack `{name}`"),
+            "see `cargo xtask bench hostile --help`",
+        )
+    })
 }
 
 impl Body {
@@ -125,10 +202,17 @@ impl Body {
     pub fn texts(self) -> Vec<String> {
         const MEGABYTE: usize = 1_000_000;
         match self {
-            Self::Large => vec![format!(r#"{{"do":"score","x":1,"pad":[{}0]}}"#, "0.123,".repeat(79 * MEGABYTE / 60))],
+            Self::Large => vec![format!(
+                r#"{{"do":"score","x":1,"pad":[{}0]}}"#,
+                "0.123,".repeat(79 * MEGABYTE / 60)
+            )],
             Self::Deep => {
                 let half = MEGABYTE / 2;
-                vec![format!(r#"{{"do":"score","x":{}{}}}"#, "[".repeat(half), "]".repeat(half))]
+                vec![format!(
+                    r#"{{"do":"score","x":{}{}}}"#,
+                    "[".repeat(half),
+                    "]".repeat(half)
+                )]
             }
             Self::Huge => vec![
                 format!(r#"{{"do":"score","x":{}}}"#, "9".repeat(MEGABYTE)),
@@ -149,7 +233,15 @@ mod tests {
 
     #[test]
     fn bodies_stay_below_the_limit_of_a_request() {
-        for body in [Body::Large, Body::Deep, Body::Huge, Body::Loop, Body::Flood, Body::Grow, Body::Chatter] {
+        for body in [
+            Body::Large,
+            Body::Deep,
+            Body::Huge,
+            Body::Loop,
+            Body::Flood,
+            Body::Grow,
+            Body::Chatter,
+        ] {
             for text in body.texts() {
                 assert!(text.len() < 8 << 20, "{body:?}: {}", text.len());
             }

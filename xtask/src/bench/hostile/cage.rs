@@ -30,8 +30,12 @@ const V1: Version = Version {
     peak: "memory.max_usage_in_bytes",
     events: "memory.oom_control",
 };
-const V2: Version =
-    Version { root: "/sys/fs/cgroup", limit: "memory.max", peak: "memory.peak", events: "memory.events" };
+const V2: Version = Version {
+    root: "/sys/fs/cgroup",
+    limit: "memory.max",
+    peak: "memory.peak",
+    events: "memory.events",
+};
 
 /// A control group with a memory limit. It is removed when this value is dropped.
 pub struct Cage {
@@ -43,7 +47,11 @@ impl Cage {
     /// Makes a group with this memory limit. The error says why this machine cannot have one.
     pub fn make(limit_bytes: u64) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let version = if Path::new(V2.root).join("cgroup.controllers").exists() { &V2 } else { &V1 };
+        let version = if Path::new(V2.root).join("cgroup.controllers").exists() {
+            &V2
+        } else {
+            &V1
+        };
         let root = Path::new(version.root);
         if version.limit == V2.limit {
             // The write fails if the controller is enabled already or cannot be enabled. The
@@ -52,7 +60,8 @@ impl Cage {
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = root.join(format!("scorebox-bench-{}-{number}", std::process::id()));
-        fs::create_dir(&folder).map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
+        fs::create_dir(&folder)
+            .map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
         let cage = Self { folder, version };
         let file = cage.folder.join(version.limit);
         fs::write(&file, limit_bytes.to_string())
@@ -65,26 +74,39 @@ impl Cage {
         let output = self.command("true").stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("sh cannot be started: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() { Ok(()) } else { Err(format!("no process can enter a group: {}", said.trim())) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("no process can enter a group: {}", said.trim()))
+        }
     }
 
     /// Returns a command that runs a program in the group. The caller adds the program's arguments.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", ENTER, "sh"]).arg(&self.folder).arg(self.version.root).arg(program);
+        command
+            .args(["-c", ENTER, "sh"])
+            .arg(&self.folder)
+            .arg(self.version.root)
+            .arg(program);
         command
     }
 
     /// Largest memory of the group so far, in bytes: its processes, their sockets and the files
     /// that they read.
     pub fn peak_bytes(&self) -> Option<u64> {
-        fs::read_to_string(self.folder.join(self.version.peak)).ok()?.trim().parse().ok()
+        fs::read_to_string(self.folder.join(self.version.peak))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Number of processes that the kernel killed because the group was full.
     pub fn killed(&self) -> Option<u64> {
         let text = fs::read_to_string(self.folder.join(self.version.events)).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+        text.lines()
+            .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
     }
 }
 
@@ -106,19 +128,29 @@ mod tests {
 
     #[test]
     fn a_process_that_takes_more_than_its_group_has_is_killed_and_counted() {
-        let Ok(cage) = Cage::make(32 << 20) else { return };
+        let Ok(cage) = Cage::make(32 << 20) else {
+            return;
+        };
         let script = "x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo survived";
         let output = cage.command("sh").args(["-c", script]).output().unwrap();
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("survived") || cage.killed() > Some(0));
+        assert!(
+            !String::from_utf8_lossy(&output.stdout).contains("survived")
+                || cage.killed() > Some(0)
+        );
         assert!(cage.killed().is_some_and(|killed| killed > 0), "{output:?}");
         assert!(cage.peak_bytes().is_some_and(|bytes| bytes > 16 << 20));
     }
 
     #[test]
     fn a_process_sees_its_own_limit_as_in_a_container() {
-        let Ok(cage) = Cage::make(64 << 20) else { return };
+        let Ok(cage) = Cage::make(64 << 20) else {
+            return;
+        };
         let file = Path::new(cage.version.root).join(cage.version.limit);
         let output = cage.command("cat").arg(file).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), (64 << 20).to_string());
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            (64 << 20).to_string()
+        );
     }
 }

@@ -112,8 +112,13 @@ impl AttackFigures {
         container: Option<Container>,
         has_ended: bool,
     ) -> Self {
-        let nothing = Spread { median: f64::NAN, least: f64::NAN, most: f64::NAN };
-        let attacked = |share| Spread::of(turns.iter().map(|turn| turn.attacked.percentile_ms(share)));
+        let nothing = Spread {
+            median: f64::NAN,
+            least: f64::NAN,
+            most: f64::NAN,
+        };
+        let attacked =
+            |share| Spread::of(turns.iter().map(|turn| turn.attacked.percentile_ms(share)));
         let control = |share| {
             let turns = turns.iter().filter_map(|turn| turn.control.as_ref());
             Spread::of(turns.map(|seen| seen.percentile_ms(share)))
@@ -128,7 +133,9 @@ impl AttackFigures {
             Spread::of(ratios).map_or(f64::MAX, |ratios| ratios.median)
         };
         // The kernel forgets a process's memory with the process. The container's counter remains.
-        let of_container = container.and_then(|container| container.peak_mib).filter(|_| has_ended);
+        let of_container = container
+            .and_then(|container| container.peak_mib)
+            .filter(|_| has_ended);
         let peaks = turns.iter().map(|turn| turn.peak_mib).chain(of_container);
         let peak_mib = peaks.fold(idle.peak_mib, f64::max);
         Self {
@@ -140,16 +147,27 @@ impl AttackFigures {
             p99_ms: attacked(0.99).unwrap_or(nothing),
             control_p50_ms: control(0.5),
             control_p99_ms: control(0.99),
-            calls: turns.iter().map(|turn| turn.attacked.latencies_ms.len()).sum(),
+            calls: turns
+                .iter()
+                .map(|turn| turn.attacked.latencies_ms.len())
+                .sum(),
             lost: turns.iter().map(|turn| turn.attacked.lost).sum(),
-            control_lost: turns.iter().filter_map(|turn| Some(turn.control.as_ref()?.lost)).sum(),
-            first_loss: turns.iter().find_map(|turn| turn.attacked.first_loss.clone()),
+            control_lost: turns
+                .iter()
+                .filter_map(|turn| Some(turn.control.as_ref()?.lost))
+                .sum(),
+            first_loss: turns
+                .iter()
+                .find_map(|turn| turn.attacked.first_loss.clone()),
             idle_mib: idle.now_mib,
             peak_mib,
             peak_over_idle: peak_mib / idle.now_mib,
             after_mib: after.now_mib,
             container,
-            killed: has_ended || container.and_then(|container| container.killed).is_some_and(|count| count > 0),
+            killed: has_ended
+                || container
+                    .and_then(|container| container.killed)
+                    .is_some_and(|count| count > 0),
             attacker: turns.last().map(|turn| turn.deeds).unwrap_or_default(),
         }
     }
@@ -157,7 +175,12 @@ impl AttackFigures {
 
 impl Figures {
     /// Sums up all attacks, and picks the worst figures.
-    pub fn of(rounds: u32, round_seconds: f64, uncontained: Option<String>, attacks: Vec<AttackFigures>) -> Self {
+    pub fn of(
+        rounds: u32,
+        round_seconds: f64,
+        uncontained: Option<String>,
+        attacks: Vec<AttackFigures>,
+    ) -> Self {
         let worst = |of: fn(&AttackFigures) -> f64| attacks.iter().map(of).fold(0.0, f64::max);
         Self {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -165,7 +188,10 @@ impl Figures {
             round_seconds,
             calls_per_second: RATE,
             container_mib: uncontained.is_none().then_some(CONTAINER_MIB),
-            skipped: uncontained.map(|why| format!("container: {why}")).into_iter().collect(),
+            skipped: uncontained
+                .map(|why| format!("container: {why}"))
+                .into_iter()
+                .collect(),
             ratios: Ratios {
                 worst_p50: worst(|attack| attack.p50),
                 worst_p99: worst(|attack| attack.p99),
@@ -183,15 +209,27 @@ mod tests {
     use crate::bench::hostile::attacks::ATTACKS;
 
     fn seen(ms: f64, lost: u32) -> Steady {
-        Steady { latencies_ms: vec![ms; 10], lost, first_loss: (lost > 0).then(|| "reset".to_owned()) }
+        Steady {
+            latencies_ms: vec![ms; 10],
+            lost,
+            first_loss: (lost > 0).then(|| "reset".to_owned()),
+        }
     }
 
     fn turn(attacked: Steady, control: Option<Steady>) -> Turn {
-        Turn { attacked, control, deeds: Deeds::default(), peak_mib: 30.0 }
+        Turn {
+            attacked,
+            control,
+            deeds: Deeds::default(),
+            peak_mib: 30.0,
+        }
     }
 
     fn memory(mib: f64) -> Memory {
-        Memory { now_mib: mib, peak_mib: mib }
+        Memory {
+            now_mib: mib,
+            peak_mib: mib,
+        }
     }
 
     #[test]
@@ -202,18 +240,39 @@ mod tests {
             turn(seen(6.0, 0), Some(seen(2.0, 0))),
         ];
         let first = AttackFigures::of(&ATTACKS[0], &turns, memory(10.0), memory(12.0), None, false);
-        assert_eq!((first.p50, first.lost, first.calls, first.peak_over_idle), (3.0, 1, 30, 3.0));
+        assert_eq!(
+            (first.p50, first.lost, first.calls, first.peak_over_idle),
+            (3.0, 1, 30, 3.0)
+        );
         let mild = [turn(seen(1.0, 0), Some(seen(1.0, 0)))];
         let second = AttackFigures::of(&ATTACKS[1], &mild, memory(40.0), memory(40.0), None, false);
         let ratios = Figures::of(3, 2.0, None, vec![first, second]).ratios;
-        assert_eq!(ratios, Ratios { worst_p50: 3.0, worst_p99: 3.0, lost: 1, peak_mib: 40.0 });
+        assert_eq!(
+            ratios,
+            Ratios {
+                worst_p50: 3.0,
+                worst_p99: 3.0,
+                lost: 1,
+                peak_mib: 40.0
+            }
+        );
     }
 
     #[test]
     fn a_host_that_ended_is_never_good() {
         let turns = [turn(seen(5000.0, 10), None)];
-        let container = Container { peak_mib: Some(512.0), killed: Some(1) };
-        let figures = AttackFigures::of(&ATTACKS[0], &turns, memory(10.0), memory(0.0), Some(container), true);
+        let container = Container {
+            peak_mib: Some(512.0),
+            killed: Some(1),
+        };
+        let figures = AttackFigures::of(
+            &ATTACKS[0],
+            &turns,
+            memory(10.0),
+            memory(0.0),
+            Some(container),
+            true,
+        );
         assert!(figures.killed && figures.p50 > 1e9 && figures.control_p50_ms.is_none());
     }
 }

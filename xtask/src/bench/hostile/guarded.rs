@@ -63,25 +63,52 @@ pub struct Guarded {
 impl Guarded {
     /// Starts the host and waits for a correct answer.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
-        let why = |problem| Failure::other(format!("the container: {problem}"), "run the command again");
-        let cage = is_contained.then(|| Cage::make(CONTAINER_MIB << 20).map_err(why)).transpose()?;
+        let why =
+            |problem| Failure::other(format!("the container: {problem}"), "run the command again");
+        let cage = is_contained
+            .then(|| Cage::make(CONTAINER_MIB << 20).map_err(why))
+            .transpose()?;
         let port = free_port()?;
         let log = stage.folder.join("host.log");
         let errors = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
-        let app = if setting.cached { &stage.cached } else { &stage.app };
+        let app = if setting.cached {
+            &stage.cached
+        } else {
+            &stage.app
+        };
         let mut command = match &cage {
             Some(cage) => cage.command(&stage.host),
             None => Command::new(&stage.host),
         };
         command.env_clear().env(REDIS_VARIABLE, stage.redis.url());
-        command.args(["serve", "--address", "127.0.0.1", "--port", &port.to_string(), "--app"]).arg(app);
+        command
+            .args([
+                "serve",
+                "--address",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+                "--app",
+            ])
+            .arg(app);
         // A file would fill the disk, because some attacks make the host log as fast as it can.
-        let output = if setting.unread_log { Stdio::piped() } else { Stdio::null() };
+        let output = if setting.unread_log {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let mut child = command.spawn().map_err(|error| Failure::file(&stage.host, "be started", error))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| Failure::file(&stage.host, "be started", error))?;
         let unread = child.stdout.take();
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        let mut host = Self { child, cage, _unread: unread, address };
+        let mut host = Self {
+            child,
+            cage,
+            _unread: unread,
+            address,
+        };
         host.wait_until_ready(&log)?;
         Ok(host)
     }
@@ -90,7 +117,8 @@ impl Guarded {
         let started = Instant::now();
         let request = client::request(r#"{"do":"score","x":0}"#);
         while started.elapsed() < READY {
-            let answer = client::connect(self.address).and_then(|stream| client::ask(&stream, &request));
+            let answer =
+                client::connect(self.address).and_then(|stream| client::ask(&stream, &request));
             match answer {
                 Ok(answer) if answer.status == 200 && answer.body == br#"{"y":1}"# => return Ok(()),
                 _ if self.child.try_wait().is_ok_and(|status| status.is_some()) => break,
@@ -98,7 +126,10 @@ impl Guarded {
             }
         }
         let said = std::fs::read_to_string(log).unwrap_or_default();
-        Err(Failure::other(format!("the host does not answer: {}", said.trim()), format!("see {}", shown(log))))
+        Err(Failure::other(
+            format!("the host does not answer: {}", said.trim()),
+            format!("see {}", shown(log)),
+        ))
     }
 
     /// Returns true if the process has ended, which it never should.
@@ -108,14 +139,18 @@ impl Guarded {
 
     /// Returns the resident memory of the host, or zero if the process has ended.
     pub fn memory(&self) -> Memory {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .unwrap_or_default();
         memory(&status)
     }
 
     /// Returns the kernel's counters, if there is a container.
     pub fn container(&self) -> Option<Container> {
         let cage = self.cage.as_ref()?;
-        Some(Container { peak_mib: cage.peak_bytes().map(|bytes| bytes as f64 / MIB), killed: cage.killed() })
+        Some(Container {
+            peak_mib: cage.peak_bytes().map(|bytes| bytes as f64 / MIB),
+            killed: cage.killed(),
+        })
     }
 }
 
@@ -131,10 +166,17 @@ const MIB: f64 = 1_048_576.0;
 
 fn memory(status: &str) -> Memory {
     let of = |name: &str| -> f64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix("kB"));
-        line.and_then(|number| number.trim().parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_suffix("kB"));
+        line.and_then(|number| number.trim().parse::<f64>().ok())
+            .unwrap_or(0.0)
+            / 1024.0
     };
-    Memory { now_mib: of("VmRSS:"), peak_mib: of("VmHWM:") }
+    Memory {
+        now_mib: of("VmRSS:"),
+        peak_mib: of("VmHWM:"),
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +186,13 @@ mod tests {
     #[test]
     fn memory_is_read_from_the_status_of_a_process() {
         let status = "Name:\tscorebox\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        assert_eq!(memory(status), Memory { now_mib: 1.0, peak_mib: 2.0 });
+        assert_eq!(
+            memory(status),
+            Memory {
+                now_mib: 1.0,
+                peak_mib: 2.0
+            }
+        );
         assert_eq!(memory(""), Memory::default());
     }
 }

@@ -9,9 +9,19 @@ use super::figures::{AttackFigures, Figures};
 /// Returns the table for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
-    let Figures { cores, rounds, round_seconds, calls_per_second, container_mib, skipped, ratios, attacks } = figures;
-    let container =
-        container_mib.map_or("no container".to_owned(), |mib| format!("the host in a container of {mib} MiB"));
+    let Figures {
+        cores,
+        rounds,
+        round_seconds,
+        calls_per_second,
+        container_mib,
+        skipped,
+        ratios,
+        attacks,
+    } = figures;
+    let container = container_mib.map_or("no container".to_owned(), |mib| {
+        format!("the host in a container of {mib} MiB")
+    });
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
@@ -19,16 +29,34 @@ pub fn table(figures: &Figures) -> String {
          cores, shared with client and attacker; {container}; × is the median of the turns' ratios to the same client beside \
          a process that burns as much CPU time as the attacker"
     );
-    let heading =
-        ("attack", "p50 ms", "p99 ms", "lost", "peak MiB", "after", "attacker's cores", "answered/refused/broken");
+    let heading = (
+        "attack",
+        "p50 ms",
+        "p99 ms",
+        "lost",
+        "peak MiB",
+        "after",
+        "attacker's cores",
+        "answered/refused/broken",
+    );
     let (attack, p50, p99, lost, peak, after, own, deeds) = heading;
-    let _ = writeln!(text, "\n{attack:<15} {p50:>16} {p99:>18} {lost:>10} {peak:>9} {after:>6} {own:>17}  {deeds}");
+    let _ = writeln!(
+        text,
+        "\n{attack:<15} {p50:>16} {p99:>18} {lost:>10} {peak:>9} {after:>6} {own:>17}  {deeds}"
+    );
     for attack in attacks {
         let _ = writeln!(text, "{}", line(attack));
     }
-    for AttackFigures { name, first_loss, .. } in attacks {
+    for AttackFigures {
+        name, first_loss, ..
+    } in attacks
+    {
         if let Some(loss) = first_loss {
-            let _ = writeln!(text, "first lost call beside {name}: {}", loss.escape_debug());
+            let _ = writeln!(
+                text,
+                "first lost call beside {name}: {}",
+                loss.escape_debug()
+            );
         }
     }
     let _ = writeln!(text, "\nratios     worst p50  {}", shown(ratios.worst_p50));
@@ -43,7 +71,11 @@ pub fn table(figures: &Figures) -> String {
 
 /// Returns a ratio as text. The ratio of a host that has ended is shown as infinite.
 fn shown(ratio: f64) -> String {
-    if ratio < 1e6 { format!("{ratio:.2}") } else { "∞".to_owned() }
+    if ratio < 1e6 {
+        format!("{ratio:.2}")
+    } else {
+        "∞".to_owned()
+    }
 }
 
 fn line(attack: &AttackFigures) -> String {

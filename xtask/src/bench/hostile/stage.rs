@@ -49,27 +49,52 @@ impl Stage {
     /// Builds the scorer and, unless a host program is given, the image's host.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "be made", error))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::file(&folder, "be made", error))?;
         let host = match host {
-            Some(file) => std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error))?,
+            Some(file) => {
+                std::path::absolute(file).map_err(|error| Failure::file(file, "be found", error))?
+            }
             None => host_program::build(Kind::Image)?,
         };
         let component = build_scorer()?;
         let app = staged(&folder, "plain", &component, LIMITS)?;
         let cached = staged(&folder, "cached", &component, &format!("{LIMITS}{CACHE}"))?;
         let redis = Store::start(redis, &folder)?;
-        Ok(Self { folder, host, app, cached, redis })
+        Ok(Self {
+            folder,
+            host,
+            app,
+            cached,
+            redis,
+        })
     }
 }
 
 fn build_scorer() -> Result<PathBuf, Failure> {
     eprintln!("building the scorer that misbehaves");
-    let arguments = ["--release", "--target", GUEST_TARGET, "-p", "scorebox-test-programs", "--example", SCORER];
+    let arguments = [
+        "--release",
+        "--target",
+        GUEST_TARGET,
+        "-p",
+        "scorebox-test-programs",
+        "--example",
+        SCORER,
+    ];
     let built = workspace::build(&workspace::root(), &arguments)?;
-    let mut files = built.into_iter().filter(|artifact| artifact.name == SCORER).flat_map(|artifact| artifact.files);
+    let mut files = built
+        .into_iter()
+        .filter(|artifact| artifact.name == SCORER)
+        .flat_map(|artifact| artifact.files);
     files
         .find(|file| file.extension() == Some("wasm".as_ref()))
-        .ok_or_else(|| Failure::toolchain(format!("cargo built no {SCORER}.wasm"), "see tests/programs/Cargo.toml"))
+        .ok_or_else(|| {
+            Failure::toolchain(
+                format!("cargo built no {SCORER}.wasm"),
+                "see tests/programs/Cargo.toml",
+            )
+        })
 }
 
 fn staged(folder: &Path, name: &str, component: &Path, settings: &str) -> Result<PathBuf, Failure> {
@@ -78,11 +103,21 @@ fn staged(folder: &Path, name: &str, component: &Path, settings: &str) -> Result
     let file = project.join(MANIFEST_FILE);
     // A path in TOML is quoted as in Rust, unless it holds characters that no path of a target
     // folder holds.
-    let text = format!("[scorer]\nname = \"{SCORER}\"\ncomponent = {:?}\n{settings}", component.display().to_string());
+    let text = format!(
+        "[scorer]\nname = \"{SCORER}\"\ncomponent = {:?}\n{settings}",
+        component.display().to_string()
+    );
     std::fs::write(&file, text).map_err(|error| Failure::file(&file, "be written", error))?;
     let manifest = Manifest::read(&file)?;
     let component = component::locate(&manifest)?;
     let dir = folder.join("apps").join(name);
-    app::stage(&manifest, component.as_ref(), &dir, Cpu::Baseline, Times::AsWritten, Trial::default())?;
+    app::stage(
+        &manifest,
+        component.as_ref(),
+        &dir,
+        Cpu::Baseline,
+        Times::AsWritten,
+        Trial::default(),
+    )?;
     Ok(dir)
 }

@@ -44,22 +44,32 @@ impl Steady {
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
         let index = (self.latencies_ms.len() as f64 * share).ceil() as usize;
-        self.latencies_ms.get(index.saturating_sub(1).min(last)).copied().unwrap_or(f64::NAN)
+        self.latencies_ms
+            .get(index.saturating_sub(1).min(last))
+            .copied()
+            .unwrap_or(f64::NAN)
     }
 }
 
 /// Sends calls for some time and waits for their answers.
 pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
-    let turn =
-        Schedule { address, start: Instant::now() + Duration::from_millis(5), time, calls, next: AtomicU32::new(0) };
+    let turn = Schedule {
+        address,
+        start: Instant::now() + Duration::from_millis(5),
+        time,
+        calls,
+        next: AtomicU32::new(0),
+    };
     let seen = Mutex::new(Steady::default());
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             scope.spawn(|| turn.run(&seen));
         }
     });
-    let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut seen = seen
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     seen.latencies_ms.sort_by(f64::total_cmp);
     seen
 }
@@ -88,7 +98,11 @@ impl Schedule {
             let outcome = if is_hopeless {
                 Err(io::Error::other("not sent: earlier calls took too long"))
             } else {
-                call(self.address, &mut connection, NEXT_QUESTION.fetch_add(1, Ordering::Relaxed))
+                call(
+                    self.address,
+                    &mut connection,
+                    NEXT_QUESTION.fetch_add(1, Ordering::Relaxed),
+                )
             };
             let latency = Instant::now().saturating_duration_since(due);
             // Clients come and go. One call in ten is the last on its connection, so the next one
@@ -96,11 +110,14 @@ impl Schedule {
             if number % 10 == 9 {
                 connection = None;
             }
-            let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut seen = seen
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             match outcome {
                 Ok(()) => seen.latencies_ms.push(latency.as_secs_f64() * 1e3),
                 Err(error) => {
-                    seen.latencies_ms.push(PATIENCE.max(latency).as_secs_f64() * 1e3);
+                    seen.latencies_ms
+                        .push(PATIENCE.max(latency).as_secs_f64() * 1e3);
                     seen.lost += 1;
                     seen.first_loss.get_or_insert_with(|| error.to_string());
                 }
@@ -132,12 +149,20 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 /// Sends a question and checks the answer. Returns false if the host closes the connection after
 /// it.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
-    stream.write_all(&client::request(&format!(r#"{{"do":"score","x":{question}}}"#)))?;
+    stream.write_all(&client::request(&format!(
+        r#"{{"do":"score","x":{question}}}"#
+    )))?;
     let answer = read(BufReader::new(stream))?;
     let expected = format!(r#"{{"y":{}}}"#, question.wrapping_mul(7).wrapping_add(1));
     if answer.status != 200 || answer.body != expected.as_bytes() {
-        let body = String::from_utf8_lossy(&answer.body).chars().take(200).collect::<String>();
-        return Err(io::Error::other(format!("answered {}: {body}", answer.status)));
+        let body = String::from_utf8_lossy(&answer.body)
+            .chars()
+            .take(200)
+            .collect::<String>();
+        return Err(io::Error::other(format!(
+            "answered {}: {body}",
+            answer.status
+        )));
     }
     Ok(answer.goes_on)
 }
@@ -152,12 +177,18 @@ fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "closed without a whole answer");
     let mut line = String::new();
     answer.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
     let (mut length, mut goes_on) = (None, true);
     loop {
         line.clear();
         answer.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse::<u64>().ok();
         } else if name.eq_ignore_ascii_case("connection") {
@@ -167,7 +198,15 @@ fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
     let length = length.ok_or_else(broken)?;
     let mut body = Vec::new();
     answer.take(length).read_to_end(&mut body)?;
-    if body.len() as u64 == length { Ok(Answer { status, goes_on, body }) } else { Err(broken()) }
+    if body.len() as u64 == length {
+        Ok(Answer {
+            status,
+            goes_on,
+            body,
+        })
+    } else {
+        Err(broken())
+    }
 }
 
 #[cfg(test)]
@@ -189,15 +228,30 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_sorted_latencies() {
-        let seen = Steady { latencies_ms: (1..=100).map(f64::from).collect(), ..Steady::default() };
-        assert_eq!((seen.percentile_ms(0.5), seen.percentile_ms(0.99), seen.percentile_ms(1.0)), (50.0, 99.0, 100.0));
+        let seen = Steady {
+            latencies_ms: (1..=100).map(f64::from).collect(),
+            ..Steady::default()
+        };
+        assert_eq!(
+            (
+                seen.percentile_ms(0.5),
+                seen.percentile_ms(0.99),
+                seen.percentile_ms(1.0)
+            ),
+            (50.0, 99.0, 100.0)
+        );
         assert!(Steady::default().percentile_ms(0.5).is_nan());
     }
 
     #[test]
     fn an_answer_says_whether_the_connection_goes_on() {
-        let answer = read(&b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\n{}"[..]).unwrap();
-        assert_eq!((answer.status, answer.goes_on, answer.body), (200, false, b"{}".to_vec()));
+        let answer =
+            read(&b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\n{}"[..])
+                .unwrap();
+        assert_eq!(
+            (answer.status, answer.goes_on, answer.body),
+            (200, false, b"{}".to_vec())
+        );
         assert!(read(&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"[..]).is_err());
     }
 }

@@ -104,14 +104,22 @@ pub fn rows(samples: &[Sample]) -> Vec<Row> {
         of.map(|sample| (sample.round, sample.measured)).collect()
     };
     let row = |(path, kind): Turn| {
-        let (measured, over_ceiling) = summed(&of((path, kind)), &of((path.of_ceiling(), Kind::Ceiling)))?;
-        Some(Row { path, kind, measured, over_ceiling })
+        let (measured, over_ceiling) =
+            summed(&of((path, kind)), &of((path.of_ceiling(), Kind::Ceiling)))?;
+        Some(Row {
+            path,
+            kind,
+            measured,
+            over_ceiling,
+        })
     };
     TURNS.into_iter().filter_map(row).collect()
 }
 
 fn over_ceiling(rows: &[Row], path: Path) -> Option<&OverCeiling> {
-    rows.iter().find(|row| (row.path, row.kind) == (path, Kind::Scorebox)).map(|row| &row.over_ceiling)
+    rows.iter()
+        .find(|row| (row.path, row.kind) == (path, Kind::Scorebox))
+        .map(|row| &row.over_ceiling)
 }
 
 /// CPU time per request, host over ceiling.
@@ -127,7 +135,10 @@ impl CpuRatios {
     /// Picks the ratios of CPU time from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
-        Self { cpu_hit: cpu(Path::Hit), cpu_miss: cpu(Path::Miss) }
+        Self {
+            cpu_hit: cpu(Path::Hit),
+            cpu_miss: cpu(Path::Miss),
+        }
     }
 }
 
@@ -146,7 +157,11 @@ impl P50Ratios {
     /// Picks the ratios of p50 from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
-        Self { hit: p50(Path::Hit), hit_in_memory: p50(Path::HitInMemory), miss: p50(Path::Miss) }
+        Self {
+            hit: p50(Path::Hit),
+            hit_in_memory: p50(Path::HitInMemory),
+            miss: p50(Path::Miss),
+        }
     }
 }
 
@@ -191,13 +206,37 @@ mod tests {
                 cpu_us_per_request: cpu,
             },
         };
-        let samples: Vec<Sample> =
-            TURNS.into_iter().zip([24.0, 20.0, 10.0, 75.0, 50.0]).map(|(turn, cpu)| sample(turn, cpu)).collect();
+        let samples: Vec<Sample> = TURNS
+            .into_iter()
+            .zip([24.0, 20.0, 10.0, 75.0, 50.0])
+            .map(|(turn, cpu)| sample(turn, cpu))
+            .collect();
         let rows = rows(&samples);
-        assert_eq!(rows.iter().map(|row| (row.path, row.kind)).collect::<Vec<_>>(), TURNS);
-        assert_eq!(CpuRatios::of(&rows), CpuRatios { cpu_hit: Some(1.2), cpu_miss: Some(1.5) });
-        let p50 = P50Ratios { hit: Some(1.2), hit_in_memory: Some(0.5), miss: Some(1.5) };
+        assert_eq!(
+            rows.iter()
+                .map(|row| (row.path, row.kind))
+                .collect::<Vec<_>>(),
+            TURNS
+        );
+        assert_eq!(
+            CpuRatios::of(&rows),
+            CpuRatios {
+                cpu_hit: Some(1.2),
+                cpu_miss: Some(1.5)
+            }
+        );
+        let p50 = P50Ratios {
+            hit: Some(1.2),
+            hit_in_memory: Some(0.5),
+            miss: Some(1.5),
+        };
         assert_eq!(P50Ratios::of(&rows), p50);
-        assert_eq!(CpuRatios::of(&[]), CpuRatios { cpu_hit: None, cpu_miss: None });
+        assert_eq!(
+            CpuRatios::of(&[]),
+            CpuRatios {
+                cpu_hit: None,
+                cpu_miss: None
+            }
+        );
     }
 }

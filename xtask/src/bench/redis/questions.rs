@@ -40,10 +40,20 @@ impl Questions {
     /// Reads the sample, and writes scripts to a folder.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
-        let bodies: Vec<&str> = known.iter().map(|question| question.json.as_str()).collect();
-        let known_load = LoadGenerator::scripted(wrk, folder.join("known.lua"), &asking_in_turns(&bodies))?;
+        let bodies: Vec<&str> = known
+            .iter()
+            .map(|question| question.json.as_str())
+            .collect();
+        let known_load =
+            LoadGenerator::scripted(wrk, folder.join("known.lua"), &asking_in_turns(&bodies))?;
         let script = folder.join("unknown.lua");
-        Ok(Self { known, known_load, wrk: wrk.to_path_buf(), script, series: Cell::new(0) })
+        Ok(Self {
+            known,
+            known_load,
+            wrk: wrk.to_path_buf(),
+            script,
+            series: Cell::new(0),
+        })
     }
 
     /// Returns the number of known questions.
@@ -60,11 +70,12 @@ impl Questions {
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
-            let stream = client::connect(server.address).map_err(|error| server.failure(&error.to_string()))?;
+            let stream = client::connect(server.address)
+                .map_err(|error| server.failure(&error.to_string()))?;
             hits = 0;
             for question in &self.known {
-                let answer =
-                    client::ask(&stream, &question.bytes).map_err(|error| server.failure(&error.to_string()))?;
+                let answer = client::ask(&stream, &question.bytes)
+                    .map_err(|error| server.failure(&error.to_string()))?;
                 question.check(server, &answer)?;
                 hits += usize::from(answer.cache_status == CacheStatus::Hit.header());
             }
@@ -73,7 +84,9 @@ impl Questions {
             }
         }
         let of = self.known.len();
-        Err(server.failure(&format!("it keeps no answers: asked {of} digits for the {TRIES}th time, {hits} were hits")))
+        Err(server.failure(&format!(
+            "it keeps no answers: asked {of} digits for the {TRIES}th time, {hits} were hits"
+        )))
     }
 
     /// Asks a server a question that was never asked, and checks that the server computes the
@@ -83,16 +96,25 @@ impl Questions {
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);
-        let missing = || Failure::other("the sample's first digit has no white corner", "see tests/data/README.md");
+        let missing = || {
+            Failure::other(
+                "the sample's first digit has no white corner",
+                "see tests/data/README.md",
+            )
+        };
         let question = self.known.first().ok_or_else(missing)?;
         let rest = question.json.strip_prefix(CORNER).ok_or_else(missing)?;
-        let stream = client::connect(server.address).map_err(|error| server.failure(&error.to_string()))?;
+        let stream =
+            client::connect(server.address).map_err(|error| server.failure(&error.to_string()))?;
         let request = client::request(&format!("{}{rest}", corner(series, "0.000,0.000,0.000")));
-        let answer = client::ask(&stream, &request).map_err(|error| server.failure(&error.to_string()))?;
+        let answer =
+            client::ask(&stream, &request).map_err(|error| server.failure(&error.to_string()))?;
         question.check(server, &answer)?;
         if answer.cache_status != CacheStatus::Miss.header() {
             let status = &answer.cache_status;
-            return Err(server.failure(&format!("a digit that nobody has asked was answered with `{status}`")));
+            return Err(server.failure(&format!(
+                "a digit that nobody has asked was answered with `{status}`"
+            )));
         }
         LoadGenerator::scripted(&self.wrk, self.script.clone(), &asking_anew(series, rest))
     }
@@ -101,7 +123,11 @@ impl Questions {
 /// Returns the beginning of a request of a series. The three pixels tell the requests of a series
 /// apart.
 fn corner(series: u32, pixels: &str) -> String {
-    format!(r#"{{"data":[[0.{:03},0.{:03},{pixels},"#, series / 1000 % 1000, series % 1000)
+    format!(
+        r#"{{"data":[[0.{:03},0.{:03},{pixels},"#,
+        series / 1000 % 1000,
+        series % 1000
+    )
 }
 
 /// Returns a script that makes each request once and then sends all of them again and again.
@@ -162,6 +188,9 @@ mod tests {
     fn a_script_holds_every_body() {
         let lua = asking_in_turns(&["[1]", "[2]"]);
         assert!(lua.contains("[==[[1]]==],\n[==[[2]]==],\n}"), "{lua}");
-        assert!(asking_anew(7, "1]]}").contains(r#"[==[{"data":[[0.000,0.007,0.000,0.000,0.000,]==], [==[1]]}]==]"#));
+        assert!(
+            asking_anew(7, "1]]}")
+                .contains(r#"[==[{"data":[[0.000,0.007,0.000,0.000,0.000,]==], [==[1]]}]==]"#)
+        );
     }
 }

@@ -30,8 +30,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub fn find() -> Result<PathBuf, Failure> {
     tools::find(PROGRAM).ok_or_else(|| {
         Failure::toolchain(
-            format!("there is no program `{PROGRAM}` on PATH; the Debian package {PROGRAM} brings it"),
-            format!("as root: {}; then the command again", tools::apt_line(&[PROGRAM])),
+            format!(
+                "there is no program `{PROGRAM}` on PATH; the Debian package {PROGRAM} brings it"
+            ),
+            format!(
+                "as root: {}; then the command again",
+                tools::apt_line(&[PROGRAM])
+            ),
         )
     })
 }
@@ -76,17 +81,41 @@ impl Store {
         let log = folder.join("redis.log");
         let file = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
         let mut command = Command::new(program);
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
-        command.arg("--dir").arg(folder).stdin(Stdio::null()).stdout(file).stderr(Stdio::inherit());
-        let child = command.spawn().map_err(|error| Failure::file(program, "be started", error))?;
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command
+            .arg("--dir")
+            .arg(folder)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(Stdio::inherit());
+        let child = command
+            .spawn()
+            .map_err(|error| Failure::file(program, "be started", error))?;
         let leash = Leash::on(&child);
-        let mut store =
-            Self { program: program.to_owned(), folder: folder.to_owned(), child, port, log, _leash: leash };
+        let mut store = Self {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            child,
+            port,
+            log,
+            _leash: leash,
+        };
         let started = Instant::now();
         loop {
             match store.ask("PING") {
                 Ok(_) => return Ok(store),
-                Err(failure) if started.elapsed() > PATIENCE || store.has_ended() => return Err(failure),
+                Err(failure) if started.elapsed() > PATIENCE || store.has_ended() => {
+                    return Err(failure);
+                }
                 Err(_) => thread::sleep(PAUSE),
             }
         }
@@ -121,7 +150,9 @@ impl Store {
 
     fn counts(&self) -> Result<Counts, Failure> {
         let (stats, keys) = (self.ask("INFO stats")?, self.ask("DBSIZE")?);
-        counts(&stats, &keys).ok_or_else(|| self.failure("`INFO stats` and `DBSIZE` have another form than documented"))
+        counts(&stats, &keys).ok_or_else(|| {
+            self.failure("`INFO stats` and `DBSIZE` have another form than documented")
+        })
     }
 
     fn ask(&self, command: &str) -> Result<String, Failure> {
@@ -129,7 +160,10 @@ impl Store {
     }
 
     fn failure(&self, problem: &str) -> Failure {
-        Failure::other(format!("{PROGRAM} on port {}: {problem}", self.port), format!("see {}", shown(&self.log)))
+        Failure::other(
+            format!("{PROGRAM} on port {}: {problem}", self.port),
+            format!("see {}", shown(&self.log)),
+        )
     }
 
     fn has_ended(&mut self) -> bool {
@@ -154,7 +188,8 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
 
 /// Reads an answer that is one line or one text.
 fn read(mut answer: impl io::BufRead) -> io::Result<String> {
-    let broken = |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));
+    let broken =
+        |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));
     let mut line = String::new();
     answer.read_line(&mut line)?;
     let line = line.trim_end();
@@ -171,8 +206,16 @@ fn read(mut answer: impl io::BufRead) -> io::Result<String> {
 }
 
 fn counts(stats: &str, keys: &str) -> Option<Counts> {
-    let count = |name: &str| stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.parse().ok());
-    Some(Counts { hits: count("keyspace_hits")?, misses: count("keyspace_misses")?, keys: keys.parse().ok()? })
+    let count = |name: &str| {
+        stats
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.parse().ok())
+    };
+    Some(Counts {
+        hits: count("keyspace_hits")?,
+        misses: count("keyspace_misses")?,
+        keys: keys.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -183,10 +226,22 @@ mod tests {
     fn answers_are_read_and_counts_found() {
         assert_eq!(read(&b"+PONG\r\n"[..]).unwrap(), "PONG");
         let stats = read(&b"$41\r\n# Stats\nkeyspace_hits:7\nkeyspace_misses:9\r\n"[..]).unwrap();
-        assert!(read(&b"-ERR unknown command\r\n"[..]).unwrap_err().to_string().contains("unknown command"));
+        assert!(
+            read(&b"-ERR unknown command\r\n"[..])
+                .unwrap_err()
+                .to_string()
+                .contains("unknown command")
+        );
         assert!(read(&b""[..]).is_err());
         let keys = read(&b":3\r\n"[..]).unwrap();
-        assert_eq!(counts(&stats, &keys), Some(Counts { hits: 7, misses: 9, keys: 3 }));
+        assert_eq!(
+            counts(&stats, &keys),
+            Some(Counts {
+                hits: 7,
+                misses: 9,
+                keys: 3
+            })
+        );
         assert_eq!(counts("keyspace_hits:1", "3"), None);
     }
 }

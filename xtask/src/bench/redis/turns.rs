@@ -40,7 +40,11 @@ impl Servers {
             question.check(&server, &answer)?;
             Ok::<_, Failure>(server)
         };
-        Ok(Self { store: start(&stage.store)?, memory: start(&stage.memory)?, ceiling: start(&stage.ceiling)? })
+        Ok(Self {
+            store: start(&stage.store)?,
+            memory: start(&stage.memory)?,
+            ceiling: start(&stage.ceiling)?,
+        })
     }
 
     fn of(&self, turn: Turn) -> &Server {
@@ -79,8 +83,17 @@ impl Turns<'_> {
                 turns.reverse();
             }
             for turn in turns {
-                progress.step(&format!("round {}, {}, {}", round + 1, turn.0.name(), turn.1.name()));
-                samples.push(Sample { turn, round, measured: self.take(turn, self.time)? });
+                progress.step(&format!(
+                    "round {}, {}, {}",
+                    round + 1,
+                    turn.0.name(),
+                    turn.1.name()
+                ));
+                samples.push(Sample {
+                    turn,
+                    round,
+                    measured: self.take(turn, self.time)?,
+                });
             }
         }
         Ok(samples)
@@ -123,7 +136,9 @@ impl Turns<'_> {
                 // Entries are written in the background. On a busy machine that goes on, with
                 // pauses, after the load has ended.
                 Some(_) if ended.elapsed() < WRITING => {}
-                Some(problem) => return Err(server.failure(&format!("{}: {problem}", turn.0.name()))),
+                Some(problem) => {
+                    return Err(server.failure(&format!("{}: {problem}", turn.0.name())));
+                }
             }
         }
     }
@@ -142,7 +157,11 @@ fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Op
         Path::HitInMemory => hits <= some && misses == 0,
         Path::Miss => of_answers.contains(&misses) && hits == 0 && keys + few >= answers,
     };
-    (!is_so).then(|| format!("for {answers} answers Redis counted {hits} hits, {misses} misses and {keys} new keys"))
+    (!is_so).then(|| {
+        format!(
+            "for {answers} answers Redis counted {hits} hits, {misses} misses and {keys} new keys"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -153,7 +172,10 @@ mod tests {
     fn loads_that_are_not_on_their_path_are_refuted() {
         #[track_caller]
         fn check(path: Path, [hits, misses, keys]: [u64; 3], is_so: bool) {
-            assert_eq!(refute(path, Counts { hits, misses, keys }, 1000).is_none(), is_so);
+            assert_eq!(
+                refute(path, Counts { hits, misses, keys }, 1000).is_none(),
+                is_so
+            );
         }
         check(Path::Hit, [1000, 0, 0], true);
         check(Path::Hit, [1008, 0, 0], true);

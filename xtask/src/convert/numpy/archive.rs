@@ -43,7 +43,10 @@ pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>,
         return Err("holds no array".to_owned());
     }
     if archive.len() > MOST_ARRAYS {
-        return Err(format!("holds {} members; at most {MOST_ARRAYS} are read", archive.len()));
+        return Err(format!(
+            "holds {} members; at most {MOST_ARRAYS} are read",
+            archive.len()
+        ));
     }
     if archive.has_duplicate_names() {
         return Err("holds two members with one name".to_owned());
@@ -61,7 +64,11 @@ pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>,
             return Err(format!("its member `{}` {problem}", name.escape_debug()));
         }
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-        members.push(Member { index, name, bytes: Some(member.size()) });
+        members.push(Member {
+            index,
+            name,
+            bytes: Some(member.size()),
+        });
     }
     Ok(members)
 }
@@ -75,7 +82,9 @@ fn refusal<R: std::io::Read>(member: &ZipFile<'_, R>) -> Option<String> {
     }
     match member.compression() {
         CompressionMethod::Stored | CompressionMethod::Deflated => None,
-        other => Some(format!("is compressed by {other}; NumPy stores or deflates")),
+        other => Some(format!(
+            "is compressed by {other}; NumPy stores or deflates"
+        )),
     }
 }
 
@@ -85,7 +94,8 @@ fn wrong_name(name: &str) -> Option<String> {
     };
     // A name with folders is a valid name of a tensor. A name that leads outside the archive is an
     // attack.
-    if array.contains(['\\', '\0']) || array.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    if array.contains(['\\', '\0']) || array.split('/').any(|part| matches!(part, "" | "." | ".."))
+    {
         return Some("has a name that leads out of the archive, or nowhere".to_owned());
     }
     (array == RESERVED).then(|| "has the name that safetensors keeps for itself".to_owned())

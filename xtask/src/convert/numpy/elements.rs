@@ -28,7 +28,9 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
     // With fewer than two dimensions the two orders are equal.
     if header.is_fortran && header.shape.len() > 1 {
         let mut data = Vec::new();
-        from.take(header.data_bytes as u64).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
+        from.take(header.data_bytes as u64)
+            .read_to_end(&mut data)
+            .map_err(|error| unreadable(&error))?;
         if data.len() != header.data_bytes {
             return Err(cut(header, data.len()));
         }
@@ -52,7 +54,10 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
     // At the end of a zip's member this read also compares the member's checksum.
     match fill(from, &mut [0]).map_err(|error| unreadable(&error))? {
         0 => Ok(()),
-        _ => Err(CopyError::Array(format!("holds more than the {} bytes that its header says", header.data_bytes))),
+        _ => Err(CopyError::Array(format!(
+            "holds more than the {} bytes that its header says",
+            header.data_bytes
+        ))),
     }
 }
 
@@ -61,7 +66,10 @@ fn unreadable(error: &io::Error) -> CopyError {
 }
 
 fn cut(header: &Header, count: usize) -> CopyError {
-    CopyError::Array(format!("holds {count} bytes of data, and its header says {}", header.data_bytes))
+    CopyError::Array(format!(
+        "holds {count} bytes of data, and its header says {}",
+        header.data_bytes
+    ))
 }
 
 /// Fills a buffer as far as there are bytes to read. Returns their number.
@@ -81,10 +89,14 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// Converts whole elements to little-endian. Refuses a boolean that is neither 0 nor 1.
 fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
     if header.is_big_endian {
-        elements.chunks_exact_mut(header.width).for_each(<[u8]>::reverse);
+        elements
+            .chunks_exact_mut(header.width)
+            .for_each(<[u8]>::reverse);
     }
     if header.dtype == Dtype::BOOL && elements.iter().any(|byte| *byte > 1) {
-        return Err(CopyError::Array("holds a bool that is neither 0 nor 1".to_owned()));
+        return Err(CopyError::Array(
+            "holds a bool that is neither 0 nor 1".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -102,7 +114,11 @@ fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()>
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());
     for size in &header.shape {
-        axes.push(Axis { size: *size, stride, index: 0 });
+        axes.push(Axis {
+            size: *size,
+            stride,
+            index: 0,
+        });
         // The stride stays within the size of the data. Only an array without data may exceed it,
         // and then nothing is walked.
         stride = stride.saturating_mul(*size);
@@ -137,7 +153,15 @@ mod tests {
     fn header(dtype: Dtype, width: usize, shape: &[usize]) -> Header {
         let data_bytes = shape.iter().product::<usize>() * width;
         let shape = shape.to_vec();
-        Header { dtype, width, is_big_endian: false, is_fortran: false, shape, data_bytes, header_bytes: 80 }
+        Header {
+            dtype,
+            width,
+            is_big_endian: false,
+            is_fortran: false,
+            shape,
+            data_bytes,
+            header_bytes: 80,
+        }
     }
 
     fn copied(header: &Header, data: &[u8]) -> Result<Vec<u8>, String> {
@@ -154,20 +178,47 @@ mod tests {
         let plain = header(Dtype::U16, 2, &[2, 3]);
         let data: Vec<u8> = (0..12).collect();
         assert_eq!(copied(&plain, &data), Ok(data.clone()));
-        let big = Header { is_big_endian: true, ..plain.clone() };
-        assert_eq!(copied(&big, &data), Ok(vec![1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]));
-        let fortran = Header { is_fortran: true, ..big.clone() };
-        assert_eq!(copied(&fortran, &data), Ok(vec![1, 0, 5, 4, 9, 8, 3, 2, 7, 6, 11, 10]));
+        let big = Header {
+            is_big_endian: true,
+            ..plain.clone()
+        };
+        assert_eq!(
+            copied(&big, &data),
+            Ok(vec![1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10])
+        );
+        let fortran = Header {
+            is_fortran: true,
+            ..big.clone()
+        };
+        assert_eq!(
+            copied(&fortran, &data),
+            Ok(vec![1, 0, 5, 4, 9, 8, 3, 2, 7, 6, 11, 10])
+        );
         for one in [&plain, &fortran] {
             let refused = |data: &[u8]| copied(one, data).unwrap_err();
-            assert!(refused(&data[..11]).contains("holds 11 bytes of data, and its header says 12"));
+            assert!(
+                refused(&data[..11]).contains("holds 11 bytes of data, and its header says 12")
+            );
             assert!(refused(&[]).contains("holds 0 bytes"));
             assert!(refused(&[&data[..], &[0]].concat()).contains("holds more than the 12 bytes"));
         }
         let flags = header(Dtype::BOOL, 1, &[2]);
         assert_eq!(copied(&flags, &[1, 0]), Ok(vec![1, 0]));
-        assert!(copied(&flags, &[1, 2]).unwrap_err().contains("neither 0 nor 1"));
-        assert_eq!(copied(&Header { is_fortran: true, ..header(Dtype::F64, 8, &[3, 0, 2]) }, &[]), Ok(vec![]));
+        assert!(
+            copied(&flags, &[1, 2])
+                .unwrap_err()
+                .contains("neither 0 nor 1")
+        );
+        assert_eq!(
+            copied(
+                &Header {
+                    is_fortran: true,
+                    ..header(Dtype::F64, 8, &[3, 0, 2])
+                },
+                &[]
+            ),
+            Ok(vec![])
+        );
     }
 
     proptest! {

@@ -46,26 +46,48 @@ impl Header {
         let (length, length_bytes) = match (major, minor) {
             (1, 0) => (u64::from(u16::from_le_bytes(exactly(from)?)), 2),
             (2 | 3, 0) => (u64::from(u32::from_le_bytes(exactly(from)?)), 4),
-            _ => return Err(format!("is of version {major}.{minor} of the format; 1.0, 2.0 and 3.0 are read")),
+            _ => {
+                return Err(format!(
+                    "is of version {major}.{minor} of the format; 1.0, 2.0 and 3.0 are read"
+                ));
+            }
         };
         if length > MOST_HEADER_BYTES {
-            return Err(format!("has a header of {length} bytes; at most {MOST_HEADER_BYTES} are read"));
+            return Err(format!(
+                "has a header of {length} bytes; at most {MOST_HEADER_BYTES} are read"
+            ));
         }
         let mut text = Vec::new();
-        from.take(length).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+        from.take(length)
+            .read_to_end(&mut text)
+            .map_err(|error| unreadable(&error))?;
         if text.len() as u64 != length {
             return Err(CUT.to_owned());
         }
         // Only names of fields may be other than ASCII, and arrays with fields are refused.
         let text = std::str::from_utf8(&text).map_err(|_| MALFORMED.to_owned())?;
-        let Literal { descr, is_fortran, shape } = Literal::parse(text)?;
+        let Literal {
+            descr,
+            is_fortran,
+            shape,
+        } = Literal::parse(text)?;
         let (dtype, width, is_big_endian) = element(&descr)?;
-        let elements = shape.iter().try_fold(1_usize, |product, dimension| product.checked_mul(*dimension));
+        let elements = shape.iter().try_fold(1_usize, |product, dimension| {
+            product.checked_mul(*dimension)
+        });
         let data_bytes = elements.and_then(|elements| elements.checked_mul(width));
-        let data_bytes =
-            data_bytes.ok_or_else(|| format!("has the shape {shape:?}, which is larger than any memory"))?;
+        let data_bytes = data_bytes
+            .ok_or_else(|| format!("has the shape {shape:?}, which is larger than any memory"))?;
         let header_bytes = 8 + length_bytes + length;
-        Ok(Self { dtype, width, is_big_endian, is_fortran, shape, data_bytes, header_bytes })
+        Ok(Self {
+            dtype,
+            width,
+            is_big_endian,
+            is_fortran,
+            shape,
+            data_bytes,
+            header_bytes,
+        })
     }
 }
 
@@ -112,7 +134,10 @@ fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
 
 fn refusal(descr: &str, kind: &str) -> String {
     let what = match kind.chars().next() {
-        Some('O') => return "holds Python objects, so it is a pickle, a program that nothing here runs".to_owned(),
+        Some('O') => {
+            return "holds Python objects, so it is a pickle, a program that nothing here runs"
+                .to_owned();
+        }
         Some('S' | 'a' | 'U' | 'T') => "texts",
         Some('c') => "complex numbers",
         Some('m' | 'M') => "times",
@@ -142,13 +167,19 @@ impl Literal {
             let key = rest.quoted().ok_or_else(malformed)?;
             rest.expect(':').ok_or_else(malformed)?;
             let is_new = match key {
-                "descr" if rest.clone().expect('[').is_some() || rest.clone().expect('(').is_some() => {
+                "descr"
+                    if rest.clone().expect('[').is_some() || rest.clone().expect('(').is_some() =>
+                {
                     return Err(
                         "holds records, which tensors cannot hold: save each of their fields by itself".to_owned()
                     );
                 }
-                "descr" => descr.replace(rest.quoted().ok_or_else(malformed)?).is_none(),
-                "fortran_order" => order.replace(rest.boolean().ok_or_else(malformed)?).is_none(),
+                "descr" => descr
+                    .replace(rest.quoted().ok_or_else(malformed)?)
+                    .is_none(),
+                "fortran_order" => order
+                    .replace(rest.boolean().ok_or_else(malformed)?)
+                    .is_none(),
                 "shape" => shape.replace(rest.shape()?).is_none(),
                 _ => false,
             };
@@ -157,9 +188,11 @@ impl Literal {
             }
         }
         match (descr, order, shape) {
-            (Some(descr), Some(is_fortran), Some(shape)) if rest.0.trim().is_empty() => {
-                Ok(Self { descr: descr.to_owned(), is_fortran, shape })
-            }
+            (Some(descr), Some(is_fortran), Some(shape)) if rest.0.trim().is_empty() => Ok(Self {
+                descr: descr.to_owned(),
+                is_fortran,
+                shape,
+            }),
             _ => Err(malformed()),
         }
     }
@@ -176,7 +209,12 @@ impl<'a> Rest<'a> {
     }
 
     fn quoted(&mut self) -> Option<&'a str> {
-        let quote = self.0.trim_start().chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        let quote = self
+            .0
+            .trim_start()
+            .chars()
+            .next()
+            .filter(|quote| matches!(quote, '\'' | '"'))?;
         self.expect(quote)?;
         let (text, rest) = self.0.split_once(quote)?;
         self.0 = rest;
@@ -200,11 +238,16 @@ impl<'a> Rest<'a> {
         let mut shape = Vec::new();
         while self.expect(')').is_none() {
             let text = self.0.trim_start();
-            let (digits, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+            let (digits, rest) = text.split_at(
+                text.find(|c: char| !c.is_ascii_digit())
+                    .unwrap_or(text.len()),
+            );
             if digits.is_empty() {
                 return Err(malformed());
             }
-            let dimension = digits.parse().map_err(|_| format!("has a dimension of {digits}, which no memory has"))?;
+            let dimension = digits
+                .parse()
+                .map_err(|_| format!("has a dimension of {digits}, which no memory has"))?;
             shape.push(dimension);
             if shape.len() > MOST_DIMENSIONS {
                 return Err(format!("has more than {MOST_DIMENSIONS} dimensions"));
@@ -225,7 +268,11 @@ mod tests {
 
     fn file(version: [u8; 2], text: &str) -> Vec<u8> {
         let length = u32::try_from(text.len()).unwrap().to_le_bytes();
-        let length = if version[0] == 1 { &length[..2] } else { &length[..] };
+        let length = if version[0] == 1 {
+            &length[..2]
+        } else {
+            &length[..]
+        };
         [MAGIC.as_slice(), &version, length, text.as_bytes()].concat()
     }
 
@@ -243,13 +290,31 @@ mod tests {
             let mut from = bytes.as_slice();
             let header = Header::read(&mut from).unwrap();
             let (dtype, is_big_endian, is_fortran, shape, data_bytes) = expected;
-            assert_eq!((header.dtype, header.is_big_endian, header.is_fortran), (dtype, is_big_endian, is_fortran));
-            assert_eq!((header.shape.as_slice(), header.data_bytes), (shape, data_bytes));
+            assert_eq!(
+                (header.dtype, header.is_big_endian, header.is_fortran),
+                (dtype, is_big_endian, is_fortran)
+            );
+            assert_eq!(
+                (header.shape.as_slice(), header.data_bytes),
+                (shape, data_bytes)
+            );
             assert_eq!((header.header_bytes, from), (length, [7].as_slice()));
         }
-        check([1, 0], &literal("<f4", "(2, 3)"), (Dtype::F32, false, false, &[2, 3], 24));
-        check([2, 0], &literal(">f8", "(3,)"), (Dtype::F64, true, false, &[3], 24));
-        check([3, 0], &literal("|b1", "()"), (Dtype::BOOL, false, false, &[], 1));
+        check(
+            [1, 0],
+            &literal("<f4", "(2, 3)"),
+            (Dtype::F32, false, false, &[2, 3], 24),
+        );
+        check(
+            [2, 0],
+            &literal(">f8", "(3,)"),
+            (Dtype::F64, true, false, &[3], 24),
+        );
+        check(
+            [3, 0],
+            &literal("|b1", "()"),
+            (Dtype::BOOL, false, false, &[], 1),
+        );
         check(
             [1, 0],
             "{\"shape\":(2L,0),\"fortran_order\":True,\"descr\":\"|u1\"}",
@@ -266,7 +331,11 @@ mod tests {
             ("<u8", Dtype::U64, 8),
             ("?", Dtype::BOOL, 1),
         ] {
-            check([1, 0], &literal(descr, "(5,)"), (dtype, descr.starts_with('>'), false, &[5], 5 * width));
+            check(
+                [1, 0],
+                &literal(descr, "(5,)"),
+                (dtype, descr.starts_with('>'), false, &[5], 5 * width),
+            );
         }
     }
 
@@ -277,7 +346,8 @@ mod tests {
             let problem = Header::read(&mut &*bytes).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
         }
-        let described = |descr: &str, expected: &str| check(&file([1, 0], &literal(descr, "(1,)")), expected);
+        let described =
+            |descr: &str, expected: &str| check(&file([1, 0], &literal(descr, "(1,)")), expected);
         described("|O", "a pickle, a program that nothing here runs");
         described("|S5", "texts (`|S5`)");
         described("<U3", "texts");
@@ -287,13 +357,17 @@ mod tests {
         described("<f16", "wider than f64");
         described("<i16", "not known here");
         described("", "not known here");
-        let records = "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}";
+        let records =
+            "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}";
         check(&file([1, 0], records), "records");
         check(b"", "ends within");
         check(b"PK\x03\x04 and more", "does not begin as one");
         check(&file([4, 0], ""), "version 4.0");
         check(&file([1, 1], ""), "version 1.1");
-        check(&[MAGIC.as_slice(), &[2, 0], &u32::MAX.to_le_bytes()].concat(), "at most 10000");
+        check(
+            &[MAGIC.as_slice(), &[2, 0], &u32::MAX.to_le_bytes()].concat(),
+            "at most 10000",
+        );
         check(&file([1, 0], &literal("<f4", "(1,)"))[..30], "ends within");
         for text in [
             "",
@@ -312,10 +386,22 @@ mod tests {
         ] {
             check(&file([1, 0], text), "has a header that is not");
         }
-        check(&file([1, 0], &literal("<f8", "(9223372036854775807, 2)")), "larger than any memory");
-        check(&file([1, 0], &literal("<f8", "(4611686018427387904, 1)")), "larger than any memory");
-        check(&file([1, 0], &literal("<f8", "(99999999999999999999,)")), "99999999999999999999");
-        check(&file([1, 0], &literal("<f8", &format!("({})", "1,".repeat(65)))), "more than 64");
+        check(
+            &file([1, 0], &literal("<f8", "(9223372036854775807, 2)")),
+            "larger than any memory",
+        );
+        check(
+            &file([1, 0], &literal("<f8", "(4611686018427387904, 1)")),
+            "larger than any memory",
+        );
+        check(
+            &file([1, 0], &literal("<f8", "(99999999999999999999,)")),
+            "99999999999999999999",
+        );
+        check(
+            &file([1, 0], &literal("<f8", &format!("({})", "1,".repeat(65)))),
+            "more than 64",
+        );
         check(&file([2, 0], &"(".repeat(9000)), "has a header that is not");
     }
 }

@@ -61,7 +61,10 @@ mod tests {
         check("\\${evil()}", r"'\\\${evil()}'");
         check("\\' + evil() + '", r"'\\\' + evil() + \''");
         check("a\nb\r\tc", r"'a\nb\r\tc'");
-        check("a\0b\u{2028}c\u{202e}d\u{7f}", r"'a\u{0}b\u{2028}c\u{202e}d\u{7f}'");
+        check(
+            "a\0b\u{2028}c\u{202e}d\u{7f}",
+            r"'a\u{0}b\u{2028}c\u{202e}d\u{7f}'",
+        );
         check("Grüße", "'Grüße'");
     }
 
@@ -69,7 +72,12 @@ mod tests {
     fn a_comment_is_one_line() {
         let text = comment("a\nparam x string\r\u{2028}b\u{85}c");
         assert!(
-            text.ends_with('\n') && text.chars().filter(|c| "\n\r\u{2028}\u{2029}\u{85}".contains(*c)).count() == 1
+            text.ends_with('\n')
+                && text
+                    .chars()
+                    .filter(|c| "\n\r\u{2028}\u{2029}\u{85}".contains(*c))
+                    .count()
+                    == 1
         );
     }
 }

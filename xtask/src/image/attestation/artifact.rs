@@ -48,7 +48,11 @@ pub struct Content {
 impl Content {
     /// Creates a content without annotations.
     pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
-        Self { media_type, bytes, annotations: BTreeMap::new() }
+        Self {
+            media_type,
+            bytes,
+            annotations: BTreeMap::new(),
+        }
     }
 
     /// Adds an annotation to the content.
@@ -106,7 +110,14 @@ impl Artifact {
                 manifest.insert("subject".to_owned(), subject);
             }
         }
-        Self { name, manifest: manifest.to_string().into_bytes(), config, config_media_type, content, tag }
+        Self {
+            name,
+            manifest: manifest.to_string().into_bytes(),
+            config,
+            config_media_type,
+            content,
+            tag,
+        }
     }
 }
 

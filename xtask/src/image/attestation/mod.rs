@@ -10,7 +10,9 @@ mod sbom;
 
 use serde_json::{Map, Value, json};
 
-pub use self::artifact::{Artifact, Content, SIGNATURE_ANNOTATION, SIGNATURE_MEDIA_TYPE, signature_tag};
+pub use self::artifact::{
+    Artifact, Content, SIGNATURE_ANNOTATION, SIGNATURE_MEDIA_TYPE, signature_tag,
+};
 pub use self::provenance::BUILD_TYPE;
 
 use crate::digest::Digest;
@@ -129,23 +131,50 @@ pub struct Revision {
 
 /// Returns the artifacts of an image: its SBOM, its provenance statement and, with a key, a
 /// signature.
-pub fn artifacts(origin: &Origin, image: &Digest, manifest_bytes: u64, key: Option<&Key>) -> Vec<Artifact> {
+pub fn artifacts(
+    origin: &Origin,
+    image: &Digest,
+    manifest_bytes: u64,
+    key: Option<&Key>,
+) -> Vec<Artifact> {
     let sbom = sbom::document(origin, image);
     let statement = provenance::statement(origin, image, &Digest::of(&sbom));
     let subject = Some((image, manifest_bytes));
     let sbom = Content::new(SBOM_MEDIA_TYPE, sbom);
-    let mut artifacts = vec![Artifact::new("sbom", Some(SBOM_MEDIA_TYPE), sbom, subject, None, origin.epoch)];
+    let mut artifacts = vec![Artifact::new(
+        "sbom",
+        Some(SBOM_MEDIA_TYPE),
+        sbom,
+        subject,
+        None,
+        origin.epoch,
+    )];
     let statement = match key {
         None => Content::new(STATEMENT_MEDIA_TYPE, statement),
         Some(key) => Content::new(ENVELOPE_MEDIA_TYPE, key.sign_statement(&statement)),
     };
     let statement = statement.with("in-toto.io/predicate-type", PREDICATE_TYPE);
-    artifacts.push(Artifact::new("provenance", Some(STATEMENT_MEDIA_TYPE), statement, subject, None, origin.epoch));
+    artifacts.push(Artifact::new(
+        "provenance",
+        Some(STATEMENT_MEDIA_TYPE),
+        statement,
+        subject,
+        None,
+        origin.epoch,
+    ));
     if let Some(key) = key {
         let (payload, signature) = key.sign_image(&origin.reference, image);
-        let content = Content::new(SIGNATURE_MEDIA_TYPE, payload).with(SIGNATURE_ANNOTATION, &signature);
+        let content =
+            Content::new(SIGNATURE_MEDIA_TYPE, payload).with(SIGNATURE_ANNOTATION, &signature);
         // Every release of cosign finds a signature by its tag.
-        artifacts.push(Artifact::new("signature", None, content, None, Some(signature_tag(image)), origin.epoch));
+        artifacts.push(Artifact::new(
+            "signature",
+            None,
+            content,
+            None,
+            Some(signature_tag(image)),
+            origin.epoch,
+        ));
     }
     artifacts
 }
@@ -172,7 +201,11 @@ mod tests {
     use super::*;
 
     pub fn origin() -> Origin {
-        let file = |path: &str, role| FileOrigin { path: path.to_owned(), digest: Digest::of(path.as_bytes()), role };
+        let file = |path: &str, role| FileOrigin {
+            path: path.to_owned(),
+            digest: Digest::of(path.as_bytes()),
+            role,
+        };
         let one = |name: &str, checksum: Option<&str>| Crate {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
@@ -203,7 +236,10 @@ mod tests {
                 file("home/site/wwwroot/component.wasm", Role::Component),
                 file("home/site/wwwroot/model/w.safetensors", Role::Model),
             ],
-            revision: Some(Revision { commit: "c0ffee".into(), is_changed: true }),
+            revision: Some(Revision {
+                commit: "c0ffee".into(),
+                is_changed: true,
+            }),
         }
     }
 
@@ -216,26 +252,51 @@ mod tests {
         let image = Digest::of(b"image");
         let artifacts = artifacts(&origin(), &image, 10, None);
         let document = json_of(&artifacts[0].content.bytes);
-        assert_eq!((&document["bomFormat"], &document["specVersion"]), (&json!("CycloneDX"), &json!("1.6")));
-        assert_eq!(document["metadata"]["component"]["hashes"][0]["content"], image.hex());
+        assert_eq!(
+            (&document["bomFormat"], &document["specVersion"]),
+            (&json!("CycloneDX"), &json!("1.6"))
+        );
+        assert_eq!(
+            document["metadata"]["component"]["hashes"][0]["content"],
+            image.hex()
+        );
         let parts = document["components"].as_array().unwrap();
-        let part = |name: &str| parts.iter().find(|part| part["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        let part = |name: &str| {
+            parts
+                .iter()
+                .find(|part| part["name"] == name)
+                .unwrap_or_else(|| panic!("{name}"))
+        };
         assert_eq!(part("bytes")["purl"], "pkg:cargo/bytes@1.0.0");
         assert_eq!(part("bytes")["hashes"][0]["content"], "ab");
-        assert_eq!(part("bytes")["licenses"][0]["expression"], "MIT OR Apache-2.0");
+        assert_eq!(
+            part("bytes")["licenses"][0]["expression"],
+            "MIT OR Apache-2.0"
+        );
         assert_eq!(part("glibc")["version"], "2.36");
         let model = part("model/w.safetensors");
         assert_eq!(
             (&model["type"], &model["licenses"][0]["expression"]),
             (&json!("machine-learning-model"), &json!("BSD-3-Clause"))
         );
-        assert_eq!(part("scorebox")["hashes"][0]["content"], Digest::of(b"host").hex());
-        assert_eq!(part("r.io/b:1")["hashes"][0]["content"], Digest::of(b"base").hex());
+        assert_eq!(
+            part("scorebox")["hashes"][0]["content"],
+            Digest::of(b"host").hex()
+        );
+        assert_eq!(
+            part("r.io/b:1")["hashes"][0]["content"],
+            Digest::of(b"base").hex()
+        );
         // Every reference must point to a part of the document.
         let mut known: Vec<_> = parts.iter().map(|part| &part["bom-ref"]).collect();
         known.push(&document["metadata"]["component"]["bom-ref"]);
         for dependency in document["dependencies"].as_array().unwrap() {
-            for name in dependency["dependsOn"].as_array().unwrap().iter().chain([&dependency["ref"]]) {
+            for name in dependency["dependsOn"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .chain([&dependency["ref"]])
+            {
                 assert!(known.contains(&name), "{name}");
             }
         }
@@ -251,12 +312,19 @@ mod tests {
         let definition = &statement["predicate"]["buildDefinition"];
         assert_eq!(definition["externalParameters"]["cpu"], "x86-64");
         let digests = definition["resolvedDependencies"].as_array().unwrap();
-        let named = |name: &str| digests.iter().find(|one| one["name"] == name).unwrap()["digest"].clone();
-        assert_eq!(named("component.wasm")["sha256"], origin().files[0].digest.hex());
+        let named =
+            |name: &str| digests.iter().find(|one| one["name"] == name).unwrap()["digest"].clone();
+        assert_eq!(
+            named("component.wasm")["sha256"],
+            origin().files[0].digest.hex()
+        );
         assert_eq!(named("base r.io/b:1")["sha256"], Digest::of(b"base").hex());
         assert_eq!(named("project")["gitCommit"], "c0ffee");
         let sbom = &statement["predicate"]["runDetails"]["byproducts"][0];
-        assert_eq!(sbom["digest"]["sha256"], Digest::of(&artifacts[0].content.bytes).hex());
+        assert_eq!(
+            sbom["digest"]["sha256"],
+            Digest::of(&artifacts[0].content.bytes).hex()
+        );
     }
 
     #[test]
@@ -265,19 +333,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k");
         use p256::pkcs8::EncodePrivateKey as _;
-        let pem = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap();
+        let pem = p256::SecretKey::from_slice(&[7; 32])
+            .unwrap()
+            .to_pkcs8_pem(p256::pkcs8::LineEnding::LF)
+            .unwrap();
         std::fs::write(&path, pem.as_str()).unwrap();
         let key = Key::read(&path).unwrap();
         let signed = artifacts(&origin(), &image, 10, Some(&key));
-        assert_eq!(signed.iter().map(|one| one.name).collect::<Vec<_>>(), ["sbom", "provenance", "signature"]);
+        assert_eq!(
+            signed.iter().map(|one| one.name).collect::<Vec<_>>(),
+            ["sbom", "provenance", "signature"]
+        );
         let manifest = json_of(&signed[0].manifest);
         assert_eq!(manifest["subject"]["digest"], image.to_string());
         assert_eq!(manifest["artifactType"], SBOM_MEDIA_TYPE);
-        assert_eq!(manifest["config"]["mediaType"], "application/vnd.oci.empty.v1+json");
+        assert_eq!(
+            manifest["config"]["mediaType"],
+            "application/vnd.oci.empty.v1+json"
+        );
         let signature = json_of(&signed[2].manifest);
         assert_eq!(signature["layers"][0]["mediaType"], SIGNATURE_MEDIA_TYPE);
         assert!(signature["layers"][0]["annotations"][SIGNATURE_ANNOTATION].is_string());
-        assert_eq!(signed[2].tag.as_deref(), Some(format!("sha256-{}.sig", image.hex()).as_str()));
+        assert_eq!(
+            signed[2].tag.as_deref(),
+            Some(format!("sha256-{}.sig", image.hex()).as_str())
+        );
         // Equal inputs must give equal bytes.
         assert_eq!(artifacts(&origin(), &image, 10, Some(&key)), signed);
     }

@@ -22,8 +22,10 @@ pub fn statement(origin: &Origin, image: &Digest, sbom: &Digest) -> Vec<u8> {
     let sha256 = |digest: &Digest| json!({ "sha256": digest.hex() });
     let mut went_in = Vec::new();
     if let Some(revision) = &origin.revision {
-        went_in.push(json!({ "name": "project", "digest": { "gitCommit": revision.commit },
-            "annotations": { "changedSince": revision.is_changed } }));
+        went_in.push(
+            json!({ "name": "project", "digest": { "gitCommit": revision.commit },
+            "annotations": { "changedSince": revision.is_changed } }),
+        );
     }
     if let Some((name, digest)) = &origin.base {
         went_in.push(json!({ "name": format!("base {name}"), "digest": sha256(digest) }));
@@ -58,6 +60,10 @@ pub fn statement(origin: &Origin, image: &Digest, sbom: &Digest) -> Vec<u8> {
 }
 
 fn file(file: &FileOrigin) -> Value {
-    let name = file.path.strip_prefix(APP_ROOT.trim_start_matches('/')).unwrap_or(&file.path).trim_start_matches('/');
+    let name = file
+        .path
+        .strip_prefix(APP_ROOT.trim_start_matches('/'))
+        .unwrap_or(&file.path)
+        .trim_start_matches('/');
     json!({ "name": name, "digest": { "sha256": file.digest.hex() } })
 }

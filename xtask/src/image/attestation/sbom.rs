@@ -26,12 +26,23 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
             json!({ "type": "library", "bom-ref": format!("{name} {version}"), "name": name, "version": version,
                 "description": "linked statically into the host" })
         });
-        for part in build.crates.iter().filter(|one| !one.name.starts_with("scorebox-")).map(library).chain(libc) {
+        for part in build
+            .crates
+            .iter()
+            .filter(|one| !one.name.starts_with("scorebox-"))
+            .map(library)
+            .chain(libc)
+        {
             in_host.extend(reference(&part));
             parts.push(part);
         }
     }
-    for part in origin.files.iter().map(|file| self::file(origin, file)).chain(origin.base.as_ref().map(base)) {
+    for part in origin
+        .files
+        .iter()
+        .map(|file| self::file(origin, file))
+        .chain(origin.base.as_ref().map(base))
+    {
         in_image.extend(reference(&part));
         parts.push(part);
     }
@@ -53,14 +64,16 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
         "components": parts,
         "dependencies": [{ "ref": IMAGE, "dependsOn": in_image }, { "ref": HOST, "dependsOn": in_host }],
     });
-    let serial = format!("urn:uuid:{}", uuid(&Digest::of(document.to_string().as_bytes())));
+    let serial = format!(
+        "urn:uuid:{}",
+        uuid(&Digest::of(document.to_string().as_bytes()))
+    );
     insert(&mut document, "serialNumber", serial.into());
     document.to_string().into_bytes()
 }
 
 fn host(host: &HostOrigin) -> Value {
-    let mut part =
-        json!({ "type": "application", "bom-ref": HOST, "name": "scorebox", "hashes": hashes(host.digest.hex()) });
+    let mut part = json!({ "type": "application", "bom-ref": HOST, "name": "scorebox", "hashes": hashes(host.digest.hex()) });
     let known = match &host.build {
         Some(build) => {
             insert(&mut part, "version", build.version.clone().into());
@@ -70,12 +83,21 @@ fn host(host: &HostOrigin) -> Value {
         None => "none: it was built elsewhere",
     };
     let path = property("path", HOST_PROGRAM.trim_start_matches('/'));
-    insert(&mut part, "properties", json!([path, property("parts-known", known)]));
+    insert(
+        &mut part,
+        "properties",
+        json!([path, property("parts-known", known)]),
+    );
     part
 }
 
 fn library(one: &Crate) -> Value {
-    let Crate { name, version, license, checksum } = one;
+    let Crate {
+        name,
+        version,
+        license,
+        checksum,
+    } = one;
     // A plus sign in a package URL would be read as a space.
     let purl = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"));
     let mut part = json!({ "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl });
@@ -97,7 +119,11 @@ fn file(origin: &Origin, file: &FileOrigin) -> Value {
         Role::Library => ("library", &None),
         Role::Model => ("machine-learning-model", &origin.model_license),
     };
-    let name = file.path.strip_prefix(APP_ROOT.trim_start_matches('/')).unwrap_or(&file.path).trim_start_matches('/');
+    let name = file
+        .path
+        .strip_prefix(APP_ROOT.trim_start_matches('/'))
+        .unwrap_or(&file.path)
+        .trim_start_matches('/');
     let mut part = json!({ "type": kind, "bom-ref": name, "name": name, "hashes": hashes(file.digest.hex()),
         "properties": [property("path", &file.path)] });
     if file.role == Role::Component && !origin.version.is_empty() {
@@ -117,7 +143,9 @@ fn base((name, digest): &(String, Digest)) -> Value {
 }
 
 fn reference(part: &Value) -> Option<String> {
-    part.get("bom-ref").and_then(Value::as_str).map(str::to_owned)
+    part.get("bom-ref")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 fn insert(part: &mut Value, key: &str, value: Value) {
@@ -138,6 +166,14 @@ fn licenses(expression: &str) -> Value {
 /// Returns a serial number that depends on the content only: a UUID of version 8 (RFC 9562) from
 /// its digest.
 fn uuid(content: &Digest) -> String {
-    let part = |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();
-    format!("{}-{}-8{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
+    let part =
+        |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();
+    format!(
+        "{}-{}-8{}-8{}-{}",
+        part(0..8),
+        part(8..12),
+        part(13..16),
+        part(17..20),
+        part(20..32)
+    )
 }

@@ -61,9 +61,23 @@ impl Block {
         if !prefix.is_empty() {
             name = [prefix.as_slice(), b"/", name.as_slice()].concat();
         }
-        let device = if has_device { (self.number(329..337)?, self.number(337..345)?) } else { (0, 0) };
-        let numbers = [100..108, 108..116, 116..124, 124..136, 136..148, 329..337, 337..345];
-        let is_octal = numbers.into_iter().all(|range| self.field(range).first().is_none_or(u8::is_ascii));
+        let device = if has_device {
+            (self.number(329..337)?, self.number(337..345)?)
+        } else {
+            (0, 0)
+        };
+        let numbers = [
+            100..108,
+            108..116,
+            116..124,
+            124..136,
+            136..148,
+            329..337,
+            337..345,
+        ];
+        let is_octal = numbers
+            .into_iter()
+            .all(|range| self.field(range).first().is_none_or(u8::is_ascii));
         // The time is not used. A header with an invalid time is refused nevertheless, as runtimes
         // do.
         signed(self.field(136..148))?;
@@ -82,11 +96,22 @@ impl Block {
     fn check(&self) -> io::Result<()> {
         let stated = signed(self.field(CHECKSUM))?;
         let counted = |at: usize, byte: u8| if CHECKSUM.contains(&at) { b' ' } else { byte };
-        let bytes = self.0.iter().enumerate().map(|(at, byte)| counted(at, *byte));
+        let bytes = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| counted(at, *byte));
         let (unsigned, signed) = bytes.fold((0, 0), |(unsigned, signed), byte| {
-            (unsigned + i64::from(byte), signed + i64::from(byte.cast_signed()))
+            (
+                unsigned + i64::from(byte),
+                signed + i64::from(byte.cast_signed()),
+            )
         });
-        if stated == unsigned || stated == signed { Ok(()) } else { Err(refused("is not a tar, or a damaged one")) }
+        if stated == unsigned || stated == signed {
+            Ok(())
+        } else {
+            Err(refused("is not a tar, or a damaged one"))
+        }
     }
 
     /// True if the access time and the change time of the GNU format are numbers.
@@ -98,7 +123,8 @@ impl Block {
     }
 
     fn number(&self, range: Range<usize>) -> io::Result<u64> {
-        u64::try_from(signed(self.field(range))?).map_err(|_| refused("holds a header with a negative number"))
+        u64::try_from(signed(self.field(range))?)
+            .map_err(|_| refused("holds a header with a negative number"))
     }
 
     fn field(&self, range: Range<usize>) -> &[u8] {
@@ -108,12 +134,18 @@ impl Block {
 
 /// Returns the bytes before the first zero byte.
 pub fn text(field: &[u8]) -> Vec<u8> {
-    field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+    field
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default()
+        .to_vec()
 }
 
 /// Parses a decimal number of a PAX record.
 pub fn decimal(value: &[u8]) -> io::Result<u64> {
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    let number = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok());
     number.ok_or_else(|| refused("holds an extension header with a number that is none"))
 }
 
@@ -135,15 +167,23 @@ fn signed(field: &[u8]) -> io::Result<i64> {
         return Ok(if mask == 0 { number } else { !number });
     }
     let is_filling = |byte: &u8| *byte == b' ' || *byte == 0;
-    let start = field.iter().position(|byte| !is_filling(byte)).unwrap_or(field.len());
-    let end = field.iter().rposition(|byte| !is_filling(byte)).map_or(start, |last| last + 1);
+    let start = field
+        .iter()
+        .position(|byte| !is_filling(byte))
+        .unwrap_or(field.len());
+    let end = field
+        .iter()
+        .rposition(|byte| !is_filling(byte))
+        .map_or(start, |last| last + 1);
     let digits = text(field.get(start..end).unwrap_or_default());
     if digits.is_empty() {
         return Ok(0);
     }
     let is_octal = digits.iter().all(|digit| (b'0'..=b'7').contains(digit));
     let digits = std::str::from_utf8(&digits).ok().filter(|_| is_octal);
-    digits.and_then(|digits| i64::from_str_radix(digits, 8).ok()).ok_or_else(broken)
+    digits
+        .and_then(|digits| i64::from_str_radix(digits, 8).ok())
+        .ok_or_else(broken)
 }
 
 /// Parses the records of a PAX header: `LENGTH KEY=VALUE\n`, where the length is that of the whole
@@ -152,7 +192,8 @@ pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut records = BTreeMap::new();
     let mut map = Vec::new();
     while !text.is_empty() {
-        let (key, value, rest) = record(text).ok_or_else(|| refused("holds a broken extension header"))?;
+        let (key, value, rest) =
+            record(text).ok_or_else(|| refused("holds a broken extension header"))?;
         text = rest;
         // Older sparse files have their map in several records.
         if key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes" {
@@ -175,6 +216,10 @@ fn record(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let equals = body.iter().position(|byte| *byte == b'=')?;
     let (key, value) = (body.get(..equals)?, body.get(equals + 1..)?);
     let is_text = matches!(key, b"path" | b"linkpath" | b"uname" | b"gname");
-    let has_zero = if is_text { value.contains(&0) } else { key.contains(&0) };
+    let has_zero = if is_text {
+        value.contains(&0)
+    } else {
+        key.contains(&0)
+    };
     (!key.is_empty() && !has_zero).then_some((key, value, text.get(length..)?))
 }

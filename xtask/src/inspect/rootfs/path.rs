@@ -21,7 +21,10 @@ pub struct Place {
 impl Place {
     /// Returns the node of the folder, or `None` if the folder does not exist.
     pub fn node(&self) -> Option<usize> {
-        self.nodes.last().copied().filter(|_| self.nodes.len() == self.names.len() + 1)
+        self.nodes
+            .last()
+            .copied()
+            .filter(|_| self.nodes.len() == self.names.len() + 1)
     }
 
     /// Moves to the parent folder.
@@ -48,7 +51,10 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
             b"" | b"." => {}
             // Some runtimes stop at the root, others refuse the layer.
             b".." if names.pop().is_none() => {
-                return Err(format!("`{}` leads out of the root", String::from_utf8_lossy(path)));
+                return Err(format!(
+                    "`{}` leads out of the root",
+                    String::from_utf8_lossy(path)
+                ));
             }
             b".." => {}
             name => names.push(name.to_vec()),
@@ -63,12 +69,18 @@ pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();
     if total > LONGEST_PATH_BYTES || longest > LONGEST_NAME_BYTES {
-        return Err(format!("holds a path of {total} bytes with a name of {longest}, which Linux does not have"));
+        return Err(format!(
+            "holds a path of {total} bytes with a name of {longest}, which Linux does not have"
+        ));
     }
     Ok(())
 }
 
 /// Returns a path as text, without a leading slash.
 pub fn shown(names: &[Vec<u8>]) -> String {
-    names.iter().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>().join("/")
+    names
+        .iter()
+        .map(|name| String::from_utf8_lossy(name))
+        .collect::<Vec<_>>()
+        .join("/")
 }

@@ -79,7 +79,9 @@ fn listing(root: &Path) -> Vec<String> {
             let kind = fs::symlink_metadata(&path).unwrap().file_type();
             listing.push(match () {
                 () if kind.is_symlink() => format!("{shown}>"),
-                () if kind.is_file() => format!("{shown} {}", Digest::of(&fs::read(&path).unwrap())),
+                () if kind.is_file() => {
+                    format!("{shown} {}", Digest::of(&fs::read(&path).unwrap()))
+                }
                 () if kind.is_dir() => format!("{shown}/"),
                 () => format!("{shown}!"),
             });
@@ -99,19 +101,36 @@ fn write_layout(dir: &Path, layers: &[Vec<Member>]) {
         fs::write(dir.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
         json!({ "mediaType": media_type, "digest": digest.to_string(), "size": bytes.len() })
     };
-    let tars: Vec<_> = layers.iter().map(|layer| put("application/vnd.oci.image.layer.v1.tar", &tar(layer))).collect();
+    let tars: Vec<_> = layers
+        .iter()
+        .map(|layer| put("application/vnd.oci.image.layer.v1.tar", &tar(layer)))
+        .collect();
     let diff_ids: Vec<_> = tars.iter().map(|tar| tar["digest"].clone()).collect();
     let config = json!({ "architecture": "amd64", "os": "linux", "config": {}, "rootfs": { "type": "layers", "diff_ids": diff_ids } });
-    let config = put("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+    let config = put(
+        "application/vnd.oci.image.config.v1+json",
+        config.to_string().as_bytes(),
+    );
     let manifest = json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": tars });
-    let mut entry = put("application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes());
+    let mut entry = put(
+        "application/vnd.oci.image.manifest.v1+json",
+        manifest.to_string().as_bytes(),
+    );
     entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "t" });
-    fs::write(dir.join("index.json"), json!({ "schemaVersion": 2, "manifests": [entry] }).to_string()).unwrap();
+    fs::write(
+        dir.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": [entry] }).to_string(),
+    )
+    .unwrap();
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
 }
 
 fn run(dir: &Path, program: &str, words: &[&str]) -> Option<Output> {
-    Command::new(program).args(words).current_dir(dir).output().ok()
+    Command::new(program)
+        .args(words)
+        .current_dir(dir)
+        .output()
+        .ok()
 }
 
 /// Unpacks the layers with umoci. `None` if umoci is not installed, an error if it refuses the
@@ -145,7 +164,14 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     let place = |name: &str| dir.path().join(name).display().to_string();
     let (store, state) = (place("s"), place("t"));
     let podman = |words: &[&str]| {
-        let storage = ["--root", &store, "--runroot", &state, "--storage-driver", "vfs"];
+        let storage = [
+            "--root",
+            &store,
+            "--runroot",
+            &state,
+            "--storage-driver",
+            "vfs",
+        ];
         run(dir.path(), "podman", &[storage.as_slice(), words].concat())
     };
     let pulled = podman(&["pull", "--quiet", "oci:l:t"])?;
@@ -154,8 +180,14 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     }
     let id = String::from_utf8(pulled.stdout).unwrap().trim().to_owned();
     let mounted = podman(&["image", "mount", &id])?;
-    assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
-    let found = listing(&PathBuf::from(String::from_utf8(mounted.stdout).unwrap().trim()));
+    assert!(
+        mounted.status.success(),
+        "{}",
+        String::from_utf8_lossy(&mounted.stderr)
+    );
+    let found = listing(&PathBuf::from(
+        String::from_utf8(mounted.stdout).unwrap().trim(),
+    ));
     podman(&["image", "unmount", &id]);
     Some(Ok(found))
 }
@@ -171,21 +203,51 @@ fn odd() -> Vec<Vec<Vec<Member>>> {
     ];
     let on = |layer: &[Member]| vec![base.clone(), layer.to_vec()];
     vec![
-        on(&[member("./real//x/../new", b'0', "2"), member("/abs", b'0', "3"), member("link/through", b'0', "4")]),
-        on(&[member("up/a/b", b'0', "2"), member("real/file/", b'5', ""), member("real/file/in", b'0', "3")]),
+        on(&[
+            member("./real//x/../new", b'0', "2"),
+            member("/abs", b'0', "3"),
+            member("link/through", b'0', "4"),
+        ]),
+        on(&[
+            member("up/a/b", b'0', "2"),
+            member("real/file/", b'5', ""),
+            member("real/file/in", b'0', "3"),
+        ]),
         on(&[member("link/", b'5', ""), member("link/in", b'0', "2")]),
         on(&[member("real", b'0', "now a file")]),
         on(&[member("real", b'2', "hard")]),
-        on(&[member("real/.wh.file", b'0', ""), member(".wh.link", b'0', "")]),
-        on(&[member(".wh.real", b'0', ""), member("other/deep/file", b'0', "2")]),
-        on(&[member("real/.wh..wh..opq", b'0', ""), member("real/new", b'0', "2")]),
-        on(&[member("real/new", b'0', "2"), member("real/.wh..wh..opq", b'0', "")]),
+        on(&[
+            member("real/.wh.file", b'0', ""),
+            member(".wh.link", b'0', ""),
+        ]),
+        on(&[
+            member(".wh.real", b'0', ""),
+            member("other/deep/file", b'0', "2"),
+        ]),
+        on(&[
+            member("real/.wh..wh..opq", b'0', ""),
+            member("real/new", b'0', "2"),
+        ]),
+        on(&[
+            member("real/new", b'0', "2"),
+            member("real/.wh..wh..opq", b'0', ""),
+        ]),
         on(&[member("link/.wh.file", b'0', "")]),
-        on(&[member("real/file", b'0', "2"), member("again", b'1', "/real/file"), member("soft", b'1', "link")]),
+        on(&[
+            member("real/file", b'0', "2"),
+            member("again", b'1', "/real/file"),
+            member("soft", b'1', "link"),
+        ]),
         on(&[member("old/", 0, ""), member("old/f", 0, "2")]),
         on(&[member("Real/File", b'0', "another case")]),
-        on(&[member("longer", b'L', "real/named/by/gnu\0"), member("x", b'0', "2")]),
-        on(&[member("pax", b'x', "20 path=real/by-pax\n"), member("x", b'0', "2")]),
+        on(&[
+            member("longer", b'L', "real/named/by/gnu\0"),
+            member("x", b'0', "2"),
+        ]),
+        on(&[
+            member("pax", b'x', "20 path=real/by-pax\n"),
+            member("x", b'0', "2"),
+        ]),
         on(&[
             member("pax", b'x', "20 path=real/by-pax\n"),
             member("y", b'x', "17 linkpath=real\n"),
@@ -197,11 +259,17 @@ fn odd() -> Vec<Vec<Vec<Member>>> {
 #[test]
 fn odd_images_are_what_umoci_and_podman_make_of_them() {
     for (number, layers) in odd().iter().enumerate() {
-        let (expected, is_ambiguous) = ours(layers).unwrap_or_else(|error| panic!("{number}: {error}"));
+        let (expected, is_ambiguous) =
+            ours(layers).unwrap_or_else(|error| panic!("{number}: {error}"));
         assert!(!is_ambiguous, "{number}");
         for (who, found) in [("umoci", by_umoci(layers)), ("podman", by_podman(layers))] {
             let Some(found) = found else { continue };
-            assert_eq!(found, Ok(expected.clone()), "{who} {number} {:?}", layers[1]);
+            assert_eq!(
+                found,
+                Ok(expected.clone()),
+                "{who} {number} {:?}",
+                layers[1]
+            );
         }
     }
 }
@@ -221,31 +289,55 @@ fn random_layers_are_what_umoci_makes_of_them() {
         for _ in 0..3 {
             let mut layer = Vec::new();
             for _ in 0..1 + below(6) {
-                let above: String =
-                    (0..below(3)).map(|_| ["a/", "b/", "c/", "a/./", "b//", "x/../"][below(6)]).collect();
+                let above: String = (0..below(3))
+                    .map(|_| ["a/", "b/", "c/", "a/./", "b//", "x/../"][below(6)])
+                    .collect();
                 let above = format!("{}{above}", ["", "", "/", "./"][below(4)]);
                 let (file, folder) = (["f", "g", "h"][below(3)], ["a", "b", "c"][below(3)]);
-                let target = ["a", "b/c", "/a/b", "../a", "a/../b", "c/b", "/", "../../../a/c"][below(8)];
+                let target = [
+                    "a",
+                    "b/c",
+                    "/a/b",
+                    "../a",
+                    "a/../b",
+                    "c/b",
+                    "/",
+                    "../../../a/c",
+                ][below(8)];
                 layer.push(match below(20) {
                     0..8 => member(&format!("{above}{file}"), b'0', ["1", "2", "3"][below(3)]),
                     8..12 => member(&format!("{above}{folder}/"), b'5', ""),
                     12..14 => member(&format!("{above}{folder}"), b'2', target),
                     14 => member(&format!("{above}{folder}"), b'0', "4"),
-                    15 => member(&format!("{above}{file}"), b'1', ["f", "a/g", "/b/h"][below(3)]),
-                    16..18 => member(&format!("{above}.wh.{}", [file, folder][below(2)]), b'0', ""),
+                    15 => member(
+                        &format!("{above}{file}"),
+                        b'1',
+                        ["f", "a/g", "/b/h"][below(3)],
+                    ),
+                    16..18 => member(
+                        &format!("{above}.wh.{}", [file, folder][below(2)]),
+                        b'0',
+                        "",
+                    ),
                     _ => member(&format!("{above}{folder}/.wh..wh..opq"), b'0', ""),
                 });
             }
             layers.push(layer);
         }
-        let Some(theirs) = by_umoci(&layers) else { return };
+        let Some(theirs) = by_umoci(&layers) else {
+            return;
+        };
         // Ambiguous entries are not compared, because an image with them is never reported as good.
         match (ours(&layers), theirs) {
             (Ok((_, true)), _) => {}
             (Ok((ours, false)), Ok(theirs)) => {
                 // umoci creates no folders for a whiteout.
-                let files =
-                    |listing: Vec<String>| listing.into_iter().filter(|one| !one.ends_with('/')).collect::<Vec<_>>();
+                let files = |listing: Vec<String>| {
+                    listing
+                        .into_iter()
+                        .filter(|one| !one.ends_with('/'))
+                        .collect::<Vec<_>>()
+                };
                 assert_eq!(files(ours), files(theirs), "{layers:#?}");
                 compared += 1;
             }

@@ -52,19 +52,40 @@ struct Answer {
 /// Looks up the credential for a registry: first its own helper, then the credentials store, then
 /// the file itself.
 pub async fn find(registry: &str, surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
-    let Some(path) = path(surroundings) else { return Ok(None) };
-    let Some(config) = read(&path)? else { return Ok(None) };
+    let Some(path) = path(surroundings) else {
+        return Ok(None);
+    };
+    let Some(config) = read(&path)? else {
+        return Ok(None);
+    };
     // Docker stores credentials for Docker Hub under the address of its first API version.
-    let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
+    let server = if registry == "docker.io" {
+        "https://index.docker.io/v1/"
+    } else {
+        registry
+    };
     let helper = config.helpers.get(server).or(config.store.as_ref());
     if let Some(helper) = helper.filter(|helper| !helper.is_empty())
         && let Some(credential) = ask(helper, server, &path, surroundings).await?
     {
-        return Ok(Some(Found { credential, origin: format!("docker-credential-{helper}") }));
+        return Ok(Some(Found {
+            credential,
+            origin: format!("docker-credential-{helper}"),
+        }));
     }
-    let entry = config.auths.iter().find(|(key, _)| host(key) == host(server)).map(|(_, entry)| entry);
-    let credential = entry.map(|entry| credential(entry, registry, &path)).transpose()?.flatten();
-    Ok(credential.map(|credential| Found { credential, origin: path.display().to_string() }))
+    let entry = config
+        .auths
+        .iter()
+        .find(|(key, _)| host(key) == host(server))
+        .map(|(_, entry)| entry);
+    let credential = entry
+        .map(|entry| credential(entry, registry, &path))
+        .transpose()?
+        .flatten();
+    Ok(credential.map(|credential| Found {
+        credential,
+        origin: path.display().to_string(),
+    }))
 }
 
 fn path(surroundings: &Surroundings) -> Option<PathBuf> {
@@ -104,7 +125,9 @@ fn host(key: &str) -> &str {
 
 fn credential(entry: &Entry, registry: &str, path: &Path) -> Result<Option<Credential>, Failure> {
     if !entry.identitytoken.is_empty() {
-        return Ok(Some(Credential::Refresh(entry.identitytoken.clone().into())));
+        return Ok(Some(Credential::Refresh(
+            entry.identitytoken.clone().into(),
+        )));
     }
     if entry.auth.is_empty() {
         // Docker writes `auth` only, but also reads `username` and `password`.
@@ -114,14 +137,25 @@ fn credential(entry: &Entry, registry: &str, path: &Path) -> Result<Option<Crede
             password: entry.password.clone().into(),
         }));
     }
-    let text = BASE64_STANDARD.decode(&entry.auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = BASE64_STANDARD
+        .decode(&entry.auth)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     // Some versions of Docker left zero bytes at the end.
-    match text.as_deref().map(|text| text.trim_end_matches('\0')).and_then(|text| text.split_once(':')) {
-        Some((username, password)) => {
-            Ok(Some(Credential::Password { username: username.to_owned(), password: password.into() }))
-        }
+    match text
+        .as_deref()
+        .map(|text| text.trim_end_matches('\0'))
+        .and_then(|text| text.split_once(':'))
+    {
+        Some((username, password)) => Ok(Some(Credential::Password {
+            username: username.to_owned(),
+            password: password.into(),
+        })),
         None => Err(Failure::other(
-            format!("{}: `auth` of {registry} is not user:password in base64", path.display()),
+            format!(
+                "{}: `auth` of {registry} is not user:password in base64",
+                path.display()
+            ),
             format!("run `docker login {registry}` again"),
         )),
     }
@@ -140,14 +174,20 @@ async fn ask(
             "mend or install it, take it out of the file, or give --username and --password-stdin",
         )
     };
-    let program = surroundings.program(&name).ok_or_else(|| failure("is not on PATH".to_owned()))?;
+    let program = surroundings
+        .program(&name)
+        .ok_or_else(|| failure("is not on PATH".to_owned()))?;
     let output = surroundings.ask(&program, &["get"], server).await;
     let output = output.map_err(|error| failure(format!("failed: {error}")))?;
     if !output.status.success() {
         // Helpers write their errors to standard output. Errors before a helper starts go to
         // standard error.
-        let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        let said = said.iter().find_map(|text| text.lines().find(|line| !line.trim().is_empty())).unwrap_or_default();
+        let said = [&output.stdout, &output.stderr]
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let said = said
+            .iter()
+            .find_map(|text| text.lines().find(|line| !line.trim().is_empty()))
+            .unwrap_or_default();
         if said.contains("credentials not found") {
             return Ok(None);
         }
@@ -158,7 +198,10 @@ async fn ask(
     Ok(match (answer.username, answer.secret) {
         (_, secret) if secret.is_empty() => None,
         (username, secret) if username == TOKEN => Some(Credential::Refresh(secret.into())),
-        (username, secret) => Some(Credential::Password { username, password: secret.into() }),
+        (username, secret) => Some(Credential::Password {
+            username,
+            password: secret.into(),
+        }),
     })
 }
 
@@ -179,10 +222,15 @@ mod tests {
         }
         let folder = dir.path().to_str().unwrap();
         let surroundings = Surroundings::of(&[("DOCKER_CONFIG", folder), ("PATH", folder)]);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let found = runtime.block_on(find("r.io:5000", &surroundings))?;
         Ok(found.map(|found| match found.credential {
-            Credential::Password { username, password } => (username, password.expose_secret().to_owned()),
+            Credential::Password { username, password } => {
+                (username, password.expose_secret().to_owned())
+            }
             Credential::Refresh(token) => (TOKEN.to_owned(), token.expose_secret().to_owned()),
             other => panic!("{other:?}"),
         }))
@@ -192,22 +240,38 @@ mod tests {
     fn file_itself_is_read() {
         let pair = |name: &str, secret: &str| Ok(Some((name.to_owned(), secret.to_owned())));
         assert_eq!(found("{}", None), Ok(None));
-        assert_eq!(found(r#"{"auths":{"other.io":{"auth":"bWU6cA=="}}}"#, None), Ok(None));
-        assert_eq!(found(r#"{"auths":{"r.io:5000":{"auth":"bWU6czpj"}}}"#, None), pair("me", "s:c"));
-        assert_eq!(found(r#"{"auths":{"https://r.io:5000/v1/":{"auth":"bWU6czpj"}}}"#, None), pair("me", "s:c"));
+        assert_eq!(
+            found(r#"{"auths":{"other.io":{"auth":"bWU6cA=="}}}"#, None),
+            Ok(None)
+        );
+        assert_eq!(
+            found(r#"{"auths":{"r.io:5000":{"auth":"bWU6czpj"}}}"#, None),
+            pair("me", "s:c")
+        );
+        assert_eq!(
+            found(
+                r#"{"auths":{"https://r.io:5000/v1/":{"auth":"bWU6czpj"}}}"#,
+                None
+            ),
+            pair("me", "s:c")
+        );
         let azure = r#"{"auths":{"r.io:5000":{"auth":"MDA6","identitytoken":"abc"}}}"#;
         assert_eq!(found(azure, None), pair(TOKEN, "abc"));
         let wrong = found(r#"{"auths":{"r.io:5000":{"auth":"c2VjcmV0"}}}"#, None).unwrap_err();
         assert!(wrong.problem.contains("user:password"), "{wrong}");
         let wrong = found(r#"{"auths":"s3cret"}"#, None).unwrap_err();
-        assert!(!wrong.problem.contains("s3cret") && wrong.problem.contains("line 1"), "{wrong}");
+        assert!(
+            !wrong.problem.contains("s3cret") && wrong.problem.contains("line 1"),
+            "{wrong}"
+        );
     }
 
     #[test]
     fn helpers_are_asked() {
         let pair = |name: &str, secret: &str| Ok(Some((name.to_owned(), secret.to_owned())));
         let own = r#"{"credsStore":"absent","credHelpers":{"r.io:5000":"test"}}"#;
-        let echo = r#"echo "{\"ServerURL\":\"$server\",\"Username\":\"$1\",\"Secret\":\"$server\"}""#;
+        let echo =
+            r#"echo "{\"ServerURL\":\"$server\",\"Username\":\"$1\",\"Secret\":\"$server\"}""#;
         assert_eq!(found(own, Some(echo)), pair("get", "r.io:5000"));
         let store = r#"{"credsStore":"test","auths":{"r.io:5000":{"auth":"bWU6czpj"}}}"#;
         let token = r#"echo '{"Username":"<token>","Secret":"abc"}'"#;
@@ -215,9 +279,17 @@ mod tests {
         let absent = "echo credentials not found in native keychain; exit 1";
         assert_eq!(found(store, Some(absent)), pair("me", "s:c"));
         let locked = found(store, Some("echo the keychain is locked; exit 1")).unwrap_err();
-        assert!(locked.problem.contains("is locked") && locked.exit_code() == 4, "{locked}");
+        assert!(
+            locked.problem.contains("is locked") && locked.exit_code() == 4,
+            "{locked}"
+        );
         let strange = found(store, Some("echo s3cret")).unwrap_err();
         assert!(!strange.problem.contains("s3cret"), "{strange}");
-        assert!(found(store, None).unwrap_err().problem.contains("not on PATH"));
+        assert!(
+            found(store, None)
+                .unwrap_err()
+                .problem
+                .contains("not on PATH")
+        );
     }
 }

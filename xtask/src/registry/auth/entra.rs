@@ -18,7 +18,9 @@ const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 /// The service name that a registry reports counts only for a registry on this machine. Otherwise
 /// any remote registry could obtain the token by reporting such a name.
 pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
-    let is_local = ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|local| registry.starts_with(local));
+    let is_local = ["127.0.0.1:", "localhost:", "[::1]:"]
+        .iter()
+        .any(|local| registry.starts_with(local));
     let name = match service {
         Some(service) if is_local => service,
         _ => registry,
@@ -32,21 +34,43 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
 /// The error text says why the Azure command line returned no token.
 pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> {
     if let Some(token) = surroundings.variable(VARIABLE) {
-        return Ok(Some(Found { credential: Credential::Entra(token.into()), origin: VARIABLE.to_owned() }));
+        return Ok(Some(Found {
+            credential: Credential::Entra(token.into()),
+            origin: VARIABLE.to_owned(),
+        }));
     }
-    let Some(az) = surroundings.program("az") else { return Ok(None) };
-    let arguments =
-        ["account", "get-access-token", "--resource", RESOURCE, "--query", "accessToken", "--output", "tsv"];
-    let output = surroundings.ask(&az, &arguments, "").await.map_err(|error| format!("az failed: {error}"))?;
+    let Some(az) = surroundings.program("az") else {
+        return Ok(None);
+    };
+    let arguments = [
+        "account",
+        "get-access-token",
+        "--resource",
+        RESOURCE,
+        "--query",
+        "accessToken",
+        "--output",
+        "tsv",
+    ];
+    let output = surroundings
+        .ask(&az, &arguments, "")
+        .await
+        .map_err(|error| format!("az failed: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("az: {}", said.lines().next().unwrap_or("failed").trim()));
+        return Err(format!(
+            "az: {}",
+            said.lines().next().unwrap_or("failed").trim()
+        ));
     }
     match String::from_utf8_lossy(&output.stdout).trim() {
         "" => Err("az gave no token".to_owned()),
         token => {
             let origin = "az account get-access-token".to_owned();
-            Ok(Some(Found { credential: Credential::Entra(token.into()), origin }))
+            Ok(Some(Found {
+                credential: Credential::Entra(token.into()),
+                origin,
+            }))
         }
     }
 }
@@ -78,15 +102,22 @@ mod tests {
             let path = dir.path().join("az");
             super::super::surroundings::script(&path, script);
             let surroundings = Surroundings::of(&[("PATH", dir.path().to_str().unwrap())]);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             let found = runtime.block_on(find(&surroundings))?;
             Ok(found.map(|found| match found.credential {
                 Credential::Entra(token) => token.expose_secret().to_owned(),
                 other => panic!("{other:?}"),
             }))
         };
-        assert_eq!(ask("echo $1,$2,$4"), Ok(Some(format!("account,get-access-token,{RESOURCE}"))));
-        let error: Result<Option<String>, String> = ask("echo \"Please run 'az login'\" >&2; exit 1");
+        assert_eq!(
+            ask("echo $1,$2,$4"),
+            Ok(Some(format!("account,get-access-token,{RESOURCE}")))
+        );
+        let error: Result<Option<String>, String> =
+            ask("echo \"Please run 'az login'\" >&2; exit 1");
         assert!(error.unwrap_err().contains("az login"));
         assert!(ask("true").is_err());
     }

@@ -60,10 +60,17 @@ pub struct Found {
 ///
 /// If there is none, the access is anonymous. `service` is the name that the registry reports for
 /// itself.
-pub async fn find(access: &Access, service: Option<&str>, surroundings: &Surroundings) -> Result<Found, Failure> {
+pub async fn find(
+    access: &Access,
+    service: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Found, Failure> {
     if let Some((username, password)) = access.password.clone() {
         let origin = "--username and --password-stdin".to_owned();
-        return Ok(Found { credential: Credential::Password { username, password }, origin });
+        return Ok(Found {
+            credential: Credential::Password { username, password },
+            origin,
+        });
     }
     if access.meant
         && let Some(found) = variables(surroundings)?
@@ -81,26 +88,46 @@ pub async fn find(access: &Access, service: Option<&str>, surroundings: &Surroun
             Err(why) => origin = format!("none found ({why})"),
         }
     }
-    Ok(Found { credential: Credential::Anonymous, origin })
+    Ok(Found {
+        credential: Credential::Anonymous,
+        origin,
+    })
 }
 
 fn variables(surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
-    match (surroundings.variable(USERNAME), surroundings.variable(PASSWORD)) {
+    match (
+        surroundings.variable(USERNAME),
+        surroundings.variable(PASSWORD),
+    ) {
         (None, None) => Ok(None),
         (Some(username), Some(password)) => Ok(Some(Found {
-            credential: Credential::Password { username, password: password.into() },
+            credential: Credential::Password {
+                username,
+                password: password.into(),
+            },
             origin: format!("{USERNAME} and {PASSWORD}"),
         })),
         (username, _) => {
-            let (set, unset) = if username.is_some() { (USERNAME, PASSWORD) } else { (PASSWORD, USERNAME) };
-            Err(Failure::other(format!("{set} is set, and {unset} is not"), "set both, or neither"))
+            let (set, unset) = if username.is_some() {
+                (USERNAME, PASSWORD)
+            } else {
+                (PASSWORD, USERNAME)
+            };
+            Err(Failure::other(
+                format!("{set} is set, and {unset} is not"),
+                "set both, or neither",
+            ))
         }
     }
 }
 
 /// Returns the value of the `Authorization` header for a user name and a password.
 pub fn basic(username: &str, password: &SecretString) -> SecretString {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()))).into()
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()))
+    )
+    .into()
 }
 
 /// Builds the failure for a credential that the registry or its token service does not accept.
@@ -113,12 +140,20 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
             format!("check both; `cargo xtask login --registry {registry}` tries them"),
         ),
         Credential::Refresh(_) => (
-            format!("{registry}: the token from {origin} is not accepted, it may have expired: {said}"),
+            format!(
+                "{registry}: the token from {origin} is not accepted, it may have expired: {said}"
+            ),
             again(registry),
         ),
         Credential::Entra(_) => (
-            format!("{registry}: the Entra token from {origin} is not accepted, it may have expired: {said}"),
-            format!("run `az login`, or set {} to a new token for {}", entra::VARIABLE, entra::RESOURCE),
+            format!(
+                "{registry}: the Entra token from {origin} is not accepted, it may have expired: {said}"
+            ),
+            format!(
+                "run `az login`, or set {} to a new token for {}",
+                entra::VARIABLE,
+                entra::RESOURCE
+            ),
         ),
         Credential::Anonymous => (
             format!("{registry}: wants a login, and the credentials are: {origin}: {said}"),
@@ -139,7 +174,11 @@ pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> 
     }
     Failure::new(
         Kind::Registry,
-        format!("{registry}: `{}` is denied to the credentials from {}: {said}", scopes.join(" "), found.origin),
+        format!(
+            "{registry}: `{}` is denied to the credentials from {}: {said}",
+            scopes.join(" "),
+            found.origin
+        ),
         "ask for the right to pull and push (AcrPush at Azure), or use other credentials; \
          `cargo xtask login` shows what is granted",
     )
@@ -165,7 +204,10 @@ mod tests {
 
     fn found(access: &Access, variables: &[(&str, &str)]) -> Result<Found, Failure> {
         let surroundings = Surroundings::of(variables);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(find(access, None, &surroundings))
     }
 
@@ -177,7 +219,8 @@ mod tests {
         let docker = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
         let entra = ("SCOREBOX_ENTRA_TOKEN", "e");
         let both = [(USERNAME, "u"), (PASSWORD, "p"), docker, entra];
-        let origin = |access: &Access, variables: &[(&str, &str)]| found(access, variables).unwrap().origin;
+        let origin =
+            |access: &Access, variables: &[(&str, &str)]| found(access, variables).unwrap().origin;
 
         let mut flags = access(true);
         flags.password = Some(("u".to_owned(), "p".into()));
@@ -191,24 +234,51 @@ mod tests {
         let mut other = access(true);
         other.registry = "r.io".to_owned();
         assert_eq!(origin(&other, &[entra]), "none found");
-        assert!(found(&access(true), &[(USERNAME, "u")]).unwrap_err().problem.contains(PASSWORD));
+        assert!(
+            found(&access(true), &[(USERNAME, "u")])
+                .unwrap_err()
+                .problem
+                .contains(PASSWORD)
+        );
     }
 
     #[test]
     fn refusals_say_what_to_do_and_no_secret() {
         let check = |credential: Credential, parts: &[&str]| {
-            let found = Found { credential, origin: "somewhere".to_owned() };
+            let found = Found {
+                credential,
+                origin: "somewhere".to_owned(),
+            };
             let failure = not_accepted(&access(true), &found, "UNAUTHORIZED");
             let text = format!("{failure} {found:?}");
             for part in parts {
                 assert!(text.contains(part), "{text}");
             }
-            assert!(!text.contains("s3cret") && failure.exit_code() == 5, "{text}");
+            assert!(
+                !text.contains("s3cret") && failure.exit_code() == 5,
+                "{text}"
+            );
         };
-        let password = Credential::Password { username: "me".to_owned(), password: "s3cret".into() };
-        check(password, &["wrong user name or password", "`me`", "somewhere"]);
-        check(Credential::Refresh("s3cret".into()), &["expired", "az acr login --name r"]);
+        let password = Credential::Password {
+            username: "me".to_owned(),
+            password: "s3cret".into(),
+        };
+        check(
+            password,
+            &["wrong user name or password", "`me`", "somewhere"],
+        );
+        check(
+            Credential::Refresh("s3cret".into()),
+            &["expired", "az acr login --name r"],
+        );
         check(Credential::Entra("s3cret".into()), &["Entra", "az login"]);
-        check(Credential::Anonymous, &["wants a login", "--password-stdin", "docker login r.azurecr.io"]);
+        check(
+            Credential::Anonymous,
+            &[
+                "wants a login",
+                "--password-stdin",
+                "docker login r.azurecr.io",
+            ],
+        );
     }
 }

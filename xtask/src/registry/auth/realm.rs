@@ -45,23 +45,39 @@ impl FromStr for TrustedRealm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let misfit = || format!("`{}` is not HOST[:PORT]; write e.g. `auth.example.com`", quoted(text, NAME_BYTES));
+        let misfit = || {
+            format!(
+                "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
+                quoted(text, NAME_BYTES)
+            )
+        };
         let is_address = text.contains("://");
         let read = |scheme: &str| {
-            let address = if is_address { text.to_owned() } else { format!("{scheme}://{text}") };
+            let address = if is_address {
+                text.to_owned()
+            } else {
+                format!("{scheme}://{text}")
+            };
             Url::parse(&address).ok()
         };
         let (http, https) = read("http").zip(read("https")).ok_or_else(misfit)?;
         let is_plain = http.username().is_empty() && http.password().is_none();
         // A bare host must not be followed by anything. An address that was copied from the header
         // has a path.
-        let is_whole = is_address || (https.path() == "/" && https.query().is_none() && https.fragment().is_none());
-        let host = https.host_str().filter(|_| is_plain && is_whole && matches!(http.scheme(), "http" | "https"));
+        let is_whole = is_address
+            || (https.path() == "/" && https.query().is_none() && https.fragment().is_none());
+        let host = https
+            .host_str()
+            .filter(|_| is_plain && is_whole && matches!(http.scheme(), "http" | "https"));
         Ok(Self {
             host: host.ok_or_else(misfit)?.to_owned(),
             // The URL parser omits the default port of a scheme. No port is the default of both
             // schemes, so one of the two parses keeps it.
-            port: if is_address { https.port_or_known_default() } else { https.port().or(http.port()) },
+            port: if is_address {
+                https.port_or_known_default()
+            } else {
+                https.port().or(http.port())
+            },
         })
     }
 }
@@ -69,7 +85,9 @@ impl FromStr for TrustedRealm {
 impl TrustedRealm {
     fn covers(&self, realm: &Url) -> bool {
         realm.host_str() == Some(self.host.as_str())
-            && self.port.is_none_or(|port| realm.port_or_known_default() == Some(port))
+            && self
+                .port
+                .is_none_or(|port| realm.port_or_known_default() == Some(port))
     }
 }
 
@@ -105,14 +123,19 @@ pub fn admit(access: &Access, realm: &Url, found: &Found) -> Result<(), Failure>
 
 fn is_own(registry: &Url, realm: &Url) -> bool {
     registry.host() == realm.host()
-        && (realm.scheme() == "https" || registry.port_or_known_default() == realm.port_or_known_default())
+        && (realm.scheme() == "https"
+            || registry.port_or_known_default() == realm.port_or_known_default())
 }
 
 fn is_known(registry: &Url, realm: &Url) -> bool {
     let is_usual = |url: &Url, host: &str| {
-        url.scheme() == "https" && url.port_or_known_default() == Some(443) && url.host_str() == Some(host)
+        url.scheme() == "https"
+            && url.port_or_known_default() == Some(443)
+            && url.host_str() == Some(host)
     };
-    KNOWN.iter().any(|(from, to)| is_usual(registry, from) && is_usual(realm, to))
+    KNOWN
+        .iter()
+        .any(|(from, to)| is_usual(registry, from) && is_usual(realm, to))
 }
 
 #[cfg(test)]
@@ -120,36 +143,82 @@ mod tests {
     use super::super::super::access::Identity;
     use super::*;
 
-    fn verdict(registry: &str, plain_http: bool, realm: &str, trusted: &[&str]) -> Result<(), Failure> {
+    fn verdict(
+        registry: &str,
+        plain_http: bool,
+        realm: &str,
+        trusted: &[&str],
+    ) -> Result<(), Failure> {
         let mut access = Identity::default().access(registry, plain_http, true);
         access.trusted = trusted.iter().map(|text| text.parse().unwrap()).collect();
-        let password = Credential::Password { username: "me".to_owned(), password: "s3cret".into() };
+        let password = Credential::Password {
+            username: "me".to_owned(),
+            password: "s3cret".into(),
+        };
         let realm = Url::parse(realm).unwrap();
-        let anonymous = Found { credential: Credential::Anonymous, origin: "none".to_owned() };
-        assert_eq!(admit(&access, &realm, &anonymous), Ok(()), "there is nothing to protect");
-        admit(&access, &realm, &Found { credential: password, origin: "config.json".to_owned() })
+        let anonymous = Found {
+            credential: Credential::Anonymous,
+            origin: "none".to_owned(),
+        };
+        assert_eq!(
+            admit(&access, &realm, &anonymous),
+            Ok(()),
+            "there is nothing to protect"
+        );
+        admit(
+            &access,
+            &realm,
+            &Found {
+                credential: password,
+                origin: "config.json".to_owned(),
+            },
+        )
     }
 
     #[test]
     fn credentials_stay_with_the_registry() {
         let own = [
-            ("contoso.azurecr.io", false, "https://contoso.azurecr.io/oauth2/token"),
-            ("contoso.azurecr.io", false, "https://CONTOSO.azurecr.io:8443/token"),
+            (
+                "contoso.azurecr.io",
+                false,
+                "https://contoso.azurecr.io/oauth2/token",
+            ),
+            (
+                "contoso.azurecr.io",
+                false,
+                "https://CONTOSO.azurecr.io:8443/token",
+            ),
             ("docker.io", false, "https://auth.docker.io/token"),
             ("registry.gitlab.com", false, "https://gitlab.com/jwt/auth"),
             ("127.0.0.1:5000", true, "http://127.0.0.1:5000/token"),
             ("[::1]:5000", true, "http://[::1]:5000/token"),
         ];
         for (registry, plain_http, realm) in own {
-            assert_eq!(verdict(registry, plain_http, realm, &[]), Ok(()), "{registry} {realm}");
+            assert_eq!(
+                verdict(registry, plain_http, realm, &[]),
+                Ok(()),
+                "{registry} {realm}"
+            );
         }
         let foreign = [
             ("contoso.azurecr.io", false, "https://evil.example/token"),
             ("contoso.azurecr.io", false, "https://evil.azurecr.io/token"),
-            ("contoso.azurecr.io", false, "https://contoso.azurecr.io.evil.example/token"),
+            (
+                "contoso.azurecr.io",
+                false,
+                "https://contoso.azurecr.io.evil.example/token",
+            ),
             ("contoso.azurecr.io", false, "https://azurecr.io/token"),
-            ("contoso.azurecr.io", false, "https://contoso.azurecr.io@evil.example/token"),
-            ("contoso.azurecr.io", false, "http://contoso.azurecr.io/token"),
+            (
+                "contoso.azurecr.io",
+                false,
+                "https://contoso.azurecr.io@evil.example/token",
+            ),
+            (
+                "contoso.azurecr.io",
+                false,
+                "http://contoso.azurecr.io/token",
+            ),
             ("docker.io", false, "https://auth.docker.io:444/token"),
             ("docker.io", true, "http://auth.docker.io/token"),
             ("gitlab.com", false, "https://auth.docker.io/token"),
@@ -160,37 +229,69 @@ mod tests {
         ];
         for (registry, plain_http, realm) in foreign {
             let refused = verdict(registry, plain_http, realm, &[]).expect_err(realm);
-            assert!(refused.exit_code() == 5 && refused.fix.contains("--trust-realm"), "{refused}");
-            assert!(refused.problem.contains("config.json") && !refused.to_string().contains("s3cret"), "{refused}");
+            assert!(
+                refused.exit_code() == 5 && refused.fix.contains("--trust-realm"),
+                "{refused}"
+            );
+            assert!(
+                refused.problem.contains("config.json") && !refused.to_string().contains("s3cret"),
+                "{refused}"
+            );
         }
     }
 
     #[test]
     fn a_trusted_host_is_exactly_that_host() {
         let check = |trusted: &str, realm: &str, fits: bool| {
-            assert_eq!(verdict("r.example", false, realm, &[trusted]).is_ok(), fits, "{trusted} {realm}");
+            assert_eq!(
+                verdict("r.example", false, realm, &[trusted]).is_ok(),
+                fits,
+                "{trusted} {realm}"
+            );
         };
         check("auth.example", "https://auth.example/token", true);
         check("auth.example", "https://auth.example:8443/token", true);
         check("AUTH.example:443", "https://auth.example/token", true);
         check("auth.example:443", "https://auth.example:8443/token", false);
-        check("https://auth.example/token", "https://auth.example/v2/token", true);
-        check("https://auth.example/token", "https://auth.example:8443/token", false);
+        check(
+            "https://auth.example/token",
+            "https://auth.example/v2/token",
+            true,
+        );
+        check(
+            "https://auth.example/token",
+            "https://auth.example:8443/token",
+            false,
+        );
         check("auth.example", "https://evil.auth.example/token", false);
         check("auth.example", "https://example/token", false);
         check("auth.example", "http://auth.example/token", false);
-        for wrong in ["", "a b", "user@auth.example", "auth.example/token", "auth.example?x", "ftp://auth.example", "*"]
-        {
-            assert!(wrong.parse::<TrustedRealm>().is_err() || wrong == "*", "{wrong}");
+        for wrong in [
+            "",
+            "a b",
+            "user@auth.example",
+            "auth.example/token",
+            "auth.example?x",
+            "ftp://auth.example",
+            "*",
+        ] {
+            assert!(
+                wrong.parse::<TrustedRealm>().is_err() || wrong == "*",
+                "{wrong}"
+            );
         }
-        assert!(verdict("r.example", false, "https://auth.example/token", &["*"]).is_err(), "no patterns");
+        assert!(
+            verdict("r.example", false, "https://auth.example/token", &["*"]).is_err(),
+            "no patterns"
+        );
     }
 
     #[test]
     fn the_fix_works_when_it_is_followed() {
-        for (registry, realm) in
-            [("127.0.0.1:5000", "http://127.0.0.1:5001/token"), ("[::1]:5", "http://[::1]:6/token")]
-        {
+        for (registry, realm) in [
+            ("127.0.0.1:5000", "http://127.0.0.1:5001/token"),
+            ("[::1]:5", "http://[::1]:6/token"),
+        ] {
             let refused = verdict(registry, true, realm, &[]).unwrap_err();
             let (_, rest) = refused.fix.split_once("`--trust-realm ").unwrap();
             let place = rest.split('`').next().unwrap();

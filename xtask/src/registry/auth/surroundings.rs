@@ -37,7 +37,12 @@ impl Surroundings {
     /// Returns an environment that consists of these variables only.
     #[cfg(test)]
     pub fn of(variables: &[(&str, &str)]) -> Self {
-        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     /// Returns the value of a variable, or `None` if it is unset or empty.
@@ -48,22 +53,36 @@ impl Surroundings {
     /// Returns the path of a program on PATH.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.variable("PATH")?;
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file())
     }
 
     /// Runs a program with `input` on its standard input, and waits for it to end. The arguments
     /// must not contain a secret, because every process of the machine can read them.
-    pub async fn ask(&self, program: &PathBuf, arguments: &[&str], input: &str) -> std::io::Result<Output> {
+    pub async fn ask(
+        &self,
+        program: &PathBuf,
+        arguments: &[&str],
+        input: &str,
+    ) -> std::io::Result<Output> {
         let mut command = Command::new(program);
         command.args(arguments).kill_on_drop(true);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program may end without reading its input. That is not an error.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
         match tokio::time::timeout(LONGEST_WAIT, child.wait_with_output()).await {
             Ok(output) => output,
-            Err(_) => Err(std::io::Error::other(format!("no answer within {} s", LONGEST_WAIT.as_secs()))),
+            Err(_) => Err(std::io::Error::other(format!(
+                "no answer within {} s",
+                LONGEST_WAIT.as_secs()
+            ))),
         }
     }
 }
@@ -75,6 +94,10 @@ impl Surroundings {
 #[cfg(test)]
 pub fn script(path: &std::path::Path, text: &str) {
     let command = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
-    let status = std::process::Command::new("sh").args(["-c", command, "sh"]).arg(path).arg(text).status();
+    let status = std::process::Command::new("sh")
+        .args(["-c", command, "sh"])
+        .arg(path)
+        .arg(text)
+        .status();
     assert!(status.unwrap().success());
 }

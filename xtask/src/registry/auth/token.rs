@@ -84,7 +84,9 @@ impl TokenService<'_> {
         realm::admit(self.access, self.realm, found)?;
         let response = match &found.credential {
             Credential::Anonymous => self.get(scopes, None).await?,
-            Credential::Password { username, password } => self.get(scopes, Some((username, password))).await?,
+            Credential::Password { username, password } => {
+                self.get(scopes, Some((username, password))).await?
+            }
             Credential::Refresh(token) => self.refresh(scopes, token).await?,
             Credential::Entra(entra) => {
                 let held = match refresh.take() {
@@ -107,14 +109,25 @@ impl TokenService<'_> {
         };
         let answer = self.read(found, scopes, response).await?;
         let life = answer.expires_in.map(seconds);
-        let Some(value) = answer.token.or(answer.access_token).filter(|token| !token.is_empty()) else {
+        let Some(value) = answer
+            .token
+            .or(answer.access_token)
+            .filter(|token| !token.is_empty())
+        else {
             return Err(self.strange("no token"));
         };
         let life = life.or_else(|| life_of(&value)).unwrap_or(USUAL_LIFE);
-        Ok(Token { value: value.into(), renew_at: Instant::now() + life - MARGIN.min(life / 4) })
+        Ok(Token {
+            value: value.into(),
+            renew_at: Instant::now() + life - MARGIN.min(life / 4),
+        })
     }
 
-    async fn get(&self, scopes: &[String], password: Option<(&str, &SecretString)>) -> Result<Response, Failure> {
+    async fn get(
+        &self,
+        scopes: &[String],
+        password: Option<(&str, &SecretString)>,
+    ) -> Result<Response, Failure> {
         let mut url = self.realm.clone();
         if let Some(service) = self.service {
             url.query_pairs_mut().append_pair("service", service);
@@ -125,7 +138,9 @@ impl TokenService<'_> {
         let request = || {
             let request = self.client.get(url.clone());
             match password {
-                Some((username, password)) => request.basic_auth(username, Some(password.expose_secret())),
+                Some((username, password)) => {
+                    request.basic_auth(username, Some(password.expose_secret()))
+                }
                 None => request,
             }
         };
@@ -147,16 +162,25 @@ impl TokenService<'_> {
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);
-        let path = url.path().strip_suffix("/token").map(|start| format!("{start}/exchange"));
+        let path = url
+            .path()
+            .strip_suffix("/token")
+            .map(|start| format!("{start}/exchange"));
         url.set_path(path.as_deref().unwrap_or("/oauth2/exchange"));
         let tenant = claims(entra.expose_secret()).and_then(|claims| claims.tid);
-        let mut form = vec![("grant_type", "access_token"), ("access_token", entra.expose_secret())];
+        let mut form = vec![
+            ("grant_type", "access_token"),
+            ("access_token", entra.expose_secret()),
+        ];
         if let Some(tenant) = &tenant {
             form.push(("tenant", tenant));
         }
         let response = self.post(&url, form).await?;
         let answer = self.read(found, &[], response).await?;
-        answer.refresh_token.map(SecretString::from).ok_or_else(|| self.strange("no refresh token"))
+        answer
+            .refresh_token
+            .map(SecretString::from)
+            .ok_or_else(|| self.strange("no refresh token"))
     }
 
     async fn post(&self, url: &Url, mut form: Vec<(&str, &str)>) -> Result<Response, Failure> {
@@ -169,13 +193,21 @@ impl TokenService<'_> {
         encoded.query_pairs_mut().extend_pairs(form);
         let body = SecretString::from(encoded.query().unwrap_or_default());
         let request = || {
-            let request = self.client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded");
+            let request = self
+                .client
+                .post(url.clone())
+                .header("content-type", "application/x-www-form-urlencoded");
             request.body(body.expose_secret().to_owned())
         };
         transport::send(&self.action(), None, request(), || Some(request())).await
     }
 
-    async fn read(&self, found: &Found, scopes: &[String], response: Response) -> Result<Answer, Failure> {
+    async fn read(
+        &self,
+        found: &Found,
+        scopes: &[String],
+        response: Response,
+    ) -> Result<Answer, Failure> {
         let status = response.status().as_u16();
         match status {
             200 => {
@@ -186,7 +218,9 @@ impl TokenService<'_> {
             }
             400 | 401 | 403 => {
                 let said = answer::said(response).await;
-                let is_scope = ["DENIED", "insufficient_scope", "invalid_scope"].iter().any(|word| said.contains(word));
+                let is_scope = ["DENIED", "insufficient_scope", "invalid_scope"]
+                    .iter()
+                    .any(|word| said.contains(word));
                 if status == 403 || (is_scope && !scopes.is_empty()) {
                     return Err(denied(self.access, found, scopes, &said));
                 }
@@ -203,7 +237,11 @@ impl TokenService<'_> {
     fn strange(&self, what: &str) -> Failure {
         Failure::new(
             Kind::Registry,
-            format!("{}: {} answered with {what}", self.action(), self.realm.host_str().unwrap_or_default()),
+            format!(
+                "{}: {} answered with {what}",
+                self.action(),
+                self.realm.host_str().unwrap_or_default()
+            ),
             "see the registry's settings for its token service",
         )
     }
@@ -213,7 +251,11 @@ impl TokenService<'_> {
 /// because clocks differ.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64())
+    };
     Some(seconds(claims.exp? - claims.iat.unwrap_or_else(now)))
 }
 
@@ -237,8 +279,14 @@ mod tests {
     #[test]
     fn life_is_read_from_a_token() {
         let token = |claims: &str| format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(claims));
-        assert_eq!(life_of(&token(r#"{"exp":1700000300,"iat":1700000000}"#)), Some(Duration::from_secs(300)));
-        assert_eq!(life_of(&token(r#"{"exp":1700000300}"#)), Some(Duration::ZERO));
+        assert_eq!(
+            life_of(&token(r#"{"exp":1700000300,"iat":1700000000}"#)),
+            Some(Duration::from_secs(300))
+        );
+        assert_eq!(
+            life_of(&token(r#"{"exp":1700000300}"#)),
+            Some(Duration::ZERO)
+        );
         assert_eq!(life_of(&token("{}")), None);
         assert_eq!(life_of("opaque"), None);
         assert_eq!(seconds(f64::NAN), Duration::ZERO);

@@ -75,15 +75,33 @@ pub(super) struct Parameters {
 /// # Errors
 /// The text is not JSON, it is not of the protocol's form, or its data does not fit the port that
 /// it is for.
-pub(super) fn read<'a>(signature: &'a TensorSignature, json: &[u8]) -> Result<Request<'a>, ScoreFailure> {
+pub(super) fn read<'a>(
+    signature: &'a TensorSignature,
+    json: &[u8],
+) -> Result<Request<'a>, ScoreFailure> {
     let request = read_knowing(signature, json, &[])?;
-    let is_skipped = |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
+    let is_skipped =
+        |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
     if !request.inputs.iter().any(is_skipped) {
         return Ok(request);
     }
     let known: Vec<_> = request.inputs.iter().map(|input| input.port).collect();
-    let Request { id, parameters, inputs, outputs, .. } = read_knowing(signature, json, &known)?;
-    Ok(Request { signature, body_bytes: json.len(), known: &[], id, parameters, inputs, outputs })
+    let Request {
+        id,
+        parameters,
+        inputs,
+        outputs,
+        ..
+    } = read_knowing(signature, json, &known)?;
+    Ok(Request {
+        signature,
+        body_bytes: json.len(),
+        known: &[],
+        id,
+        parameters,
+        inputs,
+        outputs,
+    })
 }
 
 fn read_knowing<'a>(
@@ -136,7 +154,8 @@ impl Fields for Request<'_> {
 }
 
 impl Fields for Parameters {
-    const KEYS: &'static [&'static str] = &["binary_data_size", "binary_data", "binary_data_output"];
+    const KEYS: &'static [&'static str] =
+        &["binary_data_size", "binary_data", "binary_data_output"];
 
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
@@ -163,7 +182,13 @@ impl Items for Inputs<'_, '_> {
         list: &mut A,
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
-        let Request { signature, body_bytes, known, inputs, .. } = &mut *self.0;
+        let Request {
+            signature,
+            body_bytes,
+            known,
+            inputs,
+            ..
+        } = &mut *self.0;
         let ports = signature.inputs.as_slice();
         if index >= ports.len() {
             return match list.next_element::<IgnoredAny>()? {
@@ -178,8 +203,15 @@ impl Items for Inputs<'_, '_> {
         // it is read.
         let sole = (ports.len() == 1).then_some(0);
         let known = known.get(index).copied().flatten().or(sole);
-        let mut reading = Reading { ports, body_bytes: *body_bytes, known, input: Input::default() };
-        let more = list.next_element_seed(Object(&mut reading, reader))?.is_some();
+        let mut reading = Reading {
+            ports,
+            body_bytes: *body_bytes,
+            known,
+            input: Input::default(),
+        };
+        let more = list
+            .next_element_seed(Object(&mut reading, reader))?
+            .is_some();
         if more {
             inputs.push(reading.input);
         }
@@ -214,12 +246,18 @@ impl Fields for Reading<'_> {
             "datatype" => self.input.dtype = dtype(map.next_value()?, reader)?,
             "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
             _ => {
-                let Some(port) = self.input.port.or(self.known).and_then(|port| self.ports.get(port)) else {
+                let Some(port) = self
+                    .input
+                    .port
+                    .or(self.known)
+                    .and_then(|port| self.ports.get(port))
+                else {
                     map.next_value::<IgnoredAny>()?;
                     self.input.data = Some(Data::Skipped);
                     return Ok(());
                 };
-                let mut elements = Elements::nested_or_flat(port, self.input.shape.as_deref(), self.body_bytes);
+                let mut elements =
+                    Elements::nested_or_flat(port, self.input.shape.as_deref(), self.body_bytes);
                 map.next_value_seed(elements.seed(reader))?;
                 self.input.data = Some(Data::Read(elements.into_read()));
             }
@@ -240,7 +278,9 @@ impl Items for Shape {
     ) -> Result<bool, A::Error> {
         // No port has this many dimensions. A longer list is refused before it is kept.
         const DIMENSIONS: usize = 64;
-        let Some(value) = list.next_element::<Scalar>()? else { return Ok(false) };
+        let Some(value) = list.next_element::<Scalar>()? else {
+            return Ok(false);
+        };
         match value.count(reader)? {
             Some(dimension) if index < DIMENSIONS => self.0.push(dimension),
             _ => return Err(reader.misfit("Here is no dimension that a port has.".to_owned())),
@@ -258,14 +298,25 @@ impl Items for Outputs<'_, '_> {
         list: &mut A,
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
-        let Request { signature, outputs, .. } = &mut *self.0;
-        let mut asked =
-            Asked { ports: &signature.outputs, taken: outputs, port: None, parameters: Parameters::default() };
-        if list.next_element_seed(Object(&mut asked, reader))?.is_none() {
+        let Request {
+            signature, outputs, ..
+        } = &mut *self.0;
+        let mut asked = Asked {
+            ports: &signature.outputs,
+            taken: outputs,
+            port: None,
+            parameters: Parameters::default(),
+        };
+        if list
+            .next_element_seed(Object(&mut asked, reader))?
+            .is_none()
+        {
             return Ok(false);
         }
         let (port, parameters) = (asked.port, asked.parameters);
-        let Some(port) = port else { return Err(reader.misfit("This output has no name.".to_owned())) };
+        let Some(port) = port else {
+            return Err(reader.misfit("This output has no name.".to_owned()));
+        };
         outputs.push(Output { port, parameters });
         Ok(true)
     }
@@ -306,25 +357,34 @@ fn port<E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,
 ) -> Result<Option<usize>, E> {
-    let Some(name) = name.text(reader)? else { return Ok(None) };
+    let Some(name) = name.text(reader)? else {
+        return Ok(None);
+    };
     match ports.iter().position(|port| port.name == name) {
         Some(port) => Ok(Some(port)),
         None => {
             let expected = expectation(ports);
-            Err(reader.misfit(format!("There is no {direction} of this name. The {direction}s are {expected}.")))
+            Err(reader.misfit(format!(
+                "There is no {direction} of this name. The {direction}s are {expected}."
+            )))
         }
     }
 }
 
 /// Returns the element type that a datatype means.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
-    let Some(name) = name.text(reader)? else { return Ok(None) };
+    let Some(name) = name.text(reader)? else {
+        return Ok(None);
+    };
     match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {
         Some(dtype) => Ok(Some(*dtype)),
         None => {
             let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
             let name = cut(&name, NAME_BYTES);
-            Err(reader.misfit(format!("{name} is not taken. Tensors are of {}.", known.join(", "))))
+            Err(reader.misfit(format!(
+                "{name} is not taken. Tensors are of {}.",
+                known.join(", ")
+            )))
         }
     }
 }

@@ -67,7 +67,10 @@ impl Target {
         stream.set_nodelay(true)?;
         self.counters.opened();
         let (reader, writer) = stream.into_split();
-        Ok(Connection { reader: BufReader::new(reader), writer })
+        Ok(Connection {
+            reader: BufReader::new(reader),
+            writer,
+        })
     }
 }
 
@@ -117,12 +120,18 @@ pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<An
     if reader.read_line(&mut line).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
     let (mut length, mut goes_on) = (0_u64, true);
     loop {
         line.clear();
         reader.read_line(&mut line).await?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-length") {
             length = value.parse().map_err(|_| broken())?;
@@ -131,7 +140,11 @@ pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<An
         }
     }
     let copied = tokio::io::copy(&mut reader.take(length), &mut tokio::io::sink()).await?;
-    if copied < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(Answer { status, goes_on }) }
+    if copied < length {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    } else {
+        Ok(Answer { status, goes_on })
+    }
 }
 
 /// Returns a request to be scored, as bytes.

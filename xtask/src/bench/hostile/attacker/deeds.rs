@@ -58,14 +58,20 @@ impl Script {
                 bytes.resize(bytes.len() + SENT_BYTES, b'a');
                 vec![bytes]
             }
-            Deed::SlowHeaders => vec![b"POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ".to_vec()],
+            Deed::SlowHeaders => {
+                vec![b"POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ".to_vec()]
+            }
             Deed::Repeat(body, _) => body.texts().iter().map(|text| request(text)).collect(),
             Deed::Unread => vec![request(UNREAD)],
             Deed::Churn => vec![request(r#"{"do":"score","x":1}"#)],
             Deed::Pipelined(count) => vec![request(r#"{"do":"score","x":1}"#).repeat(count)],
             Deed::Silent | Deed::Stampede => Vec::new(),
         };
-        Self { deed: attack.deed, requests: Arc::new(requests), started: Instant::now() }
+        Self {
+            deed: attack.deed,
+            requests: Arc::new(requests),
+            started: Instant::now(),
+        }
     }
 
     /// Repeats the behaviour until the process ends. If a connection ends, a new one is opened.
@@ -89,7 +95,9 @@ impl Script {
         match self.deed {
             Deed::SlowBody => slow(&mut connection, first, BODY_PERIOD).await.map(Some),
             Deed::SlowHeaders => slow(&mut connection, first, HEADER_PERIOD).await.map(Some),
-            Deed::Silent => read_answer(&mut connection.reader).await.map(|answer| Some(answer.status)),
+            Deed::Silent => read_answer(&mut connection.reader)
+                .await
+                .map(|answer| Some(answer.status)),
             Deed::Repeat(_, pause) => self.repeat(&mut connection, target, index, pause).await,
             Deed::Stampede => self.stampede(&mut connection, target).await,
             Deed::Unread => loop {
@@ -123,7 +131,12 @@ impl Script {
         pause: Duration,
     ) -> io::Result<Option<u16>> {
         // Connections begin at different bodies.
-        for request in self.requests.iter().cycle().skip(usize::from(index) % self.requests.len().max(1)) {
+        for request in self
+            .requests
+            .iter()
+            .cycle()
+            .skip(usize::from(index) % self.requests.len().max(1))
+        {
             let answer = connection.ask(request).await?;
             if !answer.goes_on {
                 return Ok(Some(answer.status));
@@ -136,13 +149,19 @@ impl Script {
         Ok(None)
     }
 
-    async fn stampede(&self, connection: &mut Connection, target: &Target) -> io::Result<Option<u16>> {
+    async fn stampede(
+        &self,
+        connection: &mut Connection,
+        target: &Target,
+    ) -> io::Result<Option<u16>> {
         loop {
             let wave = self.started.elapsed().as_millis() / WAVE.as_millis() + 1;
             sleep_until(self.started + WAVE * wave as u32).await;
             // No other process has asked this question, because the process id is part of it.
             let question = u64::from(std::process::id()) << 20 | wave as u64;
-            let answer = connection.ask(&request(&format!(r#"{{"do":"work","x":{question}}}"#))).await?;
+            let answer = connection
+                .ask(&request(&format!(r#"{{"do":"work","x":{question}}}"#)))
+                .await?;
             if !answer.goes_on {
                 return Ok(Some(answer.status));
             }
