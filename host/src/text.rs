@@ -146,7 +146,7 @@ pub fn push_printable(text: &mut String, character: char) {
         '\t' => text.push_str("\\t"),
         // Writing to a string cannot fail.
         character if is_deceptive(character) => {
-            drop(write!(text, "{}", character.escape_unicode()))
+            text.extend(character.escape_unicode());
         }
         character => text.push(character),
     }

@@ -1,0 +1,100 @@
+//! Tests of `functions_app`.
+
+use std::path::Path;
+
+use super::*;
+
+fn manifest(rest: &str) -> Manifest {
+    let text = format!("[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"\n{rest}");
+    Manifest::parse(Path::new("scorebox.toml"), &text).unwrap()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn each_trigger_has_its_function() {
+    let manifest = manifest(
+        r#"
+        [limits]
+        deadline = "10m"
+        [[trigger]]
+        kind = "http"
+        [[trigger]]
+        kind = "blob"
+        path = "incoming/{name}.json"
+        output = { blob = "scored/{name}_out.json" }
+        [[trigger]]
+        kind = "service-bus"
+        topic = "applications"
+        subscription = "scoring"
+        connection = "Bus"
+        cardinality = "many"
+        park = { queue = "parked" }
+        [stores.default]
+        "#,
+    );
+    let files = files(&manifest);
+    let names = [
+        "applications-scoring/function.json",
+        "host.json",
+        "incoming/function.json",
+        "score/function.json",
+    ];
+    assert_eq!(files.keys().collect::<Vec<_>>(), names);
+    let http = json(&files["score/function.json"]);
+    assert_eq!(http["bindings"][0]["route"], "score");
+    assert_eq!(http["bindings"][0]["authLevel"], "function");
+    assert_eq!(http["bindings"][0]["methods"], json!(["post"]));
+    let blob = json(&files["incoming/function.json"]);
+    let connection = "TriggerConnectionString";
+    assert_eq!(
+        blob["bindings"],
+        json!([
+            {"type": "blobTrigger", "direction": "in", "name": "blob", "path": "incoming/{name}.json",
+             "source": "LogsAndContainerScan", "connection": connection},
+            {"type": "blob", "direction": "out", "name": "output", "path": "scored/{name}_out.json",
+             "connection": connection},
+        ])
+    );
+    let bus = json(&files["applications-scoring/function.json"]);
+    assert_eq!(
+        bus["bindings"],
+        json!([
+            {"type": "serviceBusTrigger", "direction": "in", "name": "message", "connection": "Bus",
+             "dataType": "binary", "cardinality": "many", "isSessionsEnabled": false,
+             "topicName": "applications", "subscriptionName": "scoring"},
+            {"type": "serviceBus", "direction": "out", "name": "park", "connection": "Bus", "queueName": "parked"},
+        ])
+    );
+    let host = json(&files["host.json"]);
+    assert_eq!(
+        host["customHandler"]["description"]["defaultExecutablePath"],
+        "/usr/bin/scorebox"
+    );
+    assert_eq!(host["customHandler"]["enableForwardingHttpRequest"], true);
+    assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
+    assert_eq!(host["functionTimeout"], "00:20:00");
+    let settings = settings(&manifest, Connections::Strings);
+    let names: Vec<_> = settings
+        .iter()
+        .map(|setting| setting.name.as_str())
+        .collect();
+    assert!(
+        names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn http_alone_needs_no_bundle_and_may_be_wrapped() {
+    let host = |rest: &str| json(&files(&manifest(rest))["host.json"]);
+    assert_eq!(host("")["extensionBundle"], Value::Null);
+    let wrapped = host("[[trigger]]\nkind = \"http\"\nforwarding = false");
+    assert_eq!(
+        wrapped["customHandler"]["enableForwardingHttpRequest"],
+        false
+    );
+    assert_eq!(wrapped["functionTimeout"], "00:05:00");
+}
