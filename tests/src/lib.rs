@@ -2,7 +2,8 @@
 //! ports of their own.
 //!
 //! Owns what several tests need. Must not know what any test proves, and waits for conditions,
-//! never for time: see [`wait`]. The tests themselves are in `tests/*.rs`, one file for each topic.
+//! never for time: see [`wait`]. The tests themselves are in `tests/AREA/`. Each area is one test
+//! program, with one file for each topic.
 
 pub mod app;
 pub mod cable;

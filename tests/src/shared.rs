@@ -1,4 +1,4 @@
-//! Servers that several tests of one file use at the same time.
+//! Servers that several tests of one topic use at the same time.
 //!
 //! Owns their lifetime: a server ends with the last test that uses it, since a static value is
 //! never dropped. Must not know the servers.

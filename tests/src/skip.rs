@@ -37,7 +37,8 @@ pub fn skip(reason: &str) {
             .append(true)
             .create(true)
             .open(file);
-        file.and_then(|mut file| writeln!(file, "{line}"))
+        // One call writes the whole line, so that lines of tests at the same time do not mix.
+        file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
             .expect("SCOREBOX_SKIPPED_FILE can be written");
     }
 }

@@ -423,10 +423,18 @@ pub struct DeployArgs {
 #[command(
     after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, \
                         SCOREBOX_XTASK, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run appends its reason, \
-                        one line, to the file named by SCOREBOX_SKIPPED_FILE."
+                        one line, to the file named by SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \
+                        cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::"
 )]
 pub struct TestArgs {
-    /// Run only the tests whose name contains one of these texts, and no other check.
+    /// Areas of the whole-system tests to run, and no other check: functions, redis, packager,
+    /// serving, models, meta. Each is a folder of tests/tests with one test program. Without an
+    /// area, all tests and all other checks run.
+    #[arg(value_name = "AREA", value_parser = crate::test::area)]
+    pub areas: Vec<String>,
+    /// Run only the tests whose path contains one of these texts, and no other check. The path of a
+    /// test is MODULE::NAME without the area, so `stores::` runs a whole module. Write the areas
+    /// before this flag, since it takes every word that follows.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
 }

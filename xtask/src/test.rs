@@ -1,7 +1,7 @@
 //! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
 //!
-//! Owns the order of the steps, the environment variables for the tests, and the sum. Must not know
-//! single tests: each starts its own servers.
+//! Owns the order of the steps, the areas of the whole-system tests, the environment variables for
+//! the tests, and the sum. Must not know single tests: each starts its own servers.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -42,8 +42,17 @@ const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 /// `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
+/// Folder of the whole-system tests, with one test program for each area.
+const AREAS: &str = "tests/tests";
+
 /// Runs `cargo xtask test`. Its last line of standard output is the sum.
 pub fn run(args: &TestArgs) -> ExitCode {
+    let everything = args.areas.is_empty() && args.only.is_empty();
+    let programs: Vec<&str> = args
+        .areas
+        .iter()
+        .flat_map(|area| ["--test", area.as_str()])
+        .collect();
     let mut failed_steps = Vec::new();
     let mut step = |name: &'static str, outcome: Result<(), Failure>| match outcome {
         Ok(()) => true,
@@ -60,7 +69,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         // Each host for images is linked on one core for minutes. Meanwhile the other steps check
         // and compile.
         let images = std::thread::spawn(ImageHosts::build);
-        if args.only.is_empty() {
+        if everything {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
             step("tidy", tidy::check());
             let clippy = [
@@ -75,11 +84,11 @@ pub fn run(args: &TestArgs) -> ExitCode {
             let doc = ["doc", "--release", "--no-deps"];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
         }
-        match prepare(images) {
+        match prepare(images, &programs) {
             Err(failure) => {
                 step("build", Err(failure));
             }
-            Ok(places) => match tests(&places, &args.only) {
+            Ok(places) => match tests(&places, &programs, &args.only) {
                 Err(failure) => {
                     step("test", Err(failure));
                 }
@@ -99,7 +108,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
             },
         }
     }
-    if ready && args.only.is_empty() {
+    if ready && everything {
         if tools::find("c++").is_some() || std::env::var_os("CI").is_some() {
             step("fuzz", fuzz::fuzz(FUZZ_TIME));
         } else {
@@ -123,6 +132,33 @@ pub fn run(args: &TestArgs) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Parses the name of an area on the command line.
+pub fn area(name: &str) -> Result<String, String> {
+    let known = areas(&workspace::root().join(AREAS)).map_err(|failure| failure.to_string())?;
+    if known.iter().any(|area| area == name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
+            "there is no such area; name some of these: {}",
+            known.join(", ")
+        ))
+    }
+}
+
+/// Returns the names of the areas, sorted. An area is a folder with a `main.rs`, or a file of its
+/// own.
+fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
+    let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let programs = paths
+        .filter(|path| path.join("main.rs").is_file() || path.extension() == Some("rs".as_ref()));
+    let mut names: Vec<_> = programs
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Installs the tools of the tests if that is possible. A test without its tool reports that it was
@@ -184,7 +220,12 @@ impl ImageHosts {
     }
 }
 
-fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Failure> {
+/// Builds everything that the tests start, and the test programs. `programs` are the arguments of
+/// Cargo that select them. If there are none, all are built.
+fn prepare(
+    images: JoinHandle<Result<ImageHosts, Failure>>,
+    programs: &[&str],
+) -> Result<Places, Failure> {
     let root = workspace::root();
     let guests = [
         "--release",
@@ -232,7 +273,8 @@ fn prepare(images: JoinHandle<Result<ImageHosts, Failure>>) -> Result<Places, Fa
             trial,
         )?;
     }
-    cargo(&["test", "--release", "--no-run"], &[])?;
+    let build = [&["test", "--release", "--no-run"][..], programs].concat();
+    cargo(&build, &[])?;
     let ended = |_| {
         Failure::other(
             "building the hosts of images panicked",
@@ -258,13 +300,15 @@ pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(manifests)
 }
 
-fn tests(places: &Places, only: &[String]) -> Result<(Sum, bool), Failure> {
+fn tests(places: &Places, programs: &[&str], only: &[String]) -> Result<(Sum, bool), Failure> {
     let skipped_file = workspace::target().join("skipped-tests.txt");
     std::fs::write(&skipped_file, "")
         .map_err(|error| Failure::file(&skipped_file, "be written", error))?;
     let mut command = workspace::cargo(&workspace::root());
     command
-        .args(["test", "--release", "--no-fail-fast", "--"])
+        .args(["test", "--release", "--no-fail-fast"])
+        .args(programs)
+        .arg("--")
         .args(only)
         .env(WORKSPACE_VARIABLE, workspace::root())
         .env(HOST_VARIABLE, &places.host)
@@ -341,6 +385,15 @@ impl Sum {
 #[cfg(test)]
 mod unit {
     use super::*;
+
+    #[test]
+    fn an_unknown_area_is_an_error_that_lists_the_areas() {
+        assert_eq!(area("redis"), Ok("redis".to_owned()));
+        for unknown in ["reddis", "", "redis/stores", "main"] {
+            let error = area(unknown).unwrap_err();
+            assert!(error.contains("packager, redis, serving"), "{error}");
+        }
+    }
 
     #[test]
     fn results_are_added_up() {

@@ -1,0 +1,24 @@
+//! Tests of the area `packager`: from a project to an image, to a registry and to the commands for
+//! Azure.
+//!
+//! Owns the list of its modules: what `cargo xtask` builds, converts, packages, pushes, inspects
+//! and deploys.
+
+mod authentication;
+mod base;
+mod container;
+mod convert;
+mod deploy;
+mod deploy_hostile;
+mod forged_bases;
+mod forged_documents;
+mod forged_layers;
+mod inspect;
+mod package;
+mod precompiled;
+mod push_faults;
+mod registry_bounds;
+mod sample;
+mod snapshots;
+mod tls_registry;
+mod trusted_realm;

@@ -1,0 +1,23 @@
+//! Tests of the area `serving`: the host as a server.
+//!
+//! Owns the list of its modules: HTTP, instances, limits, overload, the log, the sandbox, the start
+//! and the stop.
+
+mod bad_input;
+mod bare_machine;
+mod batching;
+mod connections;
+mod echoes;
+mod endurance;
+mod host_calls;
+mod lifecycle;
+mod logs;
+mod misbehaviour;
+mod open_inference;
+mod openapi;
+mod overload;
+mod packaged_files;
+mod sandbox;
+mod startup;
+mod stops;
+mod wasi_imports;
