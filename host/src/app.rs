@@ -3,13 +3,12 @@
 //! Owns the order in which they are loaded, for `serve`, `invoke`, `check` and the packager alike.
 //! Must not know how calls arrive.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 #[cfg(feature = "graphs")]
 use crate::capability::inference;
@@ -22,38 +21,16 @@ use crate::functions::FunctionApp;
 use crate::graph;
 #[cfg(feature = "graphs")]
 use crate::graph::Graphs;
-use crate::manifest::{Manifest, Precompiled};
+use crate::manifest::Manifest;
 use crate::model::Model;
 use crate::packaged::{self, Proof};
 use crate::redis::Store;
+use crate::scorer::Scorer;
 #[cfg(feature = "graphs")]
 use crate::scorer::calls_graphs;
-use crate::scorer::signature::{Port, Signature};
-use crate::scorer::{Scorer, WIT_VERSION};
 use crate::stores;
 
-/// Report about a loaded app, for people, pipelines and the labels of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckReport {
-    /// Name of the scorer, from `scorer.name`.
-    pub name: String,
-    /// Version of the scorer, from `scorer.version`. Empty if it is not set.
-    pub version: String,
-    /// World of the scorer: `scoring` or `tensor-scoring`.
-    pub world: String,
-    /// Version of the WIT contract.
-    pub wit_version: String,
-    /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
-    /// itself.
-    pub component_digest: Option<String>,
-    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` without a model.
-    pub model_digest: Option<String>,
-    /// Source of the code: precompiled by the packager for a CPU level, compiled at start, or a
-    /// graph and its engine.
-    pub code: String,
-    /// Signature that `describe` returned.
-    pub signature: Value,
-}
+pub use self::report::CheckReport;
 
 /// Loaded app whose scorer has passed `describe`, but not yet `init`.
 pub struct App {
@@ -166,51 +143,6 @@ impl App {
             code: Code::Component { compiled, graphs },
             model,
         })
-    }
-
-    fn code_text(&self) -> String {
-        let (code, graphs) = match (&self.code, &self.manifest.precompiled) {
-            (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
-            (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
-            (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => (
-                format!(
-                    "precompiled for {cpu}{}",
-                    if *snapshot { ", init done" } else { "" }
-                ),
-                graphs,
-            ),
-        };
-        match graphs.as_slice() {
-            [] => code,
-            graphs => format!(
-                "{code}; graphs {}, run by {}",
-                graphs.join(", "),
-                graph::ENGINE
-            ),
-        }
-    }
-
-    /// Returns the report about the loaded app.
-    #[must_use]
-    pub fn report(&self) -> CheckReport {
-        CheckReport {
-            name: self.manifest.scorer.name.clone(),
-            version: self.manifest.scorer.version.clone(),
-            world: self.scorer.world().to_string(),
-            wit_version: WIT_VERSION.to_owned(),
-            component_digest: match &self.code {
-                Code::Component { compiled, .. } => Some(compiled.digest.clone()),
-                Code::Graph(_) => None,
-            },
-            model_digest: self
-                .manifest
-                .scorer
-                .model
-                .as_ref()
-                .map(|_| self.model.digest().to_owned()),
-            code: self.code_text(),
-            signature: signature_json(&self.scorer),
-        }
     }
 }
 
@@ -377,37 +309,4 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
         .enable_all()
         .build()
         .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
-}
-
-fn signature_json(scorer: &Scorer) -> Value {
-    let port =
-        |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
-    // If an output was a list of maps, its classes name the columns.
-    let output = |output: &Port| {
-        let mut described = port(output);
-        let classes = scorer.classes().find(|(name, _)| *name == output.name);
-        if let (Some((_, classes)), Some(described)) = (classes, described.as_object_mut()) {
-            described.insert("classes".to_owned(), json!(classes));
-        }
-        described
-    };
-    match scorer.signature() {
-        Signature::Payload(signature) => json!({
-            "input": {
-                "contentTypes": signature.input.content_types,
-                "jsonSchema": signature.input.schema.as_ref().map(|schema| &schema.document),
-            },
-            "output": {
-                "contentTypes": signature.output.content_types,
-                "jsonSchema": signature.output.schema.as_ref().map(|schema| &schema.document),
-            },
-            "deterministic": signature.deterministic,
-        }),
-        Signature::Tensor(signature) => json!({
-            "inputs": signature.inputs.iter().map(port).collect::<Vec<_>>(),
-            "outputs": signature.outputs.iter().map(output).collect::<Vec<_>>(),
-            "batchable": signature.batchable,
-            "deterministic": signature.deterministic,
-        }),
-    }
 }

@@ -1,17 +1,19 @@
 //! Failures of calls, requests and starts, and the consequences of each.
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
-//! settlement, log level, client text). [`StartupError`] with its exit codes is in `startup`. No
-//! other module chooses a status, a settlement or an exit code. Must not know who asked, or how a
-//! response is sent.
+//! settlement, log level, client text). [`StartupError`] with its exit codes is in `startup`, and
+//! the exit codes of `invoke` are in `invoke`. No other module chooses a status, a settlement or an
+//! exit code. Must not know who asked, or how a response is sent.
 
 mod bounds;
+mod invoke;
 mod startup;
 
 use std::time::Duration;
 
 use crate::text::{NAME_BYTES, cut};
 
+pub use self::invoke::{invocation_exit_code, invoke_exit_code};
 pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
 
 /// Problem that a scorer reported: its text for the caller, and its detail for the operator only.
@@ -366,42 +368,6 @@ fn row(
         detail: None,
         retry_after: None,
         scorer_at_fault: false,
-    }
-}
-
-/// Returns the exit code of `invoke` for a failed call.
-///
-/// The code shows what would help: 20 another input, 21 waiting, 22 less input or more time, 23 a
-/// better scorer. 1 means that the host is at fault.
-#[must_use]
-pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
-    match failure {
-        ScoreFailure::NotConforming { .. }
-        | ScoreFailure::Rejected(_)
-        | ScoreFailure::TooLarge { .. }
-        | ScoreFailure::Unsupported { .. } => 20,
-        ScoreFailure::Saturated | ScoreFailure::Unavailable(_) => 21,
-        ScoreFailure::TimedOut { .. } => 22,
-        ScoreFailure::Failed(_)
-        | ScoreFailure::InvalidOutput(_)
-        | ScoreFailure::OutOfMemory { .. }
-        | ScoreFailure::Trapped(_) => 23,
-        ScoreFailure::HostFault(_) => 1,
-    }
-}
-
-/// Returns the exit code of `invoke --trigger` for the status of the response.
-///
-/// The code is 0 for success. Otherwise the platform counts the invocation as failed, and the codes
-/// are those of [`invoke_exit_code`].
-#[must_use]
-pub fn invocation_exit_code(status: u16) -> u8 {
-    match status {
-        200..=299 => 0,
-        400..=499 => 20,
-        503 => 21,
-        504 => 22,
-        _ => 23,
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`graph`] | models that compute by themselves, and the engine that runs them |
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
 //! | [`capability`] | what a scorer may import |
+//! | [`call`] | the words for one call: payload, source, invocation, answer |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |
 //! | [`functions`] | the protocol of Azure Functions: function.json, envelopes, answers |
@@ -43,6 +44,7 @@
 //! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
 
 pub mod app;
+pub mod call;
 pub mod capability;
 pub mod component;
 pub mod deployment;

@@ -1,15 +1,18 @@
 //! `scorebox.toml`: the settings of a scorer that are true wherever it runs.
 //!
-//! Owns the settings' names, defaults and checks: a raw serde twin is read and becomes a
-//! [`Manifest`] once, here. Must not know the environment (that is `deployment`), nor what any
-//! setting makes the host or the packager do.
+//! Owns the [`Manifest`] and its errors: a raw serde twin is read and becomes a manifest once,
+//! here. Each section has a module below, which owns its settings and their checks. Must not know
+//! the environment (that is `deployment`), nor what any setting makes the host or the packager do.
 
 mod instances;
 mod limits;
 pub mod names;
+mod package;
 mod packaged;
 mod prediction_cache;
+mod scorer;
 pub mod settings;
+mod stores;
 pub mod triggers;
 
 use std::collections::BTreeMap;
@@ -20,17 +23,22 @@ use serde::Deserialize;
 
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
+pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
+pub use self::scorer::{ComponentSource, ScorerSection};
+pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::limits::RawLimits;
+use self::package::RawPackage;
 use self::packaged::RawPackaged;
 use self::prediction_cache::RawPredictionCache;
-use self::settings::{default_of, unknown_key};
+use self::scorer::RawScorer;
+use self::settings::unknown_key;
+use self::stores::RawStore;
 use self::triggers::RawTrigger;
-use crate::redis::raw::Allowed;
 use crate::text::{NAME_BYTES, inset, quoted};
 
 /// Name of the manifest file inside an app folder.
@@ -64,69 +72,6 @@ pub struct Manifest {
     pub config: BTreeMap<String, String>,
     /// Settings of the image and its registry.
     pub package: PackageSection,
-}
-
-/// Section `[scorer]` of the manifest.
-#[derive(Debug, Clone)]
-pub struct ScorerSection {
-    /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
-    pub name: String,
-    /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
-    pub version: String,
-    /// Source of the component. `None` if a graph of the model is the scorer.
-    pub component: Option<ComponentSource>,
-    /// Name of the graph to serve without a component, if the model holds several.
-    pub graph: Option<String>,
-    /// Folder or single file of the model, if the scorer has one.
-    pub model: Option<PathBuf>,
-    /// True if the packager runs `init` and stores the component in its state after `init`.
-    pub snapshot: bool,
-    /// Labels of the model that a scorer reads with `model.info`, such as its training run.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// Source of a component: a Cargo package or a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ComponentSource {
-    /// A Cargo package that is built for `wasm32-wasip2`, given by its folder.
-    Cargo(PathBuf),
-    /// A `.wasm` file that was built before.
-    File(PathBuf),
-}
-
-/// Section `[stores.<name>]` of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreSection {
-    /// Name of the environment variable that holds the Redis URL. If the variable is unset or
-    /// empty, the store is kept in memory.
-    pub url_variable: String,
-    /// Text in front of every key, followed by a `:`.
-    pub prefix: String,
-    /// Expiry of a value that is written without its own expiry.
-    pub default_ttl: Option<Duration>,
-    /// Timeout of one command, including the connection.
-    pub timeout: Duration,
-    /// Raw commands that the scorer may send.
-    pub commands: Allowed,
-}
-
-/// Section `[package]` of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageSection {
-    /// Host and port of the registry, such as `contoso.azurecr.io`.
-    pub registry: Option<String>,
-    /// Name of the image in the registry.
-    pub repository: String,
-    /// Tag that is pushed next to the digest.
-    pub tag: String,
-    /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
-    pub base: String,
-    /// Licence of the scorer, as an SPDX expression.
-    pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression.
-    pub model_license: Option<String>,
-    /// File with an input and its answer, to try the scorer before it is packaged.
-    pub sample: Option<PathBuf>,
 }
 
 /// Error in a manifest: what is wrong, where, and how to fix it.
@@ -201,8 +146,7 @@ impl Manifest {
     }
 }
 
-// The following structs are the serde twin: the shape of the file, before any value is checked.
-
+/// The serde twin: the shape of the file, before any value is checked.
 #[derive(Deserialize)]
 struct Raw {
     scorer: RawScorer,
@@ -222,40 +166,6 @@ struct Raw {
     config: BTreeMap<String, String>,
     #[serde(default)]
     package: RawPackage,
-}
-
-#[derive(Deserialize)]
-struct RawScorer {
-    name: String,
-    #[serde(default)]
-    version: String,
-    component: Option<toml::Value>,
-    graph: Option<String>,
-    model: Option<PathBuf>,
-    snapshot: Option<bool>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct RawStore {
-    url: Option<String>,
-    prefix: Option<String>,
-    default_ttl: Option<String>,
-    timeout: Option<String>,
-    #[serde(default)]
-    commands: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct RawPackage {
-    registry: Option<String>,
-    repository: Option<String>,
-    tag: Option<String>,
-    base: Option<String>,
-    license: Option<String>,
-    model_license: Option<String>,
-    sample: Option<PathBuf>,
 }
 
 /// Problem and its fix, before the name of the file is known.
@@ -303,173 +213,6 @@ impl Raw {
             package,
         })
     }
-}
-
-impl RawScorer {
-    fn into_section(self, dir: &Path) -> Result<ScorerSection, Misfit> {
-        check_name("scorer.name", &self.name)?;
-        names::line("scorer.version", &self.version, NAME_BYTES)?;
-        names::keys("scorer.labels", self.labels.keys())?;
-        let misfit = || {
-            (
-                "`scorer.component` is neither a file's name nor a source".to_owned(),
-                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`"
-                    .to_owned(),
-            )
-        };
-        let component = match &self.component {
-            None => None,
-            Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
-            Some(toml::Value::Table(source)) if source.len() == 1 => {
-                let folder = source
-                    .get("cargo")
-                    .and_then(toml::Value::as_str)
-                    .ok_or_else(misfit)?;
-                Some(ComponentSource::Cargo(dir.join(folder)))
-            }
-            Some(_) => return Err(misfit()),
-        };
-        match (&component, &self.model, &self.graph) {
-            (None, None, _) => {
-                return Err((
-                    "there is neither `scorer.component` nor `scorer.model`, so nothing computes".to_owned(),
-                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; or, to serve an ONNX file \
-                     itself, `model = \"FILE.onnx\"`"
-                        .to_owned(),
-                ));
-            }
-            (Some(_), _, Some(_)) => {
-                return Err((
-                    "`scorer.graph` says which graph is served itself, and `scorer.component` what is served instead"
-                        .to_owned(),
-                    "remove one of the two".to_owned(),
-                ));
-            }
-            _ => {}
-        }
-        Ok(ScorerSection {
-            name: self.name,
-            version: self.version,
-            component,
-            graph: self.graph,
-            model: self.model.map(|model| dir.join(model)),
-            snapshot: self.snapshot.unwrap_or(true),
-            labels: self.labels,
-        })
-    }
-}
-
-impl RawStore {
-    fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Misfit> {
-        let url = self
-            .url
-            .unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
-        let Some(variable) = url
-            .strip_prefix("env:")
-            .filter(|variable| !variable.is_empty())
-        else {
-            // The value itself stays out of the message, because it may hold a password.
-            return Err((
-                format!("`stores.{name}.url` is not the name of an environment variable"),
-                "write `url = \"env:NAME\"` and set NAME where the host runs: an address in the manifest would travel \
-                 in the image, with its password"
-                    .to_owned(),
-            ));
-        };
-        if !names::is_variable(variable) {
-            // The value stays out of this message, too, because `env:redis://…` has been written
-            // before.
-            return Err((
-                format!("`stores.{name}.url`: what follows `env:` is not the name of an environment variable"),
-                "use letters, digits and `_`, not a digit first, e.g. `url = \"env:SCOREBOX_REDIS_URL\"`".to_owned(),
-            ));
-        }
-        // Two stores on one server must not share keys, so the names of scorer and store are in the
-        // default.
-        let default_prefix = if name == "default" {
-            scorer.to_owned()
-        } else {
-            format!("{scorer}/{name}")
-        };
-        let prefix = self.prefix.unwrap_or(default_prefix);
-        if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
-            let prefix = quoted(&prefix, NAME_BYTES);
-            return Err((
-                format!("`stores.{name}.prefix`: `{prefix}` is empty or holds one of `*?[]{{}}\\:`"),
-                "choose letters, digits, `-`, `_`, `/` or `.`: the prefix keeps scorers on one Redis apart".to_owned(),
-            ));
-        }
-        let timeout = self
-            .timeout
-            .unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
-        Ok(StoreSection {
-            url_variable: variable.to_owned(),
-            prefix,
-            default_ttl: self
-                .default_ttl
-                .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
-                .transpose()?,
-            timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
-            commands: Allowed::parse(&self.commands)
-                .map_err(|(problem, fix)| (format!("`stores.{name}.commands`: {problem}"), fix))?,
-        })
-    }
-}
-
-impl RawPackage {
-    fn into_section(self, scorer: &ScorerSection, dir: &Path) -> Result<PackageSection, Misfit> {
-        let base = self
-            .base
-            .unwrap_or_else(|| default_of("package.base").to_owned());
-        if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
-            let base = quoted(&base, NAME_BYTES);
-            return Err((
-                format!("`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"),
-                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
-                 `scratch`"
-                    .to_owned(),
-            ));
-        }
-        self.registry.as_deref().map_or(Ok(()), names::registry)?;
-        self.repository
-            .as_deref()
-            .map_or(Ok(()), names::repository)?;
-        self.tag.as_deref().map_or(Ok(()), names::tag)?;
-        for (key, license) in [
-            ("package.license", &self.license),
-            ("package.model_license", &self.model_license),
-        ] {
-            names::line(key, license.as_deref().unwrap_or_default(), NAME_BYTES)?;
-        }
-        let tag = match (self.tag, scorer.version.as_str()) {
-            (Some(tag), _) => tag,
-            (None, "") => default_of("package.tag").to_owned(),
-            (None, version) => version.to_owned(),
-        };
-        Ok(PackageSection {
-            registry: self.registry,
-            repository: self.repository.unwrap_or_else(|| scorer.name.clone()),
-            tag,
-            base,
-            license: self.license,
-            model_license: self.model_license,
-            sample: self.sample.map(|sample| dir.join(sample)),
-        })
-    }
-}
-
-/// True if a reference begins with a host, as the packager needs it. The packager checks the rest
-/// itself.
-fn names_a_registry(reference: &str) -> bool {
-    reference.split_once('/').is_some_and(|(host, name)| {
-        let is_host = host == "localhost" || host.contains(['.', ':']);
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]+".contains(c);
-        is_host
-            && !host.ends_with(':')
-            && !name.is_empty()
-            && reference.chars().all(is_plain)
-            && !reference.starts_with('-')
-    })
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Misfit> {

@@ -12,10 +12,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::call::{Invocation, Payload, Source};
 use crate::error::ScoreFailure;
 use crate::manifest::ManifestError;
+use crate::scorer::Scorer;
 use crate::scorer::signature::JSON;
-use crate::scorer::{Invocation, Payload, Scorer, Source};
 
 /// Largest sample file, in bytes. It has room for some thousand rows of a wide table, and a scorer
 /// should be tried with no more.

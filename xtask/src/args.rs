@@ -2,7 +2,9 @@
 //!
 //! Owns names, help and parsing of every command and flag. Must not know what the commands do.
 
+mod deploy;
 mod identity;
+mod package;
 
 use std::path::PathBuf;
 
@@ -11,12 +13,13 @@ use scorebox_host::precompiled::Cpu;
 
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
-use crate::deploy::{Pull, Target};
 use crate::failure::EXIT_CODES;
-use crate::functions_app::Connections;
 use crate::soak::SoakArgs;
 
+pub use self::deploy::DeployArgs;
+use self::identity::CREDENTIALS;
 pub use self::identity::IdentityArgs;
+pub use self::package::{Attest, Compressor, PackageArgs};
 
 /// Build, package, try and test Scorebox scorers.
 ///
@@ -143,88 +146,6 @@ pub struct BuildArgs {
     pub engine_library: Option<PathBuf>,
 }
 
-/// Flags of `package`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = format!("The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \
-                        is unset.\n\n{CREDENTIALS}\n\nExamples:\n  cargo xtask package --manifest scorebox.toml\n  cargo xtask package \
-                        --manifest scorebox.toml --push --registry 127.0.0.1:5000 --plain-http\n  cargo xtask package \
-                        --manifest scorebox.toml --push --registry contoso.azurecr.io --dry-run \\\n      --base functions")
-)]
-pub struct PackageArgs {
-    /// Path of the scorer's scorebox.toml.
-    #[arg(long, value_name = "FILE")]
-    pub manifest: PathBuf,
-    /// The folder for the OCI layout. A layout that is already there is replaced [default:
-    /// target/images/NAME].
-    #[arg(long, value_name = "DIR")]
-    pub layout: Option<PathBuf>,
-    /// Push the image to the registry.
-    #[arg(long)]
-    pub push: bool,
-    /// With --push: ask which blobs the registry has, print what would be sent, and send nothing.
-    #[arg(long, requires = "push")]
-    pub dry_run: bool,
-    /// Host and port of the registry, e.g. 127.0.0.1:5000. Overrides `package.registry`.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub registry: Option<String>,
-    /// Name of the image in the registry, e.g. scoring/digits. Overrides `package.repository`.
-    #[arg(long, value_name = "NAME")]
-    pub repository: Option<String>,
-    /// Tag of the image, in addition to its digest. Overrides `package.tag`.
-    #[arg(long, value_name = "TAG")]
-    pub tag: Option<String>,
-    /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
-    #[arg(long)]
-    pub plain_http: bool,
-    /// Credentials, trusted hosts and limits for the registry.
-    #[command(flatten)]
-    pub identity: IdentityArgs,
-    /// The base image: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
-    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Overrides `package.base`. If the base contains the
-    /// Functions host, its command, user and ports are kept; otherwise those of Scorebox are set.
-    #[arg(long, value_name = "REF")]
-    pub base: Option<String>,
-    /// Use HTTP for the base's registry. If base and image share a registry, --plain-http is
-    /// enough.
-    #[arg(long)]
-    pub base_plain_http: bool,
-    /// With --push: also write the base's layers into the layout. Without --push they are always
-    /// written. With --push they are otherwise copied between the registries, and the layout only
-    /// names them.
-    #[arg(long)]
-    pub base_blobs: bool,
-    /// Compression of the layers. The model's layer is compressed only if it shrinks well. zstd is
-    /// smaller and faster to unpack, but some services that run images cannot read it.
-    #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
-    pub compression: Compressor,
-    /// Documents to attach to the image: the list of its parts (CycloneDX) and the statement of how
-    /// it was built (SLSA), or none. The digest of the image does not change.
-    #[arg(long, value_enum, default_value_t = Attest::All)]
-    pub attest: Attest,
-    /// A private key that signs the image (for `cosign verify`) and the statement: curve P-256, in
-    /// PEM, without a password.
-    #[arg(long, value_name = "FILE")]
-    pub sign_key: Option<PathBuf>,
-    /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
-    /// newer machines; native is the highest level of this machine. The host refuses to start on a
-    /// lesser CPU.
-    #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
-    pub cpu: Cpu,
-    /// A `scorebox` program to put into the image instead of building one. It must be static, or
-    /// built with the feature `graphs` if the scorer has a graph.
-    #[arg(long, value_name = "FILE")]
-    pub host: Option<PathBuf>,
-    /// For a scorer with a graph: the library that runs it, instead of fetching one with pip.
-    /// LICENSE and ThirdPartyNotices.txt must be next to it.
-    #[arg(long, value_name = "FILE")]
-    pub engine_library: Option<PathBuf>,
-    /// Form of standard output: the digest reference alone, or a JSON object with every digest and
-    /// size.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub output: Format,
-}
-
 /// Flags of `push`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask push target/images/digits --registry contoso.azurecr.io --repository \
@@ -283,19 +204,6 @@ pub struct InspectArgs {
     pub output: Format,
 }
 
-/// Help text with the places where credentials are looked for, in their order.
-const CREDENTIALS: &str = "Credentials are looked for in this order, once the registry wants some:
-  1. --username with --password-stdin
-  2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
-  3. Docker's configuration, $DOCKER_CONFIG/config.json or ~/.docker/config.json: the registry's helper in credHelpers,
-     then credsStore, then auths (what docker login and az acr login write)
-  4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
-     az account get-access-token
-  5. none: anonymous
-1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.
-A registry may name a token service at another host. Credentials are sent there only if --trust-realm names that host, or
-if it is the known one of Docker Hub, GitLab or DigitalOcean.";
-
 /// Flags of `login`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask login --registry contoso.azurecr.io\n  \
@@ -323,24 +231,6 @@ pub struct LoginArgs {
     pub output: Format,
 }
 
-/// Documents that are attached to an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Attest {
-    /// The list of parts (CycloneDX) and the statement (SLSA).
-    All,
-    /// No attached documents.
-    None,
-}
-
-/// Compression format of the layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Compressor {
-    /// Readable by every container runtime.
-    Gzip,
-    /// Readable only by newer container runtimes.
-    Zstd,
-}
-
 /// Form of a result on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -359,63 +249,6 @@ pub struct DemoArgs {
     /// The port to listen on [default: a free port].
     #[arg(long)]
     pub port: Option<u16>,
-}
-
-/// Flags of `deploy`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:
-  cargo xtask deploy contoso.azurecr.io/risk@sha256:… --manifest scorebox.toml --target premium \\
-      --group scoring --location westeurope --name contoso-risk --bicep risk.bicep")]
-pub struct DeployArgs {
-    /// The image, as `cargo xtask package --push` printed it.
-    #[arg(value_name = "REGISTRY/REPOSITORY@sha256:HEX")]
-    pub image: String,
-    /// Path of the scorer's scorebox.toml. Its triggers and stores determine the settings of the
-    /// app.
-    #[arg(long, value_name = "FILE")]
-    pub manifest: PathBuf,
-    /// The hosting plan of the app. Consumption and Flex Consumption cannot run images.
-    #[arg(long, value_enum)]
-    pub target: Target,
-    /// The resource group. It is created if it is missing.
-    #[arg(long, value_name = "NAME")]
-    pub group: String,
-    /// The region, e.g. westeurope.
-    #[arg(long, value_name = "REGION")]
-    pub location: String,
-    /// Name of the function app. App Service serves it at `https://NAME.azurewebsites.net`.
-    #[arg(long, value_name = "NAME")]
-    pub name: String,
-    /// The storage account of the app itself [default: the app's name without `-`, plus `data`].
-    #[arg(long, value_name = "NAME")]
-    pub storage_account: Option<String>,
-    /// Name of the plan [default: NAME-plan].
-    #[arg(long, value_name = "NAME")]
-    pub plan: Option<String>,
-    /// Size of the plan [default: EP1, or B1 for a dedicated plan].
-    #[arg(long, value_name = "SKU")]
-    pub sku: Option<String>,
-    /// The environment of Container Apps [default: NAME-env].
-    #[arg(long, value_name = "NAME")]
-    pub environment: Option<String>,
-    /// The way in which the platform logs in to the registry.
-    #[arg(long, value_enum, default_value_t = Pull::Identity)]
-    pub pull: Pull,
-    /// The way in which the app logs in to the storage accounts and namespaces of its triggers.
-    #[arg(long, value_enum, default_value_t = Connections::Strings)]
-    pub connections: Connections,
-    /// The base image that was given to `package --base`, if it differs from the manifest's.
-    #[arg(long, value_name = "REF")]
-    pub base: Option<String>,
-    /// Write a Bicep file with the same resources, too, e.g. to risk.bicep.
-    #[arg(long, value_name = "FILE")]
-    pub bicep: Option<PathBuf>,
-    /// Run the commands. Run `az login` first.
-    #[arg(long, conflicts_with = "dry_run")]
-    pub run: bool,
-    /// Print the commands without running them, as without --run.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// Flags of `test`.

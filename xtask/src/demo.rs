@@ -17,9 +17,10 @@ use crate::args::DemoArgs;
 use crate::failure::Failure;
 use crate::image::layout::WrittenImage;
 use crate::image::{APP_ROOT, HOST_PROGRAM, unpack};
-use crate::package::Making;
+use crate::package::build;
+use crate::package::options::Making;
 use crate::workspace::{self, shown};
-use crate::{component, package, setup};
+use crate::{component, setup};
 
 /// Folder of the example that the demo packages, below the workspace.
 const EXAMPLE: &str = "guest/examples/digits";
@@ -64,7 +65,7 @@ pub struct Unpacked {
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;
-    let image = package::image(
+    let image = build::image(
         &manifest,
         component.as_ref(),
         &Making::of(&folder.join("image"), "demo"),

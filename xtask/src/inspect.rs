@@ -9,6 +9,7 @@ mod contents;
 mod documents;
 mod form;
 mod labels;
+mod layers;
 mod report;
 mod rootfs;
 mod store;
@@ -21,15 +22,13 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TY
 use scorebox_host::text::{REASON_BYTES, quoted};
 use serde_json::Value;
 
-use self::contents::Contents;
-use self::form::Division;
 use self::report::{Report, Verdict};
 use self::store::Store;
 use crate::args::{Format, InspectArgs};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
-use crate::image::manifest::{self, BaseLayer, BaseManifest, Document};
+use crate::image::manifest::{self, BaseManifest, Document};
 use crate::image::reading;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
@@ -137,7 +136,7 @@ fn examine(
         .iter()
         .map(|comment| comment.as_ref().map(|(name, _)| *name))
         .collect();
-    let contents = layers(store, &mut report, &found.manifest, &config, &names)?;
+    let contents = layers::examine(store, &mut report, &found.manifest, &config, &names)?;
     let ours = comments
         .into_iter()
         .skip(contents.start)
@@ -265,161 +264,6 @@ fn config(
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
     Ok(config)
-}
-
-/// Reads the layers from the bottom up, as a runtime does.
-fn layers(
-    store: &Store,
-    report: &mut Report,
-    manifest: &BaseManifest,
-    config: &Value,
-    names: &[Option<&'static str>],
-) -> Result<Contents, Failure> {
-    let diff_ids = config
-        .pointer("/rootfs/diff_ids")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    // Every layer gets a name. A history with another number of entries is reported below.
-    let named: Vec<_> = (0..manifest.layers.len())
-        .map(|index| names.get(index).copied().flatten())
-        .collect();
-    let division = form::divide(&named);
-    let mut contents = Contents::new(division.start);
-    let mut forms = Vec::new();
-    for (index, layer) in manifest.layers.iter().enumerate() {
-        let own = named
-            .get(index)
-            .copied()
-            .flatten()
-            .filter(|_| (division.start..division.end).contains(&index));
-        let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
-        let diff_id = diff_ids.get(index).and_then(Value::as_str);
-        let (verdict, form) = layer_verdict(store, &mut contents, index, own, layer, diff_id)?;
-        match own {
-            Some(_) => contents.is_damaged |= verdict != Verdict::Good,
-            None => contents.is_base_unknown |= verdict != Verdict::Good,
-        }
-        report.note(
-            format!("layer {name}"),
-            format!("{} bytes, {}", layer.size, layer.digest),
-            verdict,
-        );
-        forms.extend(form.map(|problem| format!("{name}: {problem}")));
-    }
-    contents.finish();
-    let count = manifest.layers.len();
-    order(report, &contents, &division, count);
-    report.check(
-        "layers hold what `package` writes",
-        forms.is_empty(),
-        || forms.join("; "),
-    );
-    report.check(
-        "configuration names every layer",
-        diff_ids.len() == count && names.len() == count,
-        || {
-            format!(
-                "it names {} and tells of {}, and there are {count}",
-                diff_ids.len(),
-                names.len()
-            )
-        },
-    );
-    Ok(contents)
-}
-
-/// Reads one layer into the contents. The second value says how a layer of `package` differs from
-/// the expected form.
-fn layer_verdict(
-    store: &Store,
-    contents: &mut Contents,
-    index: usize,
-    own: Option<&'static str>,
-    layer: &BaseLayer,
-    diff_id: Option<&str>,
-) -> Result<(Verdict, Option<String>), Failure> {
-    let wrong = |problem: String| Ok((Verdict::Wrong(problem), None));
-    if !layer.urls.is_empty() {
-        return match own {
-            Some(_) => {
-                wrong("is to be had elsewhere, and `package` names no such place".to_owned())
-            }
-            None => Ok((Verdict::Open("kept in no registry".to_owned()), None)),
-        };
-    }
-    let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
-    let path = match store.blob(&name, &layer.digest, layer.size) {
-        Ok(Some(path)) => path,
-        Ok(None) if own.is_none() => {
-            return Ok((
-                Verdict::Open("the layout does not hold it".to_owned()),
-                None,
-            ));
-        }
-        Ok(None) => return wrong("is missing".to_owned()),
-        Err(failure) if failure.kind == Kind::Network => return Err(failure),
-        Err(failure) => return wrong(failure.problem),
-    };
-    match contents.add(index, own, &path, layer) {
-        Err(error) => wrong(format!("cannot be unpacked: {error}")),
-        Ok(found) if diff_id == Some(&found.diff_id.to_string()) => {
-            Ok((Verdict::Good, found.problem))
-        }
-        Ok(found) => wrong(format!(
-            "its tar has the digest {}, and the configuration says another",
-            found.diff_id
-        )),
-    }
-}
-
-/// Checks that the layers of `package` are on top, and that a container sees the files in them.
-fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
-    let mut problems = division.problems.clone();
-    if division.end < count {
-        let above: Vec<_> = (division.end..count)
-            .map(|index| format!("base-{}", index + 1))
-            .collect();
-        problems.push(format!(
-            "{} lies above them and can replace every file",
-            above.join(", ")
-        ));
-    }
-    report.check(
-        "layers of `package` are on top",
-        problems.is_empty(),
-        || problems.join(", "),
-    );
-    if division.start == 0 {
-        if let Some((name, _)) = &report.base {
-            let problem = format!(
-                "the image says that it is on {name}, and no layer lies below those of `package`"
-            );
-            report.note("base is named", "", Verdict::Wrong(problem));
-        }
-        return;
-    }
-    let what = "base leaves the app and the host alone";
-    if contents.intrusions.is_empty() && contents.is_base_unknown {
-        report.note(
-            what,
-            "",
-            Verdict::Open("not every layer of the base is here".to_owned()),
-        );
-    } else {
-        report.check(what, contents.intrusions.is_empty(), || {
-            contents.intrusions.join(", ")
-        });
-    }
-    // A manifest in Docker's format has no annotations.
-    let said = match &report.base {
-        Some((name, _)) => format!("the image says that what lies below is {name}"),
-        None => format!(
-            "{} layers lie below those of `package`, and no annotation says whose",
-            division.start
-        ),
-    };
-    report.needs_key("base is the one that is named", said);
 }
 
 /// Reads a small blob as a whole.

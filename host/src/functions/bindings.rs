@@ -5,14 +5,17 @@
 //! was laid out by hand is read like one that the packager made. Without `host.json` there are only
 //! the HTTP routes of the manifest. Must not know envelopes.
 
+mod files;
+mod function;
+
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use self::files::{FunctionFile, HostFile, read, time_span};
+use self::function::function;
 use super::route::Route;
 use crate::error::StartupError;
-use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};
+use crate::manifest::triggers::DEFAULT_MAX_DELIVERY_COUNT;
 use crate::manifest::{Manifest, Trigger};
 
 /// Name of an output binding that receives only calls that can never be scored.
@@ -117,66 +120,6 @@ pub enum OutputKind {
     Message,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct HostFile {
-    function_timeout: Option<String>,
-    custom_handler: HandlerSection,
-    extensions: ExtensionsSection,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct HandlerSection {
-    enable_forwarding_http_request: bool,
-    enable_proxying_http_request: bool,
-    http: HttpSection,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct HttpSection {
-    routes: Vec<RouteSection>,
-}
-
-#[derive(Deserialize)]
-struct RouteSection {
-    route: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ExtensionsSection {
-    http: ExtensionsHttpSection,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ExtensionsHttpSection {
-    route_prefix: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct FunctionFile {
-    bindings: Vec<RawBinding>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawBinding {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    direction: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    data_type: Option<String>,
-    cardinality: Option<String>,
-    path: Option<String>,
-    route: Option<String>,
-    methods: Option<Vec<String>>,
-}
-
 /// Prefix of HTTP routes if `host.json` does not set one.
 const ROUTE_PREFIX: &str = "api";
 
@@ -279,181 +222,5 @@ impl FunctionApp {
             self.functions.push(function);
         }
         Ok(())
-    }
-}
-
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> {
-    let failed = |problem: String| StartupError::Functions {
-        path: path.to_path_buf(),
-        problem,
-        fix: "mend the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
-    };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| failed(format!("cannot be read: {error}")))?;
-    serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| failed(format!("{error}")))
-}
-
-/// Returns a function and the HTTP methods of its trigger. `prefix` is the route prefix, and `None`
-/// if the Functions host forwards no requests.
-fn function(
-    name: String,
-    file: FunctionFile,
-    prefix: Option<&str>,
-    manifest: &Manifest,
-) -> Result<(Function, Vec<String>), (String, String)> {
-    let is_trigger = |binding: &RawBinding| binding.kind.to_ascii_lowercase().ends_with("trigger");
-    let is_out = |binding: &RawBinding| {
-        binding
-            .direction
-            .as_deref()
-            .is_some_and(|word| word.eq_ignore_ascii_case("out"))
-    };
-    let name_of = |binding: &RawBinding, what: &str| {
-        binding
-            .name
-            .clone()
-            .filter(|name| !name.is_empty())
-            .ok_or_else(|| {
-                (
-                    format!("the {what} of type {} has no name", binding.kind),
-                    "add `\"name\"` to the binding".to_owned(),
-                )
-            })
-    };
-    let mut triggers = file.bindings.iter().filter(|binding| is_trigger(binding));
-    let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
-        return Err((
-            "it has not exactly one trigger".to_owned(),
-            "give it one binding whose type ends in Trigger".to_owned(),
-        ));
-    };
-    let binding = match trigger.kind.to_ascii_lowercase().as_str() {
-        "httptrigger" => TriggerBinding::Http,
-        "blobtrigger" => TriggerBinding::Blob {
-            path: trigger.path.clone().unwrap_or_default(),
-        },
-        "warmuptrigger" => TriggerBinding::WarmUp,
-        "servicebustrigger" => TriggerBinding::ServiceBus {
-            many: trigger
-                .cardinality
-                .as_deref()
-                .is_some_and(|word| word.eq_ignore_ascii_case("many")),
-            data_type: data_type(trigger),
-        },
-        _ => {
-            return Err((
-                format!("a trigger of type {} is not served", trigger.kind),
-                "use httpTrigger, blobTrigger, serviceBusTrigger or warmupTrigger".to_owned(),
-            ));
-        }
-    };
-    let (mut inputs, mut outputs, mut park, mut http) = (Vec::new(), Vec::new(), None, None);
-    for other in file.bindings.iter().filter(|binding| !is_trigger(binding)) {
-        let name = name_of(other, if is_out(other) { "output" } else { "input" })?;
-        let kind = other.kind.to_ascii_lowercase();
-        if !is_out(other) {
-            inputs.push(InputBinding { name });
-        } else if kind == "http" {
-            http = Some(name);
-        } else if data_type(other) == DataType::Binary {
-            // The source code of the Functions host and its maintainers contradict each other here.
-            return Err((
-                format!(
-                    "the output {name} has a `dataType`: what the Functions host then writes is not sure"
-                ),
-                "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
-            ));
-        } else {
-            let output = OutputBinding {
-                kind: if kind == "blob" {
-                    OutputKind::Blob
-                } else {
-                    OutputKind::Message
-                },
-                name,
-            };
-            match output.name.as_str() {
-                PARK => park = Some(output),
-                _ => outputs.push(output),
-            }
-        }
-    }
-    if binding == TriggerBinding::Http && http.is_none() {
-        return Err((
-            "an HTTP trigger without an HTTP output has nowhere to answer".to_owned(),
-            "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}".to_owned(),
-        ));
-    }
-    // With any further binding, the Functions host wraps the request in an envelope even if
-    // forwarding is enabled.
-    let prefix = prefix.filter(|_| binding == TriggerBinding::Http && file.bindings.len() == 2);
-    let route = prefix.map(|prefix| Route::new(prefix, trigger.route.as_deref().unwrap_or(&name)));
-    let methods = trigger
-        .methods
-        .clone()
-        .unwrap_or_else(|| ALL_METHODS.map(str::to_owned).to_vec());
-    let methods: Vec<_> = methods
-        .iter()
-        .map(|method| method.to_ascii_uppercase())
-        .collect();
-    let max_delivery_count = manifest
-        .triggers
-        .iter()
-        .find(|trigger| trigger.function == name);
-    let max_delivery_count =
-        max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
-            Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
-            Start::Blob(_) | Start::Http(_) => DEFAULT_MAX_DELIVERY_COUNT,
-        });
-    let trigger_name = name_of(trigger, "trigger")?;
-    let function = Function {
-        name,
-        trigger_name,
-        trigger: binding,
-        inputs,
-        http,
-        outputs,
-        park,
-        max_delivery_count,
-        route,
-    };
-    Ok((function, methods))
-}
-
-fn data_type(binding: &RawBinding) -> DataType {
-    match binding.data_type.as_deref() {
-        Some(word) if word.eq_ignore_ascii_case("binary") => DataType::Binary,
-        Some(_) => DataType::Text,
-        None => DataType::Unspecified,
-    }
-}
-
-/// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite one and for
-/// any other text.
-fn time_span(text: &str) -> Option<Duration> {
-    let mut parts = text.trim().rsplitn(3, ':');
-    let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);
-    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
-    let number = |text: &str| text.parse::<u32>().ok().map(f64::from);
-    let seconds = seconds.parse::<f64>().ok()?;
-    let total =
-        ((number(days)? * 24.0 + number(hours)?) * 60.0 + number(minutes)?) * 60.0 + seconds;
-    Duration::try_from_secs_f64(total).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_spans_are_dot_nets() {
-        assert_eq!(time_span("00:05:00"), Some(Duration::from_secs(300)));
-        assert_eq!(
-            time_span("1.00:00:01.5"),
-            Some(Duration::from_millis(86_401_500))
-        );
-        assert_eq!(time_span("-1"), None);
-        assert_eq!(time_span("-00:05:00"), None);
     }
 }

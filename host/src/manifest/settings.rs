@@ -1,7 +1,7 @@
 //! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
-//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Must not
-//! know the types that the values become.
+//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
+//! because it is a table. Must not know the types that the values become.
 
 /// One key of the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

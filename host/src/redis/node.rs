@@ -1,9 +1,12 @@
 //! One server: the connection that all calls share, and the handling of an outage.
 //!
-//! Owns when to connect and reconnect, and which callers wait for a connection. While a server is
-//! away, one task tries to reach it with growing pauses, and every call fails at once (a circuit
-//! breaker). A dead Redis then costs a call microseconds, not its timeout. Must not know keys nor
-//! slots.
+//! Owns which callers wait for a connection. While a server is away, one task tries to reach it
+//! with growing pauses, and every call fails at once (a circuit breaker). A dead Redis then costs a
+//! call microseconds, not its timeout. The module `reconnecting` owns that task. Must not know keys
+//! nor slots.
+
+mod reconnecting;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,26 +18,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::dialer::{Dialed, Dialer};
+use self::waiting::Waiting;
+use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
-
-/// Pause after the first failed attempt to connect. It doubles up to `LONGEST_PAUSE`.
-///
-/// The actual pause is drawn at random between half of it and all of it. The instances of an app
-/// then do not all reconnect at once.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// Time that a call waits for a new connection after the old one stopped answering. A healthy
-/// server is back within a few milliseconds, and an unhealthy one is not worth waiting for.
-const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
-
-/// Pause between attempts to make a server accept a new login.
-const LOGIN_PAUSE: Duration = Duration::from_secs(1);
-
-/// Time without calls after which the attempts to connect end. The next call starts them again.
-const INTEREST: Duration = Duration::from_secs(60);
 
 /// Reason why a command got no answer.
 #[derive(Debug, Clone)]
@@ -293,192 +280,12 @@ impl Node {
     }
 }
 
-impl Shared {
-    /// Connects, and reconnects whenever the connection is lost, until no call has come for a
-    /// while.
-    async fn keep_connected(&self) {
-        let (mut number, mut failures) = (0, 0);
-        loop {
-            match self.dialer.dial(&self.address).await {
-                Ok(dialed) => {
-                    if failures > 0 {
-                        tracing::info!(after_attempts = failures + 1, "Redis is back");
-                    }
-                    failures = 0;
-                    number += 1;
-                    self.hold(dialed, number).await;
-                }
-                Err(why) => {
-                    failures += 1;
-                    // An outage is logged once, not once per attempt.
-                    if failures == 1 {
-                        tracing::warn!("Redis is away: {why}");
-                    }
-                    self.state.send_replace(State::Away(why.into()));
-                    if self.is_forgotten() {
-                        self.state.send_replace(State::Idle);
-                        return;
-                    }
-                    tokio::time::sleep(pause(failures)).await;
-                }
-            }
-        }
-    }
-
-    /// Lends a connection to calls until it is lost or suspected. If the login changes meanwhile,
-    /// the connection logs in again, and calls notice nothing.
-    async fn hold(&self, dialed: Dialed, number: u64) {
-        let Dialed {
-            connection,
-            mut lost,
-            abort,
-            mut logins,
-            read,
-        } = dialed;
-        let _abort_later = AbortLater {
-            abort,
-            after: self.dialer.timeout(),
-        };
-        // A notification that is still pending belongs to an earlier connection, so it is dropped.
-        let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
-        self.state
-            .send_replace(State::Connected(connection.clone(), number, read));
-        let renewed = async {
-            let mut login = logins.next().await;
-            loop {
-                match self.dialer.log_in_again(&connection, &login).await {
-                    Ok(()) => {
-                        tracing::debug!("Redis knows the new login");
-                        login = logins.next().await;
-                    }
-                    Err(why) => {
-                        // The old login stays valid: the server may learn of the new one later than
-                        // this host.
-                        tracing::warn!("Redis does not take the new login yet: {why}");
-                        tokio::select! {
-                            next = logins.next() => login = next,
-                            () = tokio::time::sleep(LOGIN_PAUSE) => {}
-                        }
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            _ = &mut lost => {
-                let until = Instant::now() + self.dialer.timeout();
-                self.state.send_replace(State::Connecting(until));
-            }
-            () = self.suspected.notified() => {}
-            () = renewed => {}
-        }
-    }
-
-    /// Replaces a connection, unless it was replaced already. Calls that wait on the old connection
-    /// go on waiting.
-    fn suspect(&self, number: u64) {
-        let changed = self.state.send_if_modified(|state| {
-            let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
-            if is_it {
-                *state = State::Connecting(Instant::now() + SUSPECT_PATIENCE);
-            }
-            is_it
-        });
-        if changed {
-            self.suspected.notify_one();
-        }
-    }
-
-    fn is_forgotten(&self) -> bool {
-        let asked = Duration::from_millis(self.asked_ms.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(asked) > INTEREST
-    }
-}
-
-/// A command that waits for its answer. If it is canceled after a long wait, a PING checks the
-/// connection.
-///
-/// A caller that cancels before its time limit, e.g. because its own time is over, says nothing
-/// about the server.
-struct Waiting<'a> {
-    shared: &'a Arc<Shared>,
-    connection: Option<MultiplexedConnection>,
-    number: u64,
-    since: Instant,
-}
-
-/// Waiting time after which a connection is checked. A healthy server needs far less.
-const LONG: Duration = Duration::from_millis(20);
-
-impl<'a> Waiting<'a> {
-    fn new(shared: &'a Arc<Shared>, connection: &MultiplexedConnection, number: u64) -> Self {
-        Self {
-            shared,
-            connection: Some(connection.clone()),
-            number,
-            since: Instant::now(),
-        }
-    }
-
-    fn end(mut self) {
-        self.connection = None;
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        if self.since.elapsed() < LONG || self.shared.probing.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (shared, number) = (Arc::clone(self.shared), self.number);
-        let probe = async move {
-            let ping = redis::cmd("PING");
-            let answer = tokio::time::timeout(
-                shared.dialer.timeout(),
-                connection.send_packed_command(&ping),
-            )
-            .await;
-            if !matches!(answer, Ok(Ok(_))) {
-                shared.suspect(number);
-            }
-            shared.probing.store(false, Ordering::Relaxed);
-        };
-        // If the runtime has ended, the connection is not checked.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(probe)),
-            Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
-        }
-    }
-}
-
 /// Returns an error if it is the whole answer. An error inside a list, as transactions have them,
 /// stays there, so that the other answers are kept.
 fn top_level(answer: Value) -> Result<Value, RedisError> {
     match answer {
         Value::ServerError(error) => Err(error.into()),
         answer => Ok(answer),
-    }
-}
-
-/// Guard that aborts a connection's task some time after it is dropped. After that time the task's
-/// answers are of no use.
-struct AbortLater {
-    abort: tokio::task::AbortHandle,
-    after: Duration,
-}
-
-impl Drop for AbortLater {
-    fn drop(&mut self) {
-        let (abort, after) = (self.abort.clone(), self.after);
-        // If the runtime has ended, its tasks have ended too.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                tokio::time::sleep(after).await;
-                abort.abort();
-            });
-        }
     }
 }
 
@@ -490,12 +297,4 @@ fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
     source
         .downcast_ref::<std::io::Error>()
         .map(std::io::Error::kind)
-}
-
-/// Returns a random pause between half and all of a pause that doubles with each failure.
-fn pause(failures: u32) -> Duration {
-    let longest = FIRST_PAUSE
-        .saturating_mul(1 << failures.saturating_sub(1).min(10))
-        .min(LONGEST_PAUSE);
-    longest.mul_f64(rand::random_range(0.5..1.0))
 }

@@ -1,14 +1,22 @@
 //! The store on a Redis server or a cluster.
 //!
-//! Owns the translation of operations to commands, and of errors to texts that a scorer may see.
-//! Must not know prefixes or defaults, nor which server has a key. No address or credential ever
-//! reaches a message.
+//! Owns the translation of operations to commands. The module `faults` owns the translation of
+//! errors to texts that a scorer may see. Must not know prefixes or defaults, nor which server has
+//! a key.
 
-use std::sync::{Arc, OnceLock};
+mod faults;
+mod scripts;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, Value};
+
+pub(super) use self::faults::translate;
+
+use self::faults::{too_large, wrong_type};
+use self::scripts::{INCREMENT, Program, SWAP};
 
 use super::dialer::Dialer;
 use super::endpoint::Endpoint;
@@ -18,58 +26,10 @@ use super::reply_limit::REPLY_LIMIT_BYTES;
 use super::router::{Repeat, Routed, Router};
 use super::slots::slot;
 use super::watching::{Told, Watch};
-use super::{Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError};
-use crate::text::{NAME_BYTES, REASON_BYTES, cut};
-
-/// Script that adds to a number. Only if it creates the key, it sets the expiry (ARGV[2] in
-/// milliseconds, 0 for none).
-///
-/// It is one script, because between two commands the key could expire or the host could die. The
-/// sum is returned as text: a number in Lua is a double, which is exact to 2^53 only.
-static INCREMENT: Program = Program::new(
-    "local new = redis.call('EXISTS', KEYS[1]) == 0
-     redis.call('INCRBY', KEYS[1], ARGV[1])
-     if new and ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-     return redis.call('GET', KEYS[1])",
-);
-
-/// Script that writes a value if the old value is the expected one. ARGV[1] is '1' and ARGV[2] the
-/// expected value, or ARGV[1] is '0' for an absent key.
-///
-/// The command WATCH cannot be used, because it would watch every call that shares the connection.
-static SWAP: Program = Program::new(
-    "local now = redis.call('GET', KEYS[1])
-     if ARGV[1] == '1' then
-         if now ~= ARGV[2] then return 0 end
-     elseif now then return 0 end
-     if ARGV[4] == '0' then redis.call('SET', KEYS[1], ARGV[3])
-     else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) end
-     return 1",
-);
+use super::{Condition, Lifetime, Page, Redis, StoreError};
 
 /// Number of keys in one round trip to a cluster. Each server's reply has its own size limit.
 const SPREAD_KEYS: usize = 32;
-
-/// A script that runs on the server, on one key.
-struct Program {
-    text: &'static str,
-    script: OnceLock<Script>,
-}
-
-impl Program {
-    const fn new(text: &'static str) -> Self {
-        Self {
-            text,
-            script: OnceLock::new(),
-        }
-    }
-
-    fn digest(&self) -> &str {
-        self.script
-            .get_or_init(|| Script::new(self.text))
-            .get_hash()
-    }
-}
 
 /// A store on a Redis server or a cluster.
 pub struct Server(Arc<Router>);
@@ -413,65 +373,4 @@ fn set_command(key: &str, value: &[u8], ttl: Option<Duration>, condition: Condit
 fn milliseconds(ttl: Option<Duration>) -> u64 {
     // `Store` limits an expiry to a thousand years.
     ttl.map_or(0, |ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Returns an error that a scorer may see. It never holds the whole text: for a connection error
-/// that names the address.
-pub(super) fn translate(fault: Fault) -> StoreError {
-    let error = match fault {
-        Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),
-        Fault::Lost(why) => return StoreError::Disconnected(why.to_owned()),
-        Fault::TooLarge(limit) => return too_large(limit),
-        Fault::Answer(error) => error,
-    };
-    use ServerErrorKind::{
-        Ask, BusyLoading, ClusterDown, CrossSlot, MasterDown, Moved, NoPerm, ReadOnly, TryAgain,
-    };
-    match error.kind() {
-        ErrorKind::Server(kind) => match kind {
-            // These errors pass. Some have addresses of nodes in their details.
-            BusyLoading | MasterDown | TryAgain | ClusterDown | Moved | Ask | ReadOnly => {
-                StoreError::Disconnected("the server is not ready".to_owned())
-            }
-            CrossSlot => StoreError::Refused(
-                "CROSSSLOT the keys of one command have different slots".to_owned(),
-            ),
-            // The detail of the error is the name of a user.
-            NoPerm => StoreError::Refused("NOPERM this user may not do that".to_owned()),
-            _ => {
-                let words = format!(
-                    "{} {}",
-                    error.code().unwrap_or_default(),
-                    error.detail().unwrap_or_default()
-                );
-                // A script's error arrives wrapped. It holds the error that the command alone would
-                // have given.
-                let bare = [NOT_AN_INTEGER, OVERFLOW]
-                    .into_iter()
-                    .find(|bare| words.contains(bare));
-                StoreError::Refused(cut(bare.unwrap_or(words.trim()), REASON_BYTES).into_owned())
-            }
-        },
-        ErrorKind::Extension => match error.code() {
-            Some("NOAUTH" | "WRONGPASS") => not_let_in(),
-            code => {
-                StoreError::Refused(cut(code.unwrap_or("unknown error"), NAME_BYTES).into_owned())
-            }
-        },
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => wrong_type(),
-        ErrorKind::AuthenticationFailed => not_let_in(),
-        _ => StoreError::Disconnected(error.category().to_owned()),
-    }
-}
-
-fn too_large(limit: u64) -> StoreError {
-    StoreError::Refused(format!("an answer of more than {limit} bytes is not read"))
-}
-
-fn not_let_in() -> StoreError {
-    StoreError::Disconnected("the server refused the credentials".to_owned())
-}
-
-fn wrong_type() -> StoreError {
-    StoreError::Refused("an answer of the wrong type".to_owned())
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::Invocation;
 use super::tensor::Tensor;
+use crate::call::Invocation;
 use crate::error::ScoreFailure;
 use crate::manifest::Batching;
 use crate::panics::caught;
@@ -282,8 +282,8 @@ fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Source;
     use crate::model::Dtype;
-    use crate::scorer::Source;
 
     /// Runner that returns each row, fails if the input holds a 13, and records its runs.
     #[derive(Default)]

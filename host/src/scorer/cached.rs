@@ -10,7 +10,7 @@ use crate::error::StartupError;
 use crate::graph;
 use crate::manifest::{Manifest, PredictionCacheSection};
 
-use super::linking::{WIT_VERSION, World};
+use super::linking::world::{WIT_VERSION, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 

@@ -13,6 +13,8 @@ use tokio::runtime::Handle;
 use super::signature::Signature;
 use super::tensor::Tensor;
 use super::turns::Turn;
+#[cfg(feature = "graphs")]
+use crate::call::Payload;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
@@ -125,7 +127,7 @@ fn failed(detail: String) -> ScoreFailure {
 /// # Errors
 /// The graph gave no answer.
 #[cfg(feature = "graphs")]
-pub(crate) fn answer_of(graph: &Graph, payload: &super::Payload) -> Result<Vec<u8>, ScoreFailure> {
+pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
     use super::tensor_body::{self, open_inference::ModelName};
     use crate::graph::Stop;
 

@@ -11,8 +11,9 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::capabilities::scorebox::scoring::types as wit;
 use super::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
+use super::store;
 use super::tensor::Tensor;
-use super::{Invocation, Payload, Source, store};
+use crate::call::{Invocation, Payload, Source};
 use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{InstanceState, Refusal};
 use crate::error::{Problem, ScoreFailure};

@@ -4,60 +4,35 @@
 //! Owns the checks that `package`, `check` and the start of the host share, and their texts. Must
 //! not know calls, or where code comes from.
 
-use std::fmt;
+pub(super) mod imports;
+pub(super) mod world;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
+use self::imports::check_imports;
+use self::world::{WIT_VERSION, World, world_of};
 use super::bindings::scoring::ScoringPre;
 use super::bindings::tensor_scoring::TensorScoringPre;
 use super::instance::{Failure, Init, Instance, Run, bounded};
 use super::signature::Signature;
 use super::store;
 use crate::capability::refusal::{refuse, refused};
-use crate::capability::{self, Capabilities, Grant, InstanceState, grant};
+use crate::capability::{self, Capabilities, InstanceState};
 use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
-use crate::graph::NO_ENGINE;
 use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
-
-/// Version of the contract that this host serves.
-pub const WIT_VERSION: &str = "0.1.0";
 
 /// Mark before the name of the import that ended `describe`, in the text of the guest's error.
 const REFUSED: &str = "not in describe: `";
 
-/// One of the two worlds that a scorer can export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
-    /// The world of scorers that take and return payloads.
-    Scoring,
-    /// The world of scorers that take and return tensors.
-    TensorScoring,
-}
-
-impl World {
-    pub(super) fn export(self) -> String {
-        match self {
-            Self::Scoring => format!("scorebox:scoring/scorer@{WIT_VERSION}"),
-            Self::TensorScoring => format!("scorebox:scoring/tensor-scorer@{WIT_VERSION}"),
-        }
-    }
-}
-
-impl fmt::Display for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scoring => "scoring",
-            Self::TensorScoring => "tensor-scoring",
-        })
-    }
-}
+/// A problem of a component and its fix, as texts.
+type Misfit = (String, String);
 
 /// A component that was checked and linked.
 pub(super) struct Linked {
@@ -289,166 +264,4 @@ impl Linked {
             phase,
         )
     }
-}
-
-/// Returns the world that a component exports.
-///
-/// # Errors
-/// The component exports no world that this host serves, or it exports both.
-#[cfg(feature = "compiler")]
-pub(crate) fn world_at(
-    engine: &Engine,
-    component: &Component,
-    path: &std::path::Path,
-) -> Result<World, StartupError> {
-    let fail = |(problem, fix)| StartupError::Component {
-        path: path.to_path_buf(),
-        problem,
-        fix,
-    };
-    world_of(engine, component).map_err(fail)
-}
-
-/// A problem of a component and its fix, as texts.
-type Misfit = (String, String);
-
-fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
-    let exports: Vec<String> = component
-        .component_type()
-        .exports(engine)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    let worlds = [World::Scoring, World::TensorScoring];
-    let found: Vec<World> = worlds
-        .into_iter()
-        .filter(|world| exports.contains(&world.export()))
-        .collect();
-    if let [world] = found.as_slice() {
-        return Ok(*world);
-    }
-    let ours: Vec<_> = exports
-        .iter()
-        .filter(|name| name.starts_with("scorebox:scoring/"))
-        .map(String::as_str)
-        .collect();
-    Err(match (found.len(), ours.as_slice()) {
-        (0, []) => (
-            format!(
-                "exports no scorer: it exports {}",
-                if exports.is_empty() {
-                    "nothing".into()
-                } else {
-                    exports.join(", ")
-                }
-            ),
-            format!(
-                "export {} or {}, e.g. with the crate scorebox-guest",
-                worlds[0].export(),
-                worlds[1].export()
-            ),
-        ),
-        (0, ours) => (
-            format!(
-                "is a scorer of another version of the contract: it exports {}",
-                ours.join(", ")
-            ),
-            format!(
-                "build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"
-            ),
-        ),
-        _ => (
-            "exports both worlds".to_owned(),
-            "export one of them: the host would not know which to call".to_owned(),
-        ),
-    })
-}
-
-/// True if a component calls graphs, and so needs the graphs of its model.
-#[cfg(feature = "graphs")]
-pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
-    let imports = component.component_type();
-    let mut imports = imports.imports(engine);
-    imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
-}
-
-/// True if an imported item is more than a collection of types, so that the host has to provide it.
-fn lends(engine: &Engine, item: &ComponentItem) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(instance) => instance
-            .exports(engine)
-            .any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_))),
-        _ => true,
-    }
-}
-
-fn check_imports(
-    engine: &Engine,
-    component: &Component,
-    manifest: &Manifest,
-    capabilities: &Capabilities,
-) -> Result<(), Misfit> {
-    let mut strange = Vec::new();
-    let mut missing = None;
-    let has_commands = manifest
-        .stores
-        .values()
-        .any(|store| !store.commands.is_empty());
-    for (name, item) in component.component_type().imports(engine) {
-        let lends = lends(engine, &item.ty);
-        match grant(name) {
-            Some(Grant::Always) => {}
-            Some(Grant::Graphs) if !lends => {}
-            Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => {
-                missing = Some((
-                    format!("imports {name}, and this program has no engine for graphs"),
-                    NO_ENGINE,
-                ));
-            }
-            Some(Grant::Graphs)
-                if capabilities
-                    .graphs
-                    .iter()
-                    .all(|graphs| graphs.iter().next().is_none()) =>
-            {
-                missing = Some((
-                    format!("imports {name}, and the model holds no graph"),
-                    "put an .onnx file into the folder that scorer.model names",
-                ));
-            }
-            Some(Grant::Stores) if manifest.stores.is_empty() => {
-                missing = Some((
-                    format!("imports {name}, and the manifest grants no store"),
-                    "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory",
-                ));
-            }
-            Some(Grant::Commands) if !has_commands => {
-                missing = Some((
-                    format!("imports {name}, and the manifest grants no commands"),
-                    "write `commands` under a `[stores.<name>]` of scorebox.toml, e.g. `commands = [\"@hash\"]`: what the \
-                     scorer sends",
-                ));
-            }
-            Some(Grant::Commands | Grant::Graphs | Grant::Stores) => {}
-            None if lends => strange.push(name.to_owned()),
-            None => {}
-        }
-    }
-    if !strange.is_empty() {
-        let problem = format!(
-            "imports what no world of the contract lends: {}",
-            strange.join(", ")
-        );
-        // The tools for JavaScript import these interfaces by default.
-        if strange.iter().all(|name| name.starts_with("wasi:http/")) {
-            let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";
-            return Err((problem, fix.to_owned()));
-        }
-        return Err((
-            problem,
-            "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, wasi:keyvalue, \
-             wasi:logging and wasi:config, and no network, files or host of its own"
-                .to_owned(),
-        ));
-    }
-    missing.map_or(Ok(()), |(problem, fix)| Err((problem, fix.to_owned())))
 }

@@ -8,6 +8,7 @@ mod batcher;
 pub(crate) mod bindings;
 mod cached;
 mod callers;
+mod execution;
 mod graph_runner;
 mod instance;
 pub(crate) mod lane;
@@ -23,33 +24,31 @@ mod store;
 pub mod tensor_body;
 mod turns;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use wasmtime::Engine;
 
 #[cfg(feature = "compiler")]
-pub(crate) use self::linking::world_at as world_of;
-pub use self::linking::{WIT_VERSION, World};
+pub(crate) use self::linking::world::world_at as world_of;
+pub use self::linking::world::{WIT_VERSION, World};
 
-use self::batcher::{Answer, Batcher, Runner};
+use self::batcher::Batcher;
 use self::cached::Cached;
 use self::graph_runner::GraphRunner;
-use self::instance::{Failure, Instance};
 pub use self::instance::{Input, Output};
 use self::large::Large;
 use self::linking::Linked;
 use self::pool::Pool;
 use self::prediction_cache::PredictionCache;
-pub use self::prediction_cache::{CacheStatus, entry};
+pub use self::prediction_cache::entry;
 use self::signature::Signature;
 use self::tensor_body::open_inference::ModelName;
-use self::turns::{Place, Turn, Turns};
+use self::turns::Turns;
 #[cfg(feature = "graphs")]
-pub(crate) use self::{graph_runner::answer_of, linking::calls_graphs};
+pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
+pub use crate::call::{CacheStatus, Invocation, Payload, Scored, Source};
 use crate::capability::Capabilities;
 pub use crate::capability::{LOGS_BYTES, Lines};
 use crate::component::{self, Compiled};
@@ -57,78 +56,6 @@ use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
 pub use crate::tensor;
-
-/// Bytes with a media type.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Payload {
-    /// Media type of the body; empty if the sender gave none.
-    pub content_type: String,
-    /// Bytes of the payload.
-    pub body: Bytes,
-}
-
-/// Source of a call: the kind of event that made the host call the scorer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// A blob that was created or changed.
-    Blob,
-    /// A direct call by a developer or a test.
-    Direct,
-    /// An HTTP request.
-    Http,
-    /// A Service Bus message.
-    ServiceBus,
-}
-
-/// One call of the scorer, with the facts that the scorer may ask for.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// Id of the delivery; no other delivery has it.
-    pub id: String,
-    /// Kind of event that made the host call the scorer.
-    pub source: Source,
-    /// Number of the delivery attempt; 1 for the first delivery.
-    pub attempt: u32,
-    /// Attributes of the call, with lower-case names and without credentials.
-    pub attributes: Vec<(String, String)>,
-    /// Address that the call came from. It distinguishes callers, so that no single caller can
-    /// occupy all instances.
-    pub caller: Option<IpAddr>,
-    /// Moment at which the client stops waiting for the answer, if it is known. `limits.deadline`
-    /// applies in any case.
-    pub latest: Option<Instant>,
-    /// Collector of this call's log lines. `None` if they are wanted only in the log.
-    pub lines: Option<Lines>,
-}
-
-impl Invocation {
-    /// Returns a first delivery of which only the id and the source are known.
-    #[must_use]
-    pub fn new(id: impl Into<String>, source: Source) -> Self {
-        Self {
-            id: id.into(),
-            source,
-            attempt: 1,
-            attributes: Vec::new(),
-            caller: None,
-            latest: None,
-            lines: None,
-        }
-    }
-}
-
-/// An answer of the scorer, with the time that it took and where it came from.
-#[derive(Debug)]
-pub struct Scored {
-    /// Payload that the scorer answered with.
-    pub payload: Payload,
-    /// Attributes of the answer that accompany the body in some forms; names are lower-case.
-    pub attributes: Vec<(&'static str, String)>,
-    /// Time that the component or graph computed, without the wait for an instance.
-    pub run_time: Duration,
-    /// Origin of the answer. `None` if there is no prediction cache.
-    pub cache: Option<CacheStatus>,
-}
 
 /// A loaded scorer: a linked component with its contract and instances, or a graph that is served
 /// without a component.
@@ -362,160 +289,6 @@ impl Scorer {
         lane::run(&self.runtime, call)
             .await
             .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
-    }
-}
-
-impl Shared {
-    fn enter(&self, invocation: &Invocation) -> Result<Place, ScoreFailure> {
-        self.turns
-            .enter(invocation.caller)
-            .ok_or(ScoreFailure::Saturated)
-    }
-
-    /// Scores an input, alone or in a batch, and checks the output against the signature.
-    async fn compute(
-        self: &Arc<Self>,
-        invocation: Invocation,
-        input: Input,
-        deadline: Instant,
-        place: Option<Place>,
-        run_time: &mut Duration,
-    ) -> Result<Output, ScoreFailure> {
-        let _place = match place {
-            Some(place) => place,
-            None => self.enter(&invocation)?,
-        };
-        let (output, took) = match (input, &self.batcher) {
-            (Input::Tensors(inputs), Some(batcher)) => {
-                let (tensors, took) = batcher.score(self, invocation, inputs, deadline).await?;
-                (Output::Tensors(tensors), took)
-            }
-            (input, _) => self.call(vec![invocation], input, deadline).await?,
-        };
-        *run_time = took;
-        match (output, &self.signature) {
-            (Output::Tensors(tensors), Signature::Tensor(signature)) => {
-                Ok(Output::Tensors(signature.in_order(tensors)?))
-            }
-            (output, _) => Ok(output),
-        }
-    }
-
-    /// Waits for a turn, then calls the component or graph once, for one call or for several joined
-    /// calls.
-    async fn call(
-        self: &Arc<Self>,
-        calls: Vec<Invocation>,
-        input: Input,
-        deadline: Instant,
-    ) -> Result<(Output, Duration), ScoreFailure> {
-        let late = || ScoreFailure::TimedOut {
-            deadline: self.limits.deadline,
-        };
-        let caller = calls.first().and_then(|call| call.caller);
-        let turn = self.turns.turn(caller, deadline).await.ok_or_else(late)?;
-        if turn.is_apart() {
-            lane::go_long().await;
-        }
-        match (&self.code, input) {
-            (Code::Component(linked), input) => {
-                self.call_instance(linked, turn, calls, input, deadline)
-                    .await
-            }
-            (Code::Graph(graph), Input::Tensors(inputs)) => {
-                let (outputs, run_time) = graph.run(inputs, turn, deadline).await?;
-                Ok((Output::Tensors(outputs), run_time))
-            }
-            (Code::Graph(_), Input::Payload(_)) => {
-                Err(ScoreFailure::HostFault("a payload for a graph".to_owned()))
-            }
-        }
-    }
-
-    /// Calls an instance, which serves no other call meanwhile.
-    async fn call_instance(
-        self: &Arc<Self>,
-        linked: &Linked,
-        turn: Turn,
-        calls: Vec<Invocation>,
-        input: Input,
-        deadline: Instant,
-    ) -> Result<(Output, Duration), ScoreFailure> {
-        let late = || ScoreFailure::TimedOut {
-            deadline: self.limits.deadline,
-        };
-        let made = match self.pool.take() {
-            Some(instance) => Ok((instance, turn)),
-            // The instance comes from a snapshot, or is for this call alone. In both cases there is
-            // nothing to save for other calls.
-            None if linked.is_snapshot() || !self.pool.is_warm() => linked
-                .instance(deadline)
-                .await
-                .map(|instance| (instance, turn)),
-            None => self.initialised(deadline, turn).await,
-        };
-        let outcome = match made {
-            Ok((mut instance, _turn)) => {
-                let started = Instant::now();
-                let outcome = instance.run(calls, input, deadline).await;
-                let run_time = started.elapsed();
-                self.pool.put_back(instance);
-                outcome.map(|output| (output, run_time))
-            }
-            Err(failure) => Err(failure),
-        };
-        outcome.map_err(|failure| match failure {
-            Failure::Score(ScoreFailure::TimedOut { .. }) => late(),
-            other => other.into_score_failure(),
-        })
-    }
-
-    /// Returns a new instance whose `init` has a deadline of its own, which is longer than a
-    /// call's.
-    ///
-    /// If the call cannot wait for it, the instance is left to the next call. The call's turn lasts
-    /// until `init` has ended, so that no more instances are created than may run.
-    async fn initialised(
-        self: &Arc<Self>,
-        deadline: Instant,
-        turn: Turn,
-    ) -> Result<(Instance, Turn), Failure> {
-        let shared = Arc::clone(self);
-        let (hand_over, made) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let Code::Component(linked) = &shared.code else {
-                return;
-            };
-            let instance = linked
-                .instance(Instant::now() + shared.limits.init_deadline)
-                .await;
-            if let Err((Ok(instance), _turn)) = hand_over.send((instance, turn)) {
-                shared.pool.put_back(instance);
-            }
-        });
-        match tokio::time::timeout_at(deadline.into(), made).await {
-            Ok(Ok((instance, turn))) => Ok((instance?, turn)),
-            Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault(
-                "making an instance ended".to_owned(),
-            ))),
-            Err(_) => Err(Failure::timed_out()),
-        }
-    }
-}
-
-impl Runner for Shared {
-    async fn run(
-        self: Arc<Self>,
-        calls: Vec<Invocation>,
-        inputs: Vec<tensor::Tensor>,
-        deadline: Instant,
-    ) -> Result<Answer, ScoreFailure> {
-        match self.call(calls, Input::Tensors(inputs), deadline).await? {
-            (Output::Tensors(tensors), run_time) => Ok((tensors, run_time)),
-            (Output::Payload(_), _) => Err(ScoreFailure::HostFault(
-                "a payload from a tensor scorer".to_owned(),
-            )),
-        }
     }
 }
 

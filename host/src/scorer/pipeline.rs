@@ -10,7 +10,8 @@ use super::large::{Admitted, NoTurn, Slot};
 use super::prediction_cache::entry;
 use super::signature::Signature;
 use super::tensor_body::{self, Reply, Written};
-use super::{Invocation, Payload, Scored, Shared, lane};
+use super::{Shared, lane};
+use crate::call::{Invocation, Payload, Scored};
 use crate::error::ScoreFailure;
 
 /// Turns that a large call holds while it is under way.

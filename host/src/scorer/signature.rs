@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::Payload;
+use crate::call::Payload;
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;

@@ -15,7 +15,7 @@ use wasmtime::{Engine, Trap};
 use wasmtime_wizer::Wizer;
 
 use super::instance::bounded;
-use super::{linking::World, store};
+use super::{linking::world::World, store};
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::engine::{self, Allocation};

@@ -20,9 +20,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase};
+use super::dialect::Dialect;
 use super::discard::{self, Discarding};
 use super::stream::{RequestBody, Stream};
-use super::{Dialect, Service, health};
+use super::{Service, health, routes};
 use crate::error::ScoreFailure;
 use crate::trigger::http::Ids;
 
@@ -40,7 +41,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(service: Arc<Service>) -> Self {
         Self {
-            router: TowerToHyperService::new(super::router(Arc::clone(&service))),
+            router: TowerToHyperService::new(routes::router(Arc::clone(&service))),
             service,
         }
     }

@@ -13,14 +13,17 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Response;
 
+use super::body::{count_answer, read};
 use super::budget::SMALL_BYTES;
-use super::{Ready, Service, count_answer, log_failure, read};
+use super::failure::log_failure;
+use super::{Ready, Service};
+use crate::call::{Invocation, Payload, Source};
 use crate::deployment::most_instances;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement};
 use crate::functions::answer::{Answer, ParkedCall, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
-use crate::scorer::{Invocation, Lines, Payload, Source};
+use crate::scorer::Lines;
 use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 

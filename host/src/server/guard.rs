@@ -11,7 +11,9 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use http::{Method, Response, Uri};
 
-use super::{Dialect, Service, fail, functions};
+use super::dialect::Dialect;
+use super::failure::fail;
+use super::{Service, functions};
 use crate::error::ScoreFailure;
 use crate::panics::caught;
 use crate::trigger::http::{IdHeaders, Ids};

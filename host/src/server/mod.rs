@@ -1,20 +1,25 @@
 //! Scoring server: its routes, and the path of a request to a trigger and back.
 //!
-//! Owns the service and its routes. Sockets belong to `listener`, and bodies to `body`. Must not
-//! know how a call is made into a guest, nor choose a status: statuses come from `error`.
+//! Owns the service behind the routes. Routes belong to `routes`, sockets to `listener`, and bodies
+//! to `body`. Must not know how a call is made into a guest, nor choose a status: statuses come
+//! from `error`.
 
 mod activity;
 mod body;
 mod budget;
 mod connection;
 mod descriptors;
+mod dialect;
 mod discard;
+mod failure;
 mod functions;
 mod guard;
 mod health;
 mod listener;
 mod open_inference;
 mod openapi;
+mod response;
+mod routes;
 mod stream;
 mod table;
 
@@ -22,31 +27,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::routing::{get, post};
+use axum::extract::Request;
 use bytes::Bytes;
-use http::Response;
-use http::header::{ALLOW, HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use tokio::sync::watch;
 
 use crate::app::App;
 use crate::deployment;
-use crate::error::{Disposition, RequestFailure, ScoreFailure, Severity};
+use crate::error::RequestFailure;
 use crate::functions::FunctionApp;
 use crate::functions::bindings::Function;
-use crate::functions::envelope::{Buffer as _, route_attribute};
 use crate::manifest::{Limits, Manifest};
-use crate::scorer::{CacheStatus, Payload, World};
 use crate::timer;
-use crate::trigger::http::{self as http_trigger, Ids};
-use crate::trigger::open_inference as open_inference_trigger;
+use crate::trigger::http as http_trigger;
 
-use self::activity::Activity;
-use self::body::{Bounds, announced_bytes, count_answer, discard_unless_asked, read};
+use self::body::{Bounds, announced_bytes};
 use self::budget::Budget;
+use self::dialect::Dialect;
 pub use self::listener::serve;
+pub use self::routes::answer;
 
 /// Route of Azure ML's scoring requests.
 const SCORE_ROUTE: &str = "/score";
@@ -84,39 +83,6 @@ struct Matched<'a> {
     methods: &'a [String],
     /// Values of the route's parameters, by lower-case name.
     values: Vec<(String, String)>,
-}
-
-/// Protocol of a request, which follows from its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    /// Protocol of Azure ML, on all paths outside `/v2`.
-    AzureMl,
-    /// Open Inference Protocol, on the paths below `/v2`.
-    OpenInference,
-}
-
-impl Dialect {
-    fn of(path: &str) -> Self {
-        if open_inference::owns(path) {
-            Self::OpenInference
-        } else {
-            Self::AzureMl
-        }
-    }
-
-    fn payload(self, headers: &HeaderMap, body: Bytes) -> Payload {
-        match self {
-            Self::AzureMl => http_trigger::payload(headers, body),
-            Self::OpenInference => open_inference_trigger::payload(body),
-        }
-    }
-
-    fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
-        match self {
-            Self::AzureMl => http_trigger::failed(ids, disposition).map(Body::from),
-            Self::OpenInference => open_inference_trigger::failed(ids, disposition).map(Body::from),
-        }
-    }
 }
 
 impl Service {
@@ -254,248 +220,5 @@ impl Service {
                 .ok_or(RequestFailure::NotReady),
             _ => Err(RequestFailure::NotReady),
         }
-    }
-}
-
-fn router(service: Arc<Service>) -> Router {
-    let routes = Router::new()
-        .route("/", get(async || health::live().map(Body::from)))
-        .route("/readyz", get(readyz))
-        .route("/swagger.json", get(swagger))
-        .route(SCORE_ROUTE, post(score))
-        .merge(open_inference::router(&service.open_inference))
-        .fallback(
-            async |State(service): State<Arc<Service>>, request: Request| {
-                answer(&service, request).await
-            },
-        )
-        .method_not_allowed_fallback(
-            async |State(service): State<Arc<Service>>, request: Request| {
-                other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
-            },
-        );
-    guard::guarded(routes, &service).with_state(service)
-}
-
-/// Answers a request that matches no fixed route. Also serves requests that come through no socket.
-pub async fn answer(service: &Service, request: Request) -> Response<Body> {
-    let not_found = |service: &Service, dialect| RequestFailure::NotFound {
-        routes: service.scoring_routes(dialect).to_vec(),
-    };
-    other(service, request, not_found).await
-}
-
-/// Answers a request for a function or for a function's route. Refuses any other request with
-/// `failure`.
-async fn other(
-    service: &Service,
-    request: Request,
-    failure: impl FnOnce(&Service, Dialect) -> RequestFailure,
-) -> Response<Body> {
-    if let Some(function) = service.function(&request) {
-        return functions::invoke(service, function, request).await;
-    }
-    let path = request.uri().path();
-    let dialect = Dialect::of(path);
-    let mut allow = None;
-    if let Some(Matched { methods, values }) = service.route(path) {
-        if methods
-            .iter()
-            .any(|method| method == request.method().as_str())
-        {
-            let values = values
-                .into_iter()
-                .map(|(name, value)| (route_attribute(&name), value))
-                .collect();
-            return call(service, dialect, request, values).await;
-        }
-        allow = Some(methods.join(", "));
-    }
-    let scores = service
-        .scoring_routes(dialect)
-        .iter()
-        .any(|route| route == path);
-    let failure = match &allow {
-        Some(_) => RequestFailure::MethodNotAllowed,
-        None => failure(service, dialect),
-    };
-    if failure == RequestFailure::MethodNotAllowed {
-        let allow = allow.unwrap_or_else(|| if scores { "POST" } else { "GET, HEAD" }.to_owned());
-        let mut answer = refuse(dialect, request.headers(), failure);
-        // HTTP methods are plain words, so this does not fail.
-        if let Ok(value) = HeaderValue::from_str(&allow) {
-            answer.headers_mut().insert(ALLOW, value);
-        }
-        return answer;
-    }
-    refuse(dialect, request.headers(), failure)
-}
-
-async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
-    health::ready(service.is_ready()).map(Body::from)
-}
-
-async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    document(&service, Dialect::AzureMl, &headers, |ready| {
-        ready.openapi.clone()
-    })
-    .await
-}
-
-async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
-    match service.function(&request) {
-        Some(function) => functions::invoke(&service, function, request).await,
-        None => call(&service, Dialect::AzureMl, request, Vec::new()).await,
-    }
-}
-
-/// Answers with a document of the host itself, as soon as the scorer is ready.
-async fn document(
-    service: &Service,
-    dialect: Dialect,
-    headers: &HeaderMap,
-    document: impl FnOnce(&Ready) -> Bytes,
-) -> Response<Body> {
-    match (Ids::take(headers), service.ready().await) {
-        (Ok(ids), Ok(ready)) => ids.document(document(&ready)).map(Body::from),
-        (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
-    }
-}
-
-/// Scores the body of a request, and answers with the result.
-async fn call(
-    service: &Service,
-    dialect: Dialect,
-    request: Request,
-    attributes: Vec<(String, String)>,
-) -> Response<Body> {
-    let latest = service.latest();
-    let (head, body) = request.into_parts();
-    let ids = match Ids::take(&head.headers) {
-        Ok(ids) => ids,
-        Err(failure) => return refuse(dialect, &head.headers, failure),
-    };
-    let activity = head.extensions.get::<Arc<Activity>>();
-    // The next answer of a client that does not read would be computed for nothing.
-    if service.answers.is_nearly_full()
-        && activity.is_some_and(|activity| activity.found_answers_full())
-    {
-        discard_unless_asked(&head.headers, body);
-        return fail(dialect, &ids, &RequestFailure::AnswersFull.disposition());
-    }
-    // This check comes before the body is read, so that a client need not send what cannot be
-    // answered in time.
-    if service.is_hopeless(&head.headers) {
-        discard_unless_asked(&head.headers, body);
-        return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
-    }
-    let body = match read(
-        &head.headers,
-        body,
-        &service.bounds(service.limits.body_bytes),
-    )
-    .await
-    {
-        Ok(body) => body.into_bytes(),
-        Err(disposition) => return fail(dialect, &ids, &disposition),
-    };
-    let ready = match service.ready().await {
-        Ok(ready) => ready,
-        Err(failure) => return fail(dialect, &ids, &failure.disposition()),
-    };
-    if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
-        return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
-    }
-    let mut invocation = http_trigger::invocation(&ids, &head.headers);
-    invocation.attributes.extend(attributes);
-    invocation.latest = latest;
-    invocation.caller = activity.map(|activity| activity.peer);
-    let payload = dialect.payload(&head.headers, body);
-    let scored = ready.app.scorer.run(invocation, payload).await;
-    let scored = scored
-        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
-    match scored {
-        Ok(mut scored) => {
-            let body = std::mem::take(&mut scored.payload.body);
-            match count_answer(
-                body,
-                &service.answers,
-                Instant::now() + service.limits.deadline,
-            )
-            .await
-            {
-                Ok(body) => scored.payload.body = body,
-                Err(disposition) => {
-                    activity.inspect(|activity| activity.note_answers_full());
-                    return fail(dialect, &ids, &disposition);
-                }
-            }
-            let (run_ms, cache) = (
-                scored.run_time.as_secs_f64() * 1e3,
-                scored.cache.map(CacheStatus::header),
-            );
-            tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
-            http_trigger::scored(&ids, scored).map(Body::from)
-        }
-        Err(failure) => fail(dialect, &ids, &failure.disposition()),
-    }
-}
-
-/// Logs a failure with its severity, and answers with it.
-fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
-    log_failure(ids.request(), disposition);
-    dialect.failed(ids, disposition)
-}
-
-/// Answers a request that fails before a call is made for it.
-fn refuse(dialect: Dialect, headers: &HeaderMap, failure: RequestFailure) -> Response<Body> {
-    let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
-    dialect.failed(&ids, &failure.disposition())
-}
-
-/// Logs one line about a failed call, for every trigger.
-pub fn log_failure(invocation: &str, disposition: &Disposition) {
-    let Disposition {
-        status,
-        severity,
-        code,
-        message,
-        detail,
-        pointer,
-        ..
-    } = disposition;
-    let detail = detail.as_deref();
-    // The level of an event is part of its static description, so each level needs its own macro
-    // call.
-    match severity {
-        Severity::Error => {
-            tracing::error!(
-                invocation,
-                status,
-                code,
-                detail,
-                pointer,
-                reason = message,
-                "scoring failed"
-            )
-        }
-        Severity::Warn => tracing::warn!(
-            invocation,
-            status,
-            code,
-            detail,
-            pointer,
-            reason = message,
-            "scoring failed"
-        ),
-        Severity::Info => tracing::info!(
-            invocation,
-            status,
-            code,
-            detail,
-            pointer,
-            reason = message,
-            "scoring failed"
-        ),
     }
 }

@@ -13,14 +13,15 @@ use http::Response;
 use http::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Dialect, Service, call, document, refuse};
+use super::dialect::{Dialect, ROOT};
+use super::failure::refuse;
+use super::response::{call, document};
+use super::{Ready, Service};
 use crate::error::RequestFailure;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::{Port, Signature};
 use crate::scorer::tensor_body::open_inference::datatype;
 use crate::trigger::http::Ids;
-
-const ROOT: &str = "/v2";
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -83,12 +84,6 @@ impl Model {
     }
 }
 
-/// True if a path belongs to the Open Inference Protocol, even if no route has that path.
-pub(super) fn owns(path: &str) -> bool {
-    path.strip_prefix(ROOT)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// Returns the routes of the Open Inference Protocol.
 pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
     let mut router = Router::new()
@@ -132,7 +127,7 @@ async fn model_ready(State(service): State<Arc<Service>>, headers: HeaderMap) ->
 }
 
 async fn metadata(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    let of_model = |ready: &super::Ready| {
+    let of_model = |ready: &Ready| {
         service
             .open_inference
             .document(ready.app.scorer.signature())

@@ -1,7 +1,8 @@
 //! HTTP requests as invocations, and outcomes as HTTP responses.
 //!
-//! Owns Azure ML's headers and error bodies, and which headers are credentials. Must not know
-//! routes or sockets.
+//! Owns Azure ML's headers and error bodies. Must not know routes or sockets.
+
+mod attributes;
 
 use std::time::Duration;
 
@@ -10,9 +11,12 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use crate::call::{Invocation, Payload, Scored, Source};
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
-use crate::scorer::{Invocation, Payload, Scored, Source};
 use crate::text::{NAME_BYTES, quoted};
+
+use self::attributes::is_attribute;
+pub use self::attributes::is_credential;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Azure ML's deprecated alias of the header with the client's id.
@@ -25,10 +29,6 @@ const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms"
 /// Header that reports whether the cache answered (RFC 9211).
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
-
-/// Prefix of the headers that the Functions host adds. They hold its version and the id of the
-/// invocation, which an invocation has in any case.
-const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
 /// Header with the id that the Functions host gives to an invocation.
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
@@ -47,50 +47,6 @@ const TRACE_ID_BYTES: usize = 1024;
 
 /// Longest media type of a response, in bytes. Clients and proxies limit the headers of a response.
 const CONTENT_TYPE_BYTES: usize = 1024;
-
-/// Words that mark a header as a credential, which no scorer may see. A header is left out if its
-/// name contains one of them.
-///
-/// These are words and not names, because platforms and gateways invent new names.
-const CREDENTIAL_WORDS: [&str; 13] = [
-    "auth",
-    "cookie",
-    "-key",
-    "apikey",
-    "token",
-    "secret",
-    "passw",
-    "credential",
-    "signature",
-    "jwt",
-    "session",
-    "principal",
-    "assertion",
-];
-
-/// Headers that no scorer sees, because they describe the connection and the framing of the body.
-///
-/// They belong to this hop and not to the message (RFC 9110, section 7.6.1). Behind a platform,
-/// `host` is the worker's own address. The media type comes with the payload, and the host encodes
-/// the response.
-const TRANSPORT_HEADERS: [&str; 12] = [
-    "host",
-    "content-type",
-    "content-length",
-    "connection",
-    "accept-encoding",
-    "transfer-encoding",
-    "keep-alive",
-    "expect",
-    "te",
-    "trailer",
-    "upgrade",
-    "proxy-connection",
-];
-
-/// Headers that are not credentials. They are so frequent that checking them for the words would
-/// cost time.
-const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
 
 /// Ids of one request, in the headers that Azure ML's clients know.
 #[derive(Debug, Clone)]
@@ -399,20 +355,6 @@ pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
 
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-fn is_attribute(name: &str) -> bool {
-    if TRANSPORT_HEADERS.contains(&name) || name.starts_with(FUNCTIONS_HEADERS) {
-        return false;
-    }
-    // Checking a name for the words takes a microsecond.
-    USUAL_HEADERS.contains(&name) || !is_credential(name)
-}
-
-/// True if a lower-case header name contains a word that marks a credential.
-#[must_use]
-pub fn is_credential(name: &str) -> bool {
-    CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]

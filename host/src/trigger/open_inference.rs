@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::Response;
 
 use super::http::{self as http_trigger, Ids};
+use crate::call::Payload;
 use crate::error::Disposition;
-use crate::scorer::Payload;
 use crate::scorer::tensor_body::open_inference::MEDIA_TYPE;
 
 /// Returns the payload of a request, always with the protocol's media type. Clients label binary

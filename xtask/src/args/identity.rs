@@ -1,6 +1,7 @@
 //! Flags for the credentials, the trusted hosts and the limits of requests to a registry.
 //!
-//! Owns the names and the help of these flags. Must not know how a registry is asked.
+//! Owns the names and the help of these flags, and the text that says where credentials are looked
+//! for. Must not know how a registry is asked.
 
 use std::path::PathBuf;
 
@@ -9,6 +10,19 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::registry::{Identity, TrustedRealm};
+
+/// Help text with the places where credentials are looked for, in their order.
+pub(super) const CREDENTIALS: &str = "Credentials are looked for in this order, once the registry wants some:
+  1. --username with --password-stdin
+  2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
+  3. Docker's configuration, $DOCKER_CONFIG/config.json or ~/.docker/config.json: the registry's helper in credHelpers,
+     then credsStore, then auths (what docker login and az acr login write)
+  4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
+     az account get-access-token
+  5. none: anonymous
+1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.
+A registry may name a token service at another host. Credentials are sent there only if --trust-realm names that host, or
+if it is the known one of Docker Hub, GitLab or DigitalOcean.";
 
 /// Flags for the credentials, the trusted hosts and the limits of requests to a registry.
 #[derive(Debug, Args)]

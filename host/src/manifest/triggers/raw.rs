@@ -3,16 +3,14 @@
 //! Owns the section's keys, which kind of trigger takes which key, and what must not be written
 //! together. Must not know the form of a name.
 
+mod blob;
+mod http;
+mod service_bus;
+
 use serde::Deserialize;
 
-use super::names::{
-    FUNCTION_NAME_CHARACTERS, blob_path, connection, container, entity_name, function_name, names,
-    watched_path,
-};
-use super::{
-    AuthLevel, BlobSource, BlobTrigger, DEFAULT_MAX_DELIVERY_COUNT, Entity, HttpTrigger,
-    ServiceBusTrigger, Start, Target, Trigger,
-};
+use super::names::{FUNCTION_NAME_CHARACTERS, function_name};
+use super::{AuthLevel, BlobSource, Start, Trigger};
 use crate::manifest::Misfit;
 use crate::manifest::settings::default_of;
 use crate::text::{NAME_BYTES, quoted};
@@ -228,176 +226,5 @@ impl RawTrigger {
                 format!("remove it: it is for {}", kinds.join(" and ")),
             )),
         }
-    }
-
-    fn into_http(self) -> Result<HttpTrigger, Misfit> {
-        let route = self
-            .route
-            .unwrap_or_else(|| default_of("trigger.route").to_owned());
-        let plain = |segment: &str| {
-            !segment.is_empty()
-                && segment
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
-        if !route.split('/').all(plain) {
-            return Err((
-                format!(
-                    "`trigger.route`: `{}` is not a path of letters, digits, `-`, `_` and `.`",
-                    quoted(&route, NAME_BYTES)
-                ),
-                "write it without a leading slash and without parameters, e.g. `score`".to_owned(),
-            ));
-        }
-        let methods = self.methods.unwrap_or_else(|| vec!["post".to_owned()]);
-        let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-        let methods: Vec<String> = methods
-            .iter()
-            .map(|method| method.to_ascii_uppercase())
-            .collect();
-        if methods.is_empty()
-            || methods
-                .iter()
-                .any(|method| !known.contains(&method.as_str()))
-        {
-            return Err((
-                "`trigger.methods` is not a list of verbs".to_owned(),
-                "write e.g. `methods = [\"post\"]`; get, post, put, patch and delete are known"
-                    .to_owned(),
-            ));
-        }
-        Ok(HttpTrigger {
-            route,
-            auth_level: self.auth_level.unwrap_or(AuthLevel::Function),
-            methods,
-            forwarding: self.forwarding.unwrap_or(true),
-        })
-    }
-
-    fn into_blob(self) -> Result<BlobTrigger, Misfit> {
-        let path = self.path.ok_or_else(|| {
-            (
-                "`trigger.path` is missing".to_owned(),
-                "write container and name, e.g. `incoming/{name}`".to_owned(),
-            )
-        })?;
-        watched_path("trigger.path", &path)?;
-        let target = |key: &str, target: Option<RawTarget>| match target {
-            None => Ok(None),
-            Some(RawTarget {
-                blob: Some(blob),
-                queue: None,
-                topic: None,
-            }) => {
-                blob_path(key, &blob)?;
-                if container(&blob).eq_ignore_ascii_case(container(&path)) {
-                    return Err((
-                        format!(
-                            "`{key}.blob` lies in the container that the trigger watches: each answer would start a call"
-                        ),
-                        "name another container".to_owned(),
-                    ));
-                }
-                let unknown = names(&blob).find(|name| {
-                    let made_by_the_host = ["rand-guid", "datetime"];
-                    !names(&path).any(|own| own.eq_ignore_ascii_case(name))
-                        && !made_by_the_host.iter().any(|made| {
-                            name.split(':')
-                                .next()
-                                .unwrap_or_default()
-                                .eq_ignore_ascii_case(made)
-                        })
-                });
-                match unknown {
-                    Some(name) => Err((
-                        format!(
-                            "`{key}.blob`: `trigger.path` has no `{{{}}}`",
-                            quoted(name, NAME_BYTES)
-                        ),
-                        "use the names in `trigger.path`, {rand-guid} or {DateTime}".to_owned(),
-                    )),
-                    None => Ok(Some(blob)),
-                }
-            }
-            Some(_) => Err((
-                format!("`{key}` of a blob trigger is not a blob"),
-                format!(
-                    "write `{} = {{ blob = \"CONTAINER/{{name}}\" }}`",
-                    key.trim_start_matches("trigger.")
-                ),
-            )),
-        };
-        Ok(BlobTrigger {
-            connection: connection(self.connection)?,
-            source: self.source.unwrap_or(BlobSource::Scan),
-            output: target("trigger.output", self.output)?,
-            park: target("trigger.park", self.park)?,
-            path,
-        })
-    }
-
-    fn into_service_bus(self) -> Result<ServiceBusTrigger, Misfit> {
-        let entity = match (self.queue, self.topic, self.subscription) {
-            (Some(queue), None, None) => Entity::Queue(entity_name("trigger.queue", queue)?),
-            (None, Some(topic), Some(subscription)) => Entity::Subscription {
-                topic: entity_name("trigger.topic", topic)?,
-                subscription: entity_name("trigger.subscription", subscription)?,
-            },
-            _ => {
-                return Err((
-                    "`[[trigger]]` of kind `service-bus` has neither a queue nor a topic with its subscription"
-                        .to_owned(),
-                    "write `queue = \"NAME\"`, or `topic = \"NAME\"` and `subscription = \"NAME\"`".to_owned(),
-                ));
-            }
-        };
-        let target = |key: &str, target: Option<RawTarget>| match target {
-            None => Ok(None),
-            Some(RawTarget {
-                queue: Some(queue),
-                topic: None,
-                blob: None,
-            }) => {
-                if entity == Entity::Queue(queue.clone()) {
-                    return Err((
-                        format!(
-                            "`{key}.queue` is the queue that the trigger takes from: messages would go in a circle"
-                        ),
-                        "name another queue".to_owned(),
-                    ));
-                }
-                Ok(Some(Target::Queue(entity_name(key, queue)?)))
-            }
-            Some(RawTarget {
-                topic: Some(topic),
-                queue: None,
-                blob: None,
-            }) => Ok(Some(Target::Topic(entity_name(key, topic)?))),
-            Some(_) => Err((
-                format!("`{key}` of a service-bus trigger is neither a queue nor a topic"),
-                format!(
-                    "write `{} = {{ queue = \"NAME\" }}`",
-                    key.trim_start_matches("trigger.")
-                ),
-            )),
-        };
-        let max_delivery_count = self
-            .max_delivery_count
-            .unwrap_or(DEFAULT_MAX_DELIVERY_COUNT);
-        if !(1..=2000).contains(&max_delivery_count) {
-            return Err((
-                "`trigger.max_delivery_count` is not between 1 and 2000".to_owned(),
-                "write what the queue or subscription itself is set to".to_owned(),
-            ));
-        }
-        Ok(ServiceBusTrigger {
-            output: target("trigger.output", self.output)?,
-            park: target("trigger.park", self.park)?,
-            entity,
-            connection: connection(self.connection)?,
-            sessions: self.sessions.unwrap_or(false),
-            many: self.cardinality == Some(Cardinality::Many),
-            max_delivery_count,
-        })
     }
 }

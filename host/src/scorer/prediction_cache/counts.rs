@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::CacheStatus;
+use crate::call::CacheStatus;
 
 /// Time between two measurements in the log.
 const PERIOD: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::parts::Parts;
+use crate::call::Payload;
 use crate::model::Dtype;
-use crate::scorer::Payload;
 use crate::scorer::instance::{Input, Output};
 use crate::scorer::tensor::Tensor;
 

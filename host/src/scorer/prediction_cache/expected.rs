@@ -3,7 +3,7 @@
 //! Owns the check of answers that come from the store, because anyone who can write there can write
 //! anything. Must not know where answers are kept.
 
-use crate::scorer::Payload;
+use crate::call::Payload;
 use crate::scorer::instance::Output;
 use crate::scorer::signature::{Signature, same_type};
 use crate::tensor::{self, Port};

@@ -28,6 +28,7 @@ pub use self::identity::Identity;
 use self::entry::Key;
 use self::writes::{Kept, Writes};
 use super::instance::Output;
+use crate::call::CacheStatus;
 use crate::capability::Answers;
 use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
@@ -39,29 +40,6 @@ const ANSWER_COST_BYTES: u64 = 256;
 /// Most characters of a problem with an entry that are logged, because an entry can say anything,
 /// at any length.
 const PROBLEM_CHARACTERS: usize = 300;
-
-/// Origin of an answer, in the words of RFC 9211.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheStatus {
-    /// The answer was in the cache.
-    Hit,
-    /// The answer was computed for this call.
-    Miss,
-    /// The answer was computed for another call that came a little earlier.
-    Collapsed,
-}
-
-impl CacheStatus {
-    /// Returns the value of the header `Cache-Status`.
-    #[must_use]
-    pub fn header(self) -> &'static str {
-        match self {
-            Self::Hit => "scorebox; hit",
-            Self::Miss => "scorebox; fwd=miss",
-            Self::Collapsed => "scorebox; fwd=miss; collapsed",
-        }
-    }
-}
 
 /// An answer that is shared by all calls which asked for it, or the reason why there is none.
 type Answered = Result<Arc<Output>, ScoreFailure>;

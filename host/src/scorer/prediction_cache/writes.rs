@@ -123,7 +123,7 @@ impl Drop for Writer {
 mod tests {
     use super::super::entry;
     use super::*;
-    use crate::scorer::Payload;
+    use crate::call::Payload;
 
     #[test]
     fn one_writes_what_comes_meanwhile_and_too_much_is_not_kept() {

@@ -12,14 +12,15 @@ pub mod open_inference;
 mod raw;
 mod reading;
 mod rounding;
+mod scalar;
 mod sniff;
 mod text;
 
-use super::Payload;
 use super::signature::{
     JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing,
 };
 use super::tensor::Tensor;
+use crate::call::Payload;
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};

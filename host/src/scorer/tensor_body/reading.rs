@@ -1,15 +1,12 @@
 //! Reading of JSON by visitors that note the place of a misfit.
 //!
-//! Owns the JSON pointer, and the visitors for objects, lists and single values, of which every
-//! form of a body consists. Must not know ports or forms. The pointer costs nothing until there is
-//! a misfit: it is put together while the error is returned.
+//! Owns the JSON pointer, and the visitors for objects and lists, of which every form of a body
+//! consists. Must not know ports or forms. The pointer costs nothing until there is a misfit: it is
+//! put together while the error is returned.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use serde::de::{
-    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::de::SliceRead;
 
 use crate::error::ScoreFailure;
@@ -302,110 +299,4 @@ impl<'de, I: Items> Visitor<'de> for List<'_, I> {
     }
 
     unexpected! { boolean number string object }
-}
-
-/// One value of any kind, in a place where a single value of a certain kind belongs. `null` counts
-/// as no value.
-pub(super) enum Scalar<'de> {
-    Boolean(bool),
-    Count(u64),
-    Text(Cow<'de, str>),
-    None,
-    Other(&'static str),
-}
-
-impl<'de> Scalar<'de> {
-    pub(super) fn boolean<E: de::Error>(self, reader: &mut Reader) -> Result<Option<bool>, E> {
-        match self {
-            Self::Boolean(value) => Ok(Some(value)),
-            Self::None => Ok(None),
-            other => Err(other.unexpected("a boolean", reader)),
-        }
-    }
-
-    pub(super) fn count<E: de::Error>(self, reader: &mut Reader) -> Result<Option<u64>, E> {
-        match self {
-            Self::Count(value) => Ok(Some(value)),
-            Self::None => Ok(None),
-            other => Err(other.unexpected("a whole number from 0", reader)),
-        }
-    }
-
-    pub(super) fn text<E: de::Error>(
-        self,
-        reader: &mut Reader,
-    ) -> Result<Option<Cow<'de, str>>, E> {
-        match self {
-            Self::Text(value) => Ok(Some(value)),
-            Self::None => Ok(None),
-            other => Err(other.unexpected("a string", reader)),
-        }
-    }
-
-    fn unexpected<E: de::Error>(&self, wanted: &str, reader: &mut Reader) -> E {
-        let found = match self {
-            Self::Boolean(_) => "a boolean",
-            Self::Count(_) => "a number",
-            Self::Text(_) => "a string",
-            Self::None => "null",
-            Self::Other(found) => found,
-        };
-        reader.misfit(format!("Here is {found}, where {wanted} belongs."))
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Boolean(value))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Count(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other("a negative number"))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Other(
-            "a number with a fraction or beyond all bounds",
-        ))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar<'de>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other("a list"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other("an object"))
-    }
 }

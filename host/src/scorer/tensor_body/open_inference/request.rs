@@ -13,7 +13,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::super::signature::{Port, TensorSignature};
 use super::super::elements::{Elements, Read};
-use super::super::reading::{self, Fields, Items, List, Object, Reader, Scalar};
+use super::super::reading::{self, Fields, Items, List, Object, Reader};
+use super::super::scalar::Scalar;
 use super::{DTYPES, datatype, expectation};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;

@@ -1,0 +1,111 @@
+//! The files `host.json` and `function.json`, as they are written.
+//!
+//! Owns their keys and the form of a time span. Must not know which bindings Scorebox serves.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::StartupError;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct HostFile {
+    pub(super) function_timeout: Option<String>,
+    pub(super) custom_handler: HandlerSection,
+    pub(super) extensions: ExtensionsSection,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct HandlerSection {
+    pub(super) enable_forwarding_http_request: bool,
+    pub(super) enable_proxying_http_request: bool,
+    pub(super) http: HttpSection,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HttpSection {
+    pub(super) routes: Vec<RouteSection>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RouteSection {
+    pub(super) route: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExtensionsSection {
+    pub(super) http: ExtensionsHttpSection,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ExtensionsHttpSection {
+    pub(super) route_prefix: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FunctionFile {
+    pub(super) bindings: Vec<RawBinding>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawBinding {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) direction: Option<String>,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    pub(super) data_type: Option<String>,
+    pub(super) cardinality: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) route: Option<String>,
+    pub(super) methods: Option<Vec<String>>,
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> {
+    let failed = |problem: String| StartupError::Functions {
+        path: path.to_path_buf(),
+        problem,
+        fix: "mend the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| failed(format!("cannot be read: {error}")))?;
+    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| failed(format!("{error}")))
+}
+
+/// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite one and for
+/// any other text.
+pub(super) fn time_span(text: &str) -> Option<Duration> {
+    let mut parts = text.trim().rsplitn(3, ':');
+    let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);
+    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
+    let number = |text: &str| text.parse::<u32>().ok().map(f64::from);
+    let seconds = seconds.parse::<f64>().ok()?;
+    let total =
+        ((number(days)? * 24.0 + number(hours)?) * 60.0 + number(minutes)?) * 60.0 + seconds;
+    Duration::try_from_secs_f64(total).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_spans_are_dot_nets() {
+        assert_eq!(time_span("00:05:00"), Some(Duration::from_secs(300)));
+        assert_eq!(
+            time_span("1.00:00:01.5"),
+            Some(Duration::from_millis(86_401_500))
+        );
+        assert_eq!(time_span("-1"), None);
+        assert_eq!(time_span("-00:05:00"), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! The section `[package]` of the manifest.
+//!
+//! Owns the names and licences that an image gets. Must not know how an image is made, or how a
+//! registry is asked.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::scorer::ScorerSection;
+use super::settings::default_of;
+use super::{Misfit, names};
+use crate::text::{NAME_BYTES, quoted};
+
+/// Section `[package]` of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSection {
+    /// Host and port of the registry, such as `contoso.azurecr.io`.
+    pub registry: Option<String>,
+    /// Name of the image in the registry.
+    pub repository: String,
+    /// Tag that is pushed next to the digest.
+    pub tag: String,
+    /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
+    pub base: String,
+    /// Licence of the scorer, as an SPDX expression.
+    pub license: Option<String>,
+    /// Licence of the model, as an SPDX expression.
+    pub model_license: Option<String>,
+    /// File with an input and its answer, to try the scorer before it is packaged.
+    pub sample: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RawPackage {
+    registry: Option<String>,
+    repository: Option<String>,
+    tag: Option<String>,
+    base: Option<String>,
+    license: Option<String>,
+    model_license: Option<String>,
+    sample: Option<PathBuf>,
+}
+
+impl RawPackage {
+    pub(super) fn into_section(
+        self,
+        scorer: &ScorerSection,
+        dir: &Path,
+    ) -> Result<PackageSection, Misfit> {
+        let base = self
+            .base
+            .unwrap_or_else(|| default_of("package.base").to_owned());
+        if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
+            let base = quoted(&base, NAME_BYTES);
+            return Err((
+                format!("`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"),
+                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
+                 `scratch`"
+                    .to_owned(),
+            ));
+        }
+        self.registry.as_deref().map_or(Ok(()), names::registry)?;
+        self.repository
+            .as_deref()
+            .map_or(Ok(()), names::repository)?;
+        self.tag.as_deref().map_or(Ok(()), names::tag)?;
+        for (key, license) in [
+            ("package.license", &self.license),
+            ("package.model_license", &self.model_license),
+        ] {
+            names::line(key, license.as_deref().unwrap_or_default(), NAME_BYTES)?;
+        }
+        let tag = match (self.tag, scorer.version.as_str()) {
+            (Some(tag), _) => tag,
+            (None, "") => default_of("package.tag").to_owned(),
+            (None, version) => version.to_owned(),
+        };
+        Ok(PackageSection {
+            registry: self.registry,
+            repository: self.repository.unwrap_or_else(|| scorer.name.clone()),
+            tag,
+            base,
+            license: self.license,
+            model_license: self.model_license,
+            sample: self.sample.map(|sample| dir.join(sample)),
+        })
+    }
+}
+
+/// True if a reference begins with a host, as the packager needs it. The packager checks the rest
+/// itself.
+fn names_a_registry(reference: &str) -> bool {
+    reference.split_once('/').is_some_and(|(host, name)| {
+        let is_host = host == "localhost" || host.contains(['.', ':']);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]+".contains(c);
+        is_host
+            && !host.ends_with(':')
+            && !name.is_empty()
+            && reference.chars().all(is_plain)
+            && !reference.starts_with('-')
+    })
+}

@@ -1,0 +1,107 @@
+//! The section `[scorer]` of the manifest.
+//!
+//! Owns the name of the scorer, what computes, and its model. Must not know how a component is
+//! built, or how a model is read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Misfit, check_name, names};
+use crate::text::NAME_BYTES;
+
+/// Section `[scorer]` of the manifest.
+#[derive(Debug, Clone)]
+pub struct ScorerSection {
+    /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
+    pub name: String,
+    /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
+    pub version: String,
+    /// Source of the component. `None` if a graph of the model is the scorer.
+    pub component: Option<ComponentSource>,
+    /// Name of the graph to serve without a component, if the model holds several.
+    pub graph: Option<String>,
+    /// Folder or single file of the model, if the scorer has one.
+    pub model: Option<PathBuf>,
+    /// True if the packager runs `init` and stores the component in its state after `init`.
+    pub snapshot: bool,
+    /// Labels of the model that a scorer reads with `model.info`, such as its training run.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Source of a component: a Cargo package or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// A Cargo package that is built for `wasm32-wasip2`, given by its folder.
+    Cargo(PathBuf),
+    /// A `.wasm` file that was built before.
+    File(PathBuf),
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawScorer {
+    name: String,
+    #[serde(default)]
+    version: String,
+    component: Option<toml::Value>,
+    graph: Option<String>,
+    model: Option<PathBuf>,
+    snapshot: Option<bool>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+impl RawScorer {
+    pub(super) fn into_section(self, dir: &Path) -> Result<ScorerSection, Misfit> {
+        check_name("scorer.name", &self.name)?;
+        names::line("scorer.version", &self.version, NAME_BYTES)?;
+        names::keys("scorer.labels", self.labels.keys())?;
+        let misfit = || {
+            (
+                "`scorer.component` is neither a file's name nor a source".to_owned(),
+                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`"
+                    .to_owned(),
+            )
+        };
+        let component = match &self.component {
+            None => None,
+            Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
+            Some(toml::Value::Table(source)) if source.len() == 1 => {
+                let folder = source
+                    .get("cargo")
+                    .and_then(toml::Value::as_str)
+                    .ok_or_else(misfit)?;
+                Some(ComponentSource::Cargo(dir.join(folder)))
+            }
+            Some(_) => return Err(misfit()),
+        };
+        match (&component, &self.model, &self.graph) {
+            (None, None, _) => {
+                return Err((
+                    "there is neither `scorer.component` nor `scorer.model`, so nothing computes".to_owned(),
+                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; or, to serve an ONNX file \
+                     itself, `model = \"FILE.onnx\"`"
+                        .to_owned(),
+                ));
+            }
+            (Some(_), _, Some(_)) => {
+                return Err((
+                    "`scorer.graph` says which graph is served itself, and `scorer.component` what is served instead"
+                        .to_owned(),
+                    "remove one of the two".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        Ok(ScorerSection {
+            name: self.name,
+            version: self.version,
+            component,
+            graph: self.graph,
+            model: self.model.map(|model| dir.join(model)),
+            snapshot: self.snapshot.unwrap_or(true),
+            labels: self.labels,
+        })
+    }
+}

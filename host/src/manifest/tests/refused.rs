@@ -1,0 +1,265 @@
+//! Tests of the errors for what the manifest does not accept.
+
+use super::{minimal, parse};
+
+#[test]
+fn a_bad_value_is_answered_with_its_key_and_a_fix() {
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let message = parse(text).unwrap_err();
+        for part in expected.iter().chain(&["app/scorebox.toml", "fix: "]) {
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+    }
+    check("[scorer", &["not TOML", "line 1"]);
+    check("", &["scorer"]);
+    check(
+        &minimal("modle = \"m\""),
+        &[
+            "`scorer.modle` is not a setting",
+            "nearest is `scorer.model`",
+        ],
+    );
+    check(
+        &minimal("[limit]\ndeadline = \"5s\""),
+        &["`limit.deadline`", "`limits.deadline`"],
+    );
+    check(
+        &minimal("[limits]\ndeadline = \"fast\""),
+        &["`limits.deadline`", "`fast`", "250ms"],
+    );
+    check(
+        &minimal("[limits]\ndeadline = \"0s\""),
+        &["`limits.deadline`", "at least `1ms`"],
+    );
+    check(
+        &minimal("[limits]\ninit_deadline = \"18000000000000000000s\""),
+        &["`limits.init_deadline`", "1day"],
+    );
+    check(
+        &minimal("[limits]\nbody = \"16GiB\""),
+        &["`limits.body`", "1GiB"],
+    );
+    check(
+        &minimal("[limits]\nlame_duck = \"long\""),
+        &["`limits.lame_duck`", "`long`", "250ms"],
+    );
+    check(
+        &minimal("[limits]\nkeep_alive = \"0\""),
+        &["`limits.keep_alive`", "at least `1ms`"],
+    );
+    check(
+        &minimal("[limits]\nconnections = 0"),
+        &["`limits.connections`", "1 to 65536"],
+    );
+    check(
+        &minimal("[prediction_cache]"),
+        &["no [stores.default]", "declare"],
+    );
+    let cached = |line: &str| minimal(&format!("[stores.default]\n[prediction_cache]\n{line}"));
+    check(&cached("store = \"other\""), &["no [stores.other]"]);
+    check(
+        &cached("memory = \"much\""),
+        &["prediction_cache.memory", "is not a size"],
+    );
+    check(
+        &cached("ttl = \"0s\""),
+        &["prediction_cache.ttl", "out of range"],
+    );
+    check(
+        &cached("claim = \"soon\""),
+        &["prediction_cache.claim", "is not a length of time"],
+    );
+    check(&minimal("[answers]"), &["`answers` is not a setting"]);
+    check(
+        &minimal("[limits]\nmemory = \"1KiB\""),
+        &["`limits.memory`", "1MiB"],
+    );
+    check(
+        &minimal("[limits]\ninstances = 0"),
+        &["`limits.instances`", "1 to 1024"],
+    );
+    check(
+        &minimal("[[trigger]]\nkind = \"smoke\""),
+        &["smoke", "http"],
+    );
+    check(
+        &minimal("[[trigger]]\nkind = \"http\"\nroute = \"/score\""),
+        &["`trigger.route`", "leading slash"],
+    );
+    let twice =
+        "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
+    check(&minimal(twice), &["`[[trigger]]`", "one route"]);
+    let trigger = |rest: &str| minimal(&format!("[[trigger]]\n{rest}"));
+    check(
+        &trigger("kind = \"http\"\nqueue = \"q\""),
+        &["`trigger.queue`", "`http`", "service-bus"],
+    );
+    check(
+        &trigger("kind = \"http\"\nmethods = [\"fetch\"]"),
+        &["`trigger.methods`", "post"],
+    );
+    check(
+        &trigger("kind = \"http\"\nfunction = \"host\""),
+        &["`trigger.function`", "`host`"],
+    );
+    check(
+        &trigger("kind = \"blob\""),
+        &["`trigger.path`", "incoming/{name}"],
+    );
+    check(
+        &trigger("kind = \"blob\"\npath = \"incoming/{name\""),
+        &["`trigger.path`", "{name}"],
+    );
+    let circle = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"IN/{name}.json\" }";
+    check(
+        &trigger(circle),
+        &["`trigger.output.blob`", "another container"],
+    );
+    let unknown = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"out/{nome}\" }";
+    check(&trigger(unknown), &["`trigger.output.blob`", "{nome}"]);
+    check(
+        &trigger("kind = \"service-bus\""),
+        &["neither a queue nor a topic", "subscription"],
+    );
+    let circle = "kind = \"service-bus\"\nqueue = \"q\"\npark = { queue = \"q\" }";
+    check(&trigger(circle), &["`trigger.park.queue`", "circle"]);
+    let two = "kind = \"http\"\nroute = \"a/b\"\n[[trigger]]\nkind = \"service-bus\"\nqueue = \"q\"\nfunction = \"A-b\"";
+    check(&trigger(two), &["a function `A-b`", "another `function`"]);
+    let two = "kind = \"http\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\nforwarding = false";
+    check(&trigger(two), &["`trigger.forwarding`", "same for all"]);
+    check(
+        &minimal("[package]\nbase = \"debian\""),
+        &["`package.base`", "scratch", "functions", "HOST"],
+    );
+    check(
+        &minimal("[package]\nbase = \"library/debian\""),
+        &["`package.base`", "HOST"],
+    );
+    check(
+        &minimal("[package]\nbase = \"https://r.io/debian\""),
+        &["`package.base`", "HOST"],
+    );
+    check(
+        &minimal("[stores.default]\nprefix = \"*\""),
+        &["`stores.default.prefix`"],
+    );
+    let commands = |list: &str| minimal(&format!("[stores.default]\ncommands = {list}"));
+    check(
+        &commands("[\"@hash\", \"KEYS\"]"),
+        &[
+            "`stores.default.commands`",
+            "`KEYS` is never allowed",
+            "list-keys",
+        ],
+    );
+    check(
+        &commands("[\"HSTE\"]"),
+        &["`stores.default.commands`", "`HSTE`", "nearest is `HSET`"],
+    );
+    check(&commands("\"HSET\""), &["commands", "sequence"]);
+    check(
+        "[scorer]\nname = \"Digits\"\ncomponent = \"a\"",
+        &["`scorer.name`", "lower-case"],
+    );
+    check(
+        "[scorer]\nname = \"digits\"\ncomponent = 3",
+        &["`scorer.component`", "cargo"],
+    );
+}
+
+#[test]
+fn an_address_in_the_manifest_is_refused_and_not_repeated() {
+    let message = parse(&minimal(
+        "[stores.default]\nurl = \"redis://:hunter2@cache:6379\"",
+    ))
+    .unwrap_err();
+    assert!(message.contains("env:NAME"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_connection_string_is_refused_and_not_repeated() {
+    let text = "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
+    let message = parse(&minimal(text)).unwrap_err();
+    assert!(
+        message.contains("`trigger.connection`") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_graph_takes_the_place_of_a_component() {
+    let manifest = parse("[scorer]\nname = \"m\"\nmodel = \"model\"\ngraph = \"a\"").unwrap();
+    assert_eq!(
+        (manifest.scorer.component, manifest.scorer.graph.as_deref()),
+        (None, Some("a"))
+    );
+    let refused = |text: &str| parse(text).map(drop).unwrap_err();
+    assert!(
+        refused("[scorer]\nname = \"m\"").contains("neither `scorer.component` nor `scorer.model`")
+    );
+    assert!(refused("[scorer]\nname = \"m\"\ngraph = \"a\"").contains("neither"));
+    let both = "[scorer]\nname = \"m\"\nmodel = \"model\"\ncomponent = \"a.wasm\"\ngraph = \"a\"";
+    assert!(refused(both).contains("`scorer.graph`"));
+    let digest = format!("\"sha256:{}\"", "0".repeat(64));
+    let code = format!(
+        "[scorer]\nname = \"m\"\nmodel = \"model\"\n[precompiled]\nfile = \"a\"\ndigest = {digest}\nengine = \"e\"\ncpu = \
+         \"x86-64\"\ncomponent = {digest}\nsnapshot = false"
+    );
+    assert!(refused(&code).contains("[precompiled]"));
+}
+
+#[test]
+fn names_that_reach_scripts_and_addresses_are_words() {
+    // These texts are written as TOML needs them inside double quotes.
+    let hostile = [
+        "$(touch x)",
+        "`touch x`",
+        "a;b",
+        "a b",
+        "a'b",
+        "a\\\"b",
+        "a\\nb",
+        "-a b",
+        "a${IFS}b",
+        "a\\u2028b",
+        "a\\u0000b",
+    ];
+    let places = [
+        "[stores.default]\nurl = \"env:VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"VALUE/{name}\"",
+        "[[trigger]]\nkind = \"http\"\nfunction = \"VALUE\"",
+        "[[trigger]]\nkind = \"http\"\nroute = \"VALUE\"",
+        "[[trigger]]\nkind = \"service-bus\"\nqueue = \"VALUE\"",
+        "[[trigger]]\nkind = \"service-bus\"\ntopic = \"t\"\nsubscription = \"VALUE\"",
+        "[package]\nregistry = \"VALUE\"",
+        "[package]\nrepository = \"VALUE\"",
+        "[package]\ntag = \"VALUE\"",
+        "[package]\nbase = \"r.io/VALUE\"",
+        "[stores.\"VALUE\"]",
+    ];
+    for place in places {
+        for value in hostile {
+            let message = parse(&minimal(&place.replace("VALUE", value))).unwrap_err();
+            assert!(
+                message.contains("fix: ") && message.lines().count() == 2,
+                "{place} {value}: {message:?}"
+            );
+        }
+    }
+    for place in [
+        "labels = { \"VALUE\" = \"x\" }",
+        "version = \"VALUE\"",
+        "[config]\n\"VALUE\" = \"x\"",
+    ] {
+        for value in ["a\\nb", "a\\u2028b", "a\\u0000b", "\\u001b[2J"] {
+            let message = parse(&minimal(&place.replace("VALUE", value))).unwrap_err();
+            assert!(
+                message.contains("fix: ") && message.lines().count() == 2,
+                "{place} {value}: {message:?}"
+            );
+        }
+    }
+}

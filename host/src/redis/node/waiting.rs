@@ -1,0 +1,76 @@
+//! Commands that wait for their answers, and the check of a connection whose answers do not come.
+//!
+//! Owns when a connection is checked. Must not know what a command asks for, or how a server is
+//! connected to.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tokio::time::Instant;
+
+use super::Shared;
+
+/// A command that waits for its answer. If it is canceled after a long wait, a PING checks the
+/// connection.
+///
+/// A caller that cancels before its time limit, e.g. because its own time is over, says nothing
+/// about the server.
+pub(super) struct Waiting<'a> {
+    shared: &'a Arc<Shared>,
+    connection: Option<MultiplexedConnection>,
+    number: u64,
+    since: Instant,
+}
+
+/// Waiting time after which a connection is checked. A healthy server needs far less.
+const LONG: Duration = Duration::from_millis(20);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(
+        shared: &'a Arc<Shared>,
+        connection: &MultiplexedConnection,
+        number: u64,
+    ) -> Self {
+        Self {
+            shared,
+            connection: Some(connection.clone()),
+            number,
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn end(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if self.since.elapsed() < LONG || self.shared.probing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (shared, number) = (Arc::clone(self.shared), self.number);
+        let probe = async move {
+            let ping = redis::cmd("PING");
+            let answer = tokio::time::timeout(
+                shared.dialer.timeout(),
+                connection.send_packed_command(&ping),
+            )
+            .await;
+            if !matches!(answer, Ok(Ok(_))) {
+                shared.suspect(number);
+            }
+            shared.probing.store(false, Ordering::Relaxed);
+        };
+        // If the runtime has ended, the connection is not checked.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(probe)),
+            Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The two worlds of the contract, and which of them a component exports.
+//!
+//! Owns the version of the contract, and the texts about a component without exactly one world.
+//! Must not know imports or instances.
+
+use std::fmt;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::Misfit;
+#[cfg(feature = "compiler")]
+use crate::error::StartupError;
+
+/// Version of the contract that this host serves.
+pub const WIT_VERSION: &str = "0.1.0";
+
+/// One of the two worlds that a scorer can export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// The world of scorers that take and return payloads.
+    Scoring,
+    /// The world of scorers that take and return tensors.
+    TensorScoring,
+}
+
+impl World {
+    pub(in crate::scorer) fn export(self) -> String {
+        match self {
+            Self::Scoring => format!("scorebox:scoring/scorer@{WIT_VERSION}"),
+            Self::TensorScoring => format!("scorebox:scoring/tensor-scorer@{WIT_VERSION}"),
+        }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scoring => "scoring",
+            Self::TensorScoring => "tensor-scoring",
+        })
+    }
+}
+
+/// Returns the world that a component exports.
+///
+/// # Errors
+/// The component exports no world that this host serves, or it exports both.
+#[cfg(feature = "compiler")]
+pub(crate) fn world_at(
+    engine: &Engine,
+    component: &Component,
+    path: &std::path::Path,
+) -> Result<World, StartupError> {
+    let fail = |(problem, fix)| StartupError::Component {
+        path: path.to_path_buf(),
+        problem,
+        fix,
+    };
+    world_of(engine, component).map_err(fail)
+}
+
+/// Returns the world that a component exports, or the problem and its fix.
+pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
+    let exports: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let worlds = [World::Scoring, World::TensorScoring];
+    let found: Vec<World> = worlds
+        .into_iter()
+        .filter(|world| exports.contains(&world.export()))
+        .collect();
+    if let [world] = found.as_slice() {
+        return Ok(*world);
+    }
+    let ours: Vec<_> = exports
+        .iter()
+        .filter(|name| name.starts_with("scorebox:scoring/"))
+        .map(String::as_str)
+        .collect();
+    Err(match (found.len(), ours.as_slice()) {
+        (0, []) => (
+            format!(
+                "exports no scorer: it exports {}",
+                if exports.is_empty() {
+                    "nothing".into()
+                } else {
+                    exports.join(", ")
+                }
+            ),
+            format!(
+                "export {} or {}, e.g. with the crate scorebox-guest",
+                worlds[0].export(),
+                worlds[1].export()
+            ),
+        ),
+        (0, ours) => (
+            format!(
+                "is a scorer of another version of the contract: it exports {}",
+                ours.join(", ")
+            ),
+            format!(
+                "build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"
+            ),
+        ),
+        _ => (
+            "exports both worlds".to_owned(),
+            "export one of them: the host would not know which to call".to_owned(),
+        ),
+    })
+}

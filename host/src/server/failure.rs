@@ -1,0 +1,74 @@
+//! Answers to requests that fail, and their log lines.
+//!
+//! Owns what is logged about a failure, at which level. Must not know why a request fails.
+
+use axum::body::Body;
+use http::Response;
+use http::header::HeaderMap;
+
+use super::dialect::Dialect;
+use crate::error::{Disposition, RequestFailure, Severity};
+use crate::trigger::http::Ids;
+
+/// Logs a failure with its severity, and answers with it.
+pub(super) fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
+    log_failure(ids.request(), disposition);
+    dialect.failed(ids, disposition)
+}
+
+/// Answers a request that fails before a call is made for it.
+pub(super) fn refuse(
+    dialect: Dialect,
+    headers: &HeaderMap,
+    failure: RequestFailure,
+) -> Response<Body> {
+    let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
+    dialect.failed(&ids, &failure.disposition())
+}
+
+/// Logs one line about a failed call, for every trigger.
+pub(super) fn log_failure(invocation: &str, disposition: &Disposition) {
+    let Disposition {
+        status,
+        severity,
+        code,
+        message,
+        detail,
+        pointer,
+        ..
+    } = disposition;
+    let detail = detail.as_deref();
+    // The level of an event is part of its static description, so each level needs its own macro
+    // call.
+    match severity {
+        Severity::Error => {
+            tracing::error!(
+                invocation,
+                status,
+                code,
+                detail,
+                pointer,
+                reason = message,
+                "scoring failed"
+            )
+        }
+        Severity::Warn => tracing::warn!(
+            invocation,
+            status,
+            code,
+            detail,
+            pointer,
+            reason = message,
+            "scoring failed"
+        ),
+        Severity::Info => tracing::info!(
+            invocation,
+            status,
+            code,
+            detail,
+            pointer,
+            reason = message,
+            "scoring failed"
+        ),
+    }
+}

@@ -1,0 +1,116 @@
+//! Responses to requests for a score or a document.
+//!
+//! Owns the way of a request from its body to a call and back. Must not know which route a request
+//! came on, or choose a status.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::Bytes;
+use http::Response;
+use http::header::HeaderMap;
+
+use super::activity::Activity;
+use super::body::{count_answer, discard_unless_asked, read};
+use super::dialect::Dialect;
+use super::failure::{fail, refuse};
+use super::{Ready, Service};
+use crate::call::CacheStatus;
+use crate::error::{RequestFailure, ScoreFailure};
+use crate::functions::envelope::Buffer as _;
+use crate::scorer::World;
+use crate::trigger::http::{self as http_trigger, Ids};
+
+/// Answers with a document of the host itself, as soon as the scorer is ready.
+pub(super) async fn document(
+    service: &Service,
+    dialect: Dialect,
+    headers: &HeaderMap,
+    document: impl FnOnce(&Ready) -> Bytes,
+) -> Response<Body> {
+    match (Ids::take(headers), service.ready().await) {
+        (Ok(ids), Ok(ready)) => ids.document(document(&ready)).map(Body::from),
+        (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
+    }
+}
+
+/// Scores the body of a request, and answers with the result.
+pub(super) async fn call(
+    service: &Service,
+    dialect: Dialect,
+    request: Request,
+    attributes: Vec<(String, String)>,
+) -> Response<Body> {
+    let latest = service.latest();
+    let (head, body) = request.into_parts();
+    let ids = match Ids::take(&head.headers) {
+        Ok(ids) => ids,
+        Err(failure) => return refuse(dialect, &head.headers, failure),
+    };
+    let activity = head.extensions.get::<Arc<Activity>>();
+    // The next answer of a client that does not read would be computed for nothing.
+    if service.answers.is_nearly_full()
+        && activity.is_some_and(|activity| activity.found_answers_full())
+    {
+        discard_unless_asked(&head.headers, body);
+        return fail(dialect, &ids, &RequestFailure::AnswersFull.disposition());
+    }
+    // This check comes before the body is read, so that a client need not send what cannot be
+    // answered in time.
+    if service.is_hopeless(&head.headers) {
+        discard_unless_asked(&head.headers, body);
+        return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
+    }
+    let body = match read(
+        &head.headers,
+        body,
+        &service.bounds(service.limits.body_bytes),
+    )
+    .await
+    {
+        Ok(body) => body.into_bytes(),
+        Err(disposition) => return fail(dialect, &ids, &disposition),
+    };
+    let ready = match service.ready().await {
+        Ok(ready) => ready,
+        Err(failure) => return fail(dialect, &ids, &failure.disposition()),
+    };
+    if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
+        return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
+    }
+    let mut invocation = http_trigger::invocation(&ids, &head.headers);
+    invocation.attributes.extend(attributes);
+    invocation.latest = latest;
+    invocation.caller = activity.map(|activity| activity.peer);
+    let payload = dialect.payload(&head.headers, body);
+    let scored = ready.app.scorer.run(invocation, payload).await;
+    let scored = scored
+        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    match scored {
+        Ok(mut scored) => {
+            let body = std::mem::take(&mut scored.payload.body);
+            match count_answer(
+                body,
+                &service.answers,
+                Instant::now() + service.limits.deadline,
+            )
+            .await
+            {
+                Ok(body) => scored.payload.body = body,
+                Err(disposition) => {
+                    activity.inspect(|activity| activity.note_answers_full());
+                    return fail(dialect, &ids, &disposition);
+                }
+            }
+            let (run_ms, cache) = (
+                scored.run_time.as_secs_f64() * 1e3,
+                scored.cache.map(CacheStatus::header),
+            );
+            tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
+            http_trigger::scored(&ids, scored).map(Body::from)
+        }
+        Err(failure) => fail(dialect, &ids, &failure.disposition()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Routes of the server: which request is answered by what.
+//!
+//! Owns the fixed routes, and the choice between a function, a function's route and a refusal. Must
+//! not know how a call is made.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::routing::{get, post};
+use http::Response;
+use http::header::{ALLOW, HeaderMap, HeaderValue};
+
+use super::dialect::Dialect;
+use super::failure::refuse;
+use super::response::{call, document};
+use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_inference};
+use crate::error::RequestFailure;
+use crate::functions::envelope::route_attribute;
+
+/// Returns the router of all routes.
+pub(super) fn router(service: Arc<Service>) -> Router {
+    let routes = Router::new()
+        .route("/", get(async || health::live().map(Body::from)))
+        .route("/readyz", get(readyz))
+        .route("/swagger.json", get(swagger))
+        .route(SCORE_ROUTE, post(score))
+        .merge(open_inference::router(&service.open_inference))
+        .fallback(
+            async |State(service): State<Arc<Service>>, request: Request| {
+                answer(&service, request).await
+            },
+        )
+        .method_not_allowed_fallback(
+            async |State(service): State<Arc<Service>>, request: Request| {
+                other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
+            },
+        );
+    guard::guarded(routes, &service).with_state(service)
+}
+
+/// Answers a request that matches no fixed route. Also serves requests that come through no socket.
+pub async fn answer(service: &Service, request: Request) -> Response<Body> {
+    let not_found = |service: &Service, dialect| RequestFailure::NotFound {
+        routes: service.scoring_routes(dialect).to_vec(),
+    };
+    other(service, request, not_found).await
+}
+
+/// Answers a request for a function or for a function's route. Refuses any other request with
+/// `failure`.
+async fn other(
+    service: &Service,
+    request: Request,
+    failure: impl FnOnce(&Service, Dialect) -> RequestFailure,
+) -> Response<Body> {
+    if let Some(function) = service.function(&request) {
+        return functions::invoke(service, function, request).await;
+    }
+    let path = request.uri().path();
+    let dialect = Dialect::of(path);
+    let mut allow = None;
+    if let Some(Matched { methods, values }) = service.route(path) {
+        if methods
+            .iter()
+            .any(|method| method == request.method().as_str())
+        {
+            let values = values
+                .into_iter()
+                .map(|(name, value)| (route_attribute(&name), value))
+                .collect();
+            return call(service, dialect, request, values).await;
+        }
+        allow = Some(methods.join(", "));
+    }
+    let scores = service
+        .scoring_routes(dialect)
+        .iter()
+        .any(|route| route == path);
+    let failure = match &allow {
+        Some(_) => RequestFailure::MethodNotAllowed,
+        None => failure(service, dialect),
+    };
+    if failure == RequestFailure::MethodNotAllowed {
+        let allow = allow.unwrap_or_else(|| if scores { "POST" } else { "GET, HEAD" }.to_owned());
+        let mut answer = refuse(dialect, request.headers(), failure);
+        // HTTP methods are plain words, so this does not fail.
+        if let Ok(value) = HeaderValue::from_str(&allow) {
+            answer.headers_mut().insert(ALLOW, value);
+        }
+        return answer;
+    }
+    refuse(dialect, request.headers(), failure)
+}
+
+async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
+    health::ready(service.is_ready()).map(Body::from)
+}
+
+async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
+    document(&service, Dialect::AzureMl, &headers, |ready| {
+        ready.openapi.clone()
+    })
+    .await
+}
+
+async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
+    match service.function(&request) {
+        Some(function) => functions::invoke(&service, function, request).await,
+        None => call(&service, Dialect::AzureMl, request, Vec::new()).await,
+    }
+}

@@ -1,0 +1,67 @@
+//! Flags of `deploy`.
+//!
+//! Owns their names and their help. Must not know what is deployed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::deploy::{Pull, Target};
+use crate::functions_app::Connections;
+
+/// Flags of `deploy`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cargo xtask deploy contoso.azurecr.io/risk@sha256:… --manifest scorebox.toml --target premium \\
+      --group scoring --location westeurope --name contoso-risk --bicep risk.bicep")]
+pub struct DeployArgs {
+    /// The image, as `cargo xtask package --push` printed it.
+    #[arg(value_name = "REGISTRY/REPOSITORY@sha256:HEX")]
+    pub image: String,
+    /// Path of the scorer's scorebox.toml. Its triggers and stores determine the settings of the
+    /// app.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// The hosting plan of the app. Consumption and Flex Consumption cannot run images.
+    #[arg(long, value_enum)]
+    pub target: Target,
+    /// The resource group. It is created if it is missing.
+    #[arg(long, value_name = "NAME")]
+    pub group: String,
+    /// The region, e.g. westeurope.
+    #[arg(long, value_name = "REGION")]
+    pub location: String,
+    /// Name of the function app. App Service serves it at `https://NAME.azurewebsites.net`.
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The storage account of the app itself [default: the app's name without `-`, plus `data`].
+    #[arg(long, value_name = "NAME")]
+    pub storage_account: Option<String>,
+    /// Name of the plan [default: NAME-plan].
+    #[arg(long, value_name = "NAME")]
+    pub plan: Option<String>,
+    /// Size of the plan [default: EP1, or B1 for a dedicated plan].
+    #[arg(long, value_name = "SKU")]
+    pub sku: Option<String>,
+    /// The environment of Container Apps [default: NAME-env].
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// The way in which the platform logs in to the registry.
+    #[arg(long, value_enum, default_value_t = Pull::Identity)]
+    pub pull: Pull,
+    /// The way in which the app logs in to the storage accounts and namespaces of its triggers.
+    #[arg(long, value_enum, default_value_t = Connections::Strings)]
+    pub connections: Connections,
+    /// The base image that was given to `package --base`, if it differs from the manifest's.
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Write a Bicep file with the same resources, too, e.g. to risk.bicep.
+    #[arg(long, value_name = "FILE")]
+    pub bicep: Option<PathBuf>,
+    /// Run the commands. Run `az login` first.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub run: bool,
+    /// Print the commands without running them, as without --run.
+    #[arg(long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,73 @@
+//! Commands for a function app in Container Apps: the environment, and the app with its secrets.
+//!
+//! Owns their order and their flags. Must not know plans or events.
+
+use super::super::{Deployment, Pull};
+use super::{Builder, credentials};
+use crate::functions_app::OWN_STORAGE;
+use crate::shell::{Command, Variable, Word};
+
+impl Builder<'_> {
+    /// Adds the commands that create a function app in Container Apps.
+    pub(super) fn container_app(&mut self) {
+        let Deployment {
+            environment,
+            pull,
+            secrets,
+            fixed,
+            own_secret,
+            ..
+        } = self.deployment;
+        let environment = Word::text(environment);
+        let extension = Command::new("az extension add")
+            .line("--name containerapp --upgrade --only-show-errors");
+        self.az("`--kind functionapp` is in this extension.", extension);
+        let place = Command::new("az containerapp env create").flag_line("--name", &environment);
+        let place = place
+            .flag("--resource-group", &self.group)
+            .flag("--location", &self.location);
+        self.az("Where container apps run.", place.line("--output none"));
+        let asked =
+            Command::new("az storage account show-connection-string").flag("--name", &self.storage);
+        self.asked(
+            OWN_STORAGE,
+            asked
+                .flag("--resource-group", &self.group)
+                .fixed("--query connectionString"),
+        );
+        let mut app = Command::new("az containerapp create").flag_line("--name", &self.name);
+        app = app
+            .flag("--resource-group", &self.group)
+            .flag("--environment", &environment);
+        app = app
+            .line("--kind functionapp")
+            .flag_line("--image", &self.image);
+        app = app
+            .line("--ingress external --target-port 80")
+            .flag_line("--registry-server", &self.registry);
+        app = match pull {
+            Pull::Identity => app.fixed("--registry-identity system"),
+            Pull::Credentials => credentials(app),
+        };
+        app = app.line("--secrets");
+        let own = Variable::fixed(OWN_STORAGE);
+        let kept = || {
+            let secrets = secrets
+                .iter()
+                .map(|secret| (&secret.variable, secret.kept_as.as_str()));
+            std::iter::once((&own, own_secret.as_str())).chain(secrets)
+        };
+        for (variable, secret) in kept() {
+            app = app.pair_line(&Word::text(secret), &Word::value_of(variable));
+        }
+        app = app.line("--env-vars");
+        for (variable, secret) in kept() {
+            let reference = Word::text("secretref:").and(&Word::text(secret));
+            app = app.pair_line(&Word::text(variable.name()), &reference);
+        }
+        for (name, value) in fixed {
+            app = app.pair_line(&Word::text(name), &Word::text(value));
+        }
+        self.az("The app.", app.line("--output none"));
+    }
+}

@@ -1,0 +1,116 @@
+//! Check of a provenance of `package`: whether it is signed, is about the image, and agrees with
+//! the files of the image.
+//!
+//! Owns which statement is ours. Must not know the signature of the image.
+
+use serde_json::Value;
+
+use super::super::contents::Contents;
+use super::super::labels::{listed, unknown};
+use super::super::report::{Report, Verdict};
+use super::Part;
+use crate::image::APP_ROOT;
+use crate::image::attestation::{BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE};
+use crate::signing::{PublicKey, opened};
+
+/// True if the statement was written by `package`. A statement that cannot be parsed also counts,
+/// because it may be an altered one.
+pub(super) fn is_ours(part: &Part) -> bool {
+    let opened = if part.media_type == ENVELOPE_MEDIA_TYPE {
+        opened(&part.bytes, None)
+    } else {
+        None
+    };
+    let bytes = opened
+        .as_ref()
+        .map_or(part.bytes.as_slice(), |(statement, _)| statement);
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(document) => {
+            let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+            text("/predicateType") == Some(PREDICATE_TYPE)
+                && text("/predicate/buildDefinition/buildType") == Some(BUILD_TYPE)
+        }
+        Err(_) => true,
+    }
+}
+
+/// Compares a statement with the image, its files and its SBOMs. `is_vouched` is true if some
+/// statement is signed with the key.
+pub(super) fn examine(
+    report: &mut Report,
+    contents: &Contents,
+    part: &Part,
+    sboms: &[Part],
+    key: Option<&PublicKey>,
+    is_vouched: bool,
+) {
+    let is_envelope = part.media_type == ENVELOPE_MEDIA_TYPE;
+    let (bytes, is_signed) = match is_envelope.then(|| opened(&part.bytes, key)) {
+        None => (part.bytes.clone(), false),
+        Some(Some(both)) => both,
+        Some(None) => {
+            report.note(
+                "provenance",
+                "",
+                Verdict::Wrong("is no signed statement".to_owned()),
+            );
+            return;
+        }
+    };
+    let verdict = match (key, is_envelope, is_signed) {
+        (_, true, true) => Verdict::Good,
+        (None, true, _) => Verdict::Open("signed; give --key to check it".to_owned()),
+        (None, false, _) => Verdict::Open("not signed".to_owned()),
+        (Some(_), ..) if is_vouched => {
+            Verdict::Open("another one is signed with this key".to_owned())
+        }
+        (Some(_), false, _) => Verdict::Wrong("is not signed".to_owned()),
+        (Some(_), true, false) => Verdict::Wrong("is not signed with this key".to_owned()),
+    };
+    report.note("signature of the provenance", "", verdict);
+    let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let sha256 = |one: &Value| {
+        one.pointer("/digest/sha256")
+            .and_then(Value::as_str)
+            .map(|hex| format!("sha256:{hex}"))
+    };
+    let image = document.pointer("/subject/0").and_then(sha256);
+    report.check(
+        "provenance is about the image",
+        image == Some(report.digest.to_string()),
+        || {
+            format!(
+                "it is about {}",
+                image.unwrap_or_else(|| "nothing".to_owned())
+            )
+        },
+    );
+    let sbom = document
+        .pointer("/predicate/runDetails/byproducts/0")
+        .and_then(sha256);
+    let is_known = sboms
+        .iter()
+        .any(|part| Some(part.digest.to_string()) == sbom);
+    report.check("provenance names the sbom", is_known, || {
+        "it names another one".to_owned()
+    });
+    let went_in = document
+        .pointer("/predicate/buildDefinition/resolvedDependencies")
+        .and_then(Value::as_array);
+    let differing = went_in.into_iter().flatten().filter_map(|one| {
+        let name = one.get("name")?.as_str()?;
+        let path = format!("{}/{name}", APP_ROOT.trim_start_matches('/'));
+        let found = contents
+            .files
+            .get(&path)
+            .or_else(|| contents.files.get(name))?;
+        (Some(found.to_string()) != sha256(one)).then(|| name.to_owned())
+    });
+    let differing: Vec<_> = differing.collect();
+    let verdict = match differing.as_slice() {
+        _ if contents.is_damaged => unknown(),
+        [] => Verdict::Good,
+        some => Verdict::Wrong(format!("it gives other digests for {}", listed(some))),
+    };
+    report.note("provenance agrees with the files", "", verdict);
+}

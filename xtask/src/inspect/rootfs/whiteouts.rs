@@ -1,0 +1,99 @@
+//! Whiteouts: entries that remove what lower layers hold.
+//!
+//! Owns what a whiteout removes, and how many nodes whiteouts may visit. Must not know how a path
+//! leads to a folder.
+
+use super::path::shown;
+use super::{Applied, RootFs, What};
+
+/// Name of an opaque whiteout, which hides the content that lower layers have in its folder.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Prefix of a whiteout's name. The rest of the name is the file that it removes.
+pub(super) const WHITEOUT: &[u8] = b".wh.";
+
+/// Most nodes that all whiteouts of an image visit together. Each whiteout visits everything below
+/// its folder.
+const MOST_LOOKS: usize = 20_000_000;
+
+impl RootFs {
+    /// Removes what a whiteout hides. `mark` is the name of the whiteout, and `hidden` is the rest
+    /// of that name after the prefix.
+    pub(super) fn remove_marked(
+        &mut self,
+        parent: usize,
+        mut path: Vec<Vec<u8>>,
+        mark: &[u8],
+        hidden: &[u8],
+    ) -> Result<Applied, String> {
+        if mark == OPAQUE {
+            self.hide_lower(parent)?;
+            return Ok(Applied {
+                path: shown(&path),
+                is_ambiguous: false,
+            });
+        }
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(format!(
+                "holds `{}`, which removes no file",
+                String::from_utf8_lossy(mark)
+            ));
+        }
+        path.push(hidden.to_vec());
+        let Some(node) = self.child(parent, hidden) else {
+            return Ok(Applied {
+                path: shown(&path),
+                is_ambiguous: false,
+            });
+        };
+        // According to OCI a whiteout applies to lower layers only. Some runtimes also remove files
+        // of the layer itself.
+        let is_ambiguous = self.hide_lower(node)? || self.is_of_layer(node);
+        if !is_ambiguous {
+            self.unlink(parent, hidden);
+        }
+        Ok(Applied {
+            path: shown(&path),
+            is_ambiguous,
+        })
+    }
+
+    /// Removes the content that lower layers have in a folder. Returns true if something of this
+    /// layer remains in it.
+    fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
+        let mut order = Vec::new();
+        let mut open = vec![folder];
+        while let Some(node) = open.pop() {
+            let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) else {
+                continue;
+            };
+            for (name, child) in children {
+                order.push((*child, node, name.clone()));
+                open.push(*child);
+            }
+        }
+        self.looks += order.len();
+        if self.looks > MOST_LOOKS {
+            return Err("holds too many marks of removal".to_owned());
+        }
+        let mut stays = false;
+        // Deeper nodes come later in the list. From its end, a folder is visited after everything
+        // that has to be removed from it.
+        for (node, parent, name) in order.into_iter().rev() {
+            let is_empty = match self.nodes.get(node).map(|node| &node.what) {
+                Some(What::Folder(children)) => children.is_empty(),
+                _ => true,
+            };
+            if is_empty
+                && self
+                    .nodes
+                    .get(node)
+                    .is_some_and(|node| node.layer != self.layer)
+            {
+                self.unlink(parent, &name);
+            } else {
+                stays = true;
+            }
+        }
+        Ok(stays)
+    }
+}
