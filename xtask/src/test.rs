@@ -224,7 +224,7 @@ impl ImageHosts {
 /// Cargo that select them. If there are none, all are built.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,
-    programs: &[&str],
+    areas: &[&str],
 ) -> Result<Places, Failure> {
     let root = workspace::root();
     let guests = [
@@ -273,7 +273,7 @@ fn prepare(
             trial,
         )?;
     }
-    let build = [&["test", "--release", "--no-run"][..], programs].concat();
+    let build = [&["test", "--release", "--no-run"][..], areas].concat();
     cargo(&build, &[])?;
     let ended = |_| {
         Failure::other(
