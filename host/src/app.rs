@@ -21,6 +21,7 @@ use crate::functions::FunctionApp;
 use crate::graph;
 #[cfg(feature = "graphs")]
 use crate::graph::Graphs;
+use crate::machine;
 use crate::manifest::Manifest;
 use crate::model::Model;
 use crate::packaged::{self, Proof};
@@ -28,6 +29,7 @@ use crate::redis::Store;
 use crate::scorer::Scorer;
 #[cfg(feature = "graphs")]
 use crate::scorer::calls_graphs;
+use crate::sizing;
 use crate::stores;
 
 pub use self::report::CheckReport;
@@ -110,7 +112,7 @@ impl App {
             });
         }
         let engine = engine::engine(Allocation::Pool {
-            instances: deployment::most_instances(&manifest.limits),
+            instances: sizing::most_instances(&manifest.limits),
         })?;
         let compiled = component::load(&engine, &manifest)?;
         #[cfg(feature = "graphs")]
@@ -221,8 +223,8 @@ pub(crate) fn capabilities(
         stores,
         config: manifest.config.clone(),
         memory: Arc::new(SharedMemory::new(
-            deployment::instances_bytes(&manifest.limits),
-            deployment::most_instances(&manifest.limits),
+            sizing::instances_bytes(&manifest.limits),
+            sizing::most_instances(&manifest.limits),
         )),
     }
 }
@@ -236,7 +238,7 @@ pub(crate) fn capabilities(
 /// Fails if the app would not start, or if the trial of a graph fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     crate::machine::check(1)?;
-    let runtime = runtime()?;
+    let runtime = machine::runtime()?;
     let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())
 }
@@ -252,7 +254,7 @@ pub fn check_by(
     sample: &crate::sample::Sample,
     trial: Trial<'_>,
 ) -> Result<CheckReport, StartupError> {
-    let runtime = runtime()?;
+    let runtime = machine::runtime()?;
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
@@ -300,13 +302,4 @@ async fn started(
     .await?;
     app.scorer.warm_up().await?;
     Ok(app)
-}
-
-/// Starts the threads for a check, or for `init` during the build of an image.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
 }

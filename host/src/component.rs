@@ -6,10 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::digest::digest;
 use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::precompiled;
@@ -102,11 +102,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
             "compile a scorer with `--target wasm32-wasip2`",
         )),
     }
-}
-
-/// Returns the digest of bytes: `sha256:` and 64 hex digits.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 #[cfg(feature = "compiler")]

@@ -13,13 +13,16 @@
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
-//! | `memory` | how much memory this process may use |
+//! | `container` | how much memory this process may use |
+//! | [`sizing`] | how many instances, and how much memory of each kind, if the manifest sets none |
+//! | `digest` | SHA-256 digests as text |
 //! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`graph`] | models that compute by themselves, and the engine that runs them |
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
 //! | [`capability`] | what a scorer may import |
 //! | [`call`] | the words for one call: payload, source, invocation, answer |
+//! | `offload` | the thread of a call: where it arrived, or a scoring thread |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |
 //! | [`functions`] | the protocol of Azure Functions: function.json, envelopes, answers |
@@ -37,8 +40,8 @@
 //! # Invariants
 //!
 //! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph,
-//!   redis}`; `error` and `manifest` are below all.
-//! - A guest holds a thread that serves sockets for at most one tick (`scorer/lane.rs`). A fault of
+//!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
+//! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.
 //! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
@@ -47,15 +50,17 @@ pub mod app;
 pub mod call;
 pub mod capability;
 pub mod component;
+mod container;
 pub mod deployment;
+mod digest;
 pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod graph;
 pub mod machine;
 pub mod manifest;
-mod memory;
 pub mod model;
+mod offload;
 mod packaged;
 #[cfg(feature = "compiler")]
 pub mod packaging;
@@ -66,6 +71,7 @@ pub mod redis;
 pub mod sample;
 pub mod scorer;
 pub mod server;
+pub mod sizing;
 pub mod stores;
 pub mod telemetry;
 pub mod tensor;

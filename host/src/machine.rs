@@ -87,6 +87,15 @@ fn start_threads(count: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Starts the threads for a check, or for `init` during the build of an image.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

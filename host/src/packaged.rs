@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::component;
+use crate::digest::digest;
 use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::model::{FileFacts, Model};
@@ -166,7 +167,7 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     {
         return Ok(());
     }
-    let found = component::digest(&component::read(path)?);
+    let found = digest(&component::read(path)?);
     let Some(expected) = recorded
         .into_iter()
         .flatten()

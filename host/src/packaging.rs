@@ -13,8 +13,10 @@ use wasmtime::component::Component;
 
 use crate::app;
 use crate::component;
+use crate::digest;
 use crate::engine::{ENGINE, engine_config};
 use crate::error::StartupError;
+use crate::machine;
 use crate::manifest::{ComponentSource, Manifest, Packaged, PackagedFile, Precompiled};
 use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
@@ -60,7 +62,7 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
         found.push((
             path.clone(),
             FileFacts::from(&metadata),
-            component::digest(&component::read(path)?),
+            digest::digest(&component::read(path)?),
         ));
     }
     let file = |(path, facts, digest): (PathBuf, FileFacts, String)| {
@@ -120,17 +122,17 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
         let world = scorer::world_of(&engine, &world, &path)?;
         let capabilities = Arc::new(app::capabilities(&manifest, model, BTreeMap::new()));
         let taken = snapshot::take(&manifest, capabilities, world, &original);
-        app::runtime()?.block_on(taken)?
+        machine::runtime()?.block_on(taken)?
     } else {
         original.clone()
     };
     let bytes = precompiled::compile(&bytes, cpu).map_err(|error| invalid(&error))?;
     let section = Precompiled {
         file: file.into(),
-        digest: component::digest(&bytes),
+        digest: digest::digest(&bytes),
         engine: ENGINE.to_owned(),
         cpu: cpu.to_string(),
-        component: component::digest(&original),
+        component: digest::digest(&original),
         model: digest,
         snapshot: manifest.scorer.snapshot,
     };

@@ -16,7 +16,7 @@ use std::str::FromStr;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::component::digest;
+use crate::digest::digest;
 use crate::engine::ENGINE;
 use crate::error::StartupError;
 use crate::manifest::Precompiled;

@@ -97,7 +97,7 @@ pub fn report(
     connect: bool,
 ) -> Result<Vec<StoreReport>, StartupError> {
     let manifest = Manifest::read(app)?;
-    let runtime = crate::app::runtime()?;
+    let runtime = crate::machine::runtime()?;
     let report = |(name, section): (&String, &StoreSection)| {
         let mut report = StoreReport {
             name: name.clone(),

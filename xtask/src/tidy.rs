@@ -2,6 +2,7 @@
 //!
 //! Owns the findings' form and the walk through the tree. Must not know any rule: each family has its own file.
 
+mod arrows;
 mod contract;
 mod layers;
 mod manifests;
@@ -82,6 +83,7 @@ pub fn check() -> Result<(), Failure> {
                 let text = read(&path)?;
                 findings.extend(sources::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
+                findings.extend(arrows::check(&name, &text));
                 files += 1;
             } else if name.ends_with("Cargo.toml") {
                 findings.extend(manifests::check(&name, &read(&path)?));

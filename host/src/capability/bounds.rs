@@ -12,9 +12,9 @@ use wasmtime::Trap;
 
 use super::InstanceState;
 use crate::model::READ_LIMIT_BYTES;
+use crate::offload;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
-use crate::scorer::lane;
 
 /// Most bytes that the arguments of one call of a host function may take in the host's memory.
 ///
@@ -321,8 +321,8 @@ impl InstanceState {
         if bound.time != Time::Tick && self.remaining().is_zero() {
             return Err(Trap::Interrupt.into());
         }
-        if size.bytes > lane::LONG_BYTES {
-            lane::go_long().await;
+        if size.bytes > offload::LONG_BYTES {
+            offload::offload().await;
         }
         Ok(Ok(()))
     }

@@ -10,11 +10,11 @@ use wasmtime::Trap;
 
 use super::bounds::{self, Size};
 use super::{InstanceState, inference};
-use crate::graph::{Graph, GraphError};
-use crate::model::Dtype;
-use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::{
+use crate::capability::bindings::capabilities::scorebox::scoring::graphs::{
     self as wit, ElementType, Elements, Error, Host,
 };
+use crate::graph::{Graph, GraphError};
+use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
 use crate::text::cut;
 

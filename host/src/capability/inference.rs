@@ -11,15 +11,15 @@ use wasmtime::component::Resource;
 use super::InstanceState;
 use super::bounds::{self, Size};
 use super::graphs::NAME_BYTES;
-use crate::graph::{Graph, Graphs};
-use crate::model::Dtype;
-use crate::scorer::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
-use crate::scorer::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
-use crate::scorer::bindings::capabilities::wasi::nn::graph::{
+use crate::capability::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
+use crate::capability::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
+use crate::capability::bindings::capabilities::wasi::nn::graph::{
     self, ExecutionTarget, GraphEncoding,
 };
-use crate::scorer::bindings::capabilities::wasi::nn::inference;
-use crate::scorer::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
+use crate::capability::bindings::capabilities::wasi::nn::inference;
+use crate::capability::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
+use crate::graph::{Graph, Graphs};
+use crate::model::Dtype;
 use crate::tensor::Tensor;
 use crate::text::cut;
 

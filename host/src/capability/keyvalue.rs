@@ -9,10 +9,10 @@ use wasmtime::component::Resource;
 
 use super::InstanceState;
 use super::bounds::{self, Size};
+use crate::capability::bindings::capabilities::scorebox::scoring::cache;
+use crate::capability::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
+use crate::capability::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 use crate::redis::{Condition, Lifetime, Store, StoreError};
-use crate::scorer::bindings::capabilities::scorebox::scoring::cache;
-use crate::scorer::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
-use crate::scorer::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 
 /// A key, with the value that it had when it was read.
 pub struct CasHandle {

@@ -13,18 +13,18 @@ use scorebox_sandbox::Sandbox;
 
 use super::bounds::{self, Bound};
 use super::{BucketHandle, ConnectionHandle, InstanceState, TensorHandle};
+use crate::capability::bindings::capabilities::scorebox::scoring::{cache, metrics, model, redis};
+use crate::capability::bindings::capabilities::wasi::keyvalue::{batch, store};
 use crate::redis::VALUE_LIMIT_BYTES;
 use crate::redis::raw::{ARGUMENT_BYTES, COMMANDS_AT_ONCE, Command};
-use crate::scorer::bindings::capabilities::scorebox::scoring::{cache, metrics, model, redis};
-use crate::scorer::bindings::capabilities::wasi::keyvalue::{batch, store};
 #[cfg(feature = "graphs")]
 use {
     super::{ContextHandle, ValueHandle},
-    crate::scorer::bindings::capabilities::scorebox::scoring::graphs,
-    crate::scorer::bindings::capabilities::wasi::nn::graph::{
+    crate::capability::bindings::capabilities::scorebox::scoring::graphs,
+    crate::capability::bindings::capabilities::wasi::nn::graph::{
         self, ExecutionTarget, GraphEncoding,
     },
-    crate::scorer::bindings::capabilities::wasi::nn::inference,
+    crate::capability::bindings::capabilities::wasi::nn::inference,
 };
 
 type Store<'a> = StoreContextMut<'a, Sandbox>;

@@ -5,6 +5,7 @@
 //! component exports, or HTTP. The files below adapt one interface each and hold no state.
 
 mod answers;
+pub(crate) mod bindings;
 pub(crate) mod bounds;
 #[cfg_attr(
     not(feature = "graphs"),
@@ -49,10 +50,10 @@ pub use crate::tensor::Tensor as ValueHandle;
 
 use self::memory::MemoryLimit;
 use self::output::GuestOutput;
+use crate::capability::bindings::capabilities::{scorebox, wasi};
 use crate::graph::Graphs;
 use crate::model::Model;
 use crate::redis::Store;
-use crate::scorer::bindings::capabilities::{scorebox, wasi};
 
 /// Everything that all instances of a scorer share.
 pub struct Capabilities {

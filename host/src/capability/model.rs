@@ -7,11 +7,11 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 use super::InstanceState;
-use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_part};
-use crate::scorer::bindings::capabilities::scorebox::scoring::model::{
+use crate::capability::bindings::capabilities::scorebox::scoring::model::{
     self as wit, Error, Host, HostTensor, ModelInfo,
 };
-use crate::scorer::lane;
+use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_part};
+use crate::offload;
 use crate::text::cut;
 
 /// A tensor that a scorer has opened.
@@ -74,7 +74,7 @@ impl From<SliceError> for Error {
 const NAME_BYTES: usize = 1024;
 
 /// Number of elements above which a host function converts them on a scoring thread.
-const LONG_ELEMENTS: u64 = (lane::LONG_BYTES / 4) as u64;
+const LONG_ELEMENTS: u64 = (offload::LONG_BYTES / 4) as u64;
 
 fn not_found(name: &str) -> Error {
     Error::NotFound(cut(name, NAME_BYTES).into_owned())
@@ -84,9 +84,9 @@ fn not_found(name: &str) -> Error {
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
     if bytes
         .as_ref()
-        .is_ok_and(|bytes| bytes.len() > lane::LONG_BYTES)
+        .is_ok_and(|bytes| bytes.len() > offload::LONG_BYTES)
     {
-        lane::go_long().await;
+        offload::offload().await;
     }
     Ok(bytes.map(<[u8]>::to_vec).map_err(Error::from))
 }
@@ -169,7 +169,7 @@ impl HostTensor for InstanceState {
         count: u64,
     ) -> wasmtime::Result<Result<Vec<f32>, Error>> {
         if count > LONG_ELEMENTS {
-            lane::go_long().await;
+            offload::offload().await;
         }
         let tensor = &self.table.get(&handle)?.0;
         Ok(self
@@ -193,7 +193,7 @@ impl HostTensor for InstanceState {
         if row.saturating_mul(indices.len() as u64) > LONG_ELEMENTS
             || indices.len() as u64 > LONG_ELEMENTS
         {
-            lane::go_long().await;
+            offload::offload().await;
         }
         let tensor = &self.table.get(&handle)?.0;
         Ok(self.model().rows(tensor, &indices).map_err(Error::from))

@@ -7,10 +7,10 @@
 use wasmtime::component::Resource;
 
 use super::InstanceState;
-use crate::redis::raw::{CommandError, Connection, Node, Reply};
-use crate::scorer::bindings::capabilities::scorebox::scoring::redis::{
+use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
     self as wit, Command, Error,
 };
+use crate::redis::raw::{CommandError, Connection, Node, Reply};
 
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;

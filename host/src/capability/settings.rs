@@ -3,7 +3,7 @@
 //! Must not know the environment: nothing of it is visible here.
 
 use super::InstanceState;
-use crate::scorer::bindings::capabilities::wasi::config::store::{Error, Host};
+use crate::capability::bindings::capabilities::wasi::config::store::{Error, Host};
 
 impl Host for InstanceState {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {

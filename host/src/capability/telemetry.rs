@@ -13,8 +13,8 @@ use tracing::Level as LogLevel;
 pub use self::lines::{LOGS_BYTES, Lines};
 
 use super::InstanceState;
-use crate::scorer::bindings::capabilities::scorebox::scoring::metrics;
-use crate::scorer::bindings::capabilities::wasi::logging::logging::{self, Level};
+use crate::capability::bindings::capabilities::scorebox::scoring::metrics;
+use crate::capability::bindings::capabilities::wasi::logging::logging::{self, Level};
 use crate::text::{NAME_BYTES, cut, escaped_bytes};
 
 /// Most lines that one call may write. A scorer that writes more has a loop in its logging, and a

@@ -15,7 +15,7 @@ use scorebox_host::functions::FunctionApp;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
-use scorebox_host::{StartupError, deployment, machine, panics};
+use scorebox_host::{StartupError, deployment, machine, panics, sizing};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,7 +38,7 @@ pub fn run(serve: Serve) -> ExitCode {
         return exit(&error);
     }
     panics::log();
-    let manifest = machine::check(THREADS_PER_CORE * deployment::cores() + MORE_THREADS)
+    let manifest = machine::check(THREADS_PER_CORE * sizing::cores() + MORE_THREADS)
         .and_then(|()| Ok(Manifest::read(&serve.app.app)?));
     let outcome = manifest.and_then(|manifest| {
         let functions = FunctionApp::read(&manifest)?;
@@ -48,8 +48,8 @@ pub fn run(serve: Serve) -> ExitCode {
         let lame_duck = manifest.limits.lame_duck(given.is_some());
         // There are as many threads of each kind as cores, because either kind alone must be able
         // to use the machine.
-        let scoring = scoring_threads(deployment::cores())?;
-        let serving = serving_threads(deployment::cores())?;
+        let scoring = scoring_threads(sizing::cores())?;
+        let serving = serving_threads(sizing::cores())?;
         let address = (serve.address, port).into();
         let outcome = serving.block_on(start(
             address,

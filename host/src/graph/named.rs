@@ -15,7 +15,7 @@ use super::{EXTENSION, Graph, GraphError, running};
 use crate::error::StartupError;
 use crate::manifest::Limits;
 use crate::tensor::Tensor;
-use crate::{deployment, timer};
+use crate::{sizing, timer};
 
 /// A model's graphs, ready to run.
 pub struct Graphs {
@@ -53,7 +53,7 @@ impl Graphs {
                 graph,
             );
         }
-        Ok(Self::of(graphs, deployment::most_sessions(limits), runtime))
+        Ok(Self::of(graphs, sizing::most_sessions(limits), runtime))
     }
 
     fn of(graphs: BTreeMap<String, Arc<Graph>>, most: usize, runtime: Handle) -> Self {

@@ -14,8 +14,7 @@ use tokio::runtime::Handle;
 use super::{Graph, GraphError, Limits, Stop, engine};
 use crate::error::StartupError;
 use crate::tensor::Tensor;
-use crate::timer;
-use crate::{deployment, manifest};
+use crate::{manifest, sizing, timer};
 
 /// Loads a graph from its file, and runs it once on zeros.
 ///
@@ -35,7 +34,7 @@ pub async fn load(
     };
     let engine = engine(file, library, limits.memory_bytes)?;
     let kept = Limits {
-        sessions: deployment::most_sessions(limits),
+        sessions: sizing::most_sessions(limits),
     };
     let loading = runtime.spawn_blocking(move || Graph::load(engine, kept));
     match timer::within(limits.init_deadline, loading).await {

@@ -13,9 +13,10 @@ use super::linking::Linked;
 use super::signature::Signature;
 use super::tensor::Tensor;
 use super::turns::{Place, Turn};
-use super::{Code, Shared, lane};
+use super::{Code, Shared};
 use crate::call::Invocation;
 use crate::error::ScoreFailure;
+use crate::offload;
 
 impl Shared {
     /// Takes a place in the queue for a call.
@@ -71,7 +72,7 @@ impl Shared {
         let caller = calls.first().and_then(|call| call.caller);
         let turn = self.turns.turn(caller, deadline).await.ok_or_else(late)?;
         if turn.is_apart() {
-            lane::go_long().await;
+            offload::offload().await;
         }
         match (&self.code, input) {
             (Code::Component(linked), input) => {

@@ -16,11 +16,11 @@ use wasmtime::{Engine, Store};
 
 use self::imports::check_imports;
 use self::world::{WIT_VERSION, World, world_of};
-use super::bindings::scoring::ScoringPre;
-use super::bindings::tensor_scoring::TensorScoringPre;
 use super::instance::{Failure, Init, Instance, Run, bounded};
 use super::signature::Signature;
 use super::store;
+use crate::capability::bindings::scoring::ScoringPre;
+use crate::capability::bindings::tensor_scoring::TensorScoringPre;
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::component::{self, Compiled};

@@ -5,13 +5,11 @@
 //! HTTP, the Functions envelope or Redis.
 
 mod batcher;
-pub(crate) mod bindings;
 mod cached;
 mod callers;
 mod execution;
 mod graph_runner;
 mod instance;
-pub(crate) mod lane;
 mod large;
 mod linking;
 mod pipeline;
@@ -52,9 +50,10 @@ pub use crate::call::{CacheStatus, Invocation, Payload, Scored, Source};
 use crate::capability::Capabilities;
 pub use crate::capability::{LOGS_BYTES, Lines};
 use crate::component::{self, Compiled};
-use crate::deployment;
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
+use crate::offload;
+use crate::sizing;
 pub use crate::tensor;
 
 /// A loaded scorer: a linked component with its contract and instances, or a graph that is served
@@ -89,7 +88,7 @@ impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
     /// `runtime` has the scoring threads. They run `init`, and calls that take long
-    /// (`scorer/lane.rs`).
+    /// (`offload.rs`).
     ///
     /// # Errors
     /// The component is not a scorer of a known world, it imports an interface that is not granted,
@@ -157,12 +156,12 @@ impl Scorer {
             .transpose()?;
         let (limits, instances) = (manifest.limits.clone(), manifest.instances.clone());
         let most = match code {
-            Code::Component(_) => deployment::most_instances(&limits),
-            Code::Graph(_) => deployment::most_sessions(&limits),
+            Code::Component(_) => sizing::most_instances(&limits),
+            Code::Graph(_) => sizing::most_sessions(&limits),
         };
         let pool = Pool::new(most, &instances);
         let turns = Turns::new(most, limits.queue);
-        let large = Large::new(deployment::cores(), most);
+        let large = Large::new(sizing::cores(), most);
         let model = ModelName {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
@@ -263,7 +262,7 @@ impl Scorer {
     /// answered before it. Small bodies are always read.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
-        bytes <= lane::LONG_BYTES as u64
+        bytes <= offload::LONG_BYTES as u64
             || self
                 .shared
                 .large
@@ -286,7 +285,7 @@ impl Scorer {
             .map_or(deadline, |latest| deadline.min(latest));
         let shared = Arc::clone(&self.shared);
         let call = Box::pin(async move { shared.score(invocation, payload, deadline).await });
-        lane::run(&self.runtime, call)
+        offload::run(&self.runtime, call)
             .await
             .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
     }

@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use super::instance::{Input, Output};
 use super::large::{Admitted, NoTurn, Slot};
 use super::prediction_cache::entry;
 use super::signature::Signature;
 use super::tensor_body::{self, Reply, Written};
-use super::{Shared, lane};
 use crate::call::{Invocation, Payload, Scored};
 use crate::error::ScoreFailure;
+use crate::offload;
 
 /// Turns that a large call holds while it is under way.
 struct Holding {
@@ -87,10 +88,10 @@ impl Shared {
         bytes: usize,
         deadline: Instant,
     ) -> Result<Option<Holding>, ScoreFailure> {
-        if bytes <= lane::LONG_BYTES {
+        if bytes <= offload::LONG_BYTES {
             return Ok(None);
         }
-        lane::go_long().await;
+        offload::offload().await;
         let left = deadline.saturating_duration_since(Instant::now());
         let admitted = self
             .large
@@ -157,8 +158,8 @@ impl Shared {
         };
         let bytes: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
         let mut _turn = None;
-        if bytes > lane::LONG_BYTES {
-            lane::go_long().await;
+        if bytes > offload::LONG_BYTES {
+            offload::offload().await;
             if !is_large {
                 _turn = Some(
                     self.large

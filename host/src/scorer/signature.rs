@@ -7,10 +7,10 @@
 use serde_json::Value;
 
 use crate::call::Payload;
+use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
+use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::scorer::bindings::capabilities::scorebox::scoring::types as wit;
-use crate::scorer::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 pub use crate::tensor::Port;
 use crate::tensor::{self, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};

@@ -8,10 +8,10 @@ use std::time::Instant;
 use scorebox_sandbox::Sandbox;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use super::lane;
 use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{Capabilities, InstanceState};
 use crate::engine;
+use crate::offload;
 
 /// Creates a store whose guest is interrupted at `deadline` and has the name `phase` in the log.
 /// Both hold until a call sets others.
@@ -30,12 +30,12 @@ pub(super) fn new(
     store.epoch_deadline_callback(|context| {
         engine::guest_runs();
         // The clock is checked at every tick, because a count of ticks would drift on a busy
-        // machine. Yielding lets other work of this thread run in between. It also lets `lane` move
+        // machine. Yielding lets other work of this thread run in between. It also lets `offload` move
         // this call off a thread that serves sockets.
         if InstanceState::of(context.data()).remaining().is_zero() {
             Ok(UpdateDeadline::Interrupt)
         } else {
-            lane::long();
+            offload::mark_long();
             Ok(UpdateDeadline::Yield(1))
         }
     });

@@ -73,6 +73,8 @@ pub(super) struct Activity {
     pub(super) peer: IpAddr,
     /// True if an answer on this connection found no memory.
     found_answers_full: AtomicBool,
+    /// True if a request was taken since bytes last came from the socket.
+    has_answered: AtomicBool,
 }
 
 impl Activity {
@@ -85,9 +87,21 @@ impl Activity {
             is_reserved,
             peer,
             found_answers_full: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
         };
         activity.enter(Phase::New);
         activity
+    }
+
+    /// Notes that bytes came from the socket.
+    pub(super) fn note_read(&self) {
+        self.has_answered.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes a request. Returns true if it came together with the request before it, so that the
+    /// client did not wait for that answer.
+    pub(super) fn is_pipelined(&self) -> bool {
+        self.has_answered.swap(true, Ordering::Relaxed)
     }
 
     /// Notes that an answer found no memory.

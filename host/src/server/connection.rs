@@ -92,7 +92,12 @@ impl Server {
             }
         };
         let (service, activity) = (Arc::clone(&self.service), Arc::clone(activity));
+        let is_pipelined = activity.is_pipelined();
         async move {
+            // Hundreds of requests can come in one read. Others of this thread go in between.
+            if is_pipelined {
+                tokio::task::yield_now().await;
+            }
             let mut answer = match answering {
                 Ok(answering) => answering.await?,
                 Err(refused) => refused,

@@ -18,12 +18,12 @@ use super::budget::SMALL_BYTES;
 use super::failure::log_failure;
 use super::{Ready, Service};
 use crate::call::{Invocation, Payload, Source};
-use crate::deployment::most_instances;
 use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement};
 use crate::functions::answer::{Answer, ParkedCall, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::scorer::Lines;
+use crate::sizing::most_instances;
 use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 

@@ -33,11 +33,11 @@ use http::header::HeaderMap;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::deployment;
 use crate::error::RequestFailure;
 use crate::functions::FunctionApp;
 use crate::functions::bindings::Function;
 use crate::manifest::{Limits, Manifest};
+use crate::sizing;
 use crate::timer;
 use crate::trigger::http as http_trigger;
 
@@ -97,7 +97,7 @@ impl Service {
         let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
         let open_inference = open_inference::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
-        let bodies_bytes = deployment::bodies_bytes(&limits);
+        let bodies_bytes = sizing::bodies_bytes(&limits);
         let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));
         let stopping = AtomicBool::new(false);
         Arc::new(Self {

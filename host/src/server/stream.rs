@@ -95,6 +95,7 @@ impl AsyncRead for Stream {
         match &read {
             Poll::Ready(Ok(())) if buffer.filled().len() == before => this.is_ended = true,
             Poll::Ready(Ok(())) => {
+                this.activity.note_read();
                 if matches!(this.activity.phase(), Phase::New | Phase::Idle) {
                     this.activity.enter(Phase::Head);
                 }

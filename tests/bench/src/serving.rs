@@ -67,7 +67,7 @@ pub fn keeping(keeper: Keeper) -> Router {
 pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> anyhow::Result<()> {
     // The host has as many serving threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(scorebox_host::deployment::cores())
+        .worker_threads(scorebox_host::sizing::cores())
         .enable_all()
         .build()
         .context("no thread to run on")?;

@@ -177,14 +177,18 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
 }
 
 /// The text before the module of unit tests, which stands last.
-fn before_tests(view: &str) -> &str {
+pub(super) fn before_tests(view: &str) -> &str {
     view.find("\n#[cfg(test)]\nmod ")
         .and_then(|end| view.get(..end))
         .unwrap_or(view)
 }
 
 /// Lines on which a banned path stands.
-fn mentions<'a>(view: &str, banned: &[&'a str], anywhere: bool) -> Vec<(usize, &'a str)> {
+pub(super) fn mentions<'a>(
+    view: &str,
+    banned: &[&'a str],
+    anywhere: bool,
+) -> Vec<(usize, &'a str)> {
     let mut found = Vec::new();
     for name in banned {
         let places = view

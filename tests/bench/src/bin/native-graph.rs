@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let graph = Graph::load(
         &arguments.library,
         &arguments.model,
-        scorebox_host::deployment::cores(),
+        scorebox_host::sizing::cores(),
     )?;
     serving::run(arguments.port, async || Ok(serving::scoring(graph)))
 }

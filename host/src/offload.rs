@@ -28,13 +28,13 @@ thread_local! {
 
 /// Marks the call that is being polled as long. It is moved at its next await that does not
 /// complete.
-pub(super) fn long() {
+pub(crate) fn mark_long() {
     LONG.set(true);
 }
 
 /// Marks the current call as long and lets it be moved: what follows runs on a scoring thread.
-pub(crate) async fn go_long() {
-    long();
+pub(crate) async fn offload() {
+    mark_long();
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
@@ -51,7 +51,7 @@ type Ended<T> = Result<T, String>;
 
 /// A call before it runs. It is boxed from the start: its state has some 5 KB, and everything that
 /// takes it by value, such as the argument of an async function, copies it and is as large itself.
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A call that is under way, and whose panics are caught.
 type Call<T> = Caught<Boxed<T>>;
@@ -61,7 +61,7 @@ type Call<T> = Caught<Boxed<T>>;
 ///
 /// # Errors
 /// The call panicked; the text says where.
-pub(super) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
+pub(crate) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
     let mut call: Call<T> = Caught(call);
     LONG.set(false);
     if let Some(ended) = (&mut call).now_or_never() {
@@ -131,13 +131,13 @@ mod tests {
             };
             let waits = run(&handle, Box::pin(waits)).await;
             let long = async {
-                go_long().await;
+                offload().await;
                 here()
             };
             let long = run(&handle, Box::pin(long)).await;
             let late = async {
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                go_long().await;
+                offload().await;
                 here()
             };
             let late = run(&handle, Box::pin(late)).await;

@@ -34,11 +34,11 @@ pub mod scoring {
         imports: { default: async | trappable },
         exports: { default: async },
         with: {
-            "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
-            "wasi:nn": crate::scorer::bindings::capabilities::wasi::nn,
-            "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
-            "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
-            "wasi:config": crate::scorer::bindings::capabilities::wasi::config,
+            "scorebox:scoring": crate::capability::bindings::capabilities::scorebox::scoring,
+            "wasi:nn": crate::capability::bindings::capabilities::wasi::nn,
+            "wasi:keyvalue": crate::capability::bindings::capabilities::wasi::keyvalue,
+            "wasi:logging": crate::capability::bindings::capabilities::wasi::logging,
+            "wasi:config": crate::capability::bindings::capabilities::wasi::config,
         },
     });
 }
@@ -51,11 +51,11 @@ pub mod tensor_scoring {
         imports: { default: async | trappable },
         exports: { default: async },
         with: {
-            "scorebox:scoring": crate::scorer::bindings::capabilities::scorebox::scoring,
-            "wasi:nn": crate::scorer::bindings::capabilities::wasi::nn,
-            "wasi:keyvalue": crate::scorer::bindings::capabilities::wasi::keyvalue,
-            "wasi:logging": crate::scorer::bindings::capabilities::wasi::logging,
-            "wasi:config": crate::scorer::bindings::capabilities::wasi::config,
+            "scorebox:scoring": crate::capability::bindings::capabilities::scorebox::scoring,
+            "wasi:nn": crate::capability::bindings::capabilities::wasi::nn,
+            "wasi:keyvalue": crate::capability::bindings::capabilities::wasi::keyvalue,
+            "wasi:logging": crate::capability::bindings::capabilities::wasi::logging,
+            "wasi:config": crate::capability::bindings::capabilities::wasi::config,
         },
     });
 }

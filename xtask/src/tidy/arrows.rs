@@ -1,0 +1,211 @@
+//! The arrows between the modules of the host: which module may use which.
+//!
+//! Owns the table, from the lowest module to the highest. Must not know how a use is found.
+
+use super::Finding;
+use super::layers::{before_tests, mentions};
+use super::source_text::views;
+
+/// Folder of the modules.
+const ROOT: &str = "host/src/";
+
+/// Each module with the modules that it may use. A module stands below every module that uses it,
+/// so no arrow runs upward and there are no circles.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("container", &[]),
+    ("digest", &[]),
+    ("text", &[]),
+    ("timer", &[]),
+    ("panics", &["text"]),
+    ("redis", &["text"]),
+    ("manifest", &["redis", "text"]),
+    ("error", &["manifest", "text"]),
+    ("offload", &["panics"]),
+    ("machine", &["error", "panics"]),
+    ("sizing", &["container", "manifest"]),
+    ("engine", &["error"]),
+    ("model", &["error"]),
+    ("tensor", &["model", "text"]),
+    (
+        "graph",
+        &["error", "manifest", "model", "sizing", "tensor", "timer"],
+    ),
+    ("deployment", &["error", "graph", "manifest", "redis"]),
+    ("telemetry", &["deployment", "error", "text"]),
+    (
+        "stores",
+        &["deployment", "error", "machine", "manifest", "redis"],
+    ),
+    ("precompiled", &["digest", "engine", "error", "manifest"]),
+    ("component", &["digest", "error", "manifest", "precompiled"]),
+    (
+        "packaged",
+        &["component", "digest", "error", "manifest", "model"],
+    ),
+    (
+        "capability",
+        &[
+            "engine", "graph", "model", "offload", "redis", "tensor", "text",
+        ],
+    ),
+    ("call", &["capability"]),
+    (
+        "scorer",
+        &[
+            "call",
+            "capability",
+            "component",
+            "engine",
+            "error",
+            "graph",
+            "manifest",
+            "model",
+            "offload",
+            "panics",
+            "redis",
+            "sizing",
+            "tensor",
+            "text",
+            "timer",
+        ],
+    ),
+    ("trigger", &["call", "error", "scorer", "text"]),
+    (
+        "functions",
+        &["call", "error", "manifest", "scorer", "text", "trigger"],
+    ),
+    ("sample", &["call", "error", "graph", "manifest", "scorer"]),
+    (
+        "app",
+        &[
+            "capability",
+            "component",
+            "deployment",
+            "engine",
+            "error",
+            "functions",
+            "graph",
+            "machine",
+            "manifest",
+            "model",
+            "packaged",
+            "redis",
+            "sample",
+            "scorer",
+            "sizing",
+            "stores",
+        ],
+    ),
+    (
+        "packaging",
+        &[
+            "app",
+            "component",
+            "digest",
+            "engine",
+            "error",
+            "manifest",
+            "model",
+            "precompiled",
+            "scorer",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "app",
+            "call",
+            "error",
+            "functions",
+            "manifest",
+            "model",
+            "panics",
+            "scorer",
+            "sizing",
+            "text",
+            "timer",
+            "trigger",
+        ],
+    ),
+];
+
+/// Checks the uses of one file. The files of the program and `lib.rs` may use every module.
+pub fn check(file: &str, text: &str) -> Vec<Finding> {
+    let Some(path) = file.strip_prefix(ROOT) else {
+        return Vec::new();
+    };
+    let module = path
+        .split('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".rs");
+    if file.ends_with("/tests.rs") || matches!(module, "main" | "lib" | "command") {
+        return Vec::new();
+    }
+    let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+        let fix = "add the module, and what it may use, to the table in tidy/arrows.rs";
+        return vec![Finding::new(
+            file,
+            1,
+            format!("the module `{module}` is unknown"),
+            fix,
+        )];
+    };
+    let banned: Vec<String> = ARROWS
+        .iter()
+        .filter(|(name, _)| *name != module && !allowed.contains(name))
+        .map(|(name, _)| format!("crate::{name}"))
+        .collect();
+    let banned: Vec<&str> = banned.iter().map(String::as_str).collect();
+    let code = views(text).code;
+    mentions(before_tests(&code), &banned, false)
+        .into_iter()
+        .map(|(line, used)| {
+            let what = format!("`{module}` uses `{used}`");
+            let fix = "move what both need below them, or change the table in tidy/arrows.rs";
+            Finding::new(file, line, what, fix)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARROWS, check};
+
+    #[test]
+    fn no_arrow_runs_upward() {
+        for (index, (module, allowed)) in ARROWS.iter().enumerate() {
+            for used in *allowed {
+                let place = ARROWS.iter().position(|(name, _)| name == used);
+                assert!(
+                    place.is_some_and(|place| place < index),
+                    "{module} -> {used}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn uses_that_the_table_does_not_have_are_found() {
+        let lines = |file, text| -> Vec<usize> {
+            check(file, text)
+                .into_iter()
+                .map(|finding| finding.line)
+                .collect()
+        };
+        assert_eq!(
+            lines("host/src/scorer/pool.rs", "use crate::manifest::Limits;\n"),
+            [0; 0]
+        );
+        assert_eq!(
+            lines("host/src/redis/node.rs", "\nuse crate::manifest::Limits;\n"),
+            [2]
+        );
+        let grouped = "use crate::{call, server::Service};\n";
+        assert_eq!(lines("host/src/scorer/mod.rs", grouped), [1]);
+        let in_tests = "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::server;\n}\n";
+        assert_eq!(lines("host/src/scorer/mod.rs", in_tests), [0; 0]);
+        assert_eq!(lines("host/src/novelty.rs", ""), [1]);
+        assert_eq!(lines("host/src/main.rs", "use crate::server;\n"), [0; 0]);
+    }
+}
