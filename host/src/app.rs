@@ -270,8 +270,8 @@ pub fn check_by(
 
 /// Fix for a scorer that does not return the sample's answer.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
-pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if it was meant to answer otherwise, write the \
-                              sample's outputs anew";
+pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
+                              intended, write it into the sample's `outputs`";
 
 /// Loads an app and runs `init` as `serve` would, but with every store in memory.
 async fn started(
@@ -308,5 +308,5 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
+        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
 }

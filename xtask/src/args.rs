@@ -254,9 +254,10 @@ pub struct DemoArgs {
 /// Flags of `test`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, \
-                        SCOREBOX_XTASK, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run appends its reason, \
-                        one line, to the file named by SCOREBOX_SKIPPED_FILE."
+    after_help = "The tests read the paths of these things from the environment: \
+                  SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, SCOREBOX_XTASK, SCOREBOX_PROGRAMS, \
+                  SCOREBOX_APPS. A test that cannot run appends its reason, one line, to the file \
+                  named by SCOREBOX_SKIPPED_FILE."
 )]
 pub struct TestArgs {
     /// Run only the tests whose name contains one of these texts, and no other check.
