@@ -110,12 +110,13 @@ impl From<cache::Error> for Error {
         match error {
             cache::Error::NoSuchStore => Self::failed(
                 "no-such-store",
-                "the scorer asks for a store that it has not",
+                "the scorer opened a store that scorebox.toml does not define",
             )
             .with_detail("scorebox.toml has no `[stores.<name>]` of the name that was opened"),
-            cache::Error::AccessDenied => {
-                Self::failed("store-denied", "the scorer may not use its store so")
-            }
+            cache::Error::AccessDenied => Self::failed(
+                "store-denied",
+                "the scorer may not use its store in this way",
+            ),
             cache::Error::Other(text) => {
                 Self::unavailable("store-unavailable", "the scorer's store does not answer")
                     .with_detail(text)
@@ -127,7 +128,11 @@ impl From<cache::Error> for Error {
 impl From<redis::Error> for Error {
     fn from(error: redis::Error) -> Self {
         let denied = |detail| {
-            Self::failed("store-denied", "the scorer may not use its store so").with_detail(detail)
+            Self::failed(
+                "store-denied",
+                "the scorer may not use its store in this way",
+            )
+            .with_detail(detail)
         };
         let refused = |detail| {
             Self::failed("store-command", "the scorer's store refused a command")

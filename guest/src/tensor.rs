@@ -146,7 +146,7 @@ impl Inputs {
             .or_problem(|| {
                 Error::failed(
                     "no-such-input",
-                    "the scorer asks for an input that it has not",
+                    "the scorer asked for an input that it does not have",
                 )
                 .with_detail(name)
             })

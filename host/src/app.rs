@@ -272,8 +272,8 @@ pub fn check_by(
 
 /// Fix for a scorer that does not return the sample's answer.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
-pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if it was meant to answer otherwise, write the \
-                              sample's outputs anew";
+pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
+                              intended, write it into the sample's `outputs`";
 
 /// Loads an app and runs `init` as `serve` would, but with every store in memory.
 async fn started(

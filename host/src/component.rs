@@ -114,7 +114,8 @@ fn compile(_: &Engine, path: &Path, _: &[u8]) -> Result<Component, StartupError>
     Err(StartupError::Component {
         path: path.to_path_buf(),
         problem: "is not compiled, and this host has no compiler".to_owned(),
-        fix: "let `cargo xtask build` or `cargo xtask package` make the app: it compiles the component beside it"
+        fix: "make the app with `cargo xtask build` or `cargo xtask package`, which compile the \
+              component"
             .to_owned(),
     })
 }
@@ -125,7 +126,8 @@ pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
     StartupError::Component {
         path: path.to_path_buf(),
         problem: format!("is not a valid component: {error:#}"),
-        fix: "compile it again; a component that needs threads, exceptions or garbage collection is not taken"
+        fix: "compile it again; a component that needs threads, exceptions or garbage collection \
+              is not supported"
             .to_owned(),
     }
 }

@@ -26,8 +26,8 @@ pub fn available_bytes() -> u64 {
         .unwrap_or(UNKNOWN_BYTES)
 }
 
-/// Returns the lowest limit of the control groups that the process is in, in bytes. `None` if there
-/// is no limit.
+/// Returns the lowest limit of the control groups that the process is in, in bytes, or `None`
+/// without a limit.
 ///
 /// `memberships` is the text of `/proc/self/cgroup`. Inside a container, its own group is usually
 /// mounted at the root, so the root is read, too.

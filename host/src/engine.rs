@@ -89,8 +89,9 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     }
     let engine = Engine::new(&config).map_err(|error| {
         StartupError::Host(format!(
-            "the WebAssembly engine does not start: {error:#}; it reserves 4 GiB of addresses, not of memory, for each of \
-             limits.instances: see that no limit on address space (ulimit -v) stands against it"
+            "the WebAssembly engine does not start: {error:#}; it reserves 4 GiB of addresses, not \
+             of memory, for each of limits.instances: remove the limit on address space (ulimit \
+             -v), or lower limits.instances"
         ))
     })?;
     start_ticker(&engine)?;

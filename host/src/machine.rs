@@ -93,7 +93,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
+        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
 }
 
 #[cfg(test)]

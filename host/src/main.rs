@@ -42,10 +42,12 @@ Environment:
                                 answered at /FUNCTION
   SCOREBOX_LOG                  what is logged: a level, or e.g. info,scorer=debug
   SCOREBOX_LOG_FORMAT           text or json; unset: text on a terminal, JSON elsewhere
-  SCOREBOX_ENGINE_LIBRARY       the library that runs graphs; unset: in ../lib/scorebox beside the program's folder
+  SCOREBOX_ENGINE_LIBRARY       the library that runs graphs; unset: in ../lib/scorebox next to the
+                                program's folder
   SCOREBOX_REDIS_URL            redis://… or rediss://… of a store that names no other variable; for ?auth=entra also the
-                                variables by which Azure tells who gives tokens: IDENTITY_ENDPOINT, IDENTITY_HEADER,
-                                AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST";
+                                variables in which Azure names its token service:
+                                IDENTITY_ENDPOINT, IDENTITY_HEADER, AZURE_CLIENT_ID,
+                                AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST";
 
 #[derive(Subcommand)]
 enum Command {

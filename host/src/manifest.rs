@@ -120,8 +120,8 @@ impl Manifest {
         };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             fail((
-                format!("not TOML: {}", error.to_string().trim_end()),
-                "mend the line above".to_owned(),
+                format!("invalid TOML: {}", error.to_string().trim_end()),
+                "correct the line shown above".to_owned(),
             ))
         })?;
         if let Some(unknown) = unknown_key(&table) {

@@ -184,7 +184,7 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     Err(StartupError::Component {
         path: code.to_path_buf(),
         problem: format!(
-            "was not made from the component beside it: {} changed since it was packaged: {}",
+            "was not made from the component next to it: {} changed since it was packaged: {}",
             path.display(),
             other_digest(manifest, &found, expected)
         ),

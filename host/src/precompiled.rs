@@ -7,7 +7,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "loading machine code; the proof stands at the block"
+    reason = "loading machine code; the proof is at the block"
 )]
 
 use std::fmt;
@@ -117,7 +117,7 @@ impl FromStr for Cpu {
             .ok_or_else(|| {
                 let levels: Vec<_> = Self::ALL.iter().map(Self::to_string).collect();
                 format!(
-                    "`{text}` is no CPU level; choose {} or native",
+                    "`{text}` is not a CPU level; choose {} or native",
                     levels.join(", ")
                 )
             })

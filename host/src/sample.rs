@@ -52,14 +52,13 @@ impl Sample {
     /// # Errors
     /// Fails if the file cannot be read, or is not a sample.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let fail = |problem: String| {
-            ManifestError {
+        let fail = |problem: String| ManifestError {
             path: path.to_path_buf(),
             problem,
-            fix: "write {\"inputs\": BODY, \"outputs\": ANSWER, \"tolerance\": 1e-4}: the body of a call as JSON, and what \
-                  the model answers to it where it was trained; without outputs any answer will do"
+            fix: "write {\"inputs\": BODY, \"outputs\": ANSWER, \"tolerance\": 1e-4}: the body of \
+                  a call as JSON, and the answer that the model gave to it where it was trained; \
+                  without `outputs`, any answer is accepted"
                 .to_owned(),
-        }
         };
         let mut bytes = Vec::new();
         std::fs::File::open(path)
@@ -69,11 +68,11 @@ impl Sample {
             return Err(fail(format!("the sample has more than {MOST_BYTES} bytes")));
         }
         let raw: Raw = serde_json::from_slice(&bytes)
-            .map_err(|error| fail(format!("is no sample: {error}")))?;
+            .map_err(|error| fail(format!("is not a sample: {error}")))?;
         let tolerance = raw.tolerance.unwrap_or(TOLERANCE);
         if !(tolerance.is_finite() && tolerance >= 0.0) {
             return Err(fail(
-                "is no sample: `tolerance` is no number from 0 on".to_owned(),
+                "is not a sample: `tolerance` is not a number of at least 0".to_owned(),
             ));
         }
         Ok(Self {
@@ -118,7 +117,7 @@ impl Sample {
             return Ok(());
         };
         let found: Value = serde_json::from_slice(answer)
-            .map_err(|error| format!("the answer is no JSON: {error}"))?;
+            .map_err(|error| format!("the answer is not JSON: {error}"))?;
         match difference(&found, expected, self.tolerance, &mut String::new()) {
             None => Ok(()),
             Some(text) => Err(text),
@@ -285,7 +284,7 @@ mod tests {
         other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
         same("[null, true, \"x\"]", "[null, true, \"x\"]");
         other("[0.5]", "[null]", "/0 is null");
-        other("[0.5]", "nothing", "no JSON");
+        other("[0.5]", "nothing", "is not JSON");
         other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
         assert_eq!(
             read("{\"inputs\": {}}").unwrap().compare(b"anything"),
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_sample_is_refused_with_its_form() {
+    fn a_file_that_is_not_a_sample_is_refused_with_its_form() {
         #[track_caller]
         fn check(text: &str, part: &str) {
             let message = read(text).unwrap_err().to_string();
@@ -304,7 +303,7 @@ mod tests {
             );
         }
         check("", "EOF");
-        check("[]", "is no sample");
+        check("[]", "is not a sample");
         check("{\"outputs\": []}", "missing field `inputs`");
         check("{\"inputs\": [], \"output\": []}", "unknown field `output`");
         check("{\"inputs\": [], \"tolerance\": -1}", "`tolerance`");

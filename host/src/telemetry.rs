@@ -64,7 +64,7 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
         _ => {
             return Err(StartupError::Environment {
                 variable: LOG_FORMAT_VARIABLE.to_owned(),
-                problem: "names no format".to_owned(),
+                problem: "does not name a log format".to_owned(),
                 fix: "write text or json".to_owned(),
             });
         }

@@ -53,7 +53,7 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
     match tensors.first() {
         None => Ok(ordered),
         Some(extra) => Err(format!(
-            "`{}` is no port, or given twice",
+            "`{}` is not a port, or is given twice",
             cut(&extra.name, NAME_BYTES)
         )),
     }
@@ -76,7 +76,7 @@ impl Tensor {
         if self.shape.len() > DIMENSIONS {
             let (name, dimensions) = (&self.name, self.shape.len());
             return Err(format!(
-                "`{name}` has {dimensions} dimensions, and its port the shape {}",
+                "`{name}` has {dimensions} dimensions, and its port has the shape {}",
                 shape_text(port)
             ));
         }
@@ -88,7 +88,7 @@ impl Tensor {
                 .all(|(have, want)| want.is_none_or(|want| want == *have));
         if !fits {
             return Err(format!(
-                "`{}` has the shape {:?}, and its port {}",
+                "`{}` has the shape {:?}, and its port has {}",
                 self.name,
                 self.shape,
                 shape_text(port)
@@ -228,10 +228,10 @@ mod tests {
             assert!(refused.contains(part) && refused.len() < 500, "{refused}");
         };
         check(&[&a], "there is no `b`");
-        check(&[&a, &b, &a], "`a` is no port, or given twice");
+        check(&[&a, &b, &a], "`a` is not a port, or is given twice");
         check(
             &[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)],
-            "is no port, or given twice",
+            "is not a port, or is given twice",
         );
         check(
             &[

@@ -19,7 +19,7 @@ pub struct Hostile {
 pub fn all() -> Vec<Hostile> {
     let (branch, leaf) = ("BRANCH_LEQ", "LEAF");
     let file = |name, said, file| Hostile { name, file, said };
-    let memory = Some("needs more memory than the 4096 MiB that trying it may take");
+    let memory = Some("needs more memory than the 4096 MiB that a trial may use");
     let time = Some("was not loaded and run within");
     let load = Some("cannot be loaded");
     vec![

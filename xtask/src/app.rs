@@ -180,7 +180,7 @@ fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
             "{}: the host would not start with this scorer: {error}",
             manifest.path.display()
         ),
-        "mend the component, the model or the manifest, and build again",
+        "fix the component, the model or the manifest, and build again",
     )
 }
 

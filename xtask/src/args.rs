@@ -254,10 +254,11 @@ pub struct DemoArgs {
 /// Flags of `test`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The tests learn from the environment where things are: SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, \
-                        SCOREBOX_XTASK, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run appends its reason, \
-                        one line, to the file named by SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \
-                        cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::"
+    after_help = "The tests read the paths of these things from the environment: \
+                  SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, SCOREBOX_XTASK, SCOREBOX_PROGRAMS, \
+                  SCOREBOX_APPS. A test that cannot run appends its reason, one line, to the file \
+                  named by SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \
+                  cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::"
 )]
 pub struct TestArgs {
     /// Areas of the whole-system tests to run, and no other check: functions, redis, packager,

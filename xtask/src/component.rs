@@ -32,7 +32,7 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
         Some(ComponentSource::File(file)) => {
             return Err(Failure::project(
                 format!(
-                    "{}: `scorer.component`: {} is no file",
+                    "{}: `scorer.component`: {} is not a file",
                     manifest.path.display(),
                     file.display()
                 ),

@@ -110,7 +110,7 @@ pub fn run(args: &DeployArgs) -> Result<(), Failure> {
         return deployment.run(&script);
     }
     print!("{script}");
-    eprintln!("nothing was run: pipe this to `sh`, or say --run");
+    eprintln!("nothing was run: pipe this to `sh`, or add --run");
     Ok(())
 }
 
@@ -121,7 +121,7 @@ impl Deployment {
         if reference.digest.is_none() {
             return Err(Failure::project(
                 format!(
-                    "{}: no digest, so that two instances may run two images",
+                    "{}: has no digest, so two instances could run two images",
                     quoted(&args.image, REASON_BYTES)
                 ),
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
@@ -130,8 +130,9 @@ impl Deployment {
         if args.base.as_ref().unwrap_or(&manifest.package.base) == "scratch" {
             return Err(Failure::project(
                 "an image on `scratch` holds no Functions host",
-                "write `base = \"functions\"` into [package] and package again, or say --base here too if `package` was told \
-                 so; an image on `scratch` runs without Azure Functions, wherever containers run",
+                "write `base = \"functions\"` into [package] and package again, or add --base here \
+                 too if you gave it to `package`; an image on `scratch` runs without Azure \
+                 Functions, wherever containers run",
             ));
         }
         let longest = if args.target == Target::ContainerApps {
@@ -159,7 +160,7 @@ impl Deployment {
                     "`{}` cannot be the name of a storage account",
                     quoted(&storage, NAME_BYTES)
                 ),
-                "say --storage-account with 3 to 24 lower-case letters and digits",
+                "give --storage-account a name of 3 to 24 lower-case letters and digits",
             ));
         }
         let sku = args.sku.clone().unwrap_or_else(|| match args.target {
@@ -206,13 +207,14 @@ impl Deployment {
         if tools::find("az").is_none() {
             return Err(Failure::toolchain(
                 "`az` is not on PATH",
-                "install the Azure CLI and log in with `az login`, or run the script elsewhere: leave --run out",
+                "install the Azure CLI and log in with `az login`, or leave out --run and run the \
+                 script elsewhere",
             ));
         }
         let failed = |error: std::io::Error| {
             Failure::other(
                 format!("sh: {error}"),
-                "run the script by hand: leave --run out",
+                "leave out --run, and run the script by hand",
             )
         };
         let mut shell = Command::new("sh")
@@ -229,8 +231,9 @@ impl Deployment {
             return Ok(());
         }
         Err(Failure::other(
-            format!("a command failed ({status}); what went before it is done"),
-            "mend what it says above and run this again: what is there already stays as it is",
+            format!("a command failed ({status}); the commands before it succeeded"),
+            "fix the error shown above, and run this command again: what exists already stays as \
+             it is",
         ))
     }
 }
@@ -258,7 +261,7 @@ fn settings(
 
 /// Gives each setting its names. Refuses names that the script or the platform uses.
 fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
-    let mut kept_as = SecretNames::beside(&[own_secret, REGISTRY_PASSWORD]);
+    let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
     let mut parameters = ParameterNames::of_a_template();
     let reserved = |name: &str| {
         let platform = [
@@ -275,7 +278,7 @@ fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, F
         if reserved(&setting.name) {
             return Err(Failure::project(
                 format!(
-                    "`{}` cannot be the name of a setting of yours: the script or the platform uses it",
+                    "`{}` cannot be the name of your setting: the script or the platform uses it",
                     setting.name
                 ),
                 "choose another name in `url = \"env:NAME\"` of the store or in `connection` of the trigger, e.g. \
@@ -308,7 +311,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
         None => Ok(()),
         Some(trigger) => Err(Failure::project(
             format!(
-                "`trigger.path` of `{}`: its container is an app setting, which no event can be asked for by",
+                "`trigger.path` of `{}`: its container is an app setting, but a subscription to \
+                 events needs its name",
                 trigger.function
             ),
             "write the container's name into `trigger.path`, or use `source = \"scan\"`",

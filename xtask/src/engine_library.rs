@@ -48,7 +48,7 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
                     file.display()
                 ),
                 format!(
-                    "name {LIBRARY}, with {} beside it; without the flag it is fetched",
+                    "name {LIBRARY}, with {} next to it; without the flag, the library is fetched",
                     TEXTS.join(" and ")
                 ),
             )
@@ -62,7 +62,7 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
             fetch(&dir)?;
             kept(&file)?.ok_or_else(|| {
                 Failure::other(
-                    format!("{}: is gone again", shown(&file)),
+                    format!("{}: was removed while the command ran", shown(&file)),
                     "run the command again",
                 )
             })
@@ -109,7 +109,8 @@ fn check(file: &Path, expected: &str) -> Result<(), Failure> {
             "{}: has the digest {found}, and this version of Scorebox takes {expected}",
             shown(file)
         ),
-        "remove it, and run the command again; a package index or a proxy that gives other bytes is not to be trusted",
+        "remove it, and run the command again; do not trust a package index or a proxy that sends \
+         other bytes",
     ))
 }
 
@@ -120,7 +121,8 @@ fn fetch(dir: &Path) -> Result<(), Failure> {
             .prefix(".engine-")
             .tempdir_in(&target)
     });
-    let folder = taken.map_err(|error| Failure::file(&target, "take a new folder", error))?;
+    let folder =
+        taken.map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
     eprintln!("fetching {REQUIREMENT} with pip");
     let mut pip = python(&[
         "-m",
@@ -168,8 +170,8 @@ fn python(arguments: &[&str]) -> Command {
 }
 
 fn run(command: &mut Command, kind: Kind) -> Result<(), Failure> {
-    let fix = "install Python with pip (apt-get install python3-pip); or fetch the wheel where there is a network, unpack it, \
-               and name its library by --engine-library";
+    let fix = "install Python with pip (apt-get install python3-pip); or fetch the wheel where \
+               there is a network, unpack it, and name its library with --engine-library";
     let words: Vec<_> = command
         .get_args()
         .map(|word| word.to_string_lossy().into_owned())

@@ -44,7 +44,7 @@ impl Replacement {
         let staging = tempfile::Builder::new()
             .prefix(".staging-")
             .tempdir_in(parent)
-            .map_err(|error| Failure::file(parent, "take a new folder", error))?;
+            .map_err(|error| Failure::file(parent, "create a temporary folder", error))?;
         Ok(Self { staging, goal })
     }
 

@@ -88,19 +88,19 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
         setting(
             "FUNCTIONS_EXTENSION_VERSION",
             Some("~4"),
-            "the line of Functions hosts",
+            "the major version of the Functions host",
         ),
         setting(
             "FUNCTIONS_WORKER_RUNTIME",
             Some("custom"),
-            "base images say something else",
+            "base images set another value",
         ),
         AppSetting {
             only_app_service: true,
             ..setting(
                 "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
                 Some("false"),
-                "else the platform mounts over the app in the image",
+                "otherwise the platform mounts storage over the app in the image",
             )
         },
     ];

@@ -57,7 +57,8 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
     Err(Failure::other(
         format!("the target {TARGET} found an input that breaks a rule ({status})"),
         format!(
-            "the input lies in {}; mend what it breaks, and put it into {} under a name that says what it is",
+            "the input is in {}; fix what it breaks, and put it into {} under a name that says \
+             what it is",
             findings.display(),
             SEEDS.first().copied().unwrap_or_default()
         ),

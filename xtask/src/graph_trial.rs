@@ -100,7 +100,7 @@ pub fn check(
         };
         let (text, fix) = said
             .split_once("\n  fix: ")
-            .unwrap_or((said, "mend the model or the manifest, and build again"));
+            .unwrap_or((said, "fix the model or the manifest, and build again"));
         return Err(match output.status.code() {
             Some(NO_ENGINE) => Failure::toolchain(problem(text), fix),
             Some(_) => Failure::project(problem(text), fix),
@@ -113,10 +113,10 @@ pub fn check(
     let report: CheckReport = serde_json::from_slice(&output.stdout).map_err(|error| {
         Failure::toolchain(
             format!(
-                "{}: `check` says what is not understood: {error}",
+                "{}: the report of `check` is not understood: {error}",
                 shown(&host)
             ),
-            "take the host and `cargo xtask` from one release",
+            "use the host and `cargo xtask` of one release",
         )
     })?;
     if let Some(sample) = &manifest.package.sample {

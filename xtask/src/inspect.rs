@@ -51,7 +51,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
                 .prefix(".inspect-")
                 .tempdir_in(&target)
         })
-        .map_err(|error| Failure::file(&target, "take a new folder", error))?;
+        .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
     let dir = Path::new(&args.image);
     let (store, version) = if dir.is_dir() {
         (Store::layout(dir)?, String::new())

@@ -92,7 +92,7 @@ fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
                 output.status,
                 String::from_utf8_lossy(&output.stderr).trim()
             ),
-            "mend what Cargo says; `--attest none` leaves out the list of parts",
+            "fix the error of Cargo, or leave out the list of parts with `--attest none`",
         )),
         Err(error) => Err(Failure::toolchain(
             format!("`cargo tree` cannot be started: {error}"),
@@ -236,7 +236,7 @@ mod tests {
         git(&["commit", "--quiet", "--message", "one"]);
         let clean = revision(&project).unwrap();
         assert_eq!((clean.commit.len(), clean.is_changed), (40, false));
-        std::fs::write(dir.path().join("beside"), "b").unwrap();
+        std::fs::write(dir.path().join("new"), "b").unwrap();
         assert!(revision(&project).unwrap().is_changed);
     }
 

@@ -84,7 +84,8 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             return Err(Failure::project(
                 format!("{}: a hidden file in the model", shown(&path)),
-                "remove it, or give it a name that does not start with a dot: all that lies in the folder ships",
+                "remove it, or give it a name that does not start with a dot: every file in the \
+                 folder is packaged",
             ));
         }
         let resolved = path.canonicalize().map_err(|error| {
@@ -333,7 +334,8 @@ fn text_pickle(bytes: &[u8]) -> bool {
 fn refusal(file: &ModelFile, what: &str) -> Failure {
     Failure::project(
         format!(
-            "{}: {what}. Pickles are programs: whoever loads one runs what its author wrote, so no image carries one",
+            "{}: {what}. Pickles are programs: anyone who loads one runs what its author wrote, so \
+             no image carries one",
             shown(&file.path)
         ),
         "`cargo xtask convert FILE --output DIR` makes a graph of a model of scikit-learn, XGBoost or LightGBM. Or write the \

@@ -55,7 +55,7 @@ impl Outcome<'_> {
             .image
             .attachments
             .iter()
-            .map(|one| format!("{:<10} {} beside it\n", one.name, one.digest));
+            .map(|one| format!("{:<10} {} next to it\n", one.name, one.digest));
         table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
     }
 

@@ -58,7 +58,7 @@ fn base_place(
         (Some(missing), None) => {
             return Err(Failure::project(
                 format!(
-                    "{}: does not hold {}, nor say which base it is of",
+                    "{}: does not hold {}, and does not name the base that it belongs to",
                     args.layout.display(),
                     missing.digest
                 ),

@@ -10,6 +10,7 @@ mod pages;
 mod settings_page;
 mod source_text;
 mod sources;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,9 +23,9 @@ use crate::workspace;
 /// One breach of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
-    /// Below the workspace's root.
+    /// Path of the file, relative to the workspace's root.
     file: String,
-    /// From 1.
+    /// Number of the line, from 1.
     line: usize,
     what: String,
     fix: String,
@@ -84,6 +85,7 @@ pub fn check() -> Result<(), Failure> {
                 findings.extend(sources::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
                 findings.extend(arrows::check(&name, &text));
+                findings.extend(words::check(&name, &text));
                 files += 1;
             } else if name.ends_with("Cargo.toml") {
                 findings.extend(manifests::check(&name, &read(&path)?));

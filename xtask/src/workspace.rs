@@ -101,7 +101,7 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
                 shown(dir),
                 output.status
             ),
-            "mend what the compiler says above; `cargo xtask setup` checks the toolchain",
+            "fix the errors of the compiler above; `cargo xtask setup` checks the toolchain",
         ));
     }
     Ok(artifacts(&String::from_utf8_lossy(&output.stdout)))

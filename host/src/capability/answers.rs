@@ -16,7 +16,7 @@ impl Answers {
     /// Returns a place for answers in a store, next to the entries of scorers.
     #[must_use]
     pub fn beside(store: &BucketHandle) -> Self {
-        Self(store.beside("predictions"))
+        Self(store.sibling("predictions"))
     }
 
     /// Calls `told` when others change or remove an entry: with its key, or with `None` if that may
@@ -31,7 +31,7 @@ impl Answers {
         match self.0.get_start(key, most).await {
             Ok(entry) => entry,
             Err(error) => {
-                tracing::debug!("no answer from the prediction cache: {error}");
+                tracing::debug!("the prediction cache does not answer: {error}");
                 None
             }
         }
@@ -50,7 +50,9 @@ impl Answers {
         {
             Ok(is_ours) => Some(is_ours),
             Err(error) => {
-                tracing::debug!("nobody can tell who computes an answer: {error}");
+                tracing::debug!(
+                    "the prediction cache does not say which instance computes an answer: {error}"
+                );
                 None
             }
         }
@@ -59,7 +61,7 @@ impl Answers {
     /// Gives up the claim on a key's entry, so that another instance can compute the entry.
     pub async fn release(&self, key: &str) {
         if let Err(error) = self.0.delete(&[claim(key)]).await {
-            tracing::debug!("a claim on an answer ends by itself: {error}");
+            tracing::debug!("a claim on an answer was not released and expires later: {error}");
         }
     }
 

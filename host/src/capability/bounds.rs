@@ -280,7 +280,7 @@ impl Bound {
     pub(crate) fn too_many(&self, items: usize) -> Option<String> {
         (items > self.items).then(|| {
             format!(
-                "{} takes at most {} items in one call, and here are {items}",
+                "{} takes at most {} items in one call, and this call has {items}",
                 self.function, self.items
             )
         })
@@ -289,14 +289,14 @@ impl Bound {
     fn exceeded(&self, size: Size) -> Option<String> {
         if size.key > KEY_BYTES {
             return Some(format!(
-                "a key has at most {KEY_BYTES} bytes, and here is one of {}",
+                "a key has at most {KEY_BYTES} bytes, and this one has {}",
                 size.key
             ));
         }
         let too_large = || {
             let (function, bytes) = (self.function, self.bytes);
             format!(
-                "{function} takes at most {bytes} bytes in one call, and here are {}",
+                "{function} takes at most {bytes} bytes in one call, and this call has {}",
                 size.bytes
             )
         };

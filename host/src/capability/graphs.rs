@@ -162,8 +162,10 @@ fn written(tensor: Tensor) -> wasmtime::Result<wit::Tensor> {
             while !rest.is_empty() {
                 let text = text_from(&mut rest);
                 texts.push(
-                    text.ok_or_else(|| wasmtime::Error::msg("a graph gave texts that are none"))?
-                        .to_owned(),
+                    text.ok_or_else(|| {
+                        wasmtime::Error::msg("a graph returned texts that are damaged")
+                    })?
+                    .to_owned(),
                 );
             }
             Elements::Texts(texts)

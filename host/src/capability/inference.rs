@@ -88,7 +88,7 @@ pub(crate) fn note_left_out(graphs: &Graphs) {
                 graph,
                 output,
                 dtype,
-                "left out by wasi:nn, which has no type for it"
+                "an output is left out, because wasi:nn has no type for it"
             );
         }
     }
@@ -184,7 +184,7 @@ impl tensor::HostTensor for InstanceState {
     async fn ty(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<TensorType> {
         let dtype = self.table.get(&tensor)?.dtype;
         tensor_type(dtype)
-            .ok_or_else(|| wasmtime::Error::msg("a tensor of a type that wasi:nn has not"))
+            .ok_or_else(|| wasmtime::Error::msg("the tensor has a type that wasi:nn does not have"))
     }
 
     async fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
@@ -341,7 +341,7 @@ impl inference::HostGraphExecutionContext for InstanceState {
 const SCALAR: [u64; 1] = [1];
 
 /// Advice for a scorer about a type that the standard does not have.
-const INSTEAD: &str = "that wasi:nn has not: call `compute` of scorebox:scoring/graphs";
+const INSTEAD: &str = "that wasi:nn does not have: call `compute` of scorebox:scoring/graphs";
 
 impl InstanceState {
     fn too_large<T>(&mut self, limit_bytes: u64) -> Answer<T> {

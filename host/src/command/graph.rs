@@ -46,8 +46,9 @@ pub struct Waiting {
 
 /// Runs `scorebox graph` and returns its exit code.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
-    let bounded = tied(waiting)
-        .map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")));
+    let bounded = tied(waiting).map_err(|error| {
+        StartupError::Host(format!("the limits of this process cannot be set: {error}"))
+    });
     let loaded = bounded
         .and_then(|()| telemetry::start(Output::Talk, &deployment::process))
         .and_then(|()| load(file, sample));
@@ -70,7 +71,7 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
         Some(Err(error)) if is_out_of_memory(&error.to_string()) => Err((
             format!("cannot be run on zeros: {error}"),
-            "take a model that needs less".to_owned(),
+            "use a model that needs less memory".to_owned(),
         )),
         _ => Ok(()),
     }
@@ -110,11 +111,12 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     let size = std::fs::metadata(file).map_err(|error| {
         fail((
             format!("cannot be read: {error}"),
-            "name an ONNX file that is there".to_owned(),
+            "name an ONNX file that exists".to_owned(),
         ))
     })?;
-    bound(memory_bytes(size.len()))
-        .map_err(|error| StartupError::Host(format!("this process cannot be bounded: {error}")))?;
+    bound(memory_bytes(size.len())).map_err(|error| {
+        StartupError::Host(format!("the limits of this process cannot be set: {error}"))
+    })?;
     let sample = sample.map(Sample::read).transpose()?;
     let engine = graph::engine(
         file,

@@ -116,7 +116,7 @@ fn chosen<'a>(
         )),
         several => Err(refused(
             "several functions have this trigger".to_owned(),
-            format!("name one by --function: {}", names(several)),
+            format!("name one with --function: {}", names(several)),
         )),
     }
 }
@@ -148,7 +148,7 @@ fn enveloped(
     samples: &[Sample],
     attempt: u32,
 ) -> Result<Vec<Sent>, StartupError> {
-    let fix = "give it what the Functions host would give it".to_owned();
+    let fix = "change the input to what the Functions host would send".to_owned();
     let input = |problem| StartupError::Input {
         name: function.name.clone(),
         problem,
@@ -173,8 +173,8 @@ fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupEr
     if path.contains('{') {
         return Err(StartupError::Input {
             name: path.to_owned(),
-            problem: "a route with parameters is not tried here".to_owned(),
-            fix: "start `scorebox serve`, and use curl".to_owned(),
+            problem: "`invoke` cannot call a route with parameters".to_owned(),
+            fix: "start `scorebox serve`, and send the request with curl".to_owned(),
         });
     }
     let sent = |sample: Sample| Sent {

@@ -103,7 +103,7 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
     read.map_err(|error| StartupError::Input {
         name,
         problem: format!("cannot be read: {error}"),
-        fix: "name a file that can".to_owned(),
+        fix: "name a file that can be read".to_owned(),
     })?;
     Ok(body)
 }

@@ -54,7 +54,7 @@ fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError>
         .worker_threads(threads)
         .enable_all()
         .build()
-        .map_err(|error| StartupError::Host(format!("no thread to run on: {error}")))
+        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
 }
 
 /// Prints to standard error why the program does not start, and returns the exit code of the error.

@@ -105,7 +105,8 @@ fn judged(
                 "was not loaded and run within {} ms, and was stopped",
                 limit.as_millis()
             ),
-            "raise limits.init_deadline if the model is that large; else convert it again: a damaged file can run forever",
+            "raise limits.init_deadline if the model is that large; if not, convert it again, \
+             because a damaged file can run forever",
         );
     };
     if status.success() {
@@ -139,10 +140,11 @@ fn judged(
         let bytes = memory_bytes(std::fs::metadata(file).map_or(0, |file| file.len()));
         return fail(
             format!(
-                "needs more memory than the {} MiB that trying it may take: {words}",
+                "needs more memory than the {} MiB that a trial may use: {words}",
                 bytes >> 20
             ),
-            "convert it again; a damaged file can ask for any amount, and no real model needs so much for one row of zeros",
+            "convert it again; a damaged file can ask for any amount, and no real model needs that \
+             much for one row of zeros",
         );
     }
     match (status.code(), own) {
@@ -211,8 +213,8 @@ mod tests {
         );
         check(
             Some(3 << 8),
-            "error: s.json: is no sample: x\n  fix: y",
-            &["s.json: is no sample: x", "fix: y"],
+            "error: s.json: is not a sample: x\n  fix: y",
+            &["s.json: is not a sample: x", "fix: y"],
         );
         check(Some(11), "", &["crashed", "signal: 11", "fix: convert"]);
         check(

@@ -125,7 +125,7 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
         Malformed(format!(
-            "it is no invocation: {}",
+            "it is not an invocation: {}",
             displayed(&error, REASON_BYTES)
         ))
     })?;

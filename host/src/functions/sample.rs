@@ -58,7 +58,7 @@ fn envelope(function: &Function, value: Value, mut metadata: Map<String, Value>)
 fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), String> {
     let names = names(path, &sample.name).ok_or_else(|| {
         format!(
-            "{}: not a name that the trigger's path `{path}` takes",
+            "{}: the name does not match the trigger's path `{path}`",
             sample.name
         )
     })?;
@@ -185,17 +185,16 @@ fn batch(
     data_type: DataType,
     attempt: u32,
 ) -> Result<String, String> {
-    let value = |sample: &Sample| {
-        match data_type {
+    let value = |sample: &Sample| match data_type {
         DataType::Binary => Ok(Value::from(BASE64.encode(&sample.body))),
         DataType::Text => Ok(String::from_utf8_lossy(&sample.body).into()),
         DataType::Unspecified => serde_json::from_slice(&sample.body).map_err(|error| {
             format!(
-                "{}: not JSON ({error}): for a batch without a `dataType` the Functions host fails before it calls anybody",
+                "{}: the message is not JSON ({error}); for a batch without a `dataType`, the \
+                 Functions host fails before it calls the scorer",
                 sample.name
             )
         }),
-    }
     };
     let values: Vec<Value> = samples.iter().map(value).collect::<Result<_, _>>()?;
     let ids: Vec<_> = samples

@@ -100,7 +100,7 @@ pub enum GraphError {
     #[error("{0}")]
     Failed(String),
     /// A fault of the host: the run's thread ended without an answer.
-    #[error("a run of the graph ended: {0}")]
+    #[error("a run of the graph ended without an answer: {0}")]
     Lost(String),
     /// A run that was stopped.
     #[error("the run was stopped")]
@@ -170,7 +170,8 @@ pub fn choose<'a>(
     };
     match (named, graphs.as_slice()) {
         (Some(named), _) => {
-            let is_named = |graph: &&&str| **graph == named || graph.strip_suffix(EXTENSION) == Some(named);
+            let is_named =
+                |graph: &&&str| **graph == named || graph.strip_suffix(EXTENSION) == Some(named);
             graphs.iter().find(is_named).copied().ok_or_else(|| {
                 (
                     format!(
@@ -184,7 +185,9 @@ pub fn choose<'a>(
         (None, [graph]) => Ok(graph),
         (None, []) => Err((
             "holds no graph, and the manifest names no component".to_owned(),
-            "put one .onnx file there, which is then served itself; or name a component in scorer.component".to_owned(),
+            "put one .onnx file there, which the host then serves; or name a component in \
+             scorer.component"
+                .to_owned(),
         )),
         (None, _) => Err((
             format!("holds several graphs: {}", listed()),

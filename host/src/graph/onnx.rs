@@ -77,8 +77,7 @@ fn load(library: &Path) -> Result<Environment, String> {
             .build();
         environment.map_err(|error| format!("does not start: {error}"))
     });
-    let environment =
-        loaded.unwrap_or_else(|_| Err("is no ONNX Runtime of this version".to_owned()))?;
+    let environment = loaded.unwrap_or_else(|_| Err("is not ONNX Runtime 1.31".to_owned()))?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
 }
@@ -247,7 +246,8 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphErr
     let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
     ended.unwrap_or_else(|_| {
         Err(GraphError::Failed(
-            "the engine broke a promise; standard error says which".to_owned(),
+            "the engine returned something that it must not; standard error has the details"
+                .to_owned(),
         ))
     })
 }
@@ -283,7 +283,7 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
             }
             other => {
                 return Err(format!(
-                    "output `{}` is {other}, and neither a tensor nor a list of maps to f32",
+                    "output `{}` is {other}, which is neither a tensor nor a list of maps to f32",
                     outlet.name()
                 ));
             }
@@ -299,7 +299,7 @@ fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, St
     let name = outlet.name().to_owned();
     let Some(dtype) = dtype else {
         return Err(format!(
-            "`{name}` is {}, whose elements this host does not know",
+            "`{name}` is {}, whose element type this host does not support",
             outlet.dtype()
         ));
     };

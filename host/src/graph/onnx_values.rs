@@ -104,7 +104,7 @@ pub(super) fn outputs(
     for (port, (name, value)) in ports.iter().zip(values) {
         if name != port.name {
             return Err(GraphError::Failed(format!(
-                "here is `{name}`, where `{}` belongs",
+                "the engine returned the output `{name}` in place of `{}`",
                 port.name
             )));
         }
@@ -130,7 +130,7 @@ fn failed(error: ort::Error) -> GraphError {
 fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, GraphError> {
     let strange = || {
         GraphError::Failed(format!(
-            "`{}` is {}, and not what the file says",
+            "`{}` is {}, but the file describes another type",
             port.name,
             value.dtype()
         ))

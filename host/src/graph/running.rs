@@ -40,16 +40,16 @@ pub async fn load(
     match timer::within(limits.init_deadline, loading).await {
         Some(Ok(loaded)) => loaded.map(Arc::new).map_err(fail),
         Some(Err(error)) => Err(StartupError::Host(format!(
-            "loading a graph ended: {error}"
+            "the thread that loads a graph ended: {error}"
         ))),
         None => {
             let problem = format!(
-                "is not loaded after {} ms",
+                "was not loaded within {} ms",
                 limits.init_deadline.as_millis()
             );
             Err(fail((
                 problem,
-                "raise limits.init_deadline, or take a smaller model".to_owned(),
+                "raise limits.init_deadline, or use a smaller model".to_owned(),
             )))
         }
     }

@@ -42,7 +42,8 @@ impl Graph {
         let mut session = engine.session().map_err(|error| {
             (
                 format!("cannot be loaded: {error}"),
-                "convert it again where it was trained; a file that was cut or changed on its way looks like this too"
+                "convert it again where it was trained; a file that was truncated or changed in \
+                 transit fails in the same way"
                     .to_owned(),
             )
         })?;
@@ -124,7 +125,7 @@ impl Graph {
             // change.
             if !known.is_empty() && !found.is_empty() && found != known {
                 return Err(GraphError::Failed(format!(
-                    "output {index} has other classes than before: {found:?}"
+                    "output {index} has different classes than before: {found:?}"
                 )));
             }
         }

@@ -101,7 +101,8 @@ impl RawInstances {
         if !(1..=1024).contains(&at_start) {
             return Err((
                 "`instances.at_start` is not between 1 and 1024".to_owned(),
-                "the first instance is always made at the start: it proves that `init` works"
+                "write a number from 1 to 1024; the first instance is always made at the start, \
+                 because it proves that `init` works"
                     .to_owned(),
             ));
         }

@@ -112,7 +112,8 @@ impl RawLimits {
         if !(1 << 20..=4 << 30).contains(&memory_bytes) {
             return Err((
                 "`limits.memory` is not between 1MiB and 4GiB".to_owned(),
-                "a 32-bit component addresses at most 4GiB; a small one needs at least 1MiB"
+                "write a size from 1MiB to 4GiB: a 32-bit component addresses at most 4GiB, and a \
+                 small one needs at least 1MiB"
                     .to_owned(),
             ));
         }
@@ -120,7 +121,8 @@ impl RawLimits {
         if body_bytes > 1 << 30 {
             return Err((
                 "`limits.body` is over 1GiB".to_owned(),
-                "hand over a reference to what is larger, e.g. a key in a store".to_owned(),
+                "write at most 1GiB; for larger data, send a reference, e.g. a key in a store"
+                    .to_owned(),
             ));
         }
         let instances_bytes = match self.total_memory.as_deref() {

@@ -51,7 +51,7 @@ impl RawPredictionCache {
         if !stores.contains_key(&store) {
             return Err((
                 format!("`prediction_cache.store`: there is no [stores.{store}]"),
-                format!("declare [stores.{store}], or name one that is"),
+                format!("add [stores.{store}], or name a store that the manifest has"),
             ));
         }
         let memory = or_default(self.memory, "memory");

@@ -79,15 +79,18 @@ impl RawScorer {
         match (&component, &self.model, &self.graph) {
             (None, None, _) => {
                 return Err((
-                    "there is neither `scorer.component` nor `scorer.model`, so nothing computes".to_owned(),
-                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; or, to serve an ONNX file \
-                     itself, `model = \"FILE.onnx\"`"
+                    "there is neither `scorer.component` nor `scorer.model`, so there is nothing \
+                     to serve"
+                        .to_owned(),
+                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; \
+                     or, to serve an ONNX file without a component, `model = \"FILE.onnx\"`"
                         .to_owned(),
                 ));
             }
             (Some(_), _, Some(_)) => {
                 return Err((
-                    "`scorer.graph` says which graph is served itself, and `scorer.component` what is served instead"
+                    "`scorer.graph` names a graph to serve, and `scorer.component` a component to \
+                     serve instead"
                         .to_owned(),
                     "remove one of the two".to_owned(),
                 ));

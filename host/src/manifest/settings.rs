@@ -30,20 +30,20 @@ pub const SETTINGS: &[Setting] = &[
         "scorer.version",
         "text",
         "",
-        "Yours to choose; `model.info`, OpenAPI and the image's labels carry it.",
+        "A version of your choice; `model.info`, OpenAPI and the image's labels show it.",
     ),
     setting(
         "scorer.component",
         "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
         "",
-        "A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2. Without it the model's graph is \
-         served itself.",
+        "A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2. \
+         Without it, the host serves the model's graph.",
     ),
     setting(
         "scorer.graph",
         "file of the model, without .onnx",
         "",
-        "Which graph is served, where there is no component and the model holds several.",
+        "The graph to serve if there is no component and the model holds several.",
     ),
     setting(
         "scorer.model",
@@ -55,20 +55,20 @@ pub const SETTINGS: &[Setting] = &[
         "scorer.snapshot",
         "true or false",
         "true",
-        "Whether the packager runs `init`, so that no start has to. `init` may then use the model and the log alone, and \
-         must drop every handle.",
+        "If true, the packager runs `init`, so that no start has to. `init` may then use only the \
+         model and the log, and must drop every handle.",
     ),
     setting(
         "scorer.labels.<name>",
         "text",
         "",
-        "What `model.info` tells the scorer, e.g. the training run.",
+        "A label that `model.info` gives to the scorer, e.g. the training run.",
     ),
     setting(
         "trigger.kind",
         "\"http\", \"blob\" or \"service-bus\"",
         "",
-        "Required in each [[trigger]]. Without any there is one, of kind http.",
+        "Required in each [[trigger]]. Without a [[trigger]], there is one of kind http.",
     ),
     setting(
         "trigger.function",
@@ -80,32 +80,33 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.route",
         "path",
         "score",
-        "http: the path below /api/; the name Azure ML clients know.",
+        "http: the path below /api/; the default is the name that Azure ML clients use.",
     ),
     setting(
         "trigger.auth_level",
         "\"anonymous\", \"function\" or \"admin\"",
         "function",
-        "http: which key the Functions host asks for; as its own default. A server of your own asks for none.",
+        "http: the key that the Functions host asks for; `function` is also its own default. A \
+         server of your own asks for none.",
     ),
     setting(
         "trigger.methods",
         "list of verbs",
         "[\"post\"]",
-        "http: the verbs that score; a body comes with these.",
+        "http: the methods that score a request; the input is the request's body.",
     ),
     setting(
         "trigger.forwarding",
         "true or false",
         "true",
-        "http: whether the Functions host sends requests on as they came. Its envelope carries no binary answer, and no \
-         binary body but octet-stream.",
+        "http: if true, the Functions host forwards requests unchanged. Its envelope carries no \
+         binary answer, and no binary body except octet-stream.",
     ),
     setting(
         "trigger.path",
         "CONTAINER/NAME",
         "",
-        "blob: required. What is watched; {names} in it stand for any text.",
+        "blob: required. The path that is watched; {names} in it stand for any text.",
     ),
     setting(
         "trigger.source",
@@ -117,7 +118,7 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.queue",
         "name",
         "",
-        "service-bus: required, unless there is a topic. Where messages come from.",
+        "service-bus: required, unless there is a topic. The queue that messages come from.",
     ),
     setting(
         "trigger.topic",
@@ -135,25 +136,28 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.sessions",
         "true or false",
         "false",
-        "service-bus: whether the queue or subscription has sessions.",
+        "service-bus: true if the queue or subscription has sessions.",
     ),
     setting(
         "trigger.cardinality",
         "\"one\" or \"many\"",
         "one",
-        "service-bus: many hands a batch over in one invocation. One that must be redelivered takes its batch with it.",
+        "service-bus: many delivers a batch in one invocation. If one message must be redelivered, \
+         its whole batch is redelivered.",
     ),
     setting(
         "trigger.max_delivery_count",
         "number",
         "10",
-        "service-bus: as the queue or subscription is set; Service Bus's own default. The last delivery parks.",
+        "service-bus: the value that the queue or subscription has; the default is Service Bus's \
+         own. A message that fails at its last delivery is parked.",
     ),
     setting(
         "trigger.connection",
         "name of an app setting",
         "TriggerConnectionString",
-        "blob, service-bus: where the Functions host finds the account or namespace; the retired packager's name.",
+        "blob, service-bus: the setting in which the Functions host finds the account or \
+         namespace; the default is the name that the retired packager used.",
     ),
     setting(
         "trigger.output.blob",
@@ -189,32 +193,35 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.park.topic",
         "name",
         "",
-        "service-bus: the same as a topic.",
+        "service-bus: the topic where messages go that can never be scored, in place of a queue.",
     ),
     setting(
         "stores.<name>.url",
         "\"env:NAME\"",
         "env:SCOREBOX_REDIS_URL",
-        "Names the variable that holds redis://… or rediss://…, so that no address or password travels in the image. \
-         Unset variable: the store is kept in memory and lost at exit.",
+        "Names the variable that holds redis://… or rediss://…, so that no address or password \
+         travels in the image. If the variable is unset, the store is kept in memory and lost at \
+         exit.",
     ),
     setting(
         "stores.<name>.prefix",
         "text",
         "",
-        "Before every key, with a colon. Without it: the scorer's name, and for a store that is not `default` a `/` and its name.",
+        "Text before every key, followed by a colon. Without it: the scorer's name and, for a \
+         store that is not `default`, a `/` and the store's name.",
     ),
     setting(
         "stores.<name>.default_ttl",
         "time",
         "",
-        "Expiry of a value written without one. Without it: none.",
+        "Expiry of a value that is written without one. Without this setting: none.",
     ),
     setting(
         "stores.<name>.timeout",
         "time",
         "1s",
-        "Of one operation, connecting included. A cache that takes longer than scoring is no cache.",
+        "Timeout of one operation, including the time to connect. A cache that takes longer than \
+         scoring is useless.",
     ),
     setting(
         "stores.<name>.commands",
@@ -227,7 +234,8 @@ pub const SETTINGS: &[Setting] = &[
         "prediction_cache.store",
         "name",
         "default",
-        "The store that keeps the answers of a deterministic scorer. Without the section each call is scored.",
+        "The store that keeps the answers of a deterministic scorer. Without the section, each \
+         call is scored.",
     ),
     setting(
         "prediction_cache.ttl",
@@ -239,39 +247,44 @@ pub const SETTINGS: &[Setting] = &[
         "prediction_cache.timeout",
         "time",
         "50ms",
-        "How long a call waits for the store before it is scored. A cache that takes longer than scoring is no cache.",
+        "How long a call waits for the store before it is scored. A cache that takes longer than \
+         scoring is useless.",
     ),
     setting(
         "prediction_cache.claim",
         "time or 0",
         "0",
-        "How long one instance may compute an answer that others are asked for too, while these wait for its entry. Worth a \
-         round trip more for each miss where scoring takes longer than that.",
+        "How long one instance may compute an answer while other instances that need it wait for \
+         its entry. Each miss costs one more round trip, which pays if scoring takes longer than \
+         that.",
     ),
     setting(
         "prediction_cache.memory",
         "size or 0",
         "16MiB",
-        "Answers that the process keeps beside the store, for a minute at most: they cost no round trip.",
+        "Memory for answers that the process keeps in addition to the store, for a minute at most: \
+         they cost no round trip.",
     ),
     setting(
         "limits.deadline",
         "time",
         "5s",
-        "Of one call, waiting included; a caller rarely waits longer, and Azure's front end gives up at 230 s.",
+        "Deadline of one call, including the time that it waits; a caller rarely waits longer, and \
+         Azure's front end gives up at 230 s.",
     ),
     setting(
         "limits.memory",
         "size",
         "256MiB",
-        "Of one instance, 1MiB to 4GiB. Weights do not count: the host holds them.",
+        "Memory of one instance, 1MiB to 4GiB. Weights do not count: the host holds them.",
     ),
     setting(
         "limits.total_memory",
         "\"auto\" or size",
         "auto",
-        "Of all instances together. Half of it is divided equally among limits.instances, half goes to those that need more; a \
-         call that gets none of it is answered 503. auto is half of the container's memory limit.",
+        "Memory of all instances together. Half of it is divided equally among limits.instances, \
+         half goes to those that need more; a call that gets none of it is answered 503. auto is \
+         half of the container's memory limit.",
     ),
     setting(
         "limits.instances",
@@ -290,7 +303,8 @@ pub const SETTINGS: &[Setting] = &[
         "limits.body",
         "size",
         "8MiB",
-        "Of one request, at most 1GiB; the default is over a thousand digits of 784 pixels in JSON.",
+        "Size of one request body, at most 1GiB; the default holds over a thousand digits of 784 \
+         pixels in JSON.",
     ),
     setting(
         "limits.bodies",
@@ -303,13 +317,14 @@ pub const SETTINGS: &[Setting] = &[
         "limits.init_deadline",
         "time",
         "30s",
-        "Of `init`; the Functions host gives up after as long.",
+        "Deadline of `init`; the Functions host gives up after the same time.",
     ),
     setting(
         "limits.drain",
         "time",
         "10s",
-        "What a stop waits for calls in flight after its lame-duck phase, below the 30 s of Kubernetes.",
+        "How long a stop waits for calls in flight after its lame-duck phase; less than the 30 s \
+         of Kubernetes.",
     ),
     setting(
         "limits.lame_duck",
@@ -329,22 +344,23 @@ pub const SETTINGS: &[Setting] = &[
         "limits.connections",
         "number",
         "1024",
-        "Connections that may be open at a time, at most 65536; the file descriptors of the process are a bound, too. For one \
-         more, the connection that has been silent longest is closed.",
+        "Connections that may be open at a time, at most 65536; the file descriptors of the \
+         process are a bound, too. If one more is opened, the connection that has been silent \
+         longest is closed.",
     ),
     setting(
         "limits.connections_per_peer",
         "number or 0",
         "0",
-        "Connections that one IP address (IPv6: one /64 network) may have open; 0 is no bound, because all callers behind a \
-         proxy have one address.",
+        "Connections that one IP address (IPv6: one /64 network) may have open; 0 sets no bound; \
+         it is the default, because all callers behind a proxy have one address.",
     ),
     setting(
         "instances.isolation",
         "\"warm\" or \"call\"",
         "warm",
-        "warm uses instances again, and what a call leaves in globals the next one sees; call gives every call an instance \
-         of its own, for some more CPU.",
+        "warm reuses instances, so a call sees what earlier calls left in globals; call gives \
+         every call an instance of its own, for some more CPU.",
     ),
     setting(
         "instances.max_invocations",
@@ -368,7 +384,8 @@ pub const SETTINGS: &[Setting] = &[
         "batching.max_rows",
         "number",
         "",
-        "Joins concurrent calls of a batchable tensor scorer up to so many rows. Without it: each call runs by itself.",
+        "Joins concurrent calls of a batchable tensor scorer up to this number of rows. Without \
+         it, each call runs by itself.",
     ),
     setting(
         "batching.max_wait",
@@ -386,13 +403,13 @@ pub const SETTINGS: &[Setting] = &[
         "precompiled.digest",
         "sha256:HEX",
         "",
-        "Of that file; the host loads no other bytes.",
+        "Digest of precompiled.file; the host loads no other bytes.",
     ),
     setting(
         "precompiled.engine",
         "text",
         "",
-        "The engine that the code is for; a host with another refuses it.",
+        "The engine that the code is for; a host with another engine refuses it.",
     ),
     setting(
         "precompiled.cpu",
@@ -404,19 +421,19 @@ pub const SETTINGS: &[Setting] = &[
         "precompiled.component",
         "sha256:HEX",
         "",
-        "Of the component that the code was compiled from.",
+        "Digest of the component that the code was compiled from.",
     ),
     setting(
         "precompiled.model",
         "sha256:HEX",
         "",
-        "Of the model that it was made beside.",
+        "Digest of the model that the code was made with.",
     ),
     setting(
         "precompiled.snapshot",
         "true or false",
         "",
-        "Whether the code holds the state after `init`.",
+        "True if the code holds the state after `init`.",
     ),
     setting(
         "packaged.model",
@@ -477,31 +494,34 @@ pub const SETTINGS: &[Setting] = &[
         "package.tag",
         "text",
         "latest",
-        "Pushed beside the digest. With a scorer.version: that.",
+        "Tag that is pushed in addition to the digest. If there is a scorer.version, it is the \
+         default.",
     ),
     setting(
         "package.license",
         "SPDX expression",
         "",
-        "The scorer's licence, e.g. MIT; told in the list of parts.",
+        "The scorer's licence, e.g. MIT; named in the list of parts.",
     ),
     setting(
         "package.model_license",
         "SPDX expression",
         "",
-        "The model's, the same.",
+        "The model's licence; named in the list of parts.",
     ),
     setting(
         "package.sample",
         "file",
         "",
-        "A body and its answer as JSON; build and package refuse a scorer that answers otherwise. Without it none is tried.",
+        "A request body and its answer as JSON; build and package refuse a scorer that answers \
+         differently. Without it, no request is tried.",
     ),
     setting(
         "package.base",
         "\"scratch\", \"functions\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
         "scratch",
-        "The image below ours; the host is static and needs none. `functions` is `mcr.microsoft.com/azure-functions/node:4-node22`: its host stays in charge.",
+        "The base image; the host is static and needs none. `functions` is \
+         `mcr.microsoft.com/azure-functions/node:4-node22`: its host stays in charge.",
     ),
 ];
 

@@ -196,7 +196,8 @@ impl Model {
                     fail(
                         &file,
                         problem,
-                        "save it again with safetensors; a cut download looks like this too",
+                        "save it again with safetensors; a truncated download fails in the same \
+                         way",
                     )
                 })?;
                 for tensor in tensors {
@@ -204,7 +205,8 @@ impl Model {
                         return Err(fail(
                             &file,
                             format!("holds a second tensor with the name `{}`", other.name),
-                            "rename one: a scorer finds tensors by name, whatever the file",
+                            "rename one of them: a scorer finds tensors by name, in whichever file \
+                             they are",
                         ));
                     }
                 }

@@ -209,7 +209,7 @@ impl Dialer {
         for address in &sentinel.sentinels {
             match self.ask_sentinel(address, &sentinel.master, login).await {
                 Ok(master) => return Ok(master),
-                Err(why) => problem = format!("of the sentinels: {why}"),
+                Err(why) => problem = format!("a sentinel does not name the master: {why}"),
             }
         }
         Err(problem)
@@ -243,7 +243,7 @@ impl Dialer {
             )
             .await;
             abort.abort();
-            let (host, port) = found?.ok_or("the name in sentinel=... is unknown to it")?;
+            let (host, port) = found?.ok_or("it does not know the name in sentinel=...")?;
             Ok(Address { host, port })
         });
         asked
@@ -317,7 +317,7 @@ impl Tls {
             &address.host
         };
         ServerName::try_from(name.clone())
-            .map_err(|_| "no TLS: the host is no name that a certificate could have".into())
+            .map_err(|_| "no TLS: the host is not a name that a certificate can have".into())
     }
 }
 
@@ -334,7 +334,8 @@ async fn ask<T: FromRedisValue>(
         .await
         .and_then(redis::Value::extract_error);
     let answer = answer.map_err(|error| refusal(&error).why)?;
-    redis::from_redis_value(answer).map_err(|_| "the server answers nonsense".to_owned())
+    redis::from_redis_value(answer)
+        .map_err(|_| "the server returned an unexpected answer".to_owned())
 }
 
 /// Describes why a server refused the login or a command. At most the first word of the server's

@@ -24,7 +24,10 @@ const PARAMETERS: [(&str, &str); 5] = [
     ("ca", "the path of a file of certificates"),
     ("client_id", "the id of an identity, with auth=entra"),
     ("password_file", "the path of a file"),
-    ("sentinel", "the name of what the sentinels watch"),
+    (
+        "sentinel",
+        "the name of the master that the sentinels watch",
+    ),
 ];
 
 /// Port of a Redis server if the URL names none.
@@ -169,9 +172,7 @@ impl Endpoint {
             parameters(url.query().unwrap_or_default())?;
         let who = who_asks(user, password, auth, client_id, password_file, tls)?;
         if ca.is_some() && !tls {
-            return Err(
-                "it names certificates (ca=...), which only rediss:// has a use for".to_owned(),
-            );
+            return Err("it names certificates (ca=...), which only rediss:// uses".to_owned());
         }
         let seeds = vec![Address {
             host,
@@ -287,7 +288,7 @@ fn who_asks(
             Err("a token is never sent without TLS; write rediss://".to_owned())
         }
         Some("entra") => Ok(Who::Entra { user, client_id }),
-        Some(_) => Err("the only auth=... is entra".to_owned()),
+        Some(_) => Err("auth=... can only be entra".to_owned()),
         None if client_id.is_some() => Err("client_id=... goes with auth=entra".to_owned()),
         None => Ok(match password_file {
             Some(path) => Who::File {

@@ -100,7 +100,7 @@ impl TokenSource for Entra {
         };
         let lifetime = answer
             .lifetime(clock)
-            .ok_or("the token does not say when it ends")?;
+            .ok_or("the token does not say when it expires")?;
         let ask_again = Some(renewal(lifetime));
         Ok(Granted {
             login: Login {
@@ -148,7 +148,7 @@ impl Entra {
                     escaped(RESOURCE)
                 ));
                 let mut header = HeaderValue::from_str(header.expose_secret())
-                    .map_err(|_| "IDENTITY_HEADER is no value of a header".to_owned())?;
+                    .map_err(|_| "IDENTITY_HEADER is not a valid header value".to_owned())?;
                 header.set_sensitive(true);
                 let join = if endpoint.contains('?') { '&' } else { '?' };
                 send(
@@ -217,7 +217,7 @@ async fn send(
 ) -> Result<Bytes, String> {
     let url: Uri = url
         .parse()
-        .map_err(|_| "the address of the identity's service is no URL".to_owned())?;
+        .map_err(|_| "the address of the identity's service is not a URL".to_owned())?;
     let host = url
         .host()
         .ok_or("the address of the identity's service has no host")?
@@ -254,7 +254,8 @@ async fn send(
         .await
         .map_err(|error| unsent(&error.kind()))?;
     let stream: Box<dyn tls::Stream> = if is_tls {
-        let name = ServerName::try_from(bare_host).map_err(|_| unsent(&"its host is no name"))?;
+        let name = ServerName::try_from(bare_host)
+            .map_err(|_| unsent(&"its host is not a name that a certificate can have"))?;
         let connected = tls::connector(None)?.connect(name, stream).await;
         Box::new(connected.map_err(|error| unsent(&tls::without_names(&error)))?)
     } else {

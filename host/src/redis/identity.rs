@@ -216,7 +216,7 @@ impl Logins {
         let login = settled
             .ok()
             .and_then(|login| login.clone())
-            .unwrap_or_else(|| Err("the host ends".into()));
+            .unwrap_or_else(|| Err("the host is stopping".into()));
         self.0.mark_unchanged();
         login
     }
@@ -243,7 +243,7 @@ impl Shared {
                     if failures > 0 {
                         tracing::info!(
                             after_attempts = failures + 1,
-                            "there is a login for Redis again"
+                            "a login for Redis is available again"
                         );
                     }
                     failures = 0;
@@ -254,7 +254,7 @@ impl Shared {
                     failures += 1;
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!("no new login for Redis: {why}");
+                        tracing::warn!("there is no new login for Redis: {why}");
                     }
                     self.fail(why);
                     Some(

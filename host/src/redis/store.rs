@@ -56,7 +56,7 @@ impl Store {
     /// Returns another store on the same back end. No key of this store can be a key of the other
     /// store.
     #[must_use]
-    pub fn beside(&self, name: &str) -> Self {
+    pub fn sibling(&self, name: &str) -> Self {
         // A prefix has no colon, and a key starts with its store's prefix and a colon. No key of
         // this store can therefore start with the longer prefix.
         let prefix = format!(

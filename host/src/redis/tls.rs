@@ -41,7 +41,9 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     }
     if roots.is_empty() {
         return Err(
-            "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file without".to_owned()
+            "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file that \
+             holds none"
+                .to_owned(),
         );
     }
     let config = ClientConfig::builder()

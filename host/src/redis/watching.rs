@@ -62,7 +62,7 @@ impl Watch {
             .await
             .and_then(Value::extract_error);
         if let Err(error) = answer {
-            tracing::debug!("Redis tells nothing of changed keys: {}", error.category());
+            tracing::debug!("Redis does not report changed keys: {}", error.category());
         }
     }
 }

@@ -168,7 +168,7 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
                 }
                 Ok((None, _)) => {
                     tracing::warn!(
-                        "the answer to a batch has another number of rows; its calls run alone"
+                        "the answer to a batch has a different number of rows; its calls run alone"
                     )
                 }
                 Err(failure) => tracing::debug!(?failure, "a batch failed; its calls run alone"),

@@ -237,8 +237,8 @@ impl Failure {
             // Other instances have the memory, and will give it back.
             Some(Refusal::Shared) => ScoreFailure::Saturated,
             None if stack_overflowed(&error) => ScoreFailure::Trapped(format!(
-                "it wrote below its memory, as a stack that overflows does: see for recursion and large local values \
-                 (Rust's linker sets the stack's size with `-zstack-size`): {}",
+                "it wrote below its memory, as a stack that overflows does: look for recursion and \
+                 large local values (Rust's linker sets the stack's size with `-zstack-size`): {}",
                 told(&error)
             )),
             None if lifted_too_much(&error) => ScoreFailure::Trapped(format!(

@@ -218,8 +218,8 @@ impl Linked {
         })?;
         signature.map_err(|problem| {
             fail(
-                format!("describe states a contract that cannot be: {problem}"),
-                "mend describe",
+                format!("describe states an invalid contract: {problem}"),
+                "correct the contract that describe returns",
             )
         })
     }
@@ -229,10 +229,13 @@ impl Linked {
         let (problem, fix) = match failure {
             Failure::Init(problem) => {
                 let detail = problem.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-                (format!("{}: {}{detail}", problem.code, problem.message), "see what init says".to_owned())
+                (
+                    format!("{}: {}{detail}", problem.code, problem.message),
+                    "fix the problem that init reports".to_owned(),
+                )
             }
             Failure::Score(ScoreFailure::TimedOut { .. }) => (
-                format!("no end after {} ms", limits.init_deadline.as_millis()),
+                format!("did not end within {} ms", limits.init_deadline.as_millis()),
                 "do less in init, or raise limits.init_deadline".to_owned(),
             ),
             Failure::Score(ScoreFailure::OutOfMemory { .. }) => (

@@ -303,7 +303,8 @@ fn batcher(
         Signature::Tensor(signature) if signature.batchable => Ok(Some(Arc::new(Batcher::new(batching)))),
         _ if manifest.scorer.component.is_none() => Err(StartupError::Model {
             path: manifest.scorer.model.clone().unwrap_or_default(),
-            problem: "cannot be batched: whether the rows of a graph are independent, its file does not say".to_owned(),
+            problem: "cannot be batched: the file of a graph does not say whether its rows are \
+                      independent".to_owned(),
             fix: "remove [batching]; callers may send many rows in one call".to_owned(),
         }),
         _ => Err(StartupError::Component {

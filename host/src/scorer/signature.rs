@@ -174,7 +174,7 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
                 .any(|other| other.name == port.name)
         {
             return Err(format!(
-                "the {direction} port name `{}` is empty or taken twice",
+                "the {direction} port name `{}` is empty or used twice",
                 port.name
             ));
         }

@@ -62,7 +62,7 @@ pub(crate) async fn take(
     // Shapes of components that were never stored before may cause a panic there.
     let Some(snapshot) = bounded(deadline, caught(snapshot)).await else {
         let problem = format!(
-            "no end after {} ms",
+            "did not end within {} ms",
             manifest.limits.init_deadline.as_millis()
         );
         return Err(fail(
@@ -79,7 +79,7 @@ pub(crate) async fn take(
     if let [Val::Result(Err(problem))] = results.as_slice() {
         return Err(fail(
             problem_text(problem.as_deref()),
-            "see what init says".to_owned(),
+            "fix the problem that init reports".to_owned(),
         ));
     }
     let handles = InstanceState::of_mut(store.data_mut()).open_handles();
@@ -136,7 +136,7 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
             ("read a clock, which would stand still", "read it in run")
         } else if import.contains("keyvalue") || import.contains("/cache@") {
             (
-                "used a store, which is the deployment's",
+                "used a store, which belongs to the deployment",
                 "use it in run; `Bucket::lazy` names it in init",
             )
         } else if import.contains("wasi:nn/") || import.contains("/graphs@") {
@@ -146,12 +146,12 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
             )
         } else if import.contains("wasi:config") {
             (
-                "read the settings, which are the deployment's",
+                "read the settings, which belong to the deployment",
                 "read them on the first run",
             )
         } else {
             (
-                "used what is not there when an image is built",
+                "used something that does not exist when an image is built",
                 "use it in run",
             )
         };

@@ -63,10 +63,19 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
                     "required": ["message", "code", "id"],
                     "properties": {
                         "message": {"type": "string", "description": "What was wrong and what to do."},
-                        "code": {"type": "string", "description": "Machine-readable, in kebab-case."},
+                        "code": {
+                            "type": "string",
+                            "description": "Machine-readable code, in kebab-case.",
+                        },
                         "id": {"type": "string", "description": "The request's id, as in the log."},
-                        "pointer": {"type": "string", "description": "JSON pointer to the misfit in the request's body."},
-                        "error": {"type": "string", "description": "The message once more, on routes of the Open Inference Protocol."},
+                        "pointer": {
+                            "type": "string",
+                            "description": "JSON pointer to the wrong value in the request's body.",
+                        },
+                        "error": {
+                            "type": "string",
+                            "description": "The message again, on Open Inference Protocol routes.",
+                        },
                     },
                 },
             },
@@ -167,8 +176,8 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
         ("415", "The content type is not accepted."),
         ("422", "The scorer can never score this input."),
         ("500", "The scorer is at fault."),
-        ("503", "Later may work."),
-        ("504", "No answer in time."),
+        ("503", "The host cannot answer now. Try again later."),
+        ("504", "There was no answer in time."),
     ] {
         let schema = json!({"schema": {"$ref": "#/components/schemas/ErrorResponse"}});
         responses.insert(

@@ -197,7 +197,7 @@ impl Table {
             tracing::warn!(
                 closed,
                 places,
-                "no place for more connections: closed the ones that were silent longest"
+                "there is no room for more connections: those that were silent longest were closed"
             );
             self.logged = Some(Instant::now());
         }

@@ -196,7 +196,7 @@ fn what_the_host_would_not_send_is_refused() {
     ];
     invoke(&app, &parsed)
         .ended(20)
-        .said(&["before it calls anybody"]);
+        .said(&["before it calls the scorer"]);
     invoke(&app, &["--trigger", "blob", "in/none.json"])
         .ended(20)
         .said(&["in/none.json", "cannot be read"]);

@@ -178,7 +178,7 @@ fn an_app_that_cannot_run_ends_with_a_code_and_a_reason() {
     refuses(
         "one/function.json",
         &bindings(""),
-        &["not exactly one trigger"],
+        &["not have exactly one trigger"],
     );
     refuses(
         "one/function.json",
@@ -193,7 +193,7 @@ fn an_app_that_cannot_run_ends_with_a_code_and_a_reason() {
     refuses(
         "one/function.json",
         &bindings(r#"{"type": "httpTrigger", "name": "req"}"#),
-        &["nowhere to answer"],
+        &["an HTTP trigger without an HTTP output cannot answer"],
     );
     let output = r#"{"type": "blobTrigger", "name": "a"}, {"type": "blob", "direction": "out", "name": "b", "dataType": "binary"}"#;
     refuses(
@@ -203,7 +203,7 @@ fn an_app_that_cannot_run_ends_with_a_code_and_a_reason() {
     );
     let two =
         bindings(r#"{"type": "blobTrigger", "name": "a"}, {"type": "blobTrigger", "name": "b"}"#);
-    refuses("one/function.json", &two, &["not exactly one trigger"]);
+    refuses("one/function.json", &two, &["not have exactly one trigger"]);
 }
 
 #[test]

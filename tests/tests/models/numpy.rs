@@ -40,16 +40,16 @@ fn a_file_is_replaced_only_when_asked() {
     std::fs::write(path.trim_end(), "mine").unwrap();
     one(&[])
         .ended(1)
-        .said(&["version-1.safetensors: is there already", "--force"]);
+        .said(&["version-1.safetensors: already exists", "--force"]);
     assert_eq!(std::fs::read(path.trim_end()).unwrap(), b"mine");
     one(&["--force"]).ended(0);
     assert!(SafeTensors::deserialize(&std::fs::read(path.trim_end()).unwrap()).is_ok());
     one(&["--name", "../out"])
         .ended(1)
-        .said(&["is no name for a file", "--name"]);
+        .said(&["cannot be the name of a file", "--name"]);
     one(&["--name", "__metadata__"])
         .ended(1)
-        .said(&["`__metadata__` is no name"]);
+        .said(&["`__metadata__` cannot be the name of a file"]);
     one(&["--force", "--limit", "47B"])
         .ended(3)
         .said(&["48 bytes, more than the limit", "--limit"]);

@@ -328,7 +328,7 @@ fn a_command_that_fails_ends_the_run() {
     let path = az(project.path(), "functionapp plan create");
     let mut deploy = deploy(project.path(), "premium", &["--run"]);
     let said = run::finish(deploy.env("PATH", path).envs(SECRETS), b"").ended(1);
-    said.said(&["no such plan", "what went before it is done", "fix:"]);
+    said.said(&["no such plan", "the commands before it succeeded", "fix:"]);
     assert_eq!(calls(project.path()).len(), 3);
 }
 

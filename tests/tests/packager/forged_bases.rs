@@ -252,7 +252,7 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
             NeedsKey("base is the one that is named"),
         ),
         (
-            "marks of removal",
+            "whiteouts",
             |image| {
                 base(
                     image,

@@ -35,7 +35,7 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
         (
             "another host on top",
             |image| image.insert(image.count(), &[Member::file("usr/bin/scorebox", EVIL)]),
-            Wrong(ON_TOP, "lies above"),
+            Wrong(ON_TOP, "is above"),
         ),
         (
             "other code on top, by a path that is cleaned",
@@ -48,17 +48,17 @@ fn a_layer_that_is_not_ours_above_ours_is_named() {
                     )],
                 )
             },
-            Wrong(ON_TOP, "lies above"),
+            Wrong(ON_TOP, "is above"),
         ),
         (
             "a mark of removal on top",
             |image| image.insert(image.count(), &[Member::file("usr/bin/.wh.scorebox", b"")]),
-            Wrong(ON_TOP, "lies above"),
+            Wrong(ON_TOP, "is above"),
         ),
         (
             "nothing of ours on top",
             |image| image.insert(image.count(), &[]),
-            Wrong(ON_TOP, "lies above"),
+            Wrong(ON_TOP, "is above"),
         ),
         (
             "a second layer that calls itself app",
@@ -245,7 +245,7 @@ fn what_package_does_not_write_into_a_layer_is_named() {
                     members.retain(|member| member.name() != "home/site/wwwroot/")
                 })
             },
-            Wrong(FORM, "folder that the layer does not bring"),
+            Wrong(FORM, "folder that the layer does not hold"),
         ),
         (
             "a mark of removal",

@@ -242,11 +242,11 @@ fn cpu_levels_are_named_and_recorded() {
     wrong.args(["build", "--cpu", "pentium", "--manifest", "x"]);
     run::finish(&mut wrong, b"")
         .ended(2)
-        .said(&["`pentium` is no CPU level", "x86-64-v3"]);
+        .said(&["`pentium` is not a CPU level", "x86-64-v3"]);
     let unknown = edited(|section| drop(section.insert("cpu".to_owned(), "x86-64-v9".into())));
     check(&unknown)
         .ended(4)
-        .said(&["`x86-64-v9` is no CPU level"]);
+        .said(&["`x86-64-v9` is not a CPU level"]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn check_finds_what_was_changed_beside_the_code() {
     );
     check(&component)
         .ended(4)
-        .said(&["was not made from the component beside it"]);
+        .said(&["was not made from the component next to it"]);
     let model = App::example("digits", "");
     model.write("model/extra.txt", b"more");
     check(&model)

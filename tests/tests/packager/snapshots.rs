@@ -153,7 +153,10 @@ fn an_init_that_fails_fails_the_build() {
     );
     check("panic", &["init panics as told"]);
     check("grow", &["16777216 bytes of memory"]);
-    check("loop", &["no end after 2000 ms", "limits.init_deadline"]);
+    check(
+        "loop",
+        &["did not end within 2000 ms", "limits.init_deadline"],
+    );
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
         // This is the order of a rotation: the new password is valid before the old one is removed.
         redis.command::<()>(&["ACL", "SETUSER", "default", ">the-next-secret"]);
         std::fs::write(&file, "the-next-secret").expect("a file");
-        said(&host, "Redis knows the new login", 1);
+        said(&host, "Redis accepted the new login", 1);
     });
     assert!(scores > 100, "{scores}");
     redis.command::<()>(&["ACL", "SETUSER", "default", &format!("<{PASSWORD}")]);
@@ -189,7 +189,7 @@ fn tokens_are_renewed(service: Service) {
     let scores = without_a_failure(&host, || {
         for number in 1..3 {
             known(&token(number), true);
-            said(&host, "Redis knows the new login", number);
+            said(&host, "Redis accepted the new login", number);
             known(&token(number - 1), false);
         }
         // If the token service fails for a while, its last token stays in use.

@@ -81,7 +81,7 @@ fn silent_connections_keep_nobody_out() {
     }
     // The host logs this once for many connections.
     host.log.wait_for_message(
-        "no place for more connections: closed the ones that were silent longest",
+        "there is no room for more connections: those that were silent longest were closed",
     );
     drop((silent, half));
     answers_soon(&host);

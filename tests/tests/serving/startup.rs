@@ -169,7 +169,7 @@ fn a_manifest_that_is_missing_or_wrong_is_explained() {
         MANIFEST,
         &["limits.deadline", "soon", "5s"],
     );
-    refuses(&with("[limits\n"), MANIFEST, &["not TOML"]);
+    refuses(&with("[limits\n"), MANIFEST, &["invalid TOML"]);
     let app = App::of("wayward");
     app.write("scorebox.toml", b"[scorer]\nname = \"x\"\n");
     refuses(&app, MANIFEST, &["component"]);

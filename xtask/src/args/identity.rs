@@ -12,14 +12,15 @@ use crate::failure::Failure;
 use crate::registry::{Identity, TrustedRealm};
 
 /// Help text with the places where credentials are looked for, in their order.
-pub(super) const CREDENTIALS: &str = "Credentials are looked for in this order, once the registry wants some:
+pub(super) const CREDENTIALS: &str = "\
+If the registry asks for credentials, they are looked for in this order:
   1. --username with --password-stdin
   2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
   3. Docker's configuration, $DOCKER_CONFIG/config.json or ~/.docker/config.json: the registry's helper in credHelpers,
      then credsStore, then auths (what docker login and az acr login write)
   4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
      az account get-access-token
-  5. none: anonymous
+  5. none: anonymous login
 1 and 2 are for the registry of the image; a base in another registry uses 3 to 5.
 A registry may name a token service at another host. Credentials are sent there only if --trust-realm names that host, or
 if it is the known one of Docker Hub, GitLab or DigitalOcean.";

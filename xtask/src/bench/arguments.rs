@@ -13,11 +13,13 @@ use crate::args::Format;
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Needs wrk (apt-get install wrk); as root on Debian or Ubuntu it is installed. Takes about two \
-                        minutes once everything is built. Run it on a machine with nothing else to do: wrk and the \
-                        servers share its cores. Logs and scripts are left in target/bench.\n\nExamples:\n  cargo xtask \
-                        bench\n  cargo xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
-                        --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench graphs\n  cargo xtask bench hostile"
+    after_help = "Needs wrk (apt-get install wrk); if you are root on Debian or Ubuntu, it is \
+                  installed for you. Takes about two minutes once everything is built. Run it on a \
+                  machine with nothing else to do: wrk and the servers share its cores. Logs and \
+                  scripts are left in target/bench.\n\nExamples:\n  cargo xtask bench\n  cargo \
+                  xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
+                  --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench \
+                  graphs\n  cargo xtask bench hostile"
 )]
 pub struct BenchArgs {
     /// Benchmark to run instead of the comparison with native code.
@@ -82,10 +84,12 @@ pub enum BenchCommand {
 /// Flags of `cargo xtask bench redis`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs wrk and redis-server (apt-get install wrk redis-server); the server is started on a free port and \
-                        ended. Takes about two minutes once everything is built. Wanted are a ratios.cpu_hit of at most 1.2 \
-                        and a ratios.cpu_miss of at most 1.25. Logs and scripts are left in target/bench-redis.\n\n\
-                        Examples:\n  cargo xtask bench redis --quick\n  cargo xtask bench redis --output json"
+    after_help = "Needs wrk and redis-server (apt-get install wrk redis-server); the server is \
+                  started on a free port and ended. Takes about two minutes once everything is \
+                  built. The project's bounds: ratios.cpu_hit is at most 1.2, and ratios.cpu_miss \
+                  is at most 1.25. Logs and scripts are left in target/bench-redis.\n\n\
+                  Examples:\n  cargo xtask bench redis --quick\n  cargo xtask bench redis --output \
+                  json"
 )]
 pub struct RedisBenchArgs {
     /// Number of rounds of each load. Every figure is a median over the rounds.
@@ -105,10 +109,11 @@ pub struct RedisBenchArgs {
 /// Flags of `cargo xtask bench graphs`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs wrk (apt-get install wrk). Takes about two minutes once everything is built. Wanted are a \
-                        ratios.cpu of at most 1.3 and, on two cores, ratios.two_clients of at least 1.7. Logs and scripts are \
-                        left in target/bench-graphs.\n\nExamples:\n  cargo xtask bench graphs --quick\n  cargo xtask bench \
-                        graphs --graph model.onnx --output json"
+    after_help = "Needs wrk (apt-get install wrk). Takes about two minutes once everything is \
+                  built. The project's bounds: ratios.cpu is at most 1.3 and, on two cores, \
+                  ratios.two_clients is at least 1.7. Logs and scripts are left in \
+                  target/bench-graphs.\n\nExamples:\n  cargo xtask bench graphs --quick\n  cargo \
+                  xtask bench graphs --graph model.onnx --output json"
 )]
 pub struct GraphsBenchArgs {
     /// Another ONNX file, e.g. model.onnx, whose throughput with one client and with two is

@@ -49,7 +49,7 @@ pub fn measure(
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         progress.step(&format!(
-            "round {}, short calls alone and beside endless ones",
+            "round {}, short calls alone and next to endless ones",
             round + 1
         ));
         let undisturbed = || load.run(server.address, CONNECTIONS, time);

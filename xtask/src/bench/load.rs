@@ -141,7 +141,8 @@ impl LoadGenerator {
                     load.requests, load.refused, load.broken
                 ),
                 format!(
-                    "a figure counts only if every answer is a success and comes within 2 s; see the server's log beside {}",
+                    "a figure counts only if every answer is a success and comes within 2 s; see \
+                     the server's log next to {}",
                     shown(&self.script)
                 ),
             ));

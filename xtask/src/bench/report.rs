@@ -27,7 +27,12 @@ pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failu
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|error| Failure::other(format!("standard output: {error}"), "give it a reader"))
+        .map_err(|error| {
+            Failure::other(
+                format!("standard output: {error}"),
+                "do not close the pipe or file that standard output goes to",
+            )
+        })
 }
 
 fn table(figures: &Figures) -> String {
@@ -74,7 +79,7 @@ fn table(figures: &Figures) -> String {
     let _ = writeln!(text, "{}", memory_line(pss_bytes));
     let _ = writeln!(
         text,
-        "short calls beside one endless caller: p50 {} µs, alone {} µs, ×{:.2}",
+        "short calls next to one endless caller: p50 {} µs, alone {} µs, ×{:.2}",
         spread(&fairness.beside_loop_p50_us, 0),
         spread(&fairness.alone_p50_us, 0),
         fairness.rise

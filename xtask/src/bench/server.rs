@@ -179,7 +179,7 @@ impl Server {
             .join("\n  ");
         Failure::other(
             format!(
-                "server `{}`: {problem}; its last words:\n  {tail}",
+                "server `{}`: {problem}; the end of its log:\n  {tail}",
                 self.name
             ),
             format!("see {}", shown(&self.log)),

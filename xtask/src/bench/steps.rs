@@ -31,7 +31,7 @@ pub fn run(app: &Path) -> Result<(), Failure> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::other(
             format!("`{shown}` ended with {status}"),
-            "mend what it says above",
+            "fix the errors shown above",
         )),
         Err(error) => Err(Failure::toolchain(
             format!("`{shown}`: {error}"),

@@ -14,14 +14,17 @@ use crate::args::Format;
 /// Flags of `cargo xtask convert`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Loading a pickle runs what its author wrote: convert only files that you would run. It is loaded in a process of \
-                  its own, with nothing of this environment, bounded time and bounded memory; that process can still read and \
-                  write what you can.\n\nDIR gets model/NAME.onnx, a scorebox.toml that serves it without code, and report.json: \
-                  the estimators, the versions, the digests, the inputs, and how far the answers differ. Where they differ, it \
-                  gets the report alone, and the exit code is 1. Standard output is DIR.\n\nExamples:\n  cargo xtask convert \
-                  churn.pkl --output /tmp/churn --sample churn.csv\n  cargo xtask package --manifest \
-                  /tmp/churn/scorebox.toml\n  cargo xtask convert old.joblib --output /tmp/old --python ~/old-env/bin/python\n  \
-                  cargo xtask convert prices.pkl --output /tmp/prices --inputs 'X=f64[12]' --output-format json"
+    after_help = "Loading a pickle runs what its author wrote: convert only files that you would \
+                  run. It is loaded in a process of its own, without this environment and with \
+                  limited time and memory; that process can still read and write what you can.\n\n\
+                  DIR gets model/NAME.onnx, a scorebox.toml that serves it without code, and \
+                  report.json: the estimators, the versions, the digests, the inputs, and how far \
+                  the answers differ. If they differ, DIR gets the report alone, and the exit code \
+                  is 1. The path DIR goes to standard output.\n\nExamples:\n  cargo xtask convert \
+                  churn.pkl --output /tmp/churn --sample churn.csv\n  cargo xtask package \
+                  --manifest /tmp/churn/scorebox.toml\n  cargo xtask convert old.joblib --output \
+                  /tmp/old --python ~/old-env/bin/python\n  cargo xtask convert prices.pkl \
+                  --output /tmp/prices --inputs 'X=f64[12]' --output-format json"
 )]
 pub struct ConvertArgs {
     /// File that pickle or joblib wrote, compressed or not: a fitted estimator or pipeline of

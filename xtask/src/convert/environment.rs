@@ -55,7 +55,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
                 "python3 is Python {version}, and the pinned libraries are for {}",
                 VERSIONS.join(", ")
             ),
-            "put one of these on PATH as python3, or name an environment of your own by --python",
+            "put one of these on PATH as python3, or name an environment of your own with --python",
         ));
     }
     let file = sources().join("requirements.txt");
@@ -81,7 +81,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
 
 /// Returns the version and the path of an interpreter, as the interpreter prints them.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
-    let fix = "install Python (apt-get install python3 python3-pip), or name one by --python";
+    let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)
         .args(["-c", WHO])
         .stdin(Stdio::null())
@@ -109,7 +109,7 @@ fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Resu
             .prefix(".install-")
             .tempdir_in(root)
     });
-    let folder = taken.map_err(|error| Failure::file(root, "take a new folder", error))?;
+    let folder = taken.map_err(|error| Failure::file(root, "create a temporary folder", error))?;
     let libraries = folder.path().join("libraries");
     eprintln!(
         "installing the libraries that convert, with pip, into {}: more than 100 MB to fetch, once",
@@ -153,14 +153,16 @@ fn refused(output: &Output) -> Failure {
         output.status
     );
     if said.contains("DO NOT MATCH THE HASHES") {
-        let fix = "a package index or a proxy that gives other bytes is not to be trusted; try another index";
+        let fix =
+            "do not trust a package index or a proxy that sends other bytes; use another index";
         return Failure::new(Kind::Verification, problem, fix);
     }
     if said.contains("No module named pip") {
         return Failure::toolchain(problem, "install pip (apt-get install python3-pip)");
     }
-    let fix = "see that pip reaches a package index, and which one it is told to use (`pip config list`); or install \
-               xtask/python/convert/requirements.txt elsewhere, into a Python that you name by --python";
+    let fix = "check that pip can reach its package index (`pip config list` shows which one it \
+               uses); or install xtask/python/convert/requirements.txt elsewhere, into a Python \
+               that you name with --python";
     Failure::new(Kind::Network, problem, fix)
 }
 

@@ -53,7 +53,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
                 .prefix(".convert-")
                 .tempdir_in(&target)
         })
-        .map_err(|error| Failure::file(&target, "take a new folder", error))?;
+        .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error))
     };
@@ -110,7 +110,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     if described(&args.model, String::new())?.digest != source.digest {
         return Err(Failure::project(
             format!("{}: changed while it was converted", args.model.display()),
-            "run the command again when nobody writes the file",
+            "run the command again when no other program writes the file",
         ));
     }
     let graph = Described {
@@ -144,7 +144,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
                 converted.differences(),
                 shown(&args.output)
             ),
-            "compare on real rows with --sample; where single precision is not enough, take double: --inputs 'X=f64[COLUMNS]'",
+            "compare on real rows with --sample; where single precision is not enough, use double: \
+             --inputs 'X=f64[COLUMNS]'",
         ));
     }
     eprintln!(
@@ -171,7 +172,7 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
     Manifest::parse(Path::new(MANIFEST_FILE), &text).map_err(|error| {
         Failure::project(
             format!("`{name}` cannot be a scorer's name: {}", error.problem),
-            format!("say --name; {}", error.fix),
+            format!("give a name with --name; {}", error.fix),
         )
     })?;
     Ok(name)

@@ -122,8 +122,9 @@ fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
 impl Ended {
     /// Returns a failure with the reason for the missing answer.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
-        let last = self.said.lines().last().unwrap_or("it said nothing");
-        let trust = "see that the file is whole and one that you trust; --verbose shows all that Python says";
+        let last = self.said.lines().last().unwrap_or("it printed nothing");
+        let trust = "check that the file is complete and that you trust it; --verbose shows \
+                     everything that Python prints";
         match self.status {
             None => Failure::project(
                 format!(

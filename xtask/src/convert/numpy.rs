@@ -153,11 +153,11 @@ impl Import<'_> {
         name.filter(fits).ok_or_else(|| {
             Failure::other(
                 format!(
-                    "{}: `{}` is no name for a file",
+                    "{}: `{}` cannot be the name of a file",
                     shown(self.file),
                     name.unwrap_or_default().escape_debug()
                 ),
-                "write --name with letters, digits, `-` and `_`",
+                "give a name with --name that has only letters, digits, `-` and `_`",
             )
         })
     }
@@ -191,7 +191,8 @@ impl Source {
             if bytes.is_some_and(|bytes| Some(bytes) != whole) {
                 let (said, data) = (bytes.unwrap_or_default(), header.data_bytes);
                 return Err(named(format!(
-                    "has {said} bytes by the archive, and by its own header {data} of data"
+                    "has {said} bytes according to the archive, and {data} bytes of data according \
+                     to its own header"
                 )));
             }
             let planned = Planned {

@@ -141,7 +141,8 @@ impl Converted {
         scorer.insert("labels".to_owned(), labels.into());
         let table: toml::Table = [("scorer".to_owned(), scorer.into())].into_iter().collect();
         format!(
-            "# Made by `cargo xtask convert`; report.json says from what. Yours to change.\n{table}"
+            "# Made by `cargo xtask convert`; report.json names the source. You may change this \
+             file.\n{table}"
         )
     }
 
@@ -214,7 +215,10 @@ impl Converted {
                     one.output, one.method
                 )
             }
-            _ => format!("{}: has another shape than `{}`", one.output, one.method),
+            _ => format!(
+                "{}: has a different shape than `{}`",
+                one.output, one.method
+            ),
         };
         if let Some(first) = &one.first {
             let of = |key: &str| {
@@ -233,7 +237,7 @@ impl Converted {
             );
         }
         if one.agrees && !one.one_by_one {
-            text.push_str(", and other answers for one row at a time");
+            text.push_str(", and the answers differ for one row at a time");
         }
         text
     }

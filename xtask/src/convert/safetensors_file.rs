@@ -122,8 +122,8 @@ fn put(made: NamedTempFile, path: &Path, replace: bool) -> Result<(), Failure> {
 
 fn there_already(path: &Path) -> Failure {
     Failure::other(
-        format!("{}: is there already", path.display()),
-        "write --force to replace it, or --name to write another file",
+        format!("{}: already exists", path.display()),
+        "add --force to replace it, or --name NAME to write another file",
     )
 }
 

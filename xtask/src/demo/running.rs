@@ -156,7 +156,7 @@ impl RunningHost {
             .unwrap_or_default()
             .join("\n  ");
         Failure::other(
-            format!("{problem}; its last words:\n  {tail}"),
+            format!("{problem}; the end of its log:\n  {tail}"),
             format!("see {}", shown(&self.log)),
         )
     }

@@ -48,7 +48,8 @@ fn head(deployment: &Deployment) -> String {
     let _ = write!(
         text,
         "\n@description('The function app.')\nparam name string = {name}\n\n\
-         @description('Where everything lies.')\nparam location string = resourceGroup().location\n\n\
+         @description('The region of every resource.')\n\
+         param location string = resourceGroup().location\n\n\
          @description('The image, by digest.')\nparam image string = {image}\n\n\
          @description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = {storage}\n"
     );
@@ -63,7 +64,8 @@ fn head(deployment: &Deployment) -> String {
         Pull::Credentials => {
             let _ = write!(
                 text,
-                "\n@description('Who pulls the image.')\nparam registryUsername string\n\n@description('Its password.')\n\
+                "\n@description('The user who pulls the image.')\nparam registryUsername string\n\n\
+                 @description('The password of this user.')\n\
                  @secure()\nparam registryPassword string\n"
             );
         }

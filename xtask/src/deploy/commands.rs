@@ -100,14 +100,14 @@ impl<'a> Builder<'a> {
         script.comment(&format!(
             "Runs {image} as the function app {name}: {target}."
         ));
-        script.line("# Written by `cargo xtask deploy`; with --run it is run at once.");
+        script.line("# Written by `cargo xtask deploy`; with --run, this command runs it at once.");
         script.line("set -eu");
         for secret in &deployment.secrets {
             script.demand(&secret.variable, secret.why);
         }
         if deployment.pull == Pull::Credentials {
-            script.demand(&Variable::fixed(USERNAME), "who pulls the image");
-            script.demand(&Variable::fixed(PASSWORD), "its password");
+            script.demand(&Variable::fixed(USERNAME), "the user who pulls the image");
+            script.demand(&Variable::fixed(PASSWORD), "the password of this user");
         }
         if deployment.event_functions().next().is_some() {
             let why = "resource id of the storage account with the containers that are watched";
@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
         let group = group
             .flag("--location", &self.location)
             .line("--output none");
-        self.az("The group that holds all of it.", group);
+        self.az("The resource group of everything below.", group);
         let storage = Command::new("az storage account create").flag_line("--name", &self.storage);
         let storage = storage
             .flag("--resource-group", &self.group)
@@ -176,7 +176,7 @@ impl<'a> Builder<'a> {
 
     fn address(&mut self) {
         self.script.line("");
-        self.script.comment("Where it is.");
+        self.script.comment("The address of the app.");
         self.script
             .print_address(self.host_name().fixed("--output tsv"));
     }

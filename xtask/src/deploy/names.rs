@@ -55,7 +55,7 @@ pub struct SecretNames(BTreeSet<String>);
 
 impl SecretNames {
     /// Starts with the names that are already taken.
-    pub fn beside(taken: &[&str]) -> Self {
+    pub fn avoiding(taken: &[&str]) -> Self {
         Self(taken.iter().map(|name| (*name).to_owned()).collect())
     }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_when_they_are_cut() {
-        let mut names = SecretNames::beside(&["registry-password"]);
+        let mut names = SecretNames::avoiding(&["registry-password"]);
         let long = "TriggerConnectionString";
         assert_eq!(
             names.name(&format!("{long}__blobServiceUri")),

@@ -180,7 +180,7 @@ pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     ) && found != media_type
     {
         return Err(io::Error::other(format!(
-            "its bytes are of the type {found}, and its manifest says another"
+            "its bytes are of the type {found}, but its manifest says another"
         )));
     }
     let inner: Box<dyn Read> = match media_type {

@@ -86,7 +86,7 @@ struct RawPlatform {
 /// Parses a manifest or a list of manifests. The error text says what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Document, String> {
     let raw: RawDocument = serde_json::from_slice(bytes)
-        .map_err(|error| quoted(&format!("is no manifest: {error}"), REASON_BYTES))?;
+        .map_err(|error| quoted(&format!("is not a manifest: {error}"), REASON_BYTES))?;
     if raw.schema_version != Some(2) {
         return Err("is a manifest of another schema than version 2".to_owned());
     }
@@ -112,7 +112,7 @@ pub fn read(bytes: &[u8]) -> Result<Document, String> {
     };
     match raw.media_type {
         Some(other) if !media_types.contains(&other.as_str()) => Err(format!(
-            "calls itself `{}`, and is none",
+            "calls itself `{}`, but is not one",
             quoted(&other, NAME_BYTES)
         )),
         _ => Ok(document),
@@ -165,7 +165,7 @@ fn oci_layer_type(media_type: &str) -> Result<String, String> {
         other => {
             let shown = quoted(other, NAME_BYTES);
             return Err(format!(
-                "has a layer of type `{shown}`, so it is no container image"
+                "has a layer of type `{shown}`, so it is not a container image"
             ));
         }
     };
@@ -175,7 +175,7 @@ fn oci_layer_type(media_type: &str) -> Result<String, String> {
 fn digest(text: &str) -> Result<Digest, String> {
     Digest::parse(text).ok_or_else(|| {
         format!(
-            "names `{}`, which is no SHA-256 digest",
+            "names `{}`, which is not a SHA-256 digest",
             quoted(text, NAME_BYTES)
         )
     })
@@ -268,7 +268,7 @@ mod tests {
         );
         refuse(
             &|document| document["layers"][0]["digest"] = json!("sha256:1"),
-            "no SHA-256",
+            "not a SHA-256 digest",
         );
         refuse(
             &|document| document["layers"][0]["size"] = json!(-1),

@@ -33,8 +33,11 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let path = dir.join(INDEX_FILE);
     let text = layout::document(&path).map_err(|error| {
         Failure::project(
-            format!("{}: is no OCI layout: {INDEX_FILE}: {error}", dir.display()),
-            "name the folder that `cargo xtask package` wrote: its last lines say where",
+            format!(
+                "{}: is not an OCI layout: {INDEX_FILE}: {error}",
+                dir.display()
+            ),
+            "name the folder that `cargo xtask package` wrote; its last lines show it",
         )
     })?;
     let index = json(dir, INDEX_FILE, &text)?;
@@ -48,7 +51,7 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     {
         return Err(bad(
             dir,
-            "holds a list or an artifact where the manifest of one image is wanted",
+            "holds a list or an artifact where the manifest of one image is expected",
         ));
     }
     let blobs = blobs(dir, &parsed)?;
@@ -230,7 +233,7 @@ fn digest(dir: &Path, descriptor: &Value) -> Result<Digest, Failure> {
     Digest::parse(&text).ok_or_else(|| {
         bad(
             dir,
-            &format!("`{}` is no SHA-256 digest", quoted(&text, NAME_BYTES)),
+            &format!("`{}` is not a SHA-256 digest", quoted(&text, NAME_BYTES)),
         )
     })
 }
@@ -312,13 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_layout_is_refused() {
+    fn a_folder_without_a_layout_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         assert!(
             read(dir.path())
                 .unwrap_err()
                 .problem
-                .contains("is no OCI layout")
+                .contains("is not an OCI layout")
         );
         let digest = layout(dir.path(), "1234");
         assert!(

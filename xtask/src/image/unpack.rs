@@ -72,7 +72,7 @@ fn json<T: serde::de::DeserializeOwned>(layout: &Path, digest: &Digest) -> Resul
 
 fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
     Digest::parse(&descriptor.digest)
-        .ok_or_else(|| bad(layout, &format!("`{}` is no digest", descriptor.digest)))
+        .ok_or_else(|| bad(layout, &format!("`{}` is not a digest", descriptor.digest)))
 }
 
 /// Unpacks one layer and returns the digest of its tar.

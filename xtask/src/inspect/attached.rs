@@ -99,7 +99,8 @@ pub fn examine(
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
         None => Verdict::Open(
-            "there is none, so nobody vouches for it; ask for one, and check it with --key"
+            "there is none, so nothing proves who built the image; ask for one, and check it with \
+             --key"
                 .to_owned(),
         ),
         Some(_) => Verdict::Wrong("there is none".to_owned()),
@@ -228,7 +229,7 @@ fn signature(
             if parts.iter().filter(speaks).any(is_good) {
                 Verdict::Good
             } else {
-                Verdict::Wrong("is not made with this key".to_owned())
+                Verdict::Wrong("was not made with this key".to_owned())
             }
         }
     };

@@ -144,7 +144,7 @@ fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let over = volumes
         .map(|(volume, _)| volume)
         .filter(|volume| is_over(volume));
-    over.map(|volume| format!("a volume lies over `{}`", quoted(volume, NAME_BYTES)))
+    over.map(|volume| format!("a volume covers `{}`", quoted(volume, NAME_BYTES)))
         .collect()
 }
 
@@ -190,7 +190,7 @@ fn variables(report: &mut Report, container: &Map<String, Value>, written: &Valu
             || folded.contains("customhandler")
             || folded == "websites_enable_app_service_storage";
         if is_double {
-            problems.push(format!("`{shown}` stands there twice"));
+            problems.push(format!("`{shown}` is set twice"));
         } else if !is_own && (is_other || is_obeyed) {
             problems.push(format!("`{shown}` is not what `package` writes"));
         } else if name == "LD_LIBRARY_PATH" {
@@ -300,7 +300,7 @@ mod tests {
             "/usr/bin",
             "/x/../home",
         ] {
-            assert!(with(volume).contains("a volume lies over"), "{volume}");
+            assert!(with(volume).contains("a volume covers"), "{volume}");
         }
         assert_eq!(with("/data"), "");
     }

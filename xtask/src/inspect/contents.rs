@@ -131,7 +131,7 @@ impl Contents {
                 None => {}
             }
             if let Some(name) = overlay(&entry) {
-                let problem = format!("sets the attribute `{name}`, which hides what lies below");
+                let problem = format!("sets the attribute `{name}`, which hides the files below");
                 match &mut form {
                     Some(form) => form.problem(problem),
                     None => self.intrude(problem),

@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!(
-                    "the key `{}` stands twice",
+                    "the key `{}` occurs twice",
                     quoted(&key, NAME_BYTES)
                 )));
             }

@@ -66,7 +66,7 @@ pub fn divide(names: &[Option<&'static str>]) -> Division {
         .filter(|name| start > 0 && has(name))
     {
         problems.push(format!(
-            "a layer `{name}` lies on others, and `package` writes it on nothing alone"
+            "a layer `{name}` is on top of others, but `package` writes it only as the lowest one"
         ));
     }
     if start == 0 && end > 0 && !has("system") {
@@ -118,13 +118,13 @@ impl Form {
             .split(|byte| *byte == b'/')
             .any(|name| name.starts_with(b".wh."))
         {
-            Some("removes what lies below")
+            Some("removes files of the layers below")
         } else if path != landed.path.as_bytes() {
             Some("has another path than it seems")
         } else if path <= self.last.as_slice() {
-            Some("stands in another order, or twice")
+            Some("is out of order, or occurs twice")
         } else if !self.has_folders(path) {
-            Some("stands in a folder that the layer does not bring")
+            Some("is in a folder that the layer does not hold")
         } else if entry.owner != (0, 0) {
             Some("belongs to another user than root")
         } else {
@@ -185,7 +185,7 @@ impl Form {
             0o644
         };
         if mode != if is_folder { 0o755 } else { file_mode } {
-            return Some("has other permissions than `package` gives");
+            return Some("does not have the permissions that `package` gives");
         }
         if is_folder {
             return None;
@@ -198,7 +198,7 @@ impl Form {
             "app" => app.is_some_and(|name| !name.starts_with("model/")),
             _ => false,
         };
-        (!is_in_place).then_some("does not belong into this layer")
+        (!is_in_place).then_some("does not belong in this layer")
     }
 
     fn misplaced_in_system(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
@@ -208,7 +208,7 @@ impl Form {
             Some(Entry::File { mode: planned, .. }) => !is_folder && mode == u64::from(*planned),
             None => false,
         };
-        (!is_planned).then_some("does not belong into this layer")
+        (!is_planned).then_some("does not belong in this layer")
     }
 }
 

@@ -197,7 +197,7 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
         .as_ref()
         .and_then(|file| contents.of_app(file).map(ToString::to_string));
     report.check("precompiled.digest in scorebox.toml", code == found, || {
-        "another file stands where the machine code should".to_owned()
+        "another file is in the place of the machine code".to_owned()
     });
     records(report, contents, settings);
     let host: Value = contents

@@ -65,7 +65,7 @@ pub fn examine(
         diff_ids.len() == count && names.len() == count,
         || {
             format!(
-                "it names {} and tells of {}, and there are {count}",
+                "it names {} and describes {}, but there are {count}",
                 diff_ids.len(),
                 names.len()
             )
@@ -87,10 +87,13 @@ fn layer_verdict(
     let wrong = |problem: String| Ok((Verdict::Wrong(problem), None));
     if !layer.urls.is_empty() {
         return match own {
-            Some(_) => {
-                wrong("is to be had elsewhere, and `package` names no such place".to_owned())
-            }
-            None => Ok((Verdict::Open("kept in no registry".to_owned()), None)),
+            Some(_) => wrong(
+                "is to be fetched from another place, but `package` names no such place".to_owned(),
+            ),
+            None => Ok((
+                Verdict::Open("it is not kept in a registry".to_owned()),
+                None,
+            )),
         };
     }
     let name = own.map_or_else(|| format!("base-{}", index + 1), str::to_owned);
@@ -126,7 +129,7 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
             .map(|index| format!("base-{}", index + 1))
             .collect();
         problems.push(format!(
-            "{} lies above them and can replace every file",
+            "{} is above them and can replace every file",
             above.join(", ")
         ));
     }
@@ -138,7 +141,7 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     if division.start == 0 {
         if let Some((name, _)) = &report.base {
             let problem = format!(
-                "the image says that it is on {name}, and no layer lies below those of `package`"
+                "the image says that it is on {name}, but no layer is below those of `package`"
             );
             report.note("base is named", "", Verdict::Wrong(problem));
         }
@@ -158,9 +161,9 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
     }
     // A manifest in Docker's format has no annotations.
     let said = match &report.base {
-        Some((name, _)) => format!("the image says that what lies below is {name}"),
+        Some((name, _)) => format!("the image says that its base is {name}"),
         None => format!(
-            "{} layers lie below those of `package`, and no annotation says whose",
+            "{} layers are below those of `package`, but no annotation names their image",
             division.start
         ),
     };

@@ -101,7 +101,7 @@ impl Report {
             let verdict = match is_signed {
                 true => Verdict::Good,
                 false => Verdict::Open(format!(
-                    "{said}: only a signature vouches for it; check one with --key"
+                    "{said}: only a signature proves it; check one with --key"
                 )),
             };
             self.note(what, said, verdict);

@@ -37,7 +37,7 @@ pub fn image(
                 .prefix(".package-")
                 .tempdir_in(&target)
         })
-        .map_err(|error| Failure::file(&target, "take a new folder", error))?;
+        .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
     let trial = Trial {
         host: making.parts.map(|parts| parts.host.as_path()),
         library: making.parts.map(|parts| parts.library.file.as_path()),

@@ -36,7 +36,7 @@ pub(super) fn origin(
             role,
         })
     };
-    let beside = |path: &str, content: &Content, role: Role| {
+    let outside = |path: &str, content: &Content, role: Role| {
         let path = path.trim_start_matches('/').to_owned();
         Ok::<_, Failure>(FileOrigin {
             path,
@@ -50,12 +50,12 @@ pub(super) fn origin(
         } else {
             Role::Library
         };
-        beside(&format!("{ENGINE_FOLDER}/{name}"), content, role)
+        outside(&format!("{ENGINE_FOLDER}/{name}"), content, role)
     });
     let libraries = inputs
         .libraries
         .iter()
-        .map(|(path, content)| beside(path, content, Role::Library));
+        .map(|(path, content)| outside(path, content, Role::Library));
     let settings = inputs
         .app
         .iter()

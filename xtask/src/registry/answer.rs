@@ -11,8 +11,8 @@ use super::bounds;
 use crate::failure::{Failure, Kind};
 
 /// Instruction for a manifest that is invalid or not the requested one.
-pub const NO_MANIFEST: &str =
-    "what was read is not what was named: see whether a proxy or a mirror answers for the registry";
+pub const NO_MANIFEST: &str = "the answer is not what was asked for: check whether a proxy or a \
+                               mirror answers for the registry";
 
 /// Error body of a registry, as the OCI distribution specification defines it.
 #[derive(Debug, Deserialize)]
@@ -88,7 +88,8 @@ fn cause(text: &str, host: &str) -> (String, String) {
         );
     }
     if text.contains("invalid peer certificate") {
-        let fix = "use the name that stands in the certificate, or have the registry's certificate renewed";
+        let fix =
+            "use the name that is in the certificate, or have the registry's certificate renewed";
         return (
             format!("the certificate of `{host}` is not valid: "),
             fix.to_owned(),
@@ -120,8 +121,8 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
         404 => "check registry and repository; some registries want the repository to exist first",
         413 => "a proxy limits the size of a request; raise its limit to at least 16 MiB",
         429 => "wait, and run the command again: what was sent is not sent again",
-        500.. => "run the command again; if it stays so, look into the registry's log",
-        _ => "see what the registry says above, and into its log",
+        500.. => "run the command again; if it fails again, look into the registry's log",
+        _ => "see what the registry says above, and look into its log",
     };
     let url = quoted(url, REASON_BYTES);
     Failure::new(

@@ -206,7 +206,7 @@ async fn list(
         format!(
             "the tag `{tag}`, which lists what belongs to the image, does not keep what is put there"
         ),
-        "somebody else may change it at this moment; run the command again",
+        "another push may be changing it at this moment; run the command again",
     ))
 }
 

@@ -119,7 +119,7 @@ pub fn silent(action: &str, wait: Duration) -> Failure {
     Failure::new(
         Kind::Network,
         problem,
-        "run the command again; if it stays so, look into the registry's log",
+        "run the command again; if it fails again, look into the registry's log",
     )
 }
 

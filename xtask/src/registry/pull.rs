@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(
             (
                 refused.exit_code(),
-                refused.problem.contains("is no manifest")
+                refused.problem.contains("is not a manifest")
             ),
             (3, true)
         );

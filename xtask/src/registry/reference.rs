@@ -71,7 +71,7 @@ impl BaseReference {
             None => None,
             Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
                 Failure::project(
-                    format!("{what} `{shown}`: its digest is not one that is known here"),
+                    format!("{what} `{shown}`: its digest is not a SHA-256 digest"),
                     fix,
                 )
             })?),

@@ -205,14 +205,15 @@ pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     let next = header(response, "location").and_then(|location| response.url().join(location).ok());
     let next = next.ok_or_else(|| {
         refused(
-            "gave no Location to go on at",
+            "gave no Location to continue at",
             "see whether this is a registry of the OCI distribution specification",
         )
     })?;
     if response.url().scheme() == "https" && next.scheme() != "https" {
         return Err(refused(
             "leads to an address without TLS",
-            "let the proxy before the registry pass on X-Forwarded-Proto, or mend the registry's own address in its settings",
+            "make the proxy in front of the registry send X-Forwarded-Proto, or correct the \
+             registry's own address in its settings",
         ));
     }
     Ok(next)

@@ -230,7 +230,8 @@ impl Session {
             return Failure::new(
                 Kind::Registry,
                 format!(
-                    "{registry}: tokens for the credentials from {origin} end as soon as they are given: {said}"
+                    "{registry}: tokens for the credentials from {origin} expire as soon as they \
+                     are issued: {said}"
                 ),
                 "compare the clocks of the registry and its token service; run the command again",
             );
@@ -247,7 +248,7 @@ impl Session {
         Failure::new(
             Kind::Registry,
             format!(
-                "{action}: {} answered {} and named no way to log in that is known",
+                "{action}: {} answered {} and named no known way to log in",
                 self.root,
                 response.status()
             ),
@@ -269,8 +270,8 @@ fn is_over(response: &Response) -> bool {
 fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Failure::other(
-            "a password or token holds a character that no header can",
-            "see that it was copied whole, and alone",
+            "a password or token holds a character that no header can hold",
+            "check that it was copied completely, without other characters",
         )
     })?;
     value.set_sensitive(true);

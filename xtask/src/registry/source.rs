@@ -332,6 +332,7 @@ fn strange(action: &str, problem: &str) -> Failure {
     Failure::new(
         Kind::Registry,
         format!("{action}: it {problem}"),
-        "what was read is not what was named: a disk, a proxy or the registry's storage may have altered it",
+        "the bytes are not those that were asked for: check the disk, the proxy and the registry's \
+         storage, which may have altered them",
     )
 }

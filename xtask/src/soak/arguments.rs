@@ -11,14 +11,17 @@ use crate::args::Format;
 /// Flags of `cargo xtask soak`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Needs redis-server (apt-get install redis-server), and pip for the library that runs graphs unless \
-                  --engine-library names it.\n\nThe run fails, with exit code 1, if an answer is not scikit-learn's, if a \
-                  call gets no answer or another status than 200, or if a host drifts. A host drifts if its resident memory \
-                  differs by more than 10 % between the first and the last third of the time after the second minute, or if \
-                  it has more than 3 file descriptors or threads more. A run of less than four minutes looks at its second \
-                  half and allows 8 MiB more, because a host still fills its buffers then.\n\nRedis is killed and started \
-                  again, empty, every 20 s. No call may be lost by that: a prediction cache whose server is away computes \
-                  the answer.\n\nExamples:\n  cargo xtask soak --minutes 20\n  cargo xtask soak --minutes 0.5 --output json"
+    after_help = "Needs redis-server (apt-get install redis-server), and pip for the library that \
+                  runs graphs unless --engine-library names it.\n\nThe run fails, with exit code \
+                  1, if an answer is not scikit-learn's, if a call gets no answer or another \
+                  status than 200, or if a host drifts. A host drifts if its resident memory \
+                  differs by more than 10 % between the first and the last third of the time after \
+                  the second minute, or if it has more than 3 file descriptors or threads more. A \
+                  run of less than four minutes looks at its second half and allows 8 MiB more, \
+                  because a host still fills its buffers then.\n\nRedis is killed and started \
+                  again, empty, every 20 s. No call may be lost by that: if the server of a \
+                  prediction cache does not answer, the answer is computed.\n\nExamples:\n  cargo \
+                  xtask soak --minutes 20\n  cargo xtask soak --minutes 0.5 --output json"
 )]
 pub struct SoakArgs {
     /// Length of the run in minutes, e.g. 20 or 0.5.

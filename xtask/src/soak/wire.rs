@@ -66,7 +66,7 @@ fn read(mut answer: impl io::BufRead) -> io::Result<(Answer, bool)> {
     let broken = || {
         io::Error::new(
             io::ErrorKind::InvalidData,
-            "the connection closed without a whole answer",
+            "the connection closed without a complete answer",
         )
     };
     let mut line = String::new();

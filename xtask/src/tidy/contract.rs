@@ -43,8 +43,9 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
 /// The hash of the contract as the reference printer prints it: blank lines and order of files do not count, comments
 /// do, since they are its documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::project(format!("wit/: {error}"), "mend the WIT");
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::project(format!("wit/: {error}"), "correct the WIT")
+    };
     let mut resolve = Resolve::default();
     let (package, _) = resolve
         .push_dir(root.join("wit"))
@@ -134,7 +135,7 @@ fn compare_lock(lock: &str, expected: &str) -> Vec<Finding> {
             findings.push(Finding::new(
                 LOCK,
                 index + 1,
-                format!("`{line}` is no vendored file's hash"),
+                format!("`{line}` is not the hash of a vendored file"),
                 fix(),
             ));
         }

@@ -7,13 +7,13 @@ use super::source_text::views;
 
 /// A bound on some files.
 struct Rule {
-    /// Files whose path begins so; `""`: all.
+    /// Beginnings of the paths of the files. An empty text means every file.
     within: &'static [&'static str],
-    /// Except these.
+    /// Paths of the files that are excepted.
     except: &'static [&'static str],
-    /// Paths and words that must not stand there.
+    /// Paths and words that must not occur in the files.
     banned: &'static [&'static str],
-    /// Whether what strings hold counts too.
+    /// True if the text of strings is searched, too.
     strings: bool,
     why: &'static str,
 }
@@ -62,7 +62,7 @@ const RULES: &[Rule] = &[
             "crate::functions",
         ],
         strings: false,
-        why: "a capability adapts what lies below it and knows nothing above it",
+        why: "a capability adapts what is below it and knows nothing above it",
     },
     Rule {
         within: &["host/src/trigger", "host/src/functions"],
@@ -82,7 +82,7 @@ const RULES: &[Rule] = &[
             "crate::server",
         ],
         strings: false,
-        why: "manifest, deployment and error lie below everything else",
+        why: "manifest, deployment and error are below everything else",
     },
     Rule {
         within: &["host/src/"],
@@ -205,7 +205,8 @@ pub(super) fn mentions<'a>(
     found
 }
 
-/// Whether a match is a whole name, and the first one of its path. A crate's name counts only where a path begins.
+/// True if a match is a whole name, and the first one of its path. A crate's name counts only where
+/// a path begins.
 fn is_whole(view: &str, at: usize, name: &str) -> bool {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = view.get(..at).unwrap_or_default();

@@ -63,7 +63,7 @@ fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     name.trim().split('.').next()
 }
 
-/// What follows the value's last quote or bracket.
+/// Returns the text after the value's last quote or bracket.
 fn after_value(line: &str) -> &str {
     line.rfind(['"', '}', ']'])
         .and_then(|end| line.get(end..))

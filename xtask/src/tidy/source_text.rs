@@ -10,7 +10,7 @@ pub struct SourceText {
     pub with_strings: String,
 }
 
-/// What the lexer is in.
+/// Part of a source that the lexer is in.
 enum Part {
     Code,
     Line,

@@ -7,7 +7,7 @@ use scorebox_guest::{Error, OrProblem, Result};
 /// Returns the pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     let (header, bytes) =
-        header(file).or_reject("no-pgm", "the body is no binary PGM file (P5)")?;
+        header(file).or_reject("no-pgm", "the body is not a binary PGM file (P5)")?;
     let [width, height, white] = header;
     if [width, height] != [side, side] {
         return Err(Error::rejected(

@@ -127,7 +127,7 @@ fn what_exceeds_a_row_is_refused_with_the_bound() {
     };
     text(
         pairs(4097, 1, 1),
-        "at most 4096 items in one call, and here are 4097",
+        "at most 4096 items in one call, and this call has 4097",
     );
     text(pairs(1, KEY_BYTES + 1, 1), "a key has at most 65536 bytes");
     text(pairs(3, 1, 32 << 20), "at most 67108864 bytes");

@@ -73,7 +73,7 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Sta
     let failed = |problem: String| StartupError::Functions {
         path: path.to_path_buf(),
         problem,
-        fix: "mend the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
+        fix: "correct the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| failed(format!("cannot be read: {error}")))?;

@@ -41,7 +41,7 @@ pub(super) fn function(
     let mut triggers = file.bindings.iter().filter(|binding| is_trigger(binding));
     let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
         return Err((
-            "it has not exactly one trigger".to_owned(),
+            "it does not have exactly one trigger".to_owned(),
             "give it one binding whose type ends in Trigger".to_owned(),
         ));
     };
@@ -77,7 +77,8 @@ pub(super) fn function(
             // The source code of the Functions host and its maintainers contradict each other here.
             return Err((
                 format!(
-                    "the output {name} has a `dataType`: what the Functions host then writes is not sure"
+                    "the output {name} has a `dataType`, so it is uncertain what the Functions \
+                     host writes"
                 ),
                 "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
             ));
@@ -98,7 +99,7 @@ pub(super) fn function(
     }
     if binding == TriggerBinding::Http && http.is_none() {
         return Err((
-            "an HTTP trigger without an HTTP output has nowhere to answer".to_owned(),
+            "an HTTP trigger without an HTTP output cannot answer".to_owned(),
             "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}".to_owned(),
         ));
     }

@@ -31,7 +31,7 @@ struct Request<'a> {
 pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
     let request: Request<'_> = serde_json::from_str(raw.get()).map_err(|error| {
         Malformed(format!(
-            "the request is none: {}",
+            "it does not hold an HTTP request: {}",
             displayed(&error, REASON_BYTES)
         ))
     })?;
@@ -63,7 +63,7 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
             Ok(Some(text)) if is_encoded(&headers) => BASE64
                 .decode(text)
                 .map_err(|_| {
-                    Malformed("`Body` is not base64, as its content type wants it".to_owned())
+                    Malformed("`Body` is not base64, which its content type requires".to_owned())
                 })?
                 .into(),
             Ok(Some(text)) => text.into(),

@@ -86,7 +86,7 @@ pub(super) fn bodies(
 ) -> Result<Vec<Bytes>, Malformed> {
     let wrong = || {
         Malformed(format!(
-            "`Data.{}` is not a list of messages, as its binding wants it",
+            "`Data.{}` is not a list of messages, which its binding requires",
             function.trigger_name
         ))
     };
@@ -115,7 +115,7 @@ pub(super) fn bodies(
 
 pub(super) fn not_base64(function: &Function) -> Malformed {
     Malformed(format!(
-        "`Data.{}` is not base64, as its binding wants it",
+        "`Data.{}` is not base64, which its binding requires",
         function.trigger_name
     ))
 }

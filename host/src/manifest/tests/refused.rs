@@ -11,7 +11,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
             assert!(message.contains(part), "{part:?} is not in {message:?}");
         }
     }
-    check("[scorer", &["not TOML", "line 1"]);
+    check("[scorer", &["invalid TOML", "line 1"]);
     check("", &["scorer"]);
     check(
         &minimal("modle = \"m\""),
@@ -54,7 +54,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     );
     check(
         &minimal("[prediction_cache]"),
-        &["no [stores.default]", "declare"],
+        &["no [stores.default]", "add [stores.default]"],
     );
     let cached = |line: &str| minimal(&format!("[stores.default]\n[prediction_cache]\n{line}"));
     check(&cached("store = \"other\""), &["no [stores.other]"]);
@@ -89,7 +89,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     );
     let twice =
         "[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nauth_level = \"admin\"";
-    check(&minimal(twice), &["`[[trigger]]`", "one route"]);
+    check(&minimal(twice), &["`[[trigger]]`", "the same route"]);
     let trigger = |rest: &str| minimal(&format!("[[trigger]]\n{rest}"));
     check(
         &trigger("kind = \"http\"\nqueue = \"q\""),
@@ -123,7 +123,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &["neither a queue nor a topic", "subscription"],
     );
     let circle = "kind = \"service-bus\"\nqueue = \"q\"\npark = { queue = \"q\" }";
-    check(&trigger(circle), &["`trigger.park.queue`", "circle"]);
+    check(&trigger(circle), &["`trigger.park.queue`", "loop forever"]);
     let two = "kind = \"http\"\nroute = \"a/b\"\n[[trigger]]\nkind = \"service-bus\"\nqueue = \"q\"\nfunction = \"A-b\"";
     check(&trigger(two), &["a function `A-b`", "another `function`"]);
     let two = "kind = \"http\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\nforwarding = false";

@@ -101,7 +101,7 @@ fn compatible(one: &Trigger, other: &Trigger) -> Result<(), Misfit> {
     if let (Some(one), Some(other)) = (one.http(), other.http()) {
         if one.route == other.route {
             return Err((
-                "`[[trigger]]`: two HTTP triggers have one route".into(),
+                "`[[trigger]]`: two HTTP triggers have the same route".into(),
                 "remove one of them".into(),
             ));
         }

@@ -37,7 +37,7 @@ impl Shared {
             match self.dialer.dial(&self.address).await {
                 Ok(dialed) => {
                     if failures > 0 {
-                        tracing::info!(after_attempts = failures + 1, "Redis is back");
+                        tracing::info!(after_attempts = failures + 1, "Redis is connected again");
                     }
                     failures = 0;
                     number += 1;
@@ -47,7 +47,7 @@ impl Shared {
                     failures += 1;
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!("Redis is away: {why}");
+                        tracing::warn!("Redis cannot be reached: {why}");
                     }
                     self.state.send_replace(State::Away(why.into()));
                     if self.is_forgotten() {
@@ -83,13 +83,13 @@ impl Shared {
             loop {
                 match self.dialer.log_in_again(&connection, &login).await {
                     Ok(()) => {
-                        tracing::debug!("Redis knows the new login");
+                        tracing::debug!("Redis accepted the new login");
                         login = logins.next().await;
                     }
                     Err(why) => {
                         // The old login stays valid: the server may learn of the new one later than
                         // this host.
-                        tracing::warn!("Redis does not take the new login yet: {why}");
+                        tracing::warn!("Redis does not accept the new login yet: {why}");
                         tokio::select! {
                             next = logins.next() => login = next,
                             () = tokio::time::sleep(LOGIN_PAUSE) => {}

@@ -74,7 +74,7 @@ impl Allowed {
         let name = String::from_utf8_lossy(name.get(..=NAME_SHOWN).unwrap_or(name));
         let name = cut(&name, NAME_SHOWN);
         denied(format!(
-            "`{}` is no command, or none of its kind, that a scorer may send",
+            "`{}` is not a command that a scorer may send, or not with this subcommand",
             name.escape_debug()
         ))
     }
@@ -111,7 +111,7 @@ fn misfit(entry: &str) -> (String, String) {
         .max_by(|a, b| alike(a).total_cmp(&alike(b)))
         .unwrap_or(EVERYTHING);
     (
-        format!("`{entry}` is no command or family of commands that can be allowed"),
+        format!("`{entry}` is not a command or family of commands that can be allowed"),
         format!(
             "the nearest is `{nearest}`; write names such as \"HSET\", families such as \"@hash\", or \"{EVERYTHING}\""
         ),
@@ -176,10 +176,10 @@ mod tests {
         check("SUBSCRIBE", "channels", "XADD");
         check("MULTI", "connection", "transaction");
         check("SORT", "BY and GET", "ZRANGE");
-        check("HSTE", "no command", "`HSET`");
-        check("@hashes", "no command", "`@hash`");
-        check("XGROUP|HELP", "no command", "XGROUP|");
-        check("", "no command", "\"@all\"");
+        check("HSTE", "is not a command", "`HSET`");
+        check("@hashes", "is not a command", "`@hash`");
+        check("XGROUP|HELP", "is not a command", "XGROUP|");
+        check("", "is not a command", "\"@all\"");
         for name in REFUSED.iter().flat_map(|group| group.names) {
             assert!(Allowed::parse(&entries(&[name])).is_err(), "{name}");
             assert!(find(&[name.as_bytes().to_vec()]).is_none(), "{name}");

@@ -72,7 +72,7 @@ pub fn check(
         .find(|key| key.len() > KEY_LIMIT_BYTES)
     {
         return Err(format!(
-            "a key has at most {KEY_LIMIT_BYTES} bytes, and here is one of {}",
+            "a key has at most {KEY_LIMIT_BYTES} bytes, and this one has {}",
             key.len()
         ));
     }

@@ -100,9 +100,7 @@ fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
                 ));
             }
             _ => {
-                return Err(format!(
-                    "{name}: its argument {at} is no option that is known"
-                ));
+                return Err(format!("{name}: its argument {at} is not a known option"));
             }
         };
     }
@@ -173,7 +171,7 @@ mod tests {
         check("XREAD COUNT STREAMS STREAMS a 0", Ok(&[4]));
         check("XREAD BLOCK 0 STREAMS a 0", Err("BLOCK"));
         check("XREAD COUNT 1 block 0 STREAMS a 0", Err("BLOCK"));
-        check("XREAD GROUP g c STREAMS a 0", Err("no option"));
+        check("XREAD GROUP g c STREAMS a 0", Err("not a known option"));
         check("XREAD COUNT 1", Err("no STREAMS"));
         check(
             "XREADGROUP GROUP STREAMS STREAMS NOACK STREAMS a >",

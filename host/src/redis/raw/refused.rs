@@ -57,7 +57,7 @@ pub static REFUSED: &[Refused] = &[
             "SUNSUBSCRIBE",
             "UNSUBSCRIBE",
         ],
-        why: "channels are shared by everybody on the server",
+        why: "channels are shared by all clients of the server",
         instead: "use a stream: XADD and XREAD",
     },
     Refused {
@@ -110,7 +110,7 @@ pub static REFUSED: &[Refused] = &[
             "READWRITE",
             "RESET",
         ],
-        why: "the connection is the host's",
+        why: "the connection belongs to the host",
         instead: "remove it: the host connects, logs in and finds the node by itself",
     },
     Refused {
@@ -145,8 +145,8 @@ pub static REFUSED: &[Refused] = &[
             "SLOWLOG",
             "SYNC",
         ],
-        why: "it administers the server, or tells of more than the store",
-        instead: "run it beside the host, with redis-cli",
+        why: "it administers the server, or shows more than the store",
+        instead: "run it outside the scorer, with redis-cli",
     },
 ];
 

@@ -64,8 +64,8 @@ pub(super) fn check_imports(
             Some(Grant::Commands) if !has_commands => {
                 missing = Some((
                     format!("imports {name}, and the manifest grants no commands"),
-                    "write `commands` under a `[stores.<name>]` of scorebox.toml, e.g. `commands = [\"@hash\"]`: what the \
-                     scorer sends",
+                    "write `commands` under a `[stores.<name>]` of scorebox.toml, with the \
+                     commands that the scorer sends, e.g. `commands = [\"@hash\"]`",
                 ));
             }
             Some(Grant::Commands | Grant::Graphs | Grant::Stores) => {}
@@ -75,7 +75,7 @@ pub(super) fn check_imports(
     }
     if !strange.is_empty() {
         let problem = format!(
-            "imports what no world of the contract lends: {}",
+            "imports what no world of the contract provides: {}",
             strange.join(", ")
         );
         // The tools for JavaScript import these interfaces by default.

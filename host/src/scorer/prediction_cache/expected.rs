@@ -40,7 +40,7 @@ impl Expected {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
                 if tensors.len() != ports.len() {
                     return Err(format!(
-                        "it has {} tensors, and the scorer {} outputs",
+                        "it has {} tensors, and the scorer has {} outputs",
                         tensors.len(),
                         ports.len()
                     ));

@@ -113,7 +113,7 @@ pub(super) fn read(
     let Some((json, binary)) = length.and_then(|length| body.split_at_checked(length)) else {
         let bytes = body.len();
         let message = format!(
-            "Inference-Header-Content-Length is no number up to the {bytes} bytes of the body."
+            "Inference-Header-Content-Length is not a number up to the {bytes} bytes of the body."
         );
         return Err(misfit(String::new(), message));
     };

@@ -13,7 +13,7 @@ use super::reading::Key;
 const INPUTS: &str = "inputs";
 
 /// Keys that may precede `inputs` in a body of the protocol.
-const BESIDE: [&str; 3] = ["id", "parameters", "outputs"];
+const COMPANIONS: [&str; 3] = ["id", "parameters", "outputs"];
 
 /// True if a body is JSON of the Open Inference Protocol. A body that is not JSON is not of the
 /// protocol.
@@ -23,7 +23,7 @@ pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
         return false;
     }
     let mut found = false;
-    let beside = |name: &str| BESIDE.contains(&name) && !is_port(name);
+    let beside = |name: &str| COMPANIONS.contains(&name) && !is_port(name);
     // The result is in `found`. The search ends early, which the parser reports as an error.
     let _ = Look {
         beside,

@@ -58,7 +58,7 @@ fn misuse_is_answered() {
         (json!([x(), x()]), "given twice"),
         (
             json!([x(), tensor(&long, json!([1]), "fp32", json!([1]))]),
-            "is no port",
+            "is not a port",
         ),
     ];
     for (inputs, part) in cases {
@@ -85,7 +85,7 @@ fn misuse_is_answered() {
     check(
         nn("judging-alone", json!([x()])),
         "UnsupportedOperation",
-        "its outputs are of types that wasi:nn has not",
+        "its outputs are of types that wasi:nn does not have",
     );
     let zeros =
         |n: i64| json!([{ "name": "n", "dimensions": [1], "ty": "i64", "bytes": n.to_le_bytes() }]);

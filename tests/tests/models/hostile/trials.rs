@@ -95,7 +95,7 @@ fn the_packager_tells_how_a_trial_ended_and_stays_alive() {
     app.write("sample.json", b"no sample");
     package(&app)
         .ended(3)
-        .said(&["sample.json: is no sample", "fix: write {\"inputs\""]);
+        .said(&["sample.json: is not a sample", "fix: write {\"inputs\""]);
     app.remove("sample.json");
     package(&app)
         .ended(3)

@@ -96,11 +96,11 @@ fn damaged_arrays_are_refused() {
         &["larger than any memory"],
     );
     refused(b"", "a.npy", &["ends within its header"]);
-    refused(b"", "a.npz", &["is no .npz file"]);
+    refused(b"", "a.npz", &["is not an .npz file"]);
     refused(
         &numpy::file("<f4", "()", false, &[0; 4]),
         "a.npz",
-        &["is no .npz file"],
+        &["is not an .npz file"],
     );
 }
 
@@ -135,7 +135,7 @@ fn archives_that_numpy_would_not_write_are_refused() {
                 ..whole()
             },
         ],
-        &["`readme.txt` is no array"],
+        &["`readme.txt` is not an array"],
     );
     check(
         &[Member {
@@ -227,16 +227,16 @@ fn sizes_that_lie_are_found_before_anything_is_unpacked() {
     let small_bytes = u32::try_from(small.len()).unwrap() + 16;
     check(
         &[bomb(&large, u32::MAX - 1)],
-        &["by the archive, and by its own header 10737418240 of data"],
+        &["according to the archive, and 10737418240 bytes of data according to its own header"],
     );
     check(&[bomb(&small, small_bytes)], &["`a` "]);
     check(
         &[bomb(&small, u32::MAX - 1)],
-        &["by the archive, and by its own header 16 of data"],
+        &["according to the archive, and 16 bytes of data according to its own header"],
     );
     check(
         &[bomb(&large, small_bytes)],
-        &["by the archive, and by its own header 10737418240 of data"],
+        &["according to the archive, and 10737418240 bytes of data according to its own header"],
     );
     // The stated size is true, but larger than the limit.
     let honest = header(3 << 30);

@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
         "volume",
         |image| set(image, "Volumes", json!({ "/home": {} })),
         STARTS,
-        "a volume lies over `/home`",
+        "a volume covers `/home`",
     ),
     (
         "loaded before",
@@ -116,7 +116,7 @@ const CASES: &[Case] = &[
             annotate(image, "base.digest", &digest(b""));
         },
         "base is named",
-        "no layer lies below",
+        "no layer is below",
     ),
     (
         "title",

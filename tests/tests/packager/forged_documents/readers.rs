@@ -43,7 +43,7 @@ fn documents_that_two_readers_read_differently_are_named() {
             &second("\"config\"", "{}"),
             &same,
             "config",
-            "stands twice",
+            "occurs twice",
         );
         refuse(
             "second layers",

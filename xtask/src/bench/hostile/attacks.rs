@@ -171,7 +171,7 @@ pub const ATTACKS: &[Attack] = &[
         leaves_log_unread: true,
         ..attack(
             "unread-log",
-            "makes guests log while nobody reads the log",
+            "makes guests log while the log is not read",
             8,
             Deed::Repeat(Body::Chatter, PAUSE),
         )

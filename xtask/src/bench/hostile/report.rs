@@ -25,9 +25,10 @@ pub fn table(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "one client with {calls_per_second} calls a second beside each attack; {rounds} turns of {round_seconds} s; {cores} \
-         cores, shared with client and attacker; {container}; × is the median of the turns' ratios to the same client beside \
-         a process that burns as much CPU time as the attacker"
+        "one client with {calls_per_second} calls per second during each attack; {rounds} turns of \
+         {round_seconds} s; {cores} cores, shared with client and attacker; {container}; × is the \
+         median of the turns' ratios to the same client next to a process that burns as much CPU \
+         time as the attacker"
     );
     let heading = (
         "attack",
@@ -54,7 +55,7 @@ pub fn table(figures: &Figures) -> String {
         if let Some(loss) = first_loss {
             let _ = writeln!(
                 text,
-                "first lost call beside {name}: {}",
+                "first call lost during {name}: {}",
                 loss.escape_debug()
             );
         }

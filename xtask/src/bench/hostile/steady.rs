@@ -174,7 +174,12 @@ struct Answer {
 }
 
 fn read(mut answer: impl io::BufRead) -> io::Result<Answer> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "closed without a whole answer");
+    let broken = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "closed without a complete answer",
+        )
+    };
     let mut line = String::new();
     answer.read_line(&mut line)?;
     let status = line

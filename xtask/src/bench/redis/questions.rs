@@ -113,7 +113,7 @@ impl Questions {
         if answer.cache_status != CacheStatus::Miss.header() {
             let status = &answer.cache_status;
             return Err(server.failure(&format!(
-                "a digit that nobody has asked was answered with `{status}`"
+                "a digit that was never asked was answered with `{status}`"
             )));
         }
         LoadGenerator::scripted(&self.wrk, self.script.clone(), &asking_anew(series, rest))

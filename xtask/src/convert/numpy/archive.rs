@@ -30,7 +30,7 @@ pub struct Member {
 
 /// Opens an archive. The error says what is wrong.
 pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String> {
-    ZipArchive::new(file).map_err(|error| format!("is no .npz file: {error}"))
+    ZipArchive::new(file).map_err(|error| format!("is not an .npz file: {error}"))
 }
 
 /// Lists the arrays of an archive.
@@ -90,7 +90,7 @@ fn refusal<R: std::io::Read>(member: &ZipFile<'_, R>) -> Option<String> {
 
 fn wrong_name(name: &str) -> Option<String> {
     let Some(array) = name.strip_suffix(".npy") else {
-        return Some("is no array: its name does not end in .npy".to_owned());
+        return Some("is not an array: its name does not end in .npy".to_owned());
     };
     // A name with folders is a valid name of a tensor. A name that leads outside the archive is an
     // attack.

@@ -41,7 +41,7 @@ impl Header {
     pub fn read(from: &mut dyn Read) -> Result<Self, String> {
         let start: [u8; 8] = exactly(from)?;
         let Some([major, minor]) = start.strip_prefix(MAGIC) else {
-            return Err("is no .npy file: it does not begin as one".to_owned());
+            return Err("is not an .npy file: it does not begin like one".to_owned());
         };
         let (length, length_bytes) = match (major, minor) {
             (1, 0) => (u64::from(u16::from_le_bytes(exactly(from)?)), 2),

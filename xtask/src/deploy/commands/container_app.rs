@@ -26,7 +26,10 @@ impl Builder<'_> {
         let place = place
             .flag("--resource-group", &self.group)
             .flag("--location", &self.location);
-        self.az("Where container apps run.", place.line("--output none"));
+        self.az(
+            "The environment that the container app runs in.",
+            place.line("--output none"),
+        );
         let asked =
             Command::new("az storage account show-connection-string").flag("--name", &self.storage);
         self.asked(

@@ -51,7 +51,7 @@ impl Builder<'_> {
                 .flag_line("--subject-begins-with", &subject)
                 .flag_line("--endpoint", &endpoint);
             self.az(
-                &format!("Tells {function} of each blob in {container}."),
+                &format!("Notifies {function} of each blob in {container}."),
                 command.line("--output none"),
             );
         }

@@ -26,7 +26,10 @@ impl Builder<'_> {
         let machines = machines
             .flag_line("--sku", &Word::text(sku))
             .fixed("--is-linux true");
-        self.az("The machines.", machines.line("--output none"));
+        self.az(
+            "The plan: the machines that run the app.",
+            machines.line("--output none"),
+        );
         let mut app = Command::new("az functionapp create").flag_line("--name", &self.name);
         app = app
             .flag("--resource-group", &self.group)
@@ -71,7 +74,7 @@ impl Builder<'_> {
             settings.line("--output none"),
         );
         let restart = self.of_app("az functionapp restart").fixed("--output none");
-        self.az("It starts with all of that.", restart);
+        self.az("Restarts the app with these settings.", restart);
     }
 
     fn pull_as_itself(&mut self) {
@@ -84,7 +87,8 @@ impl Builder<'_> {
                 .unwrap_or_default(),
         );
         self.script.line("");
-        self.script.comment("It pulls as itself.");
+        self.script
+            .comment("The app pulls the image with its own identity.");
         self.asked(APP, self.of_app("az functionapp show").fixed("--query id"));
         self.asked(
             PRINCIPAL,
@@ -103,13 +107,13 @@ impl Builder<'_> {
             .fixed("--assignee-principal-type ServicePrincipal")
             .line("--role AcrPull");
         self.az(
-            "Allowed to pull, and nothing else.",
+            "The identity may pull, and nothing else.",
             role.flag("--scope", &value(REGISTRY))
                 .fixed("--output none"),
         );
         let ids = value(APP).and(&Word::text("/config/web"));
         let update = Command::new("az resource update").flag_line("--ids", &ids);
         let update = update.fixed("--set properties.acrUseManagedIdentityCreds=true --output none");
-        self.az("No flag of `az functionapp` says so.", update);
+        self.az("`az functionapp` has no flag for this.", update);
     }
 }

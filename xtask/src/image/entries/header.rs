@@ -146,12 +146,12 @@ pub fn decimal(value: &[u8]) -> io::Result<u64> {
     let number = std::str::from_utf8(value)
         .ok()
         .and_then(|text| text.parse().ok());
-    number.ok_or_else(|| refused("holds an extension header with a number that is none"))
+    number.ok_or_else(|| refused("holds an extension header with an invalid number"))
 }
 
 /// Parses a number in a header field: octal digits, or base 256 if the first bit is set.
 fn signed(field: &[u8]) -> io::Result<i64> {
-    let broken = || refused("holds a header with a number that is none");
+    let broken = || refused("holds a header with an invalid number");
     if let Some(first) = field.first().filter(|first| **first & 0x80 != 0) {
         // The number is in two's complement; the first bit is only the flag for base 256.
         let mask = if first & 0x40 != 0 { 0xff } else { 0 };

@@ -52,7 +52,7 @@ pub(super) fn examine(
             report.note(
                 "provenance",
                 "",
-                Verdict::Wrong("is no signed statement".to_owned()),
+                Verdict::Wrong("is not a signed statement".to_owned()),
             );
             return;
         }

@@ -70,7 +70,7 @@ pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();
     if total > LONGEST_PATH_BYTES || longest > LONGEST_NAME_BYTES {
         return Err(format!(
-            "holds a path of {total} bytes with a name of {longest}, which Linux does not have"
+            "holds a path of {total} bytes with a name of {longest}, which is too long for Linux"
         ));
     }
     Ok(())

@@ -73,7 +73,7 @@ impl RootFs {
         }
         self.looks += order.len();
         if self.looks > MOST_LOOKS {
-            return Err("holds too many marks of removal".to_owned());
+            return Err("holds too many whiteouts".to_owned());
         }
         let mut stays = false;
         // Deeper nodes come later in the list. From its end, a folder is visited after everything

@@ -85,7 +85,7 @@ fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
         Some(realm) if realm.scheme() == "https" || registry.scheme() == "http" => Ok(realm),
         _ => Err(Failure::new(
             Kind::Registry,
-            format!("{host}: leads to `{shown}` for tokens, which is no address with TLS"),
+            format!("{host}: leads to `{shown}` for tokens, which is not an address with TLS"),
             "see the registry's settings: passwords and tokens are not sent in the clear",
         )),
     }

@@ -111,7 +111,7 @@ fn read(path: &Path) -> Result<Option<Config>, Failure> {
                 error.line(),
                 error.column()
             ),
-            "mend or remove the file, or point DOCKER_CONFIG to the folder of another one",
+            "fix or remove the file, or point DOCKER_CONFIG to the folder of another one",
         )
     })
 }
@@ -171,7 +171,7 @@ async fn ask(
     let failure = |problem: String| {
         Failure::toolchain(
             format!("{name}, which {} names, {problem}", path.display()),
-            "mend or install it, take it out of the file, or give --username and --password-stdin",
+            "fix or install it, take it out of the file, or give --username and --password-stdin",
         )
     };
     let program = surroundings
@@ -194,7 +194,7 @@ async fn ask(
         return Err(failure(format!("failed: {} `{said}`", output.status)));
     }
     let answer: Answer = serde_json::from_slice(&output.stdout)
-        .map_err(|_| failure("gave something else than credentials".to_owned()))?;
+        .map_err(|_| failure("did not return credentials".to_owned()))?;
     Ok(match (answer.username, answer.secret) {
         (_, secret) if secret.is_empty() => None,
         (username, secret) if username == TOKEN => Some(Credential::Refresh(secret.into())),

@@ -207,7 +207,7 @@ fn refusals_name_their_cause() {
         vec!["401|www-authenticate: Basic realm=\"x\""],
         "wants a login",
     );
-    check(&PASSWORD, vec!["401"], "no way to log in");
+    check(&PASSWORD, vec!["401"], "no known way to log in");
 
     let dir = tempfile::tempdir().unwrap();
     let variables = [("DOCKER_CONFIG", dir.path().to_str().unwrap())];

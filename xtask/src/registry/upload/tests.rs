@@ -6,10 +6,10 @@ use super::*;
 /// Uploads `size` bytes to a fake registry with these responses. Returns the outcome and the
 /// requests that were received.
 fn run(size: usize, answers: Vec<&'static str>) -> (Result<Sent, Failure>, Vec<Request>) {
-    run_beside(None, size, answers)
+    run_with_neighbour(None, size, answers)
 }
 
-fn run_beside(
+fn run_with_neighbour(
     neighbour: Option<&str>,
     size: usize,
     answers: Vec<&'static str>,
@@ -258,7 +258,7 @@ fn blob_of_another_registry_is_copied_and_checked() {
 
 #[test]
 fn neighbours_blob_is_mounted_or_else_sent() {
-    let (outcome, requests) = run_beside(Some("base/it"), 3, vec!["404", "201"]);
+    let (outcome, requests) = run_with_neighbour(Some("base/it"), 3, vec!["404", "201"]);
     assert_eq!(outcome, Ok(Sent::Mounted));
     let digest = Digest::of(&[7; 3]).to_string().replace(':', "%3A");
     assert_eq!(
@@ -266,7 +266,7 @@ fn neighbours_blob_is_mounted_or_else_sent() {
         format!("POST /v2/digits/blobs/uploads/?mount={digest}&from=base%2Fit")
     );
     // If the mount is refused, the session that was opened instead is used.
-    let (outcome, requests) = run_beside(
+    let (outcome, requests) = run_with_neighbour(
         Some("base/it"),
         3,
         vec!["404", "202|location: /s/0", "202|location: /s/1", "201"],
@@ -282,7 +282,7 @@ fn neighbours_blob_is_mounted_or_else_sent() {
         "202|location: /s/1",
         "201",
     ];
-    let (outcome, requests) = run_beside(Some("base/it"), 3, answers);
+    let (outcome, requests) = run_with_neighbour(Some("base/it"), 3, answers);
     assert_eq!(
         (outcome, lines(&requests)[2]),
         (Ok(Sent::Uploaded), "POST /v2/digits/blobs/uploads/")

@@ -28,7 +28,8 @@ impl RawTrigger {
                 if container(&blob).eq_ignore_ascii_case(container(&path)) {
                     return Err((
                         format!(
-                            "`{key}.blob` lies in the container that the trigger watches: each answer would start a call"
+                            "`{key}.blob` is in the container that the trigger watches: each \
+                             answer would start a call"
                         ),
                         "name another container".to_owned(),
                     ));

@@ -34,7 +34,8 @@ impl RawTrigger {
                 if entity == Entity::Queue(queue.clone()) {
                     return Err((
                         format!(
-                            "`{key}.queue` is the queue that the trigger takes from: messages would go in a circle"
+                            "`{key}.queue` is the queue that the trigger takes from: messages \
+                             would loop forever"
                         ),
                         "name another queue".to_owned(),
                     ));
@@ -60,7 +61,7 @@ impl RawTrigger {
         if !(1..=2000).contains(&max_delivery_count) {
             return Err((
                 "`trigger.max_delivery_count` is not between 1 and 2000".to_owned(),
-                "write what the queue or subscription itself is set to".to_owned(),
+                "write the value that the queue or subscription itself has".to_owned(),
             ));
         }
         Ok(ServiceBusTrigger {

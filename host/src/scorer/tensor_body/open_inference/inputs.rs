@@ -134,7 +134,7 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             let wrong = |message| Err(wrong("/parameters/binary_data_size", message));
             if !binary.is_announced {
                 return wrong(
-                    "Binary data takes the header Inference-Header-Content-Length.".to_owned(),
+                    "Binary data requires the header Inference-Header-Content-Length.".to_owned(),
                 );
             }
             // Only the texts themselves say how long they are. Whether they fit is checked below.
@@ -173,7 +173,7 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
             {
                 return Err(wrong(
                     "/data",
-                    format!("The lists are nested otherwise than the shape {shape:?} says."),
+                    format!("The lists are nested differently from the shape {shape:?}."),
                 ));
             }
             read.data

@@ -284,7 +284,11 @@ impl Items for Shape {
         };
         match value.count(reader)? {
             Some(dimension) if index < DIMENSIONS => self.0.push(dimension),
-            _ => return Err(reader.misfit("Here is no dimension that a port has.".to_owned())),
+            _ => {
+                return Err(
+                    reader.misfit("This is not a dimension that a port can have.".to_owned())
+                );
+            }
         }
         Ok(true)
     }
@@ -383,7 +387,7 @@ fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<O
             let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
             let name = cut(&name, NAME_BYTES);
             Err(reader.misfit(format!(
-                "{name} is not taken. Tensors are of {}.",
+                "{name} is not accepted. Tensors are of {}.",
                 known.join(", ")
             )))
         }

@@ -102,7 +102,7 @@ fn nesting_must_be_the_shape_s_though_the_shape_comes_later() {
         panic!()
     };
     assert_eq!(pointer, "/inputs/0/data");
-    assert!(message.contains("nested otherwise"), "{message}");
+    assert!(message.contains("nested differently"), "{message}");
 }
 
 #[test]

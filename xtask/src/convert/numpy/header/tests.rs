@@ -96,7 +96,7 @@ fn what_is_no_array_of_numbers_is_refused() {
     let records = "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}";
     check(&file([1, 0], records), "records");
     check(b"", "ends within");
-    check(b"PK\x03\x04 and more", "does not begin as one");
+    check(b"PK\x03\x04 and more", "does not begin like one");
     check(&file([4, 0], ""), "version 4.0");
     check(&file([1, 1], ""), "version 1.1");
     check(

@@ -53,9 +53,9 @@ fn binary_data_must_add_up() {
         &bytes,
         (json.len() + 9).to_string(),
         "",
-        "no number up to",
+        "not a number up to",
     );
-    check(&json, &bytes, "-1".to_owned(), "", "no number up to");
+    check(&json, &bytes, "-1".to_owned(), "", "not a number up to");
     check(&json, &bytes, (json.len() - 1).to_string(), "", "not JSON");
     check(&x("9"), &bytes, length(), size, "[1, 2] of FP32 takes 8");
     check(

@@ -74,7 +74,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &x(&datatype(r#""fp32""#)),
         "/inputs/0/datatype",
-        "fp32 is not taken. Tensors are of BOOL, UINT8",
+        "fp32 is not accepted. Tensors are of BOOL, UINT8",
     );
     check(&x(&datatype(r#""BYTES""#)), "/inputs/0/datatype", "is FP32");
     check(&x(&datatype("7")), "/inputs/0/datatype", "where a string");
@@ -111,7 +111,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[null, 2]", "[1, 2]"),
         "/inputs/0/shape/0",
-        "no dimension",
+        "not a dimension",
     );
     check(&shape("3", "[1, 2]"), "/inputs/0/shape", "where a list");
     check(
