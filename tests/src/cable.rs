@@ -62,7 +62,7 @@ impl Cable {
         self.shared.allowance.store(bytes, Ordering::SeqCst);
     }
 
-    /// Cuts all connections. New ones are closed until [`Cable::mend`].
+    /// Cuts all connections. New ones are closed until [`Cable::restore`].
     ///
     /// # Panics
     /// If a thread of the proxy panicked.
@@ -74,7 +74,7 @@ impl Cable {
     }
 
     /// Forwards again, without limit.
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.shared.allowance.store(-1, Ordering::SeqCst);
         self.shared.is_cut.store(false, Ordering::SeqCst);
     }

@@ -297,7 +297,7 @@ fn a_break_in_the_middle_never_executes_twice() {
                 Err(CommandError::Disconnected(_)) => unknown += 1,
                 Err(other) => panic!("{other}"),
             }
-            cable.mend();
+            cable.restore();
             let end = Instant::now() + wait::LIMIT;
             while connection.execute(command("GET {t}a")).await.is_err() {
                 assert!(Instant::now() < end, "the server is not back");

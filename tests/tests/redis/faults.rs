@@ -249,7 +249,7 @@ fn unplugged() {
     let load = setup.load(|| {
         setup.cable.cut();
         std::thread::sleep(lasted);
-        setup.cable.mend();
+        setup.cable.restore();
     });
     load.is_quick(lasted);
     setup.recovers(Instant::now());
@@ -263,7 +263,7 @@ fn cut_in_the_middle_of_an_answer() {
         for bytes in 0..40 {
             setup.cable.cut_after(bytes);
             std::thread::sleep(Duration::from_millis(20));
-            setup.cable.mend();
+            setup.cable.restore();
             wait::until("the store to be back", || {
                 (setup.get() == json!([{ "ok": VALUE }])).then_some(())
             });
@@ -287,7 +287,7 @@ fn cut_in_the_middle_of_an_answer() {
             Some(_) => made += 1,
             None => unknown += 1,
         }
-        setup.cable.mend();
+        setup.cable.restore();
         wait::until("the store to be back", || {
             (setup.get() == json!([{ "ok": VALUE }])).then_some(())
         });
@@ -355,7 +355,7 @@ fn a_password_that_is_refused_for_a_while() {
         &format!("<{PASSWORD}"),
     ]);
     setup.cable.cut();
-    setup.cable.mend();
+    setup.cable.restore();
     let lasted = Duration::from_secs(1);
     setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
     let refused = setup.get();

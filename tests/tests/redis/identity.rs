@@ -112,7 +112,7 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
     redis.command::<()>(&["ACL", "SETUSER", "default", &format!("<{PASSWORD}")]);
     // A new connection uses the new password from the start.
     cable.cut();
-    cable.mend();
+    cable.restore();
     wait::until("the store to be back", || {
         (get(&host) == json!([{"ok": "1"}])).then_some(())
     });
