@@ -17,10 +17,10 @@ use crate::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 pub use store::{Error, KeyResponse};
 pub use wit::{Condition, Lifetime};
 
-/// A key and its value.
+/// A key of a store, with the value of the key.
 pub type Entry = (String, Vec<u8>);
 
-/// A store of keys and values.
+/// A store of keys and values in Redis: one `[stores.<name>]` of `scorebox.toml`.
 #[derive(Debug)]
 pub struct Bucket {
     name: String,
@@ -31,17 +31,17 @@ impl Bucket {
     /// Opens a store by its name in `scorebox.toml`.
     ///
     /// # Errors
-    /// The manifest has no store of this name.
+    /// Fails if `scorebox.toml` has no store of this name.
     pub fn open(name: &str) -> Result<Self, Error> {
         let bucket = Self::lazy(name);
         bucket.handle()?;
         Ok(bucket)
     }
 
-    /// Names a store that is opened when it is first used.
+    /// Returns a store that is opened when it is first used.
     ///
-    /// This is for `init`, which runs where the image is built and no store can be reached. If the
-    /// manifest does not have the name, the first use fails.
+    /// Use this function in `init`, which runs where the image is built and no store can be
+    /// reached. If `scorebox.toml` has no store of this name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Bucket {
     /// Returns the value of a key, or `None` if the key does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.handle()?.get(key)
     }
@@ -69,25 +69,27 @@ impl Bucket {
     /// Writes the value of a key.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
         self.handle()?.set(key, value.as_ref())
     }
 
-    /// Writes a value that expires after `ttl`.
+    /// Writes the value of a key, which expires after `ttl`.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn set_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<(), Error> {
         self.set_if(key, value, Condition::Always, Some(ttl))
             .map(|_| ())
     }
 
-    /// Writes a value if `condition` holds. Returns false if it did not hold and nothing was
-    /// written.
+    /// Writes the value of a key if `condition` holds. Returns false if `condition` does not hold,
+    /// so that nothing was written.
+    ///
+    /// Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn set_if(
         &self,
         key: &str,
@@ -109,7 +111,8 @@ impl Bucket {
     /// Returns the JSON value of a key, or `None` if the key does not exist.
     ///
     /// # Errors
-    /// The store does not answer, or holds something else (`stored-json`).
+    /// Fails if the store does not answer, or if the stored value is not JSON of type `T` (code
+    /// `stored-json`).
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> crate::Result<Option<T>> {
         let Some(bytes) = self.get(key)? else {
             return Ok(None);
@@ -119,10 +122,10 @@ impl Bucket {
             .or_fail("stored-json", "a stored value is not the JSON expected")
     }
 
-    /// Writes a value as JSON. Without a `ttl`, the store's `default_ttl` applies.
+    /// Writes the value of a key as JSON. Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// The store does not answer, or the value cannot be written as JSON.
+    /// Fails if the store does not answer, or if the value cannot be written as JSON.
     pub fn set_json<T: Serialize>(
         &self,
         key: &str,
@@ -136,7 +139,7 @@ impl Bucket {
     /// Removes a key. A key that does not exist is not an error.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn delete(&self, key: &str) -> Result<(), Error> {
         self.handle()?.delete(key)
     }
@@ -144,23 +147,25 @@ impl Bucket {
     /// Returns true if a key exists.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn exists(&self, key: &str) -> Result<bool, Error> {
         self.handle()?.exists(key)
     }
 
-    /// Returns one page of keys, in no particular order. Its cursor gives the next page.
+    /// Returns one page of the store's keys, in no particular order.
+    ///
+    /// Without a `cursor`, this is the first page. The cursor of a page gives the page after it.
     ///
     /// # Errors
-    /// The store does not answer, or never gave this cursor.
+    /// Fails if the store does not answer, or if the store never gave this cursor.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
         self.handle()?.list_keys(cursor)
     }
 
-    /// Returns all keys, in no particular order.
+    /// Returns all keys of the store, in no particular order.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn keys(&self) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
         let mut cursor = None;
@@ -174,91 +179,95 @@ impl Bucket {
         }
     }
 
-    /// Returns each key with its value, in the order of `keys`, or `None` if a key does not exist.
+    /// Returns an entry for each of `keys`, in their order: the key with its value, or `None` if
+    /// the key does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes all pairs in one round trip, not atomically.
+    /// Writes all entries in one round trip, but not atomically.
     ///
     /// # Errors
-    /// The store does not answer. Some pairs may have been written.
+    /// Fails if the store does not answer. Some entries may have been written then.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes all pairs in one round trip, not atomically, so that they expire after `ttl`.
+    /// Writes all entries in one round trip, but not atomically. The entries expire after `ttl`.
     ///
     /// Without a `ttl`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// The store does not answer. Some pairs may have been written.
+    /// Fails if the store does not answer. Some entries may have been written then.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
-    /// Removes all keys in one round trip, not atomically.
+    /// Removes each of `keys` in one round trip, but not atomically.
     ///
     /// # Errors
-    /// The store does not answer. Some keys may have been removed.
+    /// Fails if the store does not answer. Some keys may have been removed then.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         batch::delete_many(self.handle()?, keys)
     }
 
-    /// Adds to a counter and returns the sum. An absent key counts from 0. The operation is atomic.
+    /// Adds `delta` to the counter at a key, and returns the sum. A key that does not exist counts
+    /// from 0. The operation is atomic.
     ///
     /// # Errors
-    /// The store does not answer, or the value is not a decimal integer.
+    /// Fails if the store does not answer, or if the value of the key is not a decimal integer.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds to a counter that expires `ttl` after it was first counted, and returns the sum.
+    /// Adds `delta` to the counter at a key, and returns the sum. The counter expires `ttl` after
+    /// its first increment.
     ///
     /// The operation is atomic.
     ///
     /// # Errors
-    /// Those of [`Bucket::increment`].
+    /// Fails if [`Bucket::increment`] would fail.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
-    /// Returns how long a key still lives.
+    /// Returns the remaining lifetime of a key.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn lifetime(&self, key: &str) -> Result<Lifetime, Error> {
         wit::lifetime_of(self.handle()?, key)
     }
 
-    /// Changes the expiry of a key to `ttl` from now, or removes the expiry.
+    /// Makes a key expire `ttl` from now. `None` removes the expiry of the key.
     ///
     /// Returns false if the key does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, Error> {
         wit::touch(self.handle()?, key, ttl.map(milliseconds))
     }
 
-    /// Reads a key in order to [`swap`](Snapshot::swap) its value.
+    /// Reads a key for a compare-and-swap: [`swap`](Snapshot::swap) then writes a new value only if
+    /// the value of the key has not changed.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, Error> {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
 
-    /// Replaces a value by what `change` returns for it, and returns the new value.
+    /// Replaces the value of a key by the result of `change`, and returns the new value.
     ///
-    /// If another caller changed the value in the meantime, `change` is called again with the newer
-    /// value.
+    /// `change` gets the current value, or `None` if the key does not exist. If another caller
+    /// changes the value in the meantime, `change` is called again with the newer value.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn update(
         &self,
         key: &str,
@@ -275,34 +284,34 @@ impl Bucket {
     }
 }
 
-/// A key and the value that it had when it was read.
+/// A key and the value that the key had when it was read, for a compare-and-swap.
 #[derive(Debug)]
 pub struct Snapshot(atomics::Cas);
 
-/// Result of a swap.
+/// Result of [`Snapshot::swap`].
 #[derive(Debug)]
 pub enum Swap {
-    /// A swap that wrote the value.
+    /// The new value was written.
     Done,
-    /// A swap that wrote nothing, because another caller changed the value after it was read.
+    /// Nothing was written, because another caller changed the value after the snapshot was read.
     ///
-    /// Contains the key with its newer value.
+    /// The new snapshot has the newer value.
     Changed(Snapshot),
 }
 
 impl Snapshot {
-    /// Returns the value that was read; `None` if the key did not exist.
+    /// Returns the value that the snapshot read, or `None` if the key did not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn current(&self) -> Result<Option<Vec<u8>>, Error> {
         self.0.current()
     }
 
-    /// Writes the value if the key still has the value that was read.
+    /// Writes `value` if the key still has the value that the snapshot read.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// Fails if the store does not answer.
     pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
         match atomics::swap(self.0, value.as_ref()) {
             Ok(()) => Ok(Swap::Done),
@@ -312,9 +321,9 @@ impl Snapshot {
     }
 }
 
-/// Returns a time in milliseconds, rounded up.
+/// Converts a time to milliseconds, rounded up.
 ///
-/// A part of a millisecond must not become the zero that the host refuses.
+/// Without rounding up, a time below one millisecond would become 0, which the host refuses.
 fn milliseconds(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

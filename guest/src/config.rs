@@ -11,26 +11,28 @@ use crate::bindings::capabilities::wasi::config::store as wit;
 
 pub use wit::Error;
 
-/// Returns a setting, or `None` if it is not set.
+/// Returns the text of a setting, or `None` if the setting is not set.
 ///
 /// # Errors
-/// The host cannot read the setting.
+/// Fails if the host cannot read the setting.
 pub fn text(name: &str) -> Result<Option<String>, Error> {
     wit::get(name)
 }
 
-/// Returns all settings, by name in byte order.
+/// Returns the names and texts of all settings, sorted by name in byte order.
 ///
 /// # Errors
-/// The host cannot read the settings.
+/// Fails if the host cannot read the settings.
 pub fn all() -> Result<Vec<(String, String)>, Error> {
     wit::get_all()
 }
 
-/// Returns a setting as a number or any other type with a text form, or `None` if it is not set.
+/// Parses a setting as a number, or as another type that can be parsed from text. Returns `None` if
+/// the setting is not set.
 ///
 /// # Errors
-/// The host cannot read the setting, or its text is not a value of this type (`bad-setting`).
+/// Fails if the host cannot read the setting, or if the text of the setting is not a value of type
+/// `T` (code `bad-setting`).
 pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> {
     let Some(text) = text(name)? else {
         return Ok(None);
@@ -40,12 +42,13 @@ pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> 
         .map_err(|error| bad_setting(name, &text, &error))
 }
 
-/// Returns a setting as a length of time, or `None` if it is not set.
+/// Parses a setting as a length of time. Returns `None` if the setting is not set.
 ///
-/// The text is a whole number and `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
+/// The text of the setting is a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
 ///
 /// # Errors
-/// The host cannot read the setting, or its text is not a length of time (`bad-setting`).
+/// Fails if the host cannot read the setting, or if the text of the setting is not a length of time
+/// (code `bad-setting`).
 pub fn duration(name: &str) -> crate::Result<Option<Duration>> {
     let Some(text) = text(name)? else {
         return Ok(None);

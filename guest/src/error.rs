@@ -1,34 +1,35 @@
 //! Errors of a scorer: building an [`Error`], and converting the errors of capabilities to one.
 //!
-//! Owns the one mapping from a capability's error to a case. Must not know statuses or settlements:
-//! the host's table chooses those by the case.
+//! Owns the one mapping from a capability's error to a variant of [`Error`]. Must not know status
+//! codes, or what happens to a message: the host chooses both by the variant.
 
 use std::fmt::Display;
 
 use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
-/// Result of a scorer's functions.
+/// Result of a scorer's functions, which fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Returns the error of an input that can never be scored.
+    /// Returns the error for an input that can never be scored.
     ///
-    /// `code` is in kebab-case, and `message` is for the caller.
+    /// `code` is in kebab-case, and `message` is sent to the caller.
     pub fn rejected(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Rejected(Problem::new(code, message))
     }
 
-    /// Returns the error of a call that may work later.
+    /// Returns the error for a call that may succeed later.
     pub fn unavailable(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Unavailable(Problem::new(code, message))
     }
 
-    /// Returns the error of a scorer that is itself at fault.
+    /// Returns the error for a fault of the scorer itself.
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Failed(Problem::new(code, message))
     }
 
-    /// Adds a detail that only the log may hold.
+    /// Adds a detail to the error. The host writes the detail to its log, and never sends it to the
+    /// caller.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Display) -> Self {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) =
@@ -37,7 +38,7 @@ impl Error {
         self
     }
 
-    /// Returns the code, message and detail, which every case has.
+    /// Returns the code, the message and the detail of the error, whatever its variant.
     #[must_use]
     pub fn problem(&self) -> &Problem {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = self;
@@ -46,7 +47,7 @@ impl Error {
 }
 
 impl Problem {
-    /// Returns a problem without a detail.
+    /// Returns a problem with a code and a message, but without a detail.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -81,10 +82,10 @@ impl From<model::Error> for Error {
     }
 }
 
-/// Returns the error of a graph that gives no answer.
+/// Returns the error for a graph that gives no answer.
 ///
-/// This is the scorer's fault, because a scorer should check what a caller sends before it runs a
-/// graph.
+/// The variant is [`Error::Failed`], because a scorer should check what a caller sends before it
+/// runs a graph.
 fn graph_failed(detail: impl Display) -> Error {
     Error::failed("graph", "the scorer's graph gives no answer").with_detail(detail)
 }
@@ -176,8 +177,8 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// Turns a missing value or any other error into an [`Error`]; a `Result`'s own error becomes the
-/// detail.
+/// Converts an `Option` or a `Result` to a `Result` with an [`Error`]. The error of the original
+/// `Result` becomes the detail of the [`Error`].
 ///
 /// ```
 /// use scorebox_guest::{Error, OrProblem};
@@ -186,32 +187,32 @@ impl From<serde_json::Error> for Error {
 /// assert!(matches!(age, Err(Error::Rejected(problem)) if problem.code == "bad-age"));
 /// ```
 pub trait OrProblem<T>: Sized {
-    /// Returns the value, or an error in the case that `make` builds.
+    /// Returns the value, or the error that `make` builds if there is no value.
     ///
     /// # Errors
-    /// The value is missing.
+    /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T>;
 
-    /// Returns the value, or [`Error::Rejected`].
+    /// Returns the value, or [`Error::Rejected`] if there is no value.
     ///
     /// # Errors
-    /// The value is missing.
+    /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_reject(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::rejected(code, message))
     }
 
-    /// Returns the value, or [`Error::Unavailable`].
+    /// Returns the value, or [`Error::Unavailable`] if there is no value.
     ///
     /// # Errors
-    /// The value is missing.
+    /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_unavailable(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::unavailable(code, message))
     }
 
-    /// Returns the value, or [`Error::Failed`].
+    /// Returns the value, or [`Error::Failed`] if there is no value.
     ///
     /// # Errors
-    /// The value is missing.
+    /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_fail(self, code: &str, message: &str) -> Result<T> {
         self.or_problem(|| Error::failed(code, message))
     }

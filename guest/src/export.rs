@@ -15,61 +15,68 @@ pub use crate::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scor
 #[cfg(target_arch = "wasm32")]
 pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor_scoring};
 
-/// A scorer of payloads. Name it in [`export_scorer!`](crate::export_scorer).
+/// A scorer of payloads: it takes one request and returns one answer. Export it with
+/// [`export_scorer!`](crate::export_scorer).
 ///
-/// A value of the type is one instance, and serves one call at a time. What it keeps between calls
-/// survives until the host retires the instance. Do not rely on that, because the next call may get
-/// another instance. Shared state belongs into a [`Bucket`](crate::cache::Bucket).
+/// A value of the implementing type is one instance, and serves one call at a time. The value keeps
+/// its state between calls until the host retires the instance. Do not rely on this state, because
+/// the next call may get another instance. Keep shared state in a [`Bucket`](crate::cache::Bucket).
 pub trait Scorer: Sized + 'static {
-    /// Input of `run`: [`Json`](crate::Json) of a type, or the [`Payload`] itself.
+    /// Type of the input of `run`: [`Json`](crate::Json) of a type, or [`Payload`] itself.
     type Input: FromPayload;
-    /// Answer of `run`: [`Json`](crate::Json) of a type, or a [`Payload`].
+    /// Type of the answer of `run`: [`Json`](crate::Json) of a type, or [`Payload`] itself.
     type Output: IntoPayload;
 
-    /// Returns the contract of the scorer.
+    /// Returns the contract of the scorer: its media types, schemas and examples.
     ///
-    /// It runs at build time and at start, without any capability: calling one traps.
+    /// This function runs at build time and at start, without access to the host's capabilities: a
+    /// call of a capability traps.
     fn describe() -> Signature;
 
-    /// Prepares an instance: reads weights, builds tables.
+    /// Prepares an instance, e.g. reads weights and builds tables.
     ///
     /// # Errors
-    /// The instance cannot be prepared. The host logs the problem and does not report ready, for
-    /// every case.
+    /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
+    /// it and stays not ready.
     fn init() -> Result<Self>;
 
     /// Scores one payload.
     ///
     /// # Errors
-    /// The scorer has no answer. The case decides what the platform does next.
+    /// Fails if the scorer has no answer. The variant of [`Error`] decides what the platform does
+    /// next.
     fn run(&mut self, call: &Invocation, input: Self::Input) -> Result<Self::Output>;
 }
 
-/// A scorer of tensors. Name it in [`export_tensor_scorer!`](crate::export_tensor_scorer).
+/// A scorer of tensors: it takes and returns named tensors. Export it with
+/// [`export_tensor_scorer!`](crate::export_tensor_scorer).
 ///
-/// Instances live and keep state as those of a [`Scorer`].
+/// Instances of a tensor scorer live and keep state like those of a [`Scorer`].
 pub trait TensorScorer: Sized + 'static {
-    /// Returns the contract of the scorer, as [`Scorer::describe`] does.
+    /// Returns the contract of the scorer: its input and output ports, and examples.
+    ///
+    /// Like [`Scorer::describe`], this function runs without access to the host's capabilities.
     fn describe() -> TensorSignature;
 
-    /// Prepares an instance, as [`Scorer::init`] does.
+    /// Prepares an instance, e.g. reads weights and builds tables.
     ///
     /// # Errors
-    /// The instance cannot be prepared. The host logs the problem and does not report ready, for
-    /// every case.
+    /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
+    /// it and stays not ready.
     fn init() -> Result<Self>;
 
     /// Scores the tensors of one call, or the joined rows of several calls.
     ///
-    /// If the signature is batchable, rows of several calls may be joined along axis 0. Then
-    /// `calls` has one entry for each joined call.
+    /// If the signature is batchable, the host may join rows of several calls along axis 0. In this
+    /// case, `calls` has one entry for each joined call.
     ///
     /// # Errors
-    /// The scorer has no answer. The case decides what the platform does next.
+    /// Fails if the scorer has no answer. The variant of [`Error`] decides what the platform does
+    /// next.
     fn run(&mut self, calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>>;
 }
 
-/// Makes a component of a [`Scorer`]. Call it once, in a crate of type `cdylib`.
+/// Exports a [`Scorer`] as a component. Call this macro once, in a crate of type `cdylib`.
 #[macro_export]
 macro_rules! export_scorer {
     ($scorer:ty) => {
@@ -107,7 +114,7 @@ macro_rules! export_scorer {
     };
 }
 
-/// Makes a component of a [`TensorScorer`]. Call it once, in a crate of type `cdylib`.
+/// Exports a [`TensorScorer`] as a component. Call this macro once, in a crate of type `cdylib`.
 #[macro_export]
 macro_rules! export_tensor_scorer {
     ($scorer:ty) => {
@@ -169,17 +176,17 @@ impl<S> Slot<S> {
     /// Runs the author's `init` and keeps the scorer that it returns.
     ///
     /// # Errors
-    /// The author's `init` fails.
+    /// Fails if the author's `init` fails.
     pub fn fill(&self, init: fn() -> Result<S>) -> Result<(), Problem> {
         panic::install(true);
         *self.0.borrow_mut() = Some(init()?);
         Ok(())
     }
 
-    /// Runs one call on the scorer.
+    /// Runs one call on the scorer in the slot.
     ///
     /// # Errors
-    /// The call fails, or the slot is empty.
+    /// Fails if the call fails, or if the slot is empty.
     pub fn run<T>(&self, call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
         panic::install(true);
         let mut slot = self.0.borrow_mut();
@@ -193,16 +200,17 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`.
+/// Runs the author's `describe`, with a panic hook that does not use the log.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()
 }
 
-/// Runs one call, and converts its payload to a typed input and its answer to a payload.
+/// Converts a payload to the scorer's input, runs the call, and converts the answer to a payload.
 ///
 /// # Errors
-/// The payload is not an input, the call has no answer, or the answer cannot become a payload.
+/// Fails if the payload does not hold the scorer's input, if the call fails, or if the answer
+/// cannot be converted to a payload.
 pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
     scorer
         .run(call, S::Input::from_payload(input)?)?

@@ -1,8 +1,8 @@
 //! The model's graphs: ONNX files that the host runs.
 //!
-//! Owns the way from Rust values to a graph's ports and back. Must not know what computes. A graph
-//! runs in parallel with the calls of other instances. When the call's deadline passes, the graph
-//! is stopped, and the scorer with it.
+//! Owns the way from Rust values to a graph's ports and back. Must not know which engine runs a
+//! graph. A graph runs in parallel with the calls of other instances. When the call's deadline
+//! passes, the graph is stopped, and the scorer with it.
 //!
 //! ```no_run
 //! use scorebox_guest::graphs::{Graph, Input};
@@ -25,13 +25,13 @@ use crate::{Element, Error as Failure, OrProblem};
 
 pub use wit::{ElementType, Error, GraphInfo, Port};
 
-/// Returns the descriptions of all graphs, by name in byte order.
+/// Returns the descriptions of the model's graphs, sorted by name in byte order.
 #[must_use]
 pub fn list() -> Vec<GraphInfo> {
     wit::list()
 }
 
-/// A graph of the model.
+/// A graph of the model: an ONNX file that the host runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     name: String,
@@ -41,17 +41,17 @@ impl Graph {
     /// Opens a graph by its name: the path of its file in the model, without `.onnx`.
     ///
     /// # Errors
-    /// The model has no such graph.
+    /// Fails if the model has no graph of this name.
     pub fn open(name: &str) -> Result<Self, Error> {
         let graph = Self::lazy(name);
         graph.info()?;
         Ok(graph)
     }
 
-    /// Names a graph that is looked for when it is first run.
+    /// Returns a graph that is looked up when it is first run.
     ///
-    /// This is for `init`, which runs where the image is built and no engine is present. If the
-    /// model does not have the graph, the first run fails.
+    /// Use this function in `init`, which runs where the image is built and no engine is present.
+    /// If the model has no graph of this name, the first run fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -59,33 +59,34 @@ impl Graph {
         }
     }
 
-    /// Returns the inputs and outputs of the graph.
+    /// Returns the description of the graph: its name, inputs and outputs.
     ///
     /// # Errors
-    /// The model has no such graph.
+    /// Fails if the model has no graph of this name.
     pub fn info(&self) -> Result<GraphInfo, Error> {
         let found = list().into_iter().find(|graph| graph.name == self.name);
         found.ok_or_else(|| Error::NotFound(self.name.clone()))
     }
 
-    /// Runs the graph on one input for each of its ports, in any order.
+    /// Runs the graph. `inputs` has one tensor for each input port, in any order.
     ///
     /// # Errors
-    /// The inputs do not fit the ports, or the engine gives no answer to them.
+    /// Fails if the model does not have the graph, if the inputs do not fit the graph's ports, or
+    /// if the engine gives no answer to the inputs.
     pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
         wit::compute(&self.name, &inputs).map(Outputs)
     }
 }
 
-/// A tensor for an input port.
+/// A tensor for an input port of a graph.
 #[derive(Debug, Clone)]
 pub struct Input(wit::Tensor);
 
 impl Input {
-    /// Returns a tensor of numbers or booleans, row-major.
+    /// Returns a tensor of numbers or booleans for the input port `name`. The values are row-major.
     ///
-    /// The host refuses a shape that the values do not fill.
+    /// If the values do not fill the shape, the run of the graph fails.
     pub fn new<T: Element, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -98,7 +99,7 @@ impl Input {
         )
     }
 
-    /// Returns a tensor of texts.
+    /// Returns a tensor of texts for the input port `name`. The texts are row-major.
     pub fn texts<S: Into<String>, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -138,7 +139,7 @@ impl From<crate::NamedTensor> for Input {
     }
 }
 
-/// Outputs of one run: a tensor for each output port, in the order of the file.
+/// Outputs of one run of a graph: a tensor for each output port, in the order of the ONNX file.
 #[derive(Debug, Clone)]
 pub struct Outputs(Vec<wit::Tensor>);
 
@@ -146,7 +147,7 @@ impl Outputs {
     /// Returns the tensor of an output port.
     ///
     /// # Errors
-    /// The graph has no such port.
+    /// Fails if the graph has no output port of this name.
     pub fn tensor(&self, name: &str) -> crate::Result<Output<'_>> {
         let found = self.iter().find(|output| output.name() == name);
         found.or_problem(|| {
@@ -154,30 +155,30 @@ impl Outputs {
         })
     }
 
-    /// Returns the tensors of all output ports.
+    /// Returns the tensors of all output ports, in the order of the ONNX file.
     pub fn iter(&self) -> impl Iterator<Item = Output<'_>> {
         self.0.iter().map(Output)
     }
 }
 
-/// A tensor of an output port.
+/// A tensor of an output port of a graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a>(&'a wit::Tensor);
 
 impl<'a> Output<'a> {
-    /// Returns the port's name.
+    /// Returns the name of the output port.
     #[must_use]
     pub fn name(self) -> &'a str {
         &self.0.name
     }
 
-    /// Returns the dimensions, row-major; empty for a scalar.
+    /// Returns the dimensions of the tensor, which is row-major. The result is empty for a scalar.
     #[must_use]
     pub fn shape(self) -> &'a [u64] {
         &self.0.shape
     }
 
-    /// Returns the type of the elements.
+    /// Returns the type of the tensor's elements.
     #[must_use]
     pub fn element(self) -> ElementType {
         match &self.0.elements {
@@ -186,11 +187,12 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns numbers or booleans, row-major. They are borrowed if their bytes are aligned, as is
-    /// usual.
+    /// Returns the numbers or booleans of the tensor, row-major. Numbers are usually borrowed. They
+    /// are copied if their bytes are not aligned.
     ///
     /// # Errors
-    /// The elements are of another type: the scorer reads another type than the graph gives.
+    /// Fails if the elements are not of type `T`: the scorer reads another type than the graph
+    /// gives.
     pub fn values<T: Element>(self) -> crate::Result<Cow<'a, [T]>> {
         match &self.0.elements {
             wit::Elements::Plain((dtype, data)) if *dtype == T::DTYPE => Ok(T::read(data)),
@@ -198,10 +200,10 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns the texts, row-major.
+    /// Returns the texts of the tensor, row-major.
     ///
     /// # Errors
-    /// The elements are not texts.
+    /// Fails if the elements of the tensor are not texts.
     pub fn as_texts(self) -> crate::Result<&'a [String]> {
         match &self.0.elements {
             wit::Elements::Texts(texts) => Ok(texts),

@@ -7,8 +7,8 @@
 //!
 //! # A scorer of payloads
 //!
-//! A scorer of payloads takes one request and returns one answer, of any media type. [`Json`] types
-//! it.
+//! A scorer of payloads takes one request and returns one answer, of any media type. [`Json`] gives
+//! the request and the answer a Rust type.
 //!
 //! ```
 //! use scorebox_guest::{Error, Invocation, Json, Result, Scorer, Signature, export_scorer, model};
@@ -98,7 +98,8 @@
 //!
 //! # Errors
 //!
-//! The case of an [`Error`] decides what the platform does next, so choose the case that helps:
+//! The variant of an [`Error`] decides what the platform does next, so choose the variant that
+//! helps:
 //!
 //! | case | means | HTTP | a message is |
 //! |---|---|---|---|

@@ -1,9 +1,9 @@
 //! Lines for the operator's log: macros over wasi:logging, from [`trace!`](trace) to
 //! [`critical!`](critical).
 //!
-//! Owns their form: they take what `format!` takes, and the line's context is the module's path.
-//! Must not know where lines go. The host adds the invocation's id. Standard output and standard
-//! error go to the same log.
+//! Owns the form of these macros: they take the arguments of `format!`, and the line's context is
+//! the module's path. Must not know where lines go. The host adds the invocation's id. Standard
+//! output and standard error go to the same log.
 //!
 //! ```no_run
 //! use scorebox_guest::log;
@@ -23,7 +23,7 @@ pub use crate::{
     __log_trace as trace, __log_warn as warn,
 };
 
-/// Writes one line. `context` groups lines, e.g. a module's name.
+/// Writes one line to the operator's log. `context` groups lines, e.g. by the name of a module.
 pub fn write(level: Level, context: &str, message: Arguments<'_>) {
     match message.as_str() {
         Some(message) => wit::log(level, context, message),
@@ -39,7 +39,7 @@ macro_rules! __log {
     };
 }
 
-/// Logs a step of a computation. These lines are off by default.
+/// Logs a line about a step of a computation. Lines of this level, `trace`, are off by default.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_trace {
@@ -67,14 +67,14 @@ macro_rules! __log_warn {
     ($($message:tt)+) => { $crate::__log!(Warn, $($message)+) };
 }
 
-/// Logs the reason that a call failed.
+/// Logs the reason why a call failed.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_error {
     ($($message:tt)+) => { $crate::__log!(Error, $($message)+) };
 }
 
-/// Logs a problem of the scorer as a whole.
+/// Logs a problem that affects the scorer as a whole, and not only one call.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_critical {

@@ -1,15 +1,16 @@
 //! Measurements that the scorer makes itself: counters and distributions.
 //!
-//! Owns nothing but their Rust form. Must not know how the host names, bounds or exports them.
+//! Owns nothing but the Rust form of these measurements. Must not know how the host names, bounds
+//! or exports them.
 
 use crate::bindings::capabilities::scorebox::scoring::metrics as wit;
 
-/// Adds to a counter, e.g. `count("predictions", 1, &[("label", "7")])`.
+/// Adds `delta` to the counter `name`, e.g. `count("predictions", 1, &[("label", "7")])`.
 pub fn count(name: &str, delta: u64, attributes: &[(&str, &str)]) {
     wit::count(name, delta, &owned(attributes));
 }
 
-/// Records one value of a distribution, e.g. `record("score", 0.93, &[])`.
+/// Records one value of the distribution `name`, e.g. `record("score", 0.93, &[])`.
 pub fn record(name: &str, value: f64, attributes: &[(&str, &str)]) {
     wit::record_value(name, value, &owned(attributes));
 }

@@ -1,8 +1,8 @@
 //! The model that ships with the component: its tensors and its files.
 //!
-//! Owns reading them in pieces that the host's limit allows. The elements stay in the host, once
-//! for all instances; copy in what you need, once, in `init`. Must not know what a tensor is used
-//! for.
+//! Owns the reading of tensors and files in pieces that the host's limit allows. The elements stay
+//! in the host, once for all instances; copy in what you need, once, in `init`. Must not know what
+//! a tensor is used for.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use crate::{Dtype, Element};
 
 pub use wit::{Error, ModelInfo, TensorInfo};
 
-/// Most bytes of one read: a quarter of the 64 MiB that the host allows.
+/// Maximum size of one read from the host, in bytes: a quarter of the 64 MiB that the host allows.
 ///
-/// The copy that a read makes stays small compared with an instance's memory, and there is one call
-/// for every four million weights.
+/// The copy that a read makes stays small compared with an instance's memory, and four million
+/// `f32` weights need only one read.
 const READ_BYTES: u64 = 16 << 20;
 
 /// Returns the name, version, digest and labels of the loaded model.
@@ -23,22 +23,22 @@ pub fn info() -> ModelInfo {
     wit::info()
 }
 
-/// Returns the descriptions of all tensors, by name in byte order.
+/// Returns the descriptions of the model's tensors, sorted by name in byte order.
 #[must_use]
 pub fn tensors() -> Vec<TensorInfo> {
     wit::tensors()
 }
 
-/// Returns the names of the model's files, in byte order, with `/` between folders.
+/// Returns the names of the model's files in byte order, with `/` between folders.
 #[must_use]
 pub fn files() -> Vec<String> {
     wit::files()
 }
 
-/// Reads a whole file.
+/// Reads a whole file of the model.
 ///
 /// # Errors
-/// The model has no such file.
+/// Fails if the model has no file of this name.
 pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     loop {
@@ -51,15 +51,17 @@ pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Reads `count` bytes of a file from `start`, or fewer at the end of the file.
+/// Reads `count` bytes of a file of the model from the offset `start`, or fewer at the end of the
+/// file.
 ///
 /// # Errors
-/// The model has no such file, it ends before `start`, or `count` exceeds the host's limit.
+/// Fails if the model has no file of this name, if the file ends before `start`, or if `count`
+/// exceeds the host's limit.
 pub fn read_file_part(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Error> {
     wit::read_file(name, start, count)
 }
 
-/// A tensor whose elements the host holds.
+/// A tensor of the model. The host holds its elements, and the scorer reads copies of them.
 #[derive(Debug)]
 pub struct Tensor {
     inner: wit::Tensor,
@@ -67,56 +69,57 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Opens a tensor by name.
+    /// Opens a tensor of the model by its name.
     ///
     /// # Errors
-    /// The model has no such tensor.
+    /// Fails if the model has no tensor of this name.
     pub fn open(name: &str) -> Result<Self, Error> {
         let inner = wit::Tensor::open(name)?;
         let info = inner.info();
         Ok(Self { inner, info })
     }
 
-    /// Returns the element type.
+    /// Returns the type of the tensor's elements.
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         self.info.dtype
     }
 
-    /// Returns the dimensions, row-major; empty for a scalar.
+    /// Returns the dimensions of the tensor, which is row-major. The result is empty for a scalar.
     #[must_use]
     pub fn shape(&self) -> &[u64] {
         &self.info.shape
     }
 
-    /// Returns the number of elements.
+    /// Returns the number of the tensor's elements.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.info.shape.iter().product()
     }
 
-    /// Reads all elements as `f32` (from f16, bf16, f32, f64).
+    /// Reads all elements of a tensor of f16, bf16, f32 or f64 as `f32`.
     ///
     /// # Errors
-    /// The elements are integers or booleans: see [`Tensor::values`] and [`Tensor::integers`].
+    /// Fails if the elements are integers or booleans. Use [`Tensor::values`] or
+    /// [`Tensor::integers`] for these.
     pub fn floats(&self) -> Result<Vec<f32>, Error> {
         self.floats_in(0..self.count())
     }
 
-    /// Reads the elements of a flat range as `f32`.
+    /// Reads the elements in a range of flat, row-major indices as `f32`.
     ///
     /// # Errors
-    /// Those of [`Tensor::floats`], or the range is not within the tensor.
+    /// Fails if [`Tensor::floats`] would fail, or if the range is not within the tensor.
     pub fn floats_in(&self, range: Range<u64>) -> Result<Vec<f32>, Error> {
         in_pieces(range, READ_BYTES / 4, |start, count| {
             self.inner.floats(start, count)
         })
     }
 
-    /// Reads all elements in their own type.
+    /// Reads all elements of the tensor as `T`, without a conversion.
     ///
     /// # Errors
-    /// The elements are of another type.
+    /// Fails if the elements of the tensor are not of type `T`.
     pub fn values<T: Element>(&self) -> Result<Vec<T>, Error> {
         if self.info.dtype != T::DTYPE {
             return Err(Error::WrongType(self.info.dtype));
@@ -127,7 +130,7 @@ impl Tensor {
     /// Reads all elements of an integer or boolean tensor as `i64`, e.g. class labels.
     ///
     /// # Errors
-    /// The elements are floating-point numbers, or a u64 exceeds the range of `i64`.
+    /// Fails if the elements are floating-point numbers, or if a u64 exceeds the range of `i64`.
     pub fn integers(&self) -> Result<Vec<i64>, Error> {
         fn widen<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
             values.into_iter().map(Into::into).collect()
@@ -155,14 +158,14 @@ impl Tensor {
         })
     }
 
-    /// Reads all elements of any type as `f32`.
+    /// Reads all elements of a tensor of any type as `f32`.
     ///
-    /// A number that `f32` does not have becomes the nearest one, ties to even. Booleans become 0
-    /// and 1. Read class labels, and counts that are only compared, with [`Tensor::integers`],
-    /// which is exact.
+    /// A number that `f32` cannot represent becomes the nearest `f32`, ties to even. Booleans
+    /// become 0 and 1. Read class labels, and counts that are only compared, with
+    /// [`Tensor::integers`], which is exact.
     ///
     /// # Errors
-    /// The host refuses the read.
+    /// Fails if the host refuses the read.
     pub fn numbers(&self) -> Result<Vec<f32>, Error> {
         Ok(match self.info.dtype {
             Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => self.floats()?,
@@ -175,10 +178,11 @@ impl Tensor {
         })
     }
 
-    /// Reads the elements of a flat range as little-endian bytes, in their own type.
+    /// Reads the elements in a range of flat, row-major indices as little-endian bytes, in the
+    /// tensor's own type.
     ///
     /// # Errors
-    /// The range is not within the tensor.
+    /// Fails if the range is not within the tensor.
     pub fn bytes_in(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         // No element is wider than 8 bytes.
         in_pieces(range, READ_BYTES / 8, |start, count| {
@@ -186,20 +190,20 @@ impl Tensor {
         })
     }
 
-    /// Reads rows of axis 0 by index, concatenated, as `f32`.
+    /// Reads rows of axis 0 by their indices, and returns the rows concatenated as `f32`.
     ///
-    /// An embedding lookup copies only the rows that it needs.
+    /// This is for an embedding lookup, which copies only the rows that it needs.
     ///
     /// # Errors
-    /// Those of [`Tensor::floats`], an index is outside axis 0, or the rows together exceed the
-    /// host's limit.
+    /// Fails if [`Tensor::floats`] would fail, if an index is outside axis 0, or if the rows
+    /// together exceed the host's limit.
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }
 }
 
-/// Returns the nearest float, or the even one of two: Rust's own conversion, as IEEE 754 defines
-/// it.
+/// Returns the `f32` that is nearest to an integer, ties to even. This is Rust's own conversion, as
+/// IEEE 754 defines it.
 fn nearest(integer: i64) -> f32 {
     integer as f32
 }

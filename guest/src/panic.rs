@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log::{self, Level};
 
-/// True if capabilities may be called.
+/// True if the running export may call the host's capabilities, such as the log.
 ///
-/// `describe` runs without any. There the log itself would trap, and hide the panic behind a fault
-/// of its own.
+/// `describe` runs without capabilities. If the hook called the log there, the call would trap and
+/// hide the panic.
 static CAPABLE: AtomicBool = AtomicBool::new(false);
 
-/// Installs the hook, before the author's code runs.
+/// Installs the panic hook. Every export calls this function before the author's code runs.
+/// `capable` is true if the export may call the host's capabilities, such as the log.
 pub(crate) fn install(capable: bool) {
     static INSTALL: Once = Once::new();
 

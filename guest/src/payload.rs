@@ -14,35 +14,36 @@ use crate::{Error, Invocation, Payload, Result, Source};
 /// The media type of JSON.
 const JSON: &str = "application/json";
 
-/// A value that a scorer takes.
+/// A value that a scorer takes as its input.
 pub trait FromPayload: Sized {
     /// Reads the value from a payload.
     ///
     /// # Errors
-    /// The payload does not hold this type of value. This is [`Error::Rejected`], because the
-    /// caller sent it.
+    /// Fails with [`Error::Rejected`] if the payload does not hold a value of this type, because
+    /// the caller sent the payload.
     fn from_payload(payload: Payload) -> Result<Self>;
 }
 
-/// A value that a scorer answers with.
+/// A value that a scorer returns as its answer.
 pub trait IntoPayload {
     /// Writes the value to a payload.
     ///
     /// # Errors
-    /// The value cannot be written. This is [`Error::Failed`], because the scorer made it.
+    /// Fails with [`Error::Failed`] if the value cannot be written, because the scorer made the
+    /// value.
     fn into_payload(self) -> Result<Payload>;
 }
 
-/// A value that is sent as JSON. Any other body is rejected as `invalid-json`, with line and
-/// column.
+/// A value that is sent as JSON. A body that is not JSON of type `T` is rejected as `invalid-json`,
+/// with the line and the column of the problem.
 ///
-/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a reader
-/// that may be off by one unit in the last place, a short decimal costs 1 to 2 ns more, and a
-/// number with 17 digits 12 to 20 ns. A field under `#[serde(flatten)]` or in an untagged enum is
-/// an `f64` first, so declare it as `f64` if its last bit matters.
+/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a JSON
+/// reader that may be off by one unit in the last place, a short decimal costs 1 to 2 ns more, and
+/// a number with 17 digits 12 to 20 ns more. A field under `#[serde(flatten)]` or in an untagged
+/// enum is an `f64` first, so declare the field as `f64` if its last bit matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(
-    /// The value itself, without JSON.
+    /// The value that the JSON text stands for.
     pub T,
 );
 
@@ -79,7 +80,7 @@ impl IntoPayload for Payload {
 }
 
 impl Payload {
-    /// Returns a payload of any media type.
+    /// Returns a payload with a media type and a body.
     pub fn new(content_type: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self {
             content_type: content_type.into(),
@@ -89,7 +90,8 @@ impl Payload {
 }
 
 impl Invocation {
-    /// Returns the first attribute with a lower-case name, e.g. an HTTP header.
+    /// Returns the value of the first attribute called `name`, e.g. of an HTTP header. The names of
+    /// attributes are lower-case.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
@@ -98,14 +100,15 @@ impl Invocation {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns the time that the host granted when the call began. `None` if it set no limit.
+    /// Returns the time that the host granted for the call when the call began. Returns `None` if
+    /// the host set no limit.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))
     }
 }
 
-/// Writes the name that the contract gives the source, e.g. `service-bus`.
+/// Writes the name of the source as in the WIT, e.g. `service-bus`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

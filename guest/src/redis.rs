@@ -29,7 +29,7 @@ use crate::bindings::capabilities::scorebox::scoring::redis as wit;
 
 pub use wit::{Error, Node};
 
-/// A store's connection, shared with other instances.
+/// A connection to a Redis store. Other instances share the connection.
 #[derive(Debug)]
 pub struct Connection {
     name: String,
@@ -37,20 +37,21 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a store by its name in `scorebox.toml`. This does not connect to the store yet.
+    /// Opens a store by its name in `scorebox.toml`, without connecting to the store yet.
     ///
     /// # Errors
-    /// The manifest has no store of this name, or allows no command for it.
+    /// Fails if `scorebox.toml` has no store of this name, or if it allows no command for the
+    /// store.
     pub fn open(name: &str) -> Result<Self, Error> {
         let connection = Self::lazy(name);
         connection.handle()?;
         Ok(connection)
     }
 
-    /// Names a store that is opened when it is first used.
+    /// Returns a connection to a store that is opened when it is first used.
     ///
-    /// This is for `init`, which runs where the image is built and no store can be reached. If the
-    /// manifest does not have the name, the first use fails.
+    /// Use this function in `init`, which runs where the image is built and no store can be
+    /// reached. If `scorebox.toml` has no store of this name, the first use fails.
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -70,15 +71,15 @@ impl Connection {
     /// Sends a command and returns its reply.
     ///
     /// # Errors
-    /// The command is denied or refused, or the store does not answer.
+    /// Fails if the command is denied or refused, or if the store does not answer.
     pub fn execute(&self, command: impl Into<Command>) -> Result<Reply, Error> {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip, and returns the reply or the error of each.
+    /// Sends all commands in one round trip, and returns the reply to each command or its error.
     ///
     /// # Errors
-    /// Nothing was sent.
+    /// Fails if nothing was sent to the store. The error of a single command is in the result.
     pub fn pipeline<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -87,13 +88,15 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.map(Reply)).collect())
     }
 
-    /// Executes all commands together, or none, and returns their replies.
+    /// Executes all commands in one transaction, or none of them, and returns the reply to each
+    /// command.
     ///
-    /// The reply of a command that fails while it is executed is a [fault](Value::fault).
+    /// If a command fails while it is executed, its reply is a [fault](Value::fault).
     ///
     /// # Errors
-    /// Nothing was executed. If the connection broke, it is unknown whether the commands were
-    /// executed.
+    /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
+    /// fails if the connection breaks or no reply arrives in time. It is then unknown whether the
+    /// commands were executed.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -121,7 +124,7 @@ impl Command {
         Self(vec![name.into()])
     }
 
-    /// Adds an argument.
+    /// Adds an argument to the command.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
         self.0.push(argument.as_ref().to_vec());
@@ -173,7 +176,7 @@ impl Reply {
     }
 }
 
-/// A value in a reply.
+/// A value in a reply, which may contain other values.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a> {
     nodes: &'a [Node],
@@ -181,19 +184,19 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the node that holds this value.
+    /// Returns the value as a node of the reply, to match on its type.
     #[must_use]
     pub fn node(self) -> &'a Node {
         self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
     }
 
-    /// Returns true if the value is nil: the key, field or member does not exist.
+    /// Returns true if the value is nil, which means that the key, field or member does not exist.
     #[must_use]
     pub fn is_nil(self) -> bool {
         matches!(self.node(), Node::Nil)
     }
 
-    /// Returns the value if it is a whole number, or a string that is one.
+    /// Returns the value if it is a whole number, or a string that holds a whole number.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         match self.node() {
@@ -202,7 +205,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a number, or a string that is one.
+    /// Returns the value if it is a number, or a string that holds a number.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -216,7 +219,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a boolean, or one of the integers for it: 1 and 0.
+    /// Returns the value if it is a boolean, or the integer 1 (true) or 0 (false).
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         match self.node() {
@@ -264,8 +267,9 @@ impl<'a> Value<'a> {
     /// Returns the pairs of a map, of a list of pairs, or of a list in which keys and values
     /// alternate.
     ///
-    /// Lists of pairs are members and scores, or ids and entries. The fields of a stream's entry
-    /// alternate. Other values have no pairs.
+    /// Redis sends members with their scores, and ids with their entries, as lists of pairs. In the
+    /// entry of a stream, fields and values alternate. A value that is not a map or a list has no
+    /// pairs.
     #[must_use]
     pub fn pairs(self) -> Vec<(Self, Self)> {
         if let Node::Map(pairs) = self.node() {
@@ -288,7 +292,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Returns the value of a key among the [pairs](Self::pairs).
+    /// Returns the value of a key among the [pairs](Self::pairs), or `None` if no pair has the key.
     #[must_use]
     pub fn field(self, key: &str) -> Option<Self> {
         self.pairs()
@@ -299,8 +303,8 @@ impl<'a> Value<'a> {
 
     /// Returns the value as JSON.
     ///
-    /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. NaN,
-    /// infinity and a fault become null.
+    /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. Nil,
+    /// NaN, infinity and a fault become null.
     #[must_use]
     pub fn to_json(self) -> Json {
         match self.node() {
@@ -326,10 +330,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the child at an index.
+    /// Returns the child of this value at an index of the reply's nodes.
     ///
-    /// Children come before their parents, so following them always ends. Any other index gives
-    /// nil.
+    /// In a reply, children come before their parents, so following them always ends. An index that
+    /// does not come before this value gives nil.
     fn at(self, index: u32) -> Self {
         let index = if index < self.index { index } else { u32::MAX };
         Self {

@@ -1,12 +1,12 @@
 //! Builders for the signatures that `describe` returns.
 //!
-//! Owns their defaults. Must not check anything: the host and the packager check signatures, for
-//! guests in any language.
+//! Owns the defaults of signatures. Must not check anything: the host and the packager check
+//! signatures, for guests in any language.
 
 use crate::{Dtype, Example, Payload, Port, Shape, Signature, TensorSignature};
 
 impl Signature {
-    /// Returns the signature of a scorer that takes and gives any media type.
+    /// Returns the signature of a scorer that takes and returns payloads of any media type.
     #[must_use]
     pub fn any() -> Self {
         let shape = Shape {
@@ -21,7 +21,7 @@ impl Signature {
         }
     }
 
-    /// Returns the signature of a scorer that takes and gives JSON.
+    /// Returns the signature of a scorer that takes and returns JSON.
     #[must_use]
     pub fn json() -> Self {
         Self::any()
@@ -29,30 +29,30 @@ impl Signature {
             .produces(["application/json"])
     }
 
-    /// Names the media types that the scorer takes, the preferred one first.
+    /// Sets the media types that the scorer accepts, the preferred one first.
     #[must_use]
     pub fn accepts<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.input.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Names the media types that the scorer gives, the preferred one first.
+    /// Sets the media types that the scorer produces, the preferred one first.
     #[must_use]
     pub fn produces<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.output.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Gives the input's JSON Schema (2020-12), as text.
+    /// Sets the JSON Schema (2020-12) of the input, as text.
     ///
-    /// The host refuses a request that does not conform.
+    /// The host refuses a request that does not conform to the schema.
     #[must_use]
     pub fn input_schema(mut self, schema: impl Into<String>) -> Self {
         self.input.json_schema = Some(schema.into());
         self
     }
 
-    /// Gives the output's JSON Schema (2020-12), as text.
+    /// Sets the JSON Schema (2020-12) of the output, as text.
     #[must_use]
     pub fn output_schema(mut self, schema: impl Into<String>) -> Self {
         self.output.json_schema = Some(schema.into());
@@ -61,16 +61,18 @@ impl Signature {
 
     /// Adds an example of an input that `run` answers.
     ///
-    /// Its media type is the first that the scorer takes, so name the media types before.
+    /// The example has the first media type that the scorer accepts, so call
+    /// [`accepts`](Self::accepts) before.
     #[must_use]
     pub fn input_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.input.add_example(name, body.into());
         self
     }
 
-    /// Adds an example of an answer.
+    /// Adds an example of an answer of `run`.
     ///
-    /// Its media type is the first that the scorer gives, so name the media types before.
+    /// The example has the first media type that the scorer produces, so call
+    /// [`produces`](Self::produces) before.
     #[must_use]
     pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.output.add_example(name, body.into());
@@ -78,7 +80,7 @@ impl Signature {
     }
 
     /// Declares that equal payloads always give equal answers, so that the host may answer from its
-    /// cache.
+    /// prediction cache.
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.deterministic = true;
@@ -100,7 +102,8 @@ impl Shape {
 }
 
 impl TensorSignature {
-    /// Returns the signature of a scorer with these ports, neither batchable nor deterministic.
+    /// Returns the signature of a tensor scorer with input and output ports. The scorer is neither
+    /// batchable nor deterministic.
     pub fn new(inputs: impl Into<Vec<Port>>, outputs: impl Into<Vec<Port>>) -> Self {
         Self {
             inputs: inputs.into(),
@@ -111,14 +114,16 @@ impl TensorSignature {
         }
     }
 
-    /// Declares that axis 0 of every port is a batch of independent rows.
+    /// Declares that axis 0 of every port is a batch of independent rows, so that the host may join
+    /// the rows of several calls.
     #[must_use]
     pub fn batchable(mut self) -> Self {
         self.batchable = true;
         self
     }
 
-    /// Declares that equal tensors always give equal answers.
+    /// Declares that equal tensors always give equal answers, so that the host may answer from its
+    /// prediction cache.
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.deterministic = true;
@@ -137,7 +142,8 @@ impl TensorSignature {
 }
 
 impl Port {
-    /// Returns a port. `None` in the shape is an open dimension, e.g. the batch.
+    /// Returns an input or output port of a tensor scorer. `None` in `shape` is an open dimension,
+    /// e.g. the batch.
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
         Self {
             name: name.into(),

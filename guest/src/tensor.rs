@@ -8,11 +8,11 @@ use std::fmt;
 
 use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
 
-/// A Rust number that a tensor can hold.
+/// A Rust number or boolean that a tensor can hold.
 ///
 /// Rust does not have `f16` and `bf16`. For these, use the bytes in [`NamedTensor::data`].
 pub trait Element: Copy + sealed::Sealed {
-    /// The tensor's element type.
+    /// Element type of a tensor that holds values of this Rust type.
     const DTYPE: Dtype;
 
     #[doc(hidden)]
@@ -23,7 +23,7 @@ pub trait Element: Copy + sealed::Sealed {
 }
 
 mod sealed {
-    /// Limits [`Element`](super::Element) to the types of the contract.
+    /// Limits [`Element`](super::Element) to the element types of the WIT.
     pub trait Sealed {}
 }
 
@@ -67,7 +67,7 @@ impl Element for bool {
     }
 }
 
-/// Writes the name that the contract gives the type, e.g. `f32`.
+/// Writes the name of the element type as in the WIT, e.g. `f32`.
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -89,9 +89,9 @@ impl fmt::Display for Dtype {
 }
 
 impl NamedTensor {
-    /// Returns a tensor of these values, row-major.
+    /// Returns a tensor of values, which are row-major.
     ///
-    /// The host refuses an answer whose shape and values disagree.
+    /// If the values do not fill the shape, the host refuses the answer.
     pub fn new<T: Element, const RANK: usize>(
         name: impl Into<String>,
         shape: [usize; RANK],
@@ -106,12 +106,14 @@ impl NamedTensor {
         }
     }
 
-    /// Returns the values, row-major.
+    /// Returns the values of the tensor, row-major.
     ///
-    /// They are borrowed if the tensor's bytes are aligned, as they are in a scorer.
+    /// Numbers are borrowed if the tensor's bytes are aligned, as the bytes of a scorer's inputs
+    /// are.
     ///
     /// # Errors
-    /// The tensor has another type: the scorer reads another type than its port declares.
+    /// Fails if the elements are not of type `T`: the scorer reads another type than the port
+    /// declares.
     pub fn values<T: Element>(&self) -> Result<Cow<'_, [T]>> {
         if self.dtype == T::DTYPE {
             return Ok(T::read(&self.data));
@@ -127,10 +129,10 @@ impl NamedTensor {
     }
 }
 
-/// The inputs of one call: a tensor for each input port, in the signature's order.
+/// Inputs of one run of a scorer: a tensor for each input port, in the order of the signature.
 #[derive(Debug, Clone)]
 pub struct Inputs(
-    /// Tensors in the order of the ports.
+    /// Tensors of the input ports, in the order of the signature.
     pub Vec<NamedTensor>,
 );
 
@@ -138,7 +140,7 @@ impl Inputs {
     /// Returns the tensor of an input port.
     ///
     /// # Errors
-    /// The signature has no such port.
+    /// Fails if the signature has no input port of this name.
     pub fn tensor(&self, name: &str) -> Result<&NamedTensor> {
         self.0
             .iter()

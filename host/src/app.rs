@@ -34,11 +34,12 @@ use crate::stores;
 
 pub use self::report::CheckReport;
 
-/// Loaded app whose scorer has passed `describe`, but not yet `init`.
+/// App folder that is loaded. The scorer's `describe` has succeeded, and its `init` has not run
+/// yet.
 pub struct App {
-    /// Settings of the app.
+    /// Settings of the app, from its `scorebox.toml`.
     pub manifest: Manifest,
-    /// Scorer of the app, ready for `init`.
+    /// Scorer of the app, before its `init`.
     pub scorer: Scorer,
     code: Code,
     model: Arc<Model>,
@@ -48,17 +49,19 @@ pub struct App {
 enum Code {
     Component {
         compiled: Compiled,
-        /// Names of the graphs that the component may call.
+        /// Names of the model's ONNX graphs that the component may run. Empty if it runs none.
         graphs: Vec<String>,
     },
-    /// A graph, with the name of its file.
+    /// An ONNX graph that is served without a component, with the name of its file.
     Graph(String),
 }
 
-/// Trial of a graph's file within a time limit, before this process loads the file.
+/// Function that tries an ONNX file (loads and runs it in a process of its own) within a time
+/// limit. It is called before this process loads the file.
 pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
 
-/// Accepts a graph's file without a trial, because the file was tried before.
+/// Accepts an ONNX file without a trial. It is the [`Trial`] for files that were tried before they
+/// were packaged.
 ///
 /// # Errors
 /// Never returns an error.
@@ -70,7 +73,8 @@ impl App {
     /// Loads an app's component, model and stores. A store connects when it is first used.
     ///
     /// # Errors
-    /// Fails if a part is missing or unusable. The error names the part and the fix.
+    /// Fails if the component, the model or a store is missing or unusable. The error names it and
+    /// gives the fix.
     pub async fn load(
         manifest: Manifest,
         environment: Environment<'_>,
@@ -79,10 +83,11 @@ impl App {
         Self::load_after(&untried, Proof::Facts, manifest, environment, runtime).await
     }
 
-    /// Loads an app as [`App::load`] does, after a trial of each graph.
+    /// Loads an app as [`App::load`] does, and calls `trial` for each ONNX file before the file is
+    /// loaded. `proof` decides how the files are compared with the packager's record.
     ///
     /// # Errors
-    /// Fails as [`App::load`] does, or if a trial fails.
+    /// Fails as [`App::load`] does, or if the trial of an ONNX file fails.
     async fn load_after(
         trial: Trial<'_>,
         proof: Proof,
@@ -148,7 +153,8 @@ impl App {
     }
 }
 
-/// Returns the graph that is served without a component: its name in the model, and its file.
+/// Returns the ONNX graph to serve when there is no component: the name of its file in the model,
+/// and the path of that file.
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
@@ -163,7 +169,7 @@ fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf),
     ))
 }
 
-/// Loads all graphs of the model, for a component that calls some of them.
+/// Loads every ONNX graph of the model, because the component may run any of them.
 #[cfg(feature = "graphs")]
 async fn graphs(
     trial: Trial<'_>,
@@ -199,7 +205,7 @@ async fn graphs(
     Ok(graphs)
 }
 
-/// Opens the model that the manifest names. A scorer may have none.
+/// Opens the model that the manifest names. Returns an empty model if the manifest names none.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
     manifest
         .scorer
@@ -208,7 +214,8 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
         .map_or_else(|| Ok(Model::empty()), Model::open)
 }
 
-/// Returns the capabilities that all instances share.
+/// Returns what the instances of a scorer may use: the model, the stores, the configuration and
+/// shared memory. All instances share one value.
 pub(crate) fn capabilities(
     manifest: &Manifest,
     model: Arc<Model>,
@@ -229,13 +236,14 @@ pub(crate) fn capabilities(
     }
 }
 
-/// Checks an app folder as `serve` would start it, `init` included, but with every store in memory.
+/// Checks an app folder: loads the app and runs its `init` as the command `serve` would, but keeps
+/// every store in memory. Returns a report on the app.
 ///
-/// The packager does this before it creates an image, because it cannot connect to the Redis of a
+/// The packager calls this before it creates an image. It cannot connect to the Redis server of a
 /// deployment.
 ///
 /// # Errors
-/// Fails if the app would not start, or if the trial of a graph fails.
+/// Fails if the app would not start, or if the trial of an ONNX file fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
     crate::machine::check(1)?;
     let runtime = machine::runtime()?;
@@ -243,11 +251,11 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
     Ok(app.report())
 }
 
-/// Checks an app folder as `check` does, and that the scorer returns the expected answer to a
-/// sample.
+/// Checks an app folder as [`check`] does, and also checks that the scorer returns the answer that
+/// a sample expects.
 ///
 /// # Errors
-/// Fails as `check` does, or if the scorer returns another answer.
+/// Fails as [`check`] does, or if the scorer returns another answer than the sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub fn check_by(
     app: &Path,
@@ -270,12 +278,12 @@ pub fn check_by(
     })
 }
 
-/// Fix for a scorer that does not return the sample's answer.
+/// Fix to show if a scorer does not return the answer that its sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
                               intended, write it into the sample's `outputs`";
 
-/// Loads an app and runs `init` as `serve` would, but with every store in memory.
+/// Loads an app and runs its `init` as the command `serve` would, but keeps every store in memory.
 async fn started(
     app: &Path,
     trial: Trial<'_>,

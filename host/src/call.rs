@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use crate::capability::Lines;
 
-/// Bytes with a media type.
+/// Body of a call or of an answer, with its media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
     /// Media type of the body; empty if the sender gave none.
     pub content_type: String,
-    /// Bytes of the payload.
+    /// Bytes of the body.
     pub body: Bytes,
 }
 
@@ -32,29 +32,31 @@ pub enum Source {
     ServiceBus,
 }
 
-/// One call of the scorer, with the facts that the scorer may ask for.
+/// One call of the scorer: its source, its limits and the facts that the scorer may read. The
+/// payload is passed separately.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Id of the delivery; no other delivery has it.
+    /// Id of this delivery of the event. No other delivery has the same id.
     pub id: String,
     /// Kind of event that made the host call the scorer.
     pub source: Source,
     /// Number of the delivery attempt; 1 for the first delivery.
     pub attempt: u32,
-    /// Attributes of the call, with lower-case names and without credentials.
+    /// Attributes of the call, such as the headers of a request, as pairs of a lower-case name and
+    /// a value. Credentials are left out.
     pub attributes: Vec<(String, String)>,
-    /// Address that the call came from. It distinguishes callers, so that no single caller can
-    /// occupy all instances.
+    /// IP address that the call came from. The host distinguishes callers by it, so that no single
+    /// caller can occupy all instances. `None` if the address is unknown.
     pub caller: Option<IpAddr>,
-    /// Moment at which the client stops waiting for the answer, if it is known. `limits.deadline`
-    /// applies in any case.
+    /// Moment at which the client stops waiting for the answer. `None` if it is unknown. The time
+    /// limit `limits.deadline` applies in any case.
     pub latest: Option<Instant>,
-    /// Collector of this call's log lines. `None` if they are wanted only in the log.
+    /// Collector that also receives the log lines of this call. `None` if they only go to the log.
     pub lines: Option<Lines>,
 }
 
 impl Invocation {
-    /// Returns a first delivery of which only the id and the source are known.
+    /// Returns the facts of a first delivery of which only the id and the source are known.
     #[must_use]
     pub fn new(id: impl Into<String>, source: Source) -> Self {
         Self {
@@ -69,32 +71,33 @@ impl Invocation {
     }
 }
 
-/// An answer of the scorer, with the time that it took and where it came from.
+/// An answer of the scorer, with its run time and its cache status.
 #[derive(Debug)]
 pub struct Scored {
     /// Payload that the scorer answered with.
     pub payload: Payload,
-    /// Attributes of the answer that accompany the body in some forms; names are lower-case.
+    /// Attributes of the answer that belong to the body, such as the length of the JSON part of a
+    /// binary body. They are pairs of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
-    /// Time that the component or graph computed, without the wait for an instance.
+    /// Time that the component or graph ran, without the wait for an instance.
     pub run_time: Duration,
-    /// Origin of the answer. `None` if there is no prediction cache.
+    /// Status of the prediction cache for this answer. `None` if the app has no prediction cache.
     pub cache: Option<CacheStatus>,
 }
 
-/// Origin of an answer, in the words of RFC 9211.
+/// Status of the prediction cache for an answer, in the terms of RFC 9211.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheStatus {
-    /// The answer was in the cache.
+    /// The answer was in the prediction cache.
     Hit,
     /// The answer was computed for this call.
     Miss,
-    /// The answer was computed for another call that came a little earlier.
+    /// The answer was computed for an equal call that came a little earlier.
     Collapsed,
 }
 
 impl CacheStatus {
-    /// Returns the value of the header `Cache-Status`.
+    /// Returns the value of the response header `Cache-Status` for this status.
     #[must_use]
     pub fn header(self) -> &'static str {
         match self {

@@ -14,22 +14,25 @@ use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::precompiled;
 
-/// Component that is ready to be linked.
+/// Compiled component that is ready to be linked with the host's functions.
 #[derive(Clone)]
 pub struct Compiled {
     /// Code and type of the component.
     pub component: Component,
     /// Digest of the `.wasm` file: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// True if the code holds the state after `init`, which must not be called again.
+    /// True if the code holds the component's state after `init`. Then `init` must not be called
+    /// again.
     pub snapshot: bool,
 }
 
-/// Loads the manifest's component.
+/// Loads the component that the manifest names. Uses its precompiled code if the manifest has it,
+/// and compiles the component otherwise.
 ///
 /// # Errors
-/// Fails if the manifest names a source, or if the component is unusable. Fails, too, if the
-/// precompiled code does not fit, or if there is none and this host cannot compile.
+/// Fails if the manifest names a Cargo package in place of a file, or if the component is unusable.
+/// Also fails if the precompiled code does not fit this host, or if there is no precompiled code
+/// and this host has no compiler.
 pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupError> {
     let path = file(manifest)?;
     match &manifest.precompiled {
@@ -50,10 +53,10 @@ pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupErr
     }
 }
 
-/// Returns the component's file.
+/// Returns the path of the component's `.wasm` file.
 ///
 /// # Errors
-/// Fails if the manifest names no component, or names a source, which is not a file.
+/// Fails if the manifest names no component, or names a Cargo package, which has to be built first.
 pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Ok(path.clone()),
@@ -73,7 +76,7 @@ pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     }
 }
 
-/// Reads a component's file.
+/// Reads the `.wasm` file of a component, and checks by its header that it is a component.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or is not a component.
@@ -120,7 +123,7 @@ fn compile(_: &Engine, path: &Path, _: &[u8]) -> Result<Component, StartupError>
     })
 }
 
-/// Returns the error for bytes that the compiler refuses.
+/// Returns the error for a component file that the compiler refuses.
 #[cfg(feature = "compiler")]
 pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
     StartupError::Component {

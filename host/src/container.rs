@@ -4,14 +4,15 @@
 
 use std::path::Path;
 
-/// Memory that is assumed if neither a limit nor the machine's memory can be read. The smallest
-/// plan of a function app has 1.5 GB.
+/// Memory that the host assumes if it can read neither a limit nor the machine's memory, in bytes.
+/// The smallest plan of a function app has 1.5 GB.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-/// Folder where control groups are mounted, on every platform that Scorebox runs on.
+/// Folder where Linux mounts control groups, on every platform that Scorebox runs on.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Returns the memory that this process may use, in bytes.
+/// Returns the memory that this process may use, in bytes: the container's limit or the machine's
+/// memory, whichever is lower.
 #[must_use]
 pub fn available_bytes() -> u64 {
     let memberships = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -26,11 +27,12 @@ pub fn available_bytes() -> u64 {
         .unwrap_or(UNKNOWN_BYTES)
 }
 
-/// Returns the lowest limit of the control groups that the process is in, in bytes, or `None`
-/// without a limit.
+/// Returns the lowest memory limit of the control groups that the process is in, in bytes. Returns
+/// `None` if no group has a limit.
 ///
-/// `memberships` is the text of `/proc/self/cgroup`. Inside a container, its own group is usually
-/// mounted at the root, so the root is read, too.
+/// `memberships` is the text of `/proc/self/cgroup`, and `root` is the folder where control groups
+/// are mounted. A container's own group is usually mounted at `root` itself, so the limit of `root`
+/// is read, too.
 fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
     let mut lowest: Option<u64> = None;
     for line in memberships.lines() {

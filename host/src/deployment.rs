@@ -11,38 +11,42 @@ use crate::graph::LIBRARY;
 use crate::manifest::StoreSection;
 use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 
-/// Name of the variable with the port on which the Functions host asks its custom handler to
-/// listen.
+/// Name of the environment variable that holds the port on which the Functions host asks its custom
+/// handler to listen.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
-/// Name of the variable with the id that the Functions host gives to each process that it starts.
-/// No other platform sets it.
+/// Name of the environment variable that holds the id of this process. The Functions host sets it
+/// for each process that it starts, and no other platform does.
 pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
 
-/// Name of the variable with the log filter: `level` or `target=level,…`. The default is `info`.
+/// Name of the environment variable that holds the log filter: `level` or `target=level,…`. The
+/// default is `info`.
 pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
-/// Name of the variable with the log format: `text` or `json`. The default is text on a terminal,
-/// and JSON elsewhere.
+/// Name of the environment variable that holds the log format: `text` or `json`. The default is
+/// text on a terminal, and JSON elsewhere.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
-/// Name of the variable with the path of the library that runs graphs. By default the library is
-/// searched near the program.
+/// Name of the environment variable that holds the path of the ONNX Runtime library. By default the
+/// host searches for the library near the program.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
-/// Function that reads an environment variable. A test passes its own.
+/// Function that returns the value of an environment variable by its name. `None` if the variable
+/// is not set. Tests pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
-/// Reads a variable from the process's own environment.
+/// Returns a variable of this process's own environment. Returns `None` if it is not set or is not
+/// valid UTF-8.
 #[must_use]
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns the port that the environment sets, if there is one.
+/// Returns the port that the variable [`PORT_VARIABLE`] sets. Returns `None` if the variable is
+/// unset or empty.
 ///
 /// # Errors
-/// Fails if the variable does not hold a port.
+/// Fails if the value of the variable is not a port number.
 pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
     let text = environment(PORT_VARIABLE).filter(|text| !text.trim().is_empty());
     let port = text.map(|text| text.trim().parse()).transpose();
@@ -53,17 +57,18 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
     })
 }
 
-/// True if the Functions host started this process, and so starts another one when it ends.
+/// Returns true if the Functions host started this process. The Functions host starts another
+/// process when this one ends.
 #[must_use]
 pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
-/// Returns the path of the library that runs graphs.
+/// Returns the path of the ONNX Runtime library, which runs graphs.
 ///
-/// The variable may set it. Otherwise the library is in `lib/scorebox/` or `engine/` next to one of
-/// the three folders around the program. In an image that is `/usr/lib/scorebox`, and in a clone
-/// `target/engine`.
+/// If the variable [`ENGINE_VARIABLE`] is set, its value is the path. If it is not set, the library
+/// is in `lib/scorebox/` or `engine/` below the program's folder or one of the two folders above
+/// it. In an image that is `/usr/lib/scorebox`, and in a clone of the repository `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {
@@ -80,16 +85,17 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
 
 /// Address and credentials for connecting to a store.
 pub struct Connection {
-    /// Address of the Redis server.
+    /// Address of the store's Redis server.
     pub endpoint: Endpoint,
-    /// Credentials of the host at the Redis server.
+    /// Credentials that the host logs in to the Redis server with.
     pub credentials: Credentials,
 }
 
-/// Returns the address and credentials of a store, or `None` if the store is to be kept in memory.
+/// Returns the address and credentials of a store. Returns `None` if the store's variable is unset
+/// or empty, so that the store is kept in memory.
 ///
 /// # Errors
-/// Fails if the variable holds something that is not a Redis URL.
+/// Fails if the store's variable holds something that is not a Redis URL.
 pub fn store(
     section: &StoreSection,
     environment: Environment<'_>,
@@ -111,8 +117,8 @@ pub fn store(
     }))
 }
 
-/// Returns the source of Microsoft Entra ID tokens, found by the variables that Azure's platforms
-/// set.
+/// Returns the platform that issues Microsoft Entra ID tokens to this process. The environment
+/// variables that Azure sets show which platform it is.
 fn platform(environment: Environment<'_>) -> Platform {
     let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {

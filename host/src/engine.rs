@@ -13,75 +13,80 @@ use wasmtime::{
 
 use crate::error::StartupError;
 
-/// Name of the engine and its settings in precompiled code.
+/// Name and settings of the WebAssembly engine, as recorded in precompiled code.
 ///
-/// The last number goes up with every change to `engine_config` that changes compiled code. The
-/// version is the one in `Cargo.lock`.
+/// The version is the one in `Cargo.lock`. The last number must be increased with every change to
+/// `engine_config` that changes compiled code.
 pub const ENGINE: &str = "wasmtime 48.0.8, scorebox 1";
 
-/// Interval at which a running guest is stopped for a look at the clock. It is also the longest
-/// time for which a guest may keep a thread from other work.
+/// Interval at which the epoch of the engine advances, which interrupts a running guest to look at
+/// the clock. It is also the longest time for which a guest may keep a thread from other work.
 ///
-/// A stop costs the guest some 0.3 us. But the ticker itself takes a processor from other threads:
-/// at 1 ms this cost short calls one or two hundredths of their time (measured), and at 2 ms no
-/// cost was visible.
+/// One interruption costs the guest some 0.3 us. The thread that advances the epoch takes a
+/// processor from other threads: at an interval of 1 ms, short calls took one or two hundredths
+/// longer (measured). At 2 ms no cost was visible.
 pub const TICK: Duration = Duration::from_millis(2);
 
-/// Interval of the ticker while no guest runs, because an idle host should let the machine sleep.
+/// Interval at which the epoch advances while no guest runs. It is longer than [`TICK`], because an
+/// idle host should let the machine sleep.
 const IDLE_TICK: Duration = Duration::from_millis(10);
 
-/// Number of ticks without a guest after which the host counts as idle.
+/// Number of ticks of the epoch without a running guest after which the host counts as idle.
 const TICKS_UNTIL_IDLE: u32 = 100;
 
-/// Stack size of a guest, in bytes. wasmtime's default of 512 KiB is small for a recursive-descent
-/// parser over deep JSON.
+/// Size of a guest's stack, in bytes. wasmtime's default of 512 KiB is small for a
+/// recursive-descent parser over deep JSON.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Most elements of a table. Function tables of Rust and C have thousands, and interpreters need
-/// 20,000.
+/// Maximum number of elements of a WebAssembly table. Function tables of Rust and C have thousands
+/// of elements, and interpreters need 20,000.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// Memory that a slot of the pool keeps when its instance is dropped, in bytes.
+/// Amount of linear memory that a slot of the instance pool keeps when its instance is dropped, in
+/// bytes.
 ///
-/// It is cleared by copying instead of by unmapping, which halves the cost of a fresh instance
-/// (measured). The size is more than a Rust guest's heap of some 1.1 MiB. Only pages that a guest
-/// wrote to count.
+/// The kept memory is cleared by copying instead of by unmapping, which halves the cost of a fresh
+/// instance (measured). The amount is more than a Rust guest's heap of some 1.1 MiB. Only pages
+/// that a guest wrote count.
 const KEPT_MEMORY_BYTES: usize = 2 << 20;
-/// Part of a table that a slot of the pool keeps when its instance is dropped, in bytes.
+/// Size of the part of a WebAssembly table that a slot of the instance pool keeps when its instance
+/// is dropped, in bytes.
 const KEPT_TABLE_BYTES: usize = 64 << 10;
 
-/// Most core instances of one component's instance. A Rust scorer has four, and an interpreter some
-/// twenty.
+/// Maximum number of core instances in one instance of a component. A Rust scorer has four, and an
+/// interpreter some twenty.
 const CORE_INSTANCES: u32 = 32;
-/// Most linear memories of one component's instance.
+/// Maximum number of linear memories in one instance of a component.
 const MEMORIES: u32 = 2;
-/// Most tables of one component's instance.
+/// Maximum number of tables in one instance of a component.
 const TABLES: u32 = 8;
 
-/// Number of slots for instances without a call: one in `describe`, and one that is being retired.
+/// Number of additional slots in the instance pool, for instances that run no call, such as one in
+/// `describe` and one that is being retired.
 const SPARE_INSTANCES: u32 = 4;
 
-/// True if a guest has run since the ticker last looked.
+/// True if a guest has run since the thread that advances the epoch last read this flag.
 static GUESTS_RAN: AtomicBool = AtomicBool::new(false);
 
-/// Source of the memory of instances.
+/// Source from which the WebAssembly engine gets the memory of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
-    /// Memory from the system, separately for each instance. A tool that creates few instances uses
-    /// this.
+    /// Memory from the system, separately for each instance. Tools that create few instances use
+    /// it.
     OnDemand,
-    /// Memory from slots that are reserved at the start and reused. A server uses this.
+    /// Memory from slots that are reserved at the start and reused. Servers use it.
     Pool {
-        /// Most instances that may exist at a time.
+        /// Maximum number of instances at a time.
         instances: usize,
     },
 }
 
-/// Creates an engine whose epoch advances every [`TICK`] for as long as the engine lives.
+/// Creates a WebAssembly engine. Its epoch advances every [`TICK`] for as long as the engine lives,
+/// and more slowly while no guest runs.
 ///
 /// # Errors
-/// Fails if the machine cannot run WebAssembly: there is no memory to reserve, or no thread for the
-/// ticker.
+/// Fails if the engine cannot reserve the addresses for its instances, or if the thread that
+/// advances the epoch cannot be started.
 pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     let mut config = engine_config();
     if let Allocation::Pool { instances } = allocation {
@@ -98,10 +103,12 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     Ok(engine)
 }
 
-/// Returns the engine's settings. See [`ENGINE`] for their name.
+/// Returns the settings of the WebAssembly engine, for the host and the packager. [`ENGINE`] names
+/// these settings.
 ///
-/// Every setting that would change compiled code is written out. So it cannot change with a
-/// default, or with a feature that Cargo enables because of another package.
+/// Every setting that would change compiled code is set explicitly. So compiled code does not
+/// change with a default of wasmtime, or with a feature that Cargo enables because of another
+/// package.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     #[cfg(feature = "compiler")]
@@ -151,7 +158,8 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// Reports to the ticker that a guest runs.
+/// Tells the thread that advances the epoch that a guest runs, so that the thread keeps its short
+/// interval.
 pub(crate) fn guest_runs() {
     // The flag is read first, because memory that all threads only read is in all their caches.
     if !GUESTS_RAN.load(Ordering::Relaxed) {

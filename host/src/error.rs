@@ -16,62 +16,64 @@ use crate::text::{NAME_BYTES, cut};
 pub use self::invoke::{invocation_exit_code, invoke_exit_code};
 pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
 
-/// Problem that a scorer reported: its text for the caller, and its detail for the operator only.
+/// Problem that a scorer reported, with a text for the caller and a detail that only the log shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Code of the problem: stable, machine-readable and in kebab-case.
     pub code: String,
-    /// Text for the caller.
+    /// Text that describes the problem to the caller.
     pub message: String,
-    /// Detail for the log only.
+    /// Detail for the operator, which only the log shows. `None` if the scorer gave none.
     pub detail: Option<String>,
 }
 
-/// Reason why a call has no answer. It is created where the fault is known, and
-/// [`ScoreFailure::disposition`] gives the consequences.
+/// Reason why a call has no answer. The code that detects a fault creates it, and
+/// [`ScoreFailure::disposition`] returns the HTTP status and all other consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScoreFailure {
     /// The scorer reported that it is at fault.
     Failed(Problem),
-    /// The host is at fault; the text is for the log.
+    /// The host is at fault. The text describes the fault and only goes to the log.
     HostFault(String),
-    /// The scorer's answer does not fit its own signature; the text is for the log.
+    /// The scorer's answer does not fit the scorer's own signature. The text describes the misfit
+    /// and only goes to the log.
     InvalidOutput(String),
-    /// The input is not what the signature asks for.
+    /// The input does not fit the scorer's signature.
     NotConforming {
-        /// Text that describes the misfit, and what would be right.
+        /// Text for the caller that says what does not fit, and what would fit.
         message: String,
-        /// JSON pointer (RFC 6901) to the misfit. Empty for the whole body.
+        /// JSON pointer (RFC 6901) to the part of the body that does not fit. Empty for the whole
+        /// body.
         pointer: String,
     },
-    /// The instance needed more memory than it may have.
+    /// The instance needed more memory than `limits.memory` allows.
     OutOfMemory {
-        /// Memory limit of an instance, in bytes: `limits.memory`.
+        /// Memory limit of one instance, in bytes: the setting `limits.memory`.
         limit_bytes: u64,
     },
     /// The scorer reported that this input can never be scored.
     Rejected(Problem),
-    /// The call came while as many calls were waiting as may wait, or as can be answered in time.
+    /// The host is busy: as many calls were waiting as may wait, or as can be answered in time.
     Saturated,
-    /// The deadline of the call passed.
+    /// The deadline of the call passed before there was an answer.
     TimedOut {
-        /// Time that a call may take: `limits.deadline`.
+        /// Time that a call may take: the setting `limits.deadline`.
         deadline: Duration,
     },
-    /// The body is larger than the host accepts.
+    /// The request's body is larger than the host accepts.
     TooLarge {
-        /// Largest body, in bytes: `limits.body`.
+        /// Maximum size of a body, in bytes: the setting `limits.body`.
         limit_bytes: u64,
     },
-    /// The component trapped. The text, with its backtrace, is for the log.
+    /// The component trapped. The text holds the backtrace and only goes to the log.
     Trapped(String),
-    /// The scorer reported that a later call may succeed.
+    /// The scorer reported that it cannot answer now, and that a later call may succeed.
     Unavailable(Problem),
-    /// The signature does not accept the media type of the body.
+    /// The scorer's signature does not accept the media type of the body.
     Unsupported {
         /// Media type of the body.
         content_type: String,
-        /// Media types that the signature accepts.
+        /// Media types that the scorer's signature accepts.
         accepted: Vec<String>,
     },
 }
@@ -79,14 +81,14 @@ pub enum ScoreFailure {
 /// Action of the platform for a message whose call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// The message is completed, and put where the manifest parks messages that can never be
-    /// scored.
+    /// The message is completed, and goes to the output that the manifest names for messages that
+    /// can never be scored.
     Park,
     /// The message is delivered again.
     Redeliver,
 }
 
-/// Importance of a failure for an operator.
+/// Importance of a failure for an operator, which decides the level of the log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// A failure that an operator must look at.
@@ -97,35 +99,40 @@ pub enum Severity {
     Warn,
 }
 
-/// Consequences of a failure: the response, the settlement of a message, and the log line.
+/// Consequences of a failure: the response, the settlement of the message, and the log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disposition {
-    /// HTTP status of the response.
+    /// HTTP status code of the response.
     pub status: u16,
-    /// Action of the platform for the message.
+    /// Action of the platform for the message whose call failed.
     pub settlement: Settlement,
-    /// Severity of the log line.
+    /// Severity of the log line about the failure.
     pub severity: Severity,
     /// Code of the failure: stable, machine-readable and in kebab-case.
     pub code: String,
-    /// Text for the client.
+    /// Text that describes the failure to the client.
     pub message: String,
-    /// JSON pointer to the misfit in the client's body, if it is known.
+    /// JSON pointer (RFC 6901) to the part of the client's body that does not fit. `None` if it is
+    /// not known.
     pub pointer: Option<String>,
-    /// Detail that only the log gets.
+    /// Detail for the operator, which only the log shows. `None` if there is none.
     pub detail: Option<String>,
-    /// Time after which a client may retry. `None` if the response does not say so.
+    /// Time after which the client may retry: the header `Retry-After`. `None` if the response does
+    /// not have this header.
     pub retry_after: Option<Duration>,
-    /// True if the scorer ran and is at fault, for Azure ML's header `x-ms-run-function-failed`.
+    /// True if the scorer ran and is at fault. The value goes into Azure ML's header
+    /// `x-ms-run-function-failed`.
     pub scorer_at_fault: bool,
 }
 
 impl Disposition {
-    /// Returns the action of the platform for the message of a failed call.
+    /// Returns the action of the platform for the message of a failed call. `is_last` is true at
+    /// the last delivery of the message. `has_park` is true if the trigger has an output for
+    /// messages that can never be scored.
     ///
-    /// A message is parked only if there is an output for it. Without one, the platform's own queue
-    /// keeps it. At its last delivery a message is parked whatever was wrong, so that its problem
-    /// stays with it.
+    /// A message goes to that output only if the trigger has it. Without the output, the platform's
+    /// own queue keeps the message. At its last delivery a message goes to the output whatever was
+    /// wrong, so that its problem is recorded with it.
     #[must_use]
     pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
         match self.settlement {
@@ -137,7 +144,7 @@ impl Disposition {
 }
 
 impl ScoreFailure {
-    /// Returns the consequences of the failure, from the one table of consequences.
+    /// Returns the consequences of the failure: status code, settlement, log level and texts.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         self.consequences().bounded()
@@ -189,7 +196,7 @@ impl ScoreFailure {
                     "The host is busy: more calls wait than could be answered in time. Try again later.".to_owned(),
                 )
             },
-            // The retired server treated a timeout as a failure of the script, too.
+            // Azure ML's former inference server treated a timeout as a failure of the script, too.
             Self::TimedOut { deadline } => Disposition {
                 scorer_at_fault: true,
                 ..row(
@@ -253,44 +260,45 @@ impl ScoreFailure {
     }
 }
 
-/// Reason why a request is answered without a call.
+/// Reason why a request gets an error response although no call of the scorer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
-    /// Responses that are being sent take all memory that responses may take.
+    /// Responses that clients have not read yet take all memory that responses may take.
     AnswersFull,
-    /// The answer is binary, and the HTTP output carries text.
+    /// The answer is binary, and the HTTP output of the function carries only text.
     BinaryAnswer,
-    /// Bodies of other requests take all memory that bodies may take.
+    /// Bodies of other requests take all memory that bodies may take (`limits.bodies`).
     BodiesFull,
-    /// The body of the request broke off.
+    /// The body of the request broke off before its end.
     BodyLost,
-    /// The body of the request did not arrive in time.
+    /// The body of the request did not arrive within its time limit.
     BodyTooSlow,
-    /// An id is longer than the retired server allowed.
+    /// An id in the request's headers is longer than Azure ML's former inference server allowed.
     IdTooLong {
-        /// Header that is too long, or several of them.
+        /// Name of the header whose value is too long, or the names of several headers.
         name: &'static str,
-        /// Most characters of an id.
+        /// Maximum number of characters of an id.
         limit: usize,
     },
-    /// The invocation does not fit the bindings of its function. The text is for the log.
+    /// The invocation does not fit the bindings of its function. The text describes the misfit and
+    /// only goes to the log.
     Malformed(String),
-    /// The path does not accept the request's HTTP method.
+    /// The request's path does not accept the request's HTTP method.
     MethodNotAllowed,
-    /// The request has tensors, and the scorer takes payloads.
+    /// The request carries tensors, and the scorer accepts only payloads.
     NoTensors,
     /// There is nothing at the request's path.
     NotFound {
-        /// Routes that answer calls, for the message.
+        /// Routes on which the host answers calls, for the message to the client.
         routes: Vec<String>,
     },
-    /// The scorer was not ready in time.
+    /// The scorer did not become ready in time.
     NotReady,
 }
 
 impl RequestFailure {
-    /// Returns the consequences of the failure, from the rows of the table that do not involve a
-    /// scorer.
+    /// Returns the consequences of the failure: status code, settlement, log level and texts. None
+    /// of these failures involves the scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         self.consequences().bounded()
@@ -350,7 +358,8 @@ impl RequestFailure {
     }
 }
 
-/// Returns a row of the table with nothing beyond its columns.
+/// Creates a disposition from the values that every failure has. The other fields are `None` or
+/// false.
 fn row(
     status: u16,
     settlement: Settlement,

@@ -8,15 +8,17 @@ use std::time::{Instant, SystemTime};
 use crate::error::StartupError;
 use crate::panics;
 
-/// Bytes that are mapped to check that memory can be mapped.
+/// Size of the memory that is mapped to check that memory can be mapped, in bytes.
 const MAPPED_BYTES: usize = 1 << 20;
 
-/// Checks random numbers, the clocks, mapped memory, and that `threads` threads can run at a time.
+/// Checks that this machine has random numbers, clocks, memory to map, and `threads` threads that
+/// run at the same time.
 ///
-/// Each of them would otherwise fail during a request, in a library that can only panic.
+/// Without this check, a missing one would be noticed during a request, in a library that can only
+/// panic.
 ///
 /// # Errors
-/// Fails if one of them does not work. The error gives the fix.
+/// Fails if the machine does not have one of these. The error names it and gives the fix.
 pub fn check(threads: usize) -> Result<(), StartupError> {
     let missing = |(what, problem, fix): (&str, String, &str)| {
         StartupError::Host(format!(
@@ -55,7 +57,7 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
     })
 }
 
-/// Gets random numbers in each way that a library of this program uses.
+/// Gets random numbers from each source that a library of this program uses.
 fn randomness() -> Result<(), String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
@@ -66,7 +68,7 @@ fn randomness() -> Result<(), String> {
         .map_err(|_| "none for TLS".to_owned())
 }
 
-/// Starts `count` threads, all of them before the first one ends.
+/// Starts `count` threads that all exist at the same time, and then ends them.
 fn start_threads(count: usize) -> Result<(), String> {
     let mut started = Vec::with_capacity(count);
     for number in 0..count {
@@ -87,7 +89,8 @@ fn start_threads(count: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts the threads for a check, or for `init` during the build of an image.
+/// Creates the asynchronous runtime for a check of an app, or for `init` during the build of an
+/// image.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

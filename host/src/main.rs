@@ -140,11 +140,11 @@ struct Invoke {
 #[cfg(feature = "compiler")]
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Trigger {
-    /// Blob; the end of the file's path must fit the path of the trigger.
+    /// Blob. The end of the file's path must fit the path of the trigger.
     Blob,
-    /// HTTP request; in an envelope, or forwarded unchanged if the function is set up so.
+    /// HTTP request, in an envelope or forwarded unchanged, as the function is configured.
     Http,
-    /// Service Bus message, or one of a batch.
+    /// Service Bus message, or several messages in a batch.
     ServiceBus,
 }
 
@@ -165,7 +165,7 @@ struct Check {
     /// is one.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     output: Format,
 }
@@ -179,10 +179,10 @@ struct GraphFile {
     /// File with an input and its expected answer, as for `check`.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// Process that waits for this one; this process ends with it.
+    /// Id of the process that waits for this one. This process ends when that process ends.
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
-    /// Longest time for which this process may run, in milliseconds.
+    /// Maximum time for which this process may run, in milliseconds.
     #[arg(long, value_name = "MS", hide = true)]
     limit_ms: Option<u64>,
 }

@@ -47,30 +47,33 @@ pub const MANIFEST_FILE: &str = "scorebox.toml";
 /// Content of a checked `scorebox.toml`.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// File that the manifest was read from. Relative paths in it start at its folder.
+    /// Path of the file that the manifest was read from. Relative paths in the manifest start at
+    /// the folder of this file.
     pub path: PathBuf,
     /// Section `[scorer]`: the scorer and its model.
     pub scorer: ScorerSection,
-    /// Triggers that start calls. Never empty: without a `[[trigger]]` there is one HTTP trigger
-    /// with the route `score`.
+    /// Triggers that start calls. Never empty: if the file has no `[[trigger]]`, there is one HTTP
+    /// trigger with the route `score`.
     pub triggers: Vec<Trigger>,
-    /// Key-value stores, by the name under which a scorer opens them.
+    /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Limits of a call and of the pool.
+    /// Section `[limits]`: limits of a call, of an instance and of the instance pool.
     pub limits: Limits,
-    /// Settings for how instances are created and how long they live.
+    /// Section `[instances]`: how instances are created and how long they live.
     pub instances: Instances,
-    /// Settings for joining concurrent calls. `None` if each call runs by itself.
+    /// Section `[batching]`: how concurrent calls are joined. `None` if each call runs by itself.
     pub batching: Option<Batching>,
-    /// Settings for the cache of answers. `None` if each call is scored.
+    /// Section `[prediction_cache]`: how answers are cached. `None` if every call is scored.
     pub prediction_cache: Option<PredictionCacheSection>,
-    /// Machine code of the component, in an app folder that has it.
+    /// Section `[precompiled]`: the component's machine code. `None` if the app folder does not
+    /// have it.
     pub precompiled: Option<Precompiled>,
-    /// Record of the packaged files, in an app folder that was built.
+    /// Section `[packaged]`: the record of the packaged files. `None` if the app folder was not
+    /// built.
     pub packaged: Option<Packaged>,
-    /// Settings that the scorer reads through `wasi:config`.
+    /// Section `[config]`: settings that the scorer reads through `wasi:config`, by name.
     pub config: BTreeMap<String, String>,
-    /// Settings of the image and its registry.
+    /// Section `[package]`: settings of the image and its registry.
     pub package: PackageSection,
 }
 
@@ -78,9 +81,9 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
 pub struct ManifestError {
-    /// File with the error.
+    /// Path of the file that has the error.
     pub path: PathBuf,
-    /// Text that describes the problem and names the key or the line.
+    /// Text that describes the problem and names the key or the line in the file.
     pub problem: String,
     /// Instruction that fixes the problem.
     pub fix: String,
@@ -108,10 +111,12 @@ impl Manifest {
         Self::parse(&path, &text)
     }
 
-    /// Reads a manifest's text. `path` is for messages and relative paths.
+    /// Reads a manifest from its text. Error messages name `path`, and relative paths in the
+    /// manifest start at its folder.
     ///
     /// # Errors
-    /// Fails as [`Manifest::read`] does, but reads no file.
+    /// Fails if the text is not TOML, if it has an unknown key, or if a setting does not accept its
+    /// value.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
         let fail = |(problem, fix): (String, String)| ManifestError {
             path: path.to_path_buf(),
@@ -146,7 +151,7 @@ impl Manifest {
     }
 }
 
-/// The serde twin: the shape of the file, before any value is checked.
+/// Content of `scorebox.toml` as serde reads it, before any value is checked.
 #[derive(Deserialize)]
 struct Raw {
     scorer: RawScorer,
@@ -168,7 +173,7 @@ struct Raw {
     package: RawPackage,
 }
 
-/// Problem and its fix, before the name of the file is known.
+/// Problem in a manifest and its fix, before the name of the file is known.
 type Misfit = (String, String);
 
 impl Raw {
@@ -231,9 +236,9 @@ fn check_name(key: &str, name: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// Longest time of a limit. A day is longer than any call, start or stop.
+/// Maximum value of a time limit in the manifest. A day is longer than any call, start or stop.
 const LIMIT_MOST: Duration = Duration::from_secs(24 * 3600);
-/// Longest expiry of a stored value. A thousand years are longer than any cache keeps a value, and
+/// Maximum expiry of a stored value. A thousand years are longer than any cache keeps a value, and
 /// Redis counts no further than 63 bits of milliseconds.
 const TTL_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 

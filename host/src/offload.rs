@@ -16,23 +16,24 @@ use tokio::runtime::Handle;
 
 use crate::panics::Caught;
 
-/// Size in bytes above which a body or an answer takes long to read or write: for JSON, about half
-/// a tick.
+/// Size above which a body or an answer counts as long to read or write, in bytes. For JSON,
+/// reading or writing this much takes about half a tick of the engine's epoch.
 pub(crate) const LONG_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// True if the call that this thread polls has turned out to be long. It is set during a poll,
-    /// and read after it.
+    /// True if the call that this thread polls has turned out to be long. The flag is set while a
+    /// call is polled, and read after the poll.
     static LONG: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Marks the call that is being polled as long. It is moved at its next await that does not
-/// complete.
+/// Marks the call that this thread polls as long. The call moves to a scoring thread at its next
+/// await that does not complete at once.
 pub(crate) fn mark_long() {
     LONG.set(true);
 }
 
-/// Marks the current call as long and lets it be moved: what follows runs on a scoring thread.
+/// Marks the current call as long and yields, so that the rest of the call runs on a scoring
+/// thread.
 pub(crate) async fn offload() {
     mark_long();
     let mut yielded = false;
@@ -46,21 +47,25 @@ pub(crate) async fn offload() {
     .await;
 }
 
-/// Outcome of a call. The error is the text of a panic.
+/// Outcome of a call: its output, or the text of a panic.
 type Ended<T> = Result<T, String>;
 
-/// A call before it runs. It is boxed from the start: its state has some 5 KB, and everything that
-/// takes it by value, such as the argument of an async function, copies it and is as large itself.
+/// A call before it runs. The future is boxed from the start, because its state has some 5 KB.
+/// Everything that takes the future by value, such as the argument of an async function, would copy
+/// the state and grow by its size.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A call that is under way, and whose panics are caught.
+/// A call that is under way, with its panics caught.
 type Call<T> = Caught<Boxed<T>>;
 
-/// Runs a call. It runs to its end even if this future is dropped, unless this future was never
-/// polled: an instance must not be left in the middle of a call because a client disconnected.
+/// Runs a call to its end: on this thread while the call is short, and on a thread of `scoring`
+/// once it is long.
+///
+/// The call goes on even if the returned future is dropped after its first poll. An instance must
+/// not be left in the middle of a call because a client disconnected.
 ///
 /// # Errors
-/// The call panicked; the text says where.
+/// Fails if the call panicked. The text says where.
 pub(crate) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
     let mut call: Call<T> = Caught(call);
     LONG.set(false);
@@ -87,7 +92,7 @@ pub(crate) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> 
     joined.map_err(|error| error.to_string())?
 }
 
-/// Polls a call until it ends. Returns `None` if it turns out to be long before.
+/// Polls a call until the call ends. Returns `None` as soon as the call turns out to be long.
 async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
     std::future::poll_fn(|context| {
         LONG.set(false);

@@ -3,8 +3,8 @@
 //! Owns the comparison with `[packaged]` and `[precompiled]`, and the texts of refusals. The
 //! machine code may hold the state after `init`, and with it the old weights, so a file that
 //! changed must never be served. Sizes and times are compared first, because reading a large model
-//! would delay every start. If they leave a doubt, digests decide. Must not know how code or
-//! tensors are loaded.
+//! would delay every start. If sizes and times do not prove that a file is unchanged, digests
+//! decide. Must not know how code or tensors are loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -14,30 +14,32 @@ use crate::error::StartupError;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::model::{FileFacts, Model};
 
-/// Size up to which a model is always read, in bytes, because that takes less than a millisecond.
+/// Size up to which a model is always read and its digest compared, in bytes. Reading this much
+/// takes less than a millisecond.
 const ALWAYS_READ_BYTES: u64 = 1 << 20;
 
-/// Settings file of the Functions host. Every app that was built has it, and it is unpacked after
-/// the model.
+/// Name of the settings file of the Functions host. Every app that was built has this file, and it
+/// is unpacked from an image after the model.
 const HOST_FILE: &str = "host.json";
 
-/// Kind of comparison between an app's files and their record.
+/// Way in which an app's files are compared with the packager's record of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// A comparison of sizes and times, and of digests if those leave a doubt. Each start does
-    /// this.
+    /// The sizes and times of the files are compared. Digests are compared only if sizes and times
+    /// do not prove that the files are unchanged. Each start of a host does this.
     Facts,
-    /// A comparison of the digests of all bytes. Checks do this, because they may take their time.
+    /// The digests of all files are compared. Checks of an app do this, because they may take their
+    /// time.
     Digests,
 }
 
-/// Compares the component and the model with the packager's record.
+/// Compares the files of the component and the model with the packager's record of them.
 ///
 /// If nothing was recorded, as in an app folder that was written by hand, there is nothing to
-/// compare. Afterwards [`Model::digest`] is the digest of the files that are there.
+/// compare. After a success, [`Model::digest`] is the digest of the files that are there.
 ///
 /// # Errors
-/// Fails if a file was changed, added or removed.
+/// Fails if a file was changed, added or removed since it was packaged.
 pub(crate) fn compare(
     manifest: &Manifest,
     model: &Model,
@@ -192,7 +194,7 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     })
 }
 
-/// Returns the component's file, if the manifest names one.
+/// Returns the path of the component's file. Returns `None` if the manifest names no file.
 fn component_file(manifest: &Manifest) -> Option<&Path> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Some(path),
@@ -207,8 +209,8 @@ fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
     )
 }
 
-/// Returns the instruction that fixes a changed file. It works for a folder, which is built in
-/// place from the files that it holds.
+/// Returns the fix to show if a file changed since it was packaged. The command in the text works
+/// for an app folder: it builds the folder again, in place, from the files that are there.
 fn fix(manifest: &Manifest) -> String {
     format!(
         "put the packaged file back, or build the app again from the files that are there: `cargo xtask build --manifest {} \
@@ -218,7 +220,7 @@ fn fix(manifest: &Manifest) -> String {
     )
 }
 
-/// True if sizes and times alone show that files are as they were packaged.
+/// Returns true if sizes and times alone prove that files are unchanged since they were packaged.
 fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     let Some(packaged) = &manifest.packaged else {
         return false;
@@ -242,18 +244,20 @@ fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     })
 }
 
-/// True if a file has the time of its entry in an image. Some unpackers write the first second of
-/// 1970 in place of time 0, which certain tools take for a missing time.
+/// Returns true if a file has the modification time of its entry in an image. In place of time 0,
+/// some unpackers write the first second of 1970, because certain tools take time 0 for a missing
+/// time.
 fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
     modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
 }
 
-/// True if a file was there before the image's last files were unpacked, and is in the same file
-/// system.
+/// Returns true if a file was unpacked before the last files of its image, and is in the same file
+/// system as those files.
 ///
-/// The times of an image's files are known when it is packaged. A later replacement can get that
-/// time of modification, but neither it nor a mount can get an old time of status change. An app's
-/// files are the last layer, which a runtime unpacks after those below it.
+/// The modification times of an image's files are known when the image is packaged. A file that
+/// replaces one of them later can get the same modification time, but neither such a file nor a
+/// mount can get an old status change time. The files of an app are the last layer of an image, and
+/// a runtime unpacks this layer after the layers below it.
 fn was_unpacked_first(manifest: &Manifest, path: &Path, found: &FileFacts) -> bool {
     let is_component = component_file(manifest) == Some(path);
     // Within a layer, files are in byte order of their names, so the code comes before the

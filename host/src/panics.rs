@@ -12,16 +12,17 @@ use std::task::{Context, Poll};
 use crate::text::{REASON_BYTES, quoted};
 
 thread_local! {
-    /// True while this thread polls a [`Caught`] future.
+    /// True while this thread runs code whose panics are caught, such as a [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Source location of this thread's last panic.
+    /// Source location of this thread's last caught panic. `None` if it is unknown or was taken.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Replaces Rust's panic report on standard error, which a server leaves empty.
+/// Installs a panic hook in place of Rust's panic report on standard error, which a server leaves
+/// empty.
 ///
-/// A panic that is not caught becomes a log line. A panic that is caught is left to the code that
-/// catches it, which knows the request.
+/// A panic that is not caught becomes a log line. A panic that is caught is reported by the code
+/// that catches it, because this code knows the request.
 pub fn log() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
@@ -37,8 +38,8 @@ pub fn log() {
 /// Runs a function, and catches a panic in it.
 ///
 /// # Errors
-/// Fails if the function panicked. The text is the panic's message and place, bounded and on one
-/// line.
+/// Fails if the function panicked. The text is the panic's message and source location, limited in
+/// length and on one line.
 pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     let was_caught = IS_CAUGHT.replace(true);
     // State that the function shares is behind locks and channels, which stay usable after a panic.
@@ -50,14 +51,14 @@ pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, String> {
 /// Runs a future to its end, and catches a panic in it.
 ///
 /// # Errors
-/// Fails if the future panicked. The text is the panic's message and place, bounded and on one
-/// line.
+/// Fails if the future panicked. The text is the panic's message and source location, limited in
+/// length and on one line.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     Caught(pin!(future)).await
 }
 
-/// Future that ends with an error if the inner future panics. It must not be polled again after its
-/// end.
+/// Future that ends with an error if the inner future panics. It must not be polled again after it
+/// has ended.
 pub(crate) struct Caught<F>(pub(crate) F);
 
 impl<F: Future + Unpin> Future for Caught<F> {

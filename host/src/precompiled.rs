@@ -21,7 +21,7 @@ use crate::engine::ENGINE;
 use crate::error::StartupError;
 use crate::manifest::Precompiled;
 
-/// Level of the x86-64 instruction set, as the psABI defines them.
+/// Level of the x86-64 instruction set, as the psABI (the ABI specification for x86-64) defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cpu {
     /// Features that every x86-64 processor has.
@@ -38,7 +38,7 @@ impl Cpu {
     /// All CPU levels, lowest first.
     pub const ALL: [Self; 4] = [Self::Baseline, Self::V2, Self::V3, Self::V4];
 
-    /// Returns the highest level that this machine supports.
+    /// Returns the highest CPU level that this machine supports.
     #[must_use]
     pub fn native() -> Self {
         let has = |level: &Self| level.missing(detected).is_none();
@@ -49,8 +49,8 @@ impl Cpu {
             .unwrap_or(Self::Baseline)
     }
 
-    /// Returns the features that the level adds to the one below: the name for people, and the
-    /// compiler's name.
+    /// Returns the CPU features that the level adds to the next lower level. Each is a pair of the
+    /// name for people and the name of the compiler's flag.
     fn adds(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Baseline => &[],
@@ -77,7 +77,8 @@ impl Cpu {
         }
     }
 
-    /// Returns all features of the level.
+    /// Returns all CPU features of the level, with those of lower levels. Each is a pair of the
+    /// name for people and the name of the compiler's flag.
     fn features(self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
         Self::ALL
             .into_iter()
@@ -85,7 +86,8 @@ impl Cpu {
             .flat_map(|level| level.adds())
     }
 
-    /// Returns the first feature of the level that a machine does not have.
+    /// Returns the first CPU feature of the level that a machine does not have. Returns `None` if
+    /// the machine has all of them. `detected` returns true for each feature of the machine.
     fn missing(self, detected: impl Fn(&str) -> bool) -> Option<&'static str> {
         self.features()
             .map(|(name, _)| *name)
@@ -124,12 +126,12 @@ impl FromStr for Cpu {
     }
 }
 
-/// Loads precompiled code.
+/// Loads the precompiled machine code of a component, after checking that this host can run it.
 ///
 /// # Errors
 /// Fails if the file is missing or was changed, or if it was compiled for another engine or for a
-/// processor that this machine does not have. Each case has its own text. Nothing is compiled
-/// instead, because only packaged code may run.
+/// CPU level that this machine does not support. Each of these problems has its own text. The host
+/// does not compile the component instead, because only packaged code may run.
 pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, StartupError> {
     let fail = |problem: String, fix: &str| StartupError::Component {
         path: precompiled.file.clone(),
@@ -184,7 +186,7 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
     })
 }
 
-/// Compiles a component for machines of a CPU level.
+/// Compiles a component to machine code for machines of a CPU level.
 ///
 /// # Errors
 /// Fails if the compiler refuses the component.

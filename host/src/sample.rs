@@ -18,26 +18,26 @@ use crate::manifest::ManifestError;
 use crate::scorer::Scorer;
 use crate::scorer::signature::JSON;
 
-/// Largest sample file, in bytes. It has room for some thousand rows of a wide table, and a scorer
-/// should be tried with no more.
+/// Maximum size of a sample file, in bytes. A file of this size has room for some thousand rows of
+/// a wide table, and a scorer should be tried with no more.
 const MOST_BYTES: u64 = 64 << 20;
-/// Default tolerance. Single precision and another order of additions change a probability by about
-/// this much.
+/// Default tolerance when answers are compared. Single precision and another order of additions
+/// change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
-/// Most characters of a value that a message repeats.
+/// Maximum number of characters of a value that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
-/// Sample that was read from a file.
+/// Sample from a file: an input of a scorer, with the answer that is expected.
 #[derive(Debug)]
 pub struct Sample {
-    /// File of the sample.
+    /// Path of the file that the sample was read from.
     pub path: PathBuf,
     inputs: Box<RawValue>,
     outputs: Option<Value>,
     tolerance: f64,
 }
 
-/// Shape of the sample's file, before any value is checked.
+/// Content of a sample file as serde reads it, before any value is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -47,10 +47,10 @@ struct Raw {
 }
 
 impl Sample {
-    /// Reads a sample's file.
+    /// Reads a sample from its file.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or is not a sample.
+    /// Fails if the file cannot be read, or does not hold a sample.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let fail = |problem: String| ManifestError {
             path: path.to_path_buf(),
@@ -83,10 +83,10 @@ impl Sample {
         })
     }
 
-    /// Checks that a scorer answers the sample with the expected answer.
+    /// Checks that a scorer gives the expected answer to the sample.
     ///
     /// # Errors
-    /// Fails if there is no answer or a different one. The text names the first difference.
+    /// Fails if the scorer gives no answer or a different one. The text names the first difference.
     pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), String> {
         let scored = scorer
             .run(Invocation::new("sample", Source::Direct), self.payload())
@@ -94,10 +94,10 @@ impl Sample {
         self.compare(&scored.map_err(told)?.payload.body)
     }
 
-    /// Checks that a graph answers the sample with the expected answer.
+    /// Checks that an ONNX graph gives the expected answer to the sample.
     ///
     /// # Errors
-    /// Fails as [`Sample::try_scorer`] does.
+    /// Fails if the graph gives no answer or a different one. The text names the first difference.
     #[cfg(feature = "graphs")]
     pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), String> {
         let answer = crate::scorer::answer_of(graph, &self.payload()).map_err(told)?;
@@ -132,8 +132,9 @@ fn told(failure: ScoreFailure) -> String {
     })
 }
 
-/// Returns a text about the first place where an answer differs from the expected one. `None` if
-/// they are equal.
+/// Returns a text about the first difference between an answer and the expected answer. Returns
+/// `None` if they are equal within the tolerance. `place` is the JSON pointer to the values that
+/// are compared.
 fn difference(
     found: &Value,
     expected: &Value,
@@ -174,10 +175,10 @@ fn difference(
     }
 }
 
-/// True if two numbers are equal within the tolerance.
+/// Returns true if two numbers are equal within the tolerance.
 ///
-/// Whole numbers are labels and counts, and must be equal. Other numbers are compared by their
-/// distance. For an expected number above 1, the tolerance is relative to it.
+/// Two whole numbers are labels or counts, and must be equal. All other numbers are compared by
+/// their distance. If the expected number `b` is above 1, the tolerance is relative to `b`.
 fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bool {
     if !a.is_f64() && !b.is_f64() {
         return a == b;
@@ -197,7 +198,8 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
     distance <= tolerance * expected.abs().max(1.0)
 }
 
-/// Returns the number as a whole number, if it is one that 64 bits can hold.
+/// Returns a number as a whole number. Returns `None` if it has a fraction or does not fit into 64
+/// bits.
 fn whole(number: &serde_json::Number) -> Option<i128> {
     #[expect(
         clippy::cast_possible_truncation,

@@ -15,10 +15,10 @@ use crate::manifest::{Manifest, StoreSection};
 use crate::redis::raw::Connection;
 use crate::redis::{Memory, Reached, Redis, Server, Store};
 
-/// Opens every store that a manifest names. No store connects before it is used.
+/// Opens every store that a manifest names. A store connects to its server when it is first used.
 ///
 /// # Errors
-/// Fails if the environment holds an invalid value for a store.
+/// Fails if an environment variable holds an invalid value for a store.
 pub fn open(
     manifest: &Manifest,
     environment: Environment<'_>,
@@ -67,30 +67,30 @@ fn server(
     })
 }
 
-/// Report on one store, for an operator. It shows addresses, which an operator may see, and no
-/// credential.
+/// Report on one store, for an operator. It shows the store's address, which an operator may see,
+/// but no credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreReport {
     /// Name of the store in the manifest.
     pub name: String,
     /// Name of the environment variable that holds the store's URL.
     pub variable: String,
-    /// Prefix of every key of the store, without its colon.
+    /// Prefix of every key of the store, without the colon that follows it.
     pub prefix: String,
-    /// Address and login of the store, or the statement that it is kept in memory.
+    /// Address and login of the store, or a text that says that the store is kept in memory.
     pub place: String,
-    /// Result of the connectivity check. `None` if the check was not made or failed.
+    /// Result of the connectivity check. `None` if the check was not made, or if it failed.
     pub reached: Option<Reached>,
     /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
 }
 
-/// Reports where the stores of an app are in this environment. If `connect` is true, it also checks
-/// the connection to each store.
+/// Reports on each store of an app, as this environment configures it. If `connect` is true, the
+/// connection to each store is checked, too.
 ///
 /// # Errors
 /// Fails if the manifest or the environment is invalid. A store that does not answer is not an
-/// error: its report says so.
+/// error, but a problem in its report.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

@@ -24,27 +24,28 @@ use self::queue::Queue;
 use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
 
-/// Longest time for which the end of a server waits until its last lines are written. An active
-/// reader takes them at once.
+/// Maximum time for which the end of a server waits until its last log lines are written. An active
+/// reader of standard output takes them at once.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Queue of a server's lines that wait for standard output.
+/// Queue of log lines that wait to be written to standard output. It is set only in a server.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Destination of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Standard error, as text. A command writes its messages there, next to its result.
+    /// Standard error, as text. A command logs to it, and writes its result to standard output.
     Talk,
-    /// Standard output, which is a server's only output.
+    /// Standard output. A server logs to it, and has no other output.
     Server,
 }
 
-/// Starts logging for the rest of the process.
+/// Starts logging for the rest of the process, in the format and with the filter that the
+/// environment sets.
 ///
 /// # Errors
-/// Fails if a variable does not hold a filter or a format, or if the thread that writes cannot be
-/// started.
+/// Fails if an environment variable does not hold a log filter or a log format, or if the thread
+/// that writes the log cannot be started.
 pub fn start(output: Output, environment: Environment<'_>) -> Result<(), StartupError> {
     let filter = filter(
         environment(LOG_VARIABLE).as_deref().unwrap_or_default(),
@@ -90,10 +91,11 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
     Ok(())
 }
 
-/// Function that writes a line. Its second argument is true if the line is urgent.
+/// Function that writes a log line. Its second argument is true for a warning or an error, which
+/// may use the reserved part of the queue.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Starts a queue whose thread writes lines to standard output.
+/// Starts the queue and the thread that writes its log lines to standard output.
 fn queue(form: Form) -> io::Result<Queue> {
     // The standard library's handle is not used: its lock would be held for as long as the output
     // is not read.
@@ -107,10 +109,10 @@ fn queue(form: Form) -> io::Result<Queue> {
     Ok(queue)
 }
 
-/// Guard that writes the waiting lines when it is dropped, as far as the output is read.
+/// Guard that writes the waiting log lines when it is dropped, as far as standard output is read.
 ///
-/// Lines that come later are lost with the process. So the guard belongs at the top of `main`,
-/// where a panic drops it, too.
+/// Lines that are logged after the drop are lost when the process ends. So the guard must be
+/// created at the top of `main`, where a panic drops it, too.
 #[derive(Debug)]
 pub struct LastLines;
 

@@ -6,37 +6,39 @@
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// Dense tensor: row-major, little-endian.
+/// Dense tensor. Its elements are row-major and little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
-    /// Name of the tensor's port.
+    /// Name of the port (input or output) that the tensor belongs to.
     pub name: String,
     /// Type of the tensor's elements.
     pub dtype: Dtype,
     /// Dimensions of the tensor. Their product is the number of elements.
     pub shape: Vec<u64>,
-    /// Elements of the tensor, as bytes.
+    /// Bytes of the tensor's elements, without padding. A text is preceded by its length in four
+    /// bytes.
     pub data: Vec<u8>,
 }
 
 /// Named input or output of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// Name of the port, unique within its direction.
+    /// Name of the port, unique among the inputs or among the outputs.
     pub name: String,
     /// Type of the port's elements.
     pub dtype: Dtype,
-    /// Dimensions of the port. A dimension is `None` if its size is open.
+    /// Dimensions of the port. A dimension is `None` if the port accepts any size.
     pub shape: Vec<Option<u64>>,
 }
 
-/// Most lists of which an empty tensor may consist.
+/// Maximum number of nested lists that an empty tensor may need when it is written as lists.
 const EMPTY_LISTS: u64 = 1 << 20;
 
-/// Most dimensions of a tensor. If there are more, an error gives only their number.
+/// Maximum number of dimensions of a tensor. An error about a tensor with more gives only their
+/// number, not each size.
 const DIMENSIONS: usize = 64;
 
-/// Returns tensors in the order of their ports, after a check of each one.
+/// Puts tensors into the order of their ports, and checks that each tensor fits its port.
 ///
 /// # Errors
 /// Fails with the reason if a tensor is missing, is given twice, belongs to no port, or does not
@@ -60,10 +62,11 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
 }
 
 impl Tensor {
-    /// Checks a tensor against its port.
+    /// Checks that a tensor fits its port.
     ///
     /// # Errors
-    /// Fails with the reason if the type, the shape or the number of bytes disagree.
+    /// Fails with the reason if the type, the shape, the number of bytes or a value does not fit
+    /// the port.
     pub fn fits(&self, port: &Port) -> Result<(), String> {
         if self.dtype != port.dtype {
             return Err(format!(
@@ -147,7 +150,8 @@ impl Tensor {
     }
 }
 
-/// Returns a port's shape for people, such as `[N, 784]` with `N` for an open dimension.
+/// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any
+/// size.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
     let dimensions: Vec<_> = port
@@ -158,8 +162,8 @@ pub fn shape_text(port: &Port) -> String {
     format!("[{}]", dimensions.join(", "))
 }
 
-/// Returns the number of elements that bytes hold. `None` if the bytes end within an element, or
-/// hold an invalid text.
+/// Returns the number of elements of type `dtype` that bytes hold. Returns `None` if the bytes end
+/// within an element, or hold an invalid text.
 #[must_use]
 pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
@@ -177,7 +181,7 @@ pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     Some(count)
 }
 
-/// Appends a text as an element: its length in four bytes, and its UTF-8 bytes.
+/// Appends a text to a tensor's data as one element: its length in four bytes, and its UTF-8 bytes.
 pub fn put_text(text: &str, data: &mut Vec<u8>) {
     // No body holds a text of more than 4 GiB. If one did, its length would be wrong here, and it
     // would not fit its port.
@@ -185,7 +189,8 @@ pub fn put_text(text: &str, data: &mut Vec<u8>) {
     data.extend_from_slice(text.as_bytes());
 }
 
-/// Takes the first text off. `None` if there is none, or if it is not valid text.
+/// Removes the first text from the data of a text tensor and returns it. Returns `None` if the data
+/// is empty or does not begin with a valid text.
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;

@@ -1,21 +1,21 @@
 //! Text from outside, made fit for messages: limited in bytes, and without control characters.
 //!
-//! Owns the mark of a cut and the rule for escapes. Must not know where a text came from or goes
-//! to.
+//! Owns the ellipsis that marks a cut, and the rule for escapes. Must not know where a text came
+//! from or goes to.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
-/// Longest name, key, id or address that a message repeats, in bytes: enough to recognise it.
+/// Maximum length of a name, key, id or address in a message, in bytes: enough to recognise it.
 pub const NAME_BYTES: usize = 128;
 
-/// Longest reason that a message repeats, in bytes: a paragraph.
+/// Maximum length of a reason in a message, in bytes: about a paragraph.
 pub const REASON_BYTES: usize = 2048;
 
-/// Mark at the end of a text that was cut. It is one character of three bytes.
+/// Ellipsis at the end of a text that was cut. It is one character of three bytes.
 const MARK: &str = "…";
 
-/// Returns a text of at most `limit_bytes` bytes. A longer one ends with `…` in place of the rest.
+/// Limits a text to `limit_bytes` bytes. A longer text is cut, and ends with an ellipsis (`…`).
 #[must_use]
 pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     if text.len() <= limit_bytes {
@@ -25,16 +25,16 @@ pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     Cow::Owned([kept, MARK].concat())
 }
 
-/// Returns the first `limit_bytes` bytes of a text without a mark, or a few less if a character
-/// would be split.
+/// Returns the first `limit_bytes` bytes of a text, or a few less if a character would be split.
+/// Adds no ellipsis.
 #[must_use]
 pub fn start(text: &str, limit_bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(limit_bytes))
         .unwrap_or_default()
 }
 
-/// Returns a text that is already owned in at most `limit_bytes` bytes. Copies nothing if the text
-/// is short enough.
+/// Limits an owned text to `limit_bytes` bytes, as [`cut`] does. Copies nothing if the text is
+/// short enough.
 #[must_use]
 pub fn bounded(text: String, limit_bytes: usize) -> String {
     if text.len() <= limit_bytes {
@@ -44,9 +44,9 @@ pub fn bounded(text: String, limit_bytes: usize) -> String {
     }
 }
 
-/// Returns the displayed form of a value in at most `limit_bytes` bytes.
+/// Returns a value as `Display` shows it, limited to `limit_bytes` bytes.
 ///
-/// The value is stopped at the limit, so that a long text is never built only to be cut.
+/// Formatting stops at the limit, so that a long text is never built only to be cut.
 #[must_use]
 pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     let mut shown = Bounded {
@@ -58,7 +58,7 @@ pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     bounded(shown.text, limit_bytes)
 }
 
-/// Writer that accepts text until there is more than the limit.
+/// Writer that accepts text up to a limit, and then returns an error.
 struct Bounded {
     text: String,
     limit_bytes: usize,
@@ -78,10 +78,11 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// Longest character of UTF-8, in bytes.
+/// Maximum length of one UTF-8 character, in bytes.
 const MAX_CHARACTER_BYTES: usize = 4;
 
-/// Returns a text of several lines in which only the ends of lines have an effect on a terminal.
+/// Returns a text of several lines in which only the line feeds have an effect on a terminal. All
+/// other characters that control a terminal or hide text are escaped.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     if !text
@@ -94,22 +95,22 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// Longest part of an error's text, in bytes: a long backtrace.
+/// Maximum length of one part of an error's text, in bytes. It has room for a long backtrace.
 const PART_BYTES: usize = 16 << 10;
 
-/// Returns a part of an error's text, which may have several lines.
+/// Prepares a part of an error's text for display. The part may have several lines.
 ///
-/// Lines after the first one are indented more than any line of the error itself, so that a part
-/// cannot forge a line such as `  fix: …`.
+/// Lines after the first one are indented more than the error's own lines, so that a part cannot
+/// forge a line such as `  fix: …`.
 #[must_use]
 pub fn inset(part: &dyn Display) -> String {
     printable_lines(&displayed(part, PART_BYTES)).replace('\n', "\n    ")
 }
 
-/// Returns a JSON document without raw characters that control a terminal or hide other characters.
+/// Escapes the raw characters in a JSON document that control a terminal or hide other characters.
 ///
-/// They are written as JSON escapes, so the document keeps its meaning. serde_json does not escape
-/// characters above U+007E.
+/// The escapes are those of JSON, so the document keeps its meaning. This is needed because
+/// serde_json does not escape characters above U+007E.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     // Line ends and tabs may be between the values of a document. Within a string they are already
@@ -130,7 +131,8 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Appends a character as `\uXXXX`, or as two such escapes if it needs a surrogate pair.
+/// Appends a character as a JSON escape: `\uXXXX`, or two such escapes if it needs a surrogate
+/// pair.
 pub fn push_json_escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         // Writing to a string cannot fail.
@@ -138,7 +140,7 @@ pub fn push_json_escape(text: &mut String, character: char) {
     }
 }
 
-/// Appends a character as [`printable`] shows it.
+/// Appends a character to a text, escaped if [`printable`] would escape it.
 pub fn push_printable(text: &mut String, character: char) {
     match character {
         '\n' => text.push_str("\\n"),
@@ -152,7 +154,8 @@ pub fn push_printable(text: &mut String, character: char) {
     }
 }
 
-/// Returns the largest size of a text after it is escaped for a log line in any form, in bytes.
+/// Returns the maximum size of a text after it is escaped for a log line in text or JSON format, in
+/// bytes.
 #[must_use]
 pub fn escaped_bytes(text: &str) -> usize {
     text.chars()
@@ -167,7 +170,8 @@ pub fn escaped_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// Returns a text on one line that has no effect on a terminal or on a reader of lines.
+/// Escapes a text so that it stays on one line and has no effect on a terminal or on a reader of
+/// lines.
 ///
 /// These characters become `\n`, `\t`, `\r` or `\u{…}`: control characters (line feeds and escape
 /// sequences among them), the separators of lines and paragraphs, and characters that change the
@@ -184,8 +188,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns a text that is [`printable`] and at most about `limit_bytes` bytes long. The text is cut
-/// before it is escaped, so that only short texts are escaped.
+/// Escapes a text as [`printable`] does, and limits it to about `limit_bytes` bytes. The text is
+/// cut before it is escaped, so that only short texts are escaped.
 #[must_use]
 pub fn quoted(text: &str, limit_bytes: usize) -> String {
     cut(
@@ -195,8 +199,8 @@ pub fn quoted(text: &str, limit_bytes: usize) -> String {
     .into_owned()
 }
 
-/// True for a character that controls a terminal, that ends a line for some reader, or that hides
-/// or reorders other characters.
+/// Returns true for a character that controls a terminal, that ends a line for some reader, or that
+/// hides or reorders other characters.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()

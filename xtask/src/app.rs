@@ -31,29 +31,32 @@ pub const MODEL_FOLDER: &str = "model";
 pub struct App {
     /// Path of the app folder.
     pub dir: PathBuf,
-    /// Files next to the model folder, by their path inside the app folder.
+    /// Paths on this machine of the app's files outside the model folder, keyed by their path
+    /// inside the app folder.
     pub files: BTreeMap<String, PathBuf>,
-    /// Files of the model.
+    /// Files of the scorer's model, with their paths inside the app folder. Empty if the scorer has
+    /// no model.
     pub model: Vec<ModelFile>,
-    /// Report of the host library's check.
+    /// Report of the check of the app folder by the host library or a host program.
     pub report: CheckReport,
 }
 
-/// Programs that are needed to check a scorer that is an ONNX graph or calls graphs. Other scorers
-/// need neither.
+/// Host program and library that are needed to check a scorer that is an ONNX graph or calls
+/// graphs. Other scorers need neither of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
-    /// Host program that runs graphs. If `None`, the developer's host is built.
+    /// Host program that runs graphs. If `None`, a host program for developers is built.
     pub host: Option<&'a Path>,
-    /// Library that runs graphs. If `None`, it is fetched.
+    /// Shared library of ONNX Runtime, which runs graphs. If `None`, the copy in the target folder
+    /// is used, and fetched if it is missing.
     pub library: Option<&'a Path>,
 }
 
-/// Writes the app folder of a scorer, checks it with the host library, and compiles the component
-/// for `cpu`.
+/// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
+/// the component for `cpu`.
 ///
-/// A scorer without a component is an ONNX graph, and nothing is compiled. A scorer that needs the
-/// engine for graphs is checked by a host program in a process of its own.
+/// A scorer without a component is an ONNX graph, and nothing is compiled for it. A scorer that
+/// needs ONNX Runtime, the engine for graphs, is checked by a host program in a process of its own.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -156,7 +159,7 @@ pub fn stage(
     })
 }
 
-/// Shows the log lines that the scorer itself writes while it is checked.
+/// Starts to show the log lines that the scorer itself writes while it is checked.
 fn log() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
@@ -184,7 +187,7 @@ fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
     )
 }
 
-/// Returns the scorer's name, with its version if there is one.
+/// Returns the name of a scorer, followed by the scorer's version if it has one.
 pub fn named(report: &CheckReport) -> String {
     if report.version.is_empty() {
         report.name.clone()
@@ -213,8 +216,8 @@ fn say(report: &CheckReport, code: &Code) {
     );
 }
 
-/// Returns the manifest for the app folder: paths are replaced by the folder's own names, and
-/// sections about packaging are removed.
+/// Returns the manifest for the app folder. The paths of the component and the model are replaced
+/// by their names in the app folder, and sections about packaging are removed.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
@@ -267,8 +270,8 @@ fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
     manifest
 }
 
-/// Adds the `packaged` section, from which a host notices that a file has changed since it was
-/// packaged.
+/// Adds the section `packaged` with the record of the files to a manifest. A host uses the section
+/// to notice that a file has changed since it was packaged.
 fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     let file = |(name, file): (&PathBuf, &PackagedFile)| {
         let mut table = toml::Table::new();

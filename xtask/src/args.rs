@@ -34,7 +34,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The commands, in the order in which a newcomer meets them.
+/// The commands of `cargo xtask`, in the order in which a newcomer meets them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the toolchain, and add the wasm32-wasip2 target if it is missing.
@@ -51,9 +51,9 @@ pub enum Command {
     Convert(Box<ConvertArgs>),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),
-    /// Build a scorer into an OCI image, and push it if asked.
+    /// Build a scorer into an OCI image, and push the image if --push is given.
     Package(PackageArgs),
-    /// Push an image that was packaged before to a registry.
+    /// Push a packaged image to a registry.
     ///
     /// Takes any OCI layout of one image, as `package` and other tools write it. Build once,
     /// inspect the layout, then push it to as many registries as you like. The digest stays the
@@ -61,9 +61,9 @@ pub enum Command {
     Push(PushArgs),
     /// Show what an image holds, and verify its contents.
     ///
-    /// Reads every blob and checks every digest. Compares the labels, the list of parts (CycloneDX)
-    /// and the statement (SLSA) with the files. With --key, signatures are required and checked as
-    /// well. The exit code is 0 only if nothing is wrong.
+    /// Reads every blob and checks every digest. Compares the labels, the list of parts (an SBOM in
+    /// CycloneDX) and the provenance statement (SLSA) with the files. With --key, signatures are
+    /// required and checked as well. The exit code is 0 only if nothing is wrong.
     Inspect(InspectArgs),
     /// Try the credentials for a registry, and show what they allow.
     ///
@@ -88,36 +88,38 @@ pub enum Command {
     ///
     /// All servers score the same handwritten digit over HTTP. They are the example `digits` from
     /// its image (once with warm instances, once with a new instance per request) and the native
-    /// ceiling. The ceiling does the same arithmetic behind the same HTTP stack, without a sandbox.
-    /// The servers take turns within one run, and each ratio is of one round, so a machine that is
-    /// slow for a while slows all of them.
+    /// ceiling: a program that does the same arithmetic behind the same HTTP stack, without the
+    /// host and its sandbox. The servers take turns within one run, and each ratio is of one round,
+    /// so a machine that is slow for a while slows all of them.
     Bench(BenchArgs),
     /// Send requests of every kind to running hosts for minutes or hours, and compare every answer.
     ///
-    /// The kinds are: HTTP in three forms; Azure Functions invocations with batches and parked
-    /// messages; reused instances and an instance per request; a prediction cache whose Redis is
-    /// killed now and then; and a graph. Memory, file descriptors and threads of each host are
-    /// sampled. Exit code 1 means a wrong answer, a lost request or drift.
+    /// The kinds are: HTTP with Azure ML's JSON, and with JSON or binary tensors of the Open
+    /// Inference Protocol; Azure Functions invocations with batches and parked messages; reused
+    /// instances and an instance per request; a prediction cache whose Redis is killed now and
+    /// then; and a graph. Memory, file descriptors and threads of each host are sampled. Exit code
+    /// 1 means a wrong answer, a lost request or drift.
     Soak(SoakArgs),
-    /// Check the rules of this repository: dependency direction, module docs, the contract's hash.
+    /// Check the rules of this repository: dependency direction, module docs, the hash of the WIT
+    /// contract.
     Tidy(TidyArgs),
 }
 
 /// Flags of `setup`.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// Report which servers and tools of the tests are installed, too.
+    /// Also report which of the servers and tools that the tests use are installed.
     #[arg(long)]
     pub tests: bool,
-    /// Fetch the library that runs ONNX graphs, too, with pip, into target/engine. Other commands
-    /// that need it fetch it themselves.
+    /// Also fetch ONNX Runtime, the library that runs graphs, with pip, into target/engine. Other
+    /// commands that need the library fetch it themselves.
     #[arg(long)]
     pub graphs: bool,
-    /// With --graphs: check this library instead of fetching one.
+    /// With --graphs: check this ONNX Runtime library instead of fetching one.
     #[arg(long, value_name = "FILE", requires = "graphs")]
     pub engine_library: Option<PathBuf>,
-    /// Install the Python libraries of `convert`, too, with pip, into target/convert-env. `convert`
-    /// installs them itself if they are missing.
+    /// Also install the Python libraries of `convert`, with pip, into target/convert-env. If they
+    /// are missing, `convert` installs them itself.
     #[arg(long)]
     pub convert: bool,
 }
@@ -137,11 +139,11 @@ pub struct BuildArgs {
     pub app: Option<PathBuf>,
     /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
     /// newer machines; native is the highest level of this machine. The host refuses to start on a
-    /// lesser CPU.
+    /// CPU below this level.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// For a scorer with a graph: the library that runs it, instead of fetching one with pip.
-    /// LICENSE and ThirdPartyNotices.txt must be next to it.
+    /// For a scorer with a graph: the ONNX Runtime library that runs the graph, instead of fetching
+    /// one with pip. LICENSE and ThirdPartyNotices.txt must be next to the library.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
 }
@@ -176,8 +178,8 @@ pub struct PushArgs {
     /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// Form of standard output: the digest reference alone, or a JSON object with every digest and
-    /// size.
+    /// Format of standard output: the digest reference alone, or a JSON object with every digest
+    /// and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -190,7 +192,8 @@ pub struct InspectArgs {
     /// The image, `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the folder of an OCI layout.
     #[arg(value_name = "IMAGE")]
     pub image: String,
-    /// A public key of the curve P-256, in PEM. The image and its statement must be signed with it.
+    /// A public key of the curve P-256, in PEM. The image and its provenance statement must be
+    /// signed with the private key that belongs to it.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// Use HTTP instead of HTTPS for the registry, e.g. for a registry on your own machine.
@@ -199,7 +202,7 @@ pub struct InspectArgs {
     /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// Form of standard output: a table, or one JSON object.
+    /// Format of standard output: a table, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -226,15 +229,15 @@ pub struct LoginArgs {
     /// Credentials, trusted hosts and limits for the registry.
     #[command(flatten)]
     pub identity: IdentityArgs,
-    /// Form of standard output: one line, or one JSON object.
+    /// Format of standard output: one line, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
 
-/// Form of a result on standard output.
+/// Format of a command's result on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Text for people.
+    /// Text for people to read.
     Text,
     /// One JSON object.
     Json,

@@ -40,14 +40,14 @@ use crate::args::Format;
 use crate::failure::Failure;
 use crate::setup;
 
-/// Number of starts of each program.
+/// Number of times that each program is started to measure its cold start.
 const SPAWNS: u32 = 20;
-/// Number of starts of each program in a quick run.
+/// Number of times that each program is started to measure its cold start in a run with `--quick`.
 const QUICK_SPAWNS: u32 = 3;
-/// Length of a round of a quick run, in seconds.
+/// Length of a round of measurements in a run with `--quick`, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
 
-/// Runs `cargo xtask bench`, or the benchmark that a subcommand names.
+/// Runs `cargo xtask bench`, or the benchmark that its subcommand names.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
@@ -139,7 +139,7 @@ fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
     .collect()
 }
 
-/// Starts every server and checks one answer of each.
+/// Starts every server that is measured, and checks one answer of each against scikit-learn's.
 fn start(stage: &Stage, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
     let mut servers = Vec::new();
     for (kind, program) in programs(stage) {

@@ -14,16 +14,17 @@ use wit_parser::WorldKey;
 use crate::failure::Failure;
 use crate::workspace::{self, Artifact, GUEST_TARGET, shown};
 
-/// A component whose file exists.
+/// Component of a scorer, whose file exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
     /// Path of the `.wasm` file.
     pub file: PathBuf,
-    /// True if the component imports an interface that needs the engine for graphs.
+    /// True if the component imports functions that need ONNX Runtime, the engine for graphs.
     pub calls_graphs: bool,
 }
 
-/// Builds or finds the component. `None` if the scorer is an ONNX graph without a component.
+/// Builds the component of a scorer, or finds its file. Returns `None` if the scorer is an ONNX
+/// graph without a component.
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),
@@ -45,9 +46,9 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     Ok(Some(Component { file, calls_graphs }))
 }
 
-/// Returns true if a component imports functions that need the engine for graphs.
+/// Returns true if a component imports functions that need ONNX Runtime, the engine for graphs.
 ///
-/// Bytes that are not a component count as false. The host library reports them later.
+/// Returns false for bytes that are not a component. The host library reports them later.
 fn calls_graphs(bytes: &[u8]) -> bool {
     let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else {
         return false;
@@ -111,7 +112,8 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Returns the `.wasm` files of a package itself. Its dependencies may build some too.
+/// Returns the `.wasm` files that Cargo built for a package itself, without those of its
+/// dependencies. `package` is the path of the package's Cargo.toml.
 fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
     let own = built.iter().filter(|artifact| artifact.manifest == package);
     own.flat_map(|artifact| &artifact.files)

@@ -22,9 +22,9 @@ use crate::package::options::Making;
 use crate::workspace::{self, shown};
 use crate::{component, setup};
 
-/// Folder of the example that the demo packages, below the workspace.
+/// Folder of the example that the demo packages, relative to the workspace's root.
 const EXAMPLE: &str = "guest/examples/digits";
-/// File with the digits and the answers of scikit-learn, below the workspace.
+/// File with the digits and the answers of scikit-learn, relative to the workspace's root.
 pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
 /// Runs `cargo xtask demo`.
@@ -50,7 +50,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
 }
 
-/// The example as an image, and the unpacked content of the image.
+/// The example `digits` as an image, and the folder with the unpacked content of the image.
 pub struct Unpacked {
     /// Manifest of the example.
     pub manifest: Manifest,
@@ -60,8 +60,8 @@ pub struct Unpacked {
     pub root: PathBuf,
 }
 
-/// Packages the example into the folder `image` below `folder`, and unpacks the image to `root`
-/// next to it.
+/// Packages the example `digits` into the folder `image` below `folder`, and unpacks the image to
+/// the folder `root` below `folder`.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = Manifest::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;
@@ -168,7 +168,7 @@ async fn score(
     ))
 }
 
-/// Leaves the host running until Ctrl-C or SIGTERM, and prints a request to try.
+/// Leaves the host running until Ctrl-C or SIGTERM, and prints a request that a user can try.
 async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
     let seven: PathBuf = folder.join("seven.json");
     let digit = sample::clearest(digits, 7).or(digits.first());

@@ -26,14 +26,14 @@ use crate::tools;
 
 use self::names::{ParameterNames, SecretNames};
 
-/// Place where a function app may run with an image of its own.
+/// Hosting plan or service that runs a function app with an image of its own.
 ///
-/// Consumption and Flex Consumption do not accept images.
+/// The plans Consumption and Flex Consumption do not accept images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Target {
-    /// Elastic Premium: warm instances, scales by itself.
+    /// Elastic Premium plan, which keeps warm instances and scales by itself.
     Premium,
-    /// Dedicated plan: machines that always run.
+    /// Dedicated plan, whose machines always run.
     Dedicated,
     /// Azure Container Apps.
     ContainerApps,
@@ -49,12 +49,13 @@ impl fmt::Display for Target {
     }
 }
 
-/// Login of the platform to the registry.
+/// Way in which the platform logs in to the registry to pull the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
-    /// Pull as the app itself, by the role AcrPull: no password to keep.
+    /// Pull as the app itself, which has the role AcrPull. There is no password to keep.
     Identity,
-    /// Pull with SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD.
+    /// Pull with the user name SCOREBOX_REGISTRY_USERNAME and the password
+    /// SCOREBOX_REGISTRY_PASSWORD.
     Credentials,
 }
 
@@ -71,30 +72,30 @@ pub struct Deployment {
     plan: String,
     sku: String,
     environment: String,
-    /// Image of the function app, with its digest.
+    /// Image of the function app, named by its digest.
     image: String,
     registry: String,
-    /// Settings with fixed values, without the setting of the app's own storage.
+    /// Settings of the app with fixed values, except for the setting of the app's own storage.
     fixed: Vec<(String, &'static str)>,
     secrets: Vec<Secret>,
-    /// Name under which a container app keeps the connection string of its own storage.
+    /// Name of the secret in which a container app keeps the connection string of its own storage.
     own_secret: String,
 }
 
-/// A setting whose value only the user has, in an environment variable with the name of the
-/// setting.
+/// A setting of the app whose value only the user has. The user gives the value in an environment
+/// variable with the name of the setting.
 #[derive(Debug)]
 pub struct Secret {
     variable: Variable,
-    /// Description of the value, for the user.
+    /// Description of the value for the user.
     why: &'static str,
-    /// Name of the setting among the secrets of a container app.
+    /// Name of the secret in which a container app keeps the setting.
     kept_as: String,
-    /// Name of the setting among the parameters of a Bicep file.
+    /// Name of the parameter of a Bicep file that holds the setting.
     parameter: String,
 }
 
-/// Name under which a container app keeps the password for pulling its image.
+/// Name of the secret in which a container app keeps the password for pulling its image.
 const REGISTRY_PASSWORD: &str = "registry-password";
 
 /// Runs `cargo xtask deploy`.
@@ -238,9 +239,10 @@ impl Deployment {
     }
 }
 
-/// Returns the settings of the app, without the setting of its own storage.
+/// Returns the settings of the app, except for the setting of the app's own storage.
 ///
-/// The first list has settings with a value, the second has settings whose value only the user has.
+/// The first list has settings with fixed values. The second list has settings whose value only the
+/// user has.
 fn settings(
     manifest: &Manifest,
     args: &DeployArgs,
@@ -259,7 +261,8 @@ fn settings(
     (fixed, secret)
 }
 
-/// Gives each setting its names. Refuses names that the script or the platform uses.
+/// Gives each setting the names of its secret and its Bicep parameter. Fails if the name of a
+/// setting is one that the script or the platform uses.
 fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
     let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
     let mut parameters = ParameterNames::of_a_template();
@@ -295,10 +298,11 @@ fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, F
     settings.into_iter().map(secret).collect()
 }
 
-/// Refuses a trigger by events whose container is an app setting.
+/// Fails if a blob trigger is started by events and takes the name of its container from an app
+/// setting.
 ///
-/// A subscription to events needs the container's name, and an app setting is only known inside the
-/// app.
+/// A subscription to events needs the container's name, but the value of an app setting is known
+/// only inside the app.
 fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     let is_setting = |trigger: &&Trigger| match &trigger.start {
         Start::Blob(blob) => {
@@ -320,7 +324,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Checks a name that needs no quotes anywhere. The platform has further rules of its own.
+/// Checks the length and the characters of a name, so that the name needs no quotes in a script.
+/// The platform has further rules of its own.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
         && text

@@ -25,14 +25,15 @@ impl Digest {
         Ok((digest, size))
     }
 
-    /// Parses the text of a digest. `None` if it is not a SHA-256 digest.
+    /// Parses the text of a digest. Returns `None` if the text is not a SHA-256 digest.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("sha256:")?;
         let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (hex.len() == 64 && hex.bytes().all(lower_hex)).then(|| Self(text.to_owned()))
     }
 
-    /// Returns the 64 hex digits alone, which are the file name of a blob.
+    /// Returns the 64 hex digits of the digest alone, which are the file name of a blob in an OCI
+    /// layout.
     pub fn hex(&self) -> &str {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)
     }
@@ -54,7 +55,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A writer that hashes and counts bytes while it passes them on.
+/// A writer that hashes and counts bytes while it passes them on to another writer.
 pub struct Hashing<W> {
     inner: W,
     hash: Sha256,
@@ -62,7 +63,7 @@ pub struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
-    /// Wraps a writer, with a count of 0.
+    /// Wraps a writer. The count of bytes starts at 0.
     pub fn new(inner: W) -> Self {
         Self {
             inner,
@@ -71,7 +72,7 @@ impl<W: Write> Hashing<W> {
         }
     }
 
-    /// Returns the writer, the digest and the number of bytes that passed.
+    /// Returns the wrapped writer, and the digest and the number of the bytes that passed.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest::finish(&self.hash.finalize()), self.size)
     }

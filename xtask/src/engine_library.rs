@@ -14,31 +14,31 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::workspace::{self, shown};
 
-/// ONNX Runtime with its pinned version, as pip names it.
+/// Name of ONNX Runtime with the pinned version, as pip takes it.
 const REQUIREMENT: &str = "onnxruntime==1.31.1";
-/// File name of the wheel for this target. The version of the Python interpreter does not change
-/// the library.
+/// File name of the wheel of ONNX Runtime for the target of this build. The library in the wheel
+/// does not depend on the version of the Python interpreter.
 const WHEEL: &str = "onnxruntime-1.31.1-cp311-cp311-manylinux_2_28_x86_64.whl";
 const WHEEL_DIGEST: &str =
     "sha256:5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f";
 const LIBRARY_DIGEST: &str =
     "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
-/// File names of the library's licence and of the licences of its parts. Both files are always
+/// File names of ONNX Runtime's licence and of the licences of its parts. Both files are always
 /// copied with the library.
 const TEXTS: [&str; 2] = ["LICENSE", "ThirdPartyNotices.txt"];
 
-/// The library that runs graphs, after its digest was checked.
+/// The shared library of ONNX Runtime, which runs graphs, after its digest was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineLibrary {
     /// Path of the shared library.
     pub file: PathBuf,
-    /// Paths of the licence and the notices, in the library's folder.
+    /// Paths of the licence and the notices, which are in the folder of the library.
     pub texts: Vec<PathBuf>,
 }
 
-/// Returns the given library, or the one in the target folder. If that one is missing, it is
-/// fetched.
+/// Returns the library at the path `given`, or else the one in the target folder, which is fetched
+/// if it is missing. Fails if the library is not the pinned version.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {
@@ -70,7 +70,8 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     }
 }
 
-/// Checks the library in a file. `None` if there is no file; any other version is an error.
+/// Checks the library of ONNX Runtime in a file and returns it. Returns `None` if there is no file,
+/// and fails if the file is another version.
 fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     if !file.is_file() {
         return Ok(None);

@@ -6,36 +6,36 @@
 use std::fmt::Display;
 use std::path::Path;
 
-/// The party that can fix a [`Failure`].
+/// Kind of a [`Failure`], which says who can fix it and determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A fault of the project: its manifest, model or component.
     Project,
     /// A fault of the tools on this machine.
     Toolchain,
-    /// A refusal that the registry answered.
+    /// A refusal by the registry, which answered the request.
     Registry,
     /// A missing answer from the registry or another server.
     Network,
-    /// An image that is not what it says it is: someone altered it.
+    /// An image or a fetched file that is not what it says it is: someone may have altered it.
     Verification,
     /// A fault of any other kind: a full disk, a failed check, a bug.
     Other,
 }
 
-/// The reason why a command ended without doing what it was asked.
+/// The reason why a command ended without doing what the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}\n  fix: {fix}")]
 pub struct Failure {
-    /// The party that can fix the failure. Determines the exit code.
+    /// Kind of the failure: who can fix it. It determines the exit code.
     pub kind: Kind,
-    /// The problem, with the file, key or address.
+    /// Description of the problem, with the file, key or address that it is about.
     pub problem: String,
-    /// The instruction that fixes the problem.
+    /// Instruction that fixes the problem.
     pub fix: String,
 }
 
-/// Help text with the exit codes, as the root's `--help` prints them.
+/// Help text with the exit codes, as `cargo xtask --help` prints them.
 pub const EXIT_CODES: &str = "Exit codes:
   0  done
   1  anything that no other code names: a failed check or test, a full disk
@@ -47,7 +47,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   7  verification: an image is not what it says it is";
 
 impl Failure {
-    /// Creates a failure of the given kind.
+    /// Creates a failure of the given kind. `fix` is the instruction that fixes the problem.
     pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             kind,
@@ -71,7 +71,8 @@ impl Failure {
         Self::new(Kind::Other, problem, fix)
     }
 
-    /// Creates a failure for a file that could not be read, written, made or removed.
+    /// Creates a failure for a file that could not be used. `action` is what could not be done,
+    /// e.g. `be read`.
     pub fn file(path: &Path, action: &str, error: impl Display) -> Self {
         Self::other(
             format!("{}: cannot {action}: {error}", path.display()),

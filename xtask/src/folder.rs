@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Most attempts to replace a folder while other processes replace it too.
+/// Maximum number of attempts to replace a folder while other processes replace the same folder.
 const SWAPS: u32 = 5;
 
-/// A folder that is being built. If it is dropped before [`Replacement::finish`], it is removed.
+/// A folder that is being built to replace another one. If it is dropped before
+/// [`Replacement::finish`], the new folder is removed.
 #[derive(Debug)]
 pub struct Replacement {
     staging: tempfile::TempDir,
@@ -19,8 +20,8 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a folder that will replace `goal`. A folder that holds files but no `mark` is
-    /// refused.
+    /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` holds files,
+    /// but none with the name `mark`, which shows that this program wrote the folder.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
             let mut entries =
@@ -48,18 +49,20 @@ impl Replacement {
         Ok(Self { staging, goal })
     }
 
-    /// Returns the path of the folder while it is being built.
+    /// Returns the path of the new folder while it is being built.
     pub fn path(&self) -> &Path {
         self.staging.path()
     }
 
-    /// Writes a file, and creates the folders above it.
+    /// Writes a file into the new folder, and creates the folders above the file. `name` is the
+    /// path of the file inside the new folder.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.place(name)?;
         std::fs::write(&path, bytes).map_err(|error| Failure::file(&path, "be written", error))
     }
 
-    /// Copies a file's bytes, and creates the folders above the copy.
+    /// Copies a file's bytes into the new folder, and creates the folders above the copy. `name` is
+    /// the path of the copy inside the new folder.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
         let path = self.place(name)?;
         let copied = std::fs::File::open(from)
@@ -76,7 +79,7 @@ impl Replacement {
         Ok(path)
     }
 
-    /// Moves the new folder to its goal, and removes the folder that was there.
+    /// Moves the new folder to the path of the folder that it replaces, and removes the old folder.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
         // Temporary folders are private, but this one is a result that others read.

@@ -16,21 +16,21 @@ use serde_json::{Value, json};
 
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Name of the output binding for answers.
+/// Name of the output binding for the scorer's answers.
 const OUTPUT: &str = "output";
 
-/// Least `functionTimeout`, after which the Functions host kills its handler. 5 min is the
-/// Functions host's own default on its oldest plan.
+/// Minimum of `functionTimeout`, the time after which the Functions host kills its custom handler.
+/// 5 min is the Functions host's own default on its oldest plan.
 const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
 
-/// Extension bundle with the triggers, and its range of versions. The majors before 4 are
-/// deprecated.
+/// Name of the extension bundle with the triggers, and the range of its versions. The major
+/// versions before 4 are deprecated.
 const BUNDLE: (&str, &str) = ("Microsoft.Azure.Functions.ExtensionBundle", "[4.*, 5.0.0)");
 
-/// App setting with the storage account of the function app itself.
+/// Name of the app setting with the storage account of the function app itself.
 pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
 
-/// A setting that the function app must have.
+/// An app setting that a function app must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSetting {
     /// Name of the setting.
@@ -43,7 +43,8 @@ pub struct AppSetting {
     pub only_app_service: bool,
 }
 
-/// Returns the contents of the files, by their path inside the app folder.
+/// Returns the contents of the files that the Functions host reads, by their path inside the app
+/// folder.
 pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     let functions = manifest.triggers.iter().map(|trigger| {
         let bindings = match &trigger.start {
@@ -61,17 +62,17 @@ pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The way in which the Functions host logs in to storage accounts and namespaces.
+/// The way in which the Functions host logs in to storage accounts and Service Bus namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Connections {
     /// Connection strings, which are secrets.
     Strings,
-    /// The identity of the app itself: settings name the services, and the identity needs roles
-    /// there.
+    /// The identity of the app itself. App settings name the services, and the identity needs roles
+    /// in the services.
     Identity,
 }
 
-/// Returns the settings that the function app needs in addition to the image.
+/// Returns the app settings that a function app needs in addition to the image.
 pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
     let setting = |name: &str, value, why| AppSetting {
         name: name.to_owned(),
@@ -125,7 +126,7 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
     settings
 }
 
-/// Prints the settings that the function app must have to standard error.
+/// Prints to standard error the app settings that a function app with this scorer must have.
 pub fn say_settings(manifest: &Manifest) {
     let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()
@@ -299,7 +300,7 @@ fn host_json(manifest: &Manifest) -> String {
     text(&host)
 }
 
-/// Formats a duration as .NET's TimeSpan, in whole seconds, rounded up.
+/// Formats a duration as .NET's TimeSpan, in whole seconds, rounded up, e.g. `00:05:00`.
 fn time_span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);

@@ -15,8 +15,8 @@ use crate::workspace;
 const TARGET: &str = "envelope";
 const SEEDS: [&str; 2] = ["tests/fuzz/corpus/envelope", "tests/data/envelopes"];
 
-/// Most time for a single input. An input that takes longer, or needs more than `MEMORY_MIB`, is a
-/// finding.
+/// Maximum time for a single input. An input that takes longer, or needs more memory than
+/// `MEMORY_MIB`, is a finding.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
 const MEMORY_MIB: u32 = 2048;
 
@@ -25,7 +25,7 @@ pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(Duration::from_secs(args.seconds))
 }
 
-/// Builds the fuzz target and runs it for the given time.
+/// Builds the fuzz target and runs it for the given time. Fails if an input breaks a rule.
 pub fn fuzz(time: Duration) -> Result<(), Failure> {
     let root = workspace::root();
     let program = build()?;
@@ -65,10 +65,10 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
     ))
 }
 
-/// Builds the fuzz target.
+/// Builds the fuzz target and returns the path of the program.
 ///
-/// The package xtask is built along with it, so that the dependencies keep the features that they
-/// were compiled with already.
+/// The package xtask is built along with the target, so that the dependencies keep the features
+/// that they were compiled with already.
 fn build() -> Result<PathBuf, Failure> {
     eprintln!("building the fuzz target {TARGET}");
     let arguments = [

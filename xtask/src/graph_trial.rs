@@ -21,19 +21,20 @@ use crate::host_program::{self, Kind};
 use crate::leash::Leash;
 use crate::workspace::shown;
 
-/// Exit code of a host that cannot load the library.
+/// Exit code of a host program that cannot load ONNX Runtime.
 const NO_ENGINE: i32 = 11;
-/// Time for a host to start and to read a model, added to the time that it has for loading one. A
-/// host hashes a gigabyte in this time.
+/// Time that a host gets to start and to read a model, in addition to the time for loading the
+/// model. A host hashes a gigabyte in this time.
 const STARTING: Duration = Duration::from_secs(60);
-/// Interval at which the process is polled.
+/// Pause between two checks whether the host process has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Lets a host check an app folder with graphs, and passes on the lines that the scorer writes
-/// meanwhile.
+/// Lets a host program check an app folder with graphs, and prints the lines that the scorer writes
+/// during the check.
 ///
-/// The timeout is `waits` times `limits.init_deadline`, plus the start. Each load counts: a graph
-/// is loaded twice, the first time in a process that the host itself stops.
+/// The timeout is `waits` times the manifest's `limits.init_deadline`, plus the time to start. Each
+/// load of a graph counts as one wait. A graph is loaded twice, the first time in a process that
+/// the host itself stops.
 pub fn check(
     manifest: &Manifest,
     dir: &Path,
@@ -125,7 +126,8 @@ pub fn check(
     Ok(report)
 }
 
-/// Prints the inputs and outputs of a graph that is the scorer.
+/// Prints the inputs and outputs of a scorer that is a graph, with its name and the digest of its
+/// model.
 pub fn say(report: &CheckReport) {
     let digest = report.model_digest.as_deref().unwrap_or("none");
     eprintln!(
@@ -142,7 +144,7 @@ pub fn say(report: &CheckReport) {
     }
 }
 
-/// Formats a port as `X: f32 [N, 784]`.
+/// Formats an input or output of a graph as `X: f32 [N, 784]`.
 fn told(port: &Value) -> String {
     let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
     let dimensions = port
@@ -162,7 +164,8 @@ fn told(port: &Value) -> String {
     )
 }
 
-/// Runs a process to its end and collects its output. `None` if it had to be stopped.
+/// Runs a process to its end and collects its output. Returns `None` if the process had to be
+/// killed after the time `limit`.
 fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
     fn whole(mut pipe: impl Read) -> Vec<u8> {
         let mut bytes = Vec::new();

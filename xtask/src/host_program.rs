@@ -8,14 +8,15 @@ use std::process::{Command, Stdio};
 use crate::failure::Failure;
 use crate::workspace::{self, shown};
 
-/// The builds of the host program.
+/// Kinds of build of the host program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A host for a developer: compiles components that were not compiled before, and runs graphs.
     Developer,
-    /// A host for an image: without a compiler.
+    /// A host for an image: it has no compiler, does not run graphs, and is linked statically.
     Image,
-    /// A host for an image with a graph: linked dynamically, since it loads a library.
+    /// A host for an image with a graph: it is linked dynamically, because it loads a shared
+    /// library.
     ImageWithGraphs,
 }
 
@@ -31,7 +32,7 @@ const WITH_GRAPHS: [&str; 9] = [
     "graphs",
 ];
 
-/// Builds the host program and returns its file.
+/// Builds the host program and returns the path of its file.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
         // With xtask among the packages Cargo chooses the features that `cargo xtask` was compiled
@@ -91,7 +92,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Refuses a program that would not start in an image without a C library.
+/// Fails if a program would not start in an image without a C library.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     match problem(&bytes) {
@@ -104,8 +105,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Tries to start a program. If the C library is too old for the form of relocations, the linked
-/// program ends at once.
+/// Starts a program with `--version`, and fails if the program fails. A program that was linked
+/// with a C library too old for the form of its relocations ends at once.
 fn starts(path: &Path) -> Result<(), Failure> {
     let ended = Command::new(path)
         .arg("--version")
@@ -126,7 +127,7 @@ const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
 const MACHINE_X86_64: u64 = 62;
 const SEGMENT_INTERPRETER: u64 = 3;
 
-/// Returns the reason why a program cannot be the image's host. `None` if it can.
+/// Returns the reason why a program cannot be the image's host. `None` if the program can.
 fn problem(elf: &[u8]) -> Option<&'static str> {
     if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
         return Some("not a 64-bit ELF program");

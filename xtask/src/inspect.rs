@@ -34,14 +34,16 @@ use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 use crate::workspace;
 
-/// Most image indexes that are followed, because an index may point to another index.
+/// Maximum number of documents on the way to a manifest, including the manifest. An image index may
+/// point to another index.
 const MOST_LISTS: u32 = 3;
-/// Most layers of an inspected image: Docker's overlay2 storage driver takes no more.
+/// Maximum number of layers of an inspected image. Docker's storage driver overlay2 accepts no
+/// more.
 const MOST_LAYERS: usize = 128;
-/// Most problems that the final error message repeats.
+/// Maximum number of problems that the final error message repeats.
 const MOST_REPEATED: usize = 20;
 
-/// Runs the `inspect` command.
+/// Runs the command `cargo xtask inspect`.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let target = workspace::target();
@@ -154,11 +156,12 @@ fn examine(
 struct FoundManifest {
     bytes: Vec<u8>,
     manifest: BaseManifest,
-    /// Image indexes that were followed, the first one first.
+    /// Image indexes that led to the manifest, from the first one that was read to the last one.
     lists: Vec<Vec<u8>>,
 }
 
-/// Finds the manifest for linux/amd64, as bytes and parsed.
+/// Finds the manifest of an image for linux/amd64. `place` is the name of the image in messages,
+/// and `version` is its tag or digest.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |problem: String| {
         let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
@@ -194,7 +197,7 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     Err(unfit("is a list of lists".to_owned()))
 }
 
-/// Checks that every reader of the image indexes selects this image.
+/// Checks that every reader of the image indexes selects this image and no other.
 fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
     for list in &found.lists {
         let candidates = documents::read(list).map(|list| documents::candidates(&list));
@@ -266,7 +269,8 @@ fn config(
     Ok(config)
 }
 
-/// Reads a small blob as a whole.
+/// Reads a small blob into memory. Fails if the blob is larger than a document may be. Returns
+/// `None` if a layout names the blob but does not contain it.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
     if size > LARGEST_DOCUMENT_BYTES {
         return Err(Failure::other(

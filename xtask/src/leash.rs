@@ -6,19 +6,21 @@
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
-/// Shell script that kills the process if the pipe closes before a line arrives.
+/// Shell script that kills the process whose id is its argument, if the script's standard input
+/// closes before a line arrives.
 ///
-/// An interrupt reaches the whole process group of this program, so the watcher ignores interrupts
-/// to outlive it.
+/// An interrupt reaches the whole process group of this program, so the script ignores interrupts
+/// to outlive the program.
 const WATCH: &str = "trap '' HUP INT TERM; read -r word || kill -KILL \"$1\" 2>/dev/null";
 
-/// A watcher of one child process. It watches until it is dropped.
+/// A watcher that kills a child process if this program ends first. It watches until this value is
+/// dropped.
 #[derive(Debug)]
 pub struct Leash(Option<Child>);
 
 impl Leash {
-    /// Watches a child process. If there is no shell, the child is not watched and ends only if
-    /// this program ends it.
+    /// Starts to watch a child process. If there is no shell, the child is not watched, and ends
+    /// only if this program ends it.
     pub fn on(child: &Child) -> Self {
         let mut watcher = Command::new("sh");
         watcher

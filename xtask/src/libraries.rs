@@ -17,23 +17,25 @@ use crate::image::entries::{Entries, EntryKind};
 use crate::image::layer;
 use crate::workspace::shown;
 
-/// Upper bound for the size of a library, in bytes. No C library is larger.
+/// Maximum size of a library that is read, in bytes. No C library is larger.
 const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
 
 /// The libraries and the loader that a dynamic program needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// File name of the loader.
+    /// File name of the program's loader.
     loader: String,
     /// Path of the loader, as the program states it.
     loader_path: PathBuf,
     libraries: Versions,
 }
 
-/// Versions of symbols, by the file name of the library.
+/// Names of symbol versions, such as `GLIBC_2.34`, by the file name of the library that defines
+/// them.
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads the libraries that a program needs. `None` if the program is static.
+/// Reads from a program's ELF file which libraries it needs. Returns `None` if the program is
+/// static.
 pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
     let (loader_path, libraries) = read(program)?;
     Ok(loader_path.map(|loader_path| Needs {
@@ -44,7 +46,7 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 }
 
 impl Needs {
-    /// Adds the needs of a library that the program loads at run time.
+    /// Adds the libraries that `library` needs, which the program loads at run time.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);
@@ -64,7 +66,8 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
 }
 
 /// Finds the files on this machine that programs and their libraries need, including the loader.
-/// They are returned by the paths at which the loader looks for them.
+/// The keys are the paths at which the loader looks for the files, and the values are the files
+/// without symbolic links.
 pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let loader = &needs.loader_path;
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
@@ -98,8 +101,8 @@ pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, Path
     Ok(found)
 }
 
-/// Returns the paths in the loader's list: `NAME => PATH (ADDRESS)`, or `PATH (ADDRESS)` for the
-/// loader itself.
+/// Returns the paths in the list that a loader prints. A line is `NAME => PATH (ADDRESS)`, or `PATH
+/// (ADDRESS)` for the loader itself.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     let places = text
         .lines()
@@ -110,14 +113,14 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
         .filter(|path| path.starts_with('/'))
 }
 
-/// Resolves symbolic links, because links are not copied to the image.
+/// Resolves the symbolic links in a path, because links are not copied to the image.
 fn resolved(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::file(path, "be found", error))
 }
 
-/// Checks that the layers of a base, from the bottom up, contain the libraries that a program
-/// needs.
+/// Fails unless the layers of a base image contain the libraries that a program needs. `layers` has
+/// the path and the media type of each layer, from the bottom up.
 pub fn check(
     program: &Path,
     needs: &Needs,
@@ -180,7 +183,7 @@ fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
     Ok((loader, libraries))
 }
 
-/// Returns the versions of symbols that a library defines.
+/// Returns the names of the symbol versions that a library defines, such as `GLIBC_2.34`.
 fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
     let elf = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = elf.endian()?;
@@ -197,8 +200,8 @@ fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
     Ok(defined)
 }
 
-/// The libraries in the layers with the versions that they define, and the links to them, by file
-/// name.
+/// The libraries in the layers of a base image by file name, with the symbol versions that each
+/// defines, and the links to libraries.
 #[derive(Debug, Default)]
 struct Found {
     files: BTreeMap<String, BTreeSet<String>>,

@@ -16,8 +16,8 @@ use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 use crate::workspace;
 
-/// Collects the crates that Cargo compiles for the image's host, with graphs or without, and the
-/// tools that compile them.
+/// Collects the crates that Cargo compiles for the image's host, and the tools that compile them.
+/// `with_graphs` is true for the host that runs graphs.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
@@ -50,8 +50,8 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     })
 }
 
-/// Returns the output of `cargo tree`, one package per line: `NAME vVERSION|LICENCE`, with an
-/// optional path or mark behind the version.
+/// Returns the output of `cargo tree` for the image's host, one package per line: `NAME
+/// vVERSION|LICENCE`. A path may follow the version, and the mark `(*)` may follow the licence.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The package and features are those of the image's build in `host_program`.
     let arguments = [
@@ -144,7 +144,8 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
     crates
 }
 
-/// Returns the git commit of a folder's project. `None` outside of git.
+/// Returns the git commit of the repository that holds a folder. `None` if the folder is not in a
+/// repository.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
@@ -166,7 +167,7 @@ pub fn revision(dir: &Path) -> Option<Revision> {
     Some(Revision { commit, is_changed })
 }
 
-/// Returns the digest of a file's content in an image.
+/// Returns the digest of the content of a file in an image.
 pub fn digest(content: &Content) -> Result<Digest, Failure> {
     match content {
         Content::Bytes(bytes) => Ok(Digest::of(bytes)),

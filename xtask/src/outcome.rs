@@ -22,14 +22,16 @@ pub struct Outcome<'a> {
     pub repository: &'a str,
     /// Tag of the image.
     pub tag: &'a str,
-    /// Result for each blob, or the expected result in a dry run. `None` if no registry was asked.
+    /// Result of the push for each blob of the image, or the expected result in a dry run. `None`
+    /// if no registry was asked.
     pub sent: Option<&'a [Sent]>,
     /// True if nothing was sent because of `--dry-run`.
     pub dry_run: bool,
 }
 
 impl Outcome<'_> {
-    /// Returns the digest reference, `REGISTRY/REPOSITORY@DIGEST`.
+    /// Returns the reference of the image by its digest, `REGISTRY/REPOSITORY@DIGEST`. If no
+    /// registry is known, the registry is left out.
     pub fn reference(&self) -> String {
         match self.registry {
             Some(registry) => format!("{registry}/{}@{}", self.repository, self.image.digest),
@@ -37,8 +39,8 @@ impl Outcome<'_> {
         }
     }
 
-    /// Returns the line that names the registry to which the image went, or would go. `None` if no
-    /// registry was asked.
+    /// Returns the line that names the registry to which the image was sent, or would be sent
+    /// without `--dry-run`. `None` if no registry was asked.
     pub fn place(&self) -> Option<String> {
         let registry = self.registry?;
         self.sent?;
@@ -49,7 +51,8 @@ impl Outcome<'_> {
         })
     }
 
-    /// Returns the blobs and attachments as aligned lines, with sums if a registry was asked.
+    /// Returns the blobs and attachments of the image as aligned lines, with sums of their bytes if
+    /// a registry was asked.
     pub fn table(&self) -> String {
         let attached = self
             .image
@@ -59,7 +62,7 @@ impl Outcome<'_> {
         table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
     }
 
-    /// Prints the result to standard output.
+    /// Prints the result to standard output: the image's reference as text, or a JSON object.
     pub fn print(&self, format: Format) {
         let text = match format {
             Format::Text => self.reference(),
@@ -99,7 +102,8 @@ impl Outcome<'_> {
     }
 }
 
-/// Returns the blobs as aligned lines. In a dry run the lines say what is to be sent.
+/// Returns the blobs of an image as aligned lines, with the result of the push for each if a
+/// registry was asked. In a dry run the lines say what would be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {
@@ -146,7 +150,7 @@ pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> Stri
     text
 }
 
-/// Returns the word for a blob's result, as in the JSON object on standard output.
+/// Returns the word for the result of the push of a blob, as in the JSON object on standard output.
 fn word(sent: Sent) -> &'static str {
     match sent {
         Sent::Skipped => "skipped",

@@ -25,7 +25,7 @@ use crate::signing::Key;
 use crate::workspace::{self, shown};
 use crate::{functions_app, libraries, shell};
 
-/// Port of the Functions host in its images.
+/// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
 
 /// Runs `cargo xtask package`.
@@ -181,8 +181,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that a base has the libraries that a dynamic host needs. For this the base's layers are
-/// fetched.
+/// Checks that a base image has the shared libraries that a dynamically linked host needs. The
+/// layers of the base are fetched for this check.
 fn libraries_are_there(
     host: &Path,
     parts: Option<&GraphParts>,
@@ -204,13 +204,14 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the folder for base layers, in the target folder. Layers are kept, because a base is
-/// large and rarely changes.
+/// Returns the folder for the layers of base images, in the target folder. Layers are kept there,
+/// because a base image is large and rarely changes.
 fn base_folder() -> PathBuf {
     workspace::target().join("base-blobs")
 }
 
-/// Returns the folder with the base's layers. `None` if the layout does not hold them.
+/// Returns the folder with the layers of the base image, after fetching the layers. Returns `None`
+/// if the layout will not contain them.
 fn base_blobs(
     args: &PackageArgs,
     place: &BasePlace,

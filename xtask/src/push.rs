@@ -40,8 +40,8 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Finds the registry of the base layers that the layout names without holding them. `None` if the
-/// layout holds every blob.
+/// Finds the registry with the base layers that a layout names but does not hold. Returns `None` if
+/// the layout holds every blob.
 fn base_place(
     args: &PushArgs,
     identity: &Identity,

@@ -31,8 +31,8 @@ pub fn run(args: SetupArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks everything that building needs and reports each item in a line. If the guests' target is
-/// missing, it is added.
+/// Checks everything that building needs, passes a line for each item to `say`, and fails if an
+/// item is missing. If the compilation target of scorers is missing, it is added.
 pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for outcome in [
@@ -61,7 +61,7 @@ pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
     ))
 }
 
-/// Description of an installed item, or a problem and its fix.
+/// Result of one check: the description of an installed item, or a problem and its fix.
 type Finding = Result<String, (String, String)>;
 
 fn compiler(program: &str) -> Finding {
@@ -82,7 +82,7 @@ fn compiler(program: &str) -> Finding {
     }
 }
 
-/// Returns the version in rust-toolchain.toml.
+/// Returns the version of Rust in rust-toolchain.toml.
 fn channel() -> Option<String> {
     let text = std::fs::read_to_string(workspace::root().join("rust-toolchain.toml")).ok()?;
     let table: toml::Table = text.parse().ok()?;
@@ -140,7 +140,7 @@ fn linker() -> Finding {
     }
 }
 
-/// Checks that the C library exists as an archive, because the host is linked statically.
+/// Checks that the C library exists as a static archive, because the host is linked statically.
 fn static_libc() -> Finding {
     let archive = tools::output("cc", &["-print-file-name=libc.a"]).unwrap_or_default();
     // If the file is missing, the compiler prints its bare name.
@@ -153,7 +153,7 @@ fn static_libc() -> Finding {
     ))
 }
 
-/// Reports each tool of the tests in a line. None of them is required.
+/// Prints one line for each tool that the tests use. None of the tools is required.
 fn report_test_tools() {
     for tool in TEST_TOOLS {
         match find(tool.program) {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub struct Variable(String);
 
 impl Variable {
-    /// Checks a name that comes from outside of this program.
+    /// Checks a variable name that comes from outside of this program.
     pub fn new(name: &str) -> Result<Self, Failure> {
         if is_variable(name) {
             return Ok(Self(name.to_owned()));
@@ -29,7 +29,7 @@ impl Variable {
         ))
     }
 
-    /// Wraps a name that this program chose.
+    /// Wraps a variable name that this program itself chose.
     pub fn fixed(name: &'static str) -> Self {
         debug_assert!(is_variable(name), "{name}");
         Self(name.to_owned())
@@ -41,7 +41,7 @@ impl Variable {
     }
 }
 
-/// One word of a command, quoted if that is necessary.
+/// One word of a shell command, quoted if that is necessary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     script: String,
@@ -73,7 +73,7 @@ impl Word {
     }
 }
 
-/// A command that is being built.
+/// A shell command that is being built.
 #[derive(Debug, Clone)]
 pub struct Command(String);
 
@@ -83,19 +83,19 @@ impl Command {
         Self(words.to_owned())
     }
 
-    /// Adds fixed text, e.g. `--output none`.
+    /// Adds fixed text to the command, e.g. `--output none`.
     pub fn fixed(mut self, words: &'static str) -> Self {
         let _ = write!(self.0, " {words}");
         self
     }
 
-    /// Adds fixed text on a line of its own.
+    /// Adds fixed text to the command, on a line of its own.
     pub fn line(mut self, words: &'static str) -> Self {
         let _ = write!(self.0, " \\\n    {words}");
         self
     }
 
-    /// Adds a flag and its value.
+    /// Adds a flag and its value to the command.
     pub fn flag(mut self, name: &'static str, value: &Word) -> Self {
         // A value with a dash in front would be read as the next flag.
         let between = if value.looks_like_a_flag { '=' } else { ' ' };
@@ -103,13 +103,13 @@ impl Command {
         self
     }
 
-    /// Adds a flag and its value on a line of their own.
+    /// Adds a flag and its value to the command, on a line of their own.
     pub fn flag_line(mut self, name: &'static str, value: &Word) -> Self {
         self.0.push_str(" \\\n   ");
         self.flag(name, value)
     }
 
-    /// Adds `NAME=VALUE` on a line of its own.
+    /// Adds the argument `NAME=VALUE` to the command, on a line of its own.
     pub fn pair_line(mut self, name: &Word, value: &Word) -> Self {
         let _ = write!(self.0, " \\\n      {}={}", name.script, value.script);
         self
@@ -121,35 +121,35 @@ impl Command {
 pub struct Script(String);
 
 impl Script {
-    /// Adds a line of fixed text. An empty text adds an empty line.
+    /// Adds a line of fixed text to the script. An empty text adds an empty line.
     pub fn line(&mut self, text: &'static str) {
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    /// Adds a comment, which stays one line for any text.
+    /// Adds a comment to the script. The comment stays one line for any text.
     pub fn comment(&mut self, text: &str) {
         let _ = writeln!(self.0, "# {}", printable(text));
     }
 
-    /// Adds a command.
+    /// Adds a command to the script.
     pub fn run(&mut self, command: Command) {
         self.0.push_str(&command.0);
         self.0.push('\n');
     }
 
-    /// Adds a command whose output is kept in a variable.
+    /// Adds a command, and keeps the output of the command in a variable of the script.
     pub fn keep(&mut self, variable: &Variable, command: Command) {
         let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
     }
 
-    /// Adds a line that prints `https://` and a command's output.
+    /// Adds a line that prints `https://` and the output of a command when the script runs.
     pub fn print_address(&mut self, command: Command) {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
     }
 
-    /// Adds a line that ends the script unless a variable is set. `why` is the purpose of the
-    /// variable.
+    /// Adds a line that ends the running script unless a variable is set. `why` is the purpose of
+    /// the variable.
     pub fn demand(&mut self, variable: &Variable, why: &'static str) {
         // The shell expands inside the braces. Outside of them it joins quoted parts.
         let _ = writeln!(self.0, ": \"${{{}:?{}}}\"", variable.name(), escaped(why));
@@ -161,8 +161,8 @@ impl Script {
     }
 }
 
-/// Quotes a text so that the shell reads it back. Plain words are not quoted, so that the script is
-/// easy to read.
+/// Quotes a text so that the shell reads exactly this text. Plain words are not quoted, so that the
+/// script is easy to read.
 pub fn literal(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,%".contains(&b);
     // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, and they would
@@ -180,7 +180,7 @@ pub fn argument(text: &str) -> String {
     literal(&printable(text))
 }
 
-/// Escapes text for double quotes and braces.
+/// Escapes a text for use in a script inside double quotes and `${…}`.
 fn escaped(text: &'static str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -219,7 +219,7 @@ mod tests {
         "#!&|<>(){}",
     ];
 
-    /// Returns the arguments as `sh` passes them to a program.
+    /// Runs a script with `sh` and returns what it prints, to see which arguments a program gets.
     fn read_back(script: &str) -> String {
         let output = Process::new("sh")
             .args(["-euc", script])

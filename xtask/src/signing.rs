@@ -19,12 +19,12 @@ use serde_json::json;
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// Media type of the payload in an envelope: an in-toto statement.
+/// Media type of the payload in a DSSE envelope: an in-toto statement.
 pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
-/// Upper bound for the size of a key file, in bytes. No PEM file of a key is larger.
+/// Maximum size of a key file, in bytes. No PEM file of a key is larger.
 const LARGEST_KEY_BYTES: u64 = 64 << 10;
 
-/// A private key. Its `Debug` output does not show it.
+/// A private key of the curve P-256. Its `Debug` output does not show the key.
 pub struct Key(SigningKey);
 
 /// A public key of the curve P-256.
@@ -48,7 +48,8 @@ struct EnvelopeSignature {
 }
 
 impl Key {
-    /// Reads a P-256 key from PEM: PKCS #8 or SEC 1, without a password.
+    /// Reads a private key of the curve P-256 from a PEM file. The format is PKCS #8 or SEC 1,
+    /// without a password.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = SecretString::from(read(path)?);
         let text = text.expose_secret();
@@ -75,13 +76,15 @@ impl Key {
             .ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
     }
 
-    /// Signs bytes, and returns ASN.1 DER. Equal keys and bytes give equal signatures (RFC 6979).
+    /// Signs bytes, and returns the signature as ASN.1 DER. Equal keys and bytes give equal
+    /// signatures (RFC 6979).
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: Signature = self.0.sign(bytes);
         signature.to_der().as_bytes().to_vec()
     }
 
-    /// Signs an image. Returns the payload, and its signature in base64 for the annotation.
+    /// Signs an image as cosign does. Returns the payload, and its signature in base64 for cosign's
+    /// annotation.
     pub fn sign_image(&self, reference: &str, digest: &Digest) -> (Vec<u8>, String) {
         let payload = json!({
             "critical": {
@@ -96,7 +99,8 @@ impl Key {
         (payload, signature)
     }
 
-    /// Signs a statement and puts both into an envelope.
+    /// Signs an in-toto statement, and returns a DSSE envelope with the statement and its
+    /// signature.
     pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
         let sig = STANDARD.encode(self.sign(&encoded(STATEMENT_MEDIA_TYPE, statement)));
         let envelope = Envelope {
@@ -119,8 +123,8 @@ impl std::fmt::Debug for Key {
 }
 
 impl PublicKey {
-    /// Reads a P-256 key from PEM, as `cosign generate-key-pair` and `openssl pkey -pubout` write
-    /// it.
+    /// Reads a public key of the curve P-256 from a PEM file, as `cosign generate-key-pair` and
+    /// `openssl pkey -pubout` write it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = read(path)?;
         VerifyingKey::from_public_key_pem(&text)
@@ -136,7 +140,8 @@ impl PublicKey {
             })
     }
 
-    /// Returns true if a signature, base64 of DER, was made with this key over these bytes.
+    /// Returns true if `signature`, which is DER in base64, was made over `bytes` with the private
+    /// key of this public key.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> bool {
         let der = STANDARD.decode(signature).ok();
         let signature = der.and_then(|der| DerSignature::try_from(der.as_slice()).ok());
@@ -144,7 +149,8 @@ impl PublicKey {
     }
 }
 
-/// Returns the digest of the image that a cosign payload names.
+/// Returns the digest of the image that a cosign payload names. `None` if the payload does not name
+/// one.
 pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
     Digest::parse(
@@ -154,7 +160,8 @@ pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     )
 }
 
-/// Returns the statement in an envelope, and true if it is signed with the key.
+/// Returns the statement in a DSSE envelope, and true if the envelope is signed with `key`. Returns
+/// `None` if the envelope cannot be read.
 pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool)> {
     let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
     let statement = STANDARD.decode(&envelope.payload).ok()?;
@@ -168,8 +175,8 @@ pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool
     Some((statement, is_signed))
 }
 
-/// Returns the bytes of an envelope that are signed. They include its type, so that a statement
-/// cannot pass for another type of payload.
+/// Returns the bytes that the signature of a DSSE envelope covers. They include the type of the
+/// payload, so that a statement cannot pass for another type of payload.
 fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!(
         "DSSEv1 {} {payload_type} {} ",

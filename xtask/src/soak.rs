@@ -30,13 +30,14 @@ use crate::demo::sample::{self, Digit};
 use crate::failure::Failure;
 use crate::{setup, workspace};
 
-/// Time between two samples of a process; shorter in a short run.
+/// Time between two samples of a host's memory, file descriptors and threads. It is shorter in a
+/// short run.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
-/// Time between two restarts of Redis; shorter in a short run.
+/// Time between two restarts of Redis. It is shorter in a short run.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
 /// Pause of each client between two calls, so that the machine is busy but not full.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Pause of the main thread between two looks at the time.
+/// Pause of the main thread before it checks again if a sample or a restart is due.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Runs `cargo xtask soak`.
@@ -105,7 +106,7 @@ fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32
     Ok(restarts)
 }
 
-/// Counters and latencies of one path.
+/// Counters and latencies of all calls on one path, which is one kind of call to one host.
 #[derive(Debug, Default)]
 pub struct Tally {
     calls: AtomicU64,
@@ -113,7 +114,7 @@ pub struct Tally {
     lost: AtomicU64,
     /// Latency of each answer, in microseconds.
     latencies_us: Mutex<Vec<u32>>,
-    /// Problem of the first call that went wrong.
+    /// Problem of the first call that went wrong. None if no call did.
     first: Mutex<Option<String>>,
 }
 
@@ -130,7 +131,7 @@ impl Tally {
     }
 }
 
-/// Calls one path again and again until `stop` is set.
+/// Calls one path again and again until `stop` is set. Checks each answer and counts it in `tally`.
 fn call(
     path: &Path,
     address: std::net::SocketAddr,

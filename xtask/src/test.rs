@@ -21,31 +21,34 @@ use crate::host_program::{self, Kind};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{app, component, engine_library, fuzz, setup, tidy, tools};
 
-/// Variable with the workspace's root for the tests.
+/// Environment variable that gives the tests the root folder of the workspace.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
-/// Variable with the path of the developer's host program.
+/// Environment variable that gives the tests the path of the host program for developers.
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
-/// Variable with the path of the host program for images.
+/// Environment variable that gives the tests the path of the host program for images.
 const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
-/// Variable with the path of the host program for images with a graph.
+/// Environment variable that gives the tests the path of the host program for images with a graph.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
-/// Variable with the path of this program.
+/// Environment variable that gives the tests the path of the xtask program.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
-/// Variable with the folder of the compiled test guests.
+/// Environment variable that gives the tests the folder of the compiled test guests.
 const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
-/// Variable with the folder that has one app folder per example.
+/// Environment variable that gives the tests the folder that has one app folder per example.
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
-/// Variable with the file to which a test that cannot run appends its reason, in one line.
+/// Environment variable that gives the tests the path of a file. A test that cannot run appends its
+/// reason to the file, in one line.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Duration of the fuzzing step. It is enough to try the code behind the seeds some million times;
+/// Duration of the fuzzing step. It is enough to try the code behind the seeds some million times.
 /// `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
-/// Folder of the whole-system tests, with one test program for each area.
+/// Folder of the whole-system tests, relative to the workspace's root. It has one test program for
+/// each area.
 const AREAS: &str = "tests/tests";
 
-/// Runs `cargo xtask test`. Its last line of standard output is the sum.
+/// Runs `cargo xtask test`. The last line on standard output has the numbers of passed, failed and
+/// skipped tests.
 pub fn run(args: &TestArgs) -> ExitCode {
     let everything = args.areas.is_empty() && args.only.is_empty();
     let programs: Vec<&str> = args
@@ -134,7 +137,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
     }
 }
 
-/// Parses the name of an area on the command line.
+/// Parses the name of an area of the whole-system tests on the command line. Fails if there is no
+/// such area.
 pub fn area(name: &str) -> Result<String, String> {
     let known = areas(&workspace::root().join(AREAS)).map_err(|failure| failure.to_string())?;
     if known.iter().any(|area| area == name) {
@@ -147,8 +151,8 @@ pub fn area(name: &str) -> Result<String, String> {
     }
 }
 
-/// Returns the names of the areas, sorted. An area is a folder with a `main.rs`, or a file of its
-/// own.
+/// Returns the names of the areas of the whole-system tests, sorted. An area is a folder with a
+/// `main.rs`, or a file of its own.
 fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -161,8 +165,8 @@ fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Installs the tools of the tests if that is possible. A test without its tool reports that it was
-/// skipped.
+/// Installs the programs that the tests use, if that is possible. A test without its program
+/// reports that it was skipped.
 fn install_tools() {
     let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
     if !packages.is_empty()
@@ -194,7 +198,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
     }
 }
 
-/// Programs and folders that were built for the tests.
+/// Paths of the programs and folders that were built for the tests.
 struct Places {
     host: PathBuf,
     images: ImageHosts,
@@ -203,7 +207,7 @@ struct Places {
     apps: PathBuf,
 }
 
-/// The host programs for images.
+/// Paths of the host programs for images, without graphs and with graphs.
 struct ImageHosts {
     plain: PathBuf,
     with_graphs: PathBuf,
@@ -220,8 +224,9 @@ impl ImageHosts {
     }
 }
 
-/// Builds everything that the tests start, and the test programs. `programs` are the arguments of
-/// Cargo that select them. If there are none, all are built.
+/// Builds everything that the tests start, and the test programs. `areas` are the arguments of
+/// Cargo that select test programs. If there are none, all test programs are built. `images` is the
+/// thread that builds the host programs for images.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,
     areas: &[&str],
@@ -291,7 +296,7 @@ fn prepare(
     })
 }
 
-/// Returns the manifests of the examples, sorted by name.
+/// Returns the paths of the manifests of the examples in a folder, sorted by name.
 pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
@@ -333,7 +338,8 @@ fn tests(places: &Places, programs: &[&str], only: &[String]) -> Result<(Sum, bo
     Ok((sum, success))
 }
 
-/// Passes the tests' output on while it arrives, and adds up the results in it.
+/// Runs a command of `cargo test`, prints its output while it arrives, and adds up the results in
+/// the output. Also returns true if the command succeeded.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     let broken = |error: std::io::Error| {
         Failure::other(format!("cargo test: {error}"), "run the command again")
@@ -361,8 +367,8 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered
-    /// out; finished in 0.01s`.
+    /// Adds the numbers of a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured;
+    /// 3 filtered out; finished in 0.01s`. Other lines are ignored.
     fn add(&mut self, line: &str) {
         let Some(numbers) = line.trim().strip_prefix("test result: ") else {
             return;

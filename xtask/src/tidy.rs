@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that no compiler checks.
 //!
-//! Owns the findings' form and the walk through the tree. Must not know any rule: each family has its own file.
+//! Owns the findings' form and the walk through the tree. Must not know any rule: each family has
+//! its own file.
 
 mod arrows;
 mod contract;
@@ -20,12 +21,12 @@ use crate::args::TidyArgs;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// One breach of a rule.
+/// A place where a file breaks a rule of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     /// Path of the file, relative to the workspace's root.
     file: String,
-    /// Number of the line, from 1.
+    /// Number of the line, counted from 1.
     line: usize,
     what: String,
     fix: String,
@@ -52,13 +53,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Folders whose Rust files the rules hold for.
+/// Folders whose Rust files and manifests are checked, relative to the workspace's root.
 const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 
-/// Folders that have pages and no code.
+/// Folders without code whose pages are checked, relative to the workspace's root.
 const PAGES: &[&str] = &["wit", ".github"];
 
-/// Runs the command.
+/// Runs `cargo xtask tidy`.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
         contract::bless(&workspace::root())?;
@@ -67,7 +68,7 @@ pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     check()
 }
 
-/// Checks everything and prints one line for each finding.
+/// Checks all files of the repository and prints one line for each finding. Fails if there is one.
 pub fn check() -> Result<(), Failure> {
     let root = workspace::root();
     let mut findings = Vec::new();
@@ -114,7 +115,8 @@ pub fn check() -> Result<(), Failure> {
     ))
 }
 
-/// Every page of the repository by its name.
+/// Reads every Markdown page of the repository. The keys are the paths of the pages relative to
+/// `root`.
 fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let folders = CODE
         .iter()
@@ -144,7 +146,8 @@ fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::file(path, "be read", error))
 }
 
-/// All files below a folder by name, without those that are built or hidden. A folder that is not there has none.
+/// Returns all files below a folder, sorted by name, without hidden files and folders and without
+/// those that are built (`target`). Returns no files if the folder does not exist.
 fn walk(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     if !dir.is_dir() {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// One tool that the tests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// Name of the program.
+    /// Name of the tool's program.
     pub program: &'static str,
     /// Debian package that contains the program.
     pub package: &'static str,
@@ -19,7 +19,7 @@ pub struct Tool {
     pub purpose: &'static str,
 }
 
-/// Programs that the tests start or call.
+/// Tools that the tests start or call.
 pub const TEST_TOOLS: &[Tool] = &[
     tool(
         "redis-server",
@@ -90,7 +90,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Returns the tools of the tests that are not installed.
+/// Returns the tools that the tests use and that are not installed.
 pub fn missing() -> Vec<Tool> {
     TEST_TOOLS
         .iter()
@@ -107,8 +107,8 @@ pub fn apt_line(packages: &[&str]) -> String {
     )
 }
 
-/// Installs packages if this process is root on a Debian system. Otherwise, or if that fails,
-/// returns a failure with the command.
+/// Installs Debian packages with apt-get. Fails, with the command that installs them, if this
+/// process is not root on a Debian system or if apt-get fails.
 pub fn install(packages: &[&str]) -> Result<(), Failure> {
     let line = apt_line(packages);
     let by_hand = || {
@@ -133,7 +133,8 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns what a program prints. `None` if it cannot be run or fails.
+/// Runs a program and returns its standard output, without white space at the ends. `None` if the
+/// program cannot be run or fails.
 pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Compilation target of scorers.
+/// Compilation target of the components of scorers.
 pub const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// Returns the workspace's root folder.
+/// Returns the root folder of the Cargo workspace.
 pub fn root() -> PathBuf {
     // Cargo sets the folder at run time too. The compiled-in path is for a program that is started
     // without Cargo.
@@ -25,13 +25,14 @@ pub fn root() -> PathBuf {
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 
-/// Returns the folder for everything that is built.
+/// Returns the target folder of Cargo, which holds everything that is built.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Formats a path as a reader types it. If the path is below the current folder, it is relative.
+/// Formats a path as a reader would type it. A path below the current folder is shown relative to
+/// that folder.
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here
@@ -47,7 +48,8 @@ pub fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Returns a command for the Cargo that runs this program, in a folder.
+/// Returns a command that runs Cargo in a folder: the Cargo that runs this program, or the one on
+/// PATH.
 pub fn cargo(dir: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -67,18 +69,18 @@ pub fn cargo(dir: &Path) -> Command {
 /// One artifact that Cargo built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// Path of the Cargo.toml of its package.
+    /// Path of the Cargo.toml of the package that the artifact belongs to.
     pub manifest: PathBuf,
-    /// Name of the library, program or example.
+    /// Name of the library, program or example that the artifact is.
     pub name: String,
-    /// Files of the artifact.
+    /// Paths of the files of the artifact.
     pub files: Vec<PathBuf>,
     /// Path of the program. `None` if the artifact is not a program.
     pub executable: Option<PathBuf>,
 }
 
-/// Runs `cargo build` with the given arguments and returns the artifacts. Compiler messages go to
-/// standard error.
+/// Runs `cargo build` in a folder with the given arguments, and returns the artifacts. Compiler
+/// messages go to standard error.
 pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
     let output = cargo(dir)

@@ -1,11 +1,11 @@
 //! Type of the data in every wasmtime store, and WASI linked for it.
 //!
-//! Owns [`Sandbox`], the type for which wasmtime's generic code is compiled. Must not know what is
-//! in one, nor whether WASI is open or closed.
+//! Owns [`Sandbox`], the type for which wasmtime's generic code is compiled. Must not know what a
+//! sandbox holds, nor whether WASI is open or closed to a guest.
 //!
 //! This is a separate crate because of its size. WASI has more than a hundred functions, most of
-//! which are never called, and each is compiled anew for the type of the store. Here they are
-//! compiled for size, which makes the image's host a twentieth smaller.
+//! which are never called, and each is compiled anew for the type of the store. In this crate they
+//! are compiled for size, which makes the image's host a twentieth smaller.
 
 use std::any::Any;
 
@@ -15,29 +15,29 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-/// State of one instance, as wasmtime sees it.
+/// State of one instance, in the one type for which wasmtime's generic code is compiled.
 pub struct Sandbox(Box<dyn Inhabitant>);
 
-/// State of one instance, as its owner sees it.
+/// State of one instance, as its owner defines it. A [`Sandbox`] holds it for wasmtime.
 pub trait Inhabitant: Any + Send {
     /// Returns the WASI state of the instance.
     fn wasi(&mut self) -> WasiCtxView<'_>;
 }
 
 impl Sandbox {
-    /// Creates the sandbox of one instance.
+    /// Creates the sandbox that holds the state of one instance.
     pub fn new(inhabitant: impl Inhabitant) -> Self {
         Self(Box::new(inhabitant))
     }
 
-    /// Returns the state of the instance. `None` if the sandbox was created with another type.
+    /// Returns the state of the instance, or `None` if the sandbox holds a state of another type.
     #[must_use]
     pub fn get<I: Inhabitant>(&self) -> Option<&I> {
         let inhabitant: &dyn Any = &*self.0;
         inhabitant.downcast_ref()
     }
 
-    /// Returns the state of the instance for changes. `None` if the sandbox was created with
+    /// Returns the state of the instance for changes, or `None` if the sandbox holds a state of
     /// another type.
     pub fn get_mut<I: Inhabitant>(&mut self) -> Option<&mut I> {
         let inhabitant: &mut dyn Any = &mut *self.0;
@@ -51,8 +51,8 @@ impl WasiView for Sandbox {
     }
 }
 
-/// Links all of WASI 0.2. One call of `poll` takes at most `most_pollables` handles, which are
-/// counted before any is used.
+/// Links all of WASI 0.2. A call of `poll` fails if it has more than `most_pollables` handles,
+/// which are counted before any handle is used.
 ///
 /// # Errors
 /// Fails if the linker already has a part of WASI.
@@ -81,5 +81,6 @@ pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Re
     Ok(())
 }
 
-/// Interface of `poll`, with the version of the linked WASI. A test of the whole host calls it.
+/// Name of the interface that has `poll`, with the version of the linked WASI. A test of the whole
+/// host calls `poll` to check the name.
 const POLL: &str = "wasi:io/poll@0.2.12";

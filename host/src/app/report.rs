@@ -1,6 +1,6 @@
 //! The report about a loaded app.
 //!
-//! Owns its fields and its texts. Must not know how an app is loaded.
+//! Owns the fields of the report and its texts. Must not know how an app is loaded.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,21 +16,22 @@ use crate::scorer::{Scorer, WIT_VERSION};
 pub struct CheckReport {
     /// Name of the scorer, from `scorer.name`.
     pub name: String,
-    /// Version of the scorer, from `scorer.version`. Empty if it is not set.
+    /// Version of the scorer, from `scorer.version`. Empty if the manifest does not set it.
     pub version: String,
     /// World of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
-    /// Version of the WIT contract.
+    /// Version of the WIT contract that this host serves.
     pub wit_version: String,
     /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
-    /// itself.
+    /// without a component.
     pub component_digest: Option<String>,
-    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` without a model.
+    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the app has no model.
     pub model_digest: Option<String>,
-    /// Source of the code: precompiled by the packager for a CPU level, compiled at start, or a
-    /// graph and its engine.
+    /// Source of the code: precompiled by the packager for a CPU level, compiled when the host
+    /// starts, or a graph and the engine that runs it.
     pub code: String,
-    /// Signature that `describe` returned.
+    /// Signature of the scorer as JSON: what `describe` returned, or the inputs and outputs of a
+    /// graph.
     pub signature: Value,
 }
 

@@ -7,7 +7,7 @@
 #![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]
 
-/// Interfaces that scorers import.
+/// Bindings of the interfaces that scorers import.
 pub mod capabilities {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -26,7 +26,7 @@ pub mod capabilities {
     });
 }
 
-/// The world `scoring`, whose scorers take and return payloads.
+/// Bindings of the world `scoring`, whose scorers take and return payloads.
 pub mod scoring {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -43,7 +43,7 @@ pub mod scoring {
     });
 }
 
-/// The world `tensor-scoring`, whose scorers take and return tensors.
+/// Bindings of the world `tensor-scoring`, whose scorers take and return tensors.
 pub mod tensor_scoring {
     wasmtime::component::bindgen!({
         path: "../wit",

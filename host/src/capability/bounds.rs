@@ -1,12 +1,12 @@
-//! Bounds of one call of each host function: items, bytes and time.
+//! Limits on one call of each host function: items, bytes and time.
 //!
 //! Owns the table [`BOUNDS`], which has a row for every function that a scorer can import, and the
 //! check at the start of a function. Must not know what a function does. A test walks the contract
 //! and WASI, and fails if a function has no row.
 //!
 //! A guest's arguments are copied to the host's memory before a host function runs.
-//! [`LIFTED_BYTES`] bounds that copy for every function. Lists of small items take a multiple of
-//! their bytes, so `lists.rs` counts them before the copy.
+//! [`LIFTED_BYTES`] limits that copy for every function. Lists of small items take a multiple of
+//! their bytes, so `lists.rs` counts the items before the copy.
 
 use wasmtime::Trap;
 
@@ -16,65 +16,66 @@ use crate::offload;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
-/// Most bytes that the arguments of one call of a host function may take in the host's memory.
+/// Maximum size of the arguments of one call of a host function in the host's memory, in bytes.
 ///
-/// A call with more ends the scorer with a trap. The input tensors of a graph are the largest
-/// arguments.
+/// A call with larger arguments ends the scorer with a trap. The input tensors of a graph are the
+/// largest arguments.
 pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 
-/// Longest key of a store, in bytes.
+/// Maximum length of a key of a store, in bytes.
 pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
 
-/// Most random bytes of one call: as many as the Web Crypto API gives at a time. More would block a
-/// thread for longer than one tick.
+/// Maximum number of random bytes per call, which is that of the Web Crypto API. More would block a
+/// thread for longer than one tick of the epoch.
 const RANDOM_BYTES: usize = 64 << 10;
 
-/// Most bytes of one write to standard output or standard error.
+/// Maximum size of one write to standard output or standard error, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Most dimensions of a tensor that is created for `wasi:nn`. More of them end the scorer with a
-/// trap.
+/// Maximum number of dimensions of a tensor that a scorer creates for `wasi:nn`. More dimensions
+/// end the scorer with a trap.
 ///
-/// Whether the dimensions fit a port is checked where the tensor is used, because that function can
-/// return an error.
+/// Whether the dimensions fit a port is checked where the tensor is used, because the function
+/// there can return an error.
 const DIMENSIONS: usize = 1 << 20;
 
-/// Most tensors that one run of a graph takes.
+/// Maximum number of tensors that one run of a graph takes.
 const TENSORS: usize = 4096;
 
-/// Most rows of a tensor that one call may ask for.
+/// Maximum number of rows of a model's tensor that one call may read.
 const ROWS: usize = 1 << 20;
 
-/// Most attributes of a measurement that are read. Only the first 8 are kept.
+/// Maximum number of attributes of a measurement that are read. Only the first 8 are kept.
 const ATTRIBUTES: usize = 64;
 
-/// Latest time at which a host function ends.
+/// Time within which a host function ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// The function ends within a tick, because its items and bytes are too few for more.
+    /// The function ends within one tick of the epoch, because its items and bytes are too few for
+    /// more.
     Tick,
-    /// The function ends at the call's deadline. It copies or converts many bytes, on a scoring
-    /// thread if there are more than 64 KiB.
+    /// The function ends at the call's deadline at the latest. It copies or converts many bytes, on
+    /// a scoring thread if there are more than 64 KiB.
     Copies,
-    /// The function ends at the call's deadline. It waits for a store, a graph, a clock or a
-    /// stream.
+    /// The function ends at the call's deadline at the latest. It waits for a store, a graph, a
+    /// clock or a stream.
     Waits,
 }
 
-/// Bounds of one host function: one row of the table of all bounds.
+/// Limits on one call of a host function: one row of [`BOUNDS`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// Name of the function: the interface without its version, `#`, and the name in the component
-    /// model.
+    /// Name of the function: the interface without its version, `#`, and the function's name in the
+    /// component model.
     ///
-    /// `#*` names every function of an interface that gives a scorer nothing to use: there is no
-    /// folder and no network.
+    /// `#*` stands for every function of an interface that gives a scorer nothing to use, because
+    /// there is no folder and no network.
     pub(crate) function: &'static str,
-    /// Most items of the function's lists, or 1 if it takes none.
+    /// Maximum number of items in the function's lists. 1 if the function takes no list.
     pub(crate) items: usize,
-    /// Most bytes of the function's arguments or of its answer, whichever is more.
+    /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes.
     pub(crate) bytes: usize,
-    /// Latest time at which the function ends.
+    /// Time within which the function ends.
     pub(crate) time: Time,
 }
 
@@ -83,16 +84,17 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// Longest text or name of which nothing is kept, in bytes.
+/// Limit for a text or name that the host does not keep, in bytes. Only [`LIFTED_BYTES`] applies.
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
-/// Longest cursor, in bytes. A cursor may be a key with the store's prefix.
+/// Maximum length of a cursor for the keys of a store, in bytes. A cursor may be a key with the
+/// store's prefix.
 const CURSOR_BYTES: usize = 2 * KEY_BYTES;
-/// No bound here: the host holds these bytes for the scorer, and counts them against
-/// `limits.memory`.
+/// Limit for bytes that the host holds for the scorer. They count towards `limits.memory` and so
+/// need no limit per call.
 const HELD: usize = usize::MAX;
 
-/// Bounds of every function that a scorer can import.
+/// Limits on one call of every function that a scorer can import.
 #[rustfmt::skip]
 pub(crate) const BOUNDS: &[Bound] = &[
     row("scorebox:scoring/model#info", 1, 0, Tick),
@@ -211,7 +213,7 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// Returns the row of a function. It is looked up while the host is compiled.
+/// Returns the row of [`BOUNDS`] for a function. The lookup happens while the host is compiled.
 #[expect(clippy::panic, reason = "a function without a row does not compile")]
 pub(crate) const fn of(function: &str) -> &'static Bound {
     let mut rows = BOUNDS;
@@ -241,12 +243,12 @@ const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
 pub(crate) struct Size {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
-    /// Length of the longest key, in bytes.
+    /// Length of the longest key among the arguments, in bytes. 0 if there is no key.
     pub(crate) key: usize,
 }
 
 impl Size {
-    /// Returns the size of a key, and of a value of `value_bytes` bytes.
+    /// Returns the size of arguments that are a key and a value of `value_bytes` bytes.
     pub(crate) fn of_pair(key: &str, value_bytes: usize) -> Self {
         Self {
             items: 1,
@@ -255,8 +257,8 @@ impl Size {
         }
     }
 
-    /// Returns the size of several keys and values. `pairs` has each key with the size of its
-    /// value, in bytes.
+    /// Returns the size of arguments that are several keys and values. `pairs` has each key with
+    /// the size of the key's value, in bytes.
     pub(crate) fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, usize)>) -> Self {
         pairs.fold(Self::default(), |size, (key, value_bytes)| Self {
             items: size.items + 1,
@@ -265,7 +267,7 @@ impl Size {
         })
     }
 
-    /// Returns the size of arguments that are only bytes, without a key.
+    /// Returns the size of arguments that are `bytes` bytes without a key.
     pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self {
             items: 1,
@@ -276,7 +278,8 @@ impl Size {
 }
 
 impl Bound {
-    /// Returns the text of the error if a call brings too many items.
+    /// Returns the text of the error for the scorer if a call has more items than the function
+    /// accepts.
     pub(crate) fn too_many(&self, items: usize) -> Option<String> {
         (items > self.items).then(|| {
             format!(
@@ -306,10 +309,11 @@ impl Bound {
 }
 
 impl InstanceState {
-    /// Begins a host function: refuses arguments that exceed its row, and ends a scorer whose
-    /// deadline has passed.
+    /// Checks a call at the start of a host function. Returns the text of an error if the arguments
+    /// exceed the function's limits. Traps if the function may take long and the call's deadline
+    /// has passed.
     ///
-    /// A call with much to copy is moved off a thread that serves sockets.
+    /// A call with much to copy is moved off the threads that serve sockets.
     pub(crate) async fn enter(
         &mut self,
         bound: &'static Bound,

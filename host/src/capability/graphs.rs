@@ -21,20 +21,20 @@ use crate::text::cut;
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Most bytes of a name that are repeated in the text of an error.
+/// Maximum length of a name that is repeated in the text of an error, in bytes.
 pub(super) const NAME_BYTES: usize = 64;
 
-/// Most bytes of the engine's error text that a scorer gets.
+/// Maximum size of the engine's error text that a scorer gets, in bytes.
 const TEXT_BYTES: usize = 4 << 10;
 
 impl InstanceState {
-    /// Returns the graph with this name, if the model has one.
+    /// Returns the model's graph with this name. Returns `None` if the model has no such graph.
     pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
         self.shared.graphs.as_ref()?.get(name)
     }
 
-    /// Checks a scorer's tensors against a graph's ports, and runs the graph. If the scorer's
-    /// deadline passes meanwhile, the scorer ends here, like a scorer that computes by itself.
+    /// Checks a scorer's tensors against a graph's input ports, and runs the graph. If the deadline
+    /// passes during the run, the scorer is ended with a trap.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,
@@ -129,7 +129,8 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     }
 }
 
-/// Converts a scorer's tensor to the form of the host. Whether it fits a port is not checked here.
+/// Converts a scorer's tensor to the host's type. Whether the tensor fits a port is not checked
+/// here.
 fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),

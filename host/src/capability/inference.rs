@@ -1,7 +1,7 @@
-//! The interface `wasi:nn`: the model's graphs, by the functions of the standard.
+//! The interface `wasi:nn`: the model's graphs, by the functions of that proposed standard.
 //!
-//! Owns the standard's types, and which parts of a graph they can carry. Must not know how a graph
-//! computes. Graphs come only from the model, by name: if a scorer could bring its own bytes,
+//! Owns the types of `wasi:nn`, and which parts of a graph they can carry. Must not know how a
+//! graph computes. Graphs come only from the model, by name: if a scorer could bring its own bytes,
 //! native code would have to parse them.
 
 use std::sync::Arc;
@@ -23,17 +23,18 @@ use crate::model::Dtype;
 use crate::tensor::Tensor;
 use crate::text::cut;
 
-/// A graph that a scorer has opened.
+/// A graph of the model that a scorer has opened through `wasi:nn`.
 pub struct GraphHandle(Arc<Graph>);
 
-/// A context in which a scorer runs a graph. Sessions belong to the host, so it holds only the
-/// graph.
+/// A `wasi:nn` context in which a scorer runs a graph. The context holds only the graph, because
+/// sessions of the engine belong to the host.
 pub struct ContextHandle(Arc<Graph>);
 
-/// Most bytes of an error's text, because a scorer may hold on to thousands of errors.
+/// Maximum size of an error's text, in bytes. The size is limited because a scorer may hold
+/// thousands of errors.
 const ERROR_BYTES: usize = 1024;
 
-/// Reason for a refusal, for the scorer.
+/// Error of `wasi:nn`, which tells the scorer why a call was refused.
 pub struct ErrorHandle {
     code: ErrorCode,
     data: String,
@@ -42,7 +43,8 @@ pub struct ErrorHandle {
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;
 
-/// Returns the standard's type for elements of a type, or `None` if it has none.
+/// Returns the tensor type of `wasi:nn` for an element type. Returns `None` if `wasi:nn` has no
+/// such type.
 pub(super) fn tensor_type(dtype: Dtype) -> Option<TensorType> {
     Some(match dtype {
         Dtype::Bf16 => TensorType::Bf16,
@@ -74,7 +76,7 @@ fn dtype(ty: TensorType) -> Dtype {
     }
 }
 
-/// Logs once, for debugging, which outputs of graphs the standard cannot carry.
+/// Logs, for debugging, each output of a graph that `wasi:nn` cannot carry.
 pub(crate) fn note_left_out(graphs: &Graphs) {
     for (graph, found) in graphs.iter() {
         for output in found
@@ -102,7 +104,7 @@ fn size(dimensions: &[u32], data: &[u8]) -> Size {
     }
 }
 
-/// Returns the memory of the host that a tensor takes, in bytes.
+/// Returns the host's memory that a tensor takes, in bytes.
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
 }
@@ -113,8 +115,8 @@ impl InstanceState {
         Ok(Err(self.table.push(ErrorHandle { code, data })?))
     }
 
-    /// Keeps tensors for the scorer in the host's memory. Returns `None` if the scorer would hold
-    /// more than it may.
+    /// Keeps tensors for the scorer in the host's memory. Returns `None` if the scorer would then
+    /// hold more than `limits.memory`.
     fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
         let held = tensors
             .iter()
@@ -140,8 +142,8 @@ impl InstanceState {
 impl tensor::Host for InstanceState {}
 
 impl tensor::HostTensor for InstanceState {
-    /// Creates a tensor. Whether its type, dimensions and data agree is checked where it is used,
-    /// because the standard has no error here.
+    /// Creates a tensor. Whether the type, dimensions and data agree is checked where the tensor is
+    /// used, because this function of `wasi:nn` cannot return an error.
     async fn new(
         &mut self,
         dimensions: Vec<u32>,
@@ -337,10 +339,11 @@ impl inference::HostGraphExecutionContext for InstanceState {
     }
 }
 
-/// Dimensions that the standard gives a single value.
+/// Dimensions that `wasi:nn` gives a single value.
 const SCALAR: [u64; 1] = [1];
 
-/// Advice for a scorer about a type that the standard does not have.
+/// End of an error text about a type that `wasi:nn` does not have, with advice for the author of
+/// the scorer.
 const INSTEAD: &str = "that wasi:nn does not have: call `compute` of scorebox:scoring/graphs";
 
 impl InstanceState {

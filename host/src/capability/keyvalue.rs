@@ -14,7 +14,7 @@ use crate::capability::bindings::capabilities::wasi::keyvalue::store::{Error, Ke
 use crate::capability::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 use crate::redis::{Condition, Lifetime, Store, StoreError};
 
-/// A key, with the value that it had when it was read.
+/// A `cas` handle of `wasi:keyvalue`: a key, with the value that it had when it was read.
 pub struct CasHandle {
     store: Store,
     key: String,
@@ -22,20 +22,21 @@ pub struct CasHandle {
 }
 
 impl CasHandle {
-    /// Returns the memory of the host that the handle takes, in bytes.
+    /// Returns the host's memory that the handle takes, in bytes.
     fn bytes(&self) -> usize {
         self.key.len() + self.current.as_ref().map_or(0, Vec::len)
     }
 }
 
-/// Most bytes of the host's memory that the keys and values in [`CasHandle`]s of one instance take.
+/// Maximum size of the keys and values that the open [`CasHandle`]s of one instance hold in the
+/// host's memory, in bytes.
 const HELD_BYTES: usize = 64 << 20;
 
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Ends a host function with the scorer's error if its arguments exceed the function's row in the
-/// table of bounds.
+/// Ends a host function with an error for the scorer if the arguments exceed the function's limits
+/// in `BOUNDS`.
 macro_rules! enter {
     ($state:expr, $function:literal, $size:expr) => {
         let size = $size;
@@ -46,13 +47,14 @@ macro_rules! enter {
 }
 
 impl InstanceState {
-    /// Returns a clone of a store, so that the table is free while the call waits. The clone shares
-    /// the connection.
+    /// Returns a clone of a scorer's store, so that the table of handles is not borrowed while a
+    /// call waits. The clone shares the connection.
     fn store(&self, bucket: &Resource<Store>) -> wasmtime::Result<Store> {
         Ok(self.table.get(bucket)?.clone())
     }
 
-    /// Keeps a value that was read for a later swap.
+    /// Keeps a value that was read, so that the scorer can swap it later. Returns an error if the
+    /// scorer's open `cas` handles would hold too much.
     fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
         let bytes = handle.bytes();
         if self.held_bytes + bytes > HELD_BYTES {

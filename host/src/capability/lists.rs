@@ -1,5 +1,5 @@
 //! Functions that take lists of many small items. The items are counted in the guest's memory,
-//! before one of them is copied to the host.
+//! before any of them is copied to the host.
 //!
 //! Owns the linking of these functions. Must not know what a function does; that is in the
 //! implementation of the generated trait. An item takes some 50 bytes of the host's memory and 100
@@ -31,8 +31,9 @@ type Store<'a> = StoreContextMut<'a, Sandbox>;
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
-/// Links `wasi:keyvalue/batch`, and replaces the functions of `cache`, `redis`, `metrics` and
-/// `model` that take lists of small items.
+/// Links the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model` that take
+/// lists. These versions limit the number of items before the list is copied to the host's memory,
+/// where many small items would cost more than their bytes.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;
@@ -225,8 +226,8 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-/// Links the functions of `graphs` and `wasi:nn` that take lists of tensors. Also links `load`,
-/// which is refused and so copies nothing.
+/// Links the functions of `graphs` and `wasi:nn` that take lists of tensors, with limits on the
+/// number of tensors. Also links `load` of `wasi:nn`, which always fails and so copies nothing.
 #[cfg(feature = "graphs")]
 pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
@@ -285,7 +286,8 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Links `rows` of the model's tensors. It is available when an image is built, too.
+/// Links `tensor.rows` of the interface `model`, with a limit on the number of rows. A scorer may
+/// also call it in `init` when an image is built.
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker
         .instance("scorebox:scoring/model@0.1.0")?
@@ -319,7 +321,8 @@ fn refused<T>(text: String) -> Answer<T, store::Error> {
     Ok((Err(store::Error::Other(text)),))
 }
 
-/// Returns the items of a list, or the text of the error if there are too many.
+/// Returns the items of a list. The inner error is the text for the scorer if the list has more
+/// items than `bound` allows.
 fn items<T: Lift>(
     store: &mut Store<'_>,
     list: &WasmList<T>,
@@ -338,7 +341,8 @@ fn pairs(entries: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Returns several commands. Their number is checked before their arguments are.
+/// Returns the commands of a list as bytes. Their number is checked before their arguments are
+/// read.
 fn several(
     store: &mut Store<'_>,
     list: &WasmList<WasmList<WasmList<u8>>>,
@@ -353,8 +357,8 @@ fn several(
     commands(store, lists, bound)
 }
 
-/// Returns commands as bytes. Many arguments may refer to one place of the guest's memory, so their
-/// sizes are added up first.
+/// Returns commands as bytes. The sizes of a command's arguments are added up before these are
+/// copied, because many arguments may refer to the same bytes of the guest's memory.
 fn commands(
     store: &mut Store<'_>,
     lists: Vec<WasmList<WasmList<u8>>>,

@@ -1,7 +1,7 @@
 //! Linear memory of instances: how much one instance may have, and how much all of them together.
 //!
-//! Owns the two bounds, and which bound was exceeded. Must not know what an instance does with its
-//! memory.
+//! Owns the two limits, and which of them was exceeded. Must not know what an instance does with
+//! its memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,21 +10,21 @@ use wasmtime::ResourceLimiter;
 
 use crate::engine::TABLE_ELEMENTS;
 
-/// Linear memory of all instances of one host.
+/// Limit on the linear memory of all instances of one host together.
 ///
-/// Without it, each of the instances that may run at a time could grow to `limits.memory`, and a
-/// container would be killed because of one scorer.
+/// Without this limit, each of the instances that may run at a time could grow to `limits.memory`,
+/// and a container would be killed because of one scorer.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// Memory that every instance may have, no matter what the others have, in bytes.
+    /// Memory that every instance may have, no matter how much the others have, in bytes.
     share_bytes: u64,
-    /// Memory that is left for instances that need more than their share, in bytes.
+    /// Memory that is left for instances that need more than `share_bytes`, in bytes.
     free_bytes: AtomicU64,
 }
 
 impl SharedMemory {
-    /// Divides `total_bytes` among `instances` instances: half of it in equal shares, and half for
-    /// instances that need more.
+    /// Divides `total_bytes` among `instances` instances: half of the memory in equal shares, and
+    /// half for instances that need more than their share.
     #[must_use]
     pub fn new(total_bytes: u64, instances: usize) -> Self {
         let half = total_bytes / 2;
@@ -51,25 +51,26 @@ impl SharedMemory {
     }
 }
 
-/// Bound that refused memory to an instance.
+/// Limit that kept an instance from getting more memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The instance has as much as one may have.
+    /// The instance has as much memory as one instance may have.
     Own,
-    /// All instances together have as much as they may have.
+    /// All instances together have as much memory as they may have.
     Shared,
 }
 
-/// Memory of one instance, and the reason of the last refusal.
+/// Limit on the memory of one instance, and the reason for the last refusal.
 ///
 /// A guest sees a refused growth as a failed allocation, and most guests then end with a bare trap.
-/// So the reason is remembered here.
+/// So the reason is kept here for the error message.
 pub(super) struct MemoryLimit {
     shared: Arc<SharedMemory>,
     limit_bytes: u64,
-    /// Size of all memories of the instance, in bytes: a component may have several.
+    /// Total size of all linear memories of the instance, in bytes. A component may have several.
     used_bytes: u64,
-    /// Bytes that were granted last. They are taken back if the system does not have them.
+    /// Number of bytes that were granted last. They are released again if the system does not have
+    /// them.
     pending_bytes: u64,
     refusal: Option<Refusal>,
 }
@@ -93,7 +94,8 @@ impl MemoryLimit {
         self.refusal
     }
 
-    /// Notes that a capability refused memory that counts like the instance's own.
+    /// Records that a capability refused the instance memory that counts towards the instance's own
+    /// limit.
     pub(super) fn refuse_own(&mut self) {
         self.refusal = Some(Refusal::Own);
     }
@@ -102,7 +104,7 @@ impl MemoryLimit {
         self.refusal = None;
     }
 
-    /// Returns how many of `used_bytes` bytes are beyond the instance's share, and so from the
+    /// Returns how many of `used_bytes` bytes are beyond the instance's share, and so come from the
     /// shared memory.
     fn beyond_share(&self, used_bytes: u64) -> u64 {
         used_bytes.saturating_sub(self.shared.share_bytes)

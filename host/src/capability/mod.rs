@@ -57,48 +57,48 @@ use crate::redis::Store;
 
 /// Everything that all instances of a scorer share.
 pub struct Capabilities {
-    /// Name of the scorer, for logs.
+    /// Name of the scorer, which every line of its log has.
     pub scorer: Arc<str>,
     /// Version of the scorer in the manifest, which `model.info` returns.
     pub model_version: String,
     /// Labels of the scorer in the manifest, which `model.info` returns.
     pub model_labels: BTreeMap<String, String>,
-    /// The model, mapped into memory.
+    /// The scorer's model, mapped into memory.
     pub model: Arc<Model>,
-    /// Graphs of the model, loaded. `None` if the component imports no interface that needs them.
+    /// Loaded graphs of the model. `None` if the component imports no interface that needs graphs.
     pub graphs: Option<Graphs>,
-    /// Stores, by the name under which a scorer opens them.
+    /// Stores of the manifest, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, Store>,
-    /// Settings that `wasi:config` returns.
+    /// Settings of the manifest that `wasi:config` returns.
     pub config: BTreeMap<String, String>,
-    /// Linear memory of all instances, with its bound.
+    /// Limit on the linear memory of all instances together.
     pub memory: Arc<SharedMemory>,
 }
 
-/// Most resource handles that one instance may hold open. So a scorer that leaks handles gets an
-/// error, and does not use up the host's memory.
+/// Maximum number of resource handles that one instance may hold open. Because of this limit, a
+/// scorer that leaks handles gets an error and does not use up the host's memory.
 pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
-/// State of one instance: its handles, its bounds, and its current call.
+/// State of one instance: its handles, its limits, and its current call.
 pub struct InstanceState {
     pub(crate) shared: Arc<Capabilities>,
     pub(crate) table: ResourceTable,
     pub(crate) log: LogSink,
-    /// Time at which the current call is interrupted.
+    /// Time at which the current call of the instance is interrupted.
     pub(crate) deadline: Instant,
-    /// Bytes of values in the host's memory that handles hold for the scorer.
+    /// Size of the keys and values that open `cas` handles hold in the host's memory, in bytes.
     pub(crate) held_bytes: usize,
-    /// Bytes in the host's memory that open tensors of `wasi:nn` hold. They may be as many as the
-    /// instance's own memory may have.
+    /// Size of the open tensors of `wasi:nn` in the host's memory, in bytes. It is limited to the
+    /// memory that the instance itself may have.
     pub(crate) tensor_bytes: u64,
     memory: MemoryLimit,
-    /// WASI context, which is created when it is first needed. Most calls of a scorer need no WASI,
-    /// and seeding its random numbers takes longer than the rest of this state together.
+    /// WASI context, which is created on first use. Most calls of a scorer need no WASI, and
+    /// seeding its random numbers takes longer than creating the rest of this state.
     wasi: Option<Box<WasiCtx>>,
 }
 
 impl InstanceState {
-    /// Creates the state of a new instance.
+    /// Creates the state of a new instance, which may have `memory_bytes` bytes of linear memory.
     #[must_use]
     pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
         let log = LogSink::new(Arc::clone(&shared.scorer));
@@ -117,7 +117,7 @@ impl InstanceState {
         }
     }
 
-    /// Returns the state of the instance in a sandbox.
+    /// Returns the state of the instance that a sandbox holds.
     #[expect(
         clippy::expect_used,
         reason = "`scorer::store` makes every sandbox, with this type"
@@ -126,7 +126,7 @@ impl InstanceState {
         sandbox.get().expect("a sandbox holds an instance's state")
     }
 
-    /// Returns the state of the instance in a sandbox, to change it.
+    /// Returns the state of the instance that a sandbox holds, to change it.
     #[expect(
         clippy::expect_used,
         reason = "`scorer::store` makes every sandbox, with this type"
@@ -137,31 +137,32 @@ impl InstanceState {
             .expect("a sandbox holds an instance's state")
     }
 
-    /// Begins a call: sets its deadline, and the name and the collector of its log lines.
+    /// Begins a call of the guest: sets the deadline of the call, and the id and the collector of
+    /// its log lines.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.forget_refusal();
         self.log.begin(invocation, lines);
     }
 
-    /// Ends a call. If a printed line has no line end, it is written now.
+    /// Ends a call of the guest. Writes a printed line that has no line end yet to the log.
     pub(crate) fn end(&mut self) {
         self.log.end();
     }
 
-    /// True if the instance asked for more memory than it may have.
+    /// Returns true if the instance asked for more memory than it may have.
     #[cfg(feature = "compiler")]
     pub(crate) fn memory_refused(&self) -> bool {
         self.memory.refusal().is_some()
     }
 
-    /// Returns why the instance got no more memory in this call, if it asked for more than it may
-    /// have.
+    /// Returns why the instance was refused memory in the current call. Returns `None` if no memory
+    /// was refused.
     pub(crate) fn memory_refusal(&self) -> Option<Refusal> {
         self.memory.refusal()
     }
 
-    /// Returns a description of each open handle.
+    /// Returns a description of each handle that the instance holds open, for an error message.
     #[cfg(feature = "compiler")]
     pub(crate) fn open_handles(&mut self) -> Vec<String> {
         let name = |entry: &mut (dyn std::any::Any + Send)| {
@@ -175,17 +176,17 @@ impl InstanceState {
         self.table.iter_mut().map(name).collect()
     }
 
-    /// Returns the memory that the instance may have, in bytes.
+    /// Returns the size of the linear memory that the instance may have, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
         self.memory.limit_bytes()
     }
 
-    /// Returns the limiter that the store asks before a memory or a table grows.
+    /// Returns the limiter that the wasmtime store asks before a memory or a table grows.
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
     }
 
-    /// Returns the time that is left of the current call.
+    /// Returns the time until the deadline of the current call.
     pub(crate) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -203,8 +204,8 @@ impl Inhabitant for InstanceState {
     }
 }
 
-/// Creates a WASI context without files, sockets, environment or arguments. What is printed becomes
-/// log lines of the invocation.
+/// Creates a WASI context without files, sockets, environment or arguments. What the guest prints
+/// becomes log lines of the current call.
 fn closed_wasi(log: &LogSink) -> WasiCtx {
     WasiCtx::builder()
         .stdout(GuestOutput::new(log.clone(), "stdout"))
@@ -218,21 +219,21 @@ fn closed_wasi(log: &LogSink) -> WasiCtx {
         .build()
 }
 
-/// Condition under which a scorer may import an interface.
+/// Condition under which the host lets a scorer import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// No condition: every scorer may import the interface.
     Always,
-    /// A graph in the model, and an engine for it.
+    /// The model holds a graph, and this host has an engine for graphs.
     Graphs,
-    /// At least one `[stores.<name>]` in the manifest.
+    /// The manifest has at least one `[stores.<name>]`.
     Stores,
-    /// At least one `[stores.<name>]` with `commands` in the manifest.
+    /// The manifest has at least one `[stores.<name>]` with `commands`.
     Commands,
 }
 
-/// Returns the condition for an import of an interface, or `None` if the host has no such
-/// interface.
+/// Returns the condition under which a scorer may import an interface. Returns `None` if the host
+/// has no such interface.
 #[must_use]
 pub fn grant(interface: &str) -> Option<Grant> {
     let (name, version) = interface.split_once('@')?;
@@ -259,8 +260,8 @@ pub fn grant(interface: &str) -> Option<Grant> {
     }
 }
 
-/// True for an interface that the standard libraries of toolchains import on their own. The host
-/// has all of these interfaces, but closed.
+/// Returns true for an interface that the standard libraries of toolchains import on their own. The
+/// host provides all of these interfaces, but without files, network or environment.
 #[must_use]
 pub(crate) fn is_closed_wasi(interface: &str) -> bool {
     let Some((name, version)) = interface.split_once('@') else {
@@ -279,11 +280,11 @@ pub(crate) fn is_closed_wasi(interface: &str) -> bool {
         .any(|package| name.starts_with(package))
 }
 
-/// Adds every capability to a linker. Capabilities that need graphs are added only in a host that
-/// runs graphs.
+/// Adds every capability to a linker. Capabilities that need graphs are added only if this host is
+/// built to run graphs.
 ///
 /// # Errors
-/// Two capabilities have one name, which would be a mistake in this file.
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
 pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
@@ -308,11 +309,12 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Adds what `init` may use when an image is built: the model, the log, and closed WASI. Interfaces
-/// of closed WASI that [`lends_at_build`] denies must be shadowed.
+/// Adds what `init` may use when an image is built to a linker: the model, the log, and closed
+/// WASI. The caller must then redefine the interfaces of closed WASI for which [`lends_at_build`]
+/// returns false.
 ///
 /// # Errors
-/// Two capabilities have one name, as with [`link`].
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
 #[cfg(feature = "compiler")]
 pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
@@ -325,8 +327,8 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// True if an interface may be used when an image is built, because nothing in it depends on when
-/// or where that is.
+/// Returns true if `init` may use an interface when an image is built, because nothing in the
+/// interface depends on the time or place of the build.
 #[cfg(feature = "compiler")]
 pub(crate) fn lends_at_build(interface: &str) -> bool {
     let name = interface
@@ -340,10 +342,11 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     }
 }
 
-/// Adds only closed WASI, which a standard library needs to start. `describe` runs with it.
+/// Adds only closed WASI to a linker, which a standard library needs to start. `describe` runs with
+/// this linker.
 ///
 /// # Errors
-/// Two capabilities have one name, as with [`link`].
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
 pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
 }

@@ -1,6 +1,6 @@
 //! The interface `model`: a scorer's access to tensors and files.
 //!
-//! Must not know how they are mapped or sliced; that is in `crate::model`.
+//! Must not know how tensors and files are mapped or sliced; that is in `crate::model`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_
 use crate::offload;
 use crate::text::cut;
 
-/// A tensor that a scorer has opened.
+/// A tensor of the model that a scorer has opened.
 pub struct TensorHandle(TensorInfo);
 
 impl From<Dtype> for wit::Dtype {
@@ -70,17 +70,17 @@ impl From<SliceError> for Error {
     }
 }
 
-/// Most bytes of a name that are repeated in an error.
+/// Maximum length of a name that is repeated in an error, in bytes.
 const NAME_BYTES: usize = 1024;
 
-/// Number of elements above which a host function converts them on a scoring thread.
+/// Number of elements above which a host function converts elements on a scoring thread.
 const LONG_ELEMENTS: u64 = (offload::LONG_BYTES / 4) as u64;
 
 fn not_found(name: &str) -> Error {
     Error::NotFound(cut(name, NAME_BYTES).into_owned())
 }
 
-/// Copies bytes for the scorer. Many bytes are copied on a scoring thread.
+/// Copies bytes of the model for the scorer. More than 64 KiB are copied on a scoring thread.
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
     if bytes
         .as_ref()

@@ -13,10 +13,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::telemetry::LogSink;
 
-/// Bytes that a scorer may write before it asks again.
+/// Number of bytes that a scorer may write before it must ask for permission again.
 const PERMIT_BYTES: usize = 64 << 10;
 
-/// One of a scorer's two output streams.
+/// Standard output or standard error of a scorer, which becomes lines of the log.
 #[derive(Clone)]
 pub(super) struct GuestOutput {
     log: LogSink,

@@ -16,13 +16,14 @@ use crate::redis::raw::{CommandError, Connection, Node, Reply};
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl InstanceState {
-    /// Returns a clone of a connection, so that the table is free while the call waits for the
-    /// server.
+    /// Returns a clone of a scorer's connection, so that the table of handles is not borrowed while
+    /// a command waits for the server.
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
         Ok(self.table.get(connection)?.clone())
     }
 
-    /// Logs a failure to reach the server, once for each time that the scorer asked.
+    /// Logs the first of these errors that says that the server cannot be reached. This is done
+    /// once per call of the scorer.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
         let is_away = |error: &&CommandError| {
             matches!(error, CommandError::Timeout | CommandError::Disconnected(_))

@@ -1,17 +1,18 @@
 //! Imports that a guest may have, but may not call in one phase of its life.
 //!
-//! Owns their definitions: each function ends the guest with a mark and the import's name. Must not
-//! know which phase it is, or why the phase refuses an import.
+//! Owns the definitions of these imports: each function ends the guest with a given text and the
+//! import's name. Must not know which phase it is, or why the phase refuses an import.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
 
-/// Defines every import of `component` for which `lends` is false. A function of such an import
-/// fails with `mark`, then the interface and the function, then a backtick.
+/// Defines every import of `component` for which `lends` returns false, so that calling it ends the
+/// guest. The error is `mark`, then the interface and the function, then a backtick.
 ///
 /// # Errors
-/// The linker has something else under an interface's name, which would be a mistake in this crate.
+/// Fails if the linker has something else under an interface's name, which would be a mistake in
+/// this crate.
 pub(crate) fn refuse(
     linker: &mut Linker<Sandbox>,
     component: &Component,
@@ -57,8 +58,8 @@ pub(crate) fn refuse(
     Ok(())
 }
 
-/// Returns the import that ended a guest, from the text of the guest's error. `None` if the guest
-/// ended for another reason.
+/// Returns the import that ended a guest, from the text of the guest's error. `mark` is the value
+/// that was given to [`refuse`]. Returns `None` if the guest ended for another reason.
 pub(crate) fn refused<'text>(text: &'text str, mark: &str) -> Option<&'text str> {
     text.split(mark)
         .nth(1)

@@ -1,7 +1,7 @@
 //! The interfaces `wasi:logging` and `metrics`: what a scorer writes becomes structured log events
 //! of its invocation.
 //!
-//! Owns the bounds on what one call may write. Must not know where the log goes.
+//! Owns the limits on what one call may write. Must not know where the log goes.
 
 mod lines;
 
@@ -17,54 +17,54 @@ use crate::capability::bindings::capabilities::scorebox::scoring::metrics;
 use crate::capability::bindings::capabilities::wasi::logging::logging::{self, Level};
 use crate::text::{NAME_BYTES, cut, escaped_bytes};
 
-/// Most lines that one call may write. A scorer that writes more has a loop in its logging, and a
-/// log costs money.
+/// Maximum number of lines that one call may write to the log. A scorer that writes more has a loop
+/// in its logging, and a log costs money.
 const LINES_PER_CALL: usize = 1000;
 
-/// Most bytes that one call may write to the log, counted as they are written: escaped, and with
-/// what the host adds to each line.
+/// Maximum size of the lines that one call may write to the log, in bytes: escaped, and with what
+/// the host adds to each line.
 ///
-/// It is a fourth of what may wait for the reader of standard output, so that one call cannot
-/// displace the lines of all others.
+/// This is a fourth of the queue for standard output, so that one call cannot displace the lines of
+/// all others.
 const BYTES_PER_CALL: usize = 1 << 20;
 
-/// Factor by which errors may exceed the bounds of other lines. The error that ends a call is worth
-/// more than the lines of a loop.
+/// Factor by which errors may exceed the limits for other lines. The error that ends a call is
+/// worth more than the lines of a loop.
 const ERRORS_FACTOR: usize = 2;
 
-/// Longest line, in bytes; the rest is cut off.
+/// Maximum length of a line, in bytes. The rest of the line is cut off.
 const LINE_BYTES: usize = 16 << 10;
 
-/// Bytes that the host adds to a line, without the names of scorer and invocation: time, level and
-/// names of fields.
+/// Number of bytes that the host adds to a line, apart from the names of scorer and invocation:
+/// time, level and names of fields.
 const FRAME_BYTES: usize = 224;
 
-/// Longest id of a call in a line, in bytes. One id has at most a hundred characters, but joined
-/// calls have several ids.
+/// Maximum length of the id of a call in a line, in bytes. One id has at most a hundred characters,
+/// but a batch of joined calls has several ids.
 const ID_BYTES: usize = 512;
 
-/// Longest name of a metric, in bytes.
+/// Maximum length of the name of a metric, in bytes.
 const METRIC_NAME_BYTES: usize = 64;
 
-/// Most attributes of a measurement that are kept.
+/// Maximum number of attributes of a measurement that are kept.
 const METRIC_ATTRIBUTES: usize = 8;
 
-/// Log of the calls of one instance. Clones write to the same log.
+/// Log of the calls of one instance, with its limits per call. Clones write to the same log.
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
 struct Call {
     scorer: Arc<str>,
     invocation: String,
-    /// Collector of the call's lines, if they are wanted in addition to the log.
+    /// Collector of the call's lines for the caller. `None` if only the log gets them.
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,
-    /// True if a line did not fit, and the log says so.
+    /// True if a line exceeded the limits of this call, which the log then says.
     overflowed: bool,
-    /// Bytes that were printed since the last line end, by stream.
+    /// Bytes that the scorer printed since the last line end, by stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
-    /// True if a bad name of a metric was logged, which is done once for each instance.
+    /// True if an invalid name of a metric was logged, which is done once for each instance.
     bad_metric_said: bool,
 }
 
@@ -94,7 +94,7 @@ impl LogSink {
         call.overflowed = false;
     }
 
-    /// Ends a call: writes what was printed without a line end.
+    /// Ends a call: writes what the scorer printed without a line end.
     pub(crate) fn end(&self) {
         let mut call = self.lock();
         for (stream, bytes) in std::mem::take(&mut call.partial) {
@@ -103,7 +103,7 @@ impl LogSink {
         call.collected = None;
     }
 
-    /// Takes bytes that a scorer prints. Whole lines are written at once.
+    /// Takes bytes that a scorer prints to a stream. Whole lines are written to the log at once.
     pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
         let mut call = self.lock();
         let mut pending = call.partial.remove(stream).unwrap_or_default();
@@ -123,7 +123,7 @@ impl LogSink {
         }
     }
 
-    /// Writes a line of the host about this call, e.g. that a store cannot be reached.
+    /// Writes a warning of the host about the current call, e.g. that a store cannot be reached.
     pub(super) fn warn(&self, context: &str, message: &str) {
         self.line(LogLevel::WARN, context, message);
     }
@@ -132,15 +132,15 @@ impl LogSink {
         self.lock().write(level, context, message);
     }
 
-    /// Locks the state of the call. It is consistent after every line, so it is usable even if the
-    /// lock is poisoned.
+    /// Locks the state of the current call. The state is consistent after every line, so a poisoned
+    /// lock is used like any other.
     fn lock(&self) -> MutexGuard<'_, Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Call {
-    /// True if the call may write one more line, which has these texts. The line is counted.
+    /// Returns true if the call may write one more line of these texts, and counts the line.
     fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
         if self.overflowed && level != LogLevel::ERROR {
             return false;
@@ -202,8 +202,8 @@ impl Call {
         }
     }
 
-    /// Returns the attributes of a measurement as text. `None` if its name is bad or the call has
-    /// no room left.
+    /// Returns the attributes of a measurement as text. Returns `None` if the name is invalid, or
+    /// if the call has used up its log.
     fn measured(&mut self, name: &str, attributes: metrics::Attributes) -> Option<String> {
         let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -275,7 +275,7 @@ impl metrics::Host for InstanceState {
     }
 }
 
-/// Returns attributes as `name=value` pairs, in the scorer's order.
+/// Returns the attributes of a measurement as `name=value` pairs, in the scorer's order.
 fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()

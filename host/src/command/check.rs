@@ -53,10 +53,11 @@ pub fn run(arguments: Check) -> ExitCode {
     }
 }
 
-/// Returns the report about the app.
+/// Returns the report about the app that is checked.
 ///
-/// Each graph is tried in another process before it is loaded here, so that it can do no harm. If
-/// the graph is the scorer itself, it answers the sample there.
+/// Each graph is tried in a separate process before it is loaded here, so that a broken file does
+/// no harm. If the scorer is a graph without a component, the separate process also checks the
+/// sample.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
@@ -85,13 +86,13 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     }
 }
 
-/// Returns the report about the app.
+/// Returns the report about the app that is checked.
 #[cfg(not(any(feature = "compiler", feature = "graphs")))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     check(&arguments.app.app, &untried)
 }
 
-/// Reads the manifest as it is written, to show which settings it sets.
+/// Reads the manifest as a TOML table, to show which settings the file sets.
 fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let unreadable =
@@ -206,8 +207,8 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
     lines.join("\n")
 }
 
-/// Returns the values that the manifest sets for a key. A key that covers many entries (`<name>`,
-/// `[[trigger]]`) may have several.
+/// Returns the values that the manifest sets for a key. A key that stands for many entries
+/// (`<name>`, `[[trigger]]`) may have several values.
 fn values(written: &toml::Table, key: &str) -> Vec<String> {
     let start = toml::Value::Table(written.clone());
     let mut found = vec![(String::new(), &start)];

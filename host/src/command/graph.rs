@@ -23,24 +23,25 @@ use serde_json::{Value, json};
 
 use super::exit;
 
-/// Address space that is allowed on top of the file's share: for the library, its arenas and a
-/// first run.
+/// Address space that this process may use in addition to copies of the file, in bytes. It is for
+/// the library, its arenas and a first run.
 const MEMORY_BYTES: u64 = 4 << 30;
-/// Most copies of the file that exist at a time during loading: as read, as parsed, and as laid out
-/// for the processor.
+/// Maximum number of copies of the file that exist at a time while the file is loaded: as read, as
+/// parsed, and as laid out for the processor.
 const COPIES: u64 = 4;
-/// Most bytes that a run on zeros or on the sample may return.
+/// Maximum size of the outputs of a run on zeros or on the sample, in bytes.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
-/// Exit code of a process whose parent has ended, so that no process reads it.
+/// Exit code of a process whose parent has ended, so that no process reads the code.
 const ABANDONED: i32 = 1;
 
-/// Process that waits for this one, and how long it waits.
+/// The process that waits for this one, and the time limit of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
-    /// Id of the process that started this one. `None` if a person did.
+    /// Id of the process that started this one. `None` if a person started it.
     pub parent: Option<u32>,
-    /// Longest time for which this process may run. `None` if a person started it, who can stop it.
+    /// Maximum time for which this process may run. `None` if a person started this process and can
+    /// stop it.
     pub limit: Option<Duration>,
 }
 
@@ -62,7 +63,7 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     }
 }
 
-/// Runs a graph on zeros, and fails only if it needs too much memory.
+/// Runs a graph on zeros. Fails only if the run needs too much memory.
 ///
 /// Not every graph accepts zeros as input, so other errors are ignored. But no graph should need
 /// more memory than there is.
@@ -77,10 +78,11 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
     }
 }
 
-/// Phrases in error messages about memory, from the engine, the C++ library below it, or this
-/// program.
+/// Phrases in error messages that show a lack of memory. They come from the engine, the C++ library
+/// below the engine, or this program.
 ///
-/// They mean that no more memory was available, or that more was asked for than can be counted.
+/// Each phrase means that no more memory was available, or that the size of an allocation
+/// overflowed.
 const NO_MEMORY: [&str; 8] = [
     "bad_alloc",
     "bad allocation",
@@ -92,12 +94,12 @@ const NO_MEMORY: [&str; 8] = [
     "storage size overflowed",
 ];
 
-/// True if a message comes from a process that ran out of memory.
+/// Returns true if the message of a process shows that the process ran out of memory.
 pub fn is_out_of_memory(said: &str) -> bool {
     NO_MEMORY.iter().any(|sign| said.contains(sign))
 }
 
-/// Returns the address space that trying a file of `file_bytes` bytes may take.
+/// Returns the address space that a process may use to try a file of `file_bytes` bytes, in bytes.
 pub fn memory_bytes(file_bytes: u64) -> u64 {
     MEMORY_BYTES.saturating_add(file_bytes.saturating_mul(COPIES))
 }
@@ -156,7 +158,7 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     )
 }
 
-/// Makes this process end with the process that waits for it, and after its time limit.
+/// Makes this process end when the process that waits for it ends, and after its time limit.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a
@@ -179,7 +181,7 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Limits the memory of this process, and disables core dumps.
+/// Limits the address space of this process, and disables core dumps.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;

@@ -1,7 +1,7 @@
 //! `scorebox invoke --trigger`: sends what the Functions host would send, and prints what it would
 //! get.
 //!
-//! Owns the choice of the function, its samples and the exit code. Must not know the form of an
+//! Owns the choice of the function, its samples and the exit code. Must not know the format of an
 //! envelope.
 
 use std::path::PathBuf;
@@ -33,7 +33,8 @@ pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
     }
 }
 
-/// Request to the service: an envelope, or a request that the Functions host forwards unchanged.
+/// A request to the service: an envelope of the Functions host, or a request that the Functions
+/// host forwards unchanged.
 struct Sent {
     path: String,
     content_type: String,
@@ -166,8 +167,8 @@ fn enveloped(
         .collect())
 }
 
-/// Returns the requests for a function whose requests the Functions host forwards without an
-/// envelope.
+/// Returns the requests for a function with an HTTP route. The Functions host forwards such
+/// requests without an envelope.
 fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupError> {
     let path = route.template();
     if path.contains('{') {

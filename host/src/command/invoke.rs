@@ -75,7 +75,7 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
     })
 }
 
-/// Writes a result to standard output. A terminal gets only printable characters; any other reader
+/// Writes a result to standard output. A terminal gets only printable characters. Any other reader
 /// gets the result unchanged.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
@@ -85,8 +85,8 @@ pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     output.write_all(result)
 }
 
-/// Reads an input, but at most one byte more than allowed. That is enough to see that it is too
-/// large.
+/// Reads an input from a file or, without a file, from standard input. Reads at most one byte more
+/// than `limit_bytes`, which is enough to see that the input is too large.
 pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);

@@ -20,13 +20,13 @@ use rustix::process::nice;
 use scorebox_host::StartupError;
 use tokio::runtime::{Builder, Runtime};
 
-/// Starts the threads that serve sockets and score short calls.
+/// Starts a runtime of `threads` threads that serve sockets and score short calls.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
     build(Builder::new_multi_thread().thread_name("serving"), threads)
 }
 
-/// Starts the threads for long calls and for `init`, with a lower priority than the serving
-/// threads.
+/// Starts a runtime of `threads` threads for long calls and for `init`. They have a lower priority
+/// than the serving threads.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
     // with the other threads.
@@ -45,8 +45,8 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     )
 }
 
-/// Niceness of the scoring threads. At ten, a thread gets about a tenth of a core that other
-/// threads want, and all of a core that is free.
+/// Niceness of the scoring threads. At 10, a thread gets about a tenth of a core that other threads
+/// want, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
 
 fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
@@ -57,7 +57,7 @@ fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError>
         .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
 }
 
-/// Prints to standard error why the program does not start, and returns the exit code of the error.
+/// Prints to standard error why the program cannot start, and returns the exit code of the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(error.exit_code())

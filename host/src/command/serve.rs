@@ -23,14 +23,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{exit, scoring_threads, serving_threads};
 use crate::Serve;
 
-/// Default port. Containers that serve HTTP without root use it, because a port below 1024 would
-/// need a capability.
+/// Default port of the server. Containers that serve HTTP without root use port 8080, because a
+/// port below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Number of threads per core: one that serves and one that scores.
+/// Number of threads per core: one that serves sockets and one that scores.
 const THREADS_PER_CORE: usize = 2;
-/// Number of further threads: the ticker of the engine, the writer of the log, and those that the
-/// runtimes start on first use.
+/// Number of threads that do not depend on the number of cores: the ticker of the engine, the
+/// writer of the log, and those that the runtimes start on first use.
 const MORE_THREADS: usize = 4;
 
 pub fn run(serve: Serve) -> ExitCode {
@@ -139,12 +139,12 @@ async fn start(
     }
 }
 
-/// Kind of request to stop the server.
+/// Kind of signal that stops the server.
 #[derive(PartialEq, Eq)]
 enum Stop {
-    /// A stop by a platform.
+    /// A platform stops the server, so calls in flight are drained.
     Orderly,
-    /// A stop by a person at a terminal, who waits for the end.
+    /// A person at a terminal stops the server and waits for the end.
     AtTerminal,
 }
 

@@ -1,8 +1,8 @@
 //! Trial of a graph file by the command `scorebox graph`, before this process loads the file.
 //!
-//! Owns the time limit of the trial, and what its end means: the file was refused, took too long or
-//! too much memory, or crashed the process. Must not know what the trial does with the file (that
-//! is `graph`).
+//! Owns the time limit of the trial, and what the end of its process means: the file was refused,
+//! took too long or too much memory, or crashed the process. Must not know what the trial does with
+//! the file (that is `graph`).
 
 use std::io::Read;
 use std::path::Path;
@@ -13,20 +13,20 @@ use scorebox_host::{StartupError, deployment};
 
 use super::graph::{is_out_of_memory, memory_bytes};
 
-/// Pause between two checks whether the process has ended.
+/// Pause between two checks whether the process that tries the file has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Time for which the process may run longer by its own clock. It ends itself if this process was
-/// stopped and cannot end it.
+/// Extra time after which the process that tries the file ends itself. It does so only if this
+/// process was stopped and cannot end it.
 const OWN_TIME: Duration = Duration::from_secs(5);
-/// Most bytes of the process's messages that are kept. The last ones are kept, because they give
-/// the reason of its end.
+/// Maximum size of the messages that are kept of the process that tries the file, in bytes. The
+/// last messages are kept, because they give the reason of its end.
 const TEXT_BYTES: usize = 16 << 10;
-/// Most characters of the messages that are repeated if the process does not report a problem
-/// itself.
+/// Maximum number of characters of the messages that are shown, if the process that tries the file
+/// does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
 
-/// Tries a file in a process of its own for at most `limit`: the file is loaded, and run on the
-/// sample or else on zeros.
+/// Tries a graph file in a separate process for at most `limit`. The process loads the file and
+/// runs the graph on the sample, or on zeros if there is no sample.
 ///
 /// # Errors
 /// Fails if the file is not a graph that can be served, or if there is no engine.
@@ -73,7 +73,7 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     judged(file, ended, limit, String::from_utf8_lossy(&said).trim())
 }
 
-/// Reads all messages of a process, and returns the last ones.
+/// Reads all messages of the process that tries the file, and returns the last ones.
 fn heard(mut stderr: impl Read) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -165,7 +165,7 @@ fn engine_error(problem: String, fix: String) -> StartupError {
     }
 }
 
-/// Returns the end of a text that may be long.
+/// Returns the last `SHOWN_CHARS` characters of a text.
 fn last(text: &str) -> &str {
     let start = text
         .char_indices()

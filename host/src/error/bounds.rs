@@ -1,20 +1,22 @@
 //! Limits on the length of a failure's texts.
 //!
-//! Owns the greatest length of each text of a [`Disposition`]. Responses, log lines, lines of an
-//! invocation and parked records are all made of it. Many of its texts come from callers and
-//! scorers: a text of 5 MB would come back in each of them. Must not know where a text came from.
+//! Owns the maximum length of each text of a [`Disposition`]. Responses, log lines, lines of an
+//! invocation and records of failed messages are all made from these texts. Many texts come from
+//! callers and scorers: a text of 5 MB would come back in each of them. Must not know where a text
+//! came from.
 
 use super::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, bounded};
 
-/// Longest JSON pointer, in bytes.
+/// Maximum length of a JSON pointer in a [`Disposition`], in bytes.
 const POINTER_BYTES: usize = 1024;
 
-/// Longest detail, in bytes: enough for a backtrace of usual depth.
+/// Maximum length of the detail in a [`Disposition`], in bytes: enough for a backtrace of usual
+/// depth.
 const DETAIL_BYTES: usize = 8 << 10;
 
 impl Disposition {
-    /// Cuts every text to its greatest length.
+    /// Truncates every text of this disposition to the maximum length of its field.
     pub(super) fn bounded(self) -> Self {
         Self {
             code: bounded(self.code, NAME_BYTES),

@@ -5,10 +5,10 @@
 
 use super::ScoreFailure;
 
-/// Returns the exit code of `invoke` for a failed call.
+/// Returns the exit code of the command `invoke` for a failed call.
 ///
 /// The code shows what would help: 20 another input, 21 waiting, 22 less input or more time, 23 a
-/// better scorer. 1 means that the host is at fault.
+/// better scorer. Code 1 means that the host is at fault.
 #[must_use]
 pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
     match failure {
@@ -26,10 +26,11 @@ pub fn invoke_exit_code(failure: &ScoreFailure) -> u8 {
     }
 }
 
-/// Returns the exit code of `invoke --trigger` for the status of the response.
+/// Returns the exit code of the command `invoke --trigger` for the HTTP status code of the
+/// response.
 ///
-/// The code is 0 for success. Otherwise the platform counts the invocation as failed, and the codes
-/// are those of [`invoke_exit_code`].
+/// The code is 0 for a status code of 2xx. For every other status code the platform counts the
+/// invocation as failed, and the code has the meaning that it has in [`invoke_exit_code`].
 #[must_use]
 pub fn invocation_exit_code(status: u16) -> u8 {
     match status {

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use crate::manifest::ManifestError;
 use crate::text::inset;
 
-/// Returns the exit code of a server that was asked to stop.
+/// Returns the exit code of a server that stops because it was asked to: 200 if the Functions host
+/// started it, and 0 otherwise.
 ///
 /// The Functions host never restarts a handler that ended with 0. It counts every other code except
 /// 200 as an error (`WorkerConstants.IntentionalRestartExitCode`).
@@ -17,38 +18,38 @@ pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
     if is_started_by_functions_host { 200 } else { 0 }
 }
 
-/// Exit code of `check --connect` if a store does not answer.
+/// Exit code of the command `check --connect` if a store does not answer.
 pub const UNREACHED_EXIT_CODE: u8 = 10;
 
-/// An error that keeps the host from starting.
+/// Error that keeps the host from starting.
 ///
-/// Each variant is for a certain person to fix: the author, the operator or the caller. The texts
-/// say how.
+/// Each variant is for one person to fix: the author of the scorer, the operator, or the caller of
+/// the command. The text of the error says how.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartupError {
-    /// A component that this host cannot run as a scorer, for the author to fix.
+    /// This host cannot run the component as a scorer. The author has to fix the component.
     #[error("component {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Component {
         /// Path of the `.wasm` file.
         path: PathBuf,
-        /// Description of the problem.
+        /// Text that says what is wrong with the component.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A library of the engine for graphs that cannot be used, for the operator to fix.
+    /// The library of ONNX Runtime, which runs graphs, cannot be used. The operator has to fix it.
     #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
         /// Path of the library's file.
         library: PathBuf,
-        /// Description of the problem.
+        /// Text that says what is wrong with the library.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// An environment variable with an unusable value, for the operator to fix. The value is never
-    /// shown.
+    /// An environment variable has an unusable value. The operator has to fix it. The value is
+    /// never shown, because it may hold a password.
     #[error(
         "environment variable {}: {}\n  fix: {}",
         inset(variable),
@@ -58,63 +59,64 @@ pub enum StartupError {
     Environment {
         /// Name of the environment variable.
         variable: String,
-        /// Description of the problem.
+        /// Text that says what is wrong with the value, without showing it.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A problem in `host.json` or a `function.json`, for the author or the operator to fix.
+    /// There is a problem in `host.json` or a `function.json`. The author or the operator has to
+    /// fix it.
     #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Functions {
-        /// Path of the file.
+        /// Path of the file that has the problem.
         path: PathBuf,
-        /// Description of the problem.
+        /// Text that says what is wrong with the file.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A fault of the host itself or of the machine.
+    /// The host itself or the machine is at fault. The text describes the problem.
     #[error("{}", inset(.0))]
     Host(String),
-    /// A scorer whose `init` did not succeed, for the author to fix.
+    /// The scorer's `init` did not succeed. The author has to fix the scorer.
     #[error("init of {}: {}\n  fix: {}", inset(scorer), inset(problem), inset(fix))]
     Init {
         /// Name of the scorer.
         scorer: String,
-        /// Description of the problem.
+        /// Text that says why `init` did not succeed.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A text that is not an input of `invoke`, for the caller to fix.
+    /// A text is not an input that `invoke` accepts. The caller of the command has to fix it.
     #[error("{}: {}\n  fix: {}", inset(name), inset(problem), inset(fix))]
     Input {
         /// Name of the input: a file, or standard input.
         name: String,
-        /// Description of the problem.
+        /// Text that says what is wrong with the input.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A port that cannot be listened on, for the operator to fix.
+    /// The server cannot listen on its address and port. The operator has to fix it.
     #[error(
         "cannot listen on {address}: {problem}\n  fix: choose another with --port or --address"
     )]
     Listen {
-        /// Address and port to listen on.
+        /// Address and port that the server should listen on.
         address: String,
-        /// Description of the problem by the operating system.
+        /// Text of the operating system that says why it is not possible to listen.
         problem: String,
     },
-    /// A problem in `scorebox.toml`, for the author to fix.
+    /// There is a problem in `scorebox.toml`. The author has to fix it.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A problem with the model's files, for the author to fix.
+    /// There is a problem with the model's files. The author has to fix it.
     #[error("model {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Model {
-        /// Path of the file or folder.
+        /// Path of the model's file or folder that has the problem.
         path: PathBuf,
-        /// Description of the problem.
+        /// Text that says what is wrong with the model.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
@@ -122,10 +124,11 @@ pub enum StartupError {
 }
 
 impl StartupError {
-    /// Returns the exit code, one for each kind of error.
+    /// Returns the exit code of the program for this error. Each kind of error has a code of its
+    /// own.
     ///
-    /// It is never 0, because the Functions host does not restart a handler that exits with 0. It
-    /// is never 2, which is the exit code of errors in the command line.
+    /// The code is never 0, because the Functions host does not restart a handler that exits with
+    /// 0. It is never 2, which is the exit code of errors in the command line.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

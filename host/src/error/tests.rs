@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Checks the table of consequences, row by row, as the README prints it.
+/// Checks the status, settlement, severity and code of each failure, as the table in the README
+/// lists them.
 #[test]
 fn each_failure_has_its_row() {
     #[track_caller]

@@ -20,7 +20,7 @@ use crate::scorer::signature::is_json;
 use crate::scorer::{LOGS_BYTES, Payload};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
-/// Answer to one invocation, built step by step.
+/// Answer to one invocation of the Functions host, to which results and log lines are added.
 #[derive(Debug, Default)]
 pub struct Answer {
     outputs: Map<String, Value>,
@@ -29,30 +29,30 @@ pub struct Answer {
     logged_bytes: usize,
 }
 
-/// Most bytes of log lines that an answer carries, counted as JSON writes them. The log has all
-/// lines.
+/// Maximum size of the log lines in an answer, in bytes of JSON. The log of the host has all lines.
 ///
-/// This is what the scorers of an invocation may write, and the same amount again for what the host
-/// reports about their failures.
+/// The size is the limit for the log lines that the scorers of an invocation write, and the same
+/// again for what the host reports about their failures.
 const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 
-/// Bytes that JSON adds to the text of a line: quotation marks and a comma.
+/// Number of bytes that JSON adds to the text of a log line: quotation marks and a comma.
 const LINE_BYTES: usize = 3;
 
-/// Longest value of an attribute in a parked record, in bytes.
+/// Maximum length of the value of an attribute in the record of a parked call, in bytes.
 const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 
-/// Most bytes of all attributes in a parked record. A Service Bus message has at most 64 KB of
-/// them.
+/// Maximum size of all attributes in the record of a parked call, in bytes. A Service Bus message
+/// has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
-/// Error for a binary response, which a named HTTP output cannot carry.
+/// Error for an HTTP response with a binary body, which an HTTP output other than `$return` cannot
+/// carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binary;
 
 impl Answer {
-    /// Adds log lines of the invocation, up to the limit of an answer. A last line points to the
-    /// log of the host if some do not fit.
+    /// Adds log lines of the invocation to the answer, up to `ANSWER_LOGS_BYTES`. If some lines do
+    /// not fit, a last line points to the log of the host.
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;
@@ -69,7 +69,7 @@ impl Answer {
         }
     }
 
-    /// Sends one payload to an output.
+    /// Adds one payload to the answer, as the value of an output binding.
     pub fn put(&mut self, output: &OutputBinding, payload: &Payload) {
         let value = match output.kind {
             // The Functions host always decodes this base64, so the bytes arrive unchanged.
@@ -85,7 +85,9 @@ impl Answer {
         self.set(&output.name, value);
     }
 
-    /// Sends the payloads of a batch to an output, each as its own message.
+    /// Adds the payloads of a batch to the answer, as the value of an output binding. A message
+    /// output sends each payload as its own message, and a blob output writes one list of all
+    /// payloads.
     pub fn put_all(&mut self, output: &OutputBinding, payloads: &[Payload]) {
         match output.kind {
             // A blob output takes one blob, however many messages there were.
@@ -100,11 +102,12 @@ impl Answer {
         }
     }
 
-    /// Answers a request through the function's HTTP output.
+    /// Adds the response to an HTTP request to the answer. `output` is the name of the function's
+    /// HTTP output.
     ///
     /// # Errors
-    /// Fails if the body is binary and the output has a name, because the Functions host would send
-    /// base64.
+    /// Fails if the body is binary and `output` is not `$return`, because the Functions host would
+    /// send base64. Also fails for a binary body of an error.
     pub fn respond(&mut self, output: &str, response: &Response<Bytes>) -> Result<(), Binary> {
         let Ok(body) = std::str::from_utf8(response.body()) else {
             if output == RETURN && response.status().is_success() {
@@ -156,8 +159,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Returns a payload as a JSON object. If it is not one, it becomes a field of an object that
-/// describes it.
+/// Returns a payload as a JSON object. A payload that is not a JSON object becomes a field of an
+/// object that describes the payload.
 fn object(payload: &Payload) -> Value {
     if is_json(&payload.content_type) || payload.content_type.is_empty() {
         match serde_json::from_slice(&payload.body) {
@@ -174,10 +177,10 @@ fn object(payload: &Payload) -> Value {
     }
 }
 
-/// True if the Functions host would change a JSON document on its way.
+/// Returns true if the Functions host would change a JSON document when it forwards the document.
 ///
-/// Its JSON reader (Newtonsoft's, with default settings) takes texts for dates and writes them in
-/// one form, with the fraction without trailing zeros.
+/// The JSON reader of the Functions host (Newtonsoft's, with default settings) parses strings that
+/// look like dates. It writes them back in one form, without trailing zeros in the fraction.
 fn is_rewritten(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(is_rewritten),
@@ -187,8 +190,9 @@ fn is_rewritten(value: &Value) -> bool {
     }
 }
 
-/// True for `2024-05-01T12:34:56`, with more or less after it, and for `/Date(…)/`. Also true for
-/// some texts that are not dates.
+/// Returns true for a text that the JSON reader of the Functions host may parse as a date: one that
+/// begins like `2024-05-01T12:34:56`, or with `/Date(`. Also returns true for some texts that are
+/// not dates.
 fn is_like_a_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_iso = bytes.first().is_some_and(u8::is_ascii_digit)
@@ -197,8 +201,8 @@ fn is_like_a_date(text: &str) -> bool {
     is_iso || text.starts_with("/Date(")
 }
 
-/// True for a date in the form that the Functions host writes: UTC or no time zone, and no zero at
-/// the end of its fraction.
+/// Returns true for a date that the Functions host writes back unchanged: in UTC or without a time
+/// zone, and without a zero at the end of the fraction.
 fn is_plain_date(text: &str) -> bool {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "1"));
@@ -212,8 +216,9 @@ fn is_plain_date(text: &str) -> bool {
 /// Returns the record of a call that can never be scored: the problem, the call's attributes, and
 /// the message itself.
 ///
-/// The content of a blob is not in the record, because the blob stays where it is. The message is
-/// whole. Other texts are cut at a limit, since they can be as long as their sender likes.
+/// The content of a blob is not in the record, because the blob stays in its container. The content
+/// of a message is complete. Other texts are truncated, since they can be as long as their sender
+/// likes.
 #[must_use]
 pub fn parked(
     function: &Function,
@@ -264,13 +269,13 @@ pub fn parked(
     }
 }
 
-/// Call that is parked because it can never be scored.
+/// Call that is parked because it can never be scored: its record is sent to the output `park`.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
     /// Attributes of the call, as the platform reported them.
     pub attributes: &'a [(String, String)],
-    /// Number of the delivery, from 1.
+    /// Number of the delivery of the message: 1 for the first one.
     pub attempt: u32,
-    /// Content of the message. `None` for a blob.
+    /// Content of the message. `None` for a blob, which stays in its container.
     pub body: Option<&'a Payload>,
 }

@@ -18,7 +18,7 @@ use crate::error::StartupError;
 use crate::manifest::triggers::DEFAULT_MAX_DELIVERY_COUNT;
 use crate::manifest::{Manifest, Trigger};
 
-/// Name of an output binding that receives only calls that can never be scored.
+/// Name of an output binding that receives only the records of calls that can never be scored.
 pub const PARK: &str = "park";
 
 /// Name of a binding whose value is the function's return value.
@@ -27,14 +27,14 @@ pub const RETURN: &str = "$return";
 /// Function app: its functions, its HTTP routes and its timeout.
 #[derive(Debug, Clone, Default)]
 pub struct FunctionApp {
-    /// Functions of the app, in the order of their names; those from `customHandler.http.routes`
-    /// come first.
+    /// Functions of the app: first those from `customHandler.http.routes`, then the others in the
+    /// order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
-    /// score there.
+    /// start a call on the route.
     pub routes: Vec<(Route, Vec<String>)>,
-    /// Time after which the Functions host kills its handler with all calls in flight. `None`
-    /// without a limit.
+    /// Time after which the Functions host kills its handler with all calls in flight. `None` if
+    /// there is no limit.
     pub timeout: Option<Duration>,
 }
 
@@ -43,69 +43,71 @@ pub struct FunctionApp {
 pub struct Function {
     /// Name of the function, which is the name of its folder.
     pub name: String,
-    /// Name of the trigger in `Data`.
+    /// Name of the trigger, under which the `Data` of an envelope holds the trigger's value.
     pub trigger_name: String,
     /// Trigger that starts the function.
     pub trigger: TriggerBinding,
-    /// Input bindings of the function.
+    /// Input bindings of the function, without its trigger.
     pub inputs: Vec<InputBinding>,
-    /// Name of the function's HTTP output. `None` if it has no such output.
+    /// Name of the function's HTTP output. `None` if the function has no HTTP output.
     pub http: Option<String>,
-    /// Outputs that receive the results.
+    /// Outputs that receive the results of successful calls.
     pub outputs: Vec<OutputBinding>,
-    /// Output that receives calls that can never be scored. `None` if they are not parked.
+    /// Output that receives the records of calls that can never be scored. `None` if the function
+    /// has no output `park`.
     pub park: Option<OutputBinding>,
     /// Number of deliveries after which the platform gives up on a message.
     pub max_delivery_count: u32,
-    /// Route to which the Functions host forwards requests unchanged. `None` if it wraps them in
-    /// envelopes.
+    /// Route to which the Functions host forwards requests unchanged. `None` if it wraps the values
+    /// of the trigger in envelopes.
     pub route: Option<Route>,
 }
 
-/// Trigger of a function, with the settings that determine the form of its value.
+/// Trigger of a function, with the settings that determine the form of its value in an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
-    /// A blob. Its value is base64, whatever `dataType` says.
+    /// A new or changed blob. The value of the trigger is base64, whatever `dataType` says.
     Blob {
-        /// Path of container and blob name, with placeholders such as `{name}`.
+        /// Path of the blobs: the container and the blob name, with placeholders such as `{name}`.
         path: String,
     },
-    /// An HTTP request. Its value is an object.
+    /// An HTTP request. The value of the trigger is a JSON object.
     Http,
-    /// A Service Bus message, or a batch of them.
+    /// A Service Bus message, or a batch of messages.
     ServiceBus {
         /// True if `cardinality` is `many`, so that messages come in batches.
         many: bool,
-        /// Value of `dataType`.
+        /// Value of `dataType` in the trigger binding.
         data_type: DataType,
     },
     /// A call of the platform that warms up a new instance.
     WarmUp,
 }
 
-/// Value of `dataType`, on which the form of a message depends.
+/// Value of `dataType` in a binding, on which the form of a message in an envelope depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataType {
-    /// The value is base64.
+    /// `dataType` is `binary`: the message is base64.
     Binary,
-    /// The value is a JSON string that holds the text as another JSON string.
+    /// `dataType` has any other value: the message is a JSON string that holds the text as another
+    /// JSON string.
     Text,
-    /// No `dataType`. A single message comes as text; a message of a batch is the JSON value that
-    /// it holds.
+    /// The binding has no `dataType`. A single message comes as text, and a message of a batch as
+    /// the JSON value that the message holds.
     Unspecified,
 }
 
-/// Input binding other than the trigger.
+/// Input binding of a function, other than its trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputBinding {
-    /// Name of the input in `Data`.
+    /// Name of the input, under which the `Data` of an envelope holds its value.
     pub name: String,
 }
 
-/// Output binding other than the HTTP output.
+/// Output binding of a function, other than its HTTP output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputBinding {
-    /// Name of the output in `Outputs`, or `$return`.
+    /// Name of the output in the `Outputs` of an answer, or `$return` for the return value.
     pub name: String,
     /// Kind of data that the output accepts.
     pub kind: OutputKind,
@@ -114,24 +116,24 @@ pub struct OutputBinding {
 /// Kind of data that an output passes on unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
-    /// Bytes, sent as base64.
+    /// Bytes of a blob, sent as base64.
     Blob,
-    /// Text of a JSON object.
+    /// Text of a JSON object, sent as a message.
     Message,
 }
 
 /// Prefix of HTTP routes if `host.json` does not set one.
 const ROUTE_PREFIX: &str = "api";
 
-/// HTTP methods of `customHandler.http.routes`, and of a trigger that lists none.
+/// HTTP methods of a route in `customHandler.http.routes`, and of a trigger that lists no methods.
 const ALL_METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 
 impl FunctionApp {
     /// Reads the function app in the folder of a manifest.
     ///
     /// # Errors
-    /// Fails if a file cannot be read, if the Functions host would not accept it, or if it asks for
-    /// a binding that Scorebox does not serve.
+    /// Fails if a file cannot be read, if the Functions host would not accept the file, or if the
+    /// file asks for a binding that Scorebox does not serve.
     pub fn read(manifest: &Manifest) -> Result<Self, StartupError> {
         let root = manifest.dir();
         let mut app = Self::default();
@@ -150,7 +152,8 @@ impl FunctionApp {
         Ok(app)
     }
 
-    /// Returns the function of a name, compared in the case of its folder.
+    /// Returns the function called `name`, which is case-sensitive. `None` if the app has no such
+    /// function.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)

@@ -38,14 +38,15 @@ pub enum Event {
     WarmUp,
 }
 
-/// HTTP request from an envelope.
+/// HTTP request that the Functions host wrapped in an envelope.
 #[derive(Debug)]
 pub struct HttpCall {
-    /// Headers as they were sent to the Functions host.
+    /// Headers of the request, as the client sent them to the Functions host.
     pub headers: HeaderMap,
-    /// Body of the request, as far as the envelope keeps it.
+    /// Body of the request, as far as the envelope keeps it. The Functions host writes
+    /// `application/octet-stream` and `multipart/*` as base64, and any other body as text.
     pub body: Bytes,
-    /// Values of the route and of input bindings.
+    /// Attributes of the call: the values of the route and of the input bindings.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -58,22 +59,22 @@ pub struct Call {
     pub payload: Payload,
     /// Attributes that the platform reported, with lower-case names.
     pub attributes: Vec<(String, String)>,
-    /// Number of the delivery. It is 1 for the first one, and if the platform does not report it.
+    /// Number of the delivery: 1 for the first one, and if the platform does not report a number.
     pub attempt: u32,
 }
 
-/// Reason why a body is not an invocation. The text is for the log.
+/// Error for a body that is not an invocation. The text is the reason, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
-/// Memory that holds an envelope. A large blob is decoded in place, so that the memory becomes the
-/// payload.
+/// Memory that holds an envelope. The base64 of a large blob is decoded in place, so that this
+/// memory becomes the payload.
 pub trait Buffer: AsRef<[u8]> {
-    /// Returns the bytes, for changes in place.
+    /// Returns the bytes of the envelope, for changes in place.
     fn as_mut(&mut self) -> &mut [u8];
-    /// Drops all bytes but the first `length`.
+    /// Drops all bytes of the buffer but the first `length`.
     fn truncate(&mut self, length: usize);
-    /// Turns the bytes into the body of a payload, without a copy.
+    /// Turns the buffer into the body of a payload, without a copy.
     fn into_bytes(self) -> Bytes;
 }
 
@@ -99,7 +100,7 @@ struct Envelope<'a> {
     metadata: Option<&'a RawValue>,
 }
 
-/// Decodes an invocation of a function.
+/// Decodes the body of an invocation of a function.
 ///
 /// # Errors
 /// Fails if the body is not what the Functions host sends for this function's bindings.
@@ -120,8 +121,8 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
     Ok(event)
 }
 
-/// Reads all of an invocation but a base64 value that can be decoded in place. Returns the position
-/// of that value.
+/// Reads an invocation, except for a base64 value that can be decoded in place. For such a value,
+/// returns its position in `body`, and a call whose payload is still empty.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
         Malformed(format!(

@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Metadata of one invocation. A field is parsed when it is asked for.
+/// Metadata of one invocation. A field is parsed when its value is requested.
 #[derive(Debug, Default)]
 pub struct Metadata<'a> {
     fields: BTreeMap<String, &'a RawValue>,
     forged: Forged,
 }
 
-/// Fields that the sender of a message may have written.
+/// Metadata fields that the sender of a message may have written, and that are therefore ignored.
 #[derive(Debug, Default)]
 enum Forged {
     All,
@@ -27,7 +27,8 @@ enum Forged {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads the fields of the metadata. Metadata that are not an object have no fields.
+    /// Reads the metadata of an invocation. Metadata that are missing or not a JSON object have no
+    /// fields.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
         let fields = raw
@@ -39,7 +40,8 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// Marks the fields that a text message may have overwritten as forged.
+    /// Marks the fields that a text message may have overwritten as forged, so that they are
+    /// ignored.
     #[must_use]
     pub fn under(self, message: &str) -> Self {
         let forged = if !message.trim_start().starts_with('{') {
@@ -68,13 +70,13 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// Returns a field as text. `None` if it is missing, forged or not text.
+    /// Returns a field as text, or `None` if the field is missing, forged or not text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         self.field(name).and_then(text)
     }
 
-    /// Returns all fields that are text, except those with the given names.
+    /// Returns the names and texts of all fields that are text, except for the fields in `names`.
     pub fn texts_except(&self, names: &[&str]) -> impl Iterator<Item = (String, String)> {
         let others = self
             .fields
@@ -83,7 +85,8 @@ impl<'a> Metadata<'a> {
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// Returns the members of a field that is an object, with their values as text.
+    /// Returns the members of a field that is an object, with their values as text. The result is
+    /// empty if the field is not an object.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<(String, String)> {
         let object = self
@@ -92,8 +95,8 @@ impl<'a> Metadata<'a> {
         object.as_ref().map(pairs).unwrap_or_default()
     }
 
-    /// Returns the field `<name>Array` of a batch, which has one value per message. Empty if the
-    /// number of values differs.
+    /// Returns the field `<name>Array` of a batch, which has one value per message. The result is
+    /// empty if the field does not have `messages` values.
     #[must_use]
     pub fn array(&self, name: &str, messages: usize) -> Vec<Value> {
         let raw = self.field(&format!("{name}Array"));
@@ -109,8 +112,9 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// Returns a value that was written as text, wrapped once or not at all. Old documentation shows
-/// values that are not wrapped. Numbers keep all of their digits.
+/// Returns a metadata value as text, or `None` if the value is null, a list or an object. A text is
+/// usually a JSON string within a JSON string, but old documentation shows texts that are plain
+/// JSON strings. Numbers keep all of their digits.
 #[must_use]
 pub fn text(raw: &RawValue) -> Option<String> {
     let raw = raw.get();
@@ -125,7 +129,8 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the members of an object whose values are text, numbers or booleans.
+/// Returns the members of an object whose values are text, numbers or booleans, with the values as
+/// text.
 #[must_use]
 pub fn pairs(object: &Value) -> Vec<(String, String)> {
     let members = object.as_object().into_iter().flatten();
@@ -134,7 +139,7 @@ pub fn pairs(object: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns a text, number or boolean as text. `None` for any other value.
+/// Returns a text, number or boolean as text, or `None` for any other value.
 #[must_use]
 pub fn scalar(value: &Value) -> Option<String> {
     match value {

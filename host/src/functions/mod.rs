@@ -2,8 +2,8 @@
 //! each call.
 //!
 //! Owns the envelope: no other module knows `Data`, `Metadata`, `Outputs`, base64 or JSON within
-//! JSON. The rules were read from the source of the Functions host (Azure/azure-functions-host,
-//! `DefaultHttpWorkerService`, `ScriptInvocationContextExtensions`,
+//! JSON. The rules of envelopes were read from the source of the Functions host
+//! (Azure/azure-functions-host, `DefaultHttpWorkerService`, `ScriptInvocationContextExtensions`,
 //! `HttpScriptInvocationResultExtensions`). Must not know sockets, nor run a scorer.
 //!
 //! | module | owns |

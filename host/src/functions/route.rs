@@ -19,7 +19,8 @@ enum Segment {
 }
 
 impl Route {
-    /// Creates the route of a template below a prefix, which may be empty.
+    /// Creates a route from its template and from the prefix of all HTTP routes, which may be
+    /// empty.
     #[must_use]
     pub fn new(prefix: &str, template: &str) -> Self {
         let whole = [prefix.trim_matches('/'), template.trim_matches('/')];
@@ -40,14 +41,15 @@ impl Route {
         }
     }
 
-    /// Returns the template as it was written, with its prefix and a leading slash.
+    /// Returns the template of the route as it was written, with the prefix and a leading slash.
     #[must_use]
     pub fn template(&self) -> &str {
         &self.template
     }
 
-    /// Returns the values in a path, by lower-case name. `None` if the path does not belong to this
-    /// route. Literals are compared without case, as the Functions host does.
+    /// Returns the values of the route's parameters in a path, with lower-case names. Returns
+    /// `None` if the path does not belong to this route. Literal segments are compared without
+    /// case, as the Functions host compares them.
     #[must_use]
     pub fn values(&self, path: &str) -> Option<Vec<(String, String)>> {
         let mut parts = path

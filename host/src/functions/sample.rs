@@ -15,7 +15,7 @@ use super::bindings::{DataType, Function, TriggerBinding};
 pub struct Sample {
     /// Name of the sample with the folders above it, such as `incoming/a.json`.
     pub name: String,
-    /// Media type of the sample. Empty if it has none.
+    /// Media type of the sample. Empty if the sample has no media type.
     pub content_type: String,
     /// Content of the sample.
     pub body: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Sample {
 /// Returns the envelopes for samples: one per sample, or one for all if the function takes batches.
 ///
 /// # Errors
-/// Fails with the reason if the Functions host would not send an envelope.
+/// Fails with the reason if the Functions host would not send an envelope for a sample.
 pub fn envelopes(
     function: &Function,
     samples: &[Sample],
@@ -86,7 +86,8 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Stri
     Ok((BASE64.encode(&sample.body).into(), metadata))
 }
 
-/// Returns the last parts of a name, as many as the path has below its container.
+/// Returns the end of a sample's name that stands for the name of the blob. It has as many segments
+/// as the trigger's path has below its container.
 fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     let parts = path.matches('/').count();
     let start = name
@@ -96,16 +97,16 @@ fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     name.get(start..).unwrap_or(name)
 }
 
-/// Returns the values of a path's placeholders such as `{name}` for a blob name. Each placeholder
-/// takes as much text as it can.
+/// Returns the values of the placeholders such as `{name}` in a trigger's path, or `None` if a
+/// sample's name does not match the path. Each placeholder takes as much text as it can.
 fn names(path: &str, name: &str) -> Option<Vec<(String, String)>> {
     let pattern = path.split_once('/')?.1;
     let mut found = Vec::new();
     fits(pattern, tail(path, name), &mut found).then(|| found.into_iter().rev().collect())
 }
 
-/// True if a text fits a pattern. Adds the values of the placeholders to `found`, the last one
-/// first.
+/// Returns true if a text matches a pattern with placeholders. Adds the values of the placeholders
+/// to `found`, the last one first.
 fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
     let Some((literal, rest)) = pattern.split_once('{') else {
         return pattern == text;
@@ -162,8 +163,8 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
     (value, metadata)
 }
 
-/// Writes the members of a text that is a JSON object over its metadata, as the Functions host
-/// does.
+/// Writes the members of a message that is a JSON object over the metadata of the message, as the
+/// Functions host does. Does nothing if the text is not a JSON object.
 fn overlay(text: &str, metadata: &mut Map<String, Value>) {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else {
         return;

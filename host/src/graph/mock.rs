@@ -10,7 +10,7 @@ use super::{Engine, GraphError, Outputs, Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// An engine, and its session, that doubles its input or fails.
+/// Engine for tests and at the same time its session. It doubles its input, or fails.
 #[derive(Clone)]
 pub(crate) struct Mock {
     ports: Ports,
@@ -21,7 +21,7 @@ pub(crate) struct Mock {
     made: Made,
 }
 
-/// A counter of the sessions that were created.
+/// Counter of the sessions that a [`Mock`] has created.
 #[derive(Clone, Default)]
 pub(crate) struct Made(Arc<AtomicUsize>);
 
@@ -71,13 +71,13 @@ impl Mock {
         }
     }
 
-    /// Sets the shape that the graph's file states for its output.
+    /// Sets the shape that the mock file states for its output.
     pub(crate) fn stating(mut self, shape: &[Option<u64>]) -> Self {
         self.ports.outputs[0].shape = shape.to_vec();
         self
     }
 
-    /// Makes the graph's file state no number of dimensions for its output.
+    /// Makes the mock file state no number of dimensions for its output.
     pub(crate) fn unranked(mut self) -> Self {
         self.ports.unranked = vec![true];
         self

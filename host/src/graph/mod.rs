@@ -28,48 +28,50 @@ pub use self::stop::Stop;
 use crate::error::StartupError;
 use crate::tensor::{Port, Tensor};
 
-/// File name extension of a graph.
+/// Extension of the name of an ONNX file.
 pub const EXTENSION: &str = ".onnx";
 
-/// File name of the engine's library, as the engine's own build names it.
+/// File name of the ONNX Runtime library, as ONNX Runtime's own build names it.
 ///
-/// The packager fetches this file, and the host tries no other.
+/// The packager fetches this file, and the host accepts no other name.
 pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 
-/// Name and version of the engine, for reports and for the keys of cached answers.
+/// Name and version of the engine that runs graphs, for reports and for the keys of cached answers.
 pub const ENGINE: &str = "ONNX Runtime 1.31.1";
 
 /// Inputs and outputs of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
-    /// Input ports, in the order of the file.
+    /// Input ports, in the order of the ONNX file.
     pub inputs: Vec<Port>,
-    /// Output ports, in the order of the file.
+    /// Output ports, in the order of the ONNX file.
     pub outputs: Vec<Port>,
-    /// Names of the columns of each output, in the order of `outputs`.
+    /// Names of the columns of each output, in the order of `outputs`. The list of names is empty
+    /// for a plain tensor.
     ///
-    /// They are known once a run has shown them, and only for an output that is a list of maps.
-    /// Scikit-learn's converter calls such an output ZipMap. The list is empty for a plain tensor.
+    /// Only an output that is a list of maps has names, and a run has to show them first.
+    /// Scikit-learn's converter calls such an output ZipMap.
     pub classes: Vec<Vec<String>>,
-    /// True for each output whose number of dimensions the file does not say.
+    /// Flags in the order of `outputs`. A flag is true if the file does not say how many dimensions
+    /// the output has.
     pub unranked: Vec<bool>,
 }
 
 /// A loaded copy of a graph, which runs one call at a time.
 pub trait Session: Send {
-    /// Returns the inputs and outputs, as the file states them.
+    /// Returns the inputs and outputs of the graph, as its file states them.
     fn ports(&self) -> &Ports;
 
-    /// Runs the graph. The inputs must fit the ports.
+    /// Runs the graph. The inputs must fit the input ports.
     ///
     /// The outputs have the names, the types and the order of the output ports.
     ///
     /// # Errors
-    /// The run fails or is stopped, or the outputs are too large.
+    /// Fails if the run fails or is stopped, or if the outputs are too large.
     fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError>;
 }
 
-/// Outputs of one run.
+/// Outputs of one run of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
     /// Tensors, one for each output port.
@@ -78,60 +80,62 @@ pub struct Outputs {
     pub classes: Vec<Vec<String>>,
 }
 
-/// An engine that creates sessions of one file.
+/// Engine that runs the graph in one file: it loads the file into sessions.
 pub trait Engine: Send + Sync {
     /// Loads the file into a new session.
     ///
     /// # Errors
-    /// The file is not a graph that this engine runs.
+    /// Fails if the file is not a graph that this engine can run.
     fn session(&self) -> Result<Box<dyn Session>, GraphError>;
 
-    /// Returns true if the duration of a run depends only on the sizes of its inputs.
+    /// Returns true if the duration of a run depends only on the sizes of the inputs.
     ///
-    /// This holds if no operator in the file repeats work, or makes output, as much as a value
-    /// says.
+    /// This holds if no operator in the file has a loop count or an output size that depends on the
+    /// value of an input.
     fn is_even(&self) -> bool;
 }
 
-/// A reason that a session cannot be created, or that a run has no outputs.
+/// Reason why a session cannot be created, or why a run has no outputs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
-    /// A failure of the engine or of the graph, in words for the log.
+    /// The engine or the graph failed. The text is for the log.
     #[error("{0}")]
     Failed(String),
-    /// A fault of the host: the run's thread ended without an answer.
+    /// The host is at fault: the thread of the run ended without an answer.
     #[error("a run of the graph ended without an answer: {0}")]
     Lost(String),
-    /// A run that was stopped.
+    /// The run was stopped, or did not end before its deadline.
     #[error("the run was stopped")]
     Stopped,
-    /// Outputs that are larger than allowed.
+    /// The outputs of the run are larger than the host allows.
     #[error("the outputs are larger than {limit_bytes} bytes")]
     TooLarge {
-        /// Largest size that was allowed, in bytes.
+        /// Maximum size of all outputs of a run, in bytes.
         limit_bytes: u64,
     },
 }
 
-/// Fix for a program that has no engine for graphs.
+/// Fix to show if this program has no engine for graphs.
 pub const NO_ENGINE: &str = "use the host of `cargo build --release -p xtask -p scorebox-host --bin scorebox`, or the one that \
                              `cargo xtask package` puts into an image with a graph";
 
-/// True if this program may load a library.
+/// True if this program is able to load the library of ONNX Runtime. See [`allow_loading`].
 static LOADS: AtomicBool = AtomicBool::new(false);
 
-/// Declares that this program is linked dynamically, so that it can load the engine's library.
+/// Declares that this program is linked dynamically, so that it can load the library of ONNX
+/// Runtime.
 ///
-/// Only the program itself knows this. A program that is linked statically contains a C library of
-/// its own. Loading another one would then go wrong in ways that no check finds.
+/// Only the program itself knows how it is linked. A program that is linked statically contains a C
+/// library of its own, and loading a second C library would go wrong in ways that no check finds.
 pub fn allow_loading() {
     LOADS.store(true, Ordering::Relaxed);
 }
 
-/// Returns the engine for a file, with its library. The outputs of a run may have `limit_bytes`.
+/// Returns the engine that runs an ONNX file. Loads ONNX Runtime from the file `library` if it is
+/// not loaded yet. The outputs of one run may take `limit_bytes` bytes.
 ///
 /// # Errors
-/// This host has no engine, or the library cannot be loaded.
+/// Fails if this host has no engine for graphs, or if the library cannot be loaded.
 pub fn engine(
     file: &Path,
     library: &Path,
@@ -149,13 +153,14 @@ pub fn engine(
     })
 }
 
-/// Returns the one file of a model that is served as the scorer.
+/// Chooses the ONNX file of a model that is served as the scorer.
 ///
-/// This is the file that `named` names, with or without its extension. If `named` is `None`, it is
-/// the only graph that the model has.
+/// If `named` is given, it is the name of this file, with or without the extension. If `named` is
+/// `None`, the model must have only one ONNX file.
 ///
 /// # Errors
-/// The model does not have the file, or several could be meant.
+/// Fails with a problem and its fix if the model does not have the file, or if several files could
+/// be meant.
 pub fn choose<'a>(
     files: impl Iterator<Item = &'a str>,
     named: Option<&str>,

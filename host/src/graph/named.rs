@@ -17,24 +17,25 @@ use crate::manifest::Limits;
 use crate::tensor::Tensor;
 use crate::{sizing, timer};
 
-/// A model's graphs, ready to run.
+/// Graphs of a model by name, ready to run for a component.
 pub struct Graphs {
     /// Graphs by name, in byte order of the names.
     graphs: BTreeMap<String, Arc<Graph>>,
-    /// Permits for runs, one for each run at a time. All graphs share them, because every run takes
-    /// a core.
+    /// Permits for runs; each run holds one. All graphs share them, because every run occupies a
+    /// core.
     places: Arc<Semaphore>,
     runtime: Handle,
 }
 
 impl Graphs {
-    /// Loads the graphs of a model from their files, and creates `prepared` sessions of each.
+    /// Loads the graphs of a model from their files, and creates `prepared` sessions of each graph.
     ///
-    /// `files` holds the name of each file in the model, and its path.
+    /// `files` holds pairs: the name of each file in the model, and its path. `library` is the path
+    /// of the ONNX Runtime library.
     ///
     /// # Errors
-    /// This host has no engine, a file is not a graph that the engine runs, or loading takes too
-    /// long.
+    /// Fails if this host has no engine for graphs, if a file is not a graph that the engine can
+    /// run, or if loading takes too long.
     pub async fn load(
         files: Vec<(String, PathBuf)>,
         library: &Path,
@@ -71,18 +72,18 @@ impl Graphs {
             .map(|(name, graph)| (name.as_str(), graph.as_ref()))
     }
 
-    /// Returns the graph with this name, or `None` if the model does not have it.
+    /// Returns the graph with this name, or `None` if the model does not have such a graph.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Graph>> {
         self.graphs.get(name).cloned()
     }
 
-    /// Waits for a permit, in order of arrival, and runs a graph until the deadline.
+    /// Waits for a permit, in order of arrival, and then runs a graph until the deadline.
     ///
-    /// The inputs must fit the ports.
+    /// The inputs must fit the graph's input ports.
     ///
     /// # Errors
-    /// The run fails, or does not end before the deadline.
+    /// Fails if the run fails, or does not end before the deadline.
     pub async fn run(
         &self,
         graph: Arc<Graph>,

@@ -22,7 +22,7 @@ use crate::error::StartupError;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// An engine that loads one file.
+/// Engine that loads one ONNX file.
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
@@ -30,14 +30,15 @@ struct Onnx {
     limit_bytes: u64,
 }
 
-/// A session: one loaded copy of a file, with its ports.
+/// Session: one loaded copy of an ONNX file, with its ports.
 struct Loaded {
     session: OrtSession,
     ports: Ports,
     limit_bytes: u64,
 }
 
-/// ONNX Runtime, loaded once per process, because it cannot be unloaded.
+/// ONNX Runtime, or the reason why it cannot be loaded. It is loaded once per process, because it
+/// cannot be unloaded.
 static LIBRARY: OnceLock<Result<Environment, String>> = OnceLock::new();
 
 pub(super) fn engine(
@@ -84,7 +85,8 @@ fn load(library: &Path) -> Result<Environment, String> {
 
 /// Writes a log line of ONNX Runtime to the host's own log.
 ///
-/// On standard error the platform would count these lines as errors.
+/// ONNX Runtime would write these lines to standard error, where the platform would count them as
+/// errors.
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => {
@@ -120,7 +122,7 @@ impl Engine for Onnx {
     }
 }
 
-/// Operators that repeat work, or make output, as much as a value of their input says.
+/// Operators whose loop count or output size depends on the value of an input.
 const UNEVEN: [&str; 10] = [
     "Loop",
     "Scan",
@@ -134,12 +136,14 @@ const UNEVEN: [&str; 10] = [
     "Tile",
 ];
 
-/// Most bytes of a file that are read at a time.
+/// Maximum number of bytes of an ONNX file that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Returns true if a file contains none of these operators, nor bytes that look like one.
+/// Returns true if an ONNX file contains none of the `operators`, and no bytes that look like one
+/// of them.
 ///
-/// It searches for the fourth field of a node: its tag, the length, and the operator's name.
+/// The function searches for the fourth field of a node: its tag, the length, and the operator's
+/// name.
 fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     let (mut file, mut block) = (File::open(file)?, Vec::new());
     let is_one = |place: &[u8]| {
@@ -171,15 +175,16 @@ fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     }
 }
 
-/// Bytes that are kept of a block: more than a node's tag, its length and the longest name take.
+/// Number of bytes at the end of a block that are searched again with the next block. A node's tag,
+/// its length and the longest operator name take less.
 const OPERATOR_BYTES: usize = 32;
 
-/// Protocol buffer tag of a node's field `op_type`.
+/// Protocol buffer tag of the field `op_type` of a node.
 const NODE_OPERATOR: u8 = 4 << 3 | 2;
 
-/// Returns a builder of sessions that use one thread each: the caller's.
+/// Returns a builder of sessions that use only the thread of their caller.
 ///
-/// Calls run in parallel, and a thread that waits does not spin.
+/// Calls run in parallel instead, and a waiting thread does not spin.
 fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
     let text = |error: ort::Error<SessionBuilder>| error.to_string();
     OrtSession::builder(environment)
@@ -238,9 +243,9 @@ impl Session for Loaded {
     }
 }
 
-/// Calls `run`, and turns a panic into an error.
+/// Calls `run`, and turns a panic in it into an error.
 ///
-/// The crate `ort` asserts what the library promises. A broken promise must not end more than this
+/// The crate `ort` panics if the library breaks a promise. This must not end more than the current
 /// call.
 fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphError> {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(run));

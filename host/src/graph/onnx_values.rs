@@ -13,7 +13,8 @@ use super::{GraphError, Outputs};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, text_from};
 
-/// Returns the host's element type, or `None` if the host does not have it.
+/// Converts an element type of ONNX Runtime to the host's element type. Returns `None` if the host
+/// does not have this type.
 pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     Some(match element {
         TensorElementType::Bool => Dtype::Bool,
@@ -34,7 +35,8 @@ pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     })
 }
 
-/// True for a map from a class to an `f32`, which scikit-learn's converter makes of probabilities.
+/// Returns true for a map from a class to an `f32`. Scikit-learn's converter makes such maps of
+/// probabilities.
 pub(super) fn is_class_map(value: &ValueType) -> bool {
     let key_fits = |key: &TensorElementType| {
         matches!(key, TensorElementType::Int64 | TensorElementType::String)
@@ -42,7 +44,7 @@ pub(super) fn is_class_map(value: &ValueType) -> bool {
     matches!(value, ValueType::Map { key, value: TensorElementType::Float32 } if key_fits(key))
 }
 
-/// Converts an input to the engine's form.
+/// Converts an input tensor to a value of ONNX Runtime.
 pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> {
     let shape: Vec<i64> = tensor
         .shape
@@ -90,7 +92,7 @@ pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> 
     }
 }
 
-/// Converts the outputs of a run to tensors, in the order of the ports.
+/// Converts the outputs of a run to tensors, in the order of the output ports.
 pub(super) fn outputs(
     ports: &[Port],
     values: SessionOutputs<'_>,
@@ -189,7 +191,7 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
     })
 }
 
-/// Copies the elements of a tensor as bytes, each converted by `bytes_of`.
+/// Copies the elements of a tensor as bytes. `bytes_of` converts each element.
 fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     value: &DynValue,
     bytes_of: impl Fn(T) -> [u8; N],
@@ -202,7 +204,7 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     Ok(data)
 }
 
-/// Converts a list of maps from class to number to a tensor, and returns the classes with it.
+/// Converts a list of maps from class to number to a tensor. Also returns the names of the classes.
 ///
 /// The tensor has a row for each map and a column for each class.
 fn class_maps(

@@ -9,25 +9,25 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Longest run that does not delay others: a fortieth of what a component may take before it is
-/// moved.
+/// Maximum duration of a run that does not delay other requests: a fortieth of the time that a
+/// component may take before it is moved to another thread.
 const SHORT: Duration = Duration::from_micros(250);
 
-/// Knowledge about the duration of one graph's runs.
+/// Knowledge about how long the runs of one graph take.
 pub(super) struct Pace {
-    /// True if inputs of one size always take about the same time.
+    /// True if inputs of the same size always take about the same time.
     even: bool,
-    /// Largest size of inputs, in bytes, that were computed within [`SHORT`].
+    /// Size of the largest inputs, in bytes, whose run took at most [`SHORT`].
     ///
-    /// If inputs of this size or less take longer, it becomes half of their size.
+    /// If inputs of this size or less take longer, the value becomes half of their size.
     short_bytes: AtomicU64,
 }
 
 impl Pace {
-    /// Creates the knowledge about a graph that never ran.
+    /// Creates the knowledge about a graph that has never run.
     ///
-    /// `even` is true if a run's time depends on the sizes of its inputs alone, not on their
-    /// values.
+    /// `even` is true if the duration of a run depends on the sizes of its inputs alone, and not on
+    /// their values.
     pub(super) fn new(even: bool) -> Self {
         Self {
             even,
@@ -35,12 +35,12 @@ impl Pace {
         }
     }
 
-    /// Returns true if a run on inputs of this size is expected to be short.
+    /// Returns true if a run on inputs of this size, in bytes, is expected to be short.
     pub(super) fn is_short(&self, bytes: u64) -> bool {
         self.even && bytes <= self.short_bytes.load(Ordering::Relaxed)
     }
 
-    /// Records how long a run on inputs of this size took.
+    /// Records how long a run on inputs of this size, in bytes, took.
     pub(super) fn note(&self, bytes: u64, took: Duration) {
         let known = self.short_bytes.load(Ordering::Relaxed);
         let now = match took <= SHORT {

@@ -6,13 +6,15 @@ use super::{Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text};
 
-/// Most elements of an input of zeros. A graph may state any shape, and this run must not fill the
-/// memory.
+/// Maximum number of elements of an input of zeros. A graph may state any shape, and the run on
+/// zeros must not fill the memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// Returns the ports of a graph, completed with what a run on zeros shows of its outputs.
+/// Runs a graph on zeros, and returns its ports with the facts about outputs that the run shows.
 ///
-/// The error is a problem and its fix.
+/// # Errors
+/// Fails with a problem and its fix if the run fails and the file does not say how many dimensions
+/// an output has.
 pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)> {
     let mut ports = session.ports().clone();
     let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
@@ -50,9 +52,10 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
     Ok(ports)
 }
 
-/// Returns an input of zeros, or of empty texts, with 1 for every open dimension, e.g. the rows.
+/// Returns an input of zeros, or of empty texts, for a port. Every open dimension, such as the
+/// rows, gets the size 1.
 ///
-/// `None` if the input would be too large.
+/// Returns `None` if the input would be too large.
 #[must_use]
 pub fn zeros(port: &Port) -> Option<Tensor> {
     let shape: Vec<u64> = port
@@ -79,10 +82,10 @@ pub fn zeros(port: &Port) -> Option<Tensor> {
     })
 }
 
-/// Opens the dimensions of an output port that a run contradicts.
+/// Opens the dimensions of an output port that do not agree with an output of a run.
 ///
-/// The engine loads such a file with only a warning, because the shapes that a converter writes are
-/// often wrong.
+/// The engine loads a file with wrong shapes with only a warning, because the shapes that a
+/// converter writes are often wrong.
 fn agree(port: &mut Port, tensor: &Tensor) {
     if port.shape.len() != tensor.shape.len() {
         port.shape = vec![None; tensor.shape.len()];

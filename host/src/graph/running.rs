@@ -16,11 +16,11 @@ use crate::error::StartupError;
 use crate::tensor::Tensor;
 use crate::{manifest, sizing, timer};
 
-/// Loads a graph from its file, and runs it once on zeros.
+/// Loads an ONNX graph from its file, and runs the graph once on zeros.
 ///
 /// # Errors
-/// This host has no engine, the file is not a graph that the engine runs, or loading takes longer
-/// than `limits.init_deadline`.
+/// Fails if this host has no engine for graphs, if the file is not a graph that the engine can run,
+/// or if loading takes longer than `limits.init_deadline`.
 pub async fn load(
     file: &Path,
     library: &Path,
@@ -55,10 +55,10 @@ pub async fn load(
     }
 }
 
-/// Creates sessions ahead of the calls that need them.
+/// Creates sessions of a graph until `count` are idle, before calls need them.
 ///
 /// # Errors
-/// A session cannot be created.
+/// Fails if a session cannot be created.
 pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Result<(), String> {
     let graph = Arc::clone(graph);
     let prepared = runtime.spawn_blocking(move || graph.prepare(count)).await;
@@ -67,13 +67,13 @@ pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Resu
         .map_err(|error| error.to_string())
 }
 
-/// Runs a graph until the deadline, and returns its outputs and the time that the run took.
+/// Runs a graph until the deadline. Returns its outputs and the time that the run took.
 ///
-/// The engine is asked to stop at the deadline, or if the returned future is dropped. `held` is
+/// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
 /// kept until the engine has stopped, so that no more runs than allowed happen at a time.
 ///
 /// # Errors
-/// The run fails, or does not end before the deadline.
+/// Fails if the run fails, or does not end before the deadline.
 pub async fn run<Held: Send + 'static>(
     graph: Arc<Graph>,
     inputs: Vec<Tensor>,
@@ -101,7 +101,7 @@ pub async fn run<Held: Send + 'static>(
     }
 }
 
-/// A caller that waits for a run. If this is dropped, the run is stopped.
+/// Guard of a caller that waits for a run. When it is dropped, the run is stopped.
 struct Waiting(Arc<Stop>);
 
 impl Drop for Waiting {

@@ -12,19 +12,20 @@ use super::pace::Pace;
 use super::{Engine, GraphError, Ports, Session, Stop, probe};
 use crate::tensor::Tensor;
 
-/// Limits of one graph.
+/// Limits of one loaded graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most idle sessions that are kept. The caller ensures that no more runs happen at a time.
+    /// Maximum number of idle sessions that are kept. The caller ensures that there are never more
+    /// runs than this at a time.
     pub sessions: usize,
 }
 
-/// A graph that was loaded and, if it accepts zeros as input, run once.
+/// Graph that is loaded. If it accepts zeros as input, it has run once.
 pub struct Graph {
     engine: Box<dyn Engine>,
     ports: Ports,
-    /// Idle sessions. The one used last is taken first, because its memory is still in the CPU
-    /// caches.
+    /// Idle sessions. The session that was used last is taken first, because its memory is still in
+    /// the CPU caches.
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     pace: Pace,
@@ -33,11 +34,12 @@ pub struct Graph {
 impl Graph {
     /// Loads a graph, and runs it once on zeros.
     ///
-    /// The first run takes longer than later ones, and shows what the file does not say.
+    /// This first run takes longer than later runs, and shows facts about the outputs that the file
+    /// does not state.
     ///
     /// # Errors
-    /// The engine cannot load the graph, or its ports stay unknown. The error is a problem and its
-    /// fix.
+    /// Fails with a problem and its fix if the engine cannot load the graph, or if its ports stay
+    /// unknown.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, (String, String)> {
         let mut session = engine.session().map_err(|error| {
             (
@@ -64,10 +66,11 @@ impl Graph {
         &self.ports
     }
 
-    /// Creates sessions until `count` of them are idle, but never more than the limit.
+    /// Creates sessions until `count` of them are idle, but never more than the limit of idle
+    /// sessions.
     ///
     /// # Errors
-    /// A session cannot be created.
+    /// Fails if a session cannot be created.
     pub fn prepare(&self, count: usize) -> Result<(), GraphError> {
         while self.lock().len() < count.min(self.limits.sessions) {
             let session = self.engine.session()?;
@@ -76,11 +79,11 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs the graph on the calling thread.
+    /// Runs the graph on the calling thread. `stop` can stop the run from another thread.
     ///
     /// # Errors
-    /// No session can be created, the run fails or is stopped, or an output has other classes than
-    /// before.
+    /// Fails if no session can be created, if the run fails or is stopped, or if an output has
+    /// other classes than in the first run.
     pub fn run(&self, inputs: &[Tensor], stop: &Stop) -> Result<Vec<Tensor>, GraphError> {
         let idle = self.lock().pop();
         let session = match idle {
@@ -92,10 +95,11 @@ impl Graph {
 
     /// Runs the graph on the calling thread if the run is expected to be short.
     ///
-    /// `None` if it is not: no run on inputs of this size was short before, or no session is idle.
+    /// Returns `None` if no run on inputs of this size is known to be short, or if no session is
+    /// idle.
     ///
     /// # Errors
-    /// Those of [`Graph::run`].
+    /// Fails as [`Graph::run`] does.
     pub fn run_if_short(&self, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, GraphError>> {
         if !self.pace.is_short(bytes(inputs)) {
             return None;

@@ -5,23 +5,25 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A handle that stops one run. The thread that runs and the task that waits share it.
+/// Handle that stops one run of a graph. The thread that runs and the task that waits for it share
+/// the handle.
 #[derive(Default)]
 pub struct Stop(Mutex<State>);
 
 #[derive(Default)]
 enum State {
-    /// A run that is not in progress: it did not begin yet, or it has ended.
+    /// The run is not in progress: it has not begun yet, or it has ended.
     #[default]
     Idle,
-    /// A run in progress, with the function that stops it.
+    /// The run is in progress. The function stops it.
     Running(Box<dyn Fn() + Send>),
-    /// A run that was stopped.
+    /// The run was stopped.
     Stopped,
 }
 
 impl Stop {
-    /// Stops the run. It ends as soon as its engine checks for this, or does not begin.
+    /// Stops the run. A run in progress ends when its engine next checks for a stop. A run that has
+    /// not begun does not begin.
     pub fn now(&self) {
         let mut state = self.lock();
         if let State::Running(stop) = &*state {
@@ -30,7 +32,8 @@ impl Stop {
         *state = State::Stopped;
     }
 
-    /// Calls `run`, which `stop` can end. `None` if the run was stopped before or during the call.
+    /// Calls `run`, and lets [`Stop::now`] end it by calling `stop`. Returns `None` if the run was
+    /// stopped before or during the call.
     pub fn during<T>(
         &self,
         stop: impl Fn() + Send + 'static,

@@ -11,54 +11,58 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, duration};
 
-/// The section `[instances]`: the number, lifetime and isolation of instances.
+/// Section `[instances]` of the manifest: the number, lifetime and isolation of instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instances {
-    /// State that one call may see of another.
+    /// Isolation between calls: the state that a call may see of earlier calls.
     pub isolation: Isolation,
-    /// Number of calls after which an instance is retired. `None` means never.
+    /// Number of calls after which an instance is replaced. `None` means never.
     pub max_invocations: Option<u64>,
-    /// Age at which an instance is retired. `None` means never.
+    /// Age at which an instance is replaced. `None` means never.
     pub max_age: Option<Duration>,
     /// Number of instances that are created before the host is ready.
     pub at_start: usize,
 }
 
-/// State that one call may see of another.
+/// Isolation between calls: the state that a call may see of earlier calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// No state: every call has an instance of its own, created for it and dropped after it.
+    /// No state is shared: every call has an instance of its own, created for it and dropped after
+    /// it.
     Call,
-    /// State in globals: instances are used again, and a call sees what an earlier one left.
+    /// State in globals is shared: instances are reused, and a call sees what earlier calls left.
     Warm,
 }
 
-/// The section `[batching]`: concurrent calls of a batchable tensor scorer are joined along axis 0.
+/// Section `[batching]` of the manifest: how concurrent calls of a batchable tensor scorer are
+/// joined along axis 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batching {
-    /// Most rows of one joined call.
+    /// Maximum number of rows of one joined call.
     pub max_rows: u64,
-    /// Time that the first call waits for others to join it.
+    /// Maximum time that the first call of a batch waits for other calls to join it.
     pub max_wait: Duration,
 }
 
-/// The section `[precompiled]`: the component's machine code, which `cargo xtask build` wrote.
+/// Section `[precompiled]` of the manifest: the component's machine code, written by `cargo xtask
+/// build`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Precompiled {
     /// Path of the file with the machine code.
     pub file: PathBuf,
     /// Digest of the file's bytes: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Engine and settings that the code was compiled for.
+    /// Name of the WebAssembly engine and the settings that the code was compiled for.
     pub engine: String,
-    /// CPU level that the code needs.
+    /// CPU level that the code needs, such as `x86-64-v3`.
     pub cpu: String,
     /// Digest of the component that the code was compiled from: `sha256:` and 64 hex digits.
     pub component: String,
-    /// Digest of the model that `init` read. `None` if the scorer has no model.
+    /// Digest of the model that `init` read: `sha256:` and 64 hex digits. `None` if the scorer has
+    /// no model.
     pub model: Option<String>,
-    /// True if `init` has been run already, and the file holds the state after it.
+    /// True if the file holds the state after `init`. Then a start does not run `init` again.
     pub snapshot: bool,
 }
 

@@ -9,42 +9,45 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, bytes, duration};
 
-/// The section `[limits]`: bounds of a call, of an instance and of the pool.
+/// Section `[limits]` of the manifest: bounds of a call, of an instance and of the instance pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall-clock time of a call, including the wait for an instance.
+    /// Maximum wall-clock time of a call, including the wait for an instance.
     pub deadline: Duration,
-    /// Linear memory of one instance, in bytes.
+    /// Maximum linear memory of one instance, in bytes.
     pub memory_bytes: u64,
-    /// Linear memory of all instances together, in bytes. `None` if the host derives it from its
-    /// memory.
+    /// Maximum linear memory of all instances together, in bytes. `None` if the host derives it
+    /// from the memory that it may use.
     pub instances_bytes: Option<u64>,
-    /// Most instances at a time, and most calls in them. `None` for as many as suit the machine.
+    /// Maximum number of instances at a time, which also limits the calls that run at a time.
+    /// `None` if the host derives it from the number of cores.
     pub instances: Option<usize>,
-    /// Most calls that may wait for an instance. One more is refused.
+    /// Maximum number of calls that may wait for an instance. Further calls are refused.
     pub queue: usize,
-    /// Largest size of a request's body, in bytes.
+    /// Maximum size of a request's body, in bytes.
     pub body_bytes: u64,
-    /// Largest size of all bodies that are read or scored at a time, in bytes.
-    ///
-    /// `None` if the host derives it from its memory.
+    /// Maximum size of all bodies together that are read or scored at a time, in bytes. `None` if
+    /// the host derives it from the memory that it may use.
     pub bodies_bytes: Option<u64>,
-    /// Time that `init` may take.
+    /// Maximum time that `init` may take.
     pub init_deadline: Duration,
-    /// Time that a stop waits for calls in flight.
+    /// Maximum time that a stopping host waits for calls in flight.
     pub drain: Duration,
-    /// Time that a stop keeps accepting connections. `None` if the manifest does not say it.
+    /// Time for which a stopping host still accepts connections. `None` if the manifest does not
+    /// set it.
     pub lame_duck: Option<Duration>,
-    /// Time that a connection may wait for its next request.
+    /// Maximum time that an open connection may wait for its next request.
     pub keep_alive: Duration,
-    /// Most connections that may be open at a time.
+    /// Maximum number of connections that may be open at a time.
     pub connections: usize,
-    /// Most connections that one peer may have. `None` for as many as may be open.
+    /// Maximum number of connections that one peer may have open. `None` if there is no limit for
+    /// each peer.
     pub connections_per_peer: Option<usize>,
 }
 
 impl Limits {
-    /// Returns the length of the lame-duck phase of a stop.
+    /// Returns for how long a stopping host still accepts calls (the lame-duck phase).
+    /// `is_custom_handler` is true under the Functions host, where the default is 0.
     #[must_use]
     pub fn lame_duck(&self, is_custom_handler: bool) -> Duration {
         // The Functions host asks no probe, and sends no more requests once it stops its handler.
@@ -57,11 +60,11 @@ impl Limits {
     }
 }
 
-/// Length of the lame-duck phase if the manifest does not say it and the Functions host is not the
-/// caller.
+/// Default of `limits.lame_duck` if the host does not run under the Functions host: the time for
+/// which a stopping host still accepts calls.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 
-/// Largest number of connections that the manifest can allow: as many as one peer has ports.
+/// Maximum value of `limits.connections`: as many connections as one peer has ports.
 const CONNECTIONS_MOST: usize = 65_536;
 
 #[derive(Default, Deserialize)]

@@ -7,20 +7,20 @@
 use super::Misfit;
 use crate::text::{NAME_BYTES, quoted};
 
-/// Longest name of an environment variable, in bytes.
+/// Maximum length of the name of an environment variable, in bytes.
 const LONGEST_VARIABLE_BYTES: usize = 128;
 
-/// Longest name of a label or of a value for the scorer, in bytes.
+/// Maximum length of the name of a label or of a `config` value, in bytes.
 const LONGEST_KEY_BYTES: usize = 128;
 
-/// Longest repository name, in bytes: the limit of the OCI distribution specification, host
-/// included.
+/// Maximum length of a repository name with the host of its registry, in bytes: the limit of the
+/// OCI distribution specification.
 const LONGEST_REPOSITORY_BYTES: usize = 255;
 
-/// Longest tag, in bytes: the limit of the OCI distribution specification.
+/// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
 const LONGEST_TAG_BYTES: usize = 128;
 
-/// True if a text can be the name of an environment variable in every shell.
+/// Returns true if a text can be the name of an environment variable in every shell.
 #[must_use]
 pub fn is_variable(name: &str) -> bool {
     (1..=LONGEST_VARIABLE_BYTES).contains(&name.len())
@@ -28,7 +28,8 @@ pub fn is_variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Checks a text that is shown and stored as one line, e.g. a version.
+/// Checks that a text fits on one line of at most `longest_bytes` bytes, because it is shown and
+/// stored as one line. `key` names the setting in the error.
 pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Misfit> {
     if text.len() <= longest_bytes && is_line(text) {
         return Ok(());
@@ -42,7 +43,8 @@ pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Mi
     ))
 }
 
-/// Checks the keys of a table whose keys the author chooses, e.g. `scorer.labels`.
+/// Checks the keys of a table whose keys the author of the manifest chooses, such as
+/// `scorer.labels`. `table` names the table in the error.
 pub(super) fn keys<'a>(
     table: &str,
     names: impl IntoIterator<Item = &'a String>,
@@ -60,7 +62,7 @@ pub(super) fn keys<'a>(
     ))
 }
 
-/// Checks that `package.registry` is a host name with or without a port.
+/// Checks that the value of `package.registry` is a host name with or without a port.
 pub(super) fn registry(text: &str) -> Result<(), Misfit> {
     let fits = text.len() <= LONGEST_REPOSITORY_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
@@ -77,7 +79,7 @@ pub(super) fn registry(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// Checks that `package.repository` is the name of a repository.
+/// Checks that the value of `package.repository` is the name of a repository.
 pub(super) fn repository(text: &str) -> Result<(), Misfit> {
     let plain = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -95,7 +97,7 @@ pub(super) fn repository(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// Checks that `package.tag` is a tag that registries accept.
+/// Checks that the value of `package.tag` is a tag that registries accept.
 pub(super) fn tag(text: &str) -> Result<(), Misfit> {
     let fits = (1..=LONGEST_TAG_BYTES).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -113,7 +115,7 @@ pub(super) fn tag(text: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// True if no character ends the line or controls a terminal.
+/// Returns true if a text has no character that ends the line or controls a terminal.
 fn is_line(text: &str) -> bool {
     matches!(crate::text::printable(text), std::borrow::Cow::Borrowed(_))
 }

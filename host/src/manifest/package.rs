@@ -12,22 +12,24 @@ use super::settings::default_of;
 use super::{Misfit, names};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Section `[package]` of the manifest.
+/// Section `[package]` of the manifest: the names, the base image and the licences of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSection {
-    /// Host and port of the registry, such as `contoso.azurecr.io`.
+    /// Host and port of the registry, such as `contoso.azurecr.io`. `None` if the manifest does not
+    /// set it.
     pub registry: Option<String>,
-    /// Name of the image in the registry.
+    /// Name of the image's repository in the registry.
     pub repository: String,
-    /// Tag that is pushed next to the digest.
+    /// Tag that is pushed in addition to the image's digest.
     pub tag: String,
     /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
     pub base: String,
-    /// Licence of the scorer, as an SPDX expression.
+    /// Licence of the scorer, as an SPDX expression. `None` if the manifest does not set it.
     pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression.
+    /// Licence of the model, as an SPDX expression. `None` if the manifest does not set it.
     pub model_license: Option<String>,
-    /// File with an input and its answer, to try the scorer before it is packaged.
+    /// Path of a file with an input and its expected answer, to try the scorer with before it is
+    /// packaged. `None` if the scorer is not tried.
     pub sample: Option<PathBuf>,
 }
 
@@ -88,8 +90,8 @@ impl RawPackage {
     }
 }
 
-/// True if a reference begins with a host, as the packager needs it. The packager checks the rest
-/// itself.
+/// Returns true if the reference of a base image begins with the host of a registry. The packager
+/// needs the host, and checks the rest of the reference itself.
 fn names_a_registry(reference: &str) -> bool {
     reference.split_once('/').is_some_and(|(host, name)| {
         let is_host = host == "localhost" || host.contains(['.', ':']);

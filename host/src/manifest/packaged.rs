@@ -10,27 +10,28 @@ use serde::Deserialize;
 
 use super::Misfit;
 
-/// The section `[packaged]`: the component and the model as they were packaged.
+/// Section `[packaged]` of the manifest: the component and the model as they were packaged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packaged {
     /// Digest of the whole model: `sha256:` and 64 hex digits. `None` if the scorer has no model.
     pub model: Option<String>,
-    /// The component's file and each file of the model, by path.
+    /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
 }
 
-/// An entry `[[packaged.file]]`: one file, without its name.
+/// Entry `[[packaged.file]]` of the manifest: a file's size, digest and times when it was packaged.
+/// The file's name is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackagedFile {
     /// Size of the file, in bytes.
     pub size: u64,
     /// Digest of the file's bytes: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Time of the last modification, in nanoseconds since 1970. `None` if the number does not fit.
+    /// Time of the file's last modification, in nanoseconds since 1970. `None` if the number does
+    /// not fit into 64 bits.
     pub modified_ns: Option<i64>,
-    /// Time of the last status change (`ctime`), in nanoseconds since 1970.
-    ///
-    /// `None` in an image, because its files get this time where the image is unpacked.
+    /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` for a
+    /// file in an image, because it gets this time only when the image is unpacked.
     pub changed_ns: Option<i64>,
 }
 

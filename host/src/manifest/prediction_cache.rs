@@ -10,23 +10,21 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, Misfit, StoreSection, TTL_MOST, bytes, duration};
 
-/// The section `[prediction_cache]`: the store of answers, and the times and sizes that apply to
-/// it.
+/// Section `[prediction_cache]` of the manifest: the store of cached answers, and the limits on
+/// their lifetime and size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredictionCacheSection {
     /// Name of the store that holds the answers.
     pub store: String,
-    /// Time that an answer is kept.
+    /// Time for which an answer is kept in the store.
     pub ttl: Duration,
-    /// Time that a call waits for the store before it is scored.
+    /// Maximum time that a call waits for the store. After this time the call is scored.
     pub timeout: Duration,
-    /// Time that one instance may compute an answer while the others wait for it.
-    ///
-    /// `None` if each instance computes it for itself.
+    /// Maximum time that one instance of the app may compute an answer while other instances of the
+    /// app wait for it. `None` if each instance computes the answer for itself.
     pub claim: Option<Duration>,
-    /// Most bytes of answers that this process keeps in its own memory, in addition to the store.
-    ///
-    /// 0 if it keeps none.
+    /// Maximum size of the answers that this process keeps in its own memory, in addition to the
+    /// store, in bytes. 0 if it keeps none.
     pub memory_bytes: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The section `[scorer]` of the manifest.
 //!
-//! Owns the name of the scorer, what computes, and its model. Must not know how a component is
-//! built, or how a model is read.
+//! Owns the scorer's name, its code and its model. Must not know how a component is built, or how a
+//! model is read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,31 +11,33 @@ use serde::Deserialize;
 use super::{Misfit, check_name, names};
 use crate::text::NAME_BYTES;
 
-/// Section `[scorer]` of the manifest.
+/// Section `[scorer]` of the manifest: the scorer's name, its code and its model.
 #[derive(Debug, Clone)]
 pub struct ScorerSection {
     /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
     pub name: String,
     /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
     pub version: String,
-    /// Source of the component. `None` if a graph of the model is the scorer.
+    /// Source of the component. `None` if an ONNX graph of the model is served without a component.
     pub component: Option<ComponentSource>,
-    /// Name of the graph to serve without a component, if the model holds several.
+    /// Name of the ONNX graph to serve without a component. If it is `None`, the model must hold
+    /// only one graph.
     pub graph: Option<String>,
-    /// Folder or single file of the model, if the scorer has one.
+    /// Path of the model's folder or single file. `None` if the scorer has no model.
     pub model: Option<PathBuf>,
     /// True if the packager runs `init` and stores the component in its state after `init`.
     pub snapshot: bool,
-    /// Labels of the model that a scorer reads with `model.info`, such as its training run.
+    /// Labels of the model by name, such as its training run. A scorer reads them with
+    /// `model.info`.
     pub labels: BTreeMap<String, String>,
 }
 
 /// Source of a component: a Cargo package or a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComponentSource {
-    /// A Cargo package that is built for `wasm32-wasip2`, given by its folder.
+    /// Folder of a Cargo package that `cargo xtask build` compiles for `wasm32-wasip2`.
     Cargo(PathBuf),
-    /// A `.wasm` file that was built before.
+    /// Path of a `.wasm` file that is already built.
     File(PathBuf),
 }
 

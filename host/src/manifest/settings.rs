@@ -3,22 +3,22 @@
 //! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
 //! because it is a table. Must not know the types that the values become.
 
-/// One key of the manifest.
+/// One key of `scorebox.toml`, with the form of its value, its default and its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
-    /// Full name of the key. `<name>` is a name that the author chooses.
+    /// Full name of the key, such as `limits.memory`. The part `<name>` stands for a name that the
+    /// author chooses.
     pub key: &'static str,
-    /// Form of the value, e.g. `number`.
+    /// Form of the value, such as `number`.
     pub form: &'static str,
-    /// Default of the key, as it would be written.
-    ///
-    /// If it is empty, the key is required, or its absence has a meaning. Then `why` says so.
+    /// Default of the key, as it would be written in `scorebox.toml`. Empty if the key is required,
+    /// or if its absence has a meaning, which `why` explains.
     pub default: &'static str,
     /// Effect of the key, and the reason for its default.
     pub why: &'static str,
 }
 
-/// Every key of the manifest, in the order of the file.
+/// Every key of `scorebox.toml`, in the order of the sections of the file.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "scorer.name",
@@ -539,7 +539,8 @@ const fn setting(
     }
 }
 
-/// Returns the default of a key, as it would be written. Empty if the key has no default.
+/// Returns the default of a key, as it would be written in `scorebox.toml`. Returns an empty text
+/// if the key has no default.
 #[must_use]
 pub fn default_of(key: &str) -> &'static str {
     SETTINGS
@@ -548,7 +549,8 @@ pub fn default_of(key: &str) -> &'static str {
         .map_or("", |setting| setting.default)
 }
 
-/// Returns the first key of the file that is not a setting, as a problem and its fix.
+/// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
+/// `None` if all keys are settings.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<(String, String)> {
     let mut path = Vec::new();
     let unknown = find_unknown(table, &mut path)?;
@@ -597,7 +599,7 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
     None
 }
 
-/// True if the name of a key continues below this path.
+/// Returns true if the path is a section: some key of `scorebox.toml` begins with it and goes on.
 fn is_section(path: &[String]) -> bool {
     SETTINGS.iter().any(|setting| {
         let mut parts = setting.key.split('.');

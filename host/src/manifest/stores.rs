@@ -12,19 +12,20 @@ use super::{LIMIT_MOST, Misfit, TTL_MOST, duration, names};
 use crate::redis::raw::Allowed;
 use crate::text::{NAME_BYTES, quoted};
 
-/// Section `[stores.<name>]` of the manifest.
+/// Section `[stores.<name>]` of the manifest: one key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSection {
     /// Name of the environment variable that holds the Redis URL. If the variable is unset or
     /// empty, the store is kept in memory.
     pub url_variable: String,
-    /// Text in front of every key, followed by a `:`.
+    /// Text in front of every key of the store. A colon follows it.
     pub prefix: String,
-    /// Expiry of a value that is written without its own expiry.
+    /// Expiry of a value that is written without an expiry of its own. `None` if such a value never
+    /// expires.
     pub default_ttl: Option<Duration>,
-    /// Timeout of one command, including the connection.
+    /// Maximum time of one command, including the time to connect.
     pub timeout: Duration,
-    /// Raw commands that the scorer may send.
+    /// Raw Redis commands that the scorer may send. Empty if it may send none.
     pub commands: Allowed,
 }
 

@@ -13,16 +13,16 @@ use serde::Deserialize;
 
 pub(super) use self::raw::{RawTrigger, triggers};
 
-/// One `[[trigger]]`, which is one function of a function app.
+/// One `[[trigger]]` of the manifest, which is one function of a function app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// The function's name: a letter, then letters, digits, `_` and `-`, at most 128 in all.
+    /// Name of the function: a letter, then letters, digits, `_` and `-`, at most 128 in all.
     pub function: String,
-    /// Event that starts the function.
+    /// Event that starts the function, with the settings for this kind of event.
     pub start: Start,
 }
 
-/// Event that starts a function.
+/// Event that starts a function, with the settings for this kind of event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// A blob that was created or changed.
@@ -36,11 +36,11 @@ pub enum Start {
 /// An HTTP trigger: `kind = "http"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
-    /// Path of the function below `/api/`.
+    /// Path of the function below `/api/`, such as `score`.
     pub route: String,
-    /// Key that the Functions host asks callers for.
+    /// Kind of key that the Functions host requires from callers.
     pub auth_level: AuthLevel,
-    /// HTTP methods in upper case; never empty.
+    /// HTTP methods that score a request, in upper case. Never empty.
     pub methods: Vec<String>,
     /// True if the Functions host forwards requests unchanged, and does not put them in an
     /// envelope.
@@ -56,9 +56,11 @@ pub struct BlobTrigger {
     pub connection: String,
     /// Way in which the Functions host learns of a blob.
     pub source: BlobSource,
-    /// Path of the blob with the answer, which may use the names in `path`.
+    /// Path of the blob that an answer is written to. It may use the `{names}` of `path`. `None` if
+    /// answers are dropped.
     pub output: Option<String>,
-    /// Path of the blob with the record of an input that can never be scored.
+    /// Path of the blob that the record of an input is written to if the input can never be scored.
+    /// `None` if no record is written.
     pub park: Option<String>,
 }
 
@@ -71,15 +73,15 @@ pub struct ServiceBusTrigger {
     pub connection: String,
     /// True if the queue or subscription has sessions.
     pub sessions: bool,
-    /// True if one call of the function takes many messages.
+    /// True if one invocation of the function takes a batch of messages.
     pub many: bool,
-    /// Queue or topic that answers are sent to.
+    /// Queue or topic that answers are sent to. `None` if answers are dropped.
     pub output: Option<Target>,
-    /// Queue or topic for messages that can never be scored.
+    /// Queue or topic for messages that can never be scored. `None` if they go to the dead-letter
+    /// queue.
     pub park: Option<Target>,
-    /// Number of deliveries after which Service Bus itself gives a message up.
-    ///
-    /// If the last delivery fails, the message goes to `park`.
+    /// Number of deliveries after which Service Bus itself gives a message up. If the last delivery
+    /// fails, the host sends the message to `park`.
     pub max_delivery_count: u32,
 }
 
@@ -117,7 +119,7 @@ pub enum BlobSource {
     Scan,
 }
 
-/// The `authLevel` of a function's HTTP trigger.
+/// Kind of key that callers of a function need: the `authLevel` of the function's HTTP trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {
@@ -140,7 +142,7 @@ impl fmt::Display for AuthLevel {
 }
 
 impl Trigger {
-    /// Returns the HTTP trigger, or `None` if this is a trigger of another kind.
+    /// Returns the HTTP trigger, or `None` if the function has a trigger of another kind.
     #[must_use]
     pub fn http(&self) -> Option<&HttpTrigger> {
         match &self.start {
@@ -150,6 +152,6 @@ impl Trigger {
     }
 }
 
-/// Number of deliveries after which Service Bus gives a message up, unless it is configured
-/// otherwise.
+/// Number of deliveries after which Service Bus gives a message up if the manifest sets no number.
+/// It is the default of Service Bus itself.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;

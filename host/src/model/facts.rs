@@ -11,15 +11,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Model, ModelFile};
 
-/// Facts of the file system about one file.
+/// Facts of the file system about one file, by which a changed file is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
     /// Size of the file, in bytes.
     pub size: u64,
-    /// Time of the last modification, in nanoseconds since 1970. `None` if the number does not fit.
+    /// Time of the file's last modification, in nanoseconds since 1970. `None` if the number does
+    /// not fit into 64 bits.
     pub modified_ns: Option<i64>,
-    /// Time of the last status change, in nanoseconds since 1970. `None` if the number does not
-    /// fit.
+    /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` if the
+    /// number does not fit into 64 bits.
     ///
     /// No ordinary tool can set this time.
     pub changed_ns: Option<i64>,
@@ -41,12 +42,12 @@ impl From<&Metadata> for FileFacts {
 }
 
 impl Model {
-    /// Returns the path and the facts of each file.
+    /// Returns the path and the file system facts of each file of the model.
     ///
     /// The facts are those of the mapped file, even if its path leads to another file by now.
     ///
     /// # Errors
-    /// The file system does not give the facts.
+    /// Fails if the file system does not give the facts.
     pub fn facts(&self) -> io::Result<Vec<(PathBuf, FileFacts)>> {
         let of = |file: &ModelFile| {
             Ok((
@@ -57,7 +58,8 @@ impl Model {
         self.files.iter().map(of).collect()
     }
 
-    /// Returns the path and the digest of each file: `sha256:` and 64 hex digits. Reads every byte.
+    /// Returns the path and the digest (`sha256:` and 64 hex digits) of each file of the model.
+    /// Reads every byte.
     #[must_use]
     pub fn file_digests(&self) -> Vec<(PathBuf, String)> {
         let of = |file: &ModelFile| {
@@ -71,10 +73,10 @@ impl Model {
         self.files.iter().map(of).collect()
     }
 
-    /// Sets the digest to one that was computed before.
+    /// Sets the digest of the model to one that was computed earlier.
     ///
-    /// The caller must have checked that the files are unchanged. Has no effect if the digest was
-    /// computed already.
+    /// The caller must have checked that the files are unchanged. The call has no effect if the
+    /// digest was already computed.
     pub(crate) fn adopt_digest(&self, digest: &str) {
         self.digest.get_or_init(|| digest.to_owned());
     }

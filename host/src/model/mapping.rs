@@ -9,13 +9,15 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// Bytes of a file that are read at a time.
+/// Number of bytes of a file that are read at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A file whose bytes are mapped. All processes that map the file share one copy of its bytes.
+/// File whose bytes are mapped into memory, read-only. All processes that map the file share one
+/// copy of its bytes.
 pub struct Mapping {
     file: File,
-    /// `None` for an empty file, because mapping zero bytes is an error on Linux.
+    /// Mapped bytes of the file. `None` for an empty file, because mapping zero bytes is an error
+    /// on Linux.
     map: Option<Mmap>,
 }
 
@@ -23,7 +25,7 @@ impl Mapping {
     /// Maps a whole file.
     ///
     /// # Errors
-    /// The file cannot be opened or mapped.
+    /// Fails if the file cannot be opened or mapped.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if file.metadata()?.len() == 0 {
@@ -52,14 +54,14 @@ impl Mapping {
     /// Returns the file system's metadata of the mapped file.
     ///
     /// # Errors
-    /// The file system does not give the metadata.
+    /// Fails if the file system does not give the metadata.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
 
-    /// Passes all bytes to `take`, in pieces.
+    /// Passes all bytes of the file to `take`, in pieces.
     ///
-    /// The pieces are read, so that they do not stay in this process's memory as mapped pages do.
+    /// The pieces are read from the file. Mapped pages would stay in this process's memory.
     pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
         let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;

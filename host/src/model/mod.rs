@@ -20,7 +20,8 @@ pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 use self::mapping::Mapping;
 use crate::error::StartupError;
 
-/// Element type of a tensor, named as in safetensors, which has all of them but text.
+/// Element type of a tensor. The names are those of the safetensors format, which has all of these
+/// types except text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
     /// Boolean in one byte, 0 or 1.
@@ -41,8 +42,8 @@ pub enum Dtype {
     I64,
     /// Signed integer, 8 bits.
     I8,
-    /// Text: its length in bytes as four bytes, then UTF-8 without NUL. Only ports of graphs have
-    /// this type.
+    /// Text: its length in bytes as a four-byte integer, then UTF-8 without NUL. Only the inputs
+    /// and outputs of graphs have this type.
     Text,
     /// Unsigned integer, 16 bits.
     U16,
@@ -55,7 +56,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Returns the size of one element, in bytes. For a text, this is the smallest size.
+    /// Returns the size of one element, in bytes. For a text, this is the smallest possible size.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -66,7 +67,7 @@ impl Dtype {
         }
     }
 
-    /// All element types.
+    /// All element types, in alphabetical order.
     pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Bf16,
@@ -106,7 +107,7 @@ impl Dtype {
     }
 }
 
-/// A tensor of the model: its type, its shape and the position of its elements.
+/// Tensor of a model: its type, its shape and the position of its elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Name of the tensor, unique in the model.
@@ -115,13 +116,13 @@ pub struct TensorInfo {
     pub dtype: Dtype,
     /// Dimensions of the tensor, row-major. A scalar has an empty shape.
     pub shape: Vec<u64>,
-    /// Index of the file that holds the tensor.
+    /// Index of the file that holds the tensor, in the model's list of files.
     file: usize,
     /// Range of the tensor's bytes in its file.
     range: std::ops::Range<usize>,
 }
 
-/// A model whose files are mapped.
+/// Model whose files are mapped into memory.
 pub struct Model {
     root: PathBuf,
     files: Vec<ModelFile>,
@@ -137,7 +138,7 @@ struct ModelFile {
 }
 
 impl Model {
-    /// Returns the model of a scorer that has none: no tensors and no files.
+    /// Returns an empty model, without tensors and files, for a scorer that has no model.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -148,11 +149,12 @@ impl Model {
         }
     }
 
-    /// Maps a model's folder, or its single file, and reads the headers of its tensor files.
+    /// Maps the files of a model's folder, or its single file, and reads the headers of its
+    /// safetensors files.
     ///
     /// # Errors
-    /// The path is missing or empty, an entry below it is neither a file nor a folder, a tensor
-    /// file is damaged, or two tensors have one name.
+    /// Fails if the path is missing or empty, if an entry below it is neither a file nor a folder,
+    /// if a safetensors file is damaged, or if two tensors have the same name.
     pub fn open(path: &Path) -> Result<Self, StartupError> {
         let fail = |path: &Path, problem: String, fix: &str| StartupError::Model {
             path: path.to_path_buf(),
@@ -218,8 +220,8 @@ impl Model {
 
     /// Returns the digest of the model: `sha256:` and 64 hex digits.
     ///
-    /// It covers the names, sizes and bytes of all files, in byte order of their names. The first
-    /// call reads every byte.
+    /// The digest covers the names, sizes and bytes of all files, in byte order of their names. The
+    /// first call reads every byte.
     #[must_use]
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
@@ -236,18 +238,18 @@ impl Model {
         })
     }
 
-    /// Returns all tensors, by name in byte order.
+    /// Returns all tensors of the model, in byte order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         self.tensors.values()
     }
 
-    /// Returns the tensor with this name, or `None` if the model does not have it.
+    /// Returns the tensor with this name, or `None` if the model does not have such a tensor.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
     }
 
-    /// Returns the bytes of a tensor.
+    /// Returns the bytes of a tensor of this model.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
         self.files
@@ -256,12 +258,13 @@ impl Model {
             .unwrap_or_default()
     }
 
-    /// Returns the names of all files, in byte order.
+    /// Returns the names of all files of the model, in byte order.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|file| file.name.as_str())
     }
 
-    /// Returns the bytes of a file, or `None` if the model does not have it.
+    /// Returns the bytes of the file with this name, or `None` if the model does not have such a
+    /// file.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.files
@@ -271,9 +274,9 @@ impl Model {
     }
 }
 
-/// Collects the names of regular files below `root`, with `/` between folders.
+/// Collects the names of the files below `root`, with `/` between folders.
 ///
-/// `prefix` is empty or ends in `/`.
+/// `prefix` is the folder below `root` to start from. It is empty or ends in `/`.
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;

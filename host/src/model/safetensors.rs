@@ -7,9 +7,10 @@ use safetensors::{Dtype as FileDtype, SafeTensors};
 
 use super::{Dtype, TensorInfo};
 
-/// Lists the tensors of a mapped safetensors file. `file` is the file's index in the model.
+/// Lists the tensors of a mapped safetensors file. `file` is the index of the file in the model.
 ///
-/// The error says what is wrong with the file.
+/// # Errors
+/// Fails with a text that says what is wrong with the file.
 pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, String> {
     let (header_bytes, metadata) = SafeTensors::read_metadata(bytes)
         .map_err(|error| format!("is not a safetensors file: {error}"))?;

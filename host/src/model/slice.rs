@@ -6,28 +6,28 @@ use half::{bf16, f16};
 
 use super::{Dtype, Model, TensorInfo};
 
-/// Largest part that one read returns, in bytes.
+/// Maximum size of the part of a tensor or file that one read returns, in bytes.
 ///
-/// An instance of the default size can hold two such parts, and a scorer should copy far less per
-/// call.
+/// An instance of the default size can hold two parts of this size, and a scorer should copy far
+/// less per call.
 pub const READ_LIMIT_BYTES: u64 = 64 << 20;
 
-/// A reason that a part of a tensor or a file cannot be read.
+/// Reason why a part of a tensor or a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SliceError {
-    /// A range that is not within the tensor or file.
+    /// The range is not within the tensor or file.
     OutOfRange,
-    /// A part that is larger than [`READ_LIMIT_BYTES`].
+    /// The part is larger than [`READ_LIMIT_BYTES`].
     TooLarge,
-    /// Elements of a type that cannot be converted to `f32`.
+    /// The elements have this type, which cannot be converted to `f32`.
     WrongType(Dtype),
 }
 
 impl Model {
-    /// Returns `count` elements from flat index `start`, in the tensor's own type.
+    /// Returns `count` elements of a tensor from the flat index `start`, in the tensor's own type.
     ///
     /// # Errors
-    /// The range is not within the tensor, or is larger than one read may be.
+    /// Fails if the range is not within the tensor, or is larger than [`READ_LIMIT_BYTES`].
     pub fn slice(&self, tensor: &TensorInfo, start: u64, count: u64) -> Result<&[u8], SliceError> {
         let width = tensor.dtype.bytes() as u64;
         let from = start.checked_mul(width).ok_or(SliceError::OutOfRange)?;
@@ -35,10 +35,10 @@ impl Model {
         part(self.tensor_bytes(tensor), from, length)
     }
 
-    /// Returns `count` elements from flat index `start`, converted to `f32`.
+    /// Returns `count` elements of a tensor from the flat index `start`, converted to `f32`.
     ///
     /// # Errors
-    /// Those of [`Model::slice`], or the elements are not floating-point numbers.
+    /// Fails as [`Model::slice`] does, or if the elements are not floating-point numbers.
     pub fn floats(
         &self,
         tensor: &TensorInfo,
@@ -53,11 +53,12 @@ impl Model {
         Ok(floats)
     }
 
-    /// Returns the rows of axis 0 with these indices, concatenated and converted to `f32`.
+    /// Returns the rows of a tensor with these indices along axis 0, concatenated and converted to
+    /// `f32`.
     ///
     /// # Errors
-    /// An index is not within the tensor, the rows are larger than one read may be, or the elements
-    /// are not floating-point numbers.
+    /// Fails if an index is not within the tensor, if the rows are larger than
+    /// [`READ_LIMIT_BYTES`], or if the elements are not floating-point numbers.
     pub fn rows(&self, tensor: &TensorInfo, indices: &[u64]) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
         let (rows, row) = match tensor.shape.split_first() {
@@ -85,10 +86,11 @@ impl Model {
     }
 }
 
-/// Returns `count` bytes of a file from `start`, or fewer at the end of the file.
+/// Returns `count` bytes of a file from `start`, or fewer if the file ends earlier.
 ///
 /// # Errors
-/// `start` is past the end, or the part is larger than one read may be.
+/// Fails if `start` is past the end of the file, or if the part is larger than
+/// [`READ_LIMIT_BYTES`].
 pub fn file_part(bytes: &[u8], start: u64, count: u64) -> Result<&[u8], SliceError> {
     let left = (bytes.len() as u64)
         .checked_sub(start)
@@ -115,9 +117,10 @@ fn check_float(dtype: Dtype) -> Result<(), SliceError> {
     }
 }
 
-/// Checks that this number of `f32` values is not larger than one read may be.
+/// Checks that this number of `f32` values is not larger than [`READ_LIMIT_BYTES`].
 ///
-/// The limit applies to what is returned, which for half precision is twice what is read.
+/// The limit applies to the values that are returned. For half precision, they take twice the bytes
+/// that are read.
 fn check_size(floats: u64) -> Result<(), SliceError> {
     match floats.checked_mul(4) {
         Some(bytes) if bytes <= READ_LIMIT_BYTES => Ok(()),

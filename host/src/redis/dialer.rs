@@ -1,7 +1,7 @@
 //! A new connection to one server: TCP, TLS and login.
 //!
-//! Owns how a connection begins and how long that may take, and with sentinels which server it
-//! leads to. Must not know when to connect or reconnect.
+//! Owns how a connection begins and how long that may take. With sentinels, it also owns to which
+//! server a connection leads. Must not know when to connect or reconnect.
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
@@ -26,7 +26,7 @@ use super::tls::{self, Stream};
 use super::watching::Watch;
 use crate::text::{NAME_BYTES, cut};
 
-/// Maker of connections to the servers of one endpoint, with login, TLS and sentinels.
+/// Opener of connections to the servers of one endpoint. It knows TLS, the login and the sentinels.
 pub struct Dialer {
     credentials: Credentials,
     database: u32,
@@ -38,8 +38,8 @@ pub struct Dialer {
 
 struct Tls {
     connector: TlsConnector,
-    /// Host name as the operator wrote it. If a cluster announces bare IP addresses, as Azure's do,
-    /// the certificate has this name.
+    /// Name of the first host in the URL. If a cluster announces IP addresses, as Azure's clusters
+    /// do, the certificate has this name.
     name: String,
 }
 
@@ -50,23 +50,23 @@ struct Sentinel {
     sentinels: Vec<Address>,
 }
 
-/// A connection and the task that moves its bytes. The task ends with the connection.
+/// New connection and the task that moves its bytes. The task ends with the connection.
 pub struct Dialed {
-    /// The connection itself, which is cloned for each call.
+    /// Connection to the server. Each call uses a clone of it.
     pub connection: MultiplexedConnection,
-    /// Handle that resolves when the connection is lost.
+    /// Handle of the connection's task, which ends when the connection is lost.
     pub lost: tokio::task::JoinHandle<()>,
     /// Handle that aborts the connection's task.
     pub abort: AbortHandle,
-    /// Receiver of the logins that follow the one that was used.
+    /// Receiver of the logins that replace the login of this connection.
     pub logins: Logins,
-    /// Counter of the bytes that the server has sent.
+    /// Counter of the bytes that the server has sent on this connection.
     pub read: Arc<AtomicU64>,
 }
 
-/// Reason why a server cannot be used. It holds no address and no credential.
+/// Reason why a server cannot be used. The text holds no address and no credential.
 pub struct Refusal {
-    /// Reason in words.
+    /// Text that gives the reason, for a log or a scorer.
     pub why: String,
     /// True if the server refused the login.
     pub is_login: bool,
@@ -82,10 +82,11 @@ impl From<String> for Refusal {
 }
 
 impl Dialer {
-    /// Returns a dialer for the servers of an endpoint.
+    /// Creates a dialer for the servers of an endpoint. `timeout` limits connecting and each
+    /// command.
     ///
     /// # Errors
-    /// Fails if TLS is requested and there is no certificate that could be trusted.
+    /// Fails if TLS is requested and no certificate can be trusted.
     pub fn new(
         endpoint: &Endpoint,
         credentials: Credentials,
@@ -114,19 +115,20 @@ impl Dialer {
         })
     }
 
-    /// Returns the timeout for connecting, and for each command.
+    /// Returns the timeout that applies to connecting and to each command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Returns true if sentinels name the server. An address is then only a name for the server.
+    /// Returns true if sentinels name the server. Then the address that a caller dials only
+    /// identifies the server.
     #[must_use]
     pub fn has_sentinels(&self) -> bool {
         self.sentinel.is_some()
     }
 
-    /// Asks for notifications of changed keys, on connections that are made from now on.
+    /// Makes every connection that is opened from now on ask for notifications of changed keys.
     pub fn watch(&self, watch: Watch) {
         // Only the first watch is kept: a dialer has at most one.
         let _ = self.watch.set(watch);
@@ -135,7 +137,7 @@ impl Dialer {
     /// Connects to a server and logs in.
     ///
     /// # Errors
-    /// Fails with the reason. It holds no address and no credential.
+    /// Fails with the reason, which holds no address and no credential.
     pub async fn dial(&self, address: &Address) -> Result<Dialed, String> {
         let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
         dialed.unwrap_or_else(|_| {
@@ -146,10 +148,10 @@ impl Dialer {
         })
     }
 
-    /// Logs in on a connection again, with a new login.
+    /// Logs in again on an open connection, with a new login.
     ///
     /// # Errors
-    /// Fails with the server's reason. It holds no credential.
+    /// Fails with the server's reason, which holds no credential.
     pub async fn log_in_again(
         &self,
         connection: &MultiplexedConnection,
@@ -203,7 +205,7 @@ impl Dialer {
         Ok(dialed)
     }
 
-    /// Returns the master's address, from the first sentinel that knows it.
+    /// Returns the address of the master server, from the first sentinel that knows it.
     async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, String> {
         let mut problem = "there is no sentinel".to_owned();
         for address in &sentinel.sentinels {
@@ -321,7 +323,7 @@ impl Tls {
     }
 }
 
-/// Sends a command on a connection that is not shared yet, and reads the answer.
+/// Sends a command on a connection that no other call uses yet, and reads the answer.
 async fn ask<T: FromRedisValue>(
     connection: &MultiplexedConnection,
     words: &[&str],
@@ -338,8 +340,8 @@ async fn ask<T: FromRedisValue>(
         .map_err(|_| "the server returned an unexpected answer".to_owned())
 }
 
-/// Describes why a server refused the login or a command. At most the first word of the server's
-/// message is used, because the rest names users.
+/// Returns the reason why a server refused a login or a command. At most the first word of the
+/// server's message is used, because the rest may name users.
 fn refusal(error: &RedisError) -> Refusal {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => Refusal {

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::entra::{Entra, Platform};
 use super::identity::{Login, PasswordFile, TokenSource};
 
-/// Form of a Redis URL, for messages.
+/// Form of a Redis URL, for error messages.
 pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&...], or rediss:// for TLS, \
                         with / @ # ? % & in a part as %2F %40 %23 %3F %25 %26; several nodes of one cluster, or \
                         several sentinels, with commas between their URLs; parameters are auth, ca, client_id, \
@@ -30,7 +30,7 @@ const PARAMETERS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Port of a Redis server if the URL names none.
+/// Port of a Redis server if the URL does not name one.
 const PORT: u16 = 6379;
 
 /// Host and port of one server.
@@ -43,8 +43,9 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads an address as a cluster announces it. The forms are `10.0.0.7:6379`, `::1:6379`
-    /// (without brackets, as in redirections), and `:6379` for the host that announced it.
+    /// Reads an address as a node of a cluster announces it. The forms are `10.0.0.7:6379`,
+    /// `::1:6379` (without brackets, as in redirections), and `:6379`, which means the host of the
+    /// node `by` that announced it. Returns `None` if the text has another form.
     #[must_use]
     pub fn announced(text: &str, by: &Self) -> Option<Self> {
         // An older server adds its cluster bus port after an @.
@@ -61,7 +62,7 @@ impl Address {
     }
 }
 
-/// Login that an endpoint uses.
+/// Login that an endpoint uses, by its origin.
 #[derive(Clone)]
 pub enum Who {
     /// A user whose password is in the URL, or an anonymous login.
@@ -77,35 +78,39 @@ pub enum Who {
     Entra {
         /// User name at the Redis server. `None` means the object ID that the token names.
         user: Option<String>,
-        /// Client ID of the identity. Needed if the platform has more than one identity.
+        /// Client ID of the identity. `None` if the URL names none, which works only if the
+        /// platform has a single identity.
         client_id: Option<String>,
     },
 }
 
-/// One Redis endpoint: a server, some nodes of one cluster, or the sentinels that know the server.
+/// Redis endpoint of a store: one server, some nodes of one cluster, or the sentinels that know the
+/// server.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Addresses to start from, at least one. Any of them that answers names the other nodes of the
-    /// cluster, or the master.
+    /// Addresses to start from, at least one. Any of these servers that answers names the other
+    /// nodes of the cluster, or the master.
     pub seeds: Vec<Address>,
     /// True if connections use TLS.
     pub tls: bool,
     /// Login that the endpoint uses.
     pub who: Who,
-    /// Number of the database, usually 0 to 15. A cluster has only database 0.
+    /// Number of the database, usually from 0 to 15. A cluster only has database 0.
     pub database: u32,
-    /// Name that the sentinels give to the master. If it is set, the seeds are sentinels.
+    /// Name that the sentinels give to the master. If it is set, the seeds are sentinels. `None` if
+    /// there are no sentinels.
     pub sentinel: Option<String>,
-    /// Path of the file of certificates that are trusted in place of the system's.
+    /// Path of the file of certificates that are trusted in place of the system's. `None` if the
+    /// system's certificates are trusted.
     pub ca: Option<PathBuf>,
 }
 
 impl Endpoint {
-    /// Reads one or more URLs with commas between them. Everything but hosts and ports comes from
-    /// the first URL.
+    /// Reads one or more URLs with commas between them. The hosts and ports come from all URLs, and
+    /// everything else comes from the first.
     ///
     /// # Errors
-    /// Fails with a description of the problem. It repeats no part of the text.
+    /// Fails with a description of the problem, which repeats no part of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut urls = split(text).into_iter();
         let first = urls.next().unwrap_or_default();
@@ -188,15 +193,16 @@ impl Endpoint {
         })
     }
 
-    /// Sets the client ID of the identity if the endpoint uses tokens and the URL names no client
-    /// ID.
+    /// Sets the client ID of the identity, if the endpoint logs in with tokens and its URL names no
+    /// client ID.
     pub fn default_client(&mut self, id: Option<String>) {
         if let Who::Entra { client_id, .. } = &mut self.who {
             *client_id = client_id.take().or(id);
         }
     }
 
-    /// Returns the source of the endpoint's login. An identity's tokens come from `platform`.
+    /// Returns the source of the endpoint's login. If the login is a token, `platform` returns the
+    /// service that issues it.
     #[must_use]
     pub fn source(&self, platform: impl FnOnce() -> Platform) -> Box<dyn TokenSource> {
         match self.who.clone() {
@@ -210,7 +216,8 @@ impl Endpoint {
         }
     }
 
-    /// Describes the endpoint for an operator: servers, TLS, user and database, but no password.
+    /// Describes the endpoint for an operator: its servers, TLS, user and database, but no
+    /// password.
     #[must_use]
     pub fn explain(&self) -> String {
         let seeds: Vec<_> = self
@@ -253,8 +260,8 @@ impl Endpoint {
         format!("{place} {tls}; {who}; database {}", self.database)
     }
 
-    /// Returns the password in the URL, so that a caller can hide it. `None` if the URL holds no
-    /// password.
+    /// Returns the password that the URL holds, so that a caller can hide it. Returns `None` if the
+    /// URL holds no password.
     #[must_use]
     pub fn password(&self) -> Option<&SecretString> {
         match &self.who {
@@ -300,7 +307,7 @@ fn who_asks(
     }
 }
 
-/// Returns the values of [`PARAMETERS`], in that order.
+/// Returns the values of the parameters in a URL's query, in the order of [`PARAMETERS`].
 fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -327,7 +334,8 @@ fn decoded(text: &str, what: &str) -> Result<String, String> {
         .map_err(|_| format!("its {what} is not UTF-8"))
 }
 
-/// Splits a list of URLs at each comma that a scheme follows. A password may hold a comma.
+/// Splits a list of URLs at each comma that is followed by a scheme, because a password may hold a
+/// comma.
 fn split(text: &str) -> Vec<&str> {
     let mut urls = Vec::new();
     let mut rest = text;

@@ -25,35 +25,36 @@ use tokio::net::TcpStream;
 use super::identity::{Clock, Granted, Login, TokenSource};
 use super::tls;
 
-/// Resource that a token is requested for: Azure Cache for Redis and Azure Managed Redis.
+/// Resource that a token is requested for. It stands for Azure Cache for Redis and Azure Managed
+/// Redis.
 const RESOURCE: &str = "https://redis.azure.com";
 
-/// Address of the metadata service that gives tokens on a virtual machine.
+/// Address of the metadata service that issues tokens on a virtual machine.
 const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
-/// Timeout of one token request. The metadata service of a virtual machine may take seconds.
+/// Maximum time of one token request. The metadata service of a virtual machine may take seconds.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Maximum size of a token response, in bytes. A token has about two thousand characters.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// Shortest time between two token requests near a token's expiry. A platform may return the old
-/// token until shortly before it expires.
+/// Minimum time between two token requests when a token is about to expire. A platform may return
+/// the old token until shortly before it expires.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The platform service that gives tokens where the host runs.
+/// Service of the platform that issues tokens where the host runs.
 #[derive(Clone)]
 pub enum Platform {
-    /// App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are
-    /// set.
+    /// App Service, Functions or Container Apps, where `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`
+    /// are set.
     AppService {
         /// Address of the platform's token service on this machine.
         endpoint: String,
-        /// Secret that proves to the token service that the request comes from the app.
+        /// Secret that proves to the token service that a request comes from the app.
         header: SecretString,
     },
-    /// Kubernetes with workload identity: `AZURE_FEDERATED_TOKEN_FILE` and related variables are
-    /// set.
+    /// Kubernetes with workload identity, where `AZURE_FEDERATED_TOKEN_FILE` and related variables
+    /// are set.
     Workload {
         /// Value of `AZURE_AUTHORITY_HOST`, e.g. `https://login.microsoftonline.com/`.
         authority: String,
@@ -62,27 +63,27 @@ pub enum Platform {
         /// Path of the file with the token that the Kubernetes cluster gives to the workload.
         token_file: PathBuf,
     },
-    /// A virtual machine, or a node of a cluster.
+    /// A virtual machine, or a node of a cluster, which has a metadata service.
     VirtualMachine,
 }
 
-/// A source of tokens for one identity.
+/// Source of Microsoft Entra ID tokens for one identity.
 pub struct Entra {
-    /// The platform service that gives the tokens.
+    /// Service of the platform that issues the tokens.
     pub platform: Platform,
-    /// Client ID of the identity. Needed if the platform has more than one identity.
+    /// Client ID of the identity. `None` is possible only if the platform has a single identity.
     pub client_id: Option<String>,
     /// User name at the Redis server. `None` means the object ID that the token names.
     pub user: Option<String>,
 }
 
-/// A token response, as any of the three platforms sends it.
+/// Token response of the platform's service, with the fields that the host reads.
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    /// Expiry in seconds since 1970, as text or as a number.
+    /// Time at which the token expires, in seconds since 1970, as text or as a number.
     expires_on: Option<serde_json::Value>,
-    /// Lifetime in seconds from now, as text or as a number.
+    /// Time from now until the token expires, in seconds, as text or as a number.
     expires_in: Option<serde_json::Value>,
 }
 
@@ -112,11 +113,11 @@ impl TokenSource for Entra {
     }
 }
 
-/// Returns the time until a token is renewed: three quarters of its lifetime, so that there is time
-/// to retry.
+/// Returns the time until a token is renewed. It is three quarters of the token's lifetime, so that
+/// there is time to retry.
 ///
 /// If the service still returns the old token, the next request comes after three quarters of the
-/// rest.
+/// remaining lifetime.
 fn renewal(lifetime: Duration) -> Duration {
     lifetime.mul_f64(0.75).max(LEAST_PAUSE)
 }
@@ -207,8 +208,8 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Sends one request on a connection of its own. Tokens are requested every few minutes at most, so
-/// no connection is kept.
+/// Sends one HTTP request on a new connection and returns the body of the response. Tokens are
+/// requested every few minutes at most, so no connection is kept.
 async fn send(
     method: Method,
     url: &str,
@@ -292,10 +293,10 @@ async fn send(
     }
 }
 
-/// Returns the ID of the object that a token is for, from the claims in the token's middle part.
+/// Returns the object ID that a token is issued for, from the claims in the token's middle part.
 ///
-/// The signature is not checked here: the server checks the token, and here the ID only serves as a
-/// user name.
+/// The signature of the token is not checked here. The Redis server checks the token, and the host
+/// uses the ID only as a user name.
 fn object_id(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

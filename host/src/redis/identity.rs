@@ -15,28 +15,28 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Pause between two reads of a password file. A new password is noticed before the operator
-/// disables the old one.
+/// Pause between two reads of a password file. It is short, so that a new password is noticed
+/// before the operator disables the old one.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Shortest pause between two requests to a login source, even if a connection asks for a new login
+/// Minimum pause between two requests to a login source, even if a connection asks for a new login
 /// at once.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause between two requests after failures.
+/// Maximum pause between two requests to a login source after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// User name and password that the host logs in with.
+/// User name and password that the host logs in to a Redis server with.
 #[derive(Clone)]
 pub struct Login {
-    /// Name of the ACL user. `None` means `default`.
+    /// Name of the ACL user at the Redis server. `None` means `default`.
     pub user: Option<String>,
-    /// Password or token of the user.
+    /// Password or token of the user. `None` for a login without a password.
     pub password: Option<SecretString>,
 }
 
 impl Login {
-    /// Anonymous login, without user and password.
+    /// Anonymous login, without user name and password.
     pub const ANYBODY: Self = Self {
         user: None,
         password: None,
@@ -53,35 +53,35 @@ impl Login {
     }
 }
 
-/// A login from a source, and the time until the source is asked again.
+/// Login from a source, and the time until the source is asked again.
 pub struct Granted {
     /// Login that applies from now on.
     pub login: Login,
-    /// Time until the source is asked again. `None` means never.
+    /// Time until the source is asked for the next login. `None` means never.
     pub ask_again: Option<Duration>,
 }
 
-/// A source of logins, e.g. a password file or a token service.
+/// Source of logins, such as a password file or a token service.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
-    /// Returns the login that applies now.
+    /// Returns the login that applies now, and the time until the source is to be asked again.
     ///
     /// # Errors
-    /// Fails with the reason why there is no login. The text is fit for a log: it holds no address
-    /// and no secret.
+    /// Fails with the reason why there is no login. The text may be logged, because it holds no
+    /// address and no secret.
     async fn login(&self, clock: &dyn Clock) -> Result<Granted, String>;
 }
 
-/// The clock that logins depend on. A test can replace it.
+/// Clock that decides when logins expire. A test can replace it.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Returns the time since 1970.
+    /// Returns the time since the beginning of 1970 (UTC).
     fn unix_time(&self) -> Duration;
-    /// Waits for a time.
+    /// Waits for the given time.
     async fn sleep(&self, time: Duration);
 }
 
-/// The clock of this machine.
+/// Clock of this machine.
 pub struct SystemClock;
 
 #[async_trait]
@@ -97,7 +97,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A fixed login, as the operator wrote it.
+/// A login that never changes, as the operator wrote it into the URL.
 #[async_trait]
 impl TokenSource for Login {
     async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
@@ -108,9 +108,9 @@ impl TokenSource for Login {
     }
 }
 
-/// A password file, such as a mounted secret, that may be replaced while the host runs.
+/// Password file, such as a mounted secret, that may be replaced while the host runs.
 pub struct PasswordFile {
-    /// Name of the ACL user. `None` means `default`.
+    /// Name of the ACL user at the Redis server. `None` means `default`.
     pub user: Option<String>,
     /// Path of the password file. White space at the end of the file is ignored.
     pub path: PathBuf,
@@ -141,11 +141,11 @@ impl TokenSource for PasswordFile {
     }
 }
 
-/// The login of one endpoint, kept up to date from its first use on.
+/// Login of one endpoint, which is kept up to date from its first use on.
 pub struct Credentials {
     shared: Arc<Shared>,
     ended: CancellationToken,
-    /// Cancels the task that asks the source when this value is dropped.
+    /// Guard that cancels the task that asks the source when these credentials are dropped.
     _end: DropGuard,
 }
 
@@ -159,17 +159,18 @@ struct Shared {
     started: AtomicBool,
 }
 
-/// A receiver of every new login of an endpoint.
+/// Receiver of the logins of an endpoint: the current one, and each one that replaces it.
 pub struct Logins(watch::Receiver<Option<Result<Login, Arc<str>>>>);
 
 impl Credentials {
-    /// Returns credentials that come from a source, with this machine's clock.
+    /// Creates credentials that come from a source, with the clock of this machine.
     #[must_use]
     pub fn new(source: Box<dyn TokenSource>) -> Self {
         Self::by_clock(source, Arc::new(SystemClock))
     }
 
-    /// Returns credentials that come from a source, with a given clock.
+    /// Creates credentials that come from a source, with a given clock, such as the clock of a
+    /// test.
     #[must_use]
     pub fn by_clock(source: Box<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
         let now = watch::Sender::new(None);
@@ -188,8 +189,8 @@ impl Credentials {
         }
     }
 
-    /// Returns a receiver of the logins from now on. The first call starts the task that asks the
-    /// source.
+    /// Returns a receiver of the current login and all later ones. The first call starts the task
+    /// that asks the source.
     #[must_use]
     pub fn logins(&self) -> Logins {
         if !self.shared.started.swap(true, Ordering::Relaxed) {
@@ -199,14 +200,14 @@ impl Credentials {
         Logins(self.shared.now.subscribe())
     }
 
-    /// Asks the source soon, because a server refused the current login.
+    /// Asks the source for a new login soon, because a server refused the current login.
     pub fn doubt(&self) {
         self.shared.hurry.notify_one();
     }
 }
 
 impl Logins {
-    /// Returns the login that applies now, and waits for the first one.
+    /// Returns the login that applies now. Waits if the source has not answered yet.
     ///
     /// # Errors
     /// Fails with the reason why there is no login.
@@ -284,8 +285,8 @@ impl Shared {
         });
     }
 
-    /// Records a failure if there is no login yet. A login that was given earlier may still be
-    /// valid; only the server knows.
+    /// Records the reason of a failure if there is no login yet. A login that was given earlier is
+    /// kept, because it may still be valid. Only the server knows.
     fn fail(&self, why: String) {
         self.now.send_if_modified(|now| {
             let has_login = matches!(now, Some(Ok(_)));

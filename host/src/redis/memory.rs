@@ -15,23 +15,23 @@ use super::{
     StoreError,
 };
 
-/// Maximum size of all entries, in bytes. The store in memory is for development and small
-/// deployments. A deployment that needs more needs a Redis server.
+/// Maximum size of all entries of a store in memory, in bytes. Such a store is for development and
+/// small deployments. A deployment that needs more needs a Redis server.
 const CAPACITY_BYTES: usize = 64 << 20;
 
 /// Approximate memory that an entry takes in addition to its key and value, in bytes.
 const ENTRY_BYTES: usize = 64;
 
-/// Time that a full store waits before it looks for expired entries again.
+/// Minimum time between two searches of a full store for expired entries.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// A store in this process's memory.
+/// Store in this process's memory, which is lost when the process ends.
 #[derive(Default)]
 pub struct Memory(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// Entries sorted by key, so that a listing can go on after the last key it returned.
+    /// Entries sorted by key, so that a listing can go on after the last key that it returned.
     by_key: BTreeMap<String, Entry>,
     bytes: usize,
     /// Time when expired entries were last removed.
@@ -96,11 +96,11 @@ impl Entries {
         Ok(())
     }
 
-    /// Removes expired entries. Called only when room is needed: until then an expired entry is
-    /// merely invisible.
+    /// Removes expired entries. This is called only when room is needed. Until then an expired
+    /// entry is merely invisible.
     ///
-    /// A full store has up to a million entries. Without the pause a batch would search the whole
-    /// store for each of its keys.
+    /// A full store has up to a million entries. Without a pause between two searches, a batch
+    /// would search the whole store for each of its keys.
     fn sweep(&mut self) {
         let now = Instant::now();
         if self.swept.is_some_and(|swept| now < swept + SWEEP_PAUSE) {

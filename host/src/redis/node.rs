@@ -23,13 +23,13 @@ use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
 
-/// Reason why a command got no answer.
+/// Reason why a command has no answer, or no valid one.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// There is no connection, and nothing was sent.
+    /// There is no connection, and nothing was sent. The text gives the reason.
     Unreachable(Arc<str>),
-    /// The connection broke, or no answer came in time. It is unknown whether the command was
-    /// executed.
+    /// The connection broke, or no answer came in time. It is unknown whether the server executed
+    /// the command. The text gives the reason.
     Lost(&'static str),
     /// The server answered with an error, or with an answer that is not valid.
     Answer(RedisError),
@@ -37,13 +37,13 @@ pub enum Fault {
     TooLarge(u64),
 }
 
-/// Text of a [`Fault::Lost`] whose answer did not come in time.
+/// Text of a [`Fault::Lost`] for an answer that did not come in time.
 pub const LATE: &str = "no answer in time";
 
-/// A server with its shared connection.
+/// One Redis server, with the connection to it that all calls share.
 pub struct Node {
     shared: Arc<Shared>,
-    /// Cancels the task that connects when this value is dropped.
+    /// Guard that cancels the task that connects when this node is dropped.
     _end: DropGuard,
     ended: CancellationToken,
 }
@@ -52,28 +52,29 @@ struct Shared {
     address: Address,
     dialer: Arc<Dialer>,
     state: watch::Sender<State>,
-    /// Notified when the connection should be replaced.
+    /// Signal that the connection should be replaced.
     suspected: Notify,
     started: Instant,
     /// Time of the last call, in milliseconds since `started`.
     asked_ms: AtomicU64,
-    /// True while a PING checks a connection that did not answer.
+    /// True while a PING checks whether the server still answers on the connection.
     probing: AtomicBool,
 }
 
 #[derive(Clone)]
 enum State {
-    /// No task tries to connect.
+    /// There is no connection, and no task tries to connect.
     Idle,
-    /// A task is connecting. A call may wait for it until this time.
+    /// A task is connecting. A call may wait for the task until this time.
     Connecting(Instant),
-    /// There is a connection, with its number and the counter of the bytes that were read on it.
+    /// There is a connection. The fields are the connection, its number, and the counter of the
+    /// bytes that the server has sent on it.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// The server cannot be reached for this reason. The task keeps trying to connect.
+    /// The server cannot be reached, for this reason. A task keeps trying to connect.
     Away(Arc<str>),
 }
 
-/// A clone of the connection, for one call.
+/// Clone of the shared connection, for one call.
 struct Lent {
     connection: MultiplexedConnection,
     number: u64,
@@ -84,7 +85,8 @@ struct Lent {
 /// Interval at which the size of a pipeline's replies is checked while they arrive.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Returns the output of a future, or `None` once the condition holds.
+/// Returns the output of a future, or `None` once the condition holds. The condition is checked
+/// every [`LOOK`].
 async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     loop {
@@ -98,7 +100,7 @@ async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>
 }
 
 impl Node {
-    /// Returns a server. The first call connects to it.
+    /// Creates a node for the server at an address. The first call connects to the server.
     #[must_use]
     pub fn new(address: Address, dialer: Arc<Dialer>) -> Self {
         let shared = Shared {
@@ -124,7 +126,7 @@ impl Node {
         &self.shared.address
     }
 
-    /// Returns true if there is a connection now.
+    /// Returns true if the host has a connection to the server now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(*self.shared.state.borrow(), State::Connected(..))
@@ -147,11 +149,11 @@ impl Node {
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
-    /// Sends commands in one write and waits for all answers. Each answer may be an error of its
-    /// own.
+    /// Sends commands in one write and waits for all answers. Each answer may be an error that
+    /// concerns only its own command.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if the connection fails.
+    /// Fails with a [`Fault`] if the connection fails or the answers are too large.
     pub async fn send_all(
         &self,
         commands: &Pipeline,
@@ -193,7 +195,7 @@ impl Node {
         Fault::Answer(error)
     }
 
-    /// Replaces the connection if an error of the server shows that it is stale.
+    /// Replaces the connection if an error from the server shows that the connection is stale.
     fn hear(&self, error: &RedisError, number: u64) {
         // The server has become a replica or no longer accepts this login. A new connection may
         // lead to another server.
@@ -280,8 +282,8 @@ impl Node {
     }
 }
 
-/// Returns an error if it is the whole answer. An error inside a list, as transactions have them,
-/// stays there, so that the other answers are kept.
+/// Returns an error if the whole answer is an error. An error inside a list, such as the answer to
+/// a transaction, stays there, so that the other answers in the list are kept.
 fn top_level(answer: Value) -> Result<Value, RedisError> {
     match answer {
         Value::ServerError(error) => Err(error.into()),
@@ -289,8 +291,8 @@ fn top_level(answer: Value) -> Result<Value, RedisError> {
     }
 }
 
-/// Returns the kind of the I/O error that is the source of an error. `None` if it has another
-/// source.
+/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if something else
+/// caused it.
 fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
     let source = std::error::Error::source(error)?
         .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;

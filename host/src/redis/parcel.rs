@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::node::{Fault, Node};
 
-/// A request that goes to one node in one write.
+/// Request that goes to one node in one write.
 #[derive(Clone, Copy)]
 pub enum Parcel<'a> {
     /// One command alone.
@@ -19,16 +19,17 @@ pub enum Parcel<'a> {
     Transaction(&'a [Cmd]),
 }
 
-/// A node, and a flag for a node that expects a key it does not have yet.
+/// Node that a request goes to, and whether the request must begin with ASKING.
 pub struct Target {
     /// Node that gets the request.
     pub node: Arc<Node>,
-    /// True if each request begins with ASKING, because the slot is on its way to this node.
+    /// True if the request must begin with ASKING, because the slot of its keys is being moved to
+    /// this node.
     pub is_asked: bool,
 }
 
 impl Target {
-    /// Returns the target for a node that has the key.
+    /// Returns the target for a node that has the keys of the request.
     #[must_use]
     pub fn of(node: Arc<Node>) -> Self {
         Self {
@@ -37,7 +38,8 @@ impl Target {
         }
     }
 
-    /// Sends a request and waits for its answer. The answer to a transaction is the answer to EXEC.
+    /// Sends a request to the node and waits for its answer. The answer to a transaction is the
+    /// answer to EXEC.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
@@ -76,8 +78,9 @@ impl Target {
     }
 }
 
-/// Returns the reason why a transaction was not executed: the error of EXEC, or of a command before
-/// it. A transaction may be sent elsewhere only if EXEC confirms that it was discarded as a whole.
+/// Returns the reason why a transaction was not executed: the error of EXEC, or the error of one of
+/// its commands. A transaction may be sent to another node only if EXEC confirms that it was
+/// discarded as a whole.
 fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisError {
     let is_given_up = matches!(exec.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort));
     if !is_given_up && is_passing(&exec) {
@@ -93,13 +96,14 @@ fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisErro
         .unwrap_or(exec)
 }
 
-/// Returns true if the keys of a command are on two nodes, while their slot moves.
+/// Returns true for the error of a command whose keys are on two nodes, because their slot is being
+/// moved.
 #[must_use]
 pub fn is_split(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::TryAgain))
 }
 
-/// Returns true if the command may succeed on another node or a little later.
+/// Returns true for an error after which the command may succeed on another node or a little later.
 #[must_use]
 pub fn is_passing(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};

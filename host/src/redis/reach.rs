@@ -1,7 +1,7 @@
 //! A connectivity check for the server of a store.
 //!
-//! Owns the questions of `scorebox check --connect`, which any user of a server may ask. Must
-//! not know how the answer is shown.
+//! Owns the commands that `scorebox check --connect` sends, which any user of a server may send.
+//! Must not know how the result is shown.
 
 use std::collections::HashMap;
 
@@ -16,19 +16,20 @@ use crate::text::{NAME_BYTES, bounded};
 /// Result of a connectivity check that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
-    /// Mode of the server, `standalone` or `cluster`, as the server reports it.
+    /// Mode of the server as the server reports it: `standalone` or `cluster`.
     pub mode: String,
-    /// Version of the server.
+    /// Version of the server as the server reports it.
     pub version: String,
-    /// Number of servers that have keys.
+    /// Number of servers that have keys. It is 1 without a cluster.
     pub masters: usize,
-    /// Round trip time of one command, in microseconds. For several servers, the slowest one
-    /// counts.
+    /// Round-trip time of one command, in microseconds. With several servers, it is the time of the
+    /// slowest one.
     pub round_trip_us: u64,
 }
 
 impl Server {
-    /// Checks every server that has keys.
+    /// Checks that every server of the store that has keys answers. Returns facts about these
+    /// servers.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if one of the servers does not answer.

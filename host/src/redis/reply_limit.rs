@@ -14,28 +14,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::tls::Stream;
 
-/// Maximum memory that one reply may take, in bytes.
+/// Maximum memory that one reply of a Redis server may take, in bytes.
 pub const REPLY_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Maximum size of all replies to one pipeline, in bytes as they are sent.
+/// Maximum size of all replies to one pipeline, in bytes as the server sends them.
 ///
-/// The replies are kept until the last one has arrived. Replies to other calls on the connection
-/// count too during that time, so the limit leaves room for them.
+/// The replies are kept until the last one has arrived. Replies to other calls on the same
+/// connection count, too, until then, so the limit leaves room for them.
 pub const PIPELINE_LIMIT_BYTES: u64 = 4 * REPLY_LIMIT_BYTES;
 
-/// Value of the counter of read bytes at which nothing more is read and the connection ends.
+/// Value of the counter of received bytes at which reading stops and the connection ends.
 pub const OVER: u64 = u64::MAX / 2;
 
-/// Memory that one value takes in addition to its bytes, in bytes.
+/// Memory that one value of a reply takes in addition to its content, in bytes.
 const VALUE_BYTES: u64 = 64;
 
-/// Size of the line end after a value of many bytes, in bytes.
+/// Size of the line end (CR LF) after a value of a given length, in bytes.
 const LINE_END_BYTES: u64 = 2;
 
-/// Kind of the error that a reader gets for a reply over the limit.
+/// Kind of the I/O error that reading returns for a reply over the limit.
 pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
-/// A stream that limits the size of each reply.
+/// Stream that limits the size of each reply that is read from it.
 pub struct Bounded {
     stream: Box<dyn Stream>,
     frames: Frames,
@@ -43,7 +43,7 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// Returns a stream that limits the replies read from `stream`.
+    /// Wraps a stream so that the size of each reply is limited to [`REPLY_LIMIT_BYTES`].
     #[must_use]
     pub fn new(stream: Box<dyn Stream>) -> Self {
         Self {
@@ -53,8 +53,8 @@ impl Bounded {
         }
     }
 
-    /// Returns the counter of bytes that the server has sent so far. Setting it to [`OVER`] ends
-    /// the connection.
+    /// Returns the counter of the bytes that the server has sent so far. A caller that sets it to
+    /// [`OVER`] ends the connection.
     pub fn read_bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
@@ -105,10 +105,12 @@ impl AsyncWrite for Bounded {
     }
 }
 
-/// State of reading the frames of replies, from the first byte of the connection on.
+/// Position in the replies of a connection, from its first byte on, to add up the memory of each
+/// reply.
 struct Frames {
     limit: u64,
-    /// Memory that the current reply takes so far, announced values included, in bytes.
+    /// Memory that the current reply takes so far, in bytes. Values that are announced but have not
+    /// arrived count, too.
     taken: u64,
     /// Number of values that the current reply has announced and that have not begun.
     values: u64,
@@ -116,15 +118,16 @@ struct Frames {
 }
 
 enum At {
-    /// The first byte of a value comes next.
+    /// The next byte is the first byte of a value.
     Kind,
-    /// The rest of a value's first line comes next; `number` is the number in it so far.
+    /// The next bytes are the rest of a value's first line. `number` is the number in this line so
+    /// far.
     Line {
         kind: u8,
         number: u64,
         is_negative: bool,
     },
-    /// This many bytes of content come next; they are skipped.
+    /// The next bytes are this many bytes of content, which are skipped.
     Bytes(u64),
 }
 
@@ -138,8 +141,8 @@ impl Frames {
         }
     }
 
-    /// Follows bytes that were read. Returns false once a reply is too large. Bytes that are not
-    /// RESP are left to the reader.
+    /// Follows the bytes that were read. Returns false once a reply is too large. Bytes that are
+    /// not RESP (the protocol of Redis) are left to the reader of the stream.
     fn pass(&mut self, mut bytes: &[u8]) -> bool {
         while let Some((first, rest)) = bytes.split_first() {
             // Once a reply was too large, the result stays false: the bytes that follow are in the
@@ -195,8 +198,8 @@ impl Frames {
         self.taken <= self.limit
     }
 
-    /// Handles the end of a value's first line. `number` is `None` if it is negative, which means
-    /// nil.
+    /// Handles the end of a value's first line. `kind` is the first byte of the line. `number` is
+    /// `None` if the number in the line is negative, which means nil.
     fn line(&mut self, kind: u8, number: Option<u64>) {
         match (kind, number) {
             // Bytes, text with a format, or a long error.
@@ -214,8 +217,8 @@ impl Frames {
         self.value_ended();
     }
 
-    /// Counts values that the reply has announced. They count again when they arrive; counting a
-    /// little too much does no harm.
+    /// Counts values that the current reply has announced. They count again when they arrive, and
+    /// counting a little too much does no harm.
     fn announce(&mut self, count: u64) {
         self.values = self.values.saturating_add(count);
         self.taken = self
@@ -235,7 +238,8 @@ impl Frames {
 mod tests {
     use super::*;
 
-    /// Returns true if all bytes pass, in one piece and byte by byte.
+    /// Returns true if all bytes pass under the limit. Checks that this is so in one piece and byte
+    /// by byte.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes);
         let mut frames = Frames::new(limit);

@@ -21,46 +21,45 @@ use super::node::{Fault, Node};
 use super::parcel::{Parcel, Target, is_split};
 use super::watching::Watch;
 
-/// Maximum number of redirections that one command follows. While slots move there may be two or
-/// three.
+/// Maximum number of redirections that one command follows. While slots of a cluster are moved,
+/// there may be two or three.
 const REDIRECTIONS: u32 = 8;
 
-/// Pause before a command is sent again to a cluster that is changing.
+/// Pause before a command is sent again to a cluster whose slots are being moved.
 const SETTLING_PAUSE: Duration = Duration::from_millis(15);
 
-/// Repeat policy of a command: says if it may be sent again when it is unknown whether it was
-/// executed.
+/// Repeat policy of a command: says if the command may be sent again when it is unknown whether the
+/// server executed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// A command that may be executed twice without harm.
+    /// The command may be executed twice without harm.
     Harmless,
-    /// A command that must not be executed twice.
+    /// The command must not be executed twice.
     Wrong,
 }
 
-/// A command with the slot that decides which node gets it.
+/// Command with the slot that decides which node of a cluster gets it.
 pub struct Routed {
-    /// Slot of the command's keys.
+    /// Slot that the keys of the command belong to.
     pub slot: u16,
-    /// The command itself. Its keys are complete, with the store's prefix.
+    /// Command to send. Its keys are complete, with the store's prefix.
     pub command: Cmd,
-    /// Rule for sending this command again.
+    /// Repeat policy that decides if the command may be sent again.
     pub repeat: Repeat,
 }
 
-/// Router of commands to every node of an endpoint.
+/// Router that sends each command of an endpoint to the node that has its keys.
 pub struct Router {
     seeds: Vec<Address>,
     dialer: Arc<Dialer>,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
     topology: Mutex<Topology>,
-    /// Lock that a task holds while it asks for the topology.
+    /// Lock that a task holds while it requests the topology of the cluster.
     asking: tokio::sync::Mutex<()>,
 }
 
 impl Router {
-    /// Returns a router for the servers of an endpoint. It connects to nothing before the first
-    /// command.
+    /// Creates a router for the servers of an endpoint. The first command connects to them.
     #[must_use]
     pub fn new(seeds: Vec<Address>, dialer: Dialer) -> Arc<Self> {
         Arc::new(Self {
@@ -75,10 +74,10 @@ impl Router {
         })
     }
 
-    /// Sends a command to the node that has its slot.
+    /// Sends a command to the node that has its slot, and follows redirections.
     ///
     /// # Errors
-    /// Fails with a [`Fault`], which is never a redirection.
+    /// Fails with a [`Fault`] if no node executes the command. The fault is never a redirection.
     pub async fn send(
         self: &Arc<Self>,
         slot: u16,
@@ -90,10 +89,11 @@ impl Router {
     }
 
     /// Sends commands between MULTI and EXEC to the node that has their slot, and returns the
-    /// answer to EXEC. Redirections apply to the transaction as a whole.
+    /// answer to EXEC. If the node redirects, the whole transaction is sent again.
     ///
     /// # Errors
-    /// Fails with a [`Fault`], which is never a redirection.
+    /// Fails with a [`Fault`] if no node executes the transaction. The fault is never a
+    /// redirection.
     pub async fn send_transaction(
         self: &Arc<Self>,
         slot: u16,
@@ -149,7 +149,8 @@ impl Router {
         }
     }
 
-    /// Sends a command to the node with an ID.
+    /// Sends a command to the master node whose ID is `master`. The ID is ignored if there is no
+    /// cluster.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if the node is gone or does not execute the command.
@@ -173,7 +174,7 @@ impl Router {
         answer
     }
 
-    /// Asks each server to report changed keys, from its next connection on.
+    /// Asks each server to report changed keys, from the next connection to the server on.
     pub fn watch(&self, watch: Watch) {
         self.dialer.watch(watch);
     }
@@ -182,7 +183,7 @@ impl Router {
         Instant::now() + self.dialer.timeout()
     }
 
-    /// Decides where a command goes after a fault.
+    /// Decides where a command is sent next after a fault. `hops` is the number of attempts so far.
     fn next(
         self: &Arc<Self>,
         fault: Fault,
@@ -240,7 +241,7 @@ impl Router {
 
 enum Next {
     To(Target),
-    /// Sends the command to the owner of the slot after a pause.
+    /// Sends the command to the owner of its slot again, after a pause.
     Again,
     GiveUp(Fault),
 }

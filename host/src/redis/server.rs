@@ -28,18 +28,19 @@ use super::slots::slot;
 use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, Page, Redis, StoreError};
 
-/// Number of keys in one round trip to a cluster. Each server's reply has its own size limit.
+/// Number of keys that are requested in one round trip to a cluster. Each server's reply has a size
+/// limit of its own.
 const SPREAD_KEYS: usize = 32;
 
-/// A store on a Redis server or a cluster.
+/// Store on a Redis server or a cluster.
 pub struct Server(Arc<Router>);
 
 impl Server {
-    /// Returns a store that connects when it is first used, and reconnects whenever the connection
-    /// is lost. `timeout` limits connecting and each command.
+    /// Creates a store that connects to its server when it is first used, and reconnects whenever
+    /// the connection is lost. `timeout` limits connecting and each command.
     ///
     /// # Errors
-    /// Fails if TLS is requested and no certificate is trusted.
+    /// Fails if TLS is requested and no certificate can be trusted.
     pub fn new(
         endpoint: &Endpoint,
         credentials: Credentials,
@@ -51,7 +52,7 @@ impl Server {
         )))
     }
 
-    /// Returns the router that finds the store's nodes.
+    /// Returns the router that sends commands to the store's nodes.
     pub(super) fn router(&self) -> Arc<Router> {
         Arc::clone(&self.0)
     }
@@ -70,7 +71,8 @@ impl Server {
         redis::from_redis_value(answer).map_err(|_| wrong_type())
     }
 
-    /// Sends commands that may be repeated, in one round trip to each server.
+    /// Sends commands that may be repeated, in one round trip to each server. Returns the answers
+    /// in the order of the commands.
     async fn query_all<T: FromRedisValue>(
         &self,
         commands: Vec<(&str, Cmd)>,
@@ -91,8 +93,8 @@ impl Server {
         answers.map(read).collect()
     }
 
-    /// Runs a script on a key. Sends the digest first, and the text if the server does not know the
-    /// script yet.
+    /// Runs a script on a key. Sends only the script's digest first, and the script's text if the
+    /// server does not know the script yet.
     async fn run<T: FromRedisValue>(
         &self,
         program: &Program,
@@ -220,8 +222,8 @@ impl Redis for Server {
             .await
     }
 
-    /// Returns one page of keys. A cursor holds a node's own cursor and the node's ID, because the
-    /// nodes are listed one after another.
+    /// Returns one page of keys. A cursor consists of a node's own cursor and the node's ID,
+    /// because the nodes are listed one after another.
     async fn scan(
         &self,
         prefix: &str,

@@ -11,27 +11,27 @@ const SLOTS: u16 = 16384;
 
 static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 
-/// A master node of the cluster.
+/// Master node of a cluster, which has keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Master {
-    /// ID that the cluster gives to the node. It stays when the node's address changes.
+    /// ID that the cluster gives to the node. The ID stays when the node's address changes.
     pub id: String,
     /// Address of the master node.
     pub address: Address,
 }
 
-/// Map from slots to the master nodes that own them.
+/// Map from the slots of a cluster to the master nodes that own them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// First slot, last slot and master of each range, sorted by first slot.
+    /// First slot, last slot and master of each range of slots, sorted by first slot.
     ranges: Vec<(u16, u16, Address)>,
-    /// Master nodes, sorted by ID.
+    /// Master nodes of the cluster, sorted by ID.
     masters: Vec<Master>,
 }
 
 impl Slots {
-    /// Reads the answer to `CLUSTER SLOTS`, which the node at `by` gave. `None` if the answer is
-    /// not valid.
+    /// Reads the answer to `CLUSTER SLOTS` from the node at the address `by`. Returns `None` if the
+    /// answer is not valid.
     #[must_use]
     pub fn read(answer: &Value, by: &Address) -> Option<Self> {
         let Value::Array(rows) = answer else {
@@ -70,7 +70,8 @@ impl Slots {
         Some(slots)
     }
 
-    /// Returns the owner of a slot. `None` while the slot has no owner.
+    /// Returns the address of the node that owns a slot. Returns `None` while no node owns the
+    /// slot.
     #[must_use]
     pub fn owner(&self, slot: u16) -> Option<&Address> {
         let end = self.ranges.partition_point(|(first, ..)| *first <= slot);
@@ -78,14 +79,14 @@ impl Slots {
         (slot <= *last).then_some(address)
     }
 
-    /// Returns the master nodes in a stable order, sorted by ID.
+    /// Returns the master nodes of the cluster, sorted by ID, so that their order is stable.
     #[must_use]
     pub fn masters(&self) -> &[Master] {
         &self.masters
     }
 
-    /// Returns a copy of the map with another owner for one slot. Used when a node reports a new
-    /// owner, because that is newer than the whole map.
+    /// Returns a copy of the map in which one slot has another owner. It serves when a node reports
+    /// the new owner of a slot, because this report is newer than the map.
     #[must_use]
     pub fn moved(&self, slot: u16, to: &Address) -> Self {
         let mut ranges = Vec::with_capacity(self.ranges.len() + 2);
@@ -110,8 +111,8 @@ impl Slots {
     }
 }
 
-/// Returns the slot of a key. If the text between the first `{` and the next `}` is not empty, only
-/// that text is hashed.
+/// Returns the slot of a key, as Redis computes it. If the text between the first `{` and the next
+/// `}` is not empty, only this text is hashed.
 #[must_use]
 pub fn slot(key: &[u8]) -> u16 {
     let find = |bytes: &[u8], wanted: u8| bytes.iter().position(|byte| *byte == wanted);

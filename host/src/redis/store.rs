@@ -11,22 +11,23 @@ use super::{
     BATCH_BYTES, BATCH_KEYS, Condition, Lifetime, Page, Redis, StoreError, VALUE_LIMIT_BYTES, raw,
 };
 
-/// Maximum number of keys that one page of a listing asks the back end for. A page is a round trip
-/// of a few tens of kilobytes.
+/// Maximum number of keys that one page of a listing requests from the back end. A page of this
+/// size is a round trip of a few tens of kilobytes.
 const PAGE_KEYS: usize = 512;
 
-/// A named store: a back end with the settings that the manifest has for the store.
+/// Store with the settings that the manifest has for it: a back end, a key prefix and a default
+/// expiry.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Redis>,
-    /// Prefix of every key of the store, with its colon.
+    /// Prefix of every key of the store, including the colon at its end.
     prefix: String,
     default_ttl: Option<Duration>,
     connection: Option<raw::Connection>,
 }
 
 impl Store {
-    /// Returns a store over a back end. `prefix` and a colon go before every key.
+    /// Creates a store over a back end. `prefix` and a colon go before every key.
     #[must_use]
     pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
         Self {
@@ -37,7 +38,7 @@ impl Store {
         }
     }
 
-    /// Returns this store with a connection for raw commands.
+    /// Adds a connection for raw commands to this store.
     #[must_use]
     pub fn with_connection(self, connection: raw::Connection) -> Self {
         Self {
@@ -46,15 +47,15 @@ impl Store {
         }
     }
 
-    /// Returns the connection that sends raw commands. `None` if the manifest allows no raw
+    /// Returns the connection that sends raw commands. Returns `None` if the manifest allows no raw
     /// commands.
     #[must_use]
     pub fn connection(&self) -> Option<&raw::Connection> {
         self.connection.as_ref()
     }
 
-    /// Returns another store on the same back end. No key of this store can be a key of the other
-    /// store.
+    /// Returns another store on the same back end, with `name` in its prefix. No key of this store
+    /// can be a key of the other store.
     #[must_use]
     pub fn sibling(&self, name: &str) -> Self {
         // A prefix has no colon, and a key starts with its store's prefix and a colon. No key of
@@ -71,7 +72,7 @@ impl Store {
         }
     }
 
-    /// Returns the value of a key. `None` if the key does not exist.
+    /// Returns the value of a key. Returns `None` if the key does not exist.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -79,7 +80,8 @@ impl Store {
         self.backend.get(&self.whole(key)).await
     }
 
-    /// Returns the first bytes of a value, at most `most` of them. An empty value counts as absent.
+    /// Returns the first bytes of a key's value, at most `most` of them. Returns `None` if the key
+    /// does not exist or its value is empty.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -87,7 +89,8 @@ impl Store {
         self.backend.get_start(&self.whole(key), most).await
     }
 
-    /// Returns the values of several keys, in the order of the keys.
+    /// Returns the values of several keys, in the order of the keys. A value is `None` if its key
+    /// does not exist.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -133,8 +136,8 @@ impl Store {
         Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }
 
-    /// Writes a value. Returns false if the condition did not hold. If `ttl` is `None`, the store's
-    /// default expiry applies.
+    /// Writes a value if the condition holds. Returns false if the condition does not hold. If
+    /// `ttl` is `None`, the store's default expiry applies.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -151,7 +154,7 @@ impl Store {
             .await
     }
 
-    /// Writes all entries in one round trip, not atomically. If `ttl` is `None`, the store's
+    /// Writes all entries in one round trip, but not atomically. If `ttl` is `None`, the store's
     /// default expiry applies.
     ///
     /// # Errors
@@ -175,7 +178,7 @@ impl Store {
         self.backend.set_many(&entries, ttl).await
     }
 
-    /// Removes the keys that are given.
+    /// Removes keys and their values. Keys that do not exist are ignored.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -194,7 +197,8 @@ impl Store {
         self.backend.exists(&self.whole(key)).await
     }
 
-    /// Returns one page of the store's keys, without the prefix.
+    /// Returns one page of the store's keys, without the store's prefix. `cursor` comes from the
+    /// previous page, and is `None` for the first page.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -209,8 +213,9 @@ impl Store {
         Ok(page)
     }
 
-    /// Adds to a decimal integer; an absent key counts as 0. If the call creates the key, it
-    /// expires after `ttl`, or after the store's default expiry.
+    /// Adds `delta` to the decimal integer that a key holds, and returns the sum. An absent key
+    /// counts as 0. If the call creates the key, the key expires after `ttl`, or after the store's
+    /// default expiry if `ttl` is `None`.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -225,8 +230,9 @@ impl Store {
             .await
     }
 
-    /// Writes a value if the key still has the expected value, and returns false if it does not.
-    /// The store's default expiry applies.
+    /// Writes a value if the key still has the expected value. Returns false if the key has another
+    /// value. `expected` is `None` for an absent key. The store's default expiry applies to the
+    /// value.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -250,8 +256,8 @@ impl Store {
         self.backend.lifetime(&self.whole(key)).await
     }
 
-    /// Reports each key that another client changes, or `None` if all keys may have changed. Not
-    /// every server can report changes.
+    /// Calls `told` with each key of the store that another client changes, or with `None` if all
+    /// keys may have changed. Not every server can report changes.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         let prefix = self.prefix.clone();
         let own = move |key: Option<&str>| match key {
@@ -264,8 +270,8 @@ impl Store {
         self.backend.watch(&self.prefix, Arc::new(own));
     }
 
-    /// Sets the expiry of a key, or removes it if `ttl` is `None`. Returns false if the key does
-    /// not exist.
+    /// Sets the time after which a key expires. If `ttl` is `None`, the key no longer expires.
+    /// Returns false if the key does not exist.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -288,10 +294,10 @@ impl Store {
     }
 }
 
-/// Maximum expiry of a key.
+/// Maximum time after which a key can expire.
 ///
-/// Redis counts an expiry in milliseconds since 1970 in 63 bits and refuses a value that overflows.
-/// A thousand years is far below that and longer than any cache needs.
+/// Redis counts this time in milliseconds since 1970 in 63 bits, and refuses a value that
+/// overflows. A thousand years is far below that limit and longer than any cache needs.
 const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 fn check_ttl(ttl: Option<Duration>) -> Result<(), StoreError> {

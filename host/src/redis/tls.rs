@@ -1,6 +1,7 @@
 //! TLS towards servers: trusted certificates, and what a message may say about a failure.
 //!
-//! Must not know which protocol is spoken over TLS.
+//! Owns the choice of trusted certificates and the wording of TLS failures. Must not know which
+//! protocol is spoken over TLS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,17 +11,17 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::TlsConnector;
 
-/// A byte stream, with or without TLS. It is used in a box, so that the code for the protocol is
-/// compiled once.
+/// Byte stream with or without TLS. It is used as a trait object, so that the code of the protocol
+/// is compiled only once.
 pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
 
 impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
 
-/// Returns a connector for TLS connections. `authority` is a file of certificates that are trusted
-/// in place of the system's.
+/// Creates a connector for TLS connections. `authority` is the path of a file of certificates that
+/// are trusted in place of the system's.
 ///
 /// # Errors
-/// Fails if there is no certificate that could be trusted.
+/// Fails if the file cannot be read, or if no certificate can be trusted.
 pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     let mut roots = rustls::RootCertStore::empty();
     match authority {
@@ -52,7 +53,8 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Describes a TLS failure without names. The names in a certificate are details of the deployment.
+/// Describes a TLS failure without any names. The names in a certificate would reveal details of
+/// the deployment.
 #[must_use]
 pub fn without_names(error: &std::io::Error) -> String {
     let tls = error

@@ -2,28 +2,29 @@
 //! caching).
 //!
 //! Owns asking for the notifications and reading them. Not every server sends them: a proxy may not
-//! support them, and a user may not be allowed to ask. Only how soon a stale copy goes may depend
-//! on them. Must not know what is copied.
+//! support them, and a user may not be allowed to ask. So only the time until a stale copy is
+//! removed may depend on them. Must not know what is copied.
 
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, Value};
 
-/// Callback for each key that changed, or for `None` if all keys may have changed.
+/// Callback that receives each key that another client changed, or `None` if all keys may have
+/// changed.
 pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
-/// A prefix of keys to watch, with the callback for their changes.
+/// Prefix of the keys to watch for changes, with the callback that receives the changed keys.
 #[derive(Clone)]
 pub struct Watch {
     /// Prefix of the keys that are watched.
     pub prefix: String,
-    /// Callback for each key that changed.
+    /// Callback that receives each changed key.
     pub told: Told,
 }
 
 impl Watch {
-    /// Adds the callback to the settings of a connection that is about to be made.
+    /// Adds the callback to the settings of a connection that is about to be opened.
     #[must_use]
     pub fn listen(&self, config: AsyncConnectionConfig) -> AsyncConnectionConfig {
         let told = Arc::clone(&self.told);
@@ -43,8 +44,8 @@ impl Watch {
         })
     }
 
-    /// Asks the server to report changes to keys with the prefix. Changes through this connection
-    /// are not reported.
+    /// Asks the server to report changes to keys with the prefix. Changes that this connection
+    /// makes are not reported.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&[

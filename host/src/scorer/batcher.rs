@@ -18,7 +18,8 @@ use crate::panics::caught;
 
 /// A scorer that can run the joined calls of a batch.
 pub(super) trait Runner: Send + Sync + 'static {
-    /// Runs the joined rows of some calls as one call.
+    /// Runs one call, or the joined rows of several calls as one call. `calls` has one invocation
+    /// for each of the calls.
     fn run(
         self: Arc<Self>,
         calls: Vec<Invocation>,
@@ -27,13 +28,13 @@ pub(super) trait Runner: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answer, ScoreFailure>> + Send;
 }
 
-/// Output tensors of a call, and the time that it was in the scorer.
+/// Output tensors of a call, and the time that the component or graph ran.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Batcher of one scorer: joins its concurrent calls.
+/// Batcher of one scorer, which joins concurrent calls to one.
 pub(super) struct Batcher {
     limits: Batching,
-    /// Batch that further calls may still join.
+    /// The batch that further calls may still join.
     open: Mutex<Open>,
 }
 
@@ -41,7 +42,8 @@ pub(super) struct Batcher {
 struct Open {
     members: Vec<Member>,
     rows: u64,
-    /// Number of the open batch, by which the timer of an earlier batch sees that it is too late.
+    /// Number of the open batch. The timer of an earlier batch compares it to see that its batch
+    /// has already run.
     generation: u64,
 }
 
@@ -61,7 +63,7 @@ impl Batcher {
         }
     }
 
-    /// Scores one call, alone or joined with other calls.
+    /// Scores one call, either alone or joined with other calls.
     pub(super) async fn score<R: Runner>(
         self: &Arc<Self>,
         runner: &Arc<R>,
@@ -96,8 +98,8 @@ impl Batcher {
         })
     }
 
-    /// Adds a call to the open batch. Runs a batch that is full, or that the call does not fit
-    /// into.
+    /// Adds a call to the open batch. If the batch is then full, it runs. If the call does not fit
+    /// into the batch, the batch runs without it, and the call starts a new batch.
     fn join<R: Runner>(self: &Arc<Self>, runner: &Arc<R>, member: Member) {
         let mut open = self.lock();
         let fits = open.rows + member.rows <= self.limits.max_rows
@@ -144,7 +146,8 @@ impl Open {
     }
 }
 
-/// Runs a batch and answers its calls.
+/// Runs a batch and sends each of its calls the call's part of the answer. If the batch fails, each
+/// call runs alone.
 async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     let members = match members.len() {
         0 => return,
@@ -194,8 +197,8 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
 
 /// Joins all calls of a batch into one.
 ///
-/// The joined call has half of the time that the most urgent call has left. The other half is for
-/// running that call alone, in case another call of the batch never ends.
+/// The joined call gets half of the time that the most urgent call has left. The other half is kept
+/// for running that call alone, in case another call of the batch never ends.
 fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     let now = Instant::now();
     let urgent = members
@@ -260,8 +263,8 @@ fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     Some(parts)
 }
 
-/// Returns the number of rows of a call, which is the size of axis 0 of every input. `None` if the
-/// inputs disagree.
+/// Returns the number of rows of a call, which is the size of axis 0 of every input. Returns `None`
+/// if the inputs disagree about it.
 fn rows(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
     first.filter(|_| {
@@ -271,7 +274,8 @@ fn rows(inputs: &[Tensor]) -> Option<u64> {
     })
 }
 
-/// True if the inputs of two calls have the same names, and their rows have the same shapes.
+/// Returns true if the inputs of two calls have the same names and rows of the same shapes, so that
+/// the calls can be joined.
 fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
     a.len() == b.len()
         && a.iter()
@@ -285,7 +289,8 @@ mod tests {
     use crate::call::Source;
     use crate::model::Dtype;
 
-    /// Runner that returns each row, fails if the input holds a 13, and records its runs.
+    /// Test runner that returns its inputs, fails if they contain the byte 13, and records each
+    /// run.
     #[derive(Default)]
     struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
 

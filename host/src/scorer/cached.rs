@@ -14,7 +14,7 @@ use super::linking::world::{WIT_VERSION, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 
-/// Parts of a prediction cache, as far as they are known before the scorer's signature.
+/// Settings, store and scorer identity of a prediction cache, which are known before the signature.
 pub(super) struct Cached {
     section: PredictionCacheSection,
     answers: Answers,
@@ -22,7 +22,8 @@ pub(super) struct Cached {
 }
 
 impl Cached {
-    /// Returns the parts of a component's cache, if the manifest asks for a cache.
+    /// Returns the cache settings, store and identity of a component. Returns `None` if the
+    /// manifest asks for no prediction cache.
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
@@ -44,8 +45,8 @@ impl Cached {
         })
     }
 
-    /// Returns the parts of the cache of a graph that is served without a component, if the
-    /// manifest asks for a cache.
+    /// Returns the cache settings, store and identity of a graph that is served without a
+    /// component. Returns `None` if the manifest asks for no prediction cache.
     pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
         Self::of(manifest, capabilities, |identity| Identity {
             graph_engine: Some(graph::ENGINE.to_owned()),
@@ -92,10 +93,10 @@ impl Cached {
         })
     }
 
-    /// Creates the cache, if the scorer is sure to give the same answer again.
+    /// Creates the prediction cache of a scorer that always gives equal inputs equal answers.
     ///
     /// # Errors
-    /// The scorer does not state that it is deterministic.
+    /// Fails if the scorer does not state that it is deterministic.
     pub(super) fn cache(
         self,
         manifest: &Manifest,

@@ -7,37 +7,41 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Average time per call below which a caller counts as quick: five ticks of the epoch.
+/// Average time per call below which a caller counts as quick: five ticks of the epoch (2 ms each).
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Number of calls over which the average is formed. It is large enough that a caller stays quick
-/// if the machine stalls for a tenth of a second while sixteen of its calls are under way.
+/// Number of calls over which a caller's average time is formed. It is large enough that a caller
+/// stays quick if the machine stalls for a tenth of a second while sixteen of its calls are under
+/// way.
 const CALLS: u32 = 256;
 
-/// Time without the end of a call after which a caller with calls under way is not quick.
+/// Time after which a caller with calls under way no longer counts as quick, if none of its calls
+/// ends.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// Most records that are kept. If there are more, the half that was used least recently is dropped.
+/// Maximum number of records that are kept, one per caller. If there are more, the half that was
+/// used least recently is dropped.
 const RECORDS: usize = 4096;
 
-/// Records of all callers. Calls without an address count as calls of one caller.
+/// Records of all callers, by address. Calls without an address count as calls of one caller.
 #[derive(Default)]
 pub(super) struct Callers {
     records: HashMap<Option<IpAddr>, Record>,
 }
 
 struct Record {
-    /// Average time that a call occupies an instance.
+    /// Average time that a call of this caller occupies an instance.
     average: Duration,
-    /// Number of calls that have ended, as far as the average counts them.
+    /// Number of ended calls that `average` is formed over, at most `CALLS`.
     ended: u32,
     under_way: u32,
-    /// Time at which a call last ended, or at which the first of the calls under way started.
+    /// Time at which a call of this caller last ended. If no call was under way since, it is the
+    /// time at which the next call started.
     moved: Instant,
 }
 
 impl Callers {
-    /// True if the calls of a caller are known to be quick.
+    /// Returns true if the calls of a caller are known to be short: less than 10 ms on average.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
         let Some(record) = self.records.get(&caller) else {
             return false;
@@ -46,15 +50,15 @@ impl Callers {
         record.ended > 0 && record.average < QUICK && !is_stuck
     }
 
-    /// Returns how long the calls of a caller keep an instance on average, at most ten milliseconds.
-    /// A caller without a call that has ended counts as slow.
+    /// Returns how long a call of this caller occupies an instance on average, at most 10 ms. A
+    /// caller whose calls have not ended yet counts with 10 ms.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records
             .get(&caller)
             .map_or(QUICK, |record| record.average.min(QUICK))
     }
 
-    /// Records the start of a call.
+    /// Records the start of a call of this caller.
     pub(super) fn started(&mut self, caller: Option<IpAddr>, now: Instant) {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {
             self.forget_half();
@@ -84,7 +88,7 @@ impl Callers {
     }
 
     /// Drops the half of the records that changed least recently, except those with calls under
-    /// way. So unknown callers cannot make the table grow beyond `RECORDS`.
+    /// way. This keeps unknown callers from growing the table beyond `RECORDS`.
     fn forget_half(&mut self) {
         let mut moved: Vec<_> = self.records.values().map(|record| record.moved).collect();
         let middle = moved.len() / 2;

@@ -1,5 +1,5 @@
-//! The execution of a call: its place in the queue, its turn, and the instance or graph that
-//! computes the output.
+//! The execution of a call: its entry in the queue, its permission to execute, and the instance or
+//! graph that computes the output.
 //!
 //! Owns the order of these steps, and what becomes of an instance whose call cannot wait for it.
 //! Must not know bodies, or the prediction cache.
@@ -19,17 +19,18 @@ use crate::error::ScoreFailure;
 use crate::offload;
 
 impl Shared {
-    /// Takes a place in the queue for a call.
+    /// Adds a call to the calls that wait or execute.
     ///
     /// # Errors
-    /// The queue is full.
+    /// Fails if too many calls wait already.
     pub(super) fn enter(&self, invocation: &Invocation) -> Result<Place, ScoreFailure> {
         self.turns
             .enter(invocation.caller)
             .ok_or(ScoreFailure::Saturated)
     }
 
-    /// Scores an input, alone or in a batch, and checks the output against the signature.
+    /// Scores an input, alone or in a batch, and checks the output against the signature. Sets
+    /// `run_time` to the time that the component or graph ran.
     pub(super) async fn compute(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -58,8 +59,8 @@ impl Shared {
         }
     }
 
-    /// Waits for a turn, then calls the component or graph once, for one call or for several joined
-    /// calls.
+    /// Waits for permission to execute, then calls the component or graph once. `calls` holds one
+    /// call or several joined calls.
     async fn call(
         self: &Arc<Self>,
         calls: Vec<Invocation>,
@@ -89,7 +90,7 @@ impl Shared {
         }
     }
 
-    /// Calls an instance, which serves no other call meanwhile.
+    /// Runs the calls on one instance, which serves no other call meanwhile.
     async fn call_instance(
         self: &Arc<Self>,
         linked: &Linked,
@@ -127,11 +128,11 @@ impl Shared {
         })
     }
 
-    /// Returns a new instance whose `init` has a deadline of its own, which is longer than a
-    /// call's.
+    /// Returns a new instance. Its `init` has a deadline of its own, which is longer than the
+    /// deadline of a call.
     ///
-    /// If the call cannot wait for it, the instance is left to the next call. The call's turn lasts
-    /// until `init` has ended, so that no more instances are created than may run.
+    /// If the call cannot wait for `init`, the instance is kept for the next call. The permission
+    /// to execute lasts until `init` has ended, so that no more instances are created than may run.
     async fn initialised(
         self: &Arc<Self>,
         deadline: Instant,

@@ -19,7 +19,7 @@ use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
 
-/// A loaded graph that is ready to run.
+/// A loaded graph that is served without a component.
 pub(super) struct GraphRunner {
     graph: Arc<Graph>,
     limits: Limits,
@@ -27,11 +27,11 @@ pub(super) struct GraphRunner {
 }
 
 impl GraphRunner {
-    /// Loads a graph from a file and runs it once on zeros.
+    /// Loads a graph from a file and runs it once on zeros, so that the first call finds it ready.
     ///
     /// # Errors
-    /// There is no engine, the file is not a graph that the engine runs, or this takes longer than
-    /// `limits.init_deadline`.
+    /// Fails if there is no engine, if the file is not a graph that the engine runs, or if loading
+    /// takes longer than `limits.init_deadline`.
     pub(super) async fn load(
         file: &Path,
         library: &Path,
@@ -46,16 +46,16 @@ impl GraphRunner {
         })
     }
 
-    /// Returns the contract that the graph's ports define.
+    /// Returns the contract that the graph's inputs and outputs define.
     ///
     /// # Errors
-    /// A caller cannot use the ports; the text says why.
+    /// Fails if a caller cannot use an input or output of the graph. The text says why.
     pub(super) fn signature(&self) -> Result<Signature, String> {
         Signature::of_graph(self.graph.ports())
     }
 
-    /// Returns the names of an output's columns, by the output's name. Outputs without such names
-    /// are left out.
+    /// Returns each output that has class names, as the output's name and the class names of its
+    /// columns.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ports = self.graph.ports();
         let named = ports
@@ -66,19 +66,19 @@ impl GraphRunner {
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Creates sessions before calls need them.
+    /// Creates `count` sessions of the engine, so that no call has to wait for one.
     ///
     /// # Errors
-    /// A session cannot be created.
+    /// Fails if a session cannot be created.
     pub(super) async fn prepare(&self, count: usize) -> Result<(), String> {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Runs the graph. At the deadline the caller gets an error, but the engine keeps the turn
-    /// until it has stopped.
+    /// Runs the graph on the inputs of one call. At the deadline the caller gets an error, but the
+    /// engine keeps the permission to execute (`turn`) until it has stopped.
     ///
     /// # Errors
-    /// The graph gave no answer.
+    /// Fails if the graph gives no answer before the deadline.
     pub(super) async fn run(
         &self,
         inputs: Vec<Tensor>,
@@ -110,8 +110,8 @@ impl GraphRunner {
     }
 }
 
-/// Returns the failure of a run. The engine does not say whether the input or the graph is at
-/// fault.
+/// Returns the failure of a run that ended with an error of the engine. The engine does not say
+/// whether the input or the graph is at fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),
@@ -125,7 +125,7 @@ fn failed(detail: String) -> ScoreFailure {
 /// for a process that exists only to try the graph.
 ///
 /// # Errors
-/// The graph gave no answer.
+/// Fails if the graph gives no answer.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
     use super::tensor_body::{self, open_inference::ModelName};

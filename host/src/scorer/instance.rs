@@ -20,19 +20,19 @@ use crate::error::{Problem, ScoreFailure};
 use crate::text::{bounded as bounded_text, cut, displayed};
 use crate::timer;
 
-/// Time after its deadline at which a call that waits for the host is cut off.
+/// Time after the deadline of a call at which the call is cut off, even if it waits for the host.
 ///
-/// A running guest is interrupted at the next tick. This bounds what no tick can interrupt, such as
-/// a wait for a store.
+/// A running guest is interrupted at the next tick of the epoch. This limit applies to what no tick
+/// can interrupt, such as a wait for a store.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The export `init`, which has the same type in both worlds.
+/// The export `init` of a component. It has the same type in both worlds.
 pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
 
-/// The export `run` of one of the two worlds.
+/// The export `run` of a component, with one variant for each of the two worlds.
 ///
-/// A call needs no other export of the generated bindings, and looking up all of them took a tenth
-/// of the time of a fresh instance.
+/// A call needs no other export of the generated bindings. Looking up all of them took a tenth of
+/// the time of creating an instance.
 pub(super) enum Run {
     Scoring(TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>),
     TensorScoring(TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>),
@@ -41,26 +41,26 @@ pub(super) enum Run {
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
-/// Input of a scorer, for one call.
+/// Input of a scorer for one call, or for several calls that were joined to one.
 pub enum Input {
-    /// Payload for a payload scorer.
+    /// Payload that a payload scorer gets.
     Payload(Payload),
     /// Tensors for a tensor scorer, in the order of the input ports.
     Tensors(Vec<Tensor>),
 }
 
-/// Output of a scorer, for one call.
+/// Output of a scorer for one call, or for several calls that were joined to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Payload of a payload scorer.
+    /// Payload that a payload scorer returned.
     Payload(Payload),
-    /// Tensors of a tensor scorer. Once they are checked, they are in the order of the output
-    /// ports.
+    /// Tensors of a tensor scorer. After the check against the signature, they are in the order of
+    /// the output ports.
     Tensors(Vec<Tensor>),
 }
 
 impl Output {
-    /// Returns the size of the body, or of the elements of all tensors, in bytes.
+    /// Returns the size of the payload's body, or of the elements of all tensors, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
@@ -71,8 +71,8 @@ impl Output {
 }
 
 impl Output {
-    /// Returns the memory that the output takes, in bytes: that of [`Output::bytes`], and that of
-    /// the media type, or of names and shapes.
+    /// Returns the memory that the output takes, in bytes. In addition to [`Output::bytes`], this
+    /// counts the media type of a payload, or the names and shapes of tensors.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let described = match self {
@@ -88,15 +88,15 @@ impl Output {
     }
 }
 
-/// Reason why a guest gave no answer.
+/// Reason why a call of a guest gave no answer.
 pub(super) enum Failure {
-    /// A problem that `init` returned.
+    /// Problem that the guest's `init` returned.
     Init(Problem),
-    /// A failure of any other kind.
+    /// Failure of any other kind, such as a timeout, a trap or an error that `run` returned.
     Score(ScoreFailure),
 }
 
-/// An instance of a component, with its store.
+/// An instance of a component, with its wasmtime store.
 pub(super) struct Instance {
     store: Store<Sandbox>,
     run: Run,
@@ -116,13 +116,13 @@ impl Instance {
         }
     }
 
-    /// True if the instance may serve another call. False once a call of the guest failed, or
-    /// memory was refused to it.
+    /// Returns true if the instance may serve another call. Returns false after a call of the guest
+    /// failed, or after the guest was refused memory.
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable
     }
 
-    /// Returns the number of calls that the instance has had.
+    /// Returns the number of calls that the instance has served.
     pub(super) fn invocations(&self) -> u64 {
         self.invocations
     }
@@ -132,15 +132,15 @@ impl Instance {
         self.made.elapsed()
     }
 
-    /// Runs `init`, once, before the first call.
+    /// Runs the guest's `init`. It must be called once, before the first call of `run`.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
         self.finish(called)?
             .map_err(|problem| Failure::Init(problem.into()))
     }
 
-    /// Scores one input. Only a tensor scorer takes several joined calls, and `calls` has an
-    /// invocation for each of them.
+    /// Scores one input. `calls` has one invocation for each call that was joined to this one. Only
+    /// a tensor scorer takes more than one.
     pub(super) async fn run(
         &mut self,
         calls: Vec<Invocation>,
@@ -201,8 +201,8 @@ impl Instance {
         outcome.map_err(|error| Failure::Score(error.into()))
     }
 
-    /// Ends a call: returns its value or its failure, and notes whether the instance may be used
-    /// again. `called` is `None` if the call was cut off.
+    /// Returns the value or the failure of a call that has ended, and notes whether the instance
+    /// may be used again. `called` is `None` if the call was cut off at its deadline.
     fn finish<T>(&mut self, called: Option<wasmtime::Result<(T,)>>) -> Result<T, Failure> {
         InstanceState::of_mut(self.store.data_mut()).end();
         let failure = match called {
@@ -223,7 +223,8 @@ impl Instance {
 }
 
 impl Failure {
-    /// Returns the failure that an error of a guest means.
+    /// Returns the failure that corresponds to an error of a guest: a timeout, a refused memory
+    /// growth, or a trap.
     pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
         if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
             return Self::timed_out();
@@ -250,8 +251,8 @@ impl Failure {
         })
     }
 
-    /// Returns a timeout with a deadline of zero. The caller in `scorer` knows the limit and fills
-    /// it in.
+    /// Returns a timeout with a deadline of zero, which is a placeholder. `scorer::execution`
+    /// replaces it with the deadline of the manifest.
     pub(super) fn timed_out() -> Self {
         Self::Score(ScoreFailure::TimedOut {
             deadline: Duration::ZERO,
@@ -272,13 +273,13 @@ impl Failure {
     }
 }
 
-/// Returns the text of a trap, with its backtrace. The text is bounded, because it holds names of
+/// Returns the text of a trap with its backtrace, cut to `TEXT_BYTES`. The backtrace holds names of
 /// the component's functions, which may have any length.
 fn told(error: &wasmtime::Error) -> String {
     displayed(&format_args!("{error:?}"), TEXT_BYTES)
 }
 
-/// True if a guest overflowed the lower end of its stack.
+/// Returns true if a trap shows that a guest overflowed the lower end of its stack.
 ///
 /// Toolchains put that end at address 0, so an access below it has one of the highest addresses.
 /// Wasmtime gives the address only in the text of its error.
@@ -296,18 +297,18 @@ fn stack_overflowed(error: &wasmtime::Error) -> bool {
             .any(|cause| address(&cause.to_string()).is_some_and(below_zero))
 }
 
-/// True if a guest's arguments would have taken more of the host's memory than one call may.
-/// Wasmtime says so only in the text of its error.
+/// Returns true if a trap shows that the arguments of one host call would have taken more than
+/// [`LIFTED_BYTES`] of the host's memory. Wasmtime says so only in the text of its error.
 fn lifted_too_much(error: &wasmtime::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
-/// Longest text of a scorer that goes to a client or the log, in bytes.
+/// Maximum size of a text of a scorer that goes to a client or the log, in bytes.
 const TEXT_BYTES: usize = 16 << 10;
 
-/// Longest error code of a scorer, in bytes.
+/// Maximum length of an error code of a scorer, in bytes.
 const CODE_BYTES: usize = 64;
 
 pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {

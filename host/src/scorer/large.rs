@@ -5,8 +5,8 @@
 //! answered before their deadline. Must not know what a body means.
 //!
 //! A large call is judged by its bytes. The rate at which large calls are finished is measured
-//! while there are any. If the turn of a call would come too late, the call is refused before it
-//! costs anything, instead of failing after it was computed.
+//! while there are any. If a call would be answered too late, it is refused before it costs
+//! anything, instead of failing after it was computed.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,26 +16,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Part of a call's time within which it must be answered, by the measured rate, to be admitted.
-/// The rest allows for the error of the rate.
+/// Fraction of the time until a call's deadline within which the call must be answered, by the
+/// measured rate, to be admitted. The rest is a margin for errors of the measured rate.
 const USABLE: f64 = 0.7;
 
-/// Time after which a waiting call is judged again. When it was admitted, the rate may have been
-/// unknown or different.
+/// Interval at which a waiting call is judged again. When the call was admitted, the rate may have
+/// been unknown or different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Finished bytes after which older measurements count half.
+/// Number of finished bytes after which older measurements of the rate are halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Busy time after which older measurements count half, so that a bad minute is soon forgotten.
+/// Busy time after which older measurements of the rate are halved, so that a bad minute is soon
+/// forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
-/// Large calls of one scorer, and their bounds.
+/// Limits for the large calls of one scorer, whose body or answer exceeds 64 KiB: how many are
+/// decoded, how many execute, and which are admitted.
 pub(super) struct Large {
-    /// Permits of calls whose tensors or answer may be in memory: one for each large call that may
-    /// execute, and one more for each core.
+    /// Permits for calls whose tensors or answer may be in memory. There is one for each large call
+    /// that may execute, and one more for each core.
     decoded: Arc<Semaphore>,
-    /// Permits of large calls that may execute: half of all calls that may execute at a time.
+    /// Permits for large calls that may execute: half of all calls that may execute at a time.
     executing: Arc<Semaphore>,
     load: Arc<Mutex<Load>>,
 }
@@ -44,40 +46,42 @@ pub(super) struct Large {
 pub(super) struct Admitted {
     load: Arc<Mutex<Load>>,
     bytes: u64,
-    /// Value that [`Load::departed_bytes`] will have when every earlier call has ended.
+    /// Value that [`Load::departed_bytes`] will have when every earlier call has ended. The
+    /// difference to the current value is the number of bytes ahead of this call.
     turn: u64,
     finished: bool,
 }
 
-/// Reason why a large call got no turn.
+/// Reason why a large call was not allowed to be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTurn {
-    /// The deadline passed before the turn came.
+    /// The deadline passed while the call waited.
     Late,
-    /// The deadline would pass before the answer, by the rate that was measured while the call
-    /// waited.
+    /// By the rate that was measured while the call waited, the answer would come after the
+    /// deadline.
     Hopeless,
 }
 
-/// Turn of a call to be decoded, to execute or to be encoded. It is given back when this value is
-/// dropped.
+/// Permit of a call to be decoded, to execute or to be encoded. The permit is released when this
+/// value is dropped.
 pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-/// Large calls that are under way, and the rate at which calls have been finished.
+/// Large calls that are under way, and the rate at which large calls have been finished.
 #[derive(Debug, Default)]
 struct Load {
     calls: u64,
     bytes: u64,
-    /// Bytes of all calls that have ended, answered or not.
+    /// Total size of the bodies of all calls that have ended, whether they were answered or not.
     departed_bytes: u64,
-    /// Start of the busy time that is not counted yet. `None` if no call is under way.
+    /// Start of the time that is not added to `busy` yet. `None` if no large call is under way.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,
 }
 
 impl Large {
-    /// Creates the bounds for `cores` cores and `most` calls that may execute at a time.
+    /// Creates the limits for a machine with `cores` cores and a scorer with at most `most` calls
+    /// that execute at a time.
     pub(super) fn new(cores: usize, most: usize) -> Self {
         let executing = most.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
@@ -88,14 +92,15 @@ impl Large {
         }
     }
 
-    /// True if a body of `bytes` bytes that comes after `waiting_bytes` other bytes could be
-    /// answered within `time`.
+    /// Returns true if a body of `bytes` bytes can be answered within `time`, after `waiting_bytes`
+    /// bytes of other bodies.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load()
             .is_in_time(bytes.saturating_add(waiting_bytes), time)
     }
 
-    /// Admits a call. Returns `None` if its answer would come too late.
+    /// Admits a call with a body of `bytes` bytes that must be answered within `time`. Returns
+    /// `None` if the answer would come too late.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {
@@ -114,11 +119,12 @@ impl Large {
         })
     }
 
-    /// Waits for the turn to be decoded, in order of arrival. The turn lasts until the answer is
-    /// encoded.
+    /// Waits for the permit to decode a large call. Permits are given in order of arrival. The
+    /// caller keeps the permit until the answer is encoded.
     ///
     /// # Errors
-    /// The deadline passes before the turn comes, or the answer would not come before the deadline.
+    /// Fails if the deadline passes during the wait, or if the answer would come after the
+    /// deadline.
     pub(super) async fn decode(
         &self,
         admitted: &Admitted,
@@ -141,14 +147,14 @@ impl Large {
         }
     }
 
-    /// Waits for the turn to encode a large answer to a small call, in order of arrival. Returns
-    /// `None` if the deadline passes first.
+    /// Waits for the permit to encode a large answer to a small call. Permits are given in order of
+    /// arrival. Returns `None` if the deadline passes first.
     pub(super) async fn encode(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.decoded, deadline).await
     }
 
-    /// Waits for a turn to execute, in order of arrival. Returns `None` if the deadline passes
-    /// first.
+    /// Waits for the permit to execute a large call. Permits are given in order of arrival. Returns
+    /// `None` if the deadline passes first.
     pub(super) async fn execute(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.executing, deadline).await
     }
@@ -172,7 +178,7 @@ fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
 }
 
 impl Admitted {
-    /// True if this call and the calls that came before it can be answered within `time`.
+    /// Returns true if this call, and the calls that came before it, can be answered within `time`.
     fn is_still_in_time(&self, time: Duration) -> bool {
         let load = lock(&self.load);
         let ahead = self.turn.saturating_sub(load.departed_bytes);
@@ -180,7 +186,7 @@ impl Admitted {
             .is_none_or(|seconds| seconds <= time.as_secs_f64())
     }
 
-    /// Marks the call as answered, so that its bytes count for the rate.
+    /// Marks the call as answered, so that its bytes count for the measured rate.
     pub(super) fn finish(mut self) {
         self.finished = true;
     }
@@ -201,8 +207,8 @@ impl Drop for Admitted {
 }
 
 impl Load {
-    /// Adds the time since the last change to the busy time, and halves the measurements if they
-    /// are old.
+    /// Adds the time since the last change to the busy time. Halves the measurements if they are
+    /// old.
     fn count(&mut self) {
         if let Some(since) = self.since.take() {
             self.busy += since.elapsed();
@@ -226,7 +232,8 @@ impl Load {
         seconds.is_none_or(|seconds| seconds <= time.as_secs_f64() * USABLE)
     }
 
-    /// Returns the time that `bytes` bytes take, in seconds, or `None` if no rate is known.
+    /// Returns the time that `bytes` bytes take at the measured rate, in seconds. Returns `None` if
+    /// no rate is known.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn seconds(&self, bytes: u64) -> Option<f64> {
         let busy = self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -238,7 +245,7 @@ impl Load {
 mod tests {
     use super::*;
 
-    /// Returns bounds with a measured rate of ten megabytes per second.
+    /// Returns limits with a measured rate of 10 MB per second.
     fn measured() -> Large {
         let large = Large::new(2, 8);
         *large.load() = Load {

@@ -28,13 +28,13 @@ use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
 
-/// Mark before the name of the import that ended `describe`, in the text of the guest's error.
+/// Text before the name of the import that ended `describe`, in the text of the guest's error.
 const REFUSED: &str = "not in describe: `";
 
-/// A problem of a component and its fix, as texts.
+/// A problem of a component and the fix for it, as texts of an error.
 type Misfit = (String, String);
 
-/// A component that was checked and linked.
+/// A component that was checked and linked, so that instances of it can be created.
 pub(super) struct Linked {
     engine: Engine,
     component: Component,
@@ -42,7 +42,7 @@ pub(super) struct Linked {
     scorer: String,
     world: World,
     pre: InstancePre<Sandbox>,
-    /// Index of the export `init`. Like that of `run`, it is looked up once for all instances.
+    /// Index of the export `init`. Like `run`, it is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
     capabilities: Arc<Capabilities>,
@@ -108,8 +108,8 @@ impl Linked {
         self.world
     }
 
-    /// True if instances start from the state after `init`, so that creating one takes
-    /// microseconds.
+    /// Returns true if instances start from the state after `init`, so that creating an instance
+    /// takes microseconds.
     pub(super) fn is_snapshot(&self) -> bool {
         self.snapshot
     }
@@ -149,7 +149,7 @@ impl Linked {
         Ok(instance)
     }
 
-    /// Creates an instance and asks it for its signature.
+    /// Creates an instance without capabilities and asks it for its signature.
     ///
     /// The instance has closed WASI, which the interpreters of some languages need to start. It has
     /// no other capability.

@@ -74,7 +74,7 @@ struct Shared {
     pool: Pool,
     turns: Turns,
     large: Large,
-    /// Most calls that may run at a time.
+    /// Maximum number of calls that may execute at a time.
     most: usize,
     signature: Signature,
     model: ModelName,
@@ -87,12 +87,11 @@ struct Shared {
 impl Scorer {
     /// Checks a component against the contract, links it and asks it for its signature.
     ///
-    /// `runtime` has the scoring threads. They run `init`, and calls that take long
-    /// (`offload.rs`).
+    /// `runtime` has the scoring threads, which run `init` and calls that take long (`offload.rs`).
     ///
     /// # Errors
-    /// The component is not a scorer of a known world, it imports an interface that is not granted,
-    /// or `describe` fails.
+    /// Fails if the component is not a scorer of a known world, if it imports an interface that is
+    /// not granted, or if `describe` fails.
     pub async fn load(
         engine: &Engine,
         compiled: &Compiled,
@@ -120,12 +119,13 @@ impl Scorer {
         )
     }
 
-    /// Loads a graph that is served without a component.
+    /// Loads an ONNX graph that is served without a component.
     ///
-    /// `file` is the graph's file in the model, and `library` is the engine that runs it.
+    /// `file` is the graph's file in the model folder. `library` is the shared library of the
+    /// engine that runs graphs.
     ///
     /// # Errors
-    /// There is no engine, or the file is not a graph that callers can use.
+    /// Fails if there is no engine, or if the file is not a graph that callers can use.
     pub async fn of_graph(
         file: &Path,
         library: &Path,
@@ -185,11 +185,11 @@ impl Scorer {
         })
     }
 
-    /// Creates the instances that must exist at the start, so that no caller waits for their
+    /// Creates the instances that must exist when the host starts, so that no caller waits for
     /// `init`.
     ///
     /// # Errors
-    /// `init` fails, traps or takes too long.
+    /// Fails if `init` fails, traps or takes too long.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         let shared = Arc::clone(&self.shared);
         let started = self.runtime.spawn(async move {
@@ -228,8 +228,8 @@ impl Scorer {
         }
     }
 
-    /// Returns the class names of an output's columns, by the output's name. Only graphs can state
-    /// them, and only outputs with class names are listed.
+    /// Returns each output that has class names, as the output's name and the class names of its
+    /// columns. Only graphs have class names.
     pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let graph = match &self.shared.code {
             Code::Component(_) => None,
@@ -238,16 +238,16 @@ impl Scorer {
         graph.into_iter().flatten()
     }
 
-    /// Returns the scorer's contract with its callers.
+    /// Returns the contract of this scorer with its callers.
     #[must_use]
     pub fn signature(&self) -> &Signature {
         &self.shared.signature
     }
 
-    /// Does some work on a scoring thread, so that it does not block a thread that serves sockets.
+    /// Runs `work` on a scoring thread, so that it does not block a thread that serves sockets.
     ///
     /// # Errors
-    /// The work panicked.
+    /// Fails if `work` panics.
     pub async fn offload<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -256,10 +256,11 @@ impl Scorer {
         done.map_err(|error| ScoreFailure::HostFault(error.to_string()))
     }
 
-    /// True if a body can be answered before its deadline. If not, it need not be read.
+    /// Returns true if a body can be answered before its deadline. If false, reading the body is
+    /// useless.
     ///
-    /// `bytes` is the size of the body, and `waiting_bytes` is the size of the bodies that are
-    /// answered before it. Small bodies are always read.
+    /// `bytes` is the size of the body, and `waiting_bytes` is the total size of the bodies that
+    /// are answered first. For a body of at most 64 KiB the function always returns true.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
@@ -273,7 +274,7 @@ impl Scorer {
     /// wait for an instance.
     ///
     /// # Errors
-    /// The scorer gave no answer; the failure says why.
+    /// Fails if the scorer gives no answer. The failure says why.
     pub async fn run(
         &self,
         invocation: Invocation,
@@ -291,7 +292,8 @@ impl Scorer {
     }
 }
 
-/// Returns the batcher that joins calls, if the manifest asks for it and the scorer is batchable.
+/// Returns the batcher that joins concurrent calls, if the manifest asks for batching. Fails if it
+/// does and the scorer is not batchable.
 fn batcher(
     manifest: &Manifest,
     signature: &Signature,

@@ -15,14 +15,15 @@ use crate::call::{Invocation, Payload, Scored};
 use crate::error::ScoreFailure;
 use crate::offload;
 
-/// Turns that a large call holds while it is under way.
+/// Permits that a large call holds while it is under way.
 struct Holding {
     admitted: Admitted,
     _decoded: Slot,
 }
 
 impl Shared {
-    /// Scores a payload before the deadline.
+    /// Scores a payload before the deadline: admits it, decodes it, looks it up in the cache,
+    /// executes it, and encodes the answer.
     pub(super) async fn score(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -81,7 +82,7 @@ impl Shared {
         })
     }
 
-    /// Moves a large call to the scoring threads, and waits for its turn to be decoded. Returns
+    /// Moves a large call to the scoring threads, and waits for the permit to decode it. Returns
     /// `None` for a small call.
     async fn admit(
         &self,
@@ -111,7 +112,8 @@ impl Shared {
         }))
     }
 
-    /// Decodes a payload into the scorer's input and the form of the answer.
+    /// Decodes a payload into the scorer's input. Also returns the format that the answer must
+    /// have.
     fn decode(
         &self,
         invocation: &Invocation,
@@ -133,8 +135,8 @@ impl Shared {
         }
     }
 
-    /// Encodes the scorer's output as an answer. `is_large` is true if the call already has a turn
-    /// for that.
+    /// Encodes the scorer's output as an answer. `is_large` is true if the call already has the
+    /// permit to encode a large answer.
     async fn encode(
         &self,
         reply: &Reply,

@@ -11,8 +11,8 @@ use crate::manifest::{Instances, Isolation};
 
 /// Pool of the idle instances of one scorer.
 pub(super) struct Pool {
-    /// Idle instances. The one that was used last is taken first, because its memory is still in
-    /// the CPU caches.
+    /// Idle instances. The instance that was used last is taken first, because its memory is still
+    /// in the CPU caches.
     idle: Mutex<Vec<Instance>>,
     isolation: Isolation,
     max_invocations: u64,
@@ -20,7 +20,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Creates the pool of a scorer of which `most` calls may execute at a time.
+    /// Creates the pool of a scorer that executes at most `most` calls at a time.
     pub(super) fn new(most: usize, instances: &Instances) -> Self {
         Self {
             idle: Mutex::new(Vec::with_capacity(most)),
@@ -30,13 +30,13 @@ impl Pool {
         }
     }
 
-    /// True if an instance may serve more than one call.
+    /// Returns true if an instance may serve more than one call.
     pub(super) fn is_warm(&self) -> bool {
         self.isolation == Isolation::Warm
     }
 
-    /// Returns an idle instance, if there is one. Only a call that has a turn takes one, so there
-    /// are never more instances than turns.
+    /// Returns an idle instance, if there is one. Only a call with permission to execute calls this
+    /// function, so there are never more instances than calls that may execute.
     pub(super) fn take(&self) -> Option<Instance> {
         loop {
             let instance = self.lock().pop()?;
@@ -48,7 +48,7 @@ impl Pool {
         }
     }
 
-    /// Keeps an instance for the next call, or retires it.
+    /// Keeps an instance for the next call. Drops the instance if it may not serve another call.
     pub(super) fn put_back(&self, instance: Instance) {
         if self.is_warm() && instance.is_reusable() && !self.is_due(&instance) {
             self.lock().push(instance);

@@ -21,7 +21,7 @@ pub const JSON: &str = "application/json";
 /// Media type of bytes without any known structure.
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
-/// Contract of a scorer, with one variant for each world.
+/// Contract of a scorer with its callers, with one variant for each world.
 #[derive(Debug)]
 pub enum Signature {
     /// Contract of a scorer of the world `scoring`.
@@ -30,12 +30,12 @@ pub enum Signature {
     Tensor(TensorSignature),
 }
 
-/// Contract of a payload scorer.
+/// Contract of a payload scorer with its callers: what it takes and what it answers.
 #[derive(Debug)]
 pub struct PayloadSignature {
-    /// Payloads that the scorer takes.
+    /// Media types, schema and examples of the payloads that the scorer takes.
     pub input: Shape,
-    /// Payloads that the scorer answers with.
+    /// Media types, schema and examples of the payloads that the scorer answers with.
     pub output: Shape,
     /// True if equal payloads always give equal answers.
     pub deterministic: bool,
@@ -44,9 +44,9 @@ pub struct PayloadSignature {
 /// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Media types, the preferred one first. If there are none, any type is accepted.
+    /// Accepted media types, the preferred one first. If the list is empty, any type is accepted.
     pub content_types: Vec<String>,
-    /// Schema that bodies must conform to if they are JSON.
+    /// Schema that bodies must conform to if they are JSON. `None` if the scorer states no schema.
     pub schema: Option<Schema>,
     /// Example bodies, each with a name.
     pub examples: Vec<Example>,
@@ -60,7 +60,7 @@ pub struct Schema {
     validator: Box<jsonschema::Validator>,
 }
 
-/// An example body with a name.
+/// An example body with a name, which the scorer says it answers.
 #[derive(Debug, Clone)]
 pub struct Example {
     /// Name of the example, in kebab-case.
@@ -69,12 +69,12 @@ pub struct Example {
     pub value: Payload,
 }
 
-/// Contract of a tensor scorer.
+/// Contract of a tensor scorer with its callers: which tensors it takes and answers.
 #[derive(Debug)]
 pub struct TensorSignature {
-    /// Input ports: at least one, with unique names.
+    /// Input ports of the scorer. There is at least one, and their names are unique.
     pub inputs: Vec<Port>,
-    /// Output ports: at least one, with unique names.
+    /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
     /// True if axis 0 of every port is a batch of independent rows.
     pub batchable: bool,
@@ -84,11 +84,11 @@ pub struct TensorSignature {
     pub examples: Vec<Example>,
 }
 
-/// Most dimensions of a port. JSON may be nested as deep, but real tensors are not.
+/// Maximum number of dimensions of a port. JSON may be nested as deep, but real tensors are not.
 const DIMENSIONS: usize = 16;
 
 impl Signature {
-    /// True if equal inputs always give equal answers.
+    /// Returns true if equal inputs always give equal answers.
     #[must_use]
     pub fn deterministic(&self) -> bool {
         match self {
@@ -106,8 +106,8 @@ impl Signature {
         }
     }
 
-    /// Converts the signature that `describe` of the world `scoring` returned. The error says what
-    /// is not valid.
+    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
+    /// part of the signature is invalid.
     pub(super) fn from_payload(signature: wit::Signature) -> Result<Self, String> {
         Ok(Self::Payload(PayloadSignature {
             input: Shape::from_wit("input", signature.input)?,
@@ -117,7 +117,7 @@ impl Signature {
     }
 
     /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
-    /// says what is not valid.
+    /// says which part of the signature is invalid.
     pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
         let ports =
             |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
@@ -147,8 +147,8 @@ impl Signature {
         }))
     }
 
-    /// Returns the contract of a graph that is served without a component. It is not batchable,
-    /// because a file does not say whether the rows are independent.
+    /// Returns the contract of a graph that is served without a component. The contract is not
+    /// batchable, because a graph's file does not say whether the rows are independent.
     pub(crate) fn of_graph(ports: &Ports) -> Result<Self, String> {
         Ok(Self::Tensor(TensorSignature {
             inputs: checked("input", ports.inputs.clone())?,
@@ -189,18 +189,19 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 }
 
 impl TensorSignature {
-    /// Returns the scorer's tensors in the order of its output ports, each of them checked.
+    /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
+    /// against its port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors).map_err(ScoreFailure::InvalidOutput)
     }
 }
 
 impl PayloadSignature {
-    /// Labels a payload as JSON if its own label says nothing and the scorer takes JSON.
+    /// Labels a payload as JSON if the payload's media type says nothing and the scorer takes JSON.
     ///
-    /// A label that the scorer accepts is kept. Bytes without a label, and bytes that are labelled
-    /// as only bytes, count as if the label said nothing. If they do not become JSON, they are
-    /// labelled as only bytes.
+    /// A media type that the scorer accepts is kept. An empty media type and
+    /// `application/octet-stream` count as saying nothing. If a payload without a media type does
+    /// not become JSON, it is labelled `application/octet-stream`.
     #[must_use]
     pub fn labelled(&self, mut payload: Payload) -> Payload {
         let accepts = |wanted: &str| {
@@ -225,7 +226,8 @@ impl PayloadSignature {
     /// Checks the media type and the JSON of a payload before a guest sees it.
     ///
     /// # Errors
-    /// The scorer does not accept the media type, or the JSON does not conform to the schema.
+    /// Fails if the scorer does not accept the media type, or if the JSON does not conform to the
+    /// schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty()
@@ -313,23 +315,24 @@ fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
     examples.into_iter().map(example).collect()
 }
 
-/// True if two media types are equal, apart from their parameters and the case of letters.
+/// Returns true if two media types are equal, apart from their parameters and the case of letters.
 #[must_use]
 pub fn same_type(left: &str, right: &str) -> bool {
     essence(left).eq_ignore_ascii_case(essence(right))
 }
 
-/// True for `application/json` and every media type that ends with `+json`.
+/// Returns true for `application/json` and for every media type that ends with `+json`.
 #[must_use]
 pub fn is_json(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-/// True for a label that says nothing about the body: the form type that curl sends for any `-d`,
-/// `text/plain`, and an empty label.
+/// Returns true if a media type says nothing about the body: the form type that curl sends for any
+/// `-d`, `text/plain`, and an empty media type.
 ///
-/// For a form, the retired server gave its script an empty string.
+/// Azure ML's former inference server gave its scoring script an empty string for a body with the
+/// form type.
 #[must_use]
 pub fn says_nothing(content_type: &str) -> bool {
     ["application/x-www-form-urlencoded", "text/plain", ""]

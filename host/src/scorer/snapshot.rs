@@ -1,10 +1,10 @@
 //! Snapshots: components in the state after `init`, made once when the image is built.
 //!
-//! Owns what `init` may do there, and the texts for what it may not do. A snapshot is the guest's
-//! memory and nothing else, and every instance starts from the same snapshot. So no handle, secret,
-//! time or randomness may be in it. For this reason `init` has only the model and the log. Every
-//! other import ends `init` with an error that names the import. Must not know instances, pools or
-//! calls.
+//! Owns what `init` may do when the image is built, and the texts for what it may not do. A
+//! snapshot is the guest's memory and nothing else, and every instance starts from the same
+//! snapshot. So no handle, secret, time or randomness may be in it. For this reason `init` has only
+//! the model and the log. Every other import ends `init` with an error that names the import. Must
+//! not know instances, pools or calls.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,14 +23,14 @@ use crate::error::StartupError;
 use crate::manifest::Manifest;
 use crate::panics::caught;
 
-/// Advice to an author who cannot use a snapshot: how to opt out.
+/// Advice on how to disable snapshots, which ends the fix of an error.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
 
-/// Runs `init` of a component and returns the component in the state after it.
+/// Runs `init` of a component and returns the component in the state after `init`.
 ///
 /// # Errors
-/// `init` fails, `init` does something that cannot be kept, or the component has a shape that
-/// cannot be stored.
+/// Fails if `init` fails, if `init` does something that a snapshot cannot keep, or if the component
+/// has a shape that cannot be stored.
 pub(crate) async fn take(
     manifest: &Manifest,
     capabilities: Arc<Capabilities>,
@@ -98,7 +98,7 @@ pub(crate) async fn take(
     Ok(bytes)
 }
 
-/// Returns the call of `init` in WAVE, the notation for WIT values.
+/// Returns the call of `init` in WAVE, the text notation for WIT values.
 fn init_call(world: World) -> String {
     let export = world.export();
     match export.split_once('@') {
@@ -107,7 +107,7 @@ fn init_call(world: World) -> String {
     }
 }
 
-/// Mark before the name of the import that ended `init`, in the text of the guest's error.
+/// Text before the name of the import that ended `init`, in the text of the guest's error.
 const REFUSED: &str = "not where an image is built: `";
 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
@@ -117,7 +117,7 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<San
     Ok(linker)
 }
 
-/// Returns the problem and the fix for the author of an `init` that did not come to its end.
+/// Returns the problem and the fix for the author of an `init` that was aborted.
 fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
     let text = format!("{error:#}");
     if let Some(import) = refused(&text, REFUSED) {

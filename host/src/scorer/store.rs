@@ -13,8 +13,8 @@ use crate::capability::{Capabilities, InstanceState};
 use crate::engine;
 use crate::offload;
 
-/// Creates a store whose guest is interrupted at `deadline` and has the name `phase` in the log.
-/// Both hold until a call sets others.
+/// Creates a store whose guest is interrupted at `deadline` and appears as `phase` in the log. Both
+/// values hold until a call of [`InstanceState::begin`] replaces them.
 pub(super) fn new(
     engine: &Engine,
     capabilities: Arc<Capabilities>,
@@ -30,8 +30,8 @@ pub(super) fn new(
     store.epoch_deadline_callback(|context| {
         engine::guest_runs();
         // The clock is checked at every tick, because a count of ticks would drift on a busy
-        // machine. Yielding lets other work of this thread run in between. It also lets `offload` move
-        // this call off a thread that serves sockets.
+        // machine. Yielding lets other work of this thread run in between. It also lets `offload`
+        // move this call off a thread that serves sockets.
         if InstanceState::of(context.data()).remaining().is_zero() {
             Ok(UpdateDeadline::Interrupt)
         } else {
@@ -43,10 +43,11 @@ pub(super) fn new(
     store
 }
 
-/// Restarts the interval until the guest's first tick.
+/// Restarts the time until the guest's first tick of the epoch, which lets the host interrupt the
+/// guest.
 ///
-/// Must be called before each call of the guest: the epoch advanced while the instance was idle,
-/// and without this the first tick would come at once.
+/// This function must be called before each call of the guest: the epoch advances while an instance
+/// is idle, and without a restart the first tick would come at once.
 pub(super) fn rearm(store: &mut Store<Sandbox>) {
     engine::guest_runs();
     // The current tick may end at any moment, so the first whole tick is the next one.

@@ -1,7 +1,9 @@
-//! Turns: which calls execute now, which wait, and which are refused because too many wait.
+//! Limits on calls: which calls execute now, which wait, and which are refused because too many
+//! wait.
 //!
-//! Owns the places of all calls, the turns to execute, and the order in which waiting calls get a
-//! turn. Must not know what a call does. `callers` knows how long the calls of a caller take.
+//! Owns the entries of all calls, their permissions to execute (turns), and the order in which
+//! waiting calls get one. Must not know what a call does. `callers` knows how long the calls of a
+//! caller take.
 //!
 //! Callers are distinguished by how long their calls occupy an instance. While there are callers
 //! whose calls are quick, all others share half of the instances and half of the queue. So callers
@@ -18,28 +20,30 @@ use tokio::sync::oneshot;
 use super::callers::Callers;
 use crate::timer;
 
-/// Time after the last quick call during which room is kept for the next one.
+/// Time after the last call of a quick caller during which half of the instances and of the queue
+/// are kept free for quick callers. A caller is quick if its calls are short on average.
 const KEEPS_ROOM: Duration = Duration::from_secs(10);
 
-/// Least time that a call counts with if its deadline cut it off.
+/// Minimum time that is recorded for a call that was cut off by its deadline.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
-/// Factor of the delay with which a call waits: this many times the average time of its caller's
-/// calls. So a call of less than a millisecond passes calls of five milliseconds that came just
-/// before it, and no call waits for ever.
+/// Factor of a waiting call's delay: the call waits this many times the average time of its
+/// caller's calls. So a call of less than a millisecond passes calls of five milliseconds that came
+/// just before it, and no call waits for ever.
 const DELAY_PER_TIME: u32 = 16;
 
-/// Places and turns of the calls of one scorer.
+/// Limiter of the calls of one scorer: decides how many calls execute and how many wait.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<Mutex<State>>);
 
-/// Place of one call that waits or executes. It is given back when this value is dropped.
+/// Entry of one call among the calls that wait or execute. It is released when this value is
+/// dropped.
 pub(super) struct Place {
     turns: Turns,
     is_quick: bool,
 }
 
-/// Turn of one call to execute. It is given back when this value is dropped.
+/// Permission of one call to execute. It is released when this value is dropped.
 pub(super) struct Turn {
     turns: Turns,
     caller: Option<IpAddr>,
@@ -49,21 +53,22 @@ pub(super) struct Turn {
 }
 
 struct State {
-    /// Most calls that may execute at a time.
+    /// Maximum number of calls that may execute at a time.
     most: usize,
-    /// Most calls that may wait at a time.
+    /// Maximum number of calls that may wait at a time.
     queue: usize,
     places: Count,
     turns: Count,
     waiting_quick: VecDeque<Waiter>,
     waiting_others: VecDeque<Waiter>,
     callers: Callers,
-    /// Time at which the last call of a quick caller ended.
+    /// Time at which the last call of a caller with short calls ended. `None` if no such call has
+    /// ended.
     last_quick: Option<Instant>,
 }
 
-/// Number of places or turns that are taken: by all calls, and by calls of callers that are not
-/// quick.
+/// Number of calls that hold a [`Place`] or a [`Turn`]: all calls, and calls of callers that are
+/// not known to have short calls.
 #[derive(Default)]
 struct Count {
     all: usize,
@@ -71,7 +76,7 @@ struct Count {
 }
 
 struct Waiter {
-    /// Calls that wait are served in the order of this time.
+    /// Time by which waiting calls are sorted. The call with the earliest time executes first.
     due: Instant,
     caller: Option<IpAddr>,
     deadline: Instant,
@@ -79,7 +84,7 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Creates the turns for `most` calls that execute and `queue` calls that wait.
+    /// Creates a limiter that lets `most` calls execute and `queue` more calls wait.
     pub(super) fn new(most: usize, queue: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             most: most.max(1),
@@ -93,8 +98,8 @@ impl Turns {
         })))
     }
 
-    /// Takes a place for a call of this caller. Returns `None` if as many calls wait already as
-    /// may.
+    /// Registers a call of this caller as waiting or executing. Returns `None` if too many calls
+    /// wait already.
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();
@@ -114,8 +119,9 @@ impl Turns {
         })
     }
 
-    /// Waits for a turn. Calls of quick callers, and calls of all others, get their turns nearly in
-    /// order of arrival. Returns `None` if the deadline passes first.
+    /// Waits until the call may execute. Waiting calls of callers with short calls form one queue,
+    /// and all other calls form another. Both queues are served nearly in order of arrival. Returns
+    /// `None` if the deadline passes first.
     pub(super) async fn turn(&self, caller: Option<IpAddr>, deadline: Instant) -> Option<Turn> {
         let granted = {
             let mut state = self.lock();
@@ -149,8 +155,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// True if this caller is not known to be quick while other callers are. Its call should not
-    /// even begin on a thread that serves quick callers.
+    /// Returns true if this caller is not known to have short calls, while other callers are. Then
+    /// its call should not even start on a thread that serves the other callers.
     pub(super) fn is_apart(&self) -> bool {
         !self.is_quick && self.turns.lock().keeps_room(self.started)
     }
@@ -193,13 +199,15 @@ impl Drop for Place {
 }
 
 impl State {
-    /// True if room is kept for quick calls, because one has ended recently.
+    /// Returns true if room is kept for callers with short calls, because a call of one of them has
+    /// ended recently.
     fn keeps_room(&self, now: Instant) -> bool {
         self.last_quick
             .is_some_and(|last| now.saturating_duration_since(last) < KEEPS_ROOM)
     }
 
-    /// Returns the number of calls of callers that are not quick that may execute at a time.
+    /// Returns how many calls may execute at a time of callers that are not known to have short
+    /// calls.
     fn turns_of_others(&self, now: Instant) -> usize {
         if self.keeps_room(now) {
             self.most.div_ceil(2)
@@ -246,7 +254,8 @@ impl State {
         }
     }
 
-    /// Takes the free turns for calls that wait. Returns each turn with the channel to its call.
+    /// Takes the free permissions to execute for calls that wait. Returns each with the channel to
+    /// its call.
     fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
         let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
@@ -266,10 +275,11 @@ impl State {
         granted
     }
 
-    /// Returns true if a quick caller has the next turn, false if another caller has it, and `None`
-    /// if no waiting call can have one.
+    /// Returns true if the next call to execute is one of a caller with short calls, and false if
+    /// it is one of another caller. Returns `None` if no waiting call may execute.
     ///
-    /// Quick calls go first, except that the others keep a quarter of the turns.
+    /// Callers with short calls go first, except that a quarter of the permissions is kept for the
+    /// others.
     fn next(&self, now: Instant) -> Option<bool> {
         let other = !self.waiting_others.is_empty() && self.has_turn(false, now);
         let quick = !self.waiting_quick.is_empty() && self.has_turn(true, now);

@@ -1,8 +1,9 @@
-//! Activity of one connection: its phase, and since when the peer has been silent.
+//! Activity of one connection: its phase, and since when the peer has been silent, i.e. has sent
+//! and read less than the minimum rate.
 //!
-//! Owns the phases of a connection, the clock that measures silence, and the request to close. The
-//! task of the connection writes the activity, and the connection table reads it. Must not know
-//! sockets or HTTP.
+//! Owns the phases of a connection, the clock that measures the idle time of the peer, and the
+//! request to close. The task of the connection writes the activity, and the connection table reads
+//! it. Must not know sockets or HTTP.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Least rate of a peer that does not count as silent, in bytes per second, however large a body or
-/// a response is.
+/// Minimum rate at which a peer must send or read so that it does not count as silent, in bytes per
+/// second. The rate is the same for bodies and responses of every size.
 const BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// Number of low bits of the state that hold the phase. The other bits hold a time.
+/// Number of low bits of `Activity::state` that hold the phase. The other bits hold a time.
 const PHASE_BITS: u32 = 3;
 
-/// Value that means "no phase".
+/// Value of `Activity::condemned_in` for a connection that was not asked to end.
 const NEVER: u8 = u8::MAX;
 
 /// Phase of a connection: what it is doing now.
@@ -38,7 +39,8 @@ pub(super) enum Phase {
     Answer = 5,
     /// A response waits until the peer has read more of it.
     Unread = 6,
-    /// The host has closed its side, and waits until the peer closes the other one.
+    /// The host has closed its side of the connection, and waits until the peer closes the other
+    /// side.
     Closing = 7,
 }
 
@@ -59,21 +61,24 @@ impl Phase {
 
 /// Activity of one connection, shared by its task and the connection table.
 pub(super) struct Activity {
-    /// Phase in the low bits, and above it the time since which the peer has been silent, in
-    /// microseconds.
+    /// Phase of the connection in the low bits. The bits above hold the time since which the peer
+    /// has been silent, in microseconds of the clock [`now`].
     state: AtomicU64,
-    /// Phase in which the table asked the connection to end. [`NEVER`] if it did not ask.
+    /// Phase in which the connection table asked the connection to end. [`NEVER`] if the table did
+    /// not ask.
     condemned_in: AtomicU8,
-    /// Notification that wakes the connection's task when the connection is condemned.
+    /// Notification that wakes the connection's task when the connection is asked to end.
     condemned: Notify,
-    /// True if the connection has a reserved place, where only probes are answered.
+    /// True if the connection was accepted although the connection table was full. Only liveness
+    /// and readiness probes are answered on it.
     pub(super) is_reserved: bool,
-    /// Address of the peer. For IPv6 it is the network, because one machine can use all addresses
-    /// of a /64.
+    /// Address of the peer. For IPv6 it is the /64 network, because one machine can use all
+    /// addresses of its network.
     pub(super) peer: IpAddr,
-    /// True if an answer on this connection found no memory.
+    /// True if at least one answer on this connection could not get memory from the budget of
+    /// answers.
     found_answers_full: AtomicBool,
-    /// True if a request was taken since bytes last came from the socket.
+    /// True if a request was started after bytes last arrived from the socket.
     has_answered: AtomicBool,
 }
 
@@ -93,23 +98,25 @@ impl Activity {
         activity
     }
 
-    /// Notes that bytes came from the socket.
+    /// Records that bytes arrived from the socket, so that the next request does not count as
+    /// pipelined.
     pub(super) fn note_read(&self) {
         self.has_answered.store(false, Ordering::Relaxed);
     }
 
-    /// Notes a request. Returns true if it came together with the request before it, so that the
-    /// client did not wait for that answer.
+    /// Records the start of a request. Returns true if the request arrived together with the
+    /// previous one, so that the client did not wait for the previous answer.
     pub(super) fn is_pipelined(&self) -> bool {
         self.has_answered.swap(true, Ordering::Relaxed)
     }
 
-    /// Notes that an answer found no memory.
+    /// Records that an answer on this connection could not get memory from the budget of answers.
     pub(super) fn note_answers_full(&self) {
         self.found_answers_full.store(true, Ordering::Relaxed);
     }
 
-    /// True if an answer on this connection found no memory once.
+    /// Returns true if at least one answer on this connection could not get memory from the budget
+    /// of answers.
     pub(super) fn found_answers_full(&self) -> bool {
         self.found_answers_full.load(Ordering::Relaxed)
     }
@@ -118,12 +125,13 @@ impl Activity {
         Phase::of(self.state.load(Ordering::Relaxed))
     }
 
-    /// Starts a phase. Silence is measured from now on.
+    /// Starts a phase, and measures the idle time of the peer from now on.
     pub(super) fn enter(&self, phase: Phase) {
         self.set(phase, now());
     }
 
-    /// Starts a phase in which silence is not checked, so that the clock need not be read.
+    /// Starts a phase in which the idle time of the peer is not checked, so that the clock need not
+    /// be read.
     pub(super) fn enter_untimed(&self, phase: Phase) {
         self.set(phase, 0);
     }
@@ -133,10 +141,10 @@ impl Activity {
             .store(since << PHASE_BITS | phase as u64, Ordering::Relaxed);
     }
 
-    /// Records that bytes moved in a phase. Silence shrinks by the time that the bytes take at the
-    /// least rate.
+    /// Records that the peer sent or read bytes in a phase. This shortens the idle time of the peer
+    /// by the time that these bytes take at the minimum rate, `BYTES_PER_SECOND`.
     ///
-    /// So a peer that sends a byte now and then is as silent as one that sends nothing.
+    /// A peer that sends a byte now and then thus counts as silent, like a peer that sends nothing.
     pub(super) fn moved(&self, phase: Phase, bytes: usize) {
         self.set(phase, later(self.since(), bytes));
     }
@@ -145,7 +153,8 @@ impl Activity {
         self.state.load(Ordering::Relaxed) >> PHASE_BITS
     }
 
-    /// Returns the phase, and for how long the peer has been silent in it.
+    /// Returns the phase of the connection, and the idle time of the peer: how long it has been
+    /// silent in this phase.
     pub(super) fn silence(&self) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (
@@ -155,7 +164,7 @@ impl Activity {
     }
 
     /// Asks the connection to end in its current phase. If bytes that arrived in time start another
-    /// phase, the connection goes on until its request is answered.
+    /// phase, the connection goes on until the request in these bytes is answered.
     pub(super) fn condemn(&self) {
         self.condemned_in
             .store(self.phase() as u8, Ordering::Relaxed);
@@ -166,12 +175,14 @@ impl Activity {
         self.condemned_in.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Resolves when the connection is condemned, once each time.
+    /// Waits until the connection is asked to end. A later call of this function waits until the
+    /// connection is asked again.
     pub(super) async fn condemned(&self) {
         self.condemned.notified().await;
     }
 
-    /// True if the connection ends as soon as its task runs.
+    /// Returns true if the connection was asked to end in its current phase, and ends as soon as
+    /// its task runs.
     pub(super) fn is_leaving(&self) -> bool {
         let phase = self.phase();
         self.condemned_in.load(Ordering::Relaxed) == phase as u8
@@ -179,7 +190,8 @@ impl Activity {
     }
 }
 
-/// Returns the microseconds since the first use of this clock. The result is never 0.
+/// Returns the time of the clock that measures idle times: the microseconds since its first use.
+/// The result is never 0.
 pub(super) fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_micros())
@@ -187,7 +199,8 @@ pub(super) fn now() -> u64 {
         .max(1)
 }
 
-/// Returns the time since which a peer has been silent, after it moved some bytes.
+/// Returns the time since which a peer counts as silent, after it moved some bytes. This is
+/// `since`, plus the time that the bytes take at the minimum rate, and at most the current time.
 pub(super) fn later(since: u64, bytes: usize) -> u64 {
     since
         .saturating_add(bytes as u64 * 1_000_000 / BYTES_PER_SECOND)

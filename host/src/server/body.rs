@@ -20,23 +20,24 @@ use crate::timer;
 /// Timeout for reading the body of a request. A client that takes longer is lost or hostile.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Interval between two checks of a body's progress.
+/// Interval between two checks of the progress of a request's body.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Bytes that a body must gain between two checks while other requests wait for memory. A client
-/// below 32 KiB/s would hold its reservation for minutes.
+/// Minimum number of bytes of a body that must arrive between two checks of its progress, while
+/// other requests wait for memory. A client below 32 KiB/s would hold its reservation for minutes.
 const PROGRESS_BYTES: u64 = 64 << 10;
 
-/// Bytes reserved first for a body without an announced length, once it is no longer small.
+/// Size of the first reservation for a body without an announced length, in bytes. It is made when
+/// the body exceeds `SMALL_BYTES`.
 const STEP_BYTES: u64 = 1 << 20;
 
 /// Bounds for reading one request body.
 pub(super) struct Bounds<'a> {
-    /// Largest body that is taken, in bytes.
+    /// Maximum size of the body, in bytes. A larger body is refused.
     pub(super) limit_bytes: u64,
     /// Memory budget that all request bodies share.
     pub(super) budget: &'a Budget,
-    /// Time at which the wait for memory ends.
+    /// Time at which the request stops waiting for memory.
     pub(super) deadline: Instant,
 }
 
@@ -111,8 +112,9 @@ pub(super) async fn read(
     Ok(kept)
 }
 
-/// Waits until the other requests of this thread have moved on. Only one large body goes on at a
-/// time. Otherwise a thread would read many bodies to their ends before it looks at a small request.
+/// Lets the other requests of this thread go on before a large body is read further. Only one large
+/// body is read further at a time. Without this limit, a thread would read many large bodies to
+/// their ends before it looks at a small request.
 async fn let_others_go_first() {
     static NEXT: Semaphore = Semaphore::const_new(1);
     // The semaphore is never closed.
@@ -120,24 +122,24 @@ async fn let_others_go_first() {
     tokio::task::yield_now().await;
 }
 
-/// Returns the body length that a client announces. It may be wrong: a client can announce a large
-/// body and send nothing.
+/// Returns the length that a client announces for its body, or `None` if the client announces none.
+/// The length may be wrong: a client can announce a large body and send nothing.
 pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
-/// Discards a refused body in the background. Does nothing if the client sent `Expect`, because it
-/// then has not sent the body yet.
+/// Discards a refused body in the background. Does nothing if the client sent `Expect`, because
+/// such a client has not sent the body yet.
 pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
     if !headers.contains_key(EXPECT) {
         discard(body);
     }
 }
 
-/// Reads and drops the rest of a body in the background, slowly and within bounds, while the
-/// response is sent.
+/// Reads and drops the rest of a refused body in the background, slowly and within bounds, while
+/// the response is sent.
 fn discard(mut body: Body) {
     let Some(discarding) = Discarding::try_begin() else {
         return;
@@ -162,7 +164,8 @@ fn discard(mut body: Body) {
 /// Request body that is being read, or was read.
 pub(super) enum Received {
     Small(Vec<u8>),
-    /// A body that is not small. At least as many bytes are reserved as the pages hold.
+    /// A body of more than `SMALL_BYTES` bytes. `reserved_bytes` is the size of the reservation,
+    /// which is never less than the number of bytes in `pages`.
     Large {
         pages: Pages,
         reserved: Reserved,
@@ -183,9 +186,9 @@ impl Received {
 
     /// Reserves memory for a body that has grown to `total` bytes.
     ///
-    /// A body without an announced length first gets one step, and then doubles its reservation
-    /// each time. Requests that hold some memory and wait for more could block each other. The
-    /// deadline ends that.
+    /// A body without an announced length first reserves [`STEP_BYTES`], and then doubles its
+    /// reservation each time. Requests that hold some memory and wait for more could block each
+    /// other. The deadline ends their wait.
     async fn make_room(&mut self, total: u64, bounds: &Bounds<'_>) -> Result<(), Disposition> {
         let reserve = async |bytes| {
             let reserved = bounds.budget.reserve(bytes, bounds.deadline).await;
@@ -266,7 +269,7 @@ impl Buffer for Received {
     }
 }
 
-/// Progress of a body: its bytes so far, and the times of the first and the latest check.
+/// Progress of a body: the number of bytes so far, and the times of the first and the latest check.
 struct Progress {
     total: u64,
     started: Option<Instant>,
@@ -284,7 +287,8 @@ impl Progress {
         }
     }
 
-    /// Counts received bytes. Reads the clock only for bodies that are not small.
+    /// Counts received bytes of a body, and checks the progress of the body from time to time.
+    /// Reads the clock only for bodies of more than `SMALL_BYTES` bytes.
     fn came(&mut self, bytes: u64, budget: &Budget) -> Result<(), Disposition> {
         self.total = self.total.saturating_add(bytes);
         let is_due = |looked: Instant| looked.elapsed() >= LOOK;
@@ -294,8 +298,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Fails if a body takes too long, or if it makes little progress while other requests wait for
-    /// memory.
+    /// Checks the progress of a body. Fails if the body takes too long, or if few of its bytes
+    /// arrived while other requests wait for memory.
     fn look(&mut self, budget: &Budget) -> Result<(), Disposition> {
         let now = Instant::now();
         let started = *self.started.get_or_insert(now);
@@ -311,8 +315,9 @@ impl Progress {
     }
 }
 
-/// Reserves memory for a large response body, so that clients that do not read cannot use up the
-/// memory. A response that waits takes memory as well, so only a few may wait.
+/// Reserves memory for a large response body, so that clients that do not read their responses
+/// cannot use up the memory. A response that waits for memory takes memory as well, so only a few
+/// may wait.
 ///
 /// # Errors
 /// Fails if no memory is free before the deadline, or if too many responses wait for memory.

@@ -15,15 +15,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Largest body that is not counted, in bytes. A thousand connections hold at most 64 MiB of these
-/// bodies.
+/// Maximum size of a body that is not counted in a budget, in bytes. A thousand connections hold at
+/// most 64 MiB of such small bodies.
 pub(super) const SMALL_BYTES: u64 = 64 << 10;
 
-/// Bytes per semaphore permit. Permits are counted in 32 bits, and a budget may be larger than 4
-/// GiB.
+/// Number of bytes for one permit of a budget's semaphore. Permits are counted in 32 bits, and a
+/// budget may be larger than 4 GiB.
 const UNIT_BYTES: u64 = 1 << 10;
 
-/// Memory budget that all bodies of one direction share.
+/// Memory budget that all request bodies share, or all response bodies.
 pub(super) struct Budget {
     units: Arc<Semaphore>,
     total_units: u32,
@@ -31,19 +31,19 @@ pub(super) struct Budget {
     waiting_bytes: AtomicU64,
 }
 
-/// Reservation of bytes of a budget. Dropping it releases the bytes.
+/// Reservation of bytes of a budget. Dropping the reservation releases the bytes.
 #[derive(Debug)]
 pub(super) struct Reserved(OwnedSemaphorePermit);
 
 impl Reserved {
-    /// Merges two reservations that were made from one budget.
+    /// Adds another reservation of the same budget to this one.
     pub(super) fn add(&mut self, more: Self) {
         self.0.merge(more.0);
     }
 }
 
 impl Budget {
-    /// Creates a budget of `bytes` bytes, or of one permit if that is more.
+    /// Creates a budget of `bytes` bytes. The smallest budget is one permit of `UNIT_BYTES`.
     pub(super) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total_units = u32::try_from((bytes / UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);
@@ -55,10 +55,11 @@ impl Budget {
         }
     }
 
-    /// Reserves bytes in order of arrival. Returns `None` if they are not free in time.
+    /// Reserves bytes for a body. Bodies that wait are served in the order of their arrival.
+    /// Returns `None` if the bytes are not free in time.
     ///
-    /// The wait ends at the deadline or earlier, at random in the second half of the time that is
-    /// left. A body that is larger than the whole budget gets all of it.
+    /// The wait ends at a random time in the second half of the time until the deadline. A body
+    /// that is larger than the whole budget gets the whole budget.
     pub(super) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Reserved> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
             .unwrap_or(u32::MAX)
@@ -80,28 +81,29 @@ impl Budget {
             .map(Reserved)
     }
 
-    /// True if a body waits for bytes of this budget.
+    /// Returns true if a body waits for bytes of this budget.
     pub(super) fn is_short(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// True if less than a sixteenth of the budget is free.
+    /// Returns true if less than a sixteenth of the budget is free.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.units.available_permits() < self.total_units as usize / 16
     }
 
-    /// True if bodies wait for less than a quarter of the budget.
+    /// Returns true if the bodies that wait for bytes of this budget ask for less than a quarter of
+    /// the budget together.
     pub(super) fn has_few_waiting(&self) -> bool {
         self.waiting_bytes() < u64::from(self.total_units) * UNIT_BYTES / 4
     }
 
-    /// Returns the number of bytes for which bodies wait.
+    /// Returns the total number of bytes for which bodies wait.
     pub(super) fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 }
 
-/// Guard that counts one body as waiting until it is dropped.
+/// Guard that counts one body as waiting for memory until the guard is dropped.
 struct Waiting<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -124,18 +126,19 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory of a large body, in pages of its own. They go back to the system when the body is
-/// dropped; an allocator would keep them for later.
+/// Memory of a large body, in pages of its own. The pages go back to the operating system when the
+/// body is dropped. An allocator would keep them for later.
 pub(super) struct Pages {
     map: MmapMut,
     length: usize,
 }
 
 impl Pages {
-    /// Reserves addresses for `capacity` bytes. Memory is used only for bytes that are written.
+    /// Reserves addresses for a body of at most `capacity` bytes. Memory is used only for bytes
+    /// that are written.
     ///
     /// # Errors
-    /// Fails if the system has no more addresses.
+    /// Fails if the operating system has no more addresses.
     pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
         Ok(Self {
             map: MmapMut::map_anon(capacity.max(1))?,
@@ -143,7 +146,8 @@ impl Pages {
         })
     }
 
-    /// Appends bytes. Returns false, and appends nothing, if they do not fit.
+    /// Appends bytes to the body. Returns false, and appends nothing, if the bytes exceed the
+    /// capacity.
     pub(super) fn extend(&mut self, bytes: &[u8]) -> bool {
         let end = self.length.saturating_add(bytes.len());
         match self.map.get_mut(self.length..end) {
@@ -154,17 +158,17 @@ impl Pages {
         true
     }
 
-    /// Returns the bytes written so far.
+    /// Returns the bytes of the body that were written so far.
     pub(super) fn as_slice(&self) -> &[u8] {
         self.map.get(..self.length).unwrap_or_default()
     }
 
-    /// Returns the bytes written so far, for changes in place.
+    /// Returns the bytes of the body that were written so far, for changes in place.
     pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
         self.map.get_mut(..self.length).unwrap_or_default()
     }
 
-    /// Drops all bytes but the first `length`.
+    /// Drops all bytes of the body but the first `length`.
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
@@ -185,7 +189,7 @@ impl AsRef<[u8]> for Pages {
     }
 }
 
-/// Bytes, together with their reservation.
+/// Bytes of a body, together with their reservation. Both are released together.
 struct Owner<T> {
     bytes: T,
     _reserved: Reserved,

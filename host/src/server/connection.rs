@@ -1,8 +1,8 @@
 //! One connection: its requests, one after the other, and its close.
 //!
-//! Owns the order of these, and the header that announces the close to the peer. Reports what the
-//! peer does to `activity`; the connection table decides how long that may take. Must not know
-//! bodies.
+//! Owns the order of the requests and the close, and the header that announces the close to the
+//! peer. Reports what the peer does to `activity`; the connection table decides how long the peer
+//! may take. Must not know bodies.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,8 +27,8 @@ use super::{Service, health, routes};
 use crate::error::ScoreFailure;
 use crate::trigger::http::Ids;
 
-/// Most bytes of a request's head, and of one read. Any client can make each connection hold this
-/// much before the limits for bodies apply.
+/// Maximum size of the head of a request, and of one read from the socket, in bytes. Any client can
+/// make each connection hold this much memory before the limits for bodies apply.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Service and router that every connection uses.
@@ -94,7 +94,8 @@ impl Server {
         let (service, activity) = (Arc::clone(&self.service), Arc::clone(activity));
         let is_pipelined = activity.is_pipelined();
         async move {
-            // Hundreds of requests can come in one read. Others of this thread go in between.
+            // Hundreds of requests can come in one read. Other requests of this thread go in
+            // between.
             if is_pipelined {
                 tokio::task::yield_now().await;
             }
@@ -113,8 +114,9 @@ impl Server {
     }
 }
 
-/// Refuses a request on a reserved connection, where only probes are answered. Its body is not
-/// read.
+/// Returns the refusal of a request on a connection that was accepted although the connection table
+/// was full. Only liveness and readiness probes are answered on such a connection. The body of the
+/// request is not read.
 fn refuse(request: &Request<Incoming>) -> Response<Body> {
     let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
     Dialect::of(request.uri().path()).failed(&ids, &ScoreFailure::Saturated.disposition())
@@ -158,8 +160,7 @@ async fn discard_rest(stream: &Stream, activity: &Activity) {
             Ok(bytes) => {
                 total += bytes;
                 activity.moved(Phase::Closing, bytes);
-                // Most peers only close. They need neither a place among the discarded requests nor
-                // a buffer.
+                // Most peers only close. They need neither a permit to discard nor a buffer.
                 if discarding.is_none() {
                     discarded = Vec::new();
                     discarding = Discarding::begin().await;

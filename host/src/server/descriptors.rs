@@ -4,17 +4,18 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Number of descriptors that are not for incoming connections: the listener, files, those of the
-/// runtime, and connections to stores.
+/// Number of file descriptors that are not for incoming connections: those of the listener, of
+/// files, of the runtime, and of connections to stores.
 const OTHERS: usize = 128;
 
-/// Fewest places in the connection table, however few descriptors there are.
+/// Minimum number of connections in the connection table, however few file descriptors the process
+/// may open.
 const FEWEST_PLACES: usize = 16;
 
-/// Raises the limit for file descriptors as far as the process may, and returns how many places the
-/// connection table gets.
+/// Raises the limit for file descriptors as far as the process may, and returns how many
+/// connections the connection table may have.
 ///
-/// The result is at most `wanted`. Descriptors for `reserve` connections beyond the table stay
+/// The result is at most `wanted`. File descriptors for `reserve` connections beyond the table stay
 /// free.
 pub(super) fn places(wanted: usize, reserve: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -49,7 +49,7 @@ impl Dialect {
     }
 }
 
-/// True if a path belongs to the Open Inference Protocol, even if no route has that path.
+/// Returns true if a path belongs to the Open Inference Protocol, even if no route has this path.
 fn owns_open_inference(path: &str) -> bool {
     path.strip_prefix(ROOT)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

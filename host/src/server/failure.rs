@@ -10,13 +10,13 @@ use super::dialect::Dialect;
 use crate::error::{Disposition, RequestFailure, Severity};
 use crate::trigger::http::Ids;
 
-/// Logs a failure with its severity, and answers with it.
+/// Logs the failure of a request with its severity, and returns the response for it.
 pub(super) fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
     log_failure(ids.request(), disposition);
     dialect.failed(ids, disposition)
 }
 
-/// Answers a request that fails before a call is made for it.
+/// Returns the response to a request that fails before a call is made for it. Nothing is logged.
 pub(super) fn refuse(
     dialect: Dialect,
     headers: &HeaderMap,
@@ -26,7 +26,7 @@ pub(super) fn refuse(
     dialect.failed(&ids, &failure.disposition())
 }
 
-/// Logs one line about a failed call, for every trigger.
+/// Logs one line about a failed call, whatever trigger started the call.
 pub(super) fn log_failure(invocation: &str, disposition: &Disposition) {
     let Disposition {
         status,

@@ -31,25 +31,26 @@ use crate::trigger::http::{self as http_trigger, Ids};
 /// fields may appear again as metadata.
 const ENVELOPE_FACTOR: u64 = 8;
 
-/// Bytes that an envelope may hold next to its payload.
+/// Number of bytes that an envelope may hold in addition to its payload.
 const ENVELOPE_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// Least limit for the size of an envelope, in bytes. A batch has many payloads, and the Functions
-/// host itself accepts at most 100 MB.
+/// Lower bound of the limit for the size of an envelope, in bytes. A batch has many payloads, and
+/// the Functions host itself accepts at most 100 MB.
 const ENVELOPE_BYTES: u64 = 128 << 20;
 
-/// Call of an invocation that has ended, with its outcome.
+/// Completed call of an invocation, with its outcome.
 struct Ended {
     call: Call,
-    /// Body that is parked together with the problem. `None` if nothing is parked, and for a blob,
-    /// which stays in its container.
+    /// Content of the message, which is parked together with the problem. `None` if the function
+    /// has no output `park`, and for a blob, which stays in its container.
     body: Option<Payload>,
     id: String,
     outcome: Result<Payload, Disposition>,
     lines: Vec<String>,
 }
 
-/// Answers one invocation from the Functions host.
+/// Answers one invocation from the Functions host: decodes the envelope, runs the calls, and
+/// returns one answer.
 pub(super) async fn invoke(
     service: &Service,
     function: &Function,
@@ -174,7 +175,7 @@ async fn request_in_envelope(
     answered(service, id, &answer).await
 }
 
-/// Runs the calls of an invocation, at most one at a time for each instance that may exist.
+/// Runs the calls of an invocation, at most as many at a time as instances may exist.
 async fn run_all(
     ready: &Ready,
     function: &Function,
@@ -193,8 +194,8 @@ async fn run_all(
         .enumerate()
         .map(|(index, mut call)| async move {
             let payload = std::mem::take(&mut call.payload);
-            // The payload is cloned only if it may be parked: a payload with two owners is copied on
-            // its way into the guest.
+            // The payload is cloned only if it may be parked: a payload with two owners is copied
+            // on its way into the guest.
             let body =
                 (function.park.is_some() && call.source != Source::Blob).then(|| payload.clone());
             let id = if is_batch {
@@ -250,10 +251,11 @@ async fn run_all(
         .await
 }
 
-/// Answers an invocation with its results and parked failures, or fails it as a whole.
+/// Answers an invocation with its results and parked failures, or fails the invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
-/// redelivered. If one message is at its last delivery, the whole batch is treated as such.
+/// redelivered. If one message is at its last delivery, every message of the batch is treated as
+/// being at its last delivery.
 async fn settle(
     service: &Service,
     function: &Function,
@@ -307,14 +309,14 @@ async fn settle(
     answered(service, id, &answer).await
 }
 
-/// Returns a failure as one log line of its invocation, whatever text a caller or a scorer put into
-/// it.
+/// Formats a failure as a single log line of its invocation, even if a caller or a scorer put line
+/// breaks into the text.
 fn line(disposition: &Disposition) -> String {
     printable(&format!("{} {}", disposition.code, disposition.message)).into_owned()
 }
 
-/// Answers an invocation whose call was not made. The caller of an HTTP trigger gets the failure; a
-/// message stays with the platform.
+/// Answers an invocation whose call was not made, because of a failure. The caller of an HTTP
+/// trigger gets the failure; a message stays with the platform.
 fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     if function.trigger == TriggerBinding::Http {
         return respond_failed(function, id, disposition);
@@ -322,7 +324,8 @@ fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Respo
     refused(id, disposition)
 }
 
-/// Answers through the function's HTTP output, for a call that was not made.
+/// Logs the failure of a call that was not made, and sends it to the caller through the function's
+/// HTTP output.
 fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     let mut answer = Answer::default();
@@ -333,8 +336,8 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
     document(&answer)
 }
 
-/// Answers an invocation whose handler ended early. The caller of an HTTP trigger gets the failure;
-/// a message stays with the platform.
+/// Answers an invocation whose handler in this host panicked. The caller of an HTTP trigger gets
+/// the failure; a message stays with the platform.
 pub(super) fn unanswered(
     function: &Function,
     request: &Request,
@@ -347,7 +350,7 @@ pub(super) fn unanswered(
     }
 }
 
-/// Logs a failure and fails the invocation, so that the platform counts it as failed.
+/// Logs a failure, and returns the response that makes the platform count the invocation as failed.
 fn refused(id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     failed(id, disposition)
@@ -358,7 +361,7 @@ fn failed(id: &str, disposition: &Disposition) -> Response<Body> {
     http_trigger::failed(&Ids::of(id), disposition).map(Body::from)
 }
 
-/// Returns the response to an invocation. If it is large, it waits for memory first.
+/// Returns the response to an invocation. A large response waits for memory first.
 async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body> {
     let deadline = Instant::now() + service.limits.deadline;
     match count_answer(Bytes::from(answer.to_string()), &service.answers, deadline).await {

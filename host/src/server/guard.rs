@@ -1,7 +1,7 @@
 //! Guard that answers a request whose handler panics, as a fault of the host.
 //!
-//! Owns what is kept of a request until its response is ready. Must not know what the request asks
-//! for.
+//! Owns which parts of a request are kept until its response is ready. Must not know what the
+//! request asks for.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::error::ScoreFailure;
 use crate::panics::caught;
 use crate::trigger::http::{IdHeaders, Ids};
 
-/// Puts the guard around every route of a router.
+/// Wraps every route of a router, so that a request is answered even if its handler panics.
 pub(super) fn guarded(
     router: Router<Arc<Service>>,
     service: &Arc<Service>,
@@ -26,7 +26,8 @@ pub(super) fn guarded(
     router.layer(middleware::from_fn_with_state(Arc::clone(service), guard))
 }
 
-/// Answers a request, even if its handler panics.
+/// Runs the handler of a request. If the handler panics, returns the response for a fault of the
+/// host.
 async fn guard(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -43,8 +44,8 @@ async fn guard(
     }
 }
 
-/// Parts of a request that identify it in the log, and that give the form in which its caller
-/// expects an error.
+/// Parts of a request that are kept in case its handler panics. They identify the request in the
+/// log, and determine the form in which its caller expects an error.
 struct Kept {
     method: Method,
     uri: Uri,

@@ -1,20 +1,22 @@
 //! Responses to liveness and readiness probes.
 //!
-//! Must not know what makes a scorer ready, only whether it is.
+//! Owns the paths and the texts of these probes. Must not know what makes a scorer ready, only
+//! whether it is.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
-/// Answers `GET /`, which succeeds while the process runs. Waits for nothing, because the Functions
-/// host asks every 25 ms until it gets a response.
+/// Returns the response to `GET /`, the liveness probe, which succeeds while the process runs. The
+/// response waits for nothing, because the Functions host asks every 25 ms until it gets a
+/// response.
 #[must_use]
 pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")
 }
 
-/// True for the path of a probe. A probe asks for no score, and must be answered however busy the
-/// host is.
+/// Returns true for the path of a liveness or readiness probe. A probe asks for no score, and must
+/// be answered however busy the host is.
 pub(super) fn is_probe(path: &str) -> bool {
     matches!(
         path,
@@ -22,7 +24,8 @@ pub(super) fn is_probe(path: &str) -> bool {
     )
 }
 
-/// Answers `GET /readyz` with 200 if calls are answered now, or else with 503.
+/// Returns the response to `GET /readyz`, the readiness probe: 200 if the host answers calls now,
+/// and 503 if it does not.
 #[must_use]
 pub(super) fn ready(is_ready: bool) -> Response<Bytes> {
     if is_ready {

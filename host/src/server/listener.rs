@@ -22,27 +22,28 @@ use crate::error::StartupError;
 /// that are under way can finish.
 const HANDSHAKES: Duration = Duration::from_millis(250);
 
-/// Length of the kernel's queue of connections that the host has not accepted yet.
+/// Maximum number of connections in the kernel's queue that the host has not accepted yet.
 ///
-/// The kernel has a limit of its own, which is usually 4096, too. If the queue is full, a client
+/// The kernel limits the queue as well, usually to 4096, too. If the queue is full, a client
 /// retries after a second.
 const HANDSHAKES_WAITING: i32 = 4096;
 
-/// Most unsent response bytes that the kernel keeps for one connection.
+/// Maximum number of unsent response bytes that the kernel keeps for one connection.
 ///
-/// Further bytes wait in the host, which notices a response that the client does not read.
+/// Further bytes wait in the host, so that the host notices a response that the client does not
+/// read.
 const UNSENT_BYTES: u32 = 256 << 10;
 
-/// Least time between two log lines about connections that could not be accepted.
+/// Minimum time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` resolves to the length of the lame-duck phase, and then shuts down.
 ///
-/// New connections are accepted until the lame-duck phase is over. After it, calls in flight have
-/// `limits.drain` to end.
+/// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
+/// this phase, calls in flight have the time `limits.drain` to end.
 ///
 /// # Errors
-/// Currently returns no error: failures to accept a connection are logged and retried.
+/// Never fails at present: failures to accept a connection are logged and retried.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
@@ -89,7 +90,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Acceptor of connections, with the table of those that are open.
+/// Acceptor of new connections, with the table of the open connections.
 struct Accepting {
     table: Table,
     server: Server,
@@ -116,8 +117,8 @@ impl Accepting {
         }
     }
 
-    /// Accepts the connections that wait in the kernel's queue, and closes the listener. When the
-    /// queue is empty, no peer believes that it is connected.
+    /// Accepts the connections that wait in the kernel's queue, and closes the listener when the
+    /// queue is empty. Thus no client believes that it is connected but is never answered.
     fn accept_rest(&mut self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else {
             return;
@@ -154,10 +155,11 @@ impl Accepting {
         }
     }
 
-    /// Waits after a connection could not be accepted: file descriptors are exhausted, or the
-    /// client has already gone.
+    /// Waits after a connection could not be accepted, because file descriptors are exhausted or
+    /// because the client has already gone.
     ///
-    /// Both pass. Closing a connection frees a descriptor sooner.
+    /// Either problem passes with time. The connection that has been silent longest is closed,
+    /// which frees a file descriptor sooner.
     async fn wait_for_place(&mut self, error: &std::io::Error) {
         if self
             .logged
@@ -186,8 +188,8 @@ fn ticks(period: Duration) -> Interval {
 /// that cannot be answered.
 ///
 /// The queue of the listener can then be emptied before the listener is closed. A client that
-/// connects now retries, and is refused. If the kernel does not support filters, connections that
-/// arrive in the last moment are reset.
+/// connects in the meantime retries, and is refused when the listener is closed. If the kernel does
+/// not support filters, connections that arrive in the last moment are reset.
 fn refuse_handshakes(listener: &TcpListener) {
     // Instructions of the classic Berkeley packet filter: load the flags of the TCP header, and
     // drop packets that have SYN set.

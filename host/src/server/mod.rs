@@ -50,17 +50,19 @@ pub use self::routes::answer;
 /// Route of Azure ML's scoring requests.
 const SCORE_ROUTE: &str = "/score";
 
-/// Longest time that is kept free at the end of `functionTimeout` for the response.
+/// Maximum time that is kept free for the response at the end of `functionTimeout`, which is the
+/// Functions host's limit for an invocation.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 
-/// The service behind all routes. It gets the scorer and its OpenAPI document when the scorer is
-/// ready.
+/// The service behind all routes. It gets the scorer and the OpenAPI document of the scorer when
+/// the scorer is ready.
 pub struct Service {
     limits: Limits,
     /// Routes that answer requests in Azure ML's form. Error messages list them.
     routes: Vec<String>,
     functions: FunctionApp,
-    /// True if the Functions host is the caller. Only then does each function have a route.
+    /// True if the Functions host is the caller. Each function has a route of its own only in this
+    /// case.
     is_custom_handler: bool,
     open_inference: open_inference::Model,
     /// Memory budget of the request bodies that are being read or scored.
@@ -68,7 +70,7 @@ pub struct Service {
     /// Memory budget of the responses that are being sent.
     answers: Budget,
     ready: watch::Sender<Option<Arc<Ready>>>,
-    /// True from the start of a shutdown.
+    /// True if a shutdown has started.
     stopping: AtomicBool,
 }
 
@@ -79,7 +81,7 @@ struct Ready {
 
 /// Route of a function that matches the path of a request.
 struct Matched<'a> {
-    /// HTTP methods that score on this route.
+    /// HTTP methods that start a call on this route.
     methods: &'a [String],
     /// Values of the route's parameters, by lower-case name.
     values: Vec<(String, String)>,
@@ -87,7 +89,7 @@ struct Matched<'a> {
 
 impl Service {
     /// Creates a service that is not ready yet. If `is_custom_handler` is true, the Functions host
-    /// is its only caller.
+    /// is the only caller of the service.
     #[must_use]
     pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
         let api = functions
@@ -113,8 +115,8 @@ impl Service {
         })
     }
 
-    /// Returns the function that a request invokes with an envelope. `None` if the request is not
-    /// an invocation.
+    /// Returns the function that a request invokes with an envelope, or `None` if the request is
+    /// not an invocation.
     fn function(&self, request: &Request) -> Option<&Function> {
         let path = request.uri().path();
         if !self.is_custom_handler || request.method() != http::Method::POST {
@@ -129,7 +131,7 @@ impl Service {
         (!is_forwarded && !is_payload).then_some(function)
     }
 
-    /// Returns the function route that a path belongs to.
+    /// Returns the route of a function that a path belongs to, or `None` if there is no such route.
     fn route(&self, path: &str) -> Option<Matched<'_>> {
         let mut routes = self.functions.routes.iter();
         routes.find_map(|(route, methods)| {
@@ -149,7 +151,7 @@ impl Service {
         }
     }
 
-    /// True if the announced body of a request is large and could not be answered before its
+    /// Returns true if a request announces a large body that could not be answered before its
     /// deadline.
     fn is_hopeless(&self, headers: &HeaderMap) -> bool {
         let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes)
@@ -165,15 +167,15 @@ impl Service {
         })
     }
 
-    /// Returns the time by which a call must end, shortly before the Functions host would kill this
-    /// process. `None` without such a limit.
+    /// Returns the time by which a call that starts now must end, shortly before the Functions host
+    /// would kill this process. Returns `None` if there is no such limit.
     fn latest(&self) -> Option<Instant> {
         let timeout = self.functions.timeout.filter(|_| self.is_custom_handler)?;
         Instant::now()
             .checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
-    /// Starts to answer calls: those that came before and wait, and all that follow.
+    /// Makes the service ready. It answers the calls that wait for the scorer, and all later calls.
     pub fn set_ready(&self, app: App) {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
@@ -181,7 +183,7 @@ impl Service {
             .send_replace(Some(Arc::new(Ready { app, openapi })));
     }
 
-    /// True if readiness probes succeed: the scorer is ready, and no shutdown has started.
+    /// Returns true if readiness probes succeed: the scorer is ready, and no shutdown has started.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready.borrow().is_some() && !self.is_stopping()
@@ -205,8 +207,8 @@ impl Service {
         }
     }
 
-    /// Returns the scorer as soon as it is ready. A platform sends calls from the first `GET /` on,
-    /// so they wait here.
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns the scorer.
+    /// A platform sends calls as soon as `GET /` succeeds, so early calls wait here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {

@@ -1,7 +1,7 @@
 //! Routes of the Open Inference Protocol: `/v2/…`.
 //!
-//! Owns their paths, and the documents about the server and the model. Must not know how a body is
-//! read or how a call is made.
+//! Owns the paths of these routes, and the documents about the server and the model. Must not know
+//! how a body is read or how a call is made.
 
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ use crate::trigger::http::Ids;
 pub(super) struct Model {
     name: String,
     version: String,
-    /// Paths of the model: without its version, and with it if a path can hold the version.
+    /// Paths of the model: one without the version of the model, and one with the version if a path
+    /// can hold it.
     paths: Vec<String>,
     scoring_routes: Vec<String>,
 }
@@ -142,8 +143,8 @@ async fn infer(State(service): State<Arc<Service>>, request: Request) -> Respons
     call(&service, Dialect::OpenInference, request, Vec::new()).await
 }
 
-/// Answers a readiness probe with `json` if the scorer is ready, or else with an error. Does not
-/// wait for the scorer.
+/// Answers a readiness probe with `json` if the scorer is ready, and with an error if it is not.
+/// Does not wait for the scorer.
 fn answer_if_ready(service: &Service, headers: &HeaderMap, json: &Value) -> Response<Body> {
     if service.is_ready() {
         return answer(headers, json);

@@ -109,8 +109,8 @@ fn bodies(signature: &Signature) -> (Value, Value) {
     (input, output)
 }
 
-/// Returns the request and response bodies of the Open Inference Protocol, by media type. Data may
-/// be flat or nested there, so its schema says little.
+/// Returns the request and response bodies of the Open Inference Protocol, by media type. The
+/// protocol allows flat and nested data, so the schema of the data says little.
 fn open_inference(signature: &TensorSignature) -> (Value, Value) {
     let tensor = |port: &Port| {
         let rank = port.shape.len();
@@ -193,7 +193,8 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
     }})
 }
 
-/// Returns the media types of one direction of a payload scorer, each with its schema and examples.
+/// Returns the media types of the input or output of a payload scorer, each with its schema and
+/// examples.
 fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
     let types = if shape.content_types.is_empty() {
@@ -216,8 +217,8 @@ fn content(direction: &str, shape: &Shape) -> Value {
     Value::Object(types.iter().map(media_type).collect())
 }
 
-/// Prepares a scorer's schema for the OpenAPI document. Its own `$id` makes a reference such as
-/// `#/$defs/…` point into the schema and not into the document.
+/// Prepares a scorer's schema for the OpenAPI document: adds an `$id` if the schema has none. The
+/// `$id` makes a reference such as `#/$defs/…` point into the schema and not into the document.
 fn embedded(direction: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {

@@ -23,7 +23,7 @@ use crate::functions::envelope::Buffer as _;
 use crate::scorer::World;
 use crate::trigger::http::{self as http_trigger, Ids};
 
-/// Answers with a document of the host itself, as soon as the scorer is ready.
+/// Answers a request for a document that the host makes itself, as soon as the scorer is ready.
 pub(super) async fn document(
     service: &Service,
     dialect: Dialect,

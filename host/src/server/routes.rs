@@ -19,7 +19,7 @@ use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_infere
 use crate::error::RequestFailure;
 use crate::functions::envelope::route_attribute;
 
-/// Returns the router of all routes.
+/// Returns the router with all routes of the server.
 pub(super) fn router(service: Arc<Service>) -> Router {
     let routes = Router::new()
         .route("/", get(async || health::live().map(Body::from)))
@@ -40,7 +40,9 @@ pub(super) fn router(service: Arc<Service>) -> Router {
     guard::guarded(routes, &service).with_state(service)
 }
 
-/// Answers a request that matches no fixed route. Also serves requests that come through no socket.
+/// Answers a request whose path is not a fixed route of the server: invokes a function, scores on
+/// the route of a function, or refuses the request. `scorebox invoke --trigger` calls this function
+/// without a socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     let not_found = |service: &Service, dialect| RequestFailure::NotFound {
         routes: service.scoring_routes(dialect).to_vec(),

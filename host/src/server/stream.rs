@@ -1,7 +1,7 @@
 //! Bytes of a connection and of a request's body, as they are read and written.
 //!
-//! Owns the places where each move of bytes is reported to `activity`, and how a condemned
-//! connection ends. Must not know requests.
+//! Owns the places where bytes that are read or written are reported to `activity`, and how a
+//! condemned connection ends. Must not know requests.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -15,18 +15,18 @@ use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase, later, now};
 
-/// Socket that reports to the connection's activity what its peer does.
+/// Socket of a connection, which reports what the peer does to the connection's activity.
 ///
-/// If the connection is condemned, the stream ends as soon as nothing more can be read. So every
-/// request that has arrived gets a response.
+/// If the connection is asked to end, the stream ends as soon as nothing more can be read. Every
+/// request that has arrived thus gets a response.
 pub(super) struct Stream {
     socket: TcpStream,
     activity: Arc<Activity>,
-    /// True after the peer has closed its side.
+    /// True after the peer has closed its side of the connection.
     is_ended: bool,
-    /// True after a write failed, or after the peer took too long to read.
+    /// True after a write failed, or after the peer took too long to read a response.
     is_failed: bool,
-    /// True if bytes were written after the last flush.
+    /// True if bytes were written to the socket after the last flush.
     has_written: bool,
 }
 
@@ -150,15 +150,16 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Body of a request, which reports to the connection's activity when it waits for the peer.
+/// Body of a request, which reports to the connection's activity when the host waits for more bytes
+/// from the peer.
 pub(super) struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,
     /// Time for which the peer has been silent in this body so far, in microseconds. Time in which
-    /// the host does not wait for the peer does not count.
+    /// the host does not wait for the peer is not counted.
     silent: u64,
-    /// Time since which the peer has been silent while the host waits for it. `None` while the host
-    /// does not wait.
+    /// Time since which the peer has been silent, in microseconds of the clock [`now`]. `None`
+    /// while the host does not wait for the peer.
     since: Option<u64>,
 }
 

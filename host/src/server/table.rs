@@ -1,8 +1,8 @@
 //! Table of the open connections: how many there may be, and which one is closed if there are too
 //! many.
 //!
-//! Owns their number, their limits on silence, and the choice of the connection that is closed.
-//! Must not know how a connection is served.
+//! Owns the number of connections, the limits on the idle time of their peers, and the choice of
+//! the connection that is closed. Must not know how a connection is served.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,43 +13,47 @@ use tokio::task::{Id, JoinSet};
 
 use super::activity::{Activity, Phase};
 
-/// Number of connections that may be open beyond the table. They serve while every place of the
-/// table is in a call: probes are answered on them, and any other request is refused at once.
+/// Number of connections that may be open in addition to those of the table. While every connection
+/// of the table is in a call, probes are answered on these additional connections, and any other
+/// request is refused at once.
 pub(super) const RESERVE: usize = 64;
 
-/// Number of reserve connections that may be open before the one that has been silent longest is
-/// closed.
+/// Number of connections beyond the table that may be open before the one whose peer has been
+/// silent longest is closed.
 ///
-/// The rest of the reserve is for connections that were asked to end and are about to.
+/// The rest of `RESERVE` is for connections that were asked to end and have not ended yet.
 const RESERVE_IN_USE: usize = RESERVE / 2;
 
-/// Longest time for which a request may be in transit. A connection that has been silent for less
-/// is not idle.
+/// Maximum time for which a request may be in transit. A connection whose peer has been silent for
+/// less than this time does not count as idle.
 ///
-/// If many connections arrive quickly, one that was just accepted would otherwise be closed before
-/// its first byte arrives.
+/// Without this time, a connection that was just accepted would be closed before its first byte
+/// arrives, if many connections arrive quickly.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
-/// Least time between two log lines about connections that were closed because the table was full.
+/// Minimum time between two log lines about connections that were closed because the table was
+/// full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Longest silence of a peer in each phase of a connection.
+/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
+/// or read nothing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// Longest silence before the first byte of a connection.
+    /// Maximum idle time of the peer before the first byte of a connection.
     pub(super) first_byte: Duration,
-    /// Longest silence between two requests.
+    /// Maximum idle time of the peer between two requests of a connection.
     pub(super) idle: Duration,
-    /// Longest silence within the head of a request, counted from its first byte.
+    /// Maximum idle time of the peer within the head of a request, counted from the first byte of
+    /// the head.
     pub(super) head: Duration,
-    /// Longest silence while the peer does not read a response.
+    /// Maximum time for which the peer may read nothing of a response.
     pub(super) unread: Duration,
-    /// Longest silence after the host has closed its side.
+    /// Maximum idle time of the peer after the host has closed its side of the connection.
     pub(super) closing: Duration,
 }
 
 impl Patience {
-    /// Returns the limits of a host that serves; `idle` is `limits.keep_alive`.
+    /// Returns the limits while the host serves connections. `idle` is `limits.keep_alive`.
     pub(super) const fn serving(idle: Duration) -> Self {
         Self {
             // A caller sends its request together with its connection. Pools that connect in
@@ -62,8 +66,8 @@ impl Patience {
         }
     }
 
-    /// Returns the limits after the last connection was accepted. A request sent before that is in
-    /// transit for less than these times.
+    /// Returns the limits of a shutdown, after the last connection was accepted. A request that a
+    /// peer sent earlier is in transit for less than these times.
     pub(super) const fn ending() -> Self {
         let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
         Self {
@@ -120,14 +124,15 @@ impl Table {
         self.tasks.is_empty()
     }
 
-    /// True if another connection may be accepted. False while connections that were asked to end
-    /// fill the last places; each of them ends as soon as its task runs.
+    /// Returns true if another connection may be accepted. Returns false while the table and
+    /// `RESERVE` are used up, because connections that were asked to end are still open. Each of
+    /// them ends as soon as its task runs.
     pub(super) fn has_room(&self) -> bool {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Finds a place for a new connection, and closes another one if there is no free place.
-    /// Returns `None` if all connections that the peer may have are in calls.
+    /// Admits a new connection, and closes another one if the table is full. Returns `None` if all
+    /// connections that the peer may have are in calls.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -203,7 +208,8 @@ impl Table {
         }
     }
 
-    /// Counts connections, without those that are about to end.
+    /// Counts the connections for which `is_counted` returns true, without those that are about to
+    /// end.
     fn count(&self, is_counted: impl Fn(&Activity) -> bool) -> usize {
         self.activities
             .values()
@@ -226,8 +232,11 @@ impl Table {
     }
 }
 
-/// Returns the rank of a connection for closing, by group and then by silence. The highest rank is
-/// closed first. `None` if the connection must not be closed.
+/// Returns the rank of a connection for closing. The connection with the highest rank is closed
+/// first. Returns `None` if the connection must not be closed.
+///
+/// Connections that are closing have the highest rank, then idle ones, then those in a request.
+/// Among equal connections, the rank grows with the idle time of the peer.
 fn rank(activity: &Activity) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence();
     let group = match phase {
@@ -255,7 +264,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// Opens a connection that ends when it is condemned, as in any phase but a call.
+    /// Opens a connection that ends when it is asked to end, as in any phase but a call.
     fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
         let activity = table.admit(peer)?;
         let ends = Arc::clone(&activity);
@@ -263,7 +272,8 @@ mod tests {
         Some(activity)
     }
 
-    /// Opens a connection and puts it into a phase, silent since a time.
+    /// Opens a connection and puts it into a phase. The peer has been silent since the time
+    /// `since`.
     fn put(table: &mut Table, phase: Phase, since: u64) -> Arc<Activity> {
         let activity = open(table, PEER).unwrap();
         activity.set(phase, since);

@@ -1,8 +1,8 @@
 //! Log events as lines, in JSON or as text.
 //!
-//! Owns the form of a line, its escapes and its limits. Whatever is logged, an event is exactly one
-//! line, no part of it controls a terminal, and it has a greatest length. Must not know which
-//! events are written, nor where lines go.
+//! Owns the format of a line, its escapes and its limits. Whatever is logged, an event is exactly
+//! one line, no part of the line controls a terminal, and the line has a maximum length. Must not
+//! know which events are written, or where lines go.
 
 use std::fmt::{self, Debug, Write as _};
 use std::time::SystemTime;
@@ -14,32 +14,33 @@ use tracing_subscriber::layer::Context;
 
 use crate::text::{is_deceptive, push_json_escape, push_printable};
 
-/// Longest value in a line, in bytes after escaping.
+/// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Longest line, in bytes, without the names of its fields. It has room for a few long values.
+/// Maximum length of a log line without the names of its fields, in bytes. A few long values fit
+/// into it.
 const LINE_BYTES: usize = 64 << 10;
 
-/// Mark at the end of a value that was cut.
+/// Ellipsis at the end of a value that was cut.
 const MARK: &str = "…";
 
-/// Capacity reserved for a usual line, in bytes.
+/// Capacity that is reserved for a log line, in bytes. Most lines need no more.
 const USUAL_BYTES: usize = 320;
 
-/// Form of a log line: JSON or text.
+/// Format of a log line: JSON or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// A JSON object per line, for machines.
     Json,
     /// Text for people, with colours on a terminal.
     Text {
-        /// True if the line may hold colours.
+        /// True if the line may hold escape sequences for colours.
         colours: bool,
     },
 }
 
-/// Layer that passes each event to `write` as a line with its line end. The second argument is true
-/// for a warning or an error.
+/// Layer that passes each log event to `write` as a line with a line end. The second argument of
+/// `write` is true for a warning or an error.
 pub(super) struct Lines<W> {
     pub(super) form: Form,
     pub(super) write: W,
@@ -57,14 +58,14 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// Returns a warning as a line, without an event.
+/// Returns a warning as a log line, without an event of `tracing`.
 pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
     let mut line = Line::new(form, &Level::WARN, target);
     line.message(format_args!("{message}"));
     line.finish(target)
 }
 
-/// Log line that is being built.
+/// A log line that is being built.
 struct Line {
     form: Form,
     text: String,
@@ -105,7 +106,8 @@ impl Line {
         self.text
     }
 
-    /// Begins a field. Field names come from the program's code, so they need no escaping.
+    /// Writes the start of a field: the field's name and a separator. Field names come from the
+    /// program's code, so they need no escaping.
     fn name(&mut self, field: &Field) {
         let name = field.name().trim_start_matches("r#");
         let _ = match self.form {
@@ -117,7 +119,7 @@ impl Line {
         };
     }
 
-    /// Adds the message of the event. In text, it has no field name.
+    /// Adds the message of the event. In the text format, the message has no field name.
     fn message(&mut self, message: fmt::Arguments<'_>) {
         match self.form {
             Form::Json => {
@@ -151,7 +153,7 @@ impl Line {
         let _ = value_text.write_fmt(value);
     }
 
-    /// Adds a field whose value is neither text nor needs escaping.
+    /// Adds a field whose value is a number or another value that needs no quotes and no escaping.
     fn plain(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         self.name(field);
         let _ = self.text.write_fmt(value);
@@ -201,13 +203,14 @@ impl Visit for Line {
     }
 }
 
-/// Writer that escapes text until there is no more room.
+/// Writer that appends an escaped value to a log line until the maximum length is reached.
 struct Value<'a> {
     form: Form,
-    /// True if the value is in quotation marks, so that it must not contain any.
+    /// True if the value is in quotation marks, so that quotation marks in the value must be
+    /// escaped.
     is_quoted: bool,
     text: &'a mut String,
-    /// Greatest length of the text with this value, in bytes.
+    /// Maximum length of `text` after this value is appended, in bytes.
     end: usize,
     is_full: bool,
 }
@@ -264,7 +267,7 @@ mod tests {
 
     const TEXT: Form = Form::Text { colours: false };
 
-    /// Returns the lines that `log` writes.
+    /// Returns the log lines that the function `log` writes.
     fn lines(form: Form, log: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);

@@ -8,22 +8,23 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most bytes that wait to be written. The queue holds what four calls may log at most. The same
-/// number of bytes may be in writing.
+/// Maximum size of the lines that wait to be written, in bytes. It is four times as much as one
+/// call may log. The thread may be writing as many bytes again.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// Part of the queue that only warnings and errors may fill, in bytes, so that many other lines
-/// cannot displace them.
+/// Part of the queue that only warnings and errors may fill, in bytes. It keeps many other lines
+/// from displacing them.
 const RESERVED_BYTES: usize = 1 << 20;
 
-/// Most bytes that a pipe takes as a whole or not at all (`PIPE_BUF` of Linux). With larger writes,
-/// a process that ends while its output is not read could leave half a line.
+/// Maximum size of a write that a pipe takes as a whole or not at all, in bytes (`PIPE_BUF` of
+/// Linux). With larger writes, a process that ends while its output is not read could leave half a
+/// line.
 const WHOLE_BYTES: usize = 4096;
 
-/// Capacity that the queue keeps while it is empty, in bytes.
+/// Capacity that the empty queue keeps, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// Pause before the next try if standard output is non-blocking and takes nothing.
+/// Pause before the next write if standard output is non-blocking and accepts nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Queue of whole log lines. All clones share one queue.
@@ -33,23 +34,24 @@ pub(super) struct Queue(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Condition that there is something to write.
+    /// Signals the thread that there is something to write.
     filled: Condvar,
-    /// Condition that everything is written.
+    /// Signals those who flush that everything is written.
     emptied: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Number of lines that found no room since the thread last took lines.
+    /// Number of lines that were dropped because the queue was full, since the thread last took
+    /// lines.
     dropped: u64,
     is_writing: bool,
 }
 
 impl Queue {
-    /// Starts the thread that writes to `output`. `notice` creates the line that reports how many
-    /// lines were dropped.
+    /// Starts the thread that writes the lines of the queue to `output`. `notice` creates the line
+    /// that reports how many lines were dropped.
     ///
     /// # Errors
     /// Fails if the system cannot start a thread.
@@ -65,8 +67,8 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Adds a line with its line end to the queue. If there is no room, the line is dropped and
-    /// counted.
+    /// Adds a line, which includes its line end, to the queue. If the queue is full, the line is
+    /// dropped and counted. Urgent lines may also fill the reserved part of the queue.
     pub(super) fn push(&self, line: &str, is_urgent: bool) {
         let most = if is_urgent {
             WAITING_BYTES
@@ -83,7 +85,7 @@ impl Queue {
         self.0.filled.notify_one();
     }
 
-    /// Waits until everything is written, but no longer than `limit`.
+    /// Waits until every line is written, but no longer than `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let end = Instant::now() + limit;
         let mut state = self.0.lock();
@@ -109,13 +111,13 @@ impl State {
 }
 
 impl Shared {
-    /// Locks the state. The state is valid after every step, so a poisoned lock is used like any
-    /// other.
+    /// Locks the state of the queue. The state is valid after every statement, so a poisoned lock
+    /// is used like any other.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the lines that arrive, for as long as the process lives.
+    /// Writes the lines of the queue to `output` for as long as the process lives.
     fn write(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
         let (mut lines, mut lost) = (Vec::new(), 0);
         let mut is_whole = true;
@@ -141,8 +143,8 @@ impl Shared {
         }
     }
 
-    /// Waits for lines and takes them all. Returns the number of lines that were dropped after
-    /// them.
+    /// Waits until the queue has lines and takes all of them. Returns the number of lines that were
+    /// dropped since the last call.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.is_writing = false;
@@ -159,8 +161,8 @@ impl Shared {
     }
 }
 
-/// Returns the length of the lines that are written at a time: as many as a pipe takes as a whole,
-/// but at least one.
+/// Returns the length of the first lines of `bytes` that are written at a time: as many as a pipe
+/// takes as a whole, but at least one.
 fn whole_lines(bytes: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let first = bytes.get(..WHOLE_BYTES).unwrap_or(bytes);
@@ -171,8 +173,8 @@ fn whole_lines(bytes: &[u8]) -> usize {
     last_end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// Writes lines, on a new line if an earlier line broke off. Returns false if they could not be
-/// written.
+/// Writes lines, and returns true if they were written. If an earlier write broke off within a line
+/// (`is_whole` is false), a line end is written first.
 fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> bool {
     if !*is_whole && written(output, b"\n").is_err() {
         return false;
@@ -182,7 +184,8 @@ fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> boo
     outcome.is_ok()
 }
 
-/// Writes bytes. The error is the number of bytes that were written before the failure.
+/// Writes bytes. If that fails, the error is the number of bytes that were written before the
+/// failure.
 fn written(output: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -205,7 +208,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Output that writes only with permits, one write per permit.
+    /// Test output that waits for one permit per write.
     struct Gate {
         permits: mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,

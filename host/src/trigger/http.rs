@@ -19,14 +19,15 @@ use self::attributes::is_attribute;
 pub use self::attributes::is_credential;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Azure ML's deprecated alias of the header with the client's id.
+/// Header with the client's id, under a deprecated name of Azure ML.
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// Header with a trace id. It is echoed, as Azure ML's retired inference server did.
+/// Header with a trace id. The response repeats the header, as responses of Azure ML's former
+/// inference server did.
 const TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
-/// Header that reports whether the cache answered (RFC 9211).
+/// Response header that reports whether the prediction cache answered (RFC 9211).
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version");
 
@@ -36,16 +37,18 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-inv
 /// Approximate number of headers of a response, for reserving memory.
 const ANSWER_HEADERS: usize = 10;
 
-/// Longest id, in characters. This is the limit of Azure ML's retired inference server.
+/// Maximum length of an id of a request, in characters. It is the limit of Azure ML's former
+/// inference server.
 const ID_CHARACTERS: usize = 100;
 
-/// Longest trace id that is echoed, in bytes. The header of W3C's trace context with its state has
-/// 600.
+/// Maximum length of a trace id that a response repeats, in bytes. The header of W3C's trace
+/// context with its state has 600 bytes.
 ///
-/// A longer trace id is left out, because a trace id that is cut belongs to no trace.
+/// A longer trace id is left out, because a truncated trace id belongs to no trace.
 const TRACE_ID_BYTES: usize = 1024;
 
-/// Longest media type of a response, in bytes. Clients and proxies limit the headers of a response.
+/// Maximum length of the media type of a response, in bytes. Clients and proxies limit the headers
+/// of a response.
 const CONTENT_TYPE_BYTES: usize = 1024;
 
 /// Ids of one request, in the headers that Azure ML's clients know.
@@ -59,10 +62,10 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Takes the ids from the headers of a request.
+    /// Reads the ids of a request from its headers.
     ///
     /// # Errors
-    /// Fails if an id is too long. The call must not be made then.
+    /// Fails if an id is too long. In this case, the call must not be made.
     pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
         let text = |name: &HeaderName| {
             headers
@@ -107,7 +110,8 @@ impl Ids {
         Self::of(&uuid::Uuid::new_v4().to_string())
     }
 
-    /// Creates the ids for the response to an invocation.
+    /// Creates the ids for the response to an invocation of the Functions host, which has the id
+    /// `id`.
     #[must_use]
     pub fn of(id: &str) -> Self {
         Self {
@@ -118,13 +122,14 @@ impl Ids {
         }
     }
 
-    /// Returns the id of the call.
+    /// Returns the id of the call, which the log and the response have.
     #[must_use]
     pub fn request(&self) -> &str {
         &self.request
     }
 
-    /// Returns a response with a document of the host itself, for which no call was made.
+    /// Returns a response with a JSON document that the host makes itself, for which no call is
+    /// made.
     #[must_use]
     pub fn document(&self, json: Bytes) -> Response<Bytes> {
         self.answer(StatusCode::OK, "application/json", json, false)
@@ -149,8 +154,8 @@ impl Ids {
             }
         };
         put(REQUEST_ID, &self.request);
-        // The retired server did this, too: if the client sent no id, the deprecated header repeats
-        // the host's id.
+        // Azure ML's former inference server did this, too: if the client sent no id, the
+        // deprecated header repeats the host's id.
         let ms_request = self
             .ms_request
             .as_ref()
@@ -181,12 +186,13 @@ impl Ids {
     }
 }
 
-/// Headers that hold the ids of a request, kept next to the request at little cost.
+/// Copy of the headers that hold the ids of a request. The copy costs little, so every request can
+/// keep one.
 #[derive(Debug)]
 pub struct IdHeaders([(HeaderName, Option<HeaderValue>); 5]);
 
 impl IdHeaders {
-    /// Copies the headers with the ids of a request.
+    /// Copies the headers that hold the ids of a request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let names = [
@@ -199,7 +205,7 @@ impl IdHeaders {
         Self(names.map(|name| (name.clone(), headers.get(name).cloned())))
     }
 
-    /// Returns the ids as headers of a request, for [`Ids::take`].
+    /// Returns the copied headers, from which [`Ids::take`] reads the ids.
     #[must_use]
     pub fn into_headers(self) -> HeaderMap {
         self.0
@@ -209,15 +215,15 @@ impl IdHeaders {
     }
 }
 
-/// True if a request has the header of an invocation. A caller of the Functions host cannot forge
-/// it, because that host replaces the header.
+/// Returns true if a request has the header that the Functions host adds to an invocation. A caller
+/// of the Functions host cannot forge this header, because the Functions host replaces it.
 #[must_use]
 pub fn is_invocation(headers: &HeaderMap) -> bool {
     headers.contains_key(&INVOCATION_ID)
 }
 
-/// Returns the id of an invocation from the Functions host, or a new one if it is missing or too
-/// long.
+/// Returns the id of an invocation from the Functions host, or a new id if the header of the id is
+/// missing, invalid or too long.
 #[must_use]
 pub fn invocation_id(headers: &HeaderMap) -> String {
     let id = headers
@@ -227,14 +233,16 @@ pub fn invocation_id(headers: &HeaderMap) -> String {
         .map_or_else(|| Ids::made().request, str::to_owned)
 }
 
-/// Adds the id of the invocation to the headers of a request from an envelope, for [`Ids::take`].
+/// Adds the id of an invocation to the headers of a request from an envelope, so that [`Ids::take`]
+/// reads it.
 pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(INVOCATION_ID, value);
     }
 }
 
-/// Returns the invocation for a request, with the headers that a scorer may see.
+/// Returns the invocation for an HTTP request. Its attributes are the headers that a scorer may
+/// see.
 #[must_use]
 pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
@@ -250,7 +258,7 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     }
 }
 
-/// Returns the payload of a request.
+/// Returns the payload of an HTTP request: the body, with the content type from the headers.
 #[must_use]
 pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     let content_type = headers
@@ -262,7 +270,8 @@ pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     }
 }
 
-/// Returns the response to a call that was scored.
+/// Returns the response to a call that was scored: the answer of the scorer, with headers about the
+/// call.
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     let mut answer = ids.answer(
@@ -288,13 +297,13 @@ pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     answer
 }
 
-/// Returns the response to a call that failed.
+/// Returns the response to a call that failed: a JSON body with the message, the code and the id.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])
 }
 
-/// Returns the response to a call that failed, with more fields in its body.
+/// Returns the response to a call that failed. `more` are further fields of the JSON body.
 pub(super) fn failed_with(
     ids: &Ids,
     disposition: &Disposition,
@@ -330,8 +339,8 @@ pub(super) fn failed_with(
     answer
 }
 
-/// Checks the content type that a scorer returned. If it does not fit into a header, the scorer is
-/// at fault and not the caller.
+/// Checks the content type that a scorer returned. If the content type cannot be a response header,
+/// the scorer is at fault and not the caller.
 ///
 /// # Errors
 /// Fails if the content type is not a media type, or is too long.

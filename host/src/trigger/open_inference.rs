@@ -11,8 +11,8 @@ use crate::call::Payload;
 use crate::error::Disposition;
 use crate::scorer::tensor_body::open_inference::MEDIA_TYPE;
 
-/// Returns the payload of a request, always with the protocol's media type. Clients label binary
-/// data as they like.
+/// Returns the payload of a request to the Open Inference Protocol. The media type is always the
+/// protocol's own, because clients label binary data as they like.
 #[must_use]
 pub fn payload(body: Bytes) -> Payload {
     Payload {
@@ -21,8 +21,8 @@ pub fn payload(body: Bytes) -> Payload {
     }
 }
 
-/// Returns the response to a call that failed, with the `error` field that the protocol requires
-/// next to the usual fields.
+/// Returns the response to a call that failed. It has the `error` field that the Open Inference
+/// Protocol requires, next to the usual fields.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     http_trigger::failed_with(ids, disposition, &[("error", &disposition.message)])

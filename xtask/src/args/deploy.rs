@@ -37,28 +37,29 @@ pub struct DeployArgs {
     /// The storage account of the app itself [default: the app's name without `-`, plus `data`].
     #[arg(long, value_name = "NAME")]
     pub storage_account: Option<String>,
-    /// Name of the plan [default: NAME-plan].
+    /// Name of the hosting plan [default: NAME-plan].
     #[arg(long, value_name = "NAME")]
     pub plan: Option<String>,
-    /// Size of the plan [default: EP1, or B1 for a dedicated plan].
+    /// Size of the hosting plan [default: EP1, or B1 for a dedicated plan].
     #[arg(long, value_name = "SKU")]
     pub sku: Option<String>,
-    /// The environment of Container Apps [default: NAME-env].
+    /// Name of the environment of Container Apps [default: NAME-env].
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
-    /// The way in which the platform logs in to the registry.
+    /// The way in which the platform logs in to the registry to pull the image.
     #[arg(long, value_enum, default_value_t = Pull::Identity)]
     pub pull: Pull,
     /// The way in which the app logs in to the storage accounts and namespaces of its triggers.
     #[arg(long, value_enum, default_value_t = Connections::Strings)]
     pub connections: Connections,
-    /// The base image that was given to `package --base`, if it differs from the manifest's.
+    /// The base image that was given to `package --base`, if it differs from `package.base` in
+    /// scorebox.toml.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// Write a Bicep file with the same resources, too, e.g. to risk.bicep.
+    /// Also write a Bicep file with these resources, e.g. to risk.bicep.
     #[arg(long, value_name = "FILE")]
     pub bicep: Option<PathBuf>,
-    /// Run the commands. Run `az login` first.
+    /// Run the commands instead of printing them. Run `az login` first.
     #[arg(long, conflicts_with = "dry_run")]
     pub run: bool,
     /// Print the commands without running them, as without --run.

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::registry::{Identity, TrustedRealm};
 
-/// Help text with the places where credentials are looked for, in their order.
+/// Help text that lists the places where credentials are looked for, in the order of the search.
 pub(super) const CREDENTIALS: &str = "\
 If the registry asks for credentials, they are looked for in this order:
   1. --username with --password-stdin
@@ -32,27 +32,28 @@ pub struct IdentityArgs {
     /// credentials from any other source.
     #[arg(long, value_name = "NAME", requires = "password_stdin")]
     pub username: Option<String>,
-    /// Read the password of --username from standard input. As an argument it would be visible to
-    /// every process of the machine.
+    /// Read the password of --username from standard input. A password in an argument would be
+    /// visible to every process of the machine.
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
     /// A file with root certificates, in PEM, to trust in addition to the machine's. (If
     /// SSL_CERT_FILE names a file, that file is trusted instead of the machine's.)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Send credentials to a token service at this host if the registry asks for it. Without this
-    /// flag they are sent only to the registry's own host, and for Docker Hub, GitLab and
-    /// DigitalOcean to their token services. May be repeated.
+    /// Send credentials to a token service at this host if the registry names the service. Without
+    /// this flag, credentials are sent only to the registry's own host, and for Docker Hub, GitLab
+    /// and DigitalOcean to their token services. May be repeated.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub trust_realm: Vec<TrustedRealm>,
-    /// Most bytes of layers and attached files to read from one repository, e.g. 4GiB. If a
-    /// registry states more, it is refused before anything is written [default: 32GiB].
+    /// Maximum size of all layers and attached files that are read from one repository, e.g. 4GiB.
+    /// If a registry states more, the command fails before anything is written [default: 32GiB].
     #[arg(long, value_name = "SIZE")]
     pub max_download: Option<ByteSize>,
 }
 
 impl IdentityArgs {
-    /// Reads the password and the certificates that the flags name.
+    /// Reads the password from standard input and the certificates from their file, as the flags
+    /// say.
     pub fn read(&self) -> Result<Identity, Failure> {
         let identity = Identity::read(
             self.username.as_deref(),

@@ -52,42 +52,43 @@ pub struct PackageArgs {
     /// Functions host, its command, user and ports are kept; otherwise those of Scorebox are set.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// Use HTTP for the base's registry. If base and image share a registry, --plain-http is
+    /// Use HTTP for the base's registry. If base and image are in one registry, --plain-http is
     /// enough.
     #[arg(long)]
     pub base_plain_http: bool,
-    /// With --push: also write the base's layers into the layout. Without --push they are always
-    /// written. With --push they are otherwise copied between the registries, and the layout only
-    /// names them.
+    /// With --push: also write the base's layers into the layout. Without this flag, a push copies
+    /// them between the registries, and the layout only names them. Without --push they are always
+    /// written.
     #[arg(long)]
     pub base_blobs: bool,
     /// Compression of the layers. The model's layer is compressed only if it shrinks well. zstd is
     /// smaller and faster to unpack, but some services that run images cannot read it.
     #[arg(long, value_enum, default_value_t = Compressor::Gzip)]
     pub compression: Compressor,
-    /// Documents to attach to the image: the list of its parts (CycloneDX) and the statement of how
-    /// it was built (SLSA), or none. The digest of the image does not change.
+    /// Documents to attach to the image: the list of its parts (an SBOM in CycloneDX) and the
+    /// provenance statement of how it was built (SLSA), or none. The digest of the image does not
+    /// change.
     #[arg(long, value_enum, default_value_t = Attest::All)]
     pub attest: Attest,
-    /// A private key that signs the image (for `cosign verify`) and the statement: curve P-256, in
-    /// PEM, without a password.
+    /// A private key that signs the image (for `cosign verify`) and the provenance statement: curve
+    /// P-256, in PEM, without a password.
     #[arg(long, value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
     /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
     /// newer machines; native is the highest level of this machine. The host refuses to start on a
-    /// lesser CPU.
+    /// CPU below this level.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
     /// A `scorebox` program to put into the image instead of building one. It must be static, or
     /// built with the feature `graphs` if the scorer has a graph.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// For a scorer with a graph: the library that runs it, instead of fetching one with pip.
-    /// LICENSE and ThirdPartyNotices.txt must be next to it.
+    /// For a scorer with a graph: the ONNX Runtime library that runs the graph, instead of fetching
+    /// one with pip. LICENSE and ThirdPartyNotices.txt must be next to the library.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
-    /// Form of standard output: the digest reference alone, or a JSON object with every digest and
-    /// size.
+    /// Format of standard output: the digest reference alone, or a JSON object with every digest
+    /// and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }
@@ -95,17 +96,17 @@ pub struct PackageArgs {
 /// Documents that are attached to an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attest {
-    /// The list of parts (CycloneDX) and the statement (SLSA).
+    /// Attach the list of parts (CycloneDX) and the provenance statement (SLSA).
     All,
-    /// No attached documents.
+    /// Attach no documents to the image.
     None,
 }
 
-/// Compression format of the layers.
+/// Compression format of the image's layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compressor {
-    /// Readable by every container runtime.
+    /// gzip, which every container runtime can read.
     Gzip,
-    /// Readable only by newer container runtimes.
+    /// zstd, which only newer container runtimes can read.
     Zstd,
 }

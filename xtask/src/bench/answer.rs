@@ -9,17 +9,17 @@ use crate::demo::sample::{self, Agreement, Digit, Trained};
 use crate::failure::Failure;
 use crate::workspace;
 
-/// A digit of the sample, ready to be sent as a request.
+/// An image of a digit from the sample file, ready to be sent as a request to score it.
 pub struct Question {
     digit: Digit,
     /// Body of the request, as JSON.
     pub json: String,
-    /// Bytes of the whole HTTP request.
+    /// Bytes of the whole HTTP request, with head and body.
     pub bytes: Vec<u8>,
 }
 
 impl Question {
-    /// Returns the first digit of the sample.
+    /// Reads the sample file and returns its first digit.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| {
@@ -31,7 +31,7 @@ impl Question {
         })
     }
 
-    /// Returns every digit of the sample.
+    /// Reads the sample file and returns all its digits.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()
@@ -45,12 +45,14 @@ impl Question {
         Self { digit, json, bytes }
     }
 
-    /// Refuses an answer that differs from the one of scikit-learn's logistic regression.
+    /// Fails if the answer of a server is not the one that scikit-learn's logistic regression gives
+    /// for this digit.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
         self.check_as(Trained::Regression, server, answer)
     }
 
-    /// Refuses an answer that differs from the one that scikit-learn gives with this model.
+    /// Fails if the answer of a server is not the one that scikit-learn gives for this digit with
+    /// `model`.
     pub fn check_as(
         &self,
         model: Trained,

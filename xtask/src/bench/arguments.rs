@@ -36,15 +36,15 @@ pub struct BenchArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,8,64",
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub connections: Vec<u16>,
-    /// Run one round of 0.5 s and three starts. It shows that the benchmark works; its figures mean
-    /// little.
+    /// Run one round of 0.5 s and start each program three times. This shows that the benchmark
+    /// works, but its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// Measure only the steps of a call in one process (parse, instantiate, call, render). Their
-    /// table goes to standard error.
+    /// Measure only the steps of a call in one process (parse, instantiate, call, render). The
+    /// table of the steps goes to standard error.
     #[arg(long, conflicts_with_all = ["no_steps", "quick", "output"])]
     pub steps: bool,
     /// Measure only servers, and skip the steps of a call.
@@ -65,9 +65,10 @@ pub enum BenchCommand {
     Redis(RedisBenchArgs),
     /// Compare a graph that is served without code with a native server that calls the same engine.
     ///
-    /// The graph is the example `digits-mlp`, from its image. The run also measures what a second
-    /// client adds: each run of the graph has one thread, so two clients keep two cores busy. The
-    /// run ends without figures if an answer is not scikit-learn's.
+    /// The graph is the example `digits-mlp`, served by the host program of images with graphs. The
+    /// run also measures what a second client adds: each run of the graph has one thread, so two
+    /// clients keep two cores busy. The run ends without figures if an answer is not
+    /// scikit-learn's.
     Graphs(GraphsBenchArgs),
     /// Measure one well-behaved client while strangers attack the same host.
     ///
@@ -76,7 +77,8 @@ pub enum BenchCommand {
     /// memory, cache stampedes, unread answers and more. Each turn during an attack is followed by
     /// a turn during which a process burns as much CPU time and sends nothing.
     Hostile(HostileBenchArgs),
-    /// Send one attack. `bench hostile` starts this process.
+    /// Attack a host, or burn CPU time. `bench hostile` starts this command in a process of its
+    /// own.
     #[command(hide = true)]
     HostileSender(AttackerArgs),
 }
@@ -98,7 +100,7 @@ pub struct RedisBenchArgs {
     /// Length of a round in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Run one round of 0.5 s. It shows that the benchmark works; its figures mean little.
+    /// Run one round of 0.5 s. This shows that the benchmark works, but its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
@@ -116,11 +118,11 @@ pub struct RedisBenchArgs {
                   xtask bench graphs --graph model.onnx --output json"
 )]
 pub struct GraphsBenchArgs {
-    /// Another ONNX file, e.g. model.onnx, whose throughput with one client and with two is
-    /// measured as well. Its inputs are zeros.
+    /// Another ONNX file, e.g. model.onnx, whose throughput with one client and with two clients is
+    /// measured as well. All inputs of the graph are zeros.
     #[arg(long, value_name = "FILE")]
     pub graph: Option<PathBuf>,
-    /// Library that runs graphs. By default it is fetched with pip.
+    /// Shared library of ONNX Runtime, which runs graphs. By default it is fetched with pip.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
     /// Number of rounds of each load. Every figure is a median over the rounds.
@@ -129,7 +131,7 @@ pub struct GraphsBenchArgs {
     /// Length of a round in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Run one round of 0.5 s. It shows that the benchmark works; its figures mean little.
+    /// Run one round of 0.5 s. This shows that the benchmark works, but its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
@@ -137,9 +139,10 @@ pub struct GraphsBenchArgs {
     pub output: Format,
 }
 
-/// Parses a length in seconds, from 0.2 to 600.
+/// Parses the length of a round in seconds, from 0.2 to 600.
 ///
-/// wrk reports on nothing shorter than 0.2 s, and no one waits longer than 600 s.
+/// The load generator wrk reports nothing for a load of less than 0.2 s, and no one waits longer
+/// than 600 s.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text
         .parse()

@@ -13,17 +13,18 @@ use std::process::{Child, Command, Stdio};
 use crate::failure::Failure;
 use crate::tools;
 
-/// Shell script that spins until the process of its argument is gone, however that process ended.
+/// Shell script that spins until the process whose id is its argument has ended, for any reason.
 ///
-/// If that process ended before the shell asked for its parent, the parent is another process,
-/// which may live for ever. The script then ends at once.
+/// If that process ended before the shell looked up its own parent, the parent is another process,
+/// which may live for ever. In this case the script ends at once.
 const SPIN: &str = r#"[ "$PPID" = "$1" ] && while kill -0 "$1"; do :; done 2>/dev/null"#;
 
 /// Spinning processes that keep every core awake until this value is dropped.
 pub struct Awake(Vec<Child>);
 
 impl Awake {
-    /// Starts one spinning process for each core.
+    /// Starts one spinning process for each core. The process gets the core only while no other
+    /// process wants it.
     pub fn keep() -> Result<Self, Failure> {
         let mut spinners = Self(Vec::new());
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {

@@ -8,10 +8,10 @@ use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Timeout of an answer; longer than every deadline of a call.
+/// Timeout for reading an answer. It is longer than the deadline of any call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An HTTP response, as far as the benchmarks need it.
+/// The parts of an HTTP response that the benchmarks need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code of the response.
@@ -23,14 +23,15 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Returns the bytes of a request that asks for a score of this JSON.
+/// Returns the bytes of an HTTP request that asks a server to score `json`.
 pub fn request(json: &str) -> Vec<u8> {
     let length = json.len();
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes()
 }
 
-/// Connects to a server. The error is `ConnectionRefused` as long as no process listens.
+/// Connects to a server. The error is `ConnectionRefused` as long as no process listens on the
+/// address.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -38,7 +39,7 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a request on a connection and reads its answer.
+/// Sends a request on an open connection and reads the server's answer.
 pub fn ask(mut stream: &TcpStream, request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
     read(BufReader::new(stream))

@@ -8,7 +8,8 @@ use super::progress::Progress;
 use super::server::Program;
 use crate::failure::Failure;
 
-/// Starts both programs `spawns` times. They take turns at being the first.
+/// Measures the cold start of the host (`warm`) and of the native reference program (`ceiling`).
+/// Both are started `spawns` times, and they take turns at being started first.
 pub fn measure(
     warm: &Program,
     ceiling: &Program,

@@ -16,23 +16,24 @@ use super::server::Server;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-/// Body of a short call of the scorer `wayward`.
+/// Request body that makes the test scorer `wayward` answer at once.
 const SHORT: &str = r#"{"do":"count"}"#;
-/// Body of a call of the scorer `wayward` that ends only at its deadline.
+/// Request body that makes the test scorer `wayward` loop until the deadline of the call.
 const ENDLESS: &str = r#"{"do":"loop"}"#;
 
-/// Status code of a call that did not end in time.
+/// Status code with which the host answers a call that did not end before its deadline.
 const TIMED_OUT: u16 = 504;
 
-/// Number of connections that send short calls.
+/// Number of parallel connections that send short calls.
 const CONNECTIONS: u16 = 8;
 
-/// Time between the start of an endless call and the start of the load. After it, the call is in
-/// its loop.
+/// Time between the start of an endless call and the start of the load of short calls. After this
+/// time, the endless call is in its loop.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// Loads a host with short calls, once alone and once during endless calls. The two take turns at
-/// being the first.
+/// Measures how much one caller with endless calls slows down the short calls of other callers.
+/// Each round loads the host with short calls once without and once with endless calls. The two
+/// take turns at being the first.
 pub fn measure(
     stage: &Stage,
     wrk: &Path,
@@ -77,8 +78,8 @@ pub fn measure(
     }
 }
 
-/// Returns the p50 of short calls, in microseconds, while one client sends endless calls back to
-/// back.
+/// Returns the median latency (p50) of short calls, in microseconds, while one client sends endless
+/// calls one after the other.
 fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f64, Failure> {
     let stop = AtomicBool::new(false);
     let address = server.address;

@@ -5,14 +5,14 @@
 
 use serde::Serialize;
 
-/// A median, with the smallest and the largest of its values.
+/// The median of several values, with the smallest and the largest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     /// Median: half of the values are below it.
     pub median: f64,
-    /// The smallest value.
+    /// Smallest of the measured values.
     pub least: f64,
-    /// The largest value.
+    /// Largest of the measured values.
     pub most: f64,
 }
 
@@ -36,23 +36,24 @@ impl Spread {
     }
 }
 
-/// Number of connections at which the CPU time per request is compared.
+/// Number of connections with which servers are loaded when their CPU time per request is compared.
 pub const CPU_CONNECTIONS: u16 = 8;
 
-/// Kinds of server, in the order in which they are shown.
+/// Kinds of server that `bench` measures, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The image's host with the settings that it ships with: instances are used again.
+    /// The image's host with the settings that the image ships with: an instance serves many calls.
     Warm,
-    /// The image's host with a new instance for every call.
+    /// The image's host with `isolation = "call"`: every call gets a new instance.
     Call,
-    /// Native code without a sandbox.
+    /// The native reference program, which gives the same answers without the host and without a
+    /// sandbox.
     Ceiling,
 }
 
 impl Kind {
-    /// Returns the name of the server in tables and in the JSON.
+    /// Returns the name of this kind of server in the tables and in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warm => "warm",
@@ -62,14 +63,14 @@ impl Kind {
     }
 }
 
-/// One server under one load in one round.
+/// Figures of one server under one load in one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Server that was loaded.
+    /// Kind of the server that was loaded.
     pub server: Kind,
-    /// Number of connections that were kept busy.
+    /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of the round, from 0.
+    /// Number of the round, counted from 0.
     pub round: u32,
     /// Figures of the server in this round.
     pub measured: Measured<f64>,
@@ -78,44 +79,47 @@ pub struct Sample {
 /// Figures of a load, either of one round or of all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured<T> {
-    /// Answers per second.
+    /// Number of answers per second.
     pub requests_per_second: T,
-    /// Median latency, in microseconds: half of the answers came within it.
+    /// Median latency, in microseconds: half of the answers came within this time.
     pub p50_us: T,
-    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within it.
+    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within this time.
     pub p99_us: T,
     /// CPU time that the server's process took per answer, in microseconds.
     pub cpu_us_per_request: T,
 }
 
-/// Figures of a load as ratios to the ceiling's, each the median of the rounds' ratios.
+/// Ratios of a server's figures under a load to those of the native reference program under the
+/// same load. Each ratio is the median of the ratios of all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OverCeiling {
-    /// Ratio of requests per second.
+    /// Requests per second of the server divided by those of the native reference program.
     pub throughput: f64,
-    /// Ratio of the median latency (p50).
+    /// Median latency (p50) of the server divided by that of the native reference program.
     pub p50: f64,
-    /// Ratio of the 99th percentile of the latency (p99).
+    /// 99th percentile of the server's latency (p99) divided by that of the native reference
+    /// program.
     pub p99: f64,
-    /// Ratio of CPU time per request.
+    /// CPU time per request of the server divided by that of the native reference program.
     pub cpu: f64,
 }
 
-/// All rounds of one server under one load.
+/// Figures of one server under one load, over all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
-    /// Server that was loaded.
+    /// Kind of the server that was loaded.
     pub server: Kind,
-    /// Number of connections that were kept busy.
+    /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Figures over all rounds.
+    /// Median, smallest and largest value of each figure over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
-    /// Ratios to the ceiling. Each round is compared with the ceiling's round of the same number.
+    /// Ratios of the server's figures to those of the native reference program. Each round is
+    /// compared with the reference program's round of the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Sums up the samples, in one row for each number of connections and each server.
+/// Summarises the samples of all rounds in one row for each number of connections and each server.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let mut keys: Vec<_> = samples
         .iter()
@@ -144,11 +148,11 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     })
 }
 
-/// Number of a round, and the figures of one server in it.
+/// Number of a round, and the figures of one server in that round.
 pub type Round = (u32, Measured<f64>);
 
-/// Sums up the rounds of one server. Each round is compared with the ceiling's round of the same
-/// number.
+/// Summarises the rounds of one server. Each round is compared with the round of the same number of
+/// the native reference program (`ceiling`). Returns `None` if no round can be compared.
 pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
     let spread = |figure: fn(&Measured<f64>) -> f64| {
         Spread::of(own.iter().map(|(_, measured)| figure(measured)))
@@ -175,7 +179,9 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
     Some((measured, over_ceiling))
 }
 
-/// Returns p99 over p50 in the round that was disturbed least.
+/// Returns the smallest ratio of p99 to p50 among the rounds of a server at this number of
+/// connections. It is the ratio of the round that was disturbed least. `None` if there is no such
+/// round.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
     let of = samples
         .iter()
@@ -184,76 +190,94 @@ pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Opti
         .min_by(f64::total_cmp)
 }
 
-/// Time from the start of a process to its first correct answer.
+/// Times from the start of a process to its first correct answer, for the host and the native
+/// reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ColdStart {
-    /// Number of starts of each program.
+    /// Number of times that each program was started.
     pub spawns: u32,
-    /// Times of the image's host, in milliseconds.
+    /// Times from the start of the image's host to its first correct answer, in milliseconds.
     pub warm_ms: Spread,
-    /// Times of native code, in milliseconds.
+    /// Times from the start of the native reference program to its first correct answer, in
+    /// milliseconds.
     pub ceiling_ms: Spread,
-    /// Median of the ratios of two starts, one after the other.
+    /// Time of the host divided by that of the native reference program: the median over pairs of
+    /// consecutive starts.
     pub over_ceiling: f64,
 }
 
-/// Memory of servers in bytes (PSS): a page that several processes share counts by its part.
+/// Memory of servers in bytes (PSS, proportional set size): a page that N processes share counts as
+/// 1/N of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Pss {
-    /// Memory of the host after its first answer.
+    /// Memory of the image's host after its first answer, in bytes. `None` if it was not measured.
     pub warm_idle: Option<u64>,
-    /// Memory of the host with `isolation = "call"` after its first answer.
+    /// Memory of the host with `isolation = "call"` after its first answer, in bytes. `None` if the
+    /// host refuses the setting.
     pub call_idle: Option<u64>,
-    /// Memory of native code after its first answer.
+    /// Memory of the native reference program after its first answer, in bytes. `None` if it was
+    /// not measured.
     pub ceiling_idle: Option<u64>,
-    /// Memory of the host with 1 instance, after load.
+    /// Memory of the host with 1 instance after a load, in bytes. `None` if the host refuses the
+    /// settings.
     pub instances_1: Option<u64>,
-    /// Memory of the host with 8 instances, after load.
+    /// Memory of the host with 8 instances after a load, in bytes. `None` if the host refuses the
+    /// settings.
     pub instances_8: Option<u64>,
-    /// Memory of the host with 64 instances, after load.
+    /// Memory of the host with 64 instances after a load, in bytes. `None` if the host refuses the
+    /// settings.
     pub instances_64: Option<u64>,
-    /// Memory that each instance from the ninth to the 64th added.
+    /// Memory that each instance from the ninth to the 64th added, in bytes. `None` if the host
+    /// with 8 or with 64 instances was not measured.
     pub per_further_instance: Option<u64>,
 }
 
-/// Cost of one caller with endless calls for the other callers.
+/// Latencies of short calls with and without a caller whose calls loop until their deadline. They
+/// show what one caller with endless calls costs the other callers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fairness {
-    /// p50 of short calls over 8 connections, in microseconds.
-    pub alone_p50_us: Spread,
-    /// p50 of short calls while one caller sends calls that loop until their deadline, in
+    /// Median latency (p50) of short calls over 8 connections without an endless caller, in
     /// microseconds.
+    pub alone_p50_us: Spread,
+    /// Median latency (p50) of short calls while one caller sends calls that loop until their
+    /// deadline, in microseconds.
     pub beside_loop_p50_us: Spread,
-    /// Median of the rounds' ratios of p50 with the endless caller to p50 without it.
+    /// p50 of short calls with the endless caller divided by p50 without that caller: the median
+    /// over all rounds.
     #[serde(skip)]
     pub rise: f64,
 }
 
-/// Ratios of CPU time per request at [`CPU_CONNECTIONS`] connections.
+/// Ratios of the host's CPU time per request to that of the native reference program, at
+/// [`CPU_CONNECTIONS`] connections.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// CPU time of the host with its default settings over that of the ceiling.
+    /// CPU time per request of the host with its default settings divided by that of the native
+    /// reference program. `None` if it was not measured.
     pub cpu_warm: Option<f64>,
-    /// CPU time of the host with `isolation = "call"` over that of the ceiling.
+    /// CPU time per request of the host with `isolation = "call"` divided by that of the native
+    /// reference program. `None` if it was not measured.
     pub cpu_call: Option<f64>,
 }
 
 /// The four ratios that a release is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Ratios of CPU time, with all cores awake.
+    /// Ratios of CPU time per request, measured with all cores kept awake.
     #[serde(flatten)]
     pub cpu: CpuRatios,
-    /// Time from the start to the first correct answer, host over ceiling.
+    /// Time from the start to the first correct answer: that of the host divided by that of the
+    /// native reference program.
     pub cold_start: f64,
-    /// p99 over p50 of the host at 64 connections, in the round that was disturbed least.
+    /// p99 of the host's latency divided by its p50 at 64 connections, in the round that was
+    /// disturbed least. `None` if 64 connections were not measured.
     pub p99_over_p50_c64: Option<f64>,
 }
 
-/// Everything that a run of `bench` found.
+/// All results of a run of `cargo xtask bench`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Number of cores that this process may use.
+    /// Number of CPU cores that the benchmark may use.
     pub cores: usize,
     /// Number of rounds of each load.
     pub rounds: u32,
@@ -261,29 +285,33 @@ pub struct Figures {
     pub round_seconds: f64,
     /// Ratios that a release is judged by.
     pub ratios: Ratios,
-    /// Ratios of CPU time while cores without work may sleep.
+    /// Ratios of CPU time per request, measured while idle cores may sleep.
     ///
     /// Waking the load generator is charged to the server, and the longer an answer takes, the more
     /// the generator sleeps.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
-    /// Figures by connections and then server, while cores without work may sleep.
+    /// Figures of each server, measured while idle cores may sleep. The rows are sorted by the
+    /// number of connections and then by the server.
     pub load: Vec<Row>,
-    /// Figures at [`CPU_CONNECTIONS`] connections, with all cores awake.
+    /// Figures of each server at [`CPU_CONNECTIONS`] connections, measured with all cores kept
+    /// awake.
     pub load_cores_awake: Vec<Row>,
-    /// Times from the start to the first correct answer.
+    /// Times from the start of each program to its first correct answer.
     pub cold_start: ColdStart,
     /// Memory of the servers, in bytes.
     pub pss_bytes: Pss,
-    /// Rise of p50 while one caller sends endless calls. 1 means no rise.
+    /// Median latency (p50) of short calls while another caller sends endless calls, divided by the
+    /// p50 without that caller. 1 means no rise.
     pub fairness_p50_rise: f64,
-    /// Latencies from which the rise is computed.
+    /// Latencies of short calls with and without an endless caller.
     pub fairness: Fairness,
-    /// Servers that were not measured because this host refuses their settings.
+    /// Servers that were not measured because the host refuses their settings, each with the
+    /// reason.
     pub skipped: Vec<String>,
 }
 
 impl CpuRatios {
-    /// Picks the ratios of CPU time from the rows.
+    /// Picks the ratios of CPU time at [`CPU_CONNECTIONS`] connections from the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
             let row = rows
@@ -299,7 +327,7 @@ impl CpuRatios {
 }
 
 impl Ratios {
-    /// Picks the ratios that a release is judged by.
+    /// Picks the ratios that a release is judged by from the results of all measurements.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         Self {
             cpu: CpuRatios::of(rows),
@@ -346,7 +374,7 @@ mod tests {
         let samples = [
             sample(Kind::Warm, 0, 20.0, 30.0),
             sample(Kind::Ceiling, 0, 10.0, 20.0),
-            // A noisy round slows both.
+            // A noisy round slows both servers.
             sample(Kind::Warm, 1, 90.0, 90.0),
             sample(Kind::Ceiling, 1, 30.0, 20.0),
             sample(Kind::Warm, 2, 20.0, 20.0),

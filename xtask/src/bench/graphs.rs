@@ -31,44 +31,50 @@ use crate::failure::Failure;
 use crate::host_program::{self, Kind as HostKind};
 use crate::{engine_library, setup, workspace};
 
-/// Project whose graph is compared with native code.
+/// Folder of the example whose graph is compared with native code, relative to the workspace's
+/// root.
 const EXAMPLE: &str = "host/examples/digits-mlp";
 
-/// Numbers of connections: one client, two clients, and the number at which every comparison of CPU
-/// time is made.
+/// Numbers of connections at which servers are measured: one client, two clients, and the number at
+/// which CPU time is always compared.
 const CONNECTIONS: [u16; 3] = [1, 2, CPU_CONNECTIONS];
 
-/// Everything that a run of `bench graphs` found.
+/// All results of a run of `cargo xtask bench graphs`.
 #[derive(Debug, Serialize)]
 struct Figures {
     cores: usize,
     rounds: u32,
     round_seconds: f64,
     ratios: Ratios,
-    /// CPU time per request, host over ceiling, while cores without work may sleep.
+    /// CPU time per request of the host divided by that of the native reference program, measured
+    /// while idle cores may sleep. `None` if it was not measured.
     cpu_ratio_cores_may_sleep: Option<f64>,
     load: Vec<Row>,
     load_cores_awake: Vec<Row>,
-    /// Figures of the file that `--graph` names.
+    /// Figures of the ONNX file that `--graph` names. `None` without the flag.
     graph: Option<OtherGraph>,
 }
 
 /// Ratios that the project has bounds for.
 #[derive(Debug, Serialize)]
 struct Ratios {
-    /// CPU time per request at 8 connections, host over ceiling, with all cores awake.
+    /// CPU time per request at 8 connections: that of the host divided by that of the native
+    /// reference program, with all cores kept awake. `None` if it was not measured.
     cpu: Option<f64>,
-    /// Requests per second with two clients over requests per second with one.
+    /// Requests per second of the host with two clients divided by those with one client. `None` if
+    /// they were not measured.
     two_clients: Option<f64>,
-    /// Requests per second of the graph of `--graph` with two clients over those with one.
+    /// Requests per second of the graph that `--graph` names with two clients divided by those with
+    /// one client. `None` without the flag.
     two_clients_of_graph: Option<f64>,
 }
 
-/// The graph of `--graph`. Its right answers are not known, so they are not checked.
+/// Figures of the graph that `--graph` names. The right answers of the graph are not known, so they
+/// are not checked.
 #[derive(Debug, Serialize)]
 struct OtherGraph {
     file: PathBuf,
-    /// Requests per second with one client and with two.
+    /// Requests per second with one client and with two clients, in this order.
     requests_per_second: [Option<Spread>; 2],
 }
 
@@ -145,7 +151,8 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     )
 }
 
-/// Host program, engine library and the folder for everything that the run writes.
+/// Paths of the host program, of the library of ONNX Runtime, and of the folder for everything that
+/// the benchmark writes.
 struct Place {
     library: PathBuf,
     host: PathBuf,
@@ -182,7 +189,8 @@ impl Place {
         Ok(servers)
     }
 
-    /// Returns a program that runs the host with a project that has no code.
+    /// Writes the app folder of a project that has no code, and returns a program that serves the
+    /// folder with the host.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial {
@@ -195,7 +203,8 @@ impl Place {
             .with_variable(ENGINE_VARIABLE, &library))
     }
 
-    /// Loads another graph with one client and with two. Each request asks for zeros.
+    /// Measures the throughput of another graph with one client and with two clients. Each request
+    /// sends zeros.
     fn other(
         &self,
         file: &Path,
@@ -236,7 +245,8 @@ impl Place {
         )
     }
 
-    /// Returns a body of zeros that the graph accepts. Each open dimension has size 1.
+    /// Returns a request body of zeros that the graph accepts. Each dimension without a fixed size
+    /// gets the size 1.
     fn zeros(&self, file: &Path) -> Result<Value, Failure> {
         let output = Command::new(&self.host)
             .arg("graph")
@@ -258,7 +268,7 @@ impl Place {
     }
 }
 
-/// JSON that `scorebox graph` prints.
+/// The inputs of a graph, as the command `scorebox graph` prints them in JSON.
 #[derive(Deserialize)]
 struct Ports {
     inputs: Vec<Port>,
@@ -289,7 +299,8 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// Returns the host's requests per second in each round.
+/// Returns the host's requests per second in each round with this number of clients, with the
+/// number of the round.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples
         .iter()
@@ -297,7 +308,8 @@ fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     of.map(|sample| (sample.round, sample.measured.requests_per_second))
 }
 
-/// Returns the throughput with two clients over that with one: the median of the rounds' ratios.
+/// Returns the throughput with two clients divided by that with one client: the median over all
+/// rounds. `None` if no round can be compared.
 fn two_clients(samples: &[Sample]) -> Option<f64> {
     let ratios = rates(samples, 2).filter_map(|(round, two)| {
         let (_, one) = rates(samples, 1).find(|(other, _)| *other == round)?;

@@ -38,20 +38,21 @@ use crate::setup;
 /// Memory limit of the container in which the host runs, in MiB.
 pub const CONTAINER_MIB: u64 = 512;
 
-/// Time that an attack gets to open its connections before the client is measured.
+/// Time that an attack gets to open its connections before the well-behaved client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Pause after a turn. It is longer than the deadline of a call, so that no call of an attack is
-/// left.
+/// Pause after an attack in each turn. It is longer than the deadline of a call, so that no call of
+/// the attack is left.
 const RECOVERY: Duration = Duration::from_millis(1500);
-/// Time that an attack gets to open its connections, in a quick run.
+/// Time that an attack gets to open its connections in a run with `--quick`.
 const QUICK_SETTLE: Duration = Duration::from_millis(100);
-/// Pause after a turn of a quick run.
+/// Pause after an attack in a run with `--quick`.
 const QUICK_RECOVERY: Duration = Duration::from_millis(200);
-/// Length of a turn of a quick run, in seconds.
+/// Length of a turn in a run with `--quick`, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
-/// Divisor of the number of connections of an attack, in a quick run.
+/// Number by which a run with `--quick` divides the number of connections of each attack.
 const QUICK_DIVISOR: u16 = 8;
-/// Largest number of connections of an attack that fills memory, if no container limits the memory.
+/// Maximum number of connections of an attack that fills memory, if no container limits the memory
+/// of the host.
 const UNBOUNDED_CONNECTIONS: u16 = 48;
 
 /// Runs `cargo xtask bench hostile`.
@@ -88,12 +89,12 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     )
 }
 
-/// Runs the process that attacks, or that only burns CPU time.
+/// Runs the process that attacks a host, or that only burns CPU time for comparison.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }
 
-/// Settings with which every attack is measured.
+/// Settings with which every attack of a run is measured.
 struct Plan<'a> {
     rounds: u32,
     time: Duration,
@@ -105,8 +106,8 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Measures the client during one attack and during the control, in turns. The attack gets a
-    /// host of its own.
+    /// Measures the well-behaved client during one attack, and during a control that only burns CPU
+    /// time, in turns. Each attack gets a newly started host.
     fn measure(
         &self,
         attack: &'static Attack,
@@ -177,7 +178,8 @@ impl Plan<'_> {
         .into()
     }
 
-    /// Measures the client while another process of this program attacks or burns CPU time.
+    /// Measures the well-behaved client while a second process of this program attacks the host or
+    /// burns CPU time. `words` are the arguments of that process.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;
@@ -187,9 +189,9 @@ impl Plan<'_> {
     }
 }
 
-/// A process of this program that attacks or burns CPU time.
+/// A process of this program that attacks a host or burns CPU time.
 ///
-/// It ends by itself, and is killed if this value is dropped first.
+/// The process ends by itself. It is killed if this value is dropped before that.
 struct Sender(Child);
 
 impl Sender {
@@ -255,7 +257,7 @@ fn own_program() -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::other(format!("the path of this program: {error}"), "report it"))
 }
 
-/// Returns the names of the attacks, for the help.
+/// Returns the names of all attacks, which are the values of the flag `--attack`.
 pub fn names() -> Vec<&'static str> {
     ATTACKS.iter().map(|attack| attack.name).collect()
 }

@@ -21,7 +21,8 @@ use crate::workspace::shown;
 /// the round is over.
 const SPARE_SECONDS: u64 = 5;
 
-/// Lua that prints the report, because wrk's own text rounds to three digits.
+/// Lua script that prints the results of wrk as JSON, because wrk's own report rounds to three
+/// digits.
 const REPORT: &str = r#"
 done = function(summary, latency, requests)
   local errors = summary.errors
@@ -31,25 +32,25 @@ done = function(summary, latency, requests)
 end
 "#;
 
-/// The program wrk with a script that sends one kind of request.
+/// The load generator wrk with a script that sends one kind of request.
 pub struct LoadGenerator {
     wrk: PathBuf,
     script: PathBuf,
 }
 
-/// Result of a load, as the script of wrk reports it.
+/// Results of a load, as the Lua script in wrk reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Load {
-    /// Number of answers.
+    /// Number of answers that wrk received.
     pub requests: u64,
     duration_us: u64,
     /// Number of answers with a status code of 400 or more.
     refused: u64,
     /// Number of failed connections, reads and writes, and of timeouts.
     broken: u64,
-    /// Median latency, in microseconds: half of the answers came within it.
+    /// Median latency, in microseconds: half of the answers came within this time.
     pub p50_us: f64,
-    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within it.
+    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within this time.
     pub p99_us: f64,
 }
 
@@ -60,7 +61,8 @@ impl Load {
     }
 }
 
-/// Finds wrk, or installs it where that is possible.
+/// Finds the load generator wrk. If wrk is missing and this process is root on a Debian system,
+/// installs it.
 pub fn find_wrk() -> Result<PathBuf, Failure> {
     if tools::find("wrk").is_none() {
         tools::install(&["wrk"])?;
@@ -74,12 +76,13 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 }
 
 impl LoadGenerator {
-    /// Writes a script that sends this JSON.
+    /// Writes a Lua script to the path `script` that makes wrk send `json` in every request.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }
 
-    /// Writes a script that sends the JSON that a piece of Lua makes, to be scored.
+    /// Writes a Lua script to the path `script` that makes wrk send requests to be scored. The
+    /// piece of Lua `lua` makes the JSON in them.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
         let text = format!(
             "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"
@@ -92,7 +95,8 @@ impl LoadGenerator {
         })
     }
 
-    /// Keeps connections busy for some time. The load fails unless every answer is a success.
+    /// Keeps this number of connections to the server busy for this time. Fails unless every answer
+    /// is a success.
     pub fn run(
         &self,
         address: SocketAddr,
@@ -153,7 +157,8 @@ impl LoadGenerator {
 
 /// Returns JSON as a Lua string in a long bracket.
 ///
-/// A long bracket has no escapes, and JSON of numbers and words does not hold its end.
+/// A long bracket has no escapes, and JSON of numbers and words does not hold the end of a long
+/// bracket.
 pub fn lua_text(json: &str) -> String {
     format!("[==[{json}]==]")
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Length of a tick of /proc/PID/stat: 100 Hz for programs, independent of the kernel's own rate.
+/// Length of a tick in /proc/PID/stat, in nanoseconds. Programs see 100 ticks per second, whatever
+/// the kernel's own rate is.
 const TICK_NS: u64 = 10_000_000;
 
 /// CPU time of a process from its start to one moment.
@@ -21,7 +22,7 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Reads the CPU time of a process.
+    /// Reads the CPU time that a process has used so far.
     pub fn of(pid: u32) -> Result<Self, Failure> {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let stat = dir.join("stat");
@@ -43,7 +44,7 @@ impl CpuTime {
         Ok(Self { threads, ticks })
     }
 
-    /// Returns the CPU time since an earlier moment, in nanoseconds.
+    /// Returns the CPU time that the process has used since an earlier reading, in nanoseconds.
     pub fn since_ns(&self, earlier: &Self) -> u64 {
         let since = |(id, now): (&u64, &u64)| {
             now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0))
@@ -60,8 +61,8 @@ impl CpuTime {
     }
 }
 
-/// Returns the memory of a process in bytes. A page that several processes share counts by its
-/// part.
+/// Returns the memory of a process in bytes (PSS, proportional set size): a page that N processes
+/// share counts as 1/N of a page.
 pub fn pss_bytes(pid: u32) -> Result<u64, Failure> {
     let path = PathBuf::from(format!("/proc/{pid}/smaps_rollup"));
     pss(&read(&path)?).ok_or_else(|| unknown(&path))
@@ -78,10 +79,11 @@ fn unknown(path: &Path) -> Failure {
     )
 }
 
-/// Returns utime plus stime, fields 14 and 15 of /proc/PID/stat.
+/// Returns the CPU time of a process in ticks, from the text of /proc/PID/stat: the sum of utime
+/// and stime, which are the fields 14 and 15.
 ///
-/// The second field is the program's name in brackets and may hold anything, so fields are counted
-/// from its end.
+/// The second field is the program's name in brackets and may hold anything, so the later fields
+/// are counted from the end of the name.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);

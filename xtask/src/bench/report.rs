@@ -15,7 +15,7 @@ pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }
 
-/// Writes figures to standard output: the text if there is one, else JSON.
+/// Writes figures to standard output: as `text` if it is given, and as JSON if it is `None`.
 pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
     let text = match text {
         Some(text) => text,
@@ -114,7 +114,7 @@ fn table(figures: &Figures) -> String {
     text
 }
 
-/// Returns the table line of one server under one load.
+/// Returns the line of the table with the figures of one server under one load.
 pub fn load_line(row: &Row) -> String {
     format!(
         "{:>5} {:<8} {}",
@@ -124,7 +124,7 @@ pub fn load_line(row: &Row) -> String {
     )
 }
 
-/// Returns the heading of [`columns`].
+/// Returns the heading above the columns that [`columns`] returns.
 pub fn heading() -> String {
     format!(
         "{:>28} {:>24} {:>24} {:>26}",
@@ -132,7 +132,8 @@ pub fn heading() -> String {
     )
 }
 
-/// Returns the figures of a load as columns, each figure with its ratio to the ceiling's.
+/// Formats the figures of a load as columns. Each figure is followed by its ratio to that of the
+/// native reference program.
 pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
     let cell = |value: &Spread, ratio: f64, digits: usize| {
         format!("{} ×{ratio:.2}", spread(value, digits))
@@ -174,7 +175,7 @@ fn spread(value: &Spread, digits: usize) -> String {
     format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 
-/// Returns a ratio as text for people.
+/// Formats a ratio for people. `None` is shown as not measured.
 pub fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.2}"))
 }

@@ -17,31 +17,32 @@ use crate::failure::Failure;
 use crate::leash::Leash;
 use crate::workspace::shown;
 
-/// Time within which a server must listen.
+/// Time after its start within which a server must accept connections.
 const LISTENING: Duration = Duration::from_secs(60);
-/// Pause between two attempts to connect. The kernel's timer adds about half as much.
+/// Pause between two attempts to connect to a server that starts. The kernel's timer lengthens each
+/// pause by about a half.
 const RETRY: Duration = Duration::from_micros(100);
 /// Ports that servers get, all below the ports that the kernel gives to clients.
 ///
-/// A client that asks for a port of the kernel's range again and again, before a server listens
-/// there, may get it as its own port and connect to itself.
+/// If a server's port were one of the kernel's, a client that tries to connect before the server
+/// listens could get the same port as its own, and connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// A program that can be started as a server, with its arguments and environment.
+/// A program that can be started as a server, with its arguments and environment variables.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Name of the program in messages and of its log file.
+    /// Name of the program in messages and in the name of its log file.
     name: String,
     file: PathBuf,
     arguments: Vec<String>,
-    /// Environment variables of the process, which gets no others.
+    /// Environment variables of the process. It gets no others.
     variables: Vec<(&'static str, String)>,
     log: PathBuf,
 }
 
 impl Program {
-    /// Returns a program that runs the host with an app folder. Its log goes to a file in the given
-    /// folder.
+    /// Returns a program that serves the app folder `app` with the host program `file`. The log
+    /// goes to a file in the folder `logs`.
     pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
         let arguments = [
             "serve",
@@ -54,7 +55,8 @@ impl Program {
         Self::new(name, file, arguments.into(), logs)
     }
 
-    /// Returns a program that runs the native ceiling with a model.
+    /// Returns a program that serves the model file `model` with the native reference program
+    /// `file`. The log goes to a file in the folder `logs`.
     pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
         Self::new(
             name,
@@ -75,22 +77,22 @@ impl Program {
         }
     }
 
-    /// Adds an argument and its value to the command line.
+    /// Adds a flag and its value to the command line of the program.
     pub fn with_argument(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
         self
     }
 
-    /// Adds a variable to the environment of the process.
+    /// Adds an environment variable to those that the process gets.
     pub fn with_variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
     }
 
-    /// Starts the program.
+    /// Starts the program as a server on a free port of 127.0.0.1.
     ///
-    /// Its environment holds only the given variables, because the first process of a container has
-    /// little more.
+    /// The process gets only the environment variables that were added with `with_variable`,
+    /// because the first process of a container has few more.
     pub fn start(&self) -> Result<Server, Failure> {
         let port = free_port()?;
         let log =
@@ -121,16 +123,16 @@ impl Program {
     }
 }
 
-/// A running server. It is killed when this value is dropped.
+/// A running server. The process is killed when this value is dropped.
 pub struct Server {
     name: String,
     child: Child,
-    /// Address on which the server will listen.
+    /// Address on which the server listens once it is ready.
     pub address: SocketAddr,
     started: Instant,
     log: PathBuf,
-    /// Watcher that ends the server with this program. It starts after the first answer: before, it
-    /// would take time from what is measured.
+    /// Watcher that kills the server if the benchmark ends first. `None` until the first answer,
+    /// because starting the watcher would take time from what is measured.
     leash: Option<Leash>,
 }
 
@@ -140,9 +142,8 @@ impl Server {
         self.child.id()
     }
 
-    /// Sends a request as soon as the server accepts a connection.
-    ///
-    /// Also returns the time from the start of the process to the answer.
+    /// Sends a request as soon as the server accepts a connection. Returns the answer, and the time
+    /// from the start of the process to the answer.
     pub fn first_answer(&mut self, request: &[u8]) -> Result<(Answer, Duration), Failure> {
         loop {
             match client::connect(self.address) {
@@ -169,7 +170,8 @@ impl Server {
         }
     }
 
-    /// Returns a failure that describes a problem of the server, with the end of its log.
+    /// Returns a failure that describes a problem of the server, with the last lines of the
+    /// server's log.
     pub fn failure(&self, problem: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();

@@ -1,7 +1,7 @@
 //! Programs and app folders that are measured, built and laid out below the target folder.
 //!
 //! Owns the image unpacked as `demo` does it, copies of its app with other settings, the native
-//! ceiling, and a scorer that loops. Must not know how anything is measured.
+//! reference program (`ceiling`), and a scorer that loops. Must not know how anything is measured.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,15 @@ use crate::image::{APP_ROOT, HOST_PROGRAM};
 use crate::workspace::{self, GUEST_TARGET};
 use crate::{app, component, demo};
 
-/// Deadline of a call of the scorer that loops: long compared to a call, short compared to a round.
+/// Deadline of a call to the test scorer that loops. It is long compared to a normal call and short
+/// compared to a round.
 const LOOP_DEADLINE: &str = "1s";
 
-/// Cargo profile of the native ceiling. It is the profile of the image's host, so that compilers
-/// are not compared.
+/// Cargo profile of the native reference program. It is the profile of the image's host, so that
+/// the benchmark does not compare settings of the compiler.
 const PROFILE: &str = "image";
 
-/// Numbers of instances whose memory is measured.
+/// Numbers of instances with which the memory of the host is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];
 
 /// Environment variable that gives the host the URL of Redis.
@@ -31,20 +32,21 @@ const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
 /// Programs that `cargo xtask bench` starts.
 pub struct Stage {
-    /// Folder for scripts and logs.
+    /// Folder for the scripts of wrk and the logs of the servers.
     pub folder: PathBuf,
-    /// App folder of the image.
+    /// App folder of the unpacked image.
     pub app: PathBuf,
-    /// The image's host with the app as it ships.
+    /// The image's host with the settings that the image ships with.
     pub warm: Program,
-    /// The image's host with `isolation = "call"`, or the reason why it is not measured.
+    /// The image's host with `isolation = "call"`, or the reason why this host is not measured.
     pub call: Result<Program, String>,
-    /// Native code that gives the same answers without a sandbox.
+    /// The native reference program, which gives the same answers without the host and without a
+    /// sandbox.
     pub ceiling: Program,
-    /// The host with a fixed number of instances from the start, or the reason why it is not
-    /// measured.
+    /// For each number of instances, the host that has this number from the start, or the reason
+    /// why this host is not measured.
     pub instances: Vec<(usize, Result<Program, String>)>,
-    /// The host with a scorer that loops if a request asks for it.
+    /// The host with a test scorer that loops if a request asks for it.
     pub wayward: Program,
 }
 
@@ -62,17 +64,18 @@ impl Stage {
 
 /// Programs that `cargo xtask bench redis` starts.
 pub struct RedisStage {
-    /// The image's host with a prediction cache that keeps no answers in memory: each hit is a
-    /// round trip.
+    /// The image's host with a prediction cache that keeps no answers in memory, so each hit is a
+    /// round trip to Redis.
     pub store: Program,
-    /// The image's host with the defaults of `[prediction_cache]`: answers are kept in the process
-    /// as well.
+    /// The image's host with the defaults of `[prediction_cache]`, so answers are kept in the
+    /// process as well.
     pub memory: Program,
-    /// Native code that keeps its answers in the same Redis.
+    /// The native reference program, which keeps its answers in the same Redis.
     pub ceiling: Program,
 }
 
-/// Builds and lays out everything that is started for the Redis at `url`.
+/// Builds all programs that `cargo xtask bench redis` starts, and writes their app folders below
+/// `folder`. They keep their answers in the Redis at `url`.
 pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
     let Image { apps, host, app } = unpack(folder)?;
     let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
@@ -101,7 +104,7 @@ pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failur
     })
 }
 
-/// An image's host and app, and an empty folder for altered copies of the app.
+/// Paths of an unpacked image's host and app, and of an empty folder for altered copies of the app.
 struct Image {
     apps: PathBuf,
     host: PathBuf,
@@ -124,7 +127,7 @@ fn unpack(folder: &Path) -> Result<Image, Failure> {
     })
 }
 
-/// Builds and lays out everything that `cargo xtask bench` starts.
+/// Builds all programs that `cargo xtask bench` starts, and writes their app folders.
 pub fn prepare() -> Result<Stage, Failure> {
     let folder = workspace::target().join("bench");
     let Image { apps, host, app } = unpack(&folder)?;
@@ -161,9 +164,10 @@ pub fn prepare() -> Result<Stage, Failure> {
     })
 }
 
-/// Builds the program of a native ceiling.
+/// Builds a native reference program of the package `scorebox-bench` and returns its path.
 ///
-/// It is built alone, because it would share the features of other packages in the same build.
+/// The program is built alone, because in one build Cargo would give it the features that other
+/// packages ask for.
 pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
     let arguments = [
@@ -188,7 +192,8 @@ pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Returns the only file of the app's model, which both the host and the ceiling read.
+/// Returns the only file of the app's model, which both the host and the native reference program
+/// read.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
     let entries =
@@ -256,8 +261,8 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 /// Section, key and value of a setting in `scorebox.toml`.
 type Setting<'a> = (&'a str, &'a str, toml::Value);
 
-/// Copies an app and changes some of its settings. The inner error says which setting this host
-/// refuses.
+/// Copies the app folder `app` to `copy` and changes some settings in the copy. The inner error
+/// says which setting the host refuses.
 fn altered(
     app: &Path,
     copy: &Path,

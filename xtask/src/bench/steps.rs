@@ -9,11 +9,11 @@ use std::process::Stdio;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// Environment variable that names the app folder to the benchmarks.
+/// Environment variable with the path of the app folder that the benchmarks of the steps use.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
-/// Runs the benchmarks of the steps. Their table goes to standard error, because it is not part of
-/// the result.
+/// Runs the benchmarks of the single steps of a call on the app folder `app`. Their table goes to
+/// standard error, because it is not part of the result.
 pub fn run(app: &Path) -> Result<(), Failure> {
     // The package is built alone, because Cargo gives a program every feature that any package in
     // the same build asks for. The image's host does not have a compiler, and so the benchmarks

@@ -16,7 +16,8 @@ use crate::failure::Failure;
 /// branches are learnt.
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Loads every server with every number of connections in every round.
+/// Loads every server with every number of connections in every round, and returns the figures of
+/// each load.
 pub fn measure(
     servers: &[(Kind, Server)],
     load: &LoadGenerator,
@@ -57,7 +58,7 @@ pub fn measure(
     Ok(samples)
 }
 
-/// Loads one server. Also returns the number of its answers.
+/// Loads one server. Returns its figures and the number of its answers.
 pub fn under_load(
     server: &Server,
     load: &LoadGenerator,

@@ -71,10 +71,10 @@ pub struct ConvertArgs {
     /// Limit of the memory (address space) for loading, converting and comparing, e.g. 16GiB.
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = size)]
     pub memory: u64,
-    /// Replace what an earlier conversion left in DIR.
+    /// Replace the files that an earlier conversion left in DIR.
     #[arg(long)]
     pub force: bool,
-    /// Largest size of all arrays of an .npy or .npz file together, e.g. 512MiB.
+    /// Maximum size of all arrays of an .npy or .npz file together, e.g. 512MiB.
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     pub limit: bytesize::ByteSize,
     /// Show the messages of Python, with the traceback of a refusal.
@@ -85,12 +85,13 @@ pub struct ConvertArgs {
     pub output_format: Format,
 }
 
-/// One input of the graph.
+/// One input of the graph, as `--inputs` describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Input {
     name: String,
     kind: String,
-    /// Number of columns. None means a list of texts, or one column.
+    /// Number of columns of the input. None means one column or, if this is the only input and
+    /// holds texts, a list of texts.
     width: Option<u32>,
 }
 

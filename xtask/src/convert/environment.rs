@@ -11,33 +11,33 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::workspace::{self, shown};
 
-/// Versions of Python for which `requirements.txt` has the wheels' digests.
+/// Versions of Python for which `requirements.txt` has the digests of the libraries' wheels.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
 
-/// Python code that prints the version and the path of an interpreter.
+/// Python code that prints the version and the path of the interpreter that runs it.
 ///
-/// The path of a shim does not work without the shim's environment, so the interpreter prints its
-/// own.
+/// The interpreter prints its own path because the program on PATH may be a shim, which does not
+/// work without the shim's environment.
 const WHO: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
 
-/// A Python interpreter and its libraries.
+/// A Python interpreter that converts models, and its libraries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// Path of the interpreter.
     pub python: PathBuf,
-    /// Folder with the pinned libraries. None means the libraries of the interpreter.
+    /// Folder with the pinned libraries. None if the interpreter's own libraries are used.
     pub libraries: Option<PathBuf>,
-    /// Digest of the pinned requirements. None for an environment of the caller.
+    /// Digest of the file that pins the libraries. None if the caller chose the interpreter.
     pub requirements: Option<Digest>,
 }
 
-/// Returns the folder of the Python files that convert.
+/// Returns the folder of the Python files that convert models.
 pub fn sources() -> PathBuf {
     workspace::root().join("xtask/python/convert")
 }
 
-/// Returns the given Python, or else the pinned environment in a folder. Installs the environment
-/// if it does not exist.
+/// Returns the environment of the given Python. If `python` is `None`, returns the pinned
+/// environment in `folder`, and installs it if it does not exist.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
@@ -79,7 +79,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     })
 }
 
-/// Returns the version and the path of an interpreter, as the interpreter prints them.
+/// Returns the version and the path of a Python interpreter, as the interpreter prints them.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)
@@ -102,7 +102,8 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     }
 }
 
-/// Installs the libraries in a folder next to the goal, and renames the folder when it is complete.
+/// Installs the pinned libraries in a temporary folder below `root`, and renames the folder to
+/// `goal` when it is complete.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root).and_then(|()| {
         tempfile::Builder::new()

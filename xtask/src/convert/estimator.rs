@@ -19,18 +19,20 @@ use crate::failure::Failure;
 use crate::folder::Replacement;
 use crate::workspace::{self, shown};
 
-/// Name of the report's file, which marks a folder as one that this program wrote.
+/// Name of the file with the report of a conversion. The file marks a folder as one that this
+/// program wrote.
 const REPORT_FILE: &str = "report.json";
-/// Largest difference between two numbers that agree: absolute up to 1, relative above.
+/// Largest difference between two numbers that count as equal: absolute for numbers up to 1, and
+/// relative for larger ones.
 const TOLERANCE: f64 = 1e-4;
-/// Seconds that the process may run beyond the limit, by its own clock.
+/// Seconds beyond `--timeout` after which the process that converts ends itself.
 ///
-/// The process ends itself, for the case that this program cannot end it any more.
+/// The process does this in case this program cannot end it any more.
 const OWN_SECONDS: u64 = 10;
-/// Seed of the rows that are made up.
+/// Seed of the rows on which answers are compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// Runs the conversion of an estimator.
+/// Runs `cargo xtask convert` for a pickled estimator.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;
@@ -162,7 +164,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// Returns the scorer's name, checked by the rules of the manifest.
+/// Returns the name of the scorer: that of `--name`, or one made from the model's file name. Fails
+/// if the rules of the manifest do not allow the name.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
     let text = format!(
@@ -178,7 +181,8 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Returns a name made from a file's name: its letters in lower case and its digits, joined by `-`.
+/// Makes a scorer's name from a file's name: its letters in lower case and its digits, joined by
+/// `-`. If the name does not start with a letter, `model-` is put before it.
 fn name_of(file: &Path) -> String {
     let file = file
         .file_name()

@@ -16,28 +16,28 @@ use serde_json::Value;
 use super::environment::{self, Environment};
 use crate::failure::Failure;
 
-/// Largest part of an answer that is read, in bytes.
+/// Maximum number of bytes that are read of the answer of the process that converts.
 const ANSWER_BYTES: u64 = 16 << 20;
-/// Largest part of the process's standard error that is read, in bytes.
+/// Maximum number of bytes that are read of the standard error of the process that converts.
 const TEXT_BYTES: u64 = 256 << 10;
-/// Pause between two checks for the end of the process.
+/// Pause between two checks whether the process that converts has ended.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Result of a process that has ended.
+/// Result of the process that converts, after its end.
 #[derive(Debug)]
 pub struct Ended {
-    /// Answer of the process, if it gave one.
+    /// Answer of the process. None if the process left no JSON.
     pub answer: Option<Value>,
     /// Text that the process wrote to its standard error.
     pub said: String,
-    /// Exit status of the process. None if it was ended because its time was over.
+    /// Exit status of the process. None if the process was ended because its time was over.
     pub status: Option<ExitStatus>,
 }
 
-/// Runs the conversion in a process.
+/// Runs the conversion in a process of its own, for the time `limit` at most.
 ///
-/// `answer` is the file in which the request asks for the answer, and `scratch` is the process's
-/// folder.
+/// `answer` is the file to which the request asks the process to write its answer. `scratch` is the
+/// folder in which the process works.
 pub fn run(
     environment: &Environment,
     request: &Value,
@@ -120,7 +120,7 @@ fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
 }
 
 impl Ended {
-    /// Returns a failure with the reason for the missing answer.
+    /// Returns a failure that says why the process left no answer.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
         let last = self.said.lines().last().unwrap_or("it printed nothing");
         let trust = "check that the file is complete and that you trust it; --verbose shows \

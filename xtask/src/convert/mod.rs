@@ -18,9 +18,9 @@ pub use arguments::ConvertArgs;
 use crate::failure::Failure;
 use crate::workspace::shown;
 
-/// Extensions of pickled estimators.
+/// File extensions of pickled estimators.
 const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
-/// Extensions of the compressions that joblib uses.
+/// File extensions of the compressions that joblib uses.
 const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
 
 /// Runs `cargo xtask convert`.
@@ -53,15 +53,16 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
 }
 
-/// Installs the libraries that convert, if they are missing. Returns the folder of the pinned
-/// Python libraries.
+/// Installs the pinned Python libraries that convert models, if they are missing. Returns the
+/// folder of the libraries.
 pub fn prepare() -> Result<PathBuf, Failure> {
     Ok(environment::locate(None, None)?
         .libraries
         .unwrap_or_default())
 }
 
-/// Returns the last extension of a file name, without the extension of a compression.
+/// Returns the last extension of a file name. An extension of a compression, such as `gz`, is left
+/// out. `None` if no extension remains.
 fn extension(name: &str) -> Option<&str> {
     let mut parts = name.rsplit('.');
     let last = parts.next().filter(|last| last.len() < name.len())?;

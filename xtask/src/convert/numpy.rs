@@ -21,11 +21,11 @@ use super::safetensors_file::{self, Planned, RESERVED};
 use crate::failure::Failure;
 use crate::workspace::shown;
 
-/// An array whose data were not read yet.
+/// An array of the source file whose data were not read yet.
 struct Array {
     planned: Planned,
     header: Header,
-    /// Number of the array's member in an archive.
+    /// Index of the array's member in an `.npz` archive. 0 for a single `.npy` file.
     index: usize,
 }
 
@@ -35,7 +35,7 @@ enum Source {
     Archive(ZipArchive<BufReader<File>>),
 }
 
-/// A file to convert, and the settings of the conversion.
+/// A NumPy file to convert to safetensors, and the settings of the conversion.
 #[derive(Debug)]
 pub struct Import<'a> {
     /// Path of the `.npy` or `.npz` file.
@@ -45,9 +45,9 @@ pub struct Import<'a> {
     /// Name of the written file without its extension, and of the tensor of an `.npy` file. None
     /// means the name of the source file.
     pub name: Option<&'a str>,
-    /// True if an existing file is replaced.
+    /// True if an existing file of the same name is replaced.
     pub replace: bool,
-    /// Largest size of all arrays together.
+    /// Maximum size of all arrays together.
     pub limit: ByteSize,
 }
 
@@ -173,7 +173,8 @@ impl Source {
         }
     }
 
-    /// Reads the header of every array. `name` is the name of the array in a single file.
+    /// Reads the header of every array. `name` is the name of the array if the source is a single
+    /// `.npy` file.
     fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
         let members = match self {
             Self::File(_) => vec![archive::Member {
@@ -210,7 +211,7 @@ impl Source {
         Ok(arrays)
     }
 
-    /// Reads one array from its beginning.
+    /// Calls `act` with a reader at the beginning of the array with this index.
     fn read<T>(&mut self, index: usize, act: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
         match self {
             Self::File(file) => {

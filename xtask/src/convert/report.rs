@@ -10,34 +10,34 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Version of the report's form.
+/// Version of the format of the report.
 const VERSION: u32 = 1;
 
-/// Answer of the process that converts.
+/// Answer of the process that converts a model.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Answer {
-    /// A graph was made, and its answers were compared.
+    /// A graph was made, and its answers were compared with those of the library.
     Converted(Box<Converted>),
-    /// A library is missing in the environment.
+    /// A Python library is missing in the environment.
     Lacking {
         /// Name of the library, and the problem with it.
         problem: String,
         /// Instruction that installs the library.
         fix: String,
     },
-    /// No graph was made, for the given reason.
+    /// The estimator was refused, so no graph was made.
     Refused {
         /// Reason why the estimator was refused.
         problem: String,
-        /// Instruction for the user.
+        /// Instruction that fixes the problem.
         fix: String,
-        /// Class that the refusal is about.
+        /// Class that the refusal is about. None if it is not about a class.
         estimator: Option<String>,
     },
 }
 
-/// A graph, and the facts about its conversion.
+/// Facts about a conversion that made a graph.
 #[derive(Debug, Deserialize)]
 pub struct Converted {
     estimator: Value,
@@ -71,37 +71,41 @@ struct Comparison {
 #[derive(Debug, Serialize, Deserialize)]
 struct Compared {
     output: String,
-    /// Method of the library whose answers these are.
+    /// Method of the estimator whose answers are compared with this output, e.g. `predict`.
     method: String,
-    /// Kind of the comparison: `labels`, `numbers`, or `shape` if not even the shape agrees.
+    /// Kind of the comparison of this output: `labels`, `numbers`, or `shape` if not even the shape
+    /// agrees.
     kind: String,
     mismatches: Option<u64>,
     largest_difference: Option<f64>,
-    /// True if the first rows had the same answers when they were asked one by one.
+    /// True if the graph gave the first rows the same answers when it was asked for one row at a
+    /// time.
     one_by_one: bool,
     agrees: bool,
-    /// First row that differs, with both answers.
+    /// First row that differs, with the answers of the library and of the graph. None if no row
+    /// differs.
     first: Option<Value>,
 }
 
 /// A file that the report describes.
 #[derive(Debug, Serialize)]
 pub struct Described {
-    /// Name of the file, below the output folder or as it was given.
+    /// Path of the file: relative to the output folder, or as the user gave it.
     pub file: String,
-    /// Digest of the file.
+    /// SHA-256 digest of the file, as `sha256:` and hex digits.
     pub digest: String,
     /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
 impl Converted {
-    /// Returns true if the graph answers as the library does.
+    /// Returns true if the graph gives the same answers as the library.
     pub fn agrees(&self) -> bool {
         self.comparison.agrees
     }
 
-    /// Returns the report as JSON.
+    /// Returns the report of the conversion as JSON. `requirements` is the digest of the file that
+    /// pins the libraries.
     pub fn report(
         &self,
         source: &Described,
@@ -127,7 +131,7 @@ impl Converted {
         })
     }
 
-    /// Returns the text of the project's `scorebox.toml`.
+    /// Returns the text of the `scorebox.toml` of a project that serves the graph.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -146,7 +150,7 @@ impl Converted {
         )
     }
 
-    /// Returns the lines for people.
+    /// Returns a summary of the conversion for people, in several lines.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}, by scikit-learn", self.summary);
         text.push_str(&format!(
@@ -178,7 +182,8 @@ impl Converted {
         text
     }
 
-    /// Returns the outputs that differ, in one line.
+    /// Describes in one line the outputs of the graph that differ from the library's answers.
+    /// Returns an empty text if none differs.
     pub fn differences(&self) -> String {
         let differing = self
             .comparison

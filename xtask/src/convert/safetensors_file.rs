@@ -16,15 +16,15 @@ use tempfile::NamedTempFile;
 use crate::digest::{Digest, Hashing};
 use crate::failure::Failure;
 
-/// Name that no tensor can have, because the format uses it itself.
+/// Name that no tensor can have, because the safetensors format uses it itself.
 pub const RESERVED: &str = "__metadata__";
-/// Largest header that readers of the format accept, in bytes.
+/// Maximum size of a header that readers of the safetensors format accept, in bytes.
 const MOST_HEADER_BYTES: usize = 100_000_000;
-/// Alignment of the data, in bytes. It keeps elements of every type aligned when the file is
-/// mapped.
+/// Alignment of the data in the file, in bytes. It keeps elements of every type aligned when the
+/// file is mapped into memory.
 const ALIGNMENT: usize = 8;
 
-/// A tensor that is to be written.
+/// A tensor that is to be written to a safetensors file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Name of the tensor, unique in the file.
@@ -33,13 +33,13 @@ pub struct Planned {
     pub dtype: Dtype,
     /// Dimensions of the tensor. Its elements are in row-major order.
     pub shape: Vec<usize>,
-    /// Size of all elements together, in bytes.
+    /// Size of all elements of the tensor together, in bytes.
     pub bytes: usize,
 }
 
 impl Planned {
-    /// Compares two tensors by their place in the file. Larger elements come first, so that all are
-    /// aligned; then the name decides.
+    /// Compares two tensors by their position in the file. Tensors with larger elements come first,
+    /// so that all elements are aligned. Tensors with elements of the same type are sorted by name.
     pub fn order(&self, other: &Self) -> std::cmp::Ordering {
         other
             .dtype
@@ -62,7 +62,7 @@ pub struct Written {
 /// Writer that takes the bytes of the tensors, one after the other.
 pub type Data<'a> = &'a mut dyn Write;
 
-/// Writes `NAME.safetensors` into a folder.
+/// Writes `NAME.safetensors` into a folder. Fails if the file exists, unless `replace` is true.
 ///
 /// `data` writes the bytes of all tensors, in the order of `tensors`, or returns why it cannot.
 pub fn write(
@@ -127,7 +127,8 @@ fn there_already(path: &Path) -> Failure {
     )
 }
 
-/// Returns the length and the header: all bytes before the data.
+/// Returns all bytes of a safetensors file before the data: the length of the header, and the
+/// header.
 fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());

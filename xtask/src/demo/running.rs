@@ -13,13 +13,13 @@ use crate::failure::{Failure, Kind};
 use crate::leash::Leash;
 use crate::workspace::shown;
 
-/// Time within which the host must be ready. It compiles the component first.
+/// Time after its start within which the host must be ready.
 const READY: Duration = Duration::from_secs(60);
-/// Time within which the host must stop. It is longer than the host's own default of 10 s for calls
-/// that are under way.
+/// Time within which the host must stop after SIGTERM. It is longer than the 10 s that the host
+/// gives running calls by default.
 const STOP: Duration = Duration::from_secs(15);
 
-/// A running host. It is killed when this value is dropped.
+/// A running host. The process is killed when this value is dropped.
 pub struct RunningHost {
     child: Child,
     port: u16,
@@ -29,7 +29,8 @@ pub struct RunningHost {
 }
 
 impl RunningHost {
-    /// Starts the program with an app folder, in an environment that holds PATH alone.
+    /// Starts the host program with an app folder. Its environment holds PATH alone, and its log
+    /// goes to the file `log`. If `port` is `None`, the host gets any free port.
     pub fn start(
         program: &Path,
         app: &Path,
@@ -76,7 +77,8 @@ impl RunningHost {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Waits until the host answers that it is ready.
+    /// Waits until the host answers that it is ready. Fails if the host ends or is not ready in
+    /// time.
     pub async fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY;
         while Instant::now() < deadline {
@@ -94,7 +96,7 @@ impl RunningHost {
         )))
     }
 
-    /// Sends a request to be scored and returns the answer.
+    /// Sends a request to be scored and returns the host's answer.
     pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
         let call = self
             .client
@@ -123,7 +125,8 @@ impl RunningHost {
         }
     }
 
-    /// Asks the host to stop and waits for its end.
+    /// Sends SIGTERM to the host and waits for its end. Returns a text that says how the host
+    /// ended.
     pub async fn stop(mut self) -> Result<String, Failure> {
         let asked = rustix::process::kill_process(
             rustix::process::Pid::from_child(&self.child),
@@ -170,9 +173,11 @@ impl Drop for RunningHost {
     }
 }
 
-/// Returns a port that is free now: the given one, or any port if it is 0.
+/// Returns a port that is free now: the given port, or any port if the given port is 0. Fails if
+/// the given port is taken.
 ///
-/// If another server listened on the port, it would be scored in place of the host.
+/// If another server listened on the port, that server would be asked for scores in place of the
+/// host.
 fn free_port(port: u16) -> Result<u16, Failure> {
     std::net::TcpListener::bind(("127.0.0.1", port))
         .and_then(|listener| listener.local_addr())

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// Largest difference between a probability and scikit-learn's, which computes in 64 bits.
+/// Largest accepted difference between a probability in an answer and scikit-learn's, which
+/// computes in 64 bits.
 const TOLERANCE: f64 = 1e-4;
 
-/// One digit of the sample.
+/// One image of a digit from the sample file, with the known answers.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
     /// True label of the digit.
@@ -23,7 +24,7 @@ pub struct Digit {
     expected: Expected,
 }
 
-/// Answers of the models that were trained on images of digits.
+/// Known answers for one digit by the models that were trained on images of digits.
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     logreg: Answer,
@@ -49,7 +50,7 @@ impl Expected {
     }
 }
 
-/// Answer of scikit-learn for one digit.
+/// Known answer of one of scikit-learn's models for one digit.
 #[derive(Debug, Clone, Deserialize)]
 struct Answer {
     label: i64,
@@ -61,7 +62,7 @@ struct Sample {
     digits: Vec<Digit>,
 }
 
-/// Reads the sample file.
+/// Reads the digits from the sample file.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample =
@@ -69,7 +70,8 @@ pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     Ok(sample.digits)
 }
 
-/// Returns the digit with this label that scikit-learn is surest of.
+/// Returns the digit with this true label of which scikit-learn's logistic regression is surest.
+/// `None` if no digit has the label.
 pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
     let certainty = |digit: &Digit| {
         let index = usize::try_from(label).unwrap_or(usize::MAX);
@@ -87,7 +89,7 @@ pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
         .max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
 }
 
-/// Returns the request for some digits.
+/// Returns the JSON of a request to score some digits.
 pub fn request(digits: &[Digit]) -> Value {
     let row = |digit: &Digit| {
         digit
@@ -99,14 +101,14 @@ pub fn request(digits: &[Digit]) -> Value {
     json!({ "data": digits.iter().map(row).collect::<Vec<_>>() })
 }
 
-/// Comparison of answers with the known answers of a model.
+/// Comparison of a scorer's answers with the known answers of a model.
 #[derive(Debug, Default)]
 pub struct Agreement {
-    /// Model with whose answers the answers are compared.
+    /// Model whose known answers are compared with the scorer's.
     model: Trained,
-    /// Number of digits that were asked for.
+    /// Number of digits that the scorer was asked for.
     pub count: usize,
-    /// Number of digits whose label is the true one.
+    /// Number of digits for which the scorer answered the true label.
     pub right: usize,
     agreed: usize,
     largest: f64,
@@ -121,7 +123,8 @@ impl Agreement {
         }
     }
 
-    /// Adds the answer to a request for some digits.
+    /// Compares the scorer's answer to a request for `digits` with the known answers, and counts
+    /// the result.
     pub fn add(&mut self, digits: &[Digit], answer: &Value) {
         self.count += digits.len();
         for (index, digit) in digits.iter().enumerate() {
@@ -139,17 +142,18 @@ impl Agreement {
         }
     }
 
-    /// Returns the percentage of digits whose label is the true one.
+    /// Returns the percentage of digits for which the scorer answered the true label.
     pub fn accuracy(&self) -> f64 {
         100.0 * self.right as f64 / self.count.max(1) as f64
     }
 
-    /// Returns true if every answer is scikit-learn's, and there is at least one.
+    /// Returns true if the scorer was asked for at least one digit and every answer agrees with the
+    /// known one.
     pub fn is_full(&self) -> bool {
         self.count > 0 && self.agreed == self.count
     }
 
-    /// Returns the comparison in words.
+    /// Describes the result of the comparison in one line.
     pub fn summary(&self) -> String {
         format!(
             "{} of {} answers are scikit-learn's; largest difference {:.1e}, {TOLERANCE:e} allowed",
@@ -158,7 +162,8 @@ impl Agreement {
     }
 }
 
-/// Returns the largest difference. It is infinite if the lengths differ or a value is not a number.
+/// Returns the largest difference between two lists of numbers. It is infinite if the lengths of
+/// the lists differ or a value is not a number.
 fn difference(expected: &[f64], found: &[Value]) -> f64 {
     if expected.len() != found.len() {
         return f64::INFINITY;

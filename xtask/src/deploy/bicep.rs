@@ -1,8 +1,8 @@
 //! A deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
 //!
-//! Owns its resources and their API versions. Pure: no process, no file. Secrets are `@secure()`
-//! parameters, never values. Must not know `az`, nor how text is escaped (`literal`): text from
-//! others is written through it.
+//! Owns the resources of the file and their API versions. It is pure: it starts no process and
+//! touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how
+//! text is escaped (`literal`): text from others is written through that module.
 
 mod literal;
 
@@ -12,7 +12,7 @@ use self::literal::{Literal, comment};
 use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 
-/// Returns the text of the Bicep file.
+/// Returns the text of a Bicep file that creates the deployment.
 pub fn file(deployment: &Deployment) -> String {
     let mut text = head(deployment);
     text.push_str(match (deployment.pull, deployment.target) {
@@ -81,10 +81,10 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text of the identity of a container app and its role for pulling.
+/// Bicep text that creates the identity of a container app and gives it the role for pulling.
 ///
-/// A container app is not made before its image is pulled, so its identity and role must exist
-/// before it.
+/// A container app is created only after its image was pulled, so the identity and its role must
+/// exist before the app.
 const IDENTITY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName
@@ -106,9 +106,10 @@ resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 ";
 
-/// Bicep text of the role for pulling, on the identity of the app itself.
+/// Bicep text that gives the identity of a function app the role for pulling.
 ///
-/// The long name is that of AcrPull. App Service tries to pull until it may.
+/// The long name in the text is that of the role AcrPull. App Service tries to pull the image until
+/// the role allows it.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName

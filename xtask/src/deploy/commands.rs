@@ -1,8 +1,8 @@
 //! The commands that make a function app from an image, as a script for `sh`.
 //!
-//! Owns which `az` commands there are, their order and their flags. Pure: no process, no file.
-//! Secrets are named as variables of the environment, never written. Must not know who runs the
-//! script, nor how text is quoted (`shell`).
+//! Owns which `az` commands there are, their order and their flags. It is pure: it starts no
+//! process and touches no file. Secrets are named as variables of the environment, never written.
+//! Must not know who runs the script, nor how text is quoted (`shell`).
 
 mod container_app;
 mod events;
@@ -12,17 +12,21 @@ use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Environment variable with the user name for pulling the image, with `--pull credentials`.
+/// Name of the environment variable with the user name for pulling the image. The script reads it
+/// if `--pull credentials` is given.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// Environment variable with the password for pulling the image, with `--pull credentials`.
+/// Name of the environment variable with the password for pulling the image. The script reads it if
+/// `--pull credentials` is given.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
-/// Environment variable with the resource id of the storage account whose events start functions.
+/// Name of the environment variable with the resource id of the storage account whose events start
+/// functions.
 const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
-/// Environment variable with the key that the delivery of events needs.
+/// Name of the environment variable with the app's key that an event subscription needs to deliver
+/// events.
 const BLOBS_KEY: &str = "BLOBS_KEY";
 
-/// Variables that the script uses itself, or that the programs in it depend on. A setting of an app
-/// cannot have one of these names.
+/// Variables that the script uses itself, or that the programs in the script depend on. A setting
+/// of an app cannot have one of these names.
 pub const RESERVED: &[&str] = &[
     USERNAME,
     PASSWORD,
@@ -63,7 +67,7 @@ const PRINCIPAL: &str = "deploy_principal";
 const REGISTRY: &str = "deploy_registry";
 const ADDRESS: &str = "deploy_address";
 
-/// Returns the text of the script.
+/// Returns the text of the script that creates the deployment.
 pub fn script(deployment: &Deployment) -> String {
     let mut script = Builder::new(deployment);
     script.group();
@@ -125,20 +129,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds one command, with a comment line that says what it is for.
+    /// Adds one command to the script, with a comment line that says what the command is for.
     fn az(&mut self, what: &str, command: Command) {
         self.script.line("");
         self.script.comment(what);
         self.script.run(command);
     }
 
-    /// Keeps the output of a command in a variable, for the commands that follow.
+    /// Adds a command whose output the script keeps in a variable, for the commands that follow.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
-    /// Returns a command about the app itself.
+    /// Returns a command about the app itself, with the app's name and resource group as flags.
     fn of_app(&self, words: &'static str) -> Command {
         Command::new(words)
             .flag("--name", &self.name)
@@ -182,7 +186,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Adds the user name and the password for pulling.
+/// Adds the flags with the user name and the password for pulling the image to a command.
 fn credentials(command: Command) -> Command {
     let value = |variable| Word::value_of(&Variable::fixed(variable));
     command

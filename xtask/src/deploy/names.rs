@@ -1,13 +1,16 @@
 //! Names that a deployment derives from the names of settings.
 //!
-//! Owns their form, and makes sure that no two are alike. Must not know commands nor templates.
+//! Owns the form of these names, and makes sure that no two are alike. Must not know commands nor
+//! templates.
 
 use std::collections::BTreeSet;
 
-/// Longest name of a secret that every version of `az containerapp` accepts, in characters.
+/// Maximum length of a secret's name that every version of `az containerapp` accepts, in
+/// characters.
 const LONGEST_SECRET: usize = 20;
 
-/// Names that a generated Bicep file uses for itself, and the keywords of the language.
+/// Names that a parameter of a Bicep file cannot have: those that the generated file uses for
+/// itself, and the keywords of the language.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "app",
@@ -49,17 +52,19 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "with",
 ];
 
-/// Names of secrets in a container app: lower-case letters, digits and `-`, at most 20 characters.
+/// Names of the secrets in a container app. A name has lower-case letters, digits and `-`, and at
+/// most 20 characters.
 #[derive(Debug)]
 pub struct SecretNames(BTreeSet<String>);
 
 impl SecretNames {
-    /// Starts with the names that are already taken.
+    /// Creates a set of names in which these names are already taken.
     pub fn avoiding(taken: &[&str]) -> Self {
         Self(taken.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// Returns a name like that of the setting, which no other secret has.
+    /// Returns a name for the secret of a setting. The name resembles that of the setting, and no
+    /// other secret has it.
     pub fn name(&mut self, setting: &str) -> String {
         let name = secret(setting);
         let name = if name.is_empty() {
@@ -78,12 +83,14 @@ impl SecretNames {
     }
 }
 
-/// Names of parameters in a Bicep file: letters and digits, starting with a lower-case letter.
+/// Names of the parameters in a Bicep file. A name has letters and digits, and starts with a
+/// lower-case letter.
 #[derive(Debug)]
 pub struct ParameterNames(BTreeSet<String>);
 
 impl ParameterNames {
-    /// Starts with the names that the file uses for itself.
+    /// Creates a set of names in which those that the generated file uses for itself are already
+    /// taken.
     pub fn of_a_template() -> Self {
         Self(
             OF_THE_TEMPLATE
@@ -93,7 +100,8 @@ impl ParameterNames {
         )
     }
 
-    /// Returns a name like that of the setting, which nothing else in the file has.
+    /// Returns a name for the parameter of a setting. The name resembles that of the setting, and
+    /// nothing else in the file has it.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
         let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -115,7 +123,8 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     name
 }
 
-/// Returns a setting's name in the form of a secret's name.
+/// Returns the name of a setting in the form of a secret's name: lower-case letters, digits and
+/// `-`, at most 20 characters.
 pub fn secret(setting: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

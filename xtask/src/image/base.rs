@@ -9,17 +9,19 @@ use super::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
 use crate::digest::Digest;
 
-/// Script that starts the Functions host in its stock images.
+/// Script that starts the Functions host in the stock images of Azure Functions.
 ///
-/// It does not forward SIGTERM, so every stop ends in SIGKILL (Azure/azure-functions-docker, issues
-/// 404 and 677). It also installs certificates that an operator mounted.
+/// The script does not forward SIGTERM, so every stop ends in SIGKILL
+/// (Azure/azure-functions-docker, issues 404 and 677). It also installs certificates that an
+/// operator mounted.
 const FUNCTIONS_SCRIPT: &str = "/opt/startup/start_nonappservice.sh";
 /// Program that the start script of the Functions images runs.
 const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost";
-/// Variables that a Functions image needs for a custom handler, in addition to the scorer's own.
+/// Environment variables that a Functions image needs for a custom handler, in addition to the
+/// scorer's own.
 ///
-/// The first turns console logging on (azure-functions-core-tools, Dockerfile.custom). The second
-/// turns off the search for .NET functions, which `dotnet-isolated` turns on.
+/// The first variable turns console logging on (azure-functions-core-tools, Dockerfile.custom). The
+/// second variable turns off the search for .NET functions, which `dotnet-isolated` turns on.
 const FUNCTIONS_SETTINGS: &[&str] = &[
     "AzureFunctionsJobHost__Logging__Console__IsEnabled=true",
     "AzureWebJobsFeatureFlags=",
@@ -30,16 +32,17 @@ const FUNCTIONS_SETTINGS: &[&str] = &[
 pub struct Base {
     /// Name of the base image, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
     pub name: String,
-    /// Digest of the manifest for linux/amd64.
+    /// Digest of the base image's manifest for linux/amd64.
     pub digest: Digest,
-    /// Layers from the bottom up.
+    /// Layers of the base image, from the bottom up.
     pub layers: Vec<BaseLayer>,
     /// Whole configuration of the base image.
     document: Map<String, Value>,
 }
 
 impl Base {
-    /// Builds a base image from its fetched parts. The error text says what is wrong with them.
+    /// Builds a base image from its fetched manifest and configuration. The error text says what is
+    /// wrong with the base image.
     pub fn new(
         name: String,
         digest: Digest,
@@ -74,8 +77,8 @@ impl Base {
         }
     }
 
-    /// Returns whether the base image contains the Functions host. That host must remain the main
-    /// program: it starts the scorer as `host.json` says.
+    /// Returns true if the base image contains the Functions host. That host must then remain the
+    /// main program, because it starts the scorer as `host.json` says.
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
@@ -87,8 +90,9 @@ impl Base {
             || command.iter().any(starts_host)
     }
 
-    /// Returns the whole configuration except for the layers that are added: platform, container
-    /// settings, and the layers of the base.
+    /// Returns the configuration of an image on this base, without the layers that the image adds:
+    /// platform, container settings, and the layers of the base. `ours` has the container settings
+    /// of the image.
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
         // Docker's own fields describe the container in which the base was built, so they are
         // dropped.
@@ -149,8 +153,8 @@ impl Base {
         container.into()
     }
 
-    /// Returns the variables of the base, updated with those of the scorer's image. `PATH` of the
-    /// base is kept, because it points to the base's own programs.
+    /// Returns the environment variables of the base image, updated with those of the scorer's
+    /// image. The `PATH` of the base is kept, because it points to the base's own programs.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
         let settings = if self.is_functions() {
@@ -176,8 +180,9 @@ impl Base {
         joined
     }
 
-    /// Returns one history entry for each layer, as readers require. If the base's history does not
-    /// match its layers, entries are generated.
+    /// Returns one history entry for each layer of the base image, because readers of images
+    /// require that number. If the history of the base does not match its layers, entries are
+    /// generated.
     fn history(&self) -> Vec<Value> {
         let told = self
             .document
@@ -227,7 +232,7 @@ impl Base {
     }
 }
 
-/// Returns the name in `NAME=value`.
+/// Returns the name in an environment entry `NAME=value`.
 fn variable(entry: &str) -> &str {
     entry.split_once('=').map_or(entry, |(name, _)| name)
 }

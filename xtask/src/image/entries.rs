@@ -12,10 +12,10 @@ use std::io::{self, Read};
 
 use self::header::{BLOCK_BYTES, Block, Header};
 
-/// Largest extension header (a PAX header, a long name of GNU), in bytes. Go's reader has this
-/// limit, too, so no runtime unpacks a layer with a larger one.
+/// Maximum size of an extension header (a PAX header, a long name of GNU), in bytes. Go's reader
+/// has this limit, too, so no runtime unpacks a layer with a larger header.
 pub const LARGEST_EXTENSION_BYTES: u64 = 1 << 20;
-/// Longest name and longest link target, in bytes: `PATH_MAX` of Linux.
+/// Maximum length of a name or a link target, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
 
 /// Type of a tar entry.
@@ -40,34 +40,36 @@ pub enum EntryKind {
 /// One entry of a tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Path as it is written in the archive, not cleaned.
+    /// Path of the entry as it is written in the archive, without any cleaning.
     pub name: Vec<u8>,
     /// Type of the entry.
     pub kind: EntryKind,
-    /// Number of content bytes that follow the header in the archive.
+    /// Number of content bytes that follow the header in the archive. It is 0 for entries that are
+    /// not files.
     pub size: u64,
     /// Permission bits of the entry.
     pub mode: u64,
-    /// User and group number of the owner.
+    /// User number and group number of the owner.
     pub owner: (u64, u64),
-    /// True if POSIX's ustar header alone describes the entry: without extension headers and
+    /// True if POSIX's ustar header alone describes the entry, without extension headers and
     /// without numbers in base 256.
     pub is_plain: bool,
-    /// Records of the PAX headers that apply to the entry.
+    /// Records of the PAX headers that apply to the entry, by key.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Reader of the entries of a tar. Its `Read` implementation returns the bytes of the latest entry.
+/// Reader of the entries of a tar archive. Its `Read` implementation returns the content of the
+/// latest entry.
 pub struct Entries<R> {
     inner: R,
-    /// Number of bytes of the latest entry that were not read yet.
+    /// Number of content bytes of the latest entry that were not read yet.
     left: u64,
-    /// Number of bytes that pad the last block of the latest entry.
+    /// Number of padding bytes after the content of the latest entry.
     padding: u64,
     is_ended: bool,
 }
 
-/// Extension headers that precede an entry.
+/// Extension headers that precede the header of an entry.
 #[derive(Default)]
 struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -76,7 +78,7 @@ struct Extensions {
 }
 
 impl<R: Read> Entries<R> {
-    /// Creates a reader at the start of a tar.
+    /// Creates a reader at the start of a tar archive.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
@@ -86,7 +88,7 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Moves to the next entry. `None` at the end of the archive.
+    /// Moves to the next entry and returns it. Returns `None` at the end of the archive.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {
@@ -214,7 +216,8 @@ impl<R: Read> Entries<R> {
             .saturating_sub(size);
     }
 
-    /// Returns the content of an extension header. Its size is checked before anything is read.
+    /// Returns the content of an extension header. The size of the content is checked before
+    /// anything is read.
     fn extension(&mut self, header: &Header) -> io::Result<Vec<u8>> {
         if header.size > LARGEST_EXTENSION_BYTES {
             let problem = format!(

@@ -13,10 +13,10 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use super::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
 use crate::digest::{Digest, Hashing};
 
-/// A layer that was written.
+/// A layer that was written, with its size and digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLayer {
-    /// Name of the layer, as in its plan.
+    /// Name of the layer, as in its [`LayerPlan`].
     pub name: &'static str,
     /// OCI media type of the layer.
     pub media_type: &'static str,
@@ -24,17 +24,19 @@ pub struct WrittenLayer {
     pub digest: Digest,
     /// Size of the layer as it is stored and sent, in bytes.
     pub size: u64,
-    /// Digest of the uncompressed tar.
+    /// Digest of the layer's uncompressed tar.
     pub diff_id: Digest,
 }
 
-/// gzip's default level. Together with the crate's version in Cargo.lock it determines the bytes.
+/// Compression level of gzip, which is its default. Together with the version of the gzip crate in
+/// Cargo.lock, the level determines the bytes of a layer.
 const GZIP_LEVEL: u32 = 6;
-/// zstd level that is slow to write but as fast to read as any other. Together with the crate's
-/// version in Cargo.lock it determines the bytes.
+/// Compression level of zstd. Writing is slow at this level, but reading is as fast as at any
+/// other. Together with the version of the zstd crate in Cargo.lock, the level determines the bytes
+/// of a layer.
 const ZSTD_LEVEL: i32 = 19;
 
-/// Writes a layer. Every time in it is `epoch`.
+/// Writes a planned layer to `out`. Every time in the layer is `epoch`, in seconds since 1970.
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
     let (stored, diff_id, media_type) = match plan.compression {
@@ -144,8 +146,8 @@ fn header(
     Ok(header)
 }
 
-/// Reader of exactly as many bytes as the header states. A file that changes while it is read would
-/// otherwise shift all entries after it.
+/// Reader of exactly as many bytes as the tar header of a file states. Without this reader, a file
+/// that changes while it is read would shift all entries after it.
 struct Exact<R> {
     inner: R,
     left: u64,
@@ -162,13 +164,14 @@ impl<R: Read> Read for Exact<R> {
     }
 }
 
-/// The tar inside a stored layer, hashed while it is read.
+/// The tar archive inside a stored layer. It is hashed while it is read.
 pub struct Tar {
     inner: Box<dyn Read>,
     hash: Hashing<io::Sink>,
 }
 
-/// Opens a stored layer of the given media type.
+/// Opens a stored layer. Fails if the media type is unknown, or if the first bytes show another
+/// compression than the media type.
 pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     let mut file = BufReader::new(File::open(path)?);
     // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose
@@ -213,7 +216,7 @@ fn form(start: &[u8]) -> &'static str {
 }
 
 impl Tar {
-    /// Reads the remaining bytes, and returns the digest of the whole tar.
+    /// Reads the remaining bytes, and returns the digest of the whole tar archive.
     pub fn diff_id(mut self) -> io::Result<Digest> {
         // Bytes after the end mark of the archive are part of the digest, too.
         io::copy(&mut self, &mut io::sink())?;

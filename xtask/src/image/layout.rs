@@ -22,7 +22,8 @@ use crate::folder::Replacement;
 pub const LAYOUT_FILE: &str = "oci-layout";
 /// Name of the file that lists the images of a layout.
 pub const INDEX_FILE: &str = "index.json";
-/// Largest list, manifest or configuration, in bytes. Registries accept manifests of up to 4 MiB.
+/// Maximum size of a list of images, a manifest or a configuration, in bytes. Registries accept
+/// manifests of up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: u64 = 8 << 20;
 /// Annotation that holds the tag of an image.
 pub const TAG_ANNOTATION: &str = "org.opencontainers.image.ref.name";
@@ -32,18 +33,18 @@ pub const TAG_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 pub struct WrittenImage {
     /// Folder of the layout.
     pub dir: PathBuf,
-    /// Digest of the manifest, and so of the image.
+    /// Digest of the image, which is the digest of its manifest.
     pub digest: Digest,
-    /// Bytes of the manifest.
+    /// Bytes of the image's manifest.
     pub manifest: Vec<u8>,
-    /// Blobs that the manifest names, in the order in which they are sent: layers, then the
+    /// Blobs that the image's manifest names, in the order in which they are sent: layers, then the
     /// configuration.
     pub blobs: Vec<Blob>,
     /// Artifacts that are attached to the image.
     pub attachments: Vec<Attachment>,
 }
 
-/// An artifact that was written next to an image.
+/// An artifact that was written into a layout next to its image.
 #[derive(Debug, Clone)]
 pub struct Attachment {
     /// Name of the artifact: `sbom`, `provenance` or `signature`.
@@ -54,14 +55,16 @@ pub struct Attachment {
     pub manifest: Vec<u8>,
     /// Blobs that the artifact's manifest names.
     pub blobs: Vec<Blob>,
-    /// Tag that the artifact is found by. `None` if it is found by its subject, the image.
+    /// Tag under which the artifact is found. `None` if the artifact is found by its subject, the
+    /// image.
     pub tag: Option<String>,
 }
 
 /// A blob that a manifest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// Name of the layer, `base` and a number for a layer of the base image, or `config`.
+    /// Name of the blob: the name of a layer, `base-` and a number for a layer of the base image,
+    /// `config`, or the name of an artifact.
     pub name: String,
     /// Media type of the blob.
     pub media_type: String,
@@ -71,23 +74,24 @@ pub struct Blob {
     pub size: u64,
     /// True if the blob is a layer of the base image.
     pub of_base: bool,
-    /// Place that the blob is stored in.
+    /// Place where the blob is stored.
     pub place: Place,
 }
 
-/// Place that a blob is stored in.
+/// Place where a blob is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The layout itself.
+    /// The layout contains the blob.
     Layout,
-    /// Only the registry of the base image.
+    /// Only the registry of the base image stores the blob.
     Base,
-    /// No registry: the manifest names URLs, and the container runtime fetches the blob from them.
+    /// No registry stores the blob. The manifest names URLs from which the container runtime
+    /// fetches the blob.
     Elsewhere,
 }
 
 impl WrittenImage {
-    /// Returns the path of a blob's file.
+    /// Returns the path of a blob's file in the folder of the layout.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(blob_name(digest))
     }
@@ -111,7 +115,7 @@ pub fn document(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the path of a blob inside a layout.
+/// Returns the path of a blob, relative to the folder of its layout.
 pub fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
@@ -119,8 +123,8 @@ pub fn blob_name(digest: &Digest) -> String {
 /// Writes the planned image as a new layout. An existing layout in the folder is replaced.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
-/// digest. Without it the layout refers to these layers but does not contain them. `attach` returns
-/// the artifacts for an image with the given digest and manifest size.
+/// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
+/// `attach` returns the artifacts for an image with the given digest and manifest size.
 pub fn write(
     plan: &ImagePlan,
     dir: &Path,
@@ -190,7 +194,7 @@ pub fn write(
     })
 }
 
-/// Returns a blob that the layout contains and that is not from the base image.
+/// Returns the description of a blob that the layout contains and that is not from the base image.
 fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
     Blob {
         name: name.to_owned(),
@@ -229,8 +233,8 @@ fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attach
 }
 
 impl Attachment {
-    /// Returns the artifact's entry in a list of manifests, with type and annotations, as OCI
-    /// requires for artifacts with a subject.
+    /// Returns the entry of the artifact for a list of manifests, with the artifact's type and
+    /// annotations, as OCI requires for artifacts with a subject.
     pub fn entry(&self) -> Value {
         let manifest: Map<String, Value> =
             serde_json::from_slice(&self.manifest).unwrap_or_default();
@@ -273,8 +277,8 @@ fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
     layers.map(blob).collect()
 }
 
-/// Copies a layer of the base image. It is linked if the file system supports that, because a base
-/// may be large.
+/// Puts a layer of the base image into the layout. The file is hard-linked if the file system
+/// supports links, because a base may be large, and copied if it does not.
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
     // A base may name a layer twice.
     if to.exists() {

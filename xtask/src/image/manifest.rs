@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 
-/// Media types of manifests that can be parsed, for the `Accept` header.
+/// Media types of the manifests that this program can parse, for the `Accept` header.
 pub const ACCEPTED: [&str; 4] = [
     OCI_IMAGE_INDEX_MEDIA_TYPE,
     IMAGE_MANIFEST_LIST_MEDIA_TYPE,
@@ -28,14 +28,14 @@ pub const ACCEPTED: [&str; 4] = [
 /// A layer of a base image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseLayer {
-    /// OCI media type of the layer, even if the base uses Docker's media type.
+    /// OCI media type of the layer, even if the base image uses Docker's media type.
     pub media_type: String,
-    /// Digest of the layer as it is stored.
+    /// Digest of the layer's bytes as they are stored.
     pub digest: Digest,
-    /// Size of the layer as it is stored, in bytes.
+    /// Size of the layer's bytes as they are stored, in bytes.
     pub size: u64,
-    /// URLs of a layer that no registry stores, from which a container runtime fetches it. Empty
-    /// for all other layers.
+    /// URLs from which a container runtime fetches a layer that no registry stores. Empty for all
+    /// other layers.
     pub urls: Vec<String>,
     /// Annotations of the layer in the manifest of the base image.
     pub annotations: BTreeMap<String, String>,
@@ -44,18 +44,19 @@ pub struct BaseLayer {
 /// A document that a registry returns for the name of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// A list for several platforms, with the digest of its manifest for linux/amd64.
+    /// A list of manifests for several platforms. The digest is that of the manifest for
+    /// linux/amd64.
     Index(Digest),
     /// The manifest of one platform.
     Manifest(BaseManifest),
 }
 
-/// The parts of a manifest that are used.
+/// The parts of an image manifest that this program uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseManifest {
-    /// Digest of the configuration.
+    /// Digest of the image's configuration.
     pub config: Digest,
-    /// Layers from the bottom up.
+    /// Layers of the image, from the bottom up.
     pub layers: Vec<BaseLayer>,
 }
 
@@ -83,7 +84,7 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses a manifest or a list of manifests. The error text says what is wrong with it.
+/// Parses a manifest or a list of manifests. The error text says what is wrong with the document.
 pub fn read(bytes: &[u8]) -> Result<Document, String> {
     let raw: RawDocument = serde_json::from_slice(bytes)
         .map_err(|error| quoted(&format!("is not a manifest: {error}"), REASON_BYTES))?;
@@ -148,8 +149,9 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
     })
 }
 
-/// Returns the OCI media type for a Docker or OCI media type. A manifest must not mix the two, and
-/// the layer's bytes do not depend on it.
+/// Returns the OCI media type for a layer's media type of Docker or OCI. The types are unified
+/// because a manifest must not mix those of Docker and OCI, and the layer's bytes do not depend on
+/// the type.
 fn oci_layer_type(media_type: &str) -> Result<String, String> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,

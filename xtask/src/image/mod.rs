@@ -30,9 +30,10 @@ pub const APP_ROOT: &str = "/home/site/wwwroot";
 /// Path of the host program in the image.
 pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
 /// Folder of ONNX Runtime, which runs graphs, and of its licences in the image. The host looks for
-/// the library there.
+/// the ONNX Runtime library in this folder.
 pub const ENGINE_FOLDER: &str = "/usr/lib/scorebox";
-/// User and group that the image runs as, by number: `nonroot` of the usual static base images.
+/// User and group that a container of the image runs as, by number. They are those of `nonroot` in
+/// the usual static base images.
 pub const USER: &str = "65532:65532";
 /// Port that the host listens on if the Functions host does not set one.
 pub const PORT: u16 = 8080;
@@ -55,11 +56,11 @@ pub struct Inputs {
     pub component_digest: Option<String>,
     /// Digest of the model. `None` if the scorer does not have a model.
     pub model_digest: Option<String>,
-    /// Seconds since 1970, used for every time in the image.
+    /// Time that is used for every time in the image, in seconds since 1970.
     pub epoch: u64,
     /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// Compression of all layers except the model's.
+    /// Compression of all layers except the model's layer.
     pub compression: Compression,
     /// Bytes of the host program.
     pub host: Content,
@@ -68,7 +69,7 @@ pub struct Inputs {
     /// Shared libraries that a dynamically linked host needs in an image without a base, by path.
     /// Empty if there is a base.
     pub libraries: BTreeMap<String, Content>,
-    /// Files of the app folder other than the model's, by path in the app folder.
+    /// Files of the app folder other than the model's files, by path in the app folder.
     pub app: BTreeMap<String, Content>,
     /// Compression of the model's layer, which depends on how well the model compresses.
     pub model_compression: Compression,
@@ -81,18 +82,18 @@ pub struct Inputs {
 pub struct ImagePlan {
     /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// Layers from the bottom up. The least often changed come first, so that a change re-sends
-    /// little.
+    /// Layers of the image, from the bottom up. Layers that change rarely come first, so that a
+    /// change re-sends little.
     pub layers: Vec<LayerPlan>,
     /// Configuration that says how a container starts.
     pub config: ContainerConfig,
-    /// Annotations of the manifest.
+    /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,
-    /// Seconds since 1970, used for every time in the image.
+    /// Time that is used for every time in the image, in seconds since 1970.
     pub epoch: u64,
 }
 
-/// One layer before it is written.
+/// Plan of one layer, before the layer is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
     /// Name of the layer: `system`, `libraries`, `host`, `engine`, `model` or `app`.
@@ -101,22 +102,24 @@ pub struct LayerPlan {
     pub comment: String,
     /// Compression of the layer's bytes.
     pub compression: Compression,
-    /// Entries by path, without a leading slash. Every folder above an entry is an entry, too.
+    /// Entries of the layer, by path without a leading slash. Every folder above an entry is an
+    /// entry, too.
     pub entries: BTreeMap<String, Entry>,
 }
 
 /// Compression of a layer's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Compressed with gzip at a fixed level. Every container runtime can read it.
+    /// The layer is compressed with gzip at a fixed level. Every container runtime can read it.
     Gzip,
-    /// Compressed with gzip at its fastest level. Meant for large files that compress well.
+    /// The layer is compressed with gzip at its fastest level. This is meant for large files that
+    /// compress well.
     Fast,
-    /// Compressed with zstd at a fixed level. Smaller than gzip and faster to unpack, but not every
-    /// container runtime supports it.
+    /// The layer is compressed with zstd at a fixed level. It is smaller than with gzip and faster
+    /// to unpack, but not every container runtime supports zstd.
     Zstd,
-    /// Stored without compression. Float weights hardly compress, and without compression the
-    /// runtime maps them sooner.
+    /// The layer is stored without compression. Float weights hardly compress, and without
+    /// compression the runtime maps them sooner.
     Stored,
 }
 
@@ -152,11 +155,12 @@ pub enum Content {
 pub struct ContainerConfig {
     /// User and group that the container runs as.
     pub user: String,
-    /// Ports that the container listens on, e.g. `8080/tcp`.
+    /// Ports that the container listens on, e.g. `8080/tcp`. The value of each port is an empty
+    /// object, as OCI requires.
     pub exposed_ports: BTreeMap<String, BTreeMap<String, String>>,
-    /// Environment variables as `NAME=value`, in order.
+    /// Environment variables of the container, each as `NAME=value`.
     pub env: Vec<String>,
-    /// Program that is started, and its arguments.
+    /// Program that the container starts, followed by its arguments.
     pub entrypoint: Vec<String>,
     /// Working directory of the program.
     pub working_dir: String,

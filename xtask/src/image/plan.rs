@@ -21,7 +21,7 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// Author of a layer in the image's history.
+/// Author that the image's history gives for each layer that `package` writes.
 pub const CREATED_BY: &str = "cargo xtask package";
 /// Names of all layers that an image can have, from the bottom up.
 pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
@@ -90,13 +90,14 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
     }
 }
 
-/// Returns the comment of the model's layer in the image's history.
+/// Returns the comment of the model's layer in the image's history. `digest` is the digest of the
+/// model.
 pub fn model_comment(digest: Option<&str>) -> String {
     format!("model {}", digest.unwrap_or_default())
 }
 
-/// Returns the comment of the app's layer in the image's history. Without a component the scorer is
-/// a graph.
+/// Returns the comment of the app's layer in the image's history. `component` is the digest of the
+/// component, or `None` if the scorer is a graph.
 pub fn app_comment(name: &str, component: Option<&str>) -> String {
     match component {
         Some(digest) => format!("scorer {name} with component {digest}"),
@@ -132,7 +133,8 @@ fn layer(
     }
 }
 
-/// Adds the folders above a path. A layer must not depend on another layer for their modes.
+/// Adds the folders above a path to the entries of a layer. A layer contains its own folders, so
+/// that their modes do not depend on another layer.
 pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
     for (end, _) in path.match_indices('/') {
         if let Some(folder) = path.get(..end) {
@@ -168,7 +170,8 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     ContainerConfig { labels, ..start() }
 }
 
-/// Returns the start configuration of a container without a base, without labels.
+/// Returns the configuration with which a container starts if the image has no base. The labels are
+/// empty.
 pub fn start() -> ContainerConfig {
     ContainerConfig {
         user: USER.to_owned(),
@@ -226,7 +229,8 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Formats seconds since 1970 as RFC 3339. Values that a date cannot hold count as 0.
+/// Formats a time in seconds since 1970 as a date of RFC 3339. A time after the year 9999 is
+/// formatted as 1970-01-01.
 pub(super) fn rfc3339(epoch: u64) -> String {
     // The formatter supports years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
@@ -234,7 +238,8 @@ pub(super) fn rfc3339(epoch: u64) -> String {
 }
 
 impl ImagePlan {
-    /// Returns the bytes of the image configuration. It needs the hashed layers.
+    /// Returns the bytes of the image's configuration, which names the digests of these written
+    /// layers.
     pub fn config_bytes(&self, layers: &[WrittenLayer]) -> Vec<u8> {
         let created = rfc3339(self.epoch);
         let history: Vec<_> = self
@@ -264,8 +269,8 @@ impl ImagePlan {
         bytes(&document)
     }
 
-    /// Returns the bytes of the image manifest. It needs the hashed layers and the bytes of the
-    /// configuration.
+    /// Returns the bytes of the image's manifest, which names the digests of this configuration and
+    /// of these written layers.
     pub fn manifest_bytes(&self, config: &[u8], layers: &[WrittenLayer]) -> Vec<u8> {
         let descriptor = |media_type: &str, digest: &Digest, size: u64| OciDescriptor {
             media_type: media_type.to_owned(),
@@ -300,14 +305,15 @@ impl ImagePlan {
     }
 }
 
-/// Appends values to a JSON list.
+/// Appends values to a JSON list. Does nothing if `list` is not a list.
 fn append<T: Into<Value>>(list: Option<&mut Value>, values: Vec<T>) {
     if let Some(list) = list.and_then(Value::as_array_mut) {
         list.extend(values.into_iter().map(Into::into));
     }
 }
 
-/// Serialises a value once. A digest covers these bytes, never a struct.
+/// Serialises a value to the JSON bytes that are hashed and written. Each value is serialised only
+/// once, because a digest covers the bytes, not the value.
 fn bytes(value: &impl serde::Serialize) -> Vec<u8> {
     // Strings, numbers and maps with string keys can always be serialised.
     serde_json::to_vec(value).unwrap_or_default()

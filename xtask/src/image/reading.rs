@@ -17,18 +17,18 @@ use super::layout::{
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// The image of a layout, and what its metadata says.
+/// The image of a layout, and the tag and the base that the layout states for the image.
 #[derive(Debug, Clone)]
 pub struct FoundImage {
-    /// Image with its manifest and blobs.
+    /// The image, with its manifest and blobs.
     pub image: WrittenImage,
-    /// Tag of the image in the layout.
+    /// Tag of the image in the layout. `None` if the image has no tag.
     pub tag: Option<String>,
-    /// Name and digest of the base image, if the annotations of the manifest state both.
+    /// Name and digest of the base image. `None` unless the annotations of the manifest state both.
     pub base: Option<(String, String)>,
 }
 
-/// Finds the image of a layout: the first one in its index.
+/// Finds the image of a layout, which is the first one in the layout's index.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let path = dir.join(INDEX_FILE);
     let text = layout::document(&path).map_err(|error| {
@@ -72,8 +72,8 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     })
 }
 
-/// Returns the artifacts in the layout that belong to the image. They refer to it as their subject,
-/// or they have cosign's tag for its signatures.
+/// Returns the artifacts in the layout that belong to the image. An artifact belongs to the image
+/// if its subject is the image, or if it has cosign's tag for signatures of the image.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index
         .get("manifests")
@@ -178,8 +178,8 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
     })
 }
 
-/// Returns the name that `package` gave each layer, from the history in the configuration. `None`
-/// for layers that `package` did not write.
+/// Returns the name that `package` gave each layer, from the history in the image's configuration.
+/// A layer that `package` did not write has `None`.
 pub fn names(config: &Value) -> Vec<Option<&'static str>> {
     comments(config)
         .into_iter()
@@ -187,10 +187,10 @@ pub fn names(config: &Value) -> Vec<Option<&'static str>> {
         .collect()
 }
 
-/// Returns the name and comment that `package` gave each layer, from the history in the
-/// configuration.
+/// Returns the name and the comment that `package` gave each layer, from the history in the image's
+/// configuration. A layer that `package` did not write has `None`.
 ///
-/// A history can say anything, so a name that `package` does not use counts as `None`.
+/// A history can say anything, so a layer whose name `package` does not use has `None`, too.
 pub fn comments(config: &Value) -> Vec<Option<(&'static str, String)>> {
     let history = config
         .get("history")
@@ -258,7 +258,8 @@ mod tests {
 
     use super::*;
 
-    /// Writes a layout of an image with one layer of a base and one layer of `package`.
+    /// Writes a layout of an image with one layer of a base image, whose blob is missing, and one
+    /// layer of `package` with the content `own_layer`. Returns the digest of the image.
     fn layout(dir: &Path, own_layer: &str) -> Digest {
         let put = |bytes: &str| {
             let digest = Digest::of(bytes.as_bytes());

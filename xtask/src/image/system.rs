@@ -20,7 +20,8 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 // Files come first. Static glibc uses no other name service.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
-/// Returns the `system` layer. It does not depend on the scorer.
+/// Returns the plan of the layer `system`: the files that a static program needs in an image
+/// without a base. The layer does not depend on the scorer.
 pub fn layer(compression: Compression) -> LayerPlan {
     let files = [
         ("etc/group", GROUP.to_owned()),

@@ -16,8 +16,8 @@ use super::layout::{self, INDEX_FILE, blob_name};
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// Unpacks the only image of a layout into a folder, and returns the digest of the image. The
-/// folder must not exist.
+/// Unpacks the only image of a layout into a new folder `root`, and returns the digest of the
+/// image. The folder must not exist.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index = layout.join(INDEX_FILE);
     let text = layout::document(&index).map_err(|error| Failure::file(&index, "be read", error))?;
@@ -75,7 +75,7 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
         .ok_or_else(|| bad(layout, &format!("`{}` is not a digest", descriptor.digest)))
 }
 
-/// Unpacks one layer and returns the digest of its tar.
+/// Unpacks one layer into the folder `root` and returns the digest of the layer's tar.
 fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));

@@ -26,8 +26,8 @@ struct Part {
     signature: Option<String>,
 }
 
-/// Checks all artifacts that are listed for an image. Returns true if the image has a signature of
-/// the key.
+/// Checks all artifacts that are listed for an image, and adds the results to the report. Returns
+/// true if the image has a signature that was made with the key.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -94,8 +94,8 @@ pub fn examine(
     signature(store, report, &image, key)
 }
 
-/// Returns the verdict for a missing artifact. Without a key no artifact is required. With a key,
-/// the image must be signed.
+/// Returns the verdict for an artifact that does not exist. The absence is an error only if a key
+/// is given, because without a key no artifact is required.
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
         None => Verdict::Open(
@@ -112,8 +112,8 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Parses the manifest of an artifact. A wrong response of the registry is a finding, a missing
-/// response is a failure.
+/// Parses the manifest of an artifact. A wrong response of the registry becomes a finding of the
+/// report, but a missing response ends the inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(Outcome::Wrong),
@@ -185,7 +185,8 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
     parts
 }
 
-/// Checks the signature of the image. Returns true if the image has a signature of the key.
+/// Checks cosign's signature of the image. Returns true if the image has a signature that was made
+/// with the key.
 fn signature(
     store: &Store,
     report: &mut Report,

@@ -13,7 +13,7 @@ use super::contents::OURS;
 use super::report::Report;
 use crate::image::plan;
 
-/// Keys of the container configuration that `package` leaves as the base has them.
+/// Keys of the container configuration that `package` leaves as the base image has them.
 const KEPT_OF_BASE: [&str; 11] = [
     "Domainname",
     "Hostname",
@@ -27,14 +27,15 @@ const KEPT_OF_BASE: [&str; 11] = [
     "Volumes",
     "AttachStderr",
 ];
-/// Further keys that `package` leaves as the base has them.
+/// Further keys of the container configuration that `package` leaves as the base image has them.
 const ATTACHED: [&str; 2] = ["AttachStdin", "AttachStdout"];
-/// Keys that are kept if the base starts the Functions host.
+/// Keys of the container configuration that `package` keeps if the base image starts the Functions
+/// host.
 const KEPT_OF_FUNCTIONS: [&str; 5] = ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"];
-/// Variables of the host that change only what is logged.
+/// Environment variables of the Scorebox host that change only what is logged.
 const LOGGING: [&str; 2] = ["SCOREBOX_LOG", "SCOREBOX_LOG_FORMAT"];
 
-/// Compares the container configuration with the one that `package` writes.
+/// Compares the container configuration of an image with the one that `package` writes.
 pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
     let platform = format!("{}/{}", text("os"), text("architecture"));
@@ -111,7 +112,8 @@ pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     variables(report, container, &written, has_base);
 }
 
-/// True for a null, false or empty value, which has no effect.
+/// Returns true if a value of the container configuration is null, false or empty, and so has no
+/// effect.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -122,8 +124,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Returns a problem for each volume over a path of the host or the app. In a container the volume
-/// would replace those files.
+/// Returns a problem for each volume that covers a path of the host or the app. In a container the
+/// volume would replace the files at that path.
 fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let volumes = container
         .get("Volumes")

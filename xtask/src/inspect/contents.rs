@@ -17,21 +17,22 @@ use crate::image::layer::{self, Tar};
 use crate::image::manifest::BaseLayer;
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
-/// Files of the app folder whose content is checked, with the most bytes that are kept of each. A
-/// component has a few MB.
+/// Files of the app folder whose content is checked, each with the maximum size that is kept in
+/// memory, in bytes. A component has a few MB.
 pub const KEPT: [(&str, u64); 3] = [
     ("scorebox.toml", 4 << 20),
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
-/// Most bytes that a layer unpacks to per stored byte. Programs and weights reach 10.
+/// Maximum number of bytes that a layer may unpack to per stored byte. Programs and weights reach
+/// 10.
 const MOST_TIMES: u64 = 100;
-/// Bytes that all layers together may unpack to beyond that ratio, for layers that consist mostly
-/// of zeros.
+/// Number of bytes that all layers together may unpack to beyond the limit of `MOST_TIMES`. It is
+/// for layers that consist mostly of zeros.
 const MOST_BEYOND: u64 = 1 << 30;
 
-/// Paths that layers of the base must not change: the app, the host, and the places where the host
-/// looks for ONNX Runtime.
+/// Paths that layers of the base image must not change: the app, the host, and the places where the
+/// host looks for ONNX Runtime.
 pub const OURS: [&str; 5] = [
     APP_ROOT,
     ENGINE_FOLDER,
@@ -40,37 +41,39 @@ pub const OURS: [&str; 5] = [
     "/usr/bin/engine",
 ];
 
-/// Contents of an image, as far as its layers were read.
+/// Contents of an image, as far as the layers of the image could be read.
 #[derive(Debug)]
 pub struct Contents {
-    /// File system of all layers, stacked.
+    /// File system that all layers form together.
     pub root: RootFs,
     /// Index of the lowest layer that `package` wrote.
     pub start: usize,
     /// Digests of the files in the layers of `package`, by path without a leading slash. Files of
     /// the layer `system` are left out.
     pub files: BTreeMap<String, Digest>,
-    /// Digest of the model as the host computes it, over names and bytes.
+    /// Digest of the model over the names and bytes of its files, as the host computes it. `None`
+    /// if no model was found.
     pub model: Option<Digest>,
-    /// Bytes of the files whose content is checked, by name.
+    /// Bytes of the files in [`KEPT`], by name.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
-    /// Changes that layers of the base make in paths that belong to `package`.
+    /// Changes that layers of the base image make in paths that belong to `package`, as texts for
+    /// the report.
     pub intrusions: Vec<String>,
     /// True if a layer of `package` could not be read, so that its files are unknown.
     pub is_damaged: bool,
-    /// True if a layer of the base could not be read.
+    /// True if a layer of the base image could not be read.
     pub is_base_unknown: bool,
     system: Option<usize>,
-    /// Bytes that remain of [`MOST_BEYOND`].
+    /// Number of bytes that remain of [`MOST_BEYOND`].
     beyond: u64,
 }
 
 /// Result of reading one layer.
 pub struct LayerFound {
-    /// Digest of the layer's tar.
+    /// Digest of the layer's uncompressed tar.
     pub diff_id: Digest,
-    /// Difference between the layer and the form that `package` writes. `None` if there is none,
-    /// and for layers of the base.
+    /// Text that says how the layer differs from the layers that `package` writes. `None` if the
+    /// layer does not differ, and for layers of the base image.
     pub problem: Option<String>,
 }
 
@@ -91,7 +94,8 @@ impl Contents {
         }
     }
 
-    /// Reads the next layer, from the bottom up. `name` is `None` for layers of the base.
+    /// Reads one layer of the image. Layers are read from the bottom up. `name` is the name that
+    /// `package` gave the layer, or `None` for a layer of the base image.
     pub fn add(
         &mut self,
         number: usize,
@@ -153,7 +157,8 @@ impl Contents {
         })
     }
 
-    /// Checks the whole file system after every layer was read.
+    /// Completes the contents after every layer was read: collects the files, and searches for
+    /// changes that the base image makes in paths of `package`.
     pub fn finish(&mut self) {
         let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
         for found in self.root.below("") {
@@ -196,7 +201,8 @@ impl Contents {
         }
     }
 
-    /// Returns the digest of a file in the app folder.
+    /// Returns the digest of a file in the app folder, or `None` if the folder does not have the
+    /// file.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
         self.files
             .get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
@@ -209,8 +215,8 @@ impl Contents {
         }
     }
 
-    /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file's
-    /// content is checked.
+    /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file is
+    /// one of [`KEPT`].
     fn read(
         &mut self,
         entry: &TarEntry,
@@ -247,7 +253,7 @@ impl Contents {
     }
 }
 
-/// True for a path in a place that belongs to `package`, or above one.
+/// Returns true if a path is one of [`OURS`], or is below or above one of them.
 pub fn concerns_us(path: &str) -> bool {
     let is_within = |path: &str, place: &str| {
         path.strip_prefix(place)
@@ -258,7 +264,8 @@ pub fn concerns_us(path: &str) -> bool {
         .any(|place| is_within(path, place) || is_within(place, path))
 }
 
-/// Returns the extended attribute of an entry with which a storage driver hides lower layers.
+/// Returns the extended attribute of an entry with which a storage driver hides lower layers, or
+/// `None` if the entry has none.
 fn overlay(entry: &TarEntry) -> Option<String> {
     let names = entry
         .records
@@ -270,8 +277,8 @@ fn overlay(entry: &TarEntry) -> Option<String> {
         .map(|name| quoted(name, NAME_BYTES))
 }
 
-/// Reader that fails if more bytes are read than allowed. Without it, a small layer could unpack to
-/// any size.
+/// Reader of an uncompressed layer that fails if more bytes are read than allowed. Without this
+/// limit, a small layer could unpack to any size.
 struct Bounded {
     inner: Tar,
     read: u64,
@@ -292,7 +299,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that also feeds a second hash with the bytes.
+/// Reader that also feeds the bytes that it reads into a second hash.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

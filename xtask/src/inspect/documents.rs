@@ -13,10 +13,12 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Objects whose keys the author may choose freely. Their keys are compared exactly as written.
+/// Objects in which the author of a document may choose any keys. The keys in these objects are
+/// compared exactly as written, so two keys may differ in case alone.
 const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "data"];
 
-/// Parses a document strictly. The error text says what is wrong with it.
+/// Parses a manifest, a list of manifests or a configuration. The error text says why readers could
+/// disagree on the content.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
     let Strict(document) = serde_json::from_slice(bytes)
         .map_err(|error| format!("is not what readers agree on: {error}"))?;
@@ -24,7 +26,8 @@ pub fn read(bytes: &[u8]) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Checks for keys that some readers take for each other.
+/// Fails if an object has keys that some readers take for each other: keys that differ only in
+/// case, or that have letters beyond ASCII.
 fn check(value: &Value) -> Result<(), String> {
     match value {
         Value::Object(object) => {
@@ -120,8 +123,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Returns how many images of a list a runtime on linux/amd64 may choose. An entry without a
-/// platform counts, because containerd opens it.
+/// Returns the number of images in a list that a runtime on linux/amd64 may choose. An entry
+/// without a platform counts, because containerd opens it.
 pub fn candidates(list: &Value) -> usize {
     let entries = list
         .get("manifests")

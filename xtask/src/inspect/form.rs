@@ -1,8 +1,8 @@
 //! Form of the layers that `package` writes: their order, and the entries that each may have.
 //!
-//! Owns the difference between a layer of `package` and one that only has such a name. Must not
-//! know the content of files: it checks headers. Container runtimes accept much more than `package`
-//! writes. Nothing else is needed here, so every difference is reported.
+//! Owns the difference between a layer of `package` and one that only has the name of such a layer.
+//! Must not know the content of files: it checks headers. Container runtimes accept much more than
+//! `package` writes. Nothing else is needed here, so every difference is reported.
 
 use std::collections::BTreeSet;
 
@@ -14,22 +14,23 @@ use crate::image::entries::{EntryKind, TarEntry};
 use crate::image::plan::LAYERS;
 use crate::image::{APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, system};
 
-/// Most problems of one layer that are listed.
+/// Maximum number of problems that are listed for one layer.
 const MOST_TOLD: usize = 5;
 
-/// Range of the layers that `package` wrote.
+/// Range of the layers of an image that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
     /// Index of the lowest layer that `package` wrote. The layers below it belong to the base.
     pub start: usize,
-    /// Index of the first layer above those of `package`.
+    /// Index of the first layer above those that `package` wrote.
     pub end: usize,
     /// Problems with the order of the layers.
     pub problems: Vec<String>,
 }
 
-/// Splits the layers by their names in the history. A base may itself be a Scorebox image, so the
-/// topmost group is used.
+/// Splits the layers of an image into those of the base image and those of `package`, by the names
+/// in the history. A base image may itself be a Scorebox image, so the topmost group of named
+/// layers is used.
 pub fn divide(names: &[Option<&'static str>]) -> Division {
     let rank = |index: usize| {
         names
@@ -79,7 +80,7 @@ pub fn divide(names: &[Option<&'static str>]) -> Division {
     }
 }
 
-/// Check of one layer of `package`, header by header.
+/// Check of one layer that `package` wrote, header by header.
 #[derive(Debug)]
 pub struct Form {
     layer: &'static str,
@@ -101,7 +102,7 @@ impl Form {
         }
     }
 
-    /// Checks an entry and the path that it was written to.
+    /// Checks a tar entry and the path that the entry was written to.
     pub fn look(&mut self, entry: &TarEntry, landed: &Applied) {
         let shown = quoted(&String::from_utf8_lossy(&entry.name), NAME_BYTES);
         let is_folder = entry.kind == EntryKind::Folder;
@@ -139,7 +140,7 @@ impl Form {
         }
     }
 
-    /// Adds a problem that is not visible in an entry.
+    /// Adds a problem of the layer that no single entry shows.
     pub fn problem(&mut self, problem: String) {
         self.count += 1;
         if self.problems.len() < MOST_TOLD {
@@ -147,7 +148,8 @@ impl Form {
         }
     }
 
-    /// Returns the differences from the expected form, or `None` if there are none.
+    /// Returns the differences from the layers that `package` writes, as one text, or `None` if
+    /// there are none.
     pub fn finish(self) -> Option<String> {
         let more = self.count.saturating_sub(self.problems.len());
         let more = if more > 0 {
@@ -166,7 +168,8 @@ impl Form {
         parent.is_none_or(|parent| self.folders.contains(parent))
     }
 
-    /// Returns a problem if the layer must not have an entry with this path and mode.
+    /// Returns a problem if the layer must not have an entry with this path and mode, or `None` if
+    /// it may.
     fn misplaced(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
         let relative = |root: &'static str| root.trim_start_matches('/');
         let app = path

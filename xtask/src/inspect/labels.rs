@@ -17,7 +17,7 @@ use crate::image::{APP_ROOT, HOST_PROGRAM, plan};
 
 /// Prefix of all labels that Scorebox defines.
 const PREFIX: &str = "dev.scorebox.";
-/// Labels that are compared with the files, without their prefix.
+/// Labels that are compared with the files of the image, without the prefix `dev.scorebox.`.
 const COMPARED: [&str; 6] = [
     "component.digest",
     "model.digest",
@@ -27,12 +27,12 @@ const COMPARED: [&str; 6] = [
     "wit-version",
 ];
 
-/// Returns the verdict for files in a layer that could not be read.
+/// Returns the verdict for files that are in a layer that could not be read.
 pub fn unknown() -> Verdict {
     Verdict::Open("a layer could not be read".to_owned())
 }
 
-/// Compares all metadata of the image with its files.
+/// Compares the labels, annotations and history of the image with its files.
 pub fn examine(
     report: &mut Report,
     contents: &Contents,
@@ -46,7 +46,7 @@ pub fn examine(
     app(report, contents, &settings);
 }
 
-/// Parsed `scorebox.toml` of the app folder.
+/// Parsed `scorebox.toml` from the app folder of the image.
 struct Settings {
     table: toml::Table,
     name: Option<String>,
@@ -326,7 +326,8 @@ fn shown(value: Option<String>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| quoted(&value, NAME_BYTES))
 }
 
-/// Returns the WIT world and the contract version that the exports of a component name.
+/// Returns the WIT world and the contract version that the exports of a component name. Both are
+/// `None` if the component cannot be parsed or exports no scorer.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(wit_component::DecodedWasm::Component(resolve, world)) =
         wit_component::decode(component)

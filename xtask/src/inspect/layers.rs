@@ -12,7 +12,8 @@ use super::store::Store;
 use crate::failure::{Failure, Kind};
 use crate::image::manifest::{BaseLayer, BaseManifest};
 
-/// Reads the layers from the bottom up, as a runtime does.
+/// Checks the layers of an image from the bottom up, in the order in which a runtime unpacks them.
+/// Returns the contents of the layers.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -74,8 +75,8 @@ pub fn examine(
     Ok(contents)
 }
 
-/// Reads one layer into the contents. The second value says how a layer of `package` differs from
-/// the expected form.
+/// Reads one layer into the contents and returns the verdict. The second value says how a layer of
+/// `package` differs from the layers that `package` writes.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,
@@ -121,7 +122,8 @@ fn layer_verdict(
     }
 }
 
-/// Checks that the layers of `package` are on top, and that a container sees the files in them.
+/// Checks that the layers of `package` are on top, and that a container sees the files in these
+/// layers.
 fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
     let mut problems = division.problems.clone();
     if division.end < count {

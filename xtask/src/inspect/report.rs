@@ -14,17 +14,19 @@ use crate::digest::Digest;
 /// Report on an inspected image.
 #[derive(Debug)]
 pub struct Report {
-    /// Place of the image, as it was given on the command line.
+    /// Name or folder of the image, as it was given on the command line.
     pub place: String,
     /// Digest of the image's manifest.
     pub digest: Digest,
     /// Labels in the image's configuration.
     pub labels: BTreeMap<String, String>,
-    /// Name and digest of the base image, as the image states them.
+    /// Name and digest of the base image, as the image states them. `None` if it does not state
+    /// both.
     pub base: Option<(String, String)>,
-    /// Checks, in the order in which they were made.
+    /// Checks of the image, in the order in which they were made.
     pub checks: Vec<Check>,
-    /// Claims that only a signature can confirm: the name of the check, and what the image says.
+    /// Claims that only a signature can confirm. Each has the name of the check, and what the image
+    /// claims.
     needs_key: Vec<(String, String)>,
 }
 
@@ -33,7 +35,7 @@ pub struct Report {
 pub struct Check {
     /// Name of the check.
     pub what: String,
-    /// Additional information, e.g. a size.
+    /// Additional information about the checked part, e.g. a size. Empty if there is none.
     pub note: String,
     /// Result of the check.
     pub verdict: Verdict,
@@ -44,13 +46,13 @@ pub struct Check {
 pub enum Verdict {
     /// The checked part is what it claims to be.
     Good,
-    /// The checked part is not what it claims to be, with the reason.
+    /// The checked part is not what it claims to be. The text is the reason.
     Wrong(String),
-    /// The part could not be checked, with the reason.
+    /// The part could not be checked. The text is the reason.
     Open(String),
 }
 
-/// Labels that the table shows, with their short names.
+/// Labels of the image that the report for people shows, each with its short name in the report.
 const SHOWN: [(&str, &str); 6] = [
     ("dev.scorebox.scorer.name", "scorer"),
     ("dev.scorebox.scorer.version", "version"),
@@ -61,7 +63,8 @@ const SHOWN: [(&str, &str); 6] = [
 ];
 
 impl Report {
-    /// Creates a report without checks for the image with this manifest digest.
+    /// Creates a report without checks. `place` is the name or folder of the image, and `digest` is
+    /// the digest of the image's manifest.
     pub fn new(place: &str, digest: Digest) -> Self {
         let (labels, base, checks, needs_key) = (BTreeMap::new(), None, Vec::new(), Vec::new());
         Self {
@@ -74,7 +77,7 @@ impl Report {
         }
     }
 
-    /// Adds a check with a note.
+    /// Adds a check with its verdict and a note, e.g. a size.
     pub fn note(&mut self, what: impl Into<String>, note: impl Into<String>, verdict: Verdict) {
         let shown = |text: String| quoted(&text, REASON_BYTES);
         let verdict = match verdict {
@@ -89,13 +92,14 @@ impl Report {
         });
     }
 
-    /// Adds a claim that nothing in the image proves. Only a signature can confirm it.
+    /// Adds a claim of the image that nothing in the image proves. `what` is the name of the check,
+    /// and `said` is the claim.
     pub fn needs_key(&mut self, what: impl Into<String>, said: impl Into<String>) {
         self.needs_key.push((what.into(), said.into()));
     }
 
-    /// Completes the report. Claims that need a signature are good if the image is signed with the
-    /// key.
+    /// Completes the report: adds a check for each claim that only a signature can confirm. The
+    /// claims are good if the image is signed with the given key.
     pub fn settle(&mut self, is_signed: bool) {
         for (what, said) in std::mem::take(&mut self.needs_key) {
             let verdict = match is_signed {
@@ -108,7 +112,7 @@ impl Report {
         }
     }
 
-    /// Adds a check without a note.
+    /// Adds a check without a note. `problem` returns the reason if `is_good` is false.
     pub fn check(
         &mut self,
         what: impl Into<String>,
@@ -126,7 +130,7 @@ impl Report {
         );
     }
 
-    /// Returns the failed checks: name and problem.
+    /// Returns the name and the problem of each failed check.
     pub fn wrong(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().filter_map(|check| match &check.verdict {
             Verdict::Wrong(problem) => Some((check.what.as_str(), problem.as_str())),
@@ -134,7 +138,7 @@ impl Report {
         })
     }
 
-    /// Returns the report as a table for people.
+    /// Returns the report as a text table for people.
     pub fn table(&self) -> String {
         let mut text = format!(
             "{:<10} {}\n{:<10} {}\n",

@@ -14,20 +14,22 @@ use self::whiteouts::WHITEOUT;
 use crate::digest::Digest;
 use crate::image::entries::{EntryKind, TarEntry};
 
-/// Most files, folders and links of an image. The largest public images have about 400,000.
+/// Maximum number of files, folders and links of an image. The largest public images have about
+/// 400,000.
 const MOST_NODES: usize = 1_000_000;
-/// Most bytes of all names and link targets together.
+/// Maximum size of all names and link targets of an image together, in bytes.
 const MOST_NAME_BYTES: usize = 128 << 20;
-/// Most links on the way to one file, which is also the limit of the runtimes.
+/// Maximum number of symbolic links on the way to one file. Container runtimes have this limit,
+/// too.
 const MOST_LINKS: usize = 255;
 
-/// The file system of an image.
+/// The file system of an image, as far as its layers have been applied.
 #[derive(Debug)]
 pub struct RootFs {
     nodes: Vec<Node>,
     name_bytes: usize,
     layer: usize,
-    /// Number of nodes that whiteouts have visited.
+    /// Number of nodes that all whiteouts together have visited.
     looks: usize,
 }
 
@@ -53,7 +55,7 @@ enum What {
 pub enum Kind {
     /// A folder in the image.
     Folder,
-    /// A file. The digest is known if it was given.
+    /// A file, with the digest of its content if the digest was given.
     File(Option<Digest>),
     /// A symbolic link.
     Link,
@@ -61,10 +63,10 @@ pub enum Kind {
     Special,
 }
 
-/// One object in the file system.
+/// One object in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Path without a leading slash.
+    /// Path of the object, without a leading slash.
     pub path: String,
     /// Type of the object.
     pub kind: Kind,
@@ -72,18 +74,18 @@ pub struct Found {
     pub layer: usize,
 }
 
-/// Result of applying a tar entry.
+/// Result of applying a tar entry to the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// Path that the entry was written to, or that it removed. Without a leading slash; empty for
-    /// the root.
+    /// Path that the entry was written to, or that it removed. The path has no leading slash, and
+    /// the path of the root is empty.
     pub path: String,
-    /// True if container runtimes interpret the entry differently.
+    /// True if container runtimes interpret the entry in different ways.
     pub is_ambiguous: bool,
 }
 
 impl RootFs {
-    /// Creates an empty file system.
+    /// Creates a file system that has only an empty root folder.
     pub fn new() -> Self {
         let root = Node {
             what: What::Folder(BTreeMap::new()),
@@ -98,12 +100,14 @@ impl RootFs {
         }
     }
 
-    /// Starts the layer with this index. Layers are counted from the bottom up.
+    /// Starts the layer with this index, counted from the bottom up. Entries that are applied next
+    /// belong to the layer.
     pub fn begin(&mut self, layer: usize) {
         self.layer = layer;
     }
 
-    /// Applies an entry to the file system. The error text says why no runtime would accept it.
+    /// Applies a tar entry to the file system. `digest` is the digest of a file's content. The
+    /// error text says why no runtime would accept the entry.
     pub fn apply(&mut self, entry: &TarEntry, digest: Option<Digest>) -> Result<Applied, String> {
         let parts = cleaned(&entry.name)?;
         // The root exists already.
@@ -162,7 +166,8 @@ impl RootFs {
         })
     }
 
-    /// Returns the object at a path, without following links.
+    /// Returns the object at a path, without following links. Returns `None` if the path does not
+    /// exist.
     pub fn at(&self, path: &str) -> Option<Found> {
         let mut node = ROOT;
         for name in path.split('/') {
@@ -171,8 +176,8 @@ impl RootFs {
         self.found(path.to_owned(), node)
     }
 
-    /// Returns everything below a path, ordered by path, without following links. The empty path is
-    /// the root.
+    /// Returns all objects below a path, ordered by path, without following links. An empty path
+    /// stands for the root.
     pub fn below(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let mut node = Some(ROOT);
@@ -215,7 +220,7 @@ impl RootFs {
         })
     }
 
-    /// Follows links on the way to a folder, which does not have to exist.
+    /// Finds the folder at a path and follows links on the way. The folder does not have to exist.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
         let mut place = Place {
             nodes: vec![ROOT],
@@ -265,7 +270,7 @@ impl RootFs {
         Ok(place)
     }
 
-    /// Creates the missing folders of a place, and returns the node of the last one.
+    /// Creates those folders of a place that do not exist, and returns the node of the last folder.
     fn make(&mut self, place: &mut Place) -> Result<usize, String> {
         let mut node = place.nodes.last().copied().unwrap_or(ROOT);
         let there = place.nodes.len().saturating_sub(1);
@@ -276,8 +281,8 @@ impl RootFs {
         Ok(node)
     }
 
-    /// Returns the content that a hard link shares with its target. Links on the way are followed,
-    /// a link at the end is not.
+    /// Returns the content that a hard link shares with its target. Symbolic links on the way to
+    /// the target are followed, but a target that is itself a symbolic link is not.
     fn linked(&self, target: &[u8]) -> Result<What, String> {
         let parts = cleaned(target)?;
         let missing = || {
@@ -332,8 +337,8 @@ impl RootFs {
         Ok(node)
     }
 
-    /// Removes a name from a folder. Its node and the nodes below stay in the list, but cannot be
-    /// reached any more.
+    /// Removes a name from a folder. The node of the name and the nodes below it stay in the list
+    /// of nodes, but cannot be reached any more.
     fn unlink(&mut self, parent: usize, name: &[u8]) {
         if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
         {

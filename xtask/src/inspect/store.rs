@@ -17,14 +17,14 @@ use crate::registry::Reading;
 
 /// Source of an inspected image.
 pub enum Store {
-    /// Folder of a layout, and the entries of its index.
+    /// Folder of an OCI layout, and the entries of the layout's index.
     Layout(PathBuf, Vec<Value>),
-    /// A repository of a registry.
+    /// A repository in a registry that is opened for reading.
     Registry(Box<Reading>),
 }
 
 impl Store {
-    /// Opens a layout on this machine.
+    /// Opens an OCI layout on this machine.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
         let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
@@ -37,8 +37,8 @@ impl Store {
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
 
-    /// Returns the manifest of the image: in a layout the first one, in a repository the one with
-    /// this tag or digest.
+    /// Returns the manifest of the image. In a layout this is the first manifest, and in a
+    /// repository the one with the tag or digest `name`.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(name),
@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Returns a manifest by its digest.
+    /// Returns the manifest with this digest.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),
@@ -90,7 +90,8 @@ impl Store {
         }
     }
 
-    /// Returns the file of a blob. `None` if a layout names the blob but does not contain it.
+    /// Returns the path of a blob's file, after the digest and size of the blob were checked.
+    /// Returns `None` if a layout names the blob but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
         match self {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
@@ -125,8 +126,9 @@ impl Store {
         }
     }
 
-    /// Counts other entries of a layout's index: those with the image's tag, which a reader could
-    /// take for the image, and other images, which are not inspected.
+    /// Counts the other entries in the index of a layout. The first number counts entries with the
+    /// image's tag, which a reader could take for the image. The second number counts other images,
+    /// which are not inspected.
     pub fn others(&self, image: &Digest) -> (usize, usize) {
         let Self::Layout(_, entries) = self else {
             return (0, 0);
@@ -175,7 +177,7 @@ impl Store {
     }
 }
 
-/// Returns the digest in a descriptor.
+/// Returns the digest in a descriptor, or `None` if the descriptor has no valid digest.
 pub fn digest_of(descriptor: &Value) -> Option<Digest> {
     Digest::parse(descriptor.get("digest")?.as_str()?)
 }

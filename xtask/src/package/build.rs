@@ -21,7 +21,7 @@ use crate::image::layout::{self, WrittenImage};
 use crate::image::{Compression, Content, Inputs, plan, sample};
 use crate::{libraries, workspace};
 
-/// Builds the app and the host, and writes the image's layout.
+/// Builds the app and the host, and writes the image as an OCI layout.
 pub fn image(
     manifest: &Manifest,
     component: Option<&Component>,

@@ -13,18 +13,19 @@ use crate::image::Content;
 use crate::libraries;
 use crate::workspace::shown;
 
-/// Additional parts of an image with a graph: a host that runs it, the library, and the shared
-/// libraries that both need.
+/// Additional parts of an image whose scorer uses a graph: a host that runs graphs, the ONNX
+/// Runtime library, and the shared libraries that both need.
 pub struct GraphParts {
     pub(super) host: PathBuf,
     pub(super) library: EngineLibrary,
-    /// Shared libraries, by their paths in the image. Empty if there is a base, because the base
-    /// has them.
+    /// Shared libraries that the host and ONNX Runtime need, by their paths in the image. Empty if
+    /// there is a base image, because the base has them.
     pub(super) libraries: BTreeMap<String, PathBuf>,
 }
 
 impl GraphParts {
-    /// Builds or checks the host, and fetches or checks the library.
+    /// Builds the host or checks the given one, and fetches the ONNX Runtime library or checks the
+    /// given one. `on_nothing` is true if the image has no base.
     pub(super) fn new(
         host: Option<&Path>,
         library: Option<&Path>,
@@ -57,7 +58,7 @@ impl GraphParts {
         })
     }
 
-    /// Returns the library and its licence files, by their names.
+    /// Returns the files of the ONNX Runtime library and its licences, by file name.
     pub(super) fn engine(&self) -> BTreeMap<String, Content> {
         let files = std::iter::once(&self.library.file).chain(&self.library.texts);
         files

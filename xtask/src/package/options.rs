@@ -11,29 +11,30 @@ use crate::image::Compression;
 use crate::image::base::Base;
 use crate::signing::Key;
 
-/// Options for building an image, in addition to its manifest.
+/// Options for building an image, in addition to the manifest of the scorer.
 pub struct Making<'a> {
     /// CPU that the component is compiled for.
     pub cpu: Cpu,
-    /// Host program that is built already. If `None`, one is built.
+    /// Host program to put into the image. `None` builds one.
     pub host: Option<&'a Path>,
-    /// Parts for a scorer that is an ONNX graph or calls graphs. `None` for other scorers.
+    /// Parts for a scorer that is an ONNX graph or calls graphs. `None` for all other scorers.
     pub parts: Option<&'a GraphParts>,
-    /// Folder of the OCI layout. If `None`, it is the default folder.
+    /// Folder of the OCI layout. `None` means `images/NAME` in the target folder.
     pub output: Option<&'a Path>,
     /// Tag of the image in the layout.
     pub tag: &'a str,
-    /// Compression of the layers, except for the model's layer if it does not shrink.
+    /// Compression of all layers except the model's layer, which is compressed only if it shrinks
+    /// well.
     pub compression: Compression,
-    /// Base image below Scorebox's own layers. `None` means `scratch`.
+    /// Base image below Scorebox's own layers. `None` builds an image without a base (`scratch`).
     pub base: Option<Base>,
-    /// Folder with the base's layers. `None` if the layout does not hold them.
+    /// Folder with the layers of the base image. `None` if the layout will not contain them.
     pub base_blobs: Option<&'a Path>,
     /// Repository name recorded in the attestations. `None` disables attestations.
     pub attestation: Option<&'a str>,
     /// Registry that the image is built for. `None` if no registry is known.
     pub registry: Option<&'a str>,
-    /// Private key that signs the image and the statement. `None` disables signatures.
+    /// Private key that signs the image and the provenance statement. `None` disables signatures.
     pub key: Option<&'a Key>,
 }
 

@@ -1,6 +1,6 @@
 //! The origin of an image, for its attestations.
 //!
-//! Owns which files and facts are recorded. Must not know the form of an attestation, or how the
+//! Owns which files and facts are recorded. Must not know the format of an attestation, or how the
 //! image is built.
 
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::image::attestation::{FileOrigin, HostOrigin, Origin, Role};
 use crate::image::{APP_ROOT, Compression, Content, ENGINE_FOLDER, Inputs};
 use crate::{app, materials};
 
-/// Collects the origin of an image: the files, the crates, the base and the revision that went into
-/// it.
+/// Collects the origin of an image for its attestations: the files, the crates, the base image and
+/// the Git revision that went into the image.
 pub(super) fn origin(
     manifest: &Manifest,
     inputs: &Inputs,

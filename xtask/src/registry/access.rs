@@ -12,7 +12,7 @@ use super::auth::TrustedRealm;
 use super::bounds;
 use crate::failure::Failure;
 
-/// Largest password or token that is read, in bytes.
+/// Maximum size of a password or token that is read from standard input, in bytes.
 const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
 
 /// Credentials, certificates, trusted hosts and download limit from the flags of a command.
@@ -25,8 +25,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the password from standard input and the certificates from their file, as the flags
-    /// say.
+    /// Reads the password of `username` from standard input if `password_stdin` is set, and root
+    /// certificates from `ca_file`.
     pub fn read(
         username: Option<&str>,
         password_stdin: bool,
@@ -44,7 +44,7 @@ impl Identity {
         })
     }
 
-    /// Adds hosts that credentials may be sent to besides the registry's own.
+    /// Sets the hosts that credentials may be sent to in addition to the registry's own host.
     pub fn trusting(self, trusted: &[TrustedRealm]) -> Self {
         Self {
             trusted: trusted.to_vec(),
@@ -52,7 +52,8 @@ impl Identity {
         }
     }
 
-    /// Sets the most bytes of blobs that are read from one repository.
+    /// Sets the maximum size of all blobs that are read from one repository, in bytes. `None` keeps
+    /// the default, `bounds::MOST_DOWNLOAD_BYTES`.
     pub fn at_most(self, most_download_bytes: Option<u64>) -> Self {
         Self {
             most_download_bytes,
@@ -60,8 +61,9 @@ impl Identity {
         }
     }
 
-    /// Returns the access to a registry. Flags and variables hold one password only. `meant` says
-    /// that it is for this registry; no other registry receives it.
+    /// Returns the access to a registry. The flags and variables hold one password only, and
+    /// `meant` is true if that password is for this registry. A registry for which `meant` is false
+    /// does not receive the password.
     pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
         Access {
             registry: registry.to_owned(),
@@ -84,20 +86,22 @@ pub struct Access {
     pub registry: String,
     /// True if the registry is used over HTTP instead of HTTPS.
     pub plain_http: bool,
-    /// True if the variables with a user name and password are for this registry.
+    /// True if the user name and the password in the environment variables are for this registry.
     pub meant: bool,
-    /// User name and password from the flags.
+    /// User name and password from the flags. `None` if the flags give none, or if they are for
+    /// another registry.
     pub password: Option<(String, SecretString)>,
     /// Root certificates that are trusted in addition to those of the machine.
     pub certificates: Vec<Certificate>,
-    /// Hosts that credentials may be sent to besides the registry's own.
+    /// Hosts that credentials may be sent to in addition to the registry's own host.
     pub trusted: Vec<TrustedRealm>,
-    /// Most bytes of blobs that are read from one repository.
+    /// Maximum size of all blobs that are read from one repository, in bytes.
     pub most_download_bytes: u64,
 }
 
 impl Access {
-    /// Returns the root URL of the registry's API.
+    /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://` with
+    /// `plain_http`.
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
         // The API of Docker Hub has another host than its name.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::bounds;
 use crate::failure::{Failure, Kind};
 
-/// Instruction for a manifest that is invalid or not the requested one.
+/// Fix that the error message gives for a manifest that is invalid or is not the requested one.
 pub const NO_MANIFEST: &str = "the answer is not what was asked for: check whether a proxy or a \
                                mirror answers for the registry";
 
@@ -46,14 +46,14 @@ pub async fn unexpected(action: &str, response: Response) -> Failure {
     explain(action, url.as_str(), status, &body)
 }
 
-/// Returns the status of a response and the text of its error body.
+/// Returns the status of a response and the text of its error body, for an error message.
 pub async fn said(response: Response) -> String {
     let status = response.status();
     let body = bounds::beginning(response).await;
     format!("it answered {status}: {}", words(&body))
 }
 
-/// Builds the failure of a request that got no response.
+/// Builds the failure of a request that got no response. `action` describes the request.
 pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     let mut text = error.to_string();
     // The query of a URL may contain the key of an upload session, or a read permission.
@@ -74,7 +74,8 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
 }
 
-/// Returns the meaning of an HTTP client's error text, and what to do about it.
+/// Explains an error text of the HTTP client. Returns a beginning for the error message, which
+/// names the cause and may be empty, and the fix.
 fn cause(text: &str, host: &str) -> (String, String) {
     if text.contains("dns error") {
         let fix = "check the registry's name, in --registry or package.registry, and this machine's name server";
@@ -132,8 +133,8 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
     )
 }
 
-/// Returns the text of an error body, on one line and shortened, because it may not come from the
-/// registry.
+/// Returns the text of an error body, on one line and shortened, because a proxy may have sent the
+/// body instead of the registry.
 fn words(body: &[u8]) -> String {
     quoted(&all_words(body), REASON_BYTES)
 }

@@ -22,7 +22,8 @@ use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 use crate::image::layout::{Attachment, WrittenImage};
 
-/// Sends the artifacts of an image that the repository does not have.
+/// Uploads the artifacts of an image that are missing in the repository, and makes sure that they
+/// are listed as referrers of the image.
 pub async fn attach(
     target: &Repository,
     image: &WrittenImage,
@@ -67,8 +68,8 @@ async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>
         .map(Some)
 }
 
-/// Writes a signature under its tag. Signatures of other keys under that tag are kept, as cosign
-/// does.
+/// Writes a signature of an image under cosign's tag for signatures of that image. If the tag
+/// already holds signatures of other keys, they are kept, as cosign does.
 async fn sign(
     target: &Repository,
     attachment: &Attachment,
@@ -110,13 +111,14 @@ async fn sign(
     }
 }
 
-/// Content that the tag of a signature already has.
+/// Content that the registry already has under the tag of a signature that is to be written.
 enum Beside {
-    /// Nothing that can be kept.
+    /// The tag does not exist, or holds nothing that can be kept.
     Nobody,
-    /// The signature itself, so nothing has to be written.
+    /// The tag already holds the signature, so nothing has to be written.
     Ours,
-    /// Signatures of other keys. Manifest and configuration hold all of them and the new one.
+    /// The tag holds signatures of other keys. `manifest` and `config` contain all of them and the
+    /// new signature.
     Others { manifest: Vec<u8>, config: Vec<u8> },
 }
 
@@ -165,7 +167,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
     }
 }
 
-/// Makes sure that the list of referrers of an image contains all of these entries.
+/// Makes sure that the list of referrers of an image contains all of these entries. `is_listed` is
+/// false if the registry does not keep such lists by itself, and `None` if that is not known.
 async fn list(
     target: &Repository,
     image: &Digest,
@@ -210,12 +213,13 @@ async fn list(
     ))
 }
 
-/// Returns the tag for the list of referrers in registries that do not keep such lists.
+/// Returns the tag of an image's list of referrers in registries that do not keep such lists by
+/// themselves.
 pub fn fallback_tag(image: &Digest) -> String {
     format!("sha256-{}", image.hex())
 }
 
-/// Returns the entries of a list of referrers.
+/// Parses the bytes of a list of referrers and returns the entries of the list.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
         Failure::new(

@@ -16,39 +16,42 @@ use super::answer;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// Largest manifest, configuration or list, in bytes. Registries accept manifests of up to 4 MiB.
+/// Maximum size of a manifest, a configuration or a list of manifests, in bytes. Registries accept
+/// manifests of up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
-/// Largest response of a token service, in bytes. Tokens with many groups in them reach tens of
-/// KiB.
+/// Maximum size of a response of a token service, in bytes. Tokens with many groups in them reach
+/// tens of KiB.
 pub const LARGEST_TOKEN_BYTES: usize = 1 << 20;
-/// Number of bytes that are read from the body of an error response. The rest is ignored.
+/// Maximum number of bytes that are read from the body of an error response. The rest of the body
+/// is ignored.
 pub const LARGEST_ERROR_BYTES: usize = 64 << 10;
-/// Most layers of an image or an artifact. Docker builds at most 127 layers, and overlayfs stacks
-/// at most 500.
+/// Maximum number of layers of an image or an artifact. Docker builds at most 127 layers, and
+/// overlayfs stacks at most 500.
 pub const MOST_LAYERS: usize = 500;
-/// Most entries in the referrers list of an image: one scan and one signature a day for half a
-/// year.
+/// Maximum number of entries in the referrers list of an image. It allows one scan and one
+/// signature a day for half a year.
 pub const MOST_REFERRERS: usize = 500;
-/// Most pages of a referrers list.
+/// Maximum number of pages of a referrers list.
 pub const MOST_PAGES: usize = 16;
-/// Most manifests and blobs that one command reads from one repository. Three for each of
-/// `MOST_REFERRERS` artifacts are 1 500; the rest is for the image.
+/// Maximum number of manifests and blobs that one command reads from one repository. Three for each
+/// of `MOST_REFERRERS` artifacts are 1 500; the rest is for the image.
 const MOST_READS: u32 = 2_000;
-/// Most bytes of blobs that one command reads from one repository, unless `--max-download` sets
-/// another limit. The largest base images in use (CUDA with libraries) have 10 GiB.
+/// Maximum size of all blobs that one command reads from one repository, in bytes, unless
+/// `--max-download` sets another limit. The largest base images in use (CUDA with libraries) have
+/// 10 GiB.
 pub const MOST_DOWNLOAD_BYTES: u64 = 32 << 30;
 
-/// Longest wait for the next bytes of a body. Registries and proxies close idle connections after
-/// about this time.
+/// Maximum time to wait for the next bytes of a response body. Registries and proxies close idle
+/// connections after about this time.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-/// Longest wait for the first byte of a blob's response, including retries and the pauses between
-/// them.
+/// Maximum time to wait for the first byte of the response that holds a blob, including retries and
+/// the pauses between them.
 pub const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(300);
-/// Longest wait for the body of an error response. It is short because the body only improves the
-/// message.
+/// Maximum time to wait for the body of an error response. It is short because the body only
+/// improves the error message.
 const LONGEST_ERROR_WAIT: Duration = Duration::from_secs(5);
-/// Fewest bytes that must arrive within [`LONGEST_SILENCE`]: a tenth of the speed of a telephone
-/// modem.
+/// Minimum number of bytes that must arrive within [`LONGEST_SILENCE`]. It is a tenth of the speed
+/// of a telephone modem.
 const LEAST_BYTES: u64 = 32 << 10;
 
 /// Reason for which the body of a response was not read to its end.
@@ -62,7 +65,8 @@ pub enum Unread {
     Broken(reqwest::Error),
 }
 
-/// Reads the whole body of a response, up to `most_bytes`.
+/// Reads the whole body of a response. Fails if the body has more than `most_bytes` bytes, or if
+/// the registry stops sending.
 pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Unread> {
     if response
         .content_length()
@@ -84,8 +88,8 @@ pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, 
     }
 }
 
-/// Reads the start of an error response's body for a short time. Returns the bytes that arrived by
-/// then.
+/// Reads the start of the body of an error response. Returns the bytes that arrive within
+/// `LONGEST_ERROR_WAIT`, at most `LARGEST_ERROR_BYTES`.
 pub async fn beginning(mut response: Response) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {
@@ -113,7 +117,7 @@ impl Unread {
     }
 }
 
-/// Builds the failure of a registry that stopped sending.
+/// Builds the failure of a request for which no bytes arrived during `wait`.
 pub fn silent(action: &str, wait: Duration) -> Failure {
     let problem = format!("{action}: nothing came for {} s", wait.as_secs());
     Failure::new(
@@ -131,8 +135,8 @@ fn strange(action: &str, problem: &str) -> Failure {
     )
 }
 
-/// Refuses a manifest with more layers than any container runtime stacks. Bytes that are not a
-/// manifest are accepted here and refused elsewhere.
+/// Fails if a manifest has more than `MOST_LAYERS` layers, because no container runtime stacks
+/// more. Bytes that are not a manifest are accepted here and refused when they are parsed.
 pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct Counted {
@@ -151,8 +155,8 @@ pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a referrers list with more than `MOST_REFERRERS` entries, because entries are inspected
-/// one by one.
+/// Fails if a referrers list has more than `MOST_REFERRERS` entries, because the entries are
+/// inspected one by one.
 pub fn referrers(count: usize) -> Result<(), Failure> {
     if count <= MOST_REFERRERS {
         return Ok(());
@@ -166,7 +170,7 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     ))
 }
 
-/// Builds the failure of a list whose pages do not end.
+/// Builds the failure of a referrers list whose pages do not end.
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,
@@ -177,7 +181,8 @@ pub fn pages() -> Failure {
     )
 }
 
-/// Refuses a transfer that does not fit on the disk, before any byte of it is written.
+/// Fails if `bytes` bytes do not fit on the disk of the folder. It is called before a transfer
+/// writes its first byte.
 pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     // If the file system does not report its free space, the transfer is tried.
     let Ok(disk) = rustix::fs::statvfs(folder) else {
@@ -196,7 +201,7 @@ pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     ))
 }
 
-/// Limit on the reads of one command from one repository, and the reads so far.
+/// Limit on what one command may read from one repository, and the amount that was read so far.
 #[derive(Debug)]
 pub struct Allowance {
     most_bytes: u64,
@@ -211,7 +216,7 @@ struct Used {
 }
 
 impl Allowance {
-    /// Creates an allowance that is not used yet.
+    /// Creates an allowance of `most_bytes` bytes of which nothing is used yet.
     pub fn new(most_bytes: u64) -> Self {
         Self {
             most_bytes,
@@ -219,14 +224,15 @@ impl Allowance {
         }
     }
 
-    /// Counts a document before it is requested.
+    /// Counts a manifest or another document that is about to be requested. Fails if the command
+    /// has read too many documents and blobs.
     pub fn document(&self, action: &str) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.read(action)
     }
 
-    /// Counts a blob, before it is requested, with the size that its manifest states. A blob that
-    /// is requested again is counted once.
+    /// Counts a blob that is about to be requested, with the size that its manifest states. A blob
+    /// that is requested again is counted once. Fails if the blob exceeds the allowance.
     pub fn blob(&self, action: &str, digest: &Digest, size: u64) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.blobs.get(digest) == Some(&size) {
@@ -242,7 +248,8 @@ impl Allowance {
         Ok(())
     }
 
-    /// Refuses a set of blobs that together exceed the allowed number of bytes.
+    /// Fails if blobs of these sizes together exceed the allowed number of bytes. Nothing is
+    /// counted.
     pub fn sum(&self, what: &str, sizes: impl IntoIterator<Item = u64>) -> Result<(), Failure> {
         let sum = sizes.into_iter().fold(0_u64, u64::saturating_add);
         if sum > self.most_bytes {
@@ -278,8 +285,8 @@ fn too_much(what: &str, bytes: u64, most_bytes: u64) -> Failure {
     )
 }
 
-/// Measures the speed of a body. Fewer than [`LEAST_BYTES`] bytes in [`LONGEST_SILENCE`] are
-/// treated as silence.
+/// Measures the speed at which a body arrives. A body is too slow if fewer than [`LEAST_BYTES`]
+/// bytes arrive within [`LONGEST_SILENCE`].
 #[derive(Debug, Default)]
 pub struct Pace {
     waited: Duration,
@@ -287,8 +294,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Counts the bytes that arrived after a wait. False if the body is too slow. Only time spent
-    /// waiting for bytes counts.
+    /// Counts the bytes that arrived after waiting for `waited`. Returns false if the body is too
+    /// slow. Only time spent waiting for bytes counts.
     pub fn holds(&mut self, waited: Duration, bytes: usize) -> bool {
         self.waited = self.waited.saturating_add(waited);
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Kind};
 pub struct Broken {
     /// Failure that is reported if no other attempt is made.
     pub failure: Failure,
-    /// True if another attempt may succeed.
+    /// True if another attempt to transfer the blob may succeed.
     pub may_pass: bool,
 }
 
@@ -26,7 +26,7 @@ impl From<Failure> for Broken {
 }
 
 impl Broken {
-    /// Builds a failed attempt from an unexpected response.
+    /// Builds a failed attempt from an unexpected response. `action` describes the request.
     pub async fn unexpected(action: &str, response: Response) -> Self {
         let may_pass = may_pass(response.status());
         Self {
@@ -36,11 +36,11 @@ impl Broken {
     }
 }
 
-/// True if another attempt may succeed after this status.
+/// Returns true if another attempt may succeed after a response with this status.
 ///
-/// 404 is a session that the registry lost. 416 means that chunks arrived in another order than
-/// they were sent, which Azure Container Registry is known to report at times. 429 and some of 5xx
-/// were retried already.
+/// 404 means that the registry lost the upload session. 416 means that chunks arrived in another
+/// order than they were sent, which Azure Container Registry is known to report at times. 429 and
+/// some of the 5xx statuses are left out, because the transport has retried them already.
 fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 404 | 408 | 416 | 500)
 }

@@ -17,10 +17,11 @@ use super::transport::{ATTEMPTS, backoff};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// Largest body of one request, in bytes. Azure Container Registry refuses a single request of more
-/// than about 20 MB.
+/// Size of a chunk, in bytes, unless the registry demands larger chunks. Azure Container Registry
+/// refuses a single request of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Largest minimum chunk size that a registry may demand, in bytes. A larger one is refused.
+/// Maximum for the smallest chunk size that a registry may demand, in bytes. If a registry demands
+/// larger chunks, the upload fails.
 const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
 /// An open upload session and the progress of its chunks.
@@ -29,14 +30,15 @@ pub struct Chunks<'a> {
     target: &'a Repository,
     action: &'a str,
     location: Url,
-    /// Number of bytes of the blob that the registry holds.
+    /// Number of bytes of the blob that the registry holds so far.
     sent: u64,
     /// Size of every chunk except the last one, in bytes.
     chunk_bytes: u64,
 }
 
 impl<'a> Chunks<'a> {
-    /// Opens an upload session. `action` describes the upload in error messages.
+    /// Opens an upload session at the registry of `target`. `action` describes the upload in error
+    /// messages.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
         let response = target
@@ -52,7 +54,8 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    /// Takes over an upload session that the registry has already opened in `response`.
+    /// Takes over an upload session that the registry has already opened with `response`. `action`
+    /// describes the upload in error messages.
     pub fn opened(
         target: &'a Repository,
         action: &'a str,
@@ -83,8 +86,8 @@ impl<'a> Chunks<'a> {
         size.saturating_sub(self.sent).min(self.chunk_bytes)
     }
 
-    /// Sends one chunk. If the connection breaks and the registry reports how many bytes it holds,
-    /// the chunk is sent again.
+    /// Sends the next chunk of a blob with `size` bytes. If the connection breaks and the registry
+    /// reports how many bytes it holds, the chunk is sent again.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,
@@ -173,8 +176,8 @@ impl<'a> Chunks<'a> {
         Ok(location(self.action, &response)?)
     }
 
-    /// Asks how many bytes the registry holds and where the upload goes on. `None` if the session
-    /// is lost.
+    /// Asks the registry how many bytes of the upload it holds and at which URL the upload goes on.
+    /// Returns `None` if the upload session is lost.
     async fn held(&self) -> Option<(u64, Url)> {
         let request = |client: &reqwest::Client| client.get(self.location.clone());
         let response = self.target.send(self.action, request).await.ok()?;
@@ -192,7 +195,7 @@ impl<'a> Chunks<'a> {
         ))
     }
 
-    /// Completes the upload: declares that the chunks are the blob with this digest.
+    /// Completes the upload by declaring that the sent chunks form the blob with this digest.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
         // The location is opaque, so its query is kept.
         self.location
@@ -211,7 +214,8 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// Returns the position of the last byte of a range such as `0-9`.
+/// Returns the position of the last byte of a range such as `0-9`, or `None` if the text is not a
+/// range.
 fn end_of(range: &str) -> Option<u64> {
     range.rsplit('-').next()?.parse().ok()
 }

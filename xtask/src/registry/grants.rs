@@ -9,22 +9,25 @@ use super::repository::{Purpose, Repository, location, scope};
 use super::session::Session;
 use crate::failure::{Failure, Kind};
 
-/// Rights at a registry, as far as they were found out.
+/// Rights that a registry grants to a user, as far as they were found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
-    /// Origin of the credentials and the scheme they are sent with, `Basic` or `Bearer`. `None` if
-    /// the registry required no login.
+    /// Origin of the credentials, and the scheme that they are sent with: `Basic` or `Bearer`.
+    /// `None` if the registry required no login.
     pub who: Option<(String, &'static str)>,
-    /// `Ok` if the repository can be read, else the reason. `None` if no repository was given.
+    /// `Ok` if the repository can be read, or the reason why it cannot. `None` if no repository was
+    /// given.
     pub pull: Option<Result<(), Failure>>,
-    /// `Ok` if the repository can be written, else the reason. `None` if no repository was given.
+    /// `Ok` if the repository can be written, or the reason why it cannot. `None` if no repository
+    /// was given.
     pub push: Option<Result<(), Failure>>,
 }
 
-/// Asks a registry for the rights of a user, also in a repository if one is given.
+/// Asks a registry for the rights of a user. If a repository is given, the rights to read and write
+/// the repository are tried, too.
 ///
 /// # Errors
-/// The registry does not accept the credentials, or no response arrives.
+/// Fails if the registry does not accept the credentials, or if no response arrives.
 pub async fn find(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     let session = Session::new(access)?;
     ask(access, repository, &session).await
@@ -56,8 +59,8 @@ async fn ask(
     })
 }
 
-/// Separates a refusal by the registry, which is a result, from other failures, such as a missing
-/// response.
+/// Returns a refusal by the registry as a result, and any other failure, such as a missing
+/// response, as an error.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
         Err(failure) if failure.kind != Kind::Registry => Err(failure),
@@ -80,8 +83,8 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     }
 }
 
-/// Starts an upload and cancels it, because registries have no other request that tests the right
-/// to push.
+/// Tests the right to push: starts an upload and cancels it, because registries have no other
+/// request that tests this right.
 async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), Failure> {
     let action = format!("writing {}/{name}", access.registry);
     let url = Repository::address(session.root(), name)?;

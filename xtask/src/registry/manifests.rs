@@ -21,8 +21,8 @@ pub struct Put {
     pub is_listed: bool,
 }
 
-/// Returns the digest of the manifest that a tag or digest points to, or `None` if it does not
-/// exist.
+/// Returns the digest of the manifest with this name, which is a tag or a digest. Returns `None` if
+/// the manifest does not exist.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -44,7 +44,8 @@ pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads a manifest and checks its digest if one is given. `action` is used in messages.
+/// Reads the manifest with this name, which is a tag or a digest. Checks the digest of the bytes if
+/// `expected` is given. `action` describes the request in error messages.
 pub async fn get(
     repository: &Repository,
     action: &str,
@@ -92,8 +93,8 @@ async fn read(
     Ok(bytes)
 }
 
-/// Returns the entries of the registry's own referrers list of an image. `None` if the registry
-/// does not have such lists.
+/// Returns the entries of the referrers list that the registry itself keeps for an image. Returns
+/// `None` if the registry does not keep such lists.
 pub async fn referrers(
     repository: &Repository,
     image: &Digest,
@@ -129,8 +130,8 @@ pub async fn referrers(
     }
 }
 
-/// Returns the next page of a list from its `Link` header (RFC 8288). A page at another host is
-/// ignored, because it is not from the registry.
+/// Returns the URL of the next page of a list, from the `Link` header of a response (RFC 8288). A
+/// URL at another host is ignored, because the page would not be from the registry.
 fn next_page(response: &Response) -> Option<Url> {
     let links = response
         .headers()
@@ -149,7 +150,7 @@ fn next_page(response: &Response) -> Option<Url> {
         .filter(|next| next.origin() == response.url().origin())
 }
 
-/// Writes a manifest under a digest or a tag.
+/// Writes a manifest under a name, which is a digest or a tag.
 pub async fn put(
     repository: &Repository,
     name: &str,
@@ -184,7 +185,8 @@ pub async fn put(
     }
 }
 
-/// Reads the whole body of a response, up to the largest size of a document (8 MiB).
+/// Reads the whole body of a response. Fails if the body is larger than the maximum size of a
+/// document (8 MiB).
 pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
     let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
     bounds::body(response, most_bytes)
@@ -192,7 +194,8 @@ pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure>
         .map_err(|unread| unread.failure(action, most_bytes))
 }
 
-/// Refuses bytes that do not have the expected digest.
+/// Fails if the bytes do not have the expected digest. If `expected` is `None`, all bytes are
+/// accepted.
 pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
     let found = Digest::of(bytes);
     match expected {
@@ -217,8 +220,8 @@ mod tests {
     use super::super::fake;
     use super::*;
 
-    /// Returns the number of entries that a fake registry with these responses lists, and the
-    /// requests that it received.
+    /// Reads the referrers list of an image from a fake registry with these responses. Returns the
+    /// number of entries, and the requests that the registry received.
     fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (registry, requests) = fake::start(answers);

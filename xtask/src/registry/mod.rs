@@ -41,7 +41,7 @@ use crate::failure::Failure;
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
 
-/// Number of blobs transferred at a time. Each one may hold one chunk in memory.
+/// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
 const PARALLEL_BLOBS: usize = 4;
 
 /// Registry, repository and tag that an image is pushed to.
@@ -66,7 +66,8 @@ pub enum Sent {
     Copied,
     /// The blob was sent from this machine.
     Uploaded,
-    /// No registry stores the blob: the container runtime fetches it from its own URL.
+    /// No registry stores the blob. The container runtime fetches the blob from the URLs in the
+    /// manifest.
     Elsewhere,
 }
 
@@ -83,7 +84,7 @@ impl BasePlace {
     /// Parses the name of a base image and chooses the access to its registry.
     ///
     /// If the base is in the registry that the image is pushed to, the scheme and the user of the
-    /// push are used for it, too.
+    /// push are also used to read the base.
     pub fn beside(
         name: &str,
         plain_http: bool,
@@ -101,13 +102,13 @@ impl BasePlace {
         Ok(Self { reference, access })
     }
 
-    /// Finds the image of the base for linux/amd64.
+    /// Looks up the base image for linux/amd64 and reads its manifest and configuration.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
 
-    /// Fetches the layers of the base into a folder. Each file is named by the hex digits of its
-    /// digest.
+    /// Fetches the layers of the base image into a folder. Each file is named by the hex digits of
+    /// its layer's digest.
     pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
         block_on(pull::layers(&self.repository()?, base, folder))
     }
@@ -117,10 +118,10 @@ impl BasePlace {
     }
 }
 
-/// Sends the blobs that the registry does not have, and returns the outcome of each blob of the
-/// image, in their order.
+/// Pushes an image: sends the blobs that the registry does not have. Returns the outcome of each
+/// blob, in the order of the image's blobs.
 ///
-/// With `dry_run` nothing is sent, and the outcomes are those that a push would have.
+/// If `dry_run` is true, nothing is sent, and the outcomes are those that a push would have.
 pub fn push(
     image: &WrittenImage,
     target: &Target,
@@ -137,8 +138,8 @@ pub fn push(
     }
 }
 
-/// Finds out what a registry allows with the given access, and also in a repository if one is
-/// given.
+/// Finds out which rights a registry grants with the given access. If a repository is given, the
+/// rights to read and write the repository are tried, too.
 pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     block_on(grants::find(access, repository))
 }
@@ -160,8 +161,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Target {
-    /// Checks registry, repository and tag. Without a registry, only repository and tag are
-    /// checked, and `None` is returned.
+    /// Checks that registry, repository and tag form an image reference. Without a registry, only
+    /// repository and tag are checked, and `None` is returned.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,

@@ -15,19 +15,20 @@ pub struct Progress {
     bars: Option<MultiProgress>,
 }
 
-/// Progress bar of one transfer.
+/// Progress bar of one transfer. The bar is hidden if standard error is not a terminal.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
 impl Progress {
-    /// Shows bars if standard error is a terminal, and lines otherwise.
+    /// Creates a display that shows bars if standard error is a terminal, and lines if it is not.
     pub fn new() -> Self {
         Self {
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
         }
     }
 
-    /// Shows that the transfer of a blob begins. `verb` is e.g. `sending`.
+    /// Shows that the transfer of the blob `name` begins. `verb` describes the transfer, e.g.
+    /// `sending`.
     pub fn begin(&self, verb: &str, name: &str, bytes: u64) -> Bar {
         let Some(bars) = &self.bars else {
             eprintln!("{verb} {name}, {bytes} bytes");
@@ -45,13 +46,14 @@ impl Progress {
 }
 
 impl Bar {
-    /// Sets the number of bytes that are done. After a broken connection it may be lower than
-    /// before.
+    /// Sets the number of bytes that were transferred. After a broken connection the number may be
+    /// lower than in the previous call.
     pub fn set(&self, bytes: u64) {
         self.0.set_position(bytes);
     }
 
-    /// Counts the parts of a body as they are sent, beginning at byte `start`.
+    /// Returns the parts of a body unchanged, and moves the bar as each part is sent. The first
+    /// part begins at byte `start` of the blob.
     pub fn counting<S, E>(
         &self,
         start: u64,

@@ -21,10 +21,11 @@ use crate::failure::Failure;
 use crate::image::base::Base;
 use crate::image::manifest::{BaseManifest, Document, read};
 
-/// Most image indexes that are followed, because an index may point to another index.
+/// Maximum number of documents on the way to a manifest, including the manifest. An image index may
+/// point to another index.
 const MOST_LISTS: u32 = 3;
 
-/// Finds the image of a base for linux/amd64.
+/// Looks up a base image for linux/amd64 and reads its manifest and configuration.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |problem: String| {
@@ -67,8 +68,9 @@ async fn config(
     Ok(bytes)
 }
 
-/// Fetches the layers of a base into a folder, each under the hex digits of its digest. Files that
-/// exist already are checked and kept. Layers that no registry stores are skipped.
+/// Fetches the layers of a base image into a folder. Each file is named by the hex digits of its
+/// layer's digest. An existing file is kept if its content is correct. Layers that no registry
+/// stores are skipped.
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let progress = Progress::new();
@@ -116,8 +118,8 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
         .await
 }
 
-/// Fetches a blob into a folder, under the hex digits of its digest. A file that exists already is
-/// checked and kept.
+/// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
+/// existing file is kept if its content is correct.
 pub async fn fetch(
     repository: &Repository,
     name: &str,
@@ -187,7 +189,7 @@ mod tests {
 
     const LAYER: &str = "the bytes of a layer";
 
-    /// The documents of a base as its registry returns them: index, manifest, configuration.
+    /// Documents of a base image as its registry returns them: index, manifest and configuration.
     struct Pieces {
         list: String,
         manifest: String,
@@ -230,8 +232,8 @@ mod tests {
             .block_on(work)
     }
 
-    /// Looks up a base in a fake registry with these responses. Returns the base and the lines of
-    /// the received requests.
+    /// Looks up a base image in a fake registry with these responses. Returns the base and the
+    /// first lines of the requests that the registry received.
     fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
         let (registry, requests) = fake::start(answers);
         let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();

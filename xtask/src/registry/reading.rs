@@ -26,8 +26,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Opens the repository of an image for reading, without a request. Fetched blobs are put into
-    /// `folder`, each under the hex digits of its digest.
+    /// Opens the repository of an image for reading, without sending a request. Fetched blobs are
+    /// put into `folder`, each in a file that is named by the hex digits of the blob's digest.
     pub fn open(
         access: &Access,
         reference: &BaseReference,
@@ -73,8 +73,8 @@ impl Reading {
         Ok(self.folder.join(digest.hex()))
     }
 
-    /// Returns the entries of the referrers list of an image: from the registry's own list, or from
-    /// the list under the fallback tag.
+    /// Returns the entries of the referrers list of an image. If the registry itself keeps no list,
+    /// or an empty one, the list under the fallback tag is read.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
             // A registry may have got its own list only after the tag was written. Its own list is

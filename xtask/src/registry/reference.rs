@@ -10,9 +10,9 @@ use crate::failure::Failure;
 
 /// Base image that the word `functions` names.
 ///
-/// Of the stock images of Azure Functions, it has a current host, which forwards HTTP to custom
+/// This stock image of Azure Functions has a current Functions host, which forwards HTTP to custom
 /// handlers. It also contains the extension bundle, without which Blob and Service Bus triggers do
-/// not start. `dotnet:4` has an older host, `dotnet-isolated:4` has no bundle.
+/// not start. The stock image `dotnet:4` has an older host, and `dotnet-isolated:4` has no bundle.
 const FUNCTIONS_BASE: &str = "mcr.microsoft.com/azure-functions/node:4-node22";
 
 /// Name of an image: registry, repository, and the tag or digest.
@@ -22,9 +22,9 @@ pub struct BaseReference {
     pub registry: String,
     /// Name of the repository in the registry.
     pub repository: String,
-    /// Tag of the image. With neither tag nor digest, `latest` is used.
+    /// Tag of the image. If both tag and digest are `None`, the tag `latest` is used.
     pub tag: Option<String>,
-    /// Digest that the manifest of the image must have.
+    /// Digest that the manifest of the image must have. `None` accepts any manifest.
     pub digest: Option<Digest>,
 }
 
@@ -44,7 +44,8 @@ impl BaseReference {
         Self::read(text, "base", &fix)
     }
 
-    /// Parses the name of an image that is to be inspected.
+    /// Parses the name of an image that is to be inspected or deployed:
+    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`.
     pub fn of_image(text: &str) -> Result<Self, Failure> {
         let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
                    folder of a layout";
@@ -84,8 +85,8 @@ impl BaseReference {
         })
     }
 
-    /// Returns the last part of the manifest's address: the digest, which is exact, or else the
-    /// tag.
+    /// Returns the last part of the manifest's URL: the digest if there is one, because it is
+    /// exact, or else the tag.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),
@@ -93,8 +94,8 @@ impl BaseReference {
         }
     }
 
-    /// Returns the name as annotations show it: with the tag, because the digest has an annotation
-    /// of its own.
+    /// Returns the name of the image as annotations show it: with the tag but without the digest,
+    /// which has an annotation of its own. If there is only a digest, the name contains the digest.
     pub fn name(&self) -> String {
         match (&self.tag, &self.digest) {
             (None, Some(digest)) => format!("{}/{}@{digest}", self.registry, self.repository),

@@ -14,20 +14,20 @@ use super::session::Session;
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// Most redirects for a blob. A registry redirects to its storage, which may redirect to another
-/// one.
+/// Maximum number of redirects for a blob. A registry redirects to its storage, which may redirect
+/// to another storage.
 const MOST_REDIRECTS: u32 = 5;
-/// Timeout of a whole response that is as large as a layer. Pauses within the response are limited
-/// where its body is read.
+/// Timeout for the response to a request for a blob, which may be as large as a layer. Pauses
+/// within the response are limited where the body is read.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// A repository, with the session at its registry.
+/// A repository of a registry, with the session that authenticates requests to the registry.
 #[derive(Debug)]
 pub struct Repository {
     session: Session,
     base: Url,
     scope: String,
-    /// Limit on the bytes that may be read from the repository, and the bytes read so far.
+    /// Limit on what one command may read from the repository, and the amount that was read so far.
     pub allowance: Allowance,
     /// Host and port of the registry.
     pub registry: String,
@@ -38,9 +38,9 @@ pub struct Repository {
 /// Access that a repository is opened with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Read access only.
+    /// The repository is opened for reading only.
     Pull,
-    /// Read and write access.
+    /// The repository is opened for reading and writing.
     Push,
 }
 
@@ -75,7 +75,8 @@ impl Repository {
         })
     }
 
-    /// Returns the base URL of a repository in a registry.
+    /// Returns the base URL of a repository, e.g. `https://HOST/v2/NAME/`. `root` is the root URL
+    /// of the registry's API.
     pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
         let base = format!("{root}{name}/");
         Url::parse(&base).map_err(|error| {
@@ -86,7 +87,7 @@ impl Repository {
         })
     }
 
-    /// Returns the URL of a path below the repository.
+    /// Returns the URL of a path below the base URL of the repository, e.g. of `blobs/uploads/`.
     pub fn url(&self, path: &str) -> Result<Url, Failure> {
         let base = &self.base;
         base.join(path).map_err(|error| {
@@ -97,14 +98,14 @@ impl Repository {
         })
     }
 
-    /// True if two repositories are in one registry, so that blobs can be mounted from one into the
-    /// other.
+    /// Returns true if both repositories are in one registry, so that blobs can be mounted from one
+    /// repository into the other.
     pub fn is_neighbour_of(&self, other: &Self) -> bool {
         is_same_origin(&self.base, &other.base)
     }
 
-    /// Sends a request with the authentication that the registry demands. It is retried while the
-    /// registry is busy.
+    /// Sends a request with the authentication that the registry demands. The request is retried
+    /// while the registry is busy.
     pub async fn send(
         &self,
         action: &str,
@@ -117,8 +118,8 @@ impl Repository {
             .await
     }
 
-    /// Sends a request that may have a body for one attempt only. If `request` returns `None`, the
-    /// first response counts.
+    /// Sends a request whose body may be available for one attempt only. If `request` returns
+    /// `None`, no further attempt is made and the response to the last attempt is returned.
     pub async fn send_once(
         &self,
         action: &str,
@@ -129,7 +130,8 @@ impl Repository {
             .await
     }
 
-    /// Sends a request that also reads another repository of this registry, e.g. a mount.
+    /// Sends a request that also reads another repository of this registry, e.g. the mount of a
+    /// blob.
     pub async fn send_beside(
         &self,
         neighbour: &str,
@@ -142,7 +144,8 @@ impl Repository {
             .await
     }
 
-    /// Starts to read a blob, and follows redirects to the storage of the registry.
+    /// Requests a blob and returns the response before its body is read. Redirects to the storage
+    /// of the registry are followed.
     pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
         let first = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.get(action, &first).await?;
@@ -173,7 +176,8 @@ impl Repository {
     }
 }
 
-/// Returns the scope of a repository in the notation of token services.
+/// Returns the scope of requests to a repository in the notation of token services, e.g.
+/// `repository:scoring/digits:pull`.
 pub fn scope(repository: &str, purpose: Purpose) -> String {
     let actions = match purpose {
         Purpose::Pull => "pull",
@@ -194,7 +198,8 @@ pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Returns the URL of the `Location` header, which may be absolute or relative to the request.
+/// Returns the URL in the `Location` header of a response. The header may hold an absolute URL, or
+/// one that is relative to the URL of the request.
 pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     let refused = |problem: &str, fix: &str| {
         let mut url = response.url().clone();

@@ -18,14 +18,14 @@ use super::auth::{self, Challenge, Credential, Found, Surroundings, Token, Token
 use super::transport::{self, Pass};
 use crate::failure::{Failure, Kind};
 
-/// User name that goes with a refresh token if a password is required, see Azure/acr,
-/// docs/AAD-OAuth.md.
+/// User name that is sent with a refresh token if a registry demands a user name and a password
+/// (Azure/acr, docs/AAD-OAuth.md).
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
-/// Most rounds of one request. They suffice for a challenge and renewals, even if tokens are
-/// revoked repeatedly while several uploads share one.
+/// Maximum number of times that a request is sent with new authentication. It is enough for a
+/// challenge and renewals, even if the token that several uploads share is revoked repeatedly.
 const ROUNDS: u32 = 9;
 
-/// A registry, and the credentials and tokens for it.
+/// Session at one registry, with the credentials and tokens for the registry.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
@@ -35,7 +35,7 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// Challenge, credential and tokens that are known so far.
+/// Challenge, credential and tokens of a session, as far as they are known.
 #[derive(Debug, Default)]
 struct State {
     challenge: Option<Challenge>,
@@ -44,22 +44,24 @@ struct State {
     tokens: HashMap<String, Token>,
 }
 
-/// Authentication of one request, and the credential behind it.
+/// Authentication that is sent with one request, and the credential that it was derived from.
 struct Shown {
     pass: Pass,
     found: Arc<Found>,
-    /// True if the registry has accepted the token before. A new token may then succeed.
+    /// True if the token was fetched for an earlier request. If the registry refuses it now, a new
+    /// token may succeed.
     kept: bool,
 }
 
 impl Session {
-    /// Creates a session without a request. Credentials are looked for only if the registry demands
-    /// some.
+    /// Creates a session without sending a request. Credentials are looked for only when the
+    /// registry demands credentials.
     pub fn new(access: &Access) -> Result<Self, Failure> {
         Self::within(access, Surroundings::current())
     }
 
-    /// Creates a session with the given variables and programs instead of those of the process.
+    /// Creates a session that looks for credentials in the given variables and programs instead of
+    /// those of the process.
     pub fn within(access: &Access, surroundings: Surroundings) -> Result<Self, Failure> {
         Ok(Self {
             client: transport::client(&access.registry, &access.certificates)?,
@@ -77,8 +79,9 @@ impl Session {
 
     /// Sends a request that needs these scopes.
     ///
-    /// It is repeated while the registry is busy or demands a new token, as long as `request`
-    /// returns another one. The request may be to another host: no credentials are sent there.
+    /// The request is sent again while the registry is busy or demands a new token, as long as
+    /// `request` returns another one. If the request goes to another host than the registry's, no
+    /// credentials are sent.
     pub async fn send(
         &self,
         action: &str,
@@ -117,8 +120,8 @@ impl Session {
         }
     }
 
-    /// Returns the origin of the credentials and the scheme they are sent with. `None` until the
-    /// registry demands some.
+    /// Returns the origin of the credentials and the scheme that they are sent with. Returns `None`
+    /// until the registry demands credentials.
     pub async fn who(&self) -> Option<(String, &'static str)> {
         let state = self.state.lock().await;
         let way = match state.challenge.as_ref()? {
@@ -208,7 +211,7 @@ impl Session {
         sensitive(auth::basic(username, password).expose_secret())
     }
 
-    /// Removes a token that was refused, unless another task has already replaced it.
+    /// Removes a token that the registry refused, unless another task has already replaced it.
     async fn forget(&self, scopes: &[String], shown: &Shown) {
         let mut state = self.state.lock().await;
         let key = scopes.join(" ");
@@ -257,8 +260,8 @@ impl Session {
     }
 }
 
-/// True if a token was refused because it has expired or was revoked, and not for missing rights
-/// (RFC 6750, section 3.1).
+/// Returns true if the registry refused a token because the token has expired or was revoked, and
+/// not because rights are missing (RFC 6750, section 3.1).
 fn is_over(response: &Response) -> bool {
     let challenges = response.headers().get_all("www-authenticate").iter();
     challenges
@@ -266,7 +269,7 @@ fn is_over(response: &Response) -> bool {
         .any(|value| value.contains("error=\"invalid_token\""))
 }
 
-/// Creates a header value that is hidden in debug output.
+/// Creates a header value whose text is hidden in debug output.
 fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Failure::other(

@@ -23,15 +23,15 @@ use crate::failure::{Failure, Kind};
 
 /// Number of bytes that are read from a file at a time.
 const PART_BYTES: usize = 256 << 10;
-/// Number of parts that are read ahead of the consumer.
+/// Number of parts of a blob that are read ahead of the consumer.
 const PARTS_AHEAD: usize = 4;
 
-/// Place that a blob is read from.
+/// File or repository that the bytes of a blob are read from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// A file on this machine.
     File(&'a Path),
-    /// A repository of a registry.
+    /// A repository in a registry.
     Registry(&'a Repository),
 }
 
@@ -44,7 +44,7 @@ pub struct Reader<'a> {
     parts: Arc<Mutex<Parts>>,
 }
 
-/// Parts that were read and are not consumed yet.
+/// Parts of a blob that were read and are not consumed yet.
 struct Parts {
     // The channel ends after the last byte, and only if digest and size are correct.
     coming: Receiver<Result<Bytes, Broken>>,
@@ -56,7 +56,7 @@ struct Parts {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts to read a blob. `name` is used in messages.
+    /// Starts to read a blob. `name` is the name of the blob in error messages.
     pub async fn open(
         source: Source<'a>,
         name: &'a str,
@@ -73,24 +73,26 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Returns the next available bytes, or `None` after the last byte.
+    /// Returns the next bytes of the blob that are available, or `None` after the last byte.
     pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
         self.parts.lock().await.next(usize::MAX).await
     }
 
-    /// Returns a stream of exactly the next `count` bytes. If the stream is dropped halfway, call
-    /// [`Reader::resume`] to continue.
+    /// Returns a stream of exactly the next `count` bytes of the blob. If the stream is dropped
+    /// halfway, call [`Reader::resume`] to continue.
     pub async fn body(&self, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let parts = Arc::clone(&self.parts).lock_owned().await;
         futures_util::stream::try_unfold((parts, count), next_of)
     }
 
-    /// Returns the error of the source if a body ended too soon because of it.
+    /// Returns the error of the file or registry if a stream of [`Reader::body`] ended too soon
+    /// because of that error.
     pub async fn why(&self) -> Option<Broken> {
         self.parts.lock().await.broken.take()
     }
 
-    /// Continues at a byte position. The source is opened again if a body was dropped halfway.
+    /// Continues at a byte position of the blob. If the reader is at another position, or if
+    /// reading has failed, the file or registry is opened again.
     pub async fn resume(&mut self, position: u64) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         if parts.taken != position || parts.broken.is_some() {
@@ -99,7 +101,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads to the end and checks that the bytes have the expected digest and size.
+    /// Reads the blob to its end and checks that the bytes have the expected digest and size.
     pub async fn check(self) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         // The remaining bytes are not needed, but the end reports whether the digest is correct.
@@ -132,7 +134,7 @@ async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
 }
 
 impl Parts {
-    /// Returns at most `most` bytes, or `None` after the last byte.
+    /// Returns the next bytes of the blob, at most `most` of them, or `None` after the last byte.
     async fn next(&mut self, most: usize) -> Result<Option<Bytes>, Broken> {
         if self.rest.is_empty() {
             match self.coming.recv().await {
@@ -146,7 +148,8 @@ impl Parts {
     }
 }
 
-/// Starts to read at a position. The bytes before it are read for the digest only.
+/// Starts to read a blob at a byte position. The bytes before the position are read only to compute
+/// the digest.
 async fn begin(
     source: Source<'_>,
     name: &str,
@@ -276,7 +279,7 @@ async fn read_answer(
     }
 }
 
-/// Counts and hashes the bytes of a blob from the first byte on.
+/// Counts and hashes the bytes of a blob from the first byte on, to check size and digest.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,
@@ -288,7 +291,8 @@ struct Passing {
 }
 
 impl Passing {
-    /// Hashes a part and returns the bytes that the consumer needs. They may be empty.
+    /// Hashes a part of the blob and returns the bytes of the part that the consumer needs, which
+    /// may be none.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
         // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);

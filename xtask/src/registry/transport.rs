@@ -14,19 +14,21 @@ use crate::failure::Failure;
 
 /// Number of attempts for a request or for the upload of a blob, including the first one.
 pub const ATTEMPTS: u32 = 4;
-/// Longest pause that a registry may request with `Retry-After`.
+/// Maximum pause that a registry may request with `Retry-After`. A longer pause is shortened to
+/// this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Value of `Authorization`, and the registry that may receive it.
+/// Value of the `Authorization` header, and the registry that may receive the value.
 #[derive(Debug)]
 pub struct Pass {
-    /// Address of the registry. No other scheme, host or port receives the value.
+    /// Address of the registry. No other scheme, host or port receives the credential.
     pub registry: Url,
-    /// Value of the `Authorization` header.
+    /// Value of the `Authorization` header, which holds the credential.
     pub value: HeaderValue,
 }
 
-/// Creates the HTTP client. `certificates` are trusted in addition to those of the machine.
+/// Creates the HTTP client for a registry. `certificates` are trusted in addition to the root
+/// certificates of the machine.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"]
@@ -58,8 +60,8 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm. It is retried while the registry is busy or
-/// cannot be reached, as long as `again` returns another request.
+/// Sends a request that may be repeated without harm. The request is retried while the registry is
+/// busy or cannot be reached, as long as `again` returns another request.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,
@@ -115,7 +117,8 @@ fn may_pass(response: &Response, is_piece: bool) -> bool {
     }
 }
 
-/// Returns the pause before the next attempt: 0.2 s, 0.4 s, 0.8 s.
+/// Returns the pause after the failed attempt with this number, counted from 1: 0.2 s, 0.4 s, 0.8
+/// s.
 pub fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(100 << attempt.min(8))
 }

@@ -13,7 +13,7 @@ use super::{Sent, answer};
 use crate::digest::Digest;
 use crate::failure::{Failure, Kind};
 
-/// A blob that is to be sent.
+/// A blob that is to be sent to a repository.
 #[derive(Debug)]
 pub struct Upload<'a> {
     /// Name of the blob in messages.
@@ -24,8 +24,8 @@ pub struct Upload<'a> {
     pub size: u64,
     /// File or repository that the bytes are read from.
     pub source: Source<'a>,
-    /// Name of a repository in the target registry that has the blob, so that it can be mounted
-    /// from there.
+    /// Name of a repository in the target registry that has the blob, so that the blob can be
+    /// mounted from there. `None` if no such repository is known.
     pub neighbour: Option<&'a str>,
 }
 
@@ -68,7 +68,8 @@ pub async fn upload(
     Ok(outcome)
 }
 
-/// Returns what an upload would do with a blob. Only the target is asked, and nothing is sent.
+/// Returns the outcome that the upload of a blob would have. Only the target repository is asked,
+/// and nothing is sent.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {
@@ -96,7 +97,7 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
 
 enum Mounted<'a> {
     Yes,
-    /// Not mounted. The registry may have opened an upload session instead.
+    /// The registry did not mount the blob. It may have opened an upload session instead.
     No(Option<Chunks<'a>>),
 }
 

@@ -45,9 +45,9 @@ pub struct SoakArgs {
     pub output: Format,
 }
 
-/// Parses a length in minutes, from 0.05 to 1440.
+/// Parses the length of a run in minutes, from 0.05 to 1440.
 ///
-/// A run below three seconds has nothing to compare, and no one waits longer than a day.
+/// A run below three seconds has no samples to compare, and no one waits longer than a day.
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text
         .parse()

@@ -18,15 +18,18 @@ use crate::failure::Failure;
 use crate::host_program::{self, Kind as HostKind};
 use crate::{component, engine_library, workspace};
 
-/// Example that all hosts but one serve, below the workspace.
+/// Folder of the example that all hosts of the soak but one serve, relative to the workspace's
+/// root.
 const DIGITS: &str = "guest/examples/digits";
-/// Example with a graph that the last host serves, below the workspace.
+/// Folder of the example with a graph that the last host of the soak serves, relative to the
+/// workspace's root.
 const GRAPH: &str = "host/examples/digits-mlp";
 
 /// Environment variable that gives the host the URL of Redis.
 const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Triggers of the function app, one for each form that an invocation has.
+/// Triggers of the host that is a function app, one for each form of invocation that the soak
+/// sends.
 const TRIGGERS: &str = r#"
 [[trigger]]
 kind = "http"
@@ -53,21 +56,21 @@ output = { queue = "scores" }
 park = { queue = "rejected" }
 "#;
 
-/// A host of the soak, named by its settings.
+/// Kinds of host in the soak, named by their settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The example `digits` with instances that are used again.
+    /// A host of the example `digits` with instances that serve many calls.
     Warm,
-    /// The example `digits` with a new instance for each call, made from the snapshot.
+    /// A host of the example `digits` with a new instance for each call, made from the snapshot.
     Fresh,
-    /// The example `digits` with a new instance for each call and without a snapshot: `init` runs
-    /// for each call.
+    /// A host of the example `digits` with a new instance for each call and without a snapshot:
+    /// `init` runs for each call.
     Init,
-    /// The example `digits` with a prediction cache in Redis and no cache in the process.
+    /// A host of the example `digits` with a prediction cache in Redis and no cache in the process.
     Cached,
-    /// The example `digits` as a function app.
+    /// A host of the example `digits` as a function app.
     Functions,
-    /// The example `digits-mlp`: a graph without code.
+    /// A host of the example `digits-mlp`, which is a graph without code.
     Graph,
 }
 
@@ -81,7 +84,7 @@ const KINDS: [Kind; 6] = [
 ];
 
 impl Kind {
-    /// Returns the name of the host in the table and in the JSON.
+    /// Returns the name of this kind of host in the table and in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warm => "warm",
@@ -93,7 +96,8 @@ impl Kind {
         }
     }
 
-    /// Returns lines of `[scorer]`, and the tables after it.
+    /// Returns what the manifest of this host has in addition: lines of the section `[scorer]`, and
+    /// further sections.
     fn settings(self) -> [&'static str; 2] {
         match self {
             Self::Warm | Self::Graph => ["", ""],
@@ -120,7 +124,7 @@ impl Running {
     }
 }
 
-/// All hosts of a soak and their Redis. They end when this value is dropped.
+/// All hosts of a soak and their Redis. All of them end when this value is dropped.
 pub struct Hosts {
     /// Hosts that run, in the order of their start.
     pub running: Vec<Running>,
@@ -129,7 +133,8 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// Builds what is missing, stages the apps and starts all hosts.
+    /// Builds the programs that are missing, writes the app folders, and starts Redis and all
+    /// hosts. `redis` is the path of the Redis program.
     pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("soak");
         std::fs::create_dir_all(&folder)
@@ -170,12 +175,12 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// Returns true if this host runs.
+    /// Returns true if a host of this kind runs.
     pub fn has(&self, kind: Kind) -> bool {
         self.address(kind).is_some()
     }
 
-    /// Returns the address on which a host listens, or `None` if it does not run.
+    /// Returns the address on which the host of this kind listens, or `None` if it does not run.
     pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
         self.running
             .iter()
@@ -196,8 +201,8 @@ fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
 struct Stage {
     folder: PathBuf,
     host: PathBuf,
-    /// Host program that runs graphs, and the library that it loads. None without the host with a
-    /// graph.
+    /// Host program that runs graphs, and the library that it loads. None if the host with a graph
+    /// is left out.
     graphs: Option<(PathBuf, PathBuf)>,
     url: String,
 }
@@ -251,7 +256,8 @@ impl Stage {
         }))
     }
 
-    /// Returns the manifest of a project that serves the example `digits` with other settings.
+    /// Writes and returns the manifest of a project that serves the example `digits` with the
+    /// settings of this kind of host.
     fn manifest(&self, kind: Kind) -> Result<Manifest, Failure> {
         let [scorer, tables] = kind.settings();
         let example = workspace::root().join(DIGITS).display().to_string();

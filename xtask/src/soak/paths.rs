@@ -11,31 +11,31 @@ use super::hosts::Kind;
 use super::wire::{Answer, request};
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// Size of a label in a binary answer, in bytes.
+/// Size of a label in an answer with binary tensors, in bytes.
 const LABEL_BYTES: usize = 8;
-/// Number of probabilities in a row of an answer.
+/// Number of probabilities for one digit in an answer, one for each of the ten digits.
 const CLASSES: usize = 10;
 
-/// Header with the length of the JSON in front of binary tensors.
+/// Name of the header with the length of the JSON in front of binary tensors.
 const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// Request body that can never be scored.
+/// Request body that can never be scored, because it has three numbers instead of a digit's pixels.
 const UNFIT: &str = r#"{"data":[[1,2,3]]}"#;
 
-/// A kind of call to one host.
+/// A kind of call that the soak sends to one host.
 #[derive(Debug)]
 pub struct Path {
     /// Name of the path in the table and in the JSON.
     pub name: &'static str,
-    /// Host that is called.
+    /// Kind of the host that is called.
     pub host: Kind,
     form: Form,
 }
 
-/// Protocol of a path.
+/// Protocol and content of the calls on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// A request with JSON as for Azure ML.
+    /// A request with JSON in the format of Azure ML.
     Score,
     /// A request with JSON of the Open Inference Protocol.
     InferJson,
@@ -46,9 +46,10 @@ enum Form {
     Request,
     /// A blob in an envelope of the Functions host.
     Blob,
-    /// Two messages in an envelope of the Functions host, and one between them that is parked.
+    /// Three messages in an envelope of the Functions host. The one in the middle cannot be scored
+    /// and is parked.
     Batch,
-    /// One message in an envelope of the Functions host, which is parked.
+    /// One message in an envelope of the Functions host. It cannot be scored and is parked.
     Park,
 }
 
@@ -73,7 +74,7 @@ pub const PATHS: &[Path] = &[
     path("graph-infer", Kind::Graph, Form::InferBinary),
 ];
 
-/// A request with the digits that it asks for.
+/// A request, with the digits that it asks the host to score.
 #[derive(Debug)]
 pub struct Sent<'a> {
     digits: &'a [Digit],
@@ -91,7 +92,7 @@ pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
 }
 
 impl Path {
-    /// Makes the request for some digits.
+    /// Builds the request that asks for the scores of some digits on this path.
     pub fn question<'a>(&self, digits: &'a [Digit]) -> Sent<'a> {
         Sent {
             digits,
@@ -161,7 +162,8 @@ impl Path {
         }
     }
 
-    /// Returns the only input of the scorer, with one member more.
+    /// Returns the scorer's only input as JSON of the Open Inference Protocol. `member` and `value`
+    /// are one more member of its object.
     fn input(&self, rows: usize, member: &str, value: Value) -> Value {
         let mut input =
             json!({ "name": self.host.input(), "datatype": "FP32", "shape": [rows, 784] });
@@ -171,7 +173,7 @@ impl Path {
         input
     }
 
-    /// Returns true if an answer with the status 200 is the right one.
+    /// Returns true if an answer with the status code 200 is the right answer to the request.
     pub fn is_right(&self, sent: &Sent<'_>, answer: &Answer) -> bool {
         let agrees = |answer: &Value| {
             let mut agreement = Agreement::with(self.host.trained());
@@ -219,7 +221,7 @@ impl Path {
 }
 
 impl Kind {
-    /// Returns the model whose answers are known.
+    /// Returns the model whose known answers the host of this kind must give.
     fn trained(self) -> Trained {
         if self == Self::Graph {
             Trained::Network
@@ -228,12 +230,12 @@ impl Kind {
         }
     }
 
-    /// Returns the name of the scorer's input.
+    /// Returns the name of the input of the scorer on this kind of host.
     fn input(self) -> &'static str {
         if self == Self::Graph { "X" } else { "data" }
     }
 
-    /// Returns the name of the scorer.
+    /// Returns the name of the scorer on this kind of host.
     fn scorer(self) -> &'static str {
         if self == Self::Graph {
             "digits-mlp"
@@ -257,7 +259,7 @@ fn encoded(text: &str) -> Value {
     STANDARD.encode(text).into()
 }
 
-/// Returns an invocation as the Functions host sends it.
+/// Returns the bytes of an HTTP request with an invocation, as the Functions host sends it.
 fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<u8> {
     let body = json!({ "Data": { name: value }, "Metadata": metadata }).to_string();
     let headers = [
@@ -270,8 +272,8 @@ fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<
     request(&format!("/{function}"), &headers, body.as_bytes())
 }
 
-/// Returns the objects that an output holds, in each of the forms in which an output can be
-/// written.
+/// Returns the JSON objects in an output of an invocation. An output can hold them as they are, in
+/// lists, or in texts that are JSON or base64 of JSON.
 fn objects(output: &Value) -> Vec<Value> {
     match output {
         Value::Object(_) => vec![output.clone()],
@@ -288,7 +290,8 @@ fn objects(output: &Value) -> Vec<Value> {
     }
 }
 
-/// Converts an answer of the Open Inference Protocol in JSON to the form of Azure ML.
+/// Converts a JSON answer of the Open Inference Protocol to the format of Azure ML. `None` if the
+/// answer has another shape.
 fn from_json(answer: &Value) -> Option<Value> {
     let labels = answer.pointer("/outputs/0/data")?;
     let rows: Vec<Value> = answer
@@ -300,8 +303,8 @@ fn from_json(answer: &Value) -> Option<Value> {
     Some(json!({ "label": labels, "probabilities": rows }))
 }
 
-/// Converts an answer with binary tensors to the form of Azure ML: 64-bit labels, then 32-bit
-/// probabilities.
+/// Converts an answer with binary tensors to JSON in the format of Azure ML. The tensors are 64-bit
+/// labels, and then 32-bit probabilities. `None` if the answer has another shape.
 fn from_binary(rows: usize, answer: &Answer) -> Option<Value> {
     let tensors = answer.body.get(answer.json_length?..)?;
     let (labels, probabilities) = tensors.split_at_checked(rows * LABEL_BYTES)?;

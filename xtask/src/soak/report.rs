@@ -13,28 +13,28 @@ use super::paths::Path;
 use super::watch::{Change, Drift};
 use crate::failure::Failure;
 
-/// Everything that a run of `soak` found.
+/// All results of a run of `cargo xtask soak`.
 #[derive(Debug, Serialize)]
 pub struct Figures {
     /// Length of the run, in minutes.
     pub minutes: f64,
-    /// Number of calls on all paths.
+    /// Number of calls on all paths, which are the kinds of call to a host.
     pub calls: u64,
-    /// Number of answers that differ from the known ones.
+    /// Number of answers that differ from the known right ones.
     pub wrong: u64,
     /// Number of calls without an answer, or with another status code than 200.
     pub lost: u64,
     /// Number of times that Redis was killed and started again.
     pub redis_restarts: u32,
-    /// True if a host drifts.
+    /// True if the memory, the file descriptors or the threads of a host drift.
     pub drifts: bool,
-    /// Figures of each path.
+    /// Figures of each path, which is one kind of call to one host.
     pub paths: Vec<PathFigures>,
-    /// Changes of memory, descriptors and threads of each host.
+    /// Changes of the memory, file descriptors and threads of each host.
     pub hosts: Vec<Drift>,
 }
 
-/// Figures of one path.
+/// Figures of one path, which is one kind of call to one host.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
     /// Name of the path.
@@ -43,22 +43,22 @@ pub struct PathFigures {
     pub host: &'static str,
     /// Number of calls on the path.
     pub calls: u64,
-    /// Number of answers that differ from the known ones.
+    /// Number of answers that differ from the known right ones.
     pub wrong: u64,
     /// Number of calls without an answer, or with another status code than 200.
     pub lost: u64,
-    /// Median latency, in milliseconds: half of the answers came within it.
+    /// Median latency, in milliseconds: half of the answers came within this time.
     pub p50_ms: f64,
-    /// 99th percentile of the latency, in milliseconds: 99 of 100 answers came within it.
+    /// 99th percentile of the latency, in milliseconds: 99 of 100 answers came within this time.
     pub p99_ms: f64,
     /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// Problem of the first call that went wrong.
+    /// Problem of the first call that went wrong. None if no call did.
     pub first: Option<String>,
 }
 
 impl PathFigures {
-    /// Sums up the calls of a path.
+    /// Summarises the calls on a path.
     pub fn of(path: &Path, tally: Tally) -> Self {
         let mut latencies = tally
             .latencies_us
@@ -88,7 +88,7 @@ impl PathFigures {
 }
 
 impl Figures {
-    /// Sums up all paths and hosts.
+    /// Summarises the paths and hosts of a run.
     pub fn of(
         minutes: f64,
         redis_restarts: u32,
@@ -135,7 +135,7 @@ impl Figures {
     }
 }
 
-/// Returns the table for people.
+/// Returns the figures of a soak as tables for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
     let Figures {

@@ -10,20 +10,21 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Time in which a host fills its buffers and makes its instances.
+/// Time after its start in which a host fills its buffers and makes its instances. Samples of this
+/// time are not compared.
 ///
-/// If a run is shorter than twice this time, the first half of the run is used instead.
+/// If a run is shorter than twice this time, the first half of the run is left out instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
-/// Largest change of resident memory that is not a drift, in percent.
+/// Largest change of resident memory that does not count as drift, in percent.
 const MEMORY_PERCENT: f64 = 10.0;
-/// Memory in MiB that a short run allows in addition, because its first half is not a whole
-/// warm-up.
+/// Change of resident memory in MiB that a short run allows in addition, because its first half is
+/// not a whole warm-up.
 const SHORT_RUN_MIB: f64 = 8.0;
-/// Number of descriptors or threads that may come and go between two samples.
+/// Largest change of the number of file descriptors or threads that does not count as drift.
 const LOOSE: f64 = 3.0;
 
-/// One sample of a process.
+/// Memory, file descriptors and threads of a host's process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Look {
     at: Duration,
@@ -32,47 +33,48 @@ struct Look {
     threads: f64,
 }
 
-/// All samples of a run.
+/// All samples of the hosts' processes in a run.
 pub struct Watch {
     time: Duration,
     looks: BTreeMap<&'static str, Vec<Look>>,
 }
 
-/// A quantity early and late in the time after the warm-up, as medians of many samples.
+/// Change of a quantity, such as memory, between the first and the last third of the time after the
+/// warm-up. Each value is the median of many samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Change {
-    /// Median in the first third of the time.
+    /// Median of the samples in the first third of the time after the warm-up.
     pub first: f64,
-    /// Median in the last third of the time.
+    /// Median of the samples in the last third of the time after the warm-up.
     pub last: f64,
-    /// True if the difference is more than the rule allows.
+    /// True if the difference between the two medians is more than the rule for drift allows.
     pub drifts: bool,
 }
 
-/// Changes of one process during the run.
+/// Changes of the memory, file descriptors and threads of one host during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Drift {
     /// Name of the host.
     pub host: &'static str,
-    /// Resident memory, in MiB.
+    /// Change of the host's resident memory, in MiB.
     pub rss_mib: Change,
-    /// Largest resident memory of all samples, in MiB.
+    /// Largest resident memory of the host in all samples, in MiB.
     pub most_rss_mib: f64,
-    /// Number of open file descriptors.
+    /// Change of the host's number of open file descriptors.
     pub descriptors: Change,
-    /// Number of threads of the process.
+    /// Change of the host's number of threads.
     pub threads: Change,
 }
 
 impl Drift {
-    /// Returns true if the memory, the descriptors or the threads drift.
+    /// Returns true if the memory, the descriptors or the threads of the host drift.
     pub fn is_one(&self) -> bool {
         self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
     }
 }
 
 impl Watch {
-    /// Makes a watch for a run of this length.
+    /// Creates a watch without samples for a run of this length.
     pub fn new(time: Duration) -> Self {
         Self {
             time,
@@ -80,14 +82,15 @@ impl Watch {
         }
     }
 
-    /// Takes a sample of a process. Fails if the process has ended.
+    /// Takes a sample of a host's process. `at` is the time since the start of the run. Fails if
+    /// the process has ended.
     pub fn sample(&mut self, host: &'static str, pid: u32, at: Duration) -> Result<(), Failure> {
         let look = look(pid, at)?;
         self.looks.entry(host).or_default().push(look);
         Ok(())
     }
 
-    /// Compares early and late samples of each process.
+    /// Compares early and late samples of each host's process.
     pub fn drifts(&self) -> Vec<Drift> {
         self.looks
             .iter()

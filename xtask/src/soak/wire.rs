@@ -6,33 +6,34 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Timeout of an answer; longer than every deadline of a call.
+/// Timeout for reading or writing on a connection. It is longer than the deadline of any call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A whole answer of a host.
+/// A complete HTTP answer of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code of the answer.
     pub status: u16,
-    /// Length of the JSON in front of binary tensors, if the header gives it.
+    /// Length of the JSON in front of binary tensors, in bytes. None if the answer does not have
+    /// the header that says it.
     pub json_length: Option<usize>,
     /// Body of the answer.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Returns the body as text, for messages.
+    /// Returns the body of the answer as text, for messages.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// An open connection between two requests.
+/// An open connection to a host on which no request is under way.
 #[derive(Debug)]
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Connects to a host.
+    /// Opens a connection to a host.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
@@ -41,7 +42,8 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    /// Sends a request and reads its answer. Returns the connection unless the host closes it.
+    /// Sends a request and reads its answer. Also returns the connection, unless the host closes
+    /// it.
     pub fn ask(mut self, request: &[u8]) -> io::Result<(Answer, Option<Self>)> {
         self.0.write_all(request)?;
         let (answer, goes_on) = read(BufReader::new(&self.0))?;
@@ -49,7 +51,7 @@ impl Connection {
     }
 }
 
-/// Returns the bytes of a request.
+/// Returns the bytes of an HTTP request with the method POST.
 pub fn request(path: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n",

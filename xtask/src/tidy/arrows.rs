@@ -6,11 +6,11 @@ use super::Finding;
 use super::layers::{before_tests, mentions};
 use super::source_text::views;
 
-/// Folder of the modules.
+/// Folder of the host's modules, relative to the workspace's root.
 const ROOT: &str = "host/src/";
 
-/// Each module with the modules that it may use. A module stands below every module that uses it,
-/// so no arrow runs upward and there are no circles.
+/// Each module of the host with the modules that it may use. A module comes after every module that
+/// it may use, so no arrow runs upward and there are no circles.
 const ARROWS: &[(&str, &[&str])] = &[
     ("container", &[]),
     ("digest", &[]),
@@ -129,7 +129,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Checks the uses of one file. The files of the program and `lib.rs` may use every module.
+/// Finds the uses of other modules in one file of the host that the table of allowed uses does not
+/// contain. The files of the program and `lib.rs` may use every module.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let Some(path) = file.strip_prefix(ROOT) else {
         return Vec::new();

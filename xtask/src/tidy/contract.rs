@@ -1,6 +1,7 @@
 //! The contract's hash, and the vendored packages' hashes.
 //!
-//! Owns the comparison of `wit/` with `wit/CHANGES.md` and `wit/deps/deps.lock`. Must not know what the contract says.
+//! Owns the comparison of `wit/` with `wit/CHANGES.md` and `wit/deps/deps.lock`. Must not know what
+//! the contract says.
 
 use std::path::Path;
 
@@ -13,11 +14,12 @@ use crate::failure::Failure;
 
 const CHANGES: &str = "wit/CHANGES.md";
 const LOCK: &str = "wit/deps/deps.lock";
-/// The line of the changes that holds the hash.
+/// Beginning of the line of `wit/CHANGES.md` that holds the hash of the contract.
 const HASH_LINE: &str = "Hash of the printed contract: ";
 const BLESS: &str = "`cargo xtask tidy --bless`";
 
-/// Compares both hashes with the files.
+/// Compares the hash in `wit/CHANGES.md` with the contract, and the hashes in `wit/deps/deps.lock`
+/// with the vendored packages.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let changes = std::fs::read_to_string(root.join(CHANGES)).unwrap_or_default();
     let lock = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
@@ -27,7 +29,8 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// Writes both hashes.
+/// Writes the hash of the contract to `wit/CHANGES.md`, and the hashes of the vendored packages to
+/// `wit/deps/deps.lock`.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let changes = root.join(CHANGES);
     let blessed = with_hash(&read(&changes)?, &contract_hash(root)?);
@@ -40,8 +43,8 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The hash of the contract as the reference printer prints it: blank lines and order of files do not count, comments
-/// do, since they are its documentation.
+/// Returns the hash of the contract as the reference printer prints it. Blank lines and the order
+/// of files do not count. Comments do, because they are the contract's documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::project(format!("wit/: {error}"), "correct the WIT")
@@ -101,7 +104,8 @@ fn with_hash(changes: &str, hash: &Digest) -> String {
     lines.join("\n") + "\n"
 }
 
-/// One line per vendored file, by name.
+/// Returns the text of `wit/deps/deps.lock`: one line with the hash of each vendored file, sorted
+/// by name.
 fn lock_text(root: &Path) -> Result<String, Failure> {
     let deps = root.join("wit/deps");
     let mut text = format!("# Vendored WIT packages; written by {BLESS}.\n");

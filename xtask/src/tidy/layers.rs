@@ -1,19 +1,21 @@
-//! Who may mention whom.
+//! The rules which modules may mention which names.
 //!
-//! Owns the table that the architecture is written down in for machines. Must not know a file's other rules.
+//! Owns the table that the architecture is written down in for machines. Must not know a file's
+//! other rules.
 
 use super::Finding;
 use super::source_text::views;
 
-/// A bound on some files.
+/// A rule that some files must not mention some names.
 struct Rule {
-    /// Beginnings of the paths of the files. An empty text means every file.
+    /// Beginnings of the paths of the files that the rule holds for. An empty text means every
+    /// file.
     within: &'static [&'static str],
-    /// Paths of the files that are excepted.
+    /// Paths of the files that the rule does not hold for.
     except: &'static [&'static str],
-    /// Paths and words that must not occur in the files.
+    /// Paths and words that the files must not mention.
     banned: &'static [&'static str],
-    /// True if the text of strings is searched, too.
+    /// True if the text of strings is searched as well.
     strings: bool,
     why: &'static str,
 }
@@ -93,7 +95,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         within: &["host/src/"],
-        // Probes are no scoring errors.
+        // A probe's answer is not a scoring error.
         except: &["host/src/error.rs", "host/src/server/health.rs"],
         banned: &[
             "StatusCode::BAD_REQUEST",
@@ -148,7 +150,8 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Checks one file; its tests may mention what they need.
+/// Finds the names in one file that a rule bans there. The tests in the file may mention what they
+/// need.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let rules = RULES.iter().filter(|rule| {
         rule.within.iter().any(|prefix| file.starts_with(prefix)) && !rule.except.contains(&file)
@@ -176,14 +179,15 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The text before the module of unit tests, which stands last.
+/// Returns the text before the module of unit tests, which is the last one in a file.
 pub(super) fn before_tests(view: &str) -> &str {
     view.find("\n#[cfg(test)]\nmod ")
         .and_then(|end| view.get(..end))
         .unwrap_or(view)
 }
 
-/// Lines on which a banned path stands.
+/// Returns each banned path or word that the text mentions, with the number of its line. If
+/// `anywhere` is false, only whole names are found.
 pub(super) fn mentions<'a>(
     view: &str,
     banned: &[&'a str],
@@ -205,8 +209,8 @@ pub(super) fn mentions<'a>(
     found
 }
 
-/// True if a match is a whole name, and the first one of its path. A crate's name counts only where
-/// a path begins.
+/// Returns true if a match is a whole name, and the first one of its path. A crate's name counts
+/// only where a path begins.
 fn is_whole(view: &str, at: usize, name: &str) -> bool {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = view.get(..at).unwrap_or_default();
@@ -220,12 +224,12 @@ fn is_whole(view: &str, at: usize, name: &str) -> bool {
         || is_import(before, after)
 }
 
-/// As in `use http;`.
+/// Returns true if the text around a name is an import of the name alone, as in `use http;`.
 fn is_import(before: &str, after: &str) -> bool {
     before.ends_with("use ") && after.starts_with(';')
 }
 
-/// Places where a module stands at the top of a `crate::{…}` group.
+/// Returns the offsets at which a module is at the top of a `crate::{…}` group.
 fn grouped(view: &str, module: &str) -> Vec<usize> {
     const OPEN: &str = "crate::{";
     let mut found = Vec::new();

@@ -4,7 +4,7 @@
 
 use super::Finding;
 
-/// A crate's folder, what it must not depend on, and why.
+/// Folder of each crate, the crates that it must not depend on, and the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "host/",
@@ -18,7 +18,8 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Checks one manifest; `file` is its path below the root.
+/// Checks the dependencies in one `Cargo.toml`. `file` is its path relative to the workspace's
+/// root.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut section = "";
@@ -54,7 +55,8 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The crate that a line of a section adds, if it is such a line.
+/// Returns the name of the crate that a line of a `Cargo.toml` adds as a dependency. `None` if the
+/// line does not add one.
 fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     if !section.ends_with("dependencies") || line.starts_with(['#', '"', ']', '}']) {
         return None;
@@ -63,7 +65,8 @@ fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     name.trim().split('.').next()
 }
 
-/// Returns the text after the value's last quote or bracket.
+/// Returns the part of a line of a `Cargo.toml` that can hold a comment: the text from the last
+/// quote or bracket of its value on.
 fn after_value(line: &str) -> &str {
     line.rfind(['"', '}', ']'])
         .and_then(|end| line.get(end..))

@@ -7,19 +7,19 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Finding;
 
-/// The front page is read on one screen or two.
+/// Maximum number of lines of README.md, because the front page is read on one screen or two.
 const README_LINES: usize = 200;
 const README_BYTES: usize = 10_000;
 
-/// A longer page is two pages.
+/// Maximum size of a page, in bytes. A longer page should be two pages.
 const PAGE_BYTES: usize = 30_000;
 
-/// Folders of the repository. A word of a command that begins with one of them names a file.
+/// Folders of the repository. A word in a command that begins with one of them names a file.
 const FOLDERS: &[&str] = &[
     "guest/", "host/", "tests/", "wit/", "xtask/", ".ci/", ".github/",
 ];
 
-/// Checks all pages, given by their paths below `root`.
+/// Checks all Markdown pages. The keys of `pages` are the paths of the pages below `root`.
 pub fn check(root: &Path, pages: &BTreeMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, text) in pages {
@@ -89,8 +89,8 @@ fn broken_links(
     findings
 }
 
-/// Files of this repository that a command block names and that are not there. What the page itself makes with `mkdir` need
-/// not be there.
+/// Finds files of this repository that a command block names and that do not exist. Files in a
+/// folder that the page itself makes with `mkdir` need not exist.
 fn missing_files(root: &Path, name: &str, text: &str) -> Vec<Finding> {
     let (mut findings, mut made) = (Vec::new(), Vec::new());
     for (line, text) in blocks(text, &["sh", "bash", "console"]) {
@@ -113,7 +113,7 @@ fn missing_files(root: &Path, name: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The targets of the links outside of code, each with its line.
+/// Returns the targets of the links outside of code blocks, each with the number of its line.
 fn links(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     for (line, text) in outside_of_blocks(text) {
@@ -129,7 +129,7 @@ fn links(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, as GitHub makes them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (_, line) in outside_of_blocks(text) {
@@ -158,7 +158,7 @@ fn outside_of_blocks(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The lines of code blocks in one of these languages.
+/// Returns the lines of code blocks in one of these languages, each with its number.
 fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usize, &'a str)> {
     let mut language = None;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -176,7 +176,7 @@ fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usi
     })
 }
 
-/// The path without `.` and `..`.
+/// Resolves `.` and `..` in a path without looking at the disk.
 fn resolved(path: &Path) -> PathBuf {
     let mut found = PathBuf::new();
     for component in path.components() {

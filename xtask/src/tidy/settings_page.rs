@@ -13,13 +13,13 @@ const PAGE: &str = "host/docs/settings.md";
 const START: &str = "<!-- generated: settings -->\n";
 const END: &str = "<!-- end: settings -->\n";
 
-/// Compares the page's table with the host's own.
+/// Compares the table of settings in `host/docs/settings.md` with the settings that the host knows.
 pub fn check(root: &Path) -> Vec<Finding> {
     let page = std::fs::read_to_string(root.join(PAGE)).unwrap_or_default();
     compare(&page, &table(SETTINGS)).into_iter().collect()
 }
 
-/// Writes the table into the page.
+/// Writes the table of settings into `host/docs/settings.md`.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let file = root.join(PAGE);
     let page = read(&file)?;
@@ -49,7 +49,8 @@ fn compare(page: &str, table: &str) -> Option<Finding> {
     ))
 }
 
-/// Puts the table between its marks. Returns `None` if there are none.
+/// Puts the table of settings between the two marks in the text of a page. Returns `None` if the
+/// page does not have the marks.
 fn with_table(page: &str, table: &str) -> Option<String> {
     let (before, rest) = page.split_once(START)?;
     let (_, after) = rest.split_once(END)?;

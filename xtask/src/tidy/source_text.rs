@@ -1,16 +1,18 @@
 //! Rust text without the parts that a rule should not see.
 //!
-//! Owns a lexer that is just good enough to tell code from comments and strings. Must not know any rule.
+//! Owns a lexer that is just good enough to tell code from comments and strings. Must not know any
+//! rule.
 
-/// A source in two views of the same lines and columns.
+/// The text of a Rust file in two views. What a view leaves out is blank, so that lines and columns
+/// stay the same.
 pub struct SourceText {
-    /// Neither comments nor what strings hold.
+    /// Text without comments and without the contents of strings.
     pub code: String,
-    /// No comments; strings as they are.
+    /// Text without comments, but with the contents of strings.
     pub with_strings: String,
 }
 
-/// Part of a source that the lexer is in.
+/// Kind of text that the lexer is in: code, a comment or a string.
 enum Part {
     Code,
     Line,
@@ -19,7 +21,7 @@ enum Part {
     Raw(usize),
 }
 
-/// Blanks out what each view leaves out.
+/// Returns the two views of the text of a Rust file.
 pub fn views(text: &str) -> SourceText {
     let characters: Vec<char> = text.chars().collect();
     let at = |index: usize| characters.get(index).copied().unwrap_or('\0');
@@ -74,7 +76,8 @@ pub fn views(text: &str) -> SourceText {
     SourceText { code, with_strings }
 }
 
-/// The number of `#` between an `r` and this quote; `None` if the string is not raw.
+/// Returns the number of `#` between an `r` and the quote at this index. `None` if the string that
+/// begins at the quote is not raw.
 fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
     let before = characters.get(..quote)?;
     let hashes = before
@@ -85,7 +88,8 @@ fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
     (before.iter().rev().nth(hashes) == Some(&'r')).then_some(hashes)
 }
 
-/// The width of a character literal, or 1 for the quote of a lifetime.
+/// Returns the width of the character literal that begins at a quote, in characters. Returns 1 if
+/// the quote belongs to a lifetime.
 fn character_width(characters: &[char], quote: usize) -> usize {
     let at = |offset: usize| characters.get(quote + offset).copied();
     match (at(1), at(2)) {

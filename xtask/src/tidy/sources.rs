@@ -1,7 +1,7 @@
 //! Rules for each Rust file by itself.
 //!
-//! Owns module docs, length, names of modules, and what must not be left in code. Must not know which file may use
-//! which: that is `layers`.
+//! Owns module docs, length, names of modules, and what must not be left in code. Must not know
+//! which file may use which: that is `layers`.
 
 use super::Finding;
 use super::source_text::views;
@@ -18,7 +18,8 @@ const LEFT_OVER: &[(&str, &str)] = &[
     ),
 ];
 
-/// Checks one file; `file` is its path below the root.
+/// Checks the rules that hold for each Rust file by itself. `file` is the path relative to the
+/// workspace's root.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let doc = module_doc(text);
@@ -92,7 +93,8 @@ fn left_over(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The module doc in lower case and in one line, so that a phrase may break anywhere.
+/// Returns the module doc in lower case and in one line, so that a phrase may break over two lines
+/// anywhere.
 fn module_doc(text: &str) -> String {
     let lines = text
         .lines()
@@ -101,7 +103,8 @@ fn module_doc(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }
 
-/// Tests, benches and examples own themselves.
+/// Returns true for tests, benches and examples. Their module docs do not have to say what the file
+/// must not know.
 fn is_test(file: &str) -> bool {
     file.ends_with("/tests.rs")
         || ["tests/", "benches/", "examples/"]

@@ -6,13 +6,13 @@
 use super::Finding;
 use super::source_text::views;
 
-/// Beginnings of a doc comment that is a clause without a subject.
+/// Beginnings of a doc comment that show a clause without a subject.
 const CLAUSES: &[&str] = &["What", "Who", "Whether", "Of", "The same"];
 
-/// Fewest words of a doc comment.
+/// Minimum number of words of a doc comment of one line.
 const FEWEST_WORDS: usize = 3;
 
-/// Words that the project does not use, each with the word that it uses.
+/// Words that the project does not use, each with the word that it uses instead.
 const WORDS: &[(&str, &str)] = &[
     ("mend", "fix"),
     ("mends", "fixes"),
@@ -21,10 +21,11 @@ const WORDS: &[(&str, &str)] = &[
     ("whoever", "anyone who"),
 ];
 
-/// Phrases that are fine before a participle or after `there`, and odd otherwise.
+/// Phrases that the project does not use, each with the phrase that it uses instead. They are fine
+/// before a participle or after `there`.
 const PHRASES: &[(&str, &str)] = &[("has not", "does not have"), ("is no", "is not a")];
 
-/// Checks the comments and strings of one file. Tests may quote what they want.
+/// Checks the comments and strings of one Rust file. The strings of tests may quote what they want.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     // This file has to name the words.
     if file == "xtask/src/tidy/words.rs" {
@@ -74,7 +75,7 @@ fn doc_comments(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the text of a line of a doc comment.
+/// Returns the text of a line of a doc comment (`///`). `None` if the line is not part of one.
 fn doc(line: &str) -> Option<&str> {
     let text = line.trim_start().strip_prefix("///")?;
     (!text.starts_with('/')).then_some(text.trim())
@@ -85,7 +86,8 @@ fn begins_with(text: &str, word: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
 }
 
-/// Returns the words of a line that the project does not use, each with a better one.
+/// Returns the words of a line that the project does not use, each with the word or phrase that it
+/// uses instead.
 fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let words: Vec<String> = line
         .split(|c: char| !c.is_alphabetic() && c != '\'')
@@ -106,7 +108,8 @@ fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     single.into_iter().chain(phrases.collect::<Vec<_>>())
 }
 
-/// True if a phrase stands where it means `does not have` or `is not a`.
+/// Returns true if the line contains the phrase where it means `does not have` or `is not a`.
+/// `lower` is the line in lower case.
 fn is_odd(lower: &str, phrase: &str) -> bool {
     let mut rest = lower;
     let mut before = String::new();

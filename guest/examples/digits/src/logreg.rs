@@ -6,10 +6,11 @@
 
 use scorebox_guest::{Error, OrProblem, Result, model};
 
-/// Number of pixels of a digit. They are row by row, each from 0.0 (background) to 1.0 (ink).
+/// Number of pixels of a digit. A digit lists its pixels row by row, each from 0.0 (background) to
+/// 1.0 (ink).
 pub const PIXELS: usize = 784;
 
-/// Number of classes of the model.
+/// Number of classes of the model: the digits 0 to 9.
 pub const CLASSES: usize = 10;
 
 /// Number of partial sums that a dot product keeps.
@@ -18,7 +19,7 @@ pub const CLASSES: usize = 10;
 /// vectors of four hide the latency of an addition.
 const LANES: usize = 16;
 
-/// A trained model.
+/// A trained logistic regression, which scores images of digits.
 pub struct LogisticRegression {
     weights: Vec<[f32; PIXELS]>,
     intercepts: [f32; CLASSES],
@@ -29,12 +30,13 @@ pub struct LogisticRegression {
 pub struct Prediction {
     /// Label of the most probable class.
     pub label: i64,
-    /// Probability of each class, in the model's order. The probabilities add up to 1.
+    /// Probability of each class, in the order of the model's tensor `classes`. The probabilities
+    /// add up to 1.
     pub probabilities: [f32; CLASSES],
 }
 
 impl LogisticRegression {
-    /// Reads the model from its tensors.
+    /// Reads the model from its tensors `coef`, `intercept` and `classes`.
     pub fn load() -> Result<Self> {
         let misfit = || {
             Error::failed(
@@ -64,7 +66,7 @@ impl LogisticRegression {
         })
     }
 
-    /// Scores one digit.
+    /// Returns the most probable label of a digit, and the probability of each class.
     pub fn predict(&self, pixels: &[f32; PIXELS]) -> Prediction {
         let mut scores = self.intercepts;
         for (score, weights) in scores.iter_mut().zip(&self.weights) {
@@ -98,9 +100,10 @@ fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     sums.iter().sum()
 }
 
-/// Returns the probabilities that these scores mean.
+/// Converts the scores of the classes to probabilities that add up to 1.
 ///
-/// `largest` is subtracted first, so that no exponential overflows.
+/// `largest` is the largest score. It is subtracted from every score first, so that no exponential
+/// overflows.
 fn softmax(scores: [f32; CLASSES], largest: f32) -> [f32; CLASSES] {
     let exponentials = scores.map(|score| (score - largest).exp());
     let sum: f32 = exponentials.iter().sum();

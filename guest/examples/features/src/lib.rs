@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::logreg::{LogisticRegression, PIXELS};
 
-/// Time that an answer is kept unless the setting `answer_ttl` says otherwise.
+/// Time for which an answer is kept in the store if the setting `answer_ttl` is not set.
 ///
 /// Digits rarely change, and an hour bounds how long an answer can outlive its features.
 const ANSWER_TTL: Duration = Duration::from_secs(3600);
@@ -38,7 +38,7 @@ struct Answer {
     cached: bool,
 }
 
-/// Answer that is kept under `<key>:score`.
+/// Answer as it is kept in the store, under `<key>:score`.
 #[derive(Deserialize, Serialize)]
 struct StoredAnswer {
     label: i64,

@@ -17,13 +17,13 @@ use serde::Serialize;
 /// Width and height of a picture in pixels, as in the network's training data.
 const SIDE: usize = 28;
 
-/// Number of digits in an answer unless the setting `best` says otherwise.
+/// Number of digits in an answer if the setting `best` is not set.
 const BEST: usize = 3;
 
 #[derive(Serialize)]
 struct Answer {
     label: usize,
-    /// Most probable digits, the best one first.
+    /// Guesses for the digit, the most probable one first.
     best: Vec<Guess>,
 }
 
@@ -33,9 +33,10 @@ struct Guess {
     probability: f32,
 }
 
-/// The scorer with its context, which the first call opens.
+/// A scorer with the execution context of its graph, which the first call opens.
 ///
-/// No engine is present where `init` runs, because that is where the image is built.
+/// `init` cannot open the context, because `init` runs where the image is built and no engine is
+/// present.
 struct Picture(Option<GraphExecutionContext>);
 
 impl Scorer for Picture {
@@ -72,7 +73,7 @@ impl Scorer for Picture {
 }
 
 impl Picture {
-    /// Returns the probability of each digit.
+    /// Runs the graph on one picture, and returns the probability of each digit from 0 to 9.
     fn infer(&mut self, pixels: &[f32]) -> Result<Vec<f32>> {
         let context = match self.0.take() {
             Some(context) => context,

@@ -4,7 +4,8 @@
 
 use scorebox_guest::{Error, OrProblem, Result};
 
-/// Returns the pixels of a square picture, row by row, from 0.0 (black) to 1.0 (white).
+/// Reads a PGM picture of `side` x `side` pixels. Returns the pixels row by row, each from 0.0
+/// (black) to 1.0 (white).
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     let (header, bytes) =
         header(file).or_reject("no-pgm", "the body is not a binary PGM file (P5)")?;
@@ -30,9 +31,10 @@ pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
         .collect())
 }
 
-/// Returns the width, the height and the value of white, and the bytes after them.
+/// Returns the width, the height and the value of white from the header of a PGM file, and the
+/// bytes after the header.
 ///
-/// `None` if the file is not a binary PGM file.
+/// Returns `None` if the file is not a binary PGM file.
 fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
     let mut rest = file.strip_prefix(b"P5")?;
     let mut numbers = [0; 3];
@@ -49,7 +51,8 @@ fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
         .map(|(_, pixels)| (numbers, pixels))
 }
 
-/// Returns the bytes after white space and comments. `None` without white space.
+/// Skips white space and comments, and returns the bytes after them. Returns `None` if the bytes do
+/// not begin with white space, or if a comment does not end.
 fn after_space(mut rest: &[u8]) -> Option<&[u8]> {
     rest.first().filter(|byte| byte.is_ascii_whitespace())?;
     loop {

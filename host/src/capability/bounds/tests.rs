@@ -1,5 +1,5 @@
-//! Tests that every function which a scorer can import has a row, and that every row belongs to
-//! such a function.
+//! Tests that every function that a scorer can import has a row in `BOUNDS`, and that every row
+//! belongs to such a function.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use wit_parser::{Resolve, WorldItem};
 
 use super::*;
 
-/// Returns the functions that a scorer may import from the packages in a folder, with the names
-/// that rows have.
+/// Returns the functions that a scorer may import from the WIT packages in a folder, with the names
+/// that the rows of `BOUNDS` use.
 fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     let mut resolve = Resolve {
         all_features,
@@ -43,7 +43,7 @@ fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     found
 }
 
-/// Returns the folder of the WIT of WASI, which every linker has.
+/// Returns the folder with the WIT of WASI, whose functions are in every linker.
 fn wasi() -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
         .args([

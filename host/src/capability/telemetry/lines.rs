@@ -1,6 +1,6 @@
-//! Lines of an invocation, for a caller who asked for them in addition to the log.
+//! Log lines of an invocation, for a caller who asked for them in addition to the log.
 //!
-//! Owns how many of their bytes are kept. Must not know what becomes of them.
+//! Owns how many bytes of these lines are kept. Must not know what becomes of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,19 +9,19 @@ use tracing::Level;
 
 use crate::text::{escaped_bytes, printable};
 
-/// Most bytes that are kept of the lines of one invocation, counted as they are in JSON. A batch is
-/// one invocation.
+/// Maximum size of the lines that are kept for one invocation, in bytes of JSON. A batch of
+/// messages is one invocation.
 pub const LOGS_BYTES: usize = 1 << 20;
 
-/// Bytes that a line takes in addition to its text: quotation marks, a comma, and the number of its
-/// message in a batch.
+/// Number of bytes that a line takes in addition to its text: quotation marks, a comma, and the
+/// number of the line's message in a batch.
 const LINE_BYTES: usize = 32;
 
-/// Lines of one call that are collected. Clones collect into the same list.
+/// Collector of the log lines of one call, for the caller. Clones collect into the same list.
 #[derive(Debug, Clone)]
 pub struct Lines {
     texts: Arc<Mutex<Vec<String>>>,
-    /// Bytes that are left for the lines of all calls of the invocation.
+    /// Number of bytes that are left for the lines of all calls of the invocation.
     left: Arc<AtomicUsize>,
 }
 
@@ -35,7 +35,8 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Returns an empty list for another call of the invocation. Both lists share the bound.
+    /// Returns an empty collector for another call of the same invocation. Both collectors share
+    /// the limit [`LOGS_BYTES`].
     #[must_use]
     pub fn of_next_call(&self) -> Self {
         Self {
@@ -44,20 +45,20 @@ impl Lines {
         }
     }
 
-    /// Takes the lines that have been collected.
+    /// Takes the lines that have been collected so far.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Adds a line of the host. It is not counted, because the host's lines have a bound of their
-    /// own.
+    /// Adds a line of the host. The line does not count towards [`LOGS_BYTES`], because the host's
+    /// lines have a limit of their own.
     pub fn push(&self, line: String) {
         self.lock().push(line);
     }
 
-    /// Adds a line of the scorer, unless the invocation has used up its bytes. Line ends in the
-    /// texts are escaped, so that it stays one line.
+    /// Adds a line of the scorer, unless the invocation has used up [`LOGS_BYTES`]. Line ends in
+    /// the texts are escaped, so that the result is one line.
     pub(super) fn add(&self, level: Level, context: &str, message: &str) {
         let context = if context.is_empty() {
             String::new()
@@ -85,8 +86,8 @@ impl Lines {
         }
     }
 
-    /// Locks the list of lines. The list is consistent after every line, so it is usable even if
-    /// the lock is poisoned.
+    /// Locks the list of lines. The list is consistent after every line, so a poisoned lock is used
+    /// like any other.
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }

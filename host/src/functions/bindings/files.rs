@@ -1,6 +1,7 @@
 //! The files `host.json` and `function.json`, as they are written.
 //!
-//! Owns their keys and the form of a time span. Must not know which bindings Scorebox serves.
+//! Owns the keys of these files and the form of a time span. Must not know which bindings Scorebox
+//! serves.
 
 use std::path::Path;
 use std::time::Duration;
@@ -81,8 +82,8 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Sta
         .map_err(|error| failed(format!("{error}")))
 }
 
-/// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite one and for
-/// any other text.
+/// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite time span,
+/// and for a text that is not a time span.
 pub(super) fn time_span(text: &str) -> Option<Duration> {
     let mut parts = text.trim().rsplitn(3, ':');
     let (seconds, minutes, hours) = (parts.next()?, parts.next()?, parts.next()?);

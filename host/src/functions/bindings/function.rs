@@ -11,8 +11,10 @@ use crate::functions::route::Route;
 use crate::manifest::Manifest;
 use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};
 
-/// Returns a function and the HTTP methods of its trigger. `prefix` is the route prefix, and `None`
-/// if the Functions host forwards no requests.
+/// Converts a `function.json` to a function, and returns it with the HTTP methods of its trigger.
+///
+/// `prefix` is the prefix of HTTP routes. It is `None` if the Functions host forwards no requests.
+/// An error is a pair of a problem and its fix.
 pub(super) fn function(
     name: String,
     file: FunctionFile,

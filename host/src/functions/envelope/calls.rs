@@ -11,8 +11,8 @@ use crate::functions::metadata::{self, Metadata, scalar};
 use crate::scorer::{Payload, Source};
 use crate::trigger::http::is_credential;
 
-/// Fields of an SDK message that a scorer sees, each with the name of its attribute. `LockToken` is
-/// missing because it is a credential.
+/// Metadata fields of a Service Bus message that a scorer sees, each with the name of its
+/// attribute. `LockToken` is missing because it is a credential.
 const MESSAGE_FIELDS: [(&str, &str); 11] = [
     ("MessageId", "message-id"),
     ("CorrelationId", "correlation-id"),
@@ -29,7 +29,8 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
 
 const ENQUEUED_TIME: &str = "enqueued-time";
 
-/// Metadata fields that the Functions host itself adds next to the names from a blob's path.
+/// Metadata fields of a blob that the Functions host adds itself. All other fields are the values
+/// of placeholders in the trigger's path.
 const BLOB_FIELDS: [&str; 6] = [
     "Uri",
     "Properties",
@@ -146,7 +147,8 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// Marks the time of a message as UTC. The platform writes it with or without a mark.
+/// Adds `Z` for UTC to the enqueued time of a message if the text has no time zone, because the
+/// platform writes the time with or without it. Returns any other attribute unchanged.
 fn utc(attribute: &str, mut text: String) -> String {
     if attribute == ENQUEUED_TIME && !text.ends_with('Z') && !text.contains('+') {
         text.push('Z');
@@ -154,8 +156,8 @@ fn utc(attribute: &str, mut text: String) -> String {
     text
 }
 
-/// Returns the pairs that a sender may name freely, under a prefix that separates them from the
-/// platform's names. Credentials are left out.
+/// Returns attributes whose names a sender chooses, such as message properties. Each name gets the
+/// prefix `kind`, which separates it from the platform's names. Credentials are left out.
 fn named(kind: &str, pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
     let lower = pairs
         .into_iter()

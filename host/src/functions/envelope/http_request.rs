@@ -1,6 +1,6 @@
 //! The HTTP request in an envelope.
 //!
-//! Owns which headers, body and values of the route it has, and which content types the Functions
+//! Owns which headers, body and route values a request has, and which content types the Functions
 //! host writes as base64. Must not know bindings other than the trigger.
 
 use std::collections::BTreeMap;
@@ -78,13 +78,14 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
     })
 }
 
-/// Returns the name of the attribute for a value of a route.
+/// Returns the name of the attribute that holds a value of a route.
 #[must_use]
 pub fn route_attribute(name: &str) -> String {
     format!("route.{}", name.to_ascii_lowercase())
 }
 
-/// True for the content types whose bodies the Functions host writes as base64.
+/// Returns true if the Functions host writes the body of a request with these headers as base64,
+/// which depends on the content type.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

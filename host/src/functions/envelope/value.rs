@@ -21,7 +21,8 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes a base64 value, or returns its position if it can be decoded in place.
+/// Decodes a base64 value of an envelope. If the value can be decoded in place, returns no bytes
+/// but the position of the value in `body`.
 pub(super) fn binary(
     function: &Function,
     raw: &RawValue,
@@ -42,8 +43,8 @@ pub(super) fn binary(
     Ok((Bytes::new(), Some(start..start + inner.len())))
 }
 
-/// Decodes a part of a buffer into the beginning of the buffer, and returns the number of decoded
-/// bytes. `None` if the part is not base64.
+/// Decodes the base64 text in a part of a buffer into the beginning of the buffer. Returns the
+/// number of decoded bytes, or `None` if the part is not base64.
 pub(super) fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
     const CHARACTERS: usize = 4 << 10;
     let (mut read, mut written) = (range.start, 0);
@@ -68,8 +69,8 @@ pub(super) fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option
     Some(written)
 }
 
-/// Unwraps text that was written as JSON within a JSON string. Any other value is returned as it
-/// is.
+/// Unwraps a text that was written as a JSON string within a JSON string. Returns the JSON text of
+/// any other value unchanged.
 pub(super) fn once_wrapped(raw: &RawValue) -> String {
     match serde_json::from_str::<String>(raw.get()) {
         Ok(text) if text.starts_with('"') => serde_json::from_str(&text).unwrap_or(text),
@@ -78,7 +79,7 @@ pub(super) fn once_wrapped(raw: &RawValue) -> String {
     }
 }
 
-/// Returns the messages of a batch.
+/// Returns the contents of the messages of a batch. `raw` is the value of the function's trigger.
 pub(super) fn bodies(
     function: &Function,
     raw: &RawValue,

@@ -1,6 +1,6 @@
 //! Names in triggers: of functions, app settings, queues and blobs.
 //!
-//! Owns the form that each name may have, and how a function's name is made. Must not know
+//! Owns the form that each name may have, and how the name of a function is made. Must not know
 //! triggers.
 
 use std::borrow::Cow;
@@ -9,27 +9,27 @@ use crate::manifest::Misfit;
 use crate::manifest::settings::default_of;
 use crate::text::{NAME_BYTES, printable, quoted};
 
-/// Longest name of a function, in characters.
+/// Maximum length of the name of a function, in characters.
 pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
 
-/// Longest name of an app setting, in bytes.
+/// Maximum length of the name of an app setting, in bytes.
 const LONGEST_CONNECTION_BYTES: usize = 128;
 
-/// Longest name of a container, in bytes: Azure's limit. A `%SETTING%` or `{name}` in it counts as
-/// it is written.
+/// Maximum length of the name of a container, in bytes: Azure's limit. A placeholder such as
+/// `%SETTING%` or `{name}` counts with the length of its text.
 const LONGEST_CONTAINER_BYTES: usize = 63;
 
-/// Longest path of a container and a blob, in bytes: Azure's limit for the name of a blob, and the
-/// container.
+/// Maximum length of a path of a container and a blob, in bytes: the sum of Azure's limits for both
+/// names.
 const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
 
-/// Containers with names that only Azure gives.
+/// Names of the containers that only Azure creates. They do not follow the rules for other names.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
-/// Returns a name as the Functions host accepts it, made from any name.
+/// Turns any name into a function name that the Functions host accepts.
 ///
-/// A name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and neither
-/// `host` nor `model`.
+/// A function name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and
+/// neither `host` nor `model`.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
@@ -85,7 +85,7 @@ pub(super) fn entity_name(key: &str, name: String) -> Result<String, Misfit> {
     ))
 }
 
-/// Checks the path that a trigger watches: a [`blob_path`] whose container is not a pattern.
+/// Checks the path that a trigger watches: a [`blob_path`] whose container has no `{name}`.
 pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Misfit> {
     blob_path(key, path)?;
     if !container(path).contains('{') {
@@ -142,9 +142,9 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// True for the name of a container, which may hold `%SETTING%` and `{name}`.
+/// Returns true if a text can be the name of a container. It may hold `%SETTING%` and `{name}`.
 ///
-/// Upper-case letters are left to Azure to refuse.
+/// Upper-case letters pass this check. Azure refuses them.
 fn is_container(name: &str) -> bool {
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.')

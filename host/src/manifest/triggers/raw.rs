@@ -50,7 +50,7 @@ struct RawTarget {
     topic: Option<String>,
 }
 
-/// Returns all triggers of a manifest. If it has none, there is one HTTP trigger.
+/// Checks the triggers of a manifest and returns them. If there are none, returns one HTTP trigger.
 pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Misfit> {
     let raw = if raw.is_empty() {
         vec![RawTrigger {
@@ -75,9 +75,9 @@ pub(in crate::manifest) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>
     Ok(triggers)
 }
 
-/// Returns a name that no trigger has yet, with a number if it needs one.
+/// Returns a function name that no other trigger has: `name` itself, or `name` with a number.
 ///
-/// In names, `/` and `.` become `-`, so two routes may lead to one name.
+/// In function names, `/` and `.` become `-`, so two routes may lead to the same name.
 fn unused(name: String, triggers: &[Trigger]) -> String {
     let is_unused = |name: &str| {
         !triggers
@@ -153,8 +153,8 @@ impl RawTrigger {
         Ok(Trigger { function, start })
     }
 
-    /// Returns the name of the function if the manifest gives none: it comes from what starts the
-    /// function.
+    /// Returns the name of the function if the manifest does not set it. The name comes from the
+    /// route, the blob's container, the queue, or the topic and the subscription.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             "http" => self.route.clone(),
@@ -170,7 +170,8 @@ impl RawTrigger {
         named.unwrap_or_else(|| default_of("trigger.route").to_owned())
     }
 
-    /// Checks that the trigger has no key of another kind, which would be ignored silently.
+    /// Checks that the trigger has no key that belongs to another kind of trigger. Such a key would
+    /// be ignored silently.
     fn only_its_own_keys(&self) -> Result<(), Misfit> {
         const HTTP: &str = "http";
         const BLOB: &str = "blob";

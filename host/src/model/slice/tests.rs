@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Returns a model with the tensors `t` (f32, 3 x 2, 0 to 5), `h` (f16, 2), `i` (i64, 2) and
-/// `s` (f64, a scalar), and with a text file.
+/// Returns a model with a text file and these tensors: `t` (f32, 3 x 2, from 0 to 5), `h` (f16, 2),
+/// `i` (i64, 2) and `s` (f64, a scalar).
 fn model() -> (tempfile::TempDir, Model) {
     let floats: Vec<u8> = (0..6u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
     let halves: Vec<u8> = [0.5f32, -2.0]
@@ -83,8 +83,8 @@ fn parts_are_exact_and_ranges_are_kept() {
     );
 }
 
-/// Converts elements with `Model::floats` and `Model::rows`, and checks that both give the same
-/// bits.
+/// Converts elements with `Model::floats` and with `Model::rows`, and checks that both return the
+/// same bits.
 fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) -> Vec<f32> {
     let bytes = elements.as_flattened();
     let view = safetensors::tensor::TensorView::new(dtype, vec![elements.len()], bytes).unwrap();
@@ -108,9 +108,9 @@ fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) ->
     floats
 }
 
-/// Returns the number that the bits of a 16-bit format mean, by IEEE 754's definition.
+/// Returns the number that the bits of a 16-bit floating-point format mean, as IEEE 754 defines it.
 ///
-/// An f64 holds each of these numbers exactly.
+/// An f64 holds each number of a 16-bit format exactly.
 fn meaning(bits: u16, mantissa_bits: u32, bias: i32) -> f64 {
     let exponent_bits = 15 - mantissa_bits;
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };

@@ -11,26 +11,29 @@ use tokio::time::Instant;
 use super::{Shared, State};
 use crate::redis::dialer::Dialed;
 
-/// Pause after the first failed attempt to connect. It doubles up to `LONGEST_PAUSE`.
+/// Pause after the first failed attempt to connect. The pause doubles with each further failure, up
+/// to `LONGEST_PAUSE`.
 ///
-/// The actual pause is drawn at random between half of it and all of it. The instances of an app
-/// then do not all reconnect at once.
+/// The actual pause is a random time between half of this value and all of it, so that the
+/// instances of an app do not all reconnect at the same moment.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Time that a call waits for a new connection after the old one stopped answering. A healthy
-/// server is back within a few milliseconds, and an unhealthy one is not worth waiting for.
+/// Maximum time that a call waits for a new connection after the old connection stopped answering.
+/// A healthy server is connected again within a few milliseconds, and an unhealthy one is not worth
+/// waiting for.
 const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Pause between attempts to make a server accept a new login.
+/// Pause between two attempts to make a server accept a new login.
 const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Time without calls after which the attempts to connect end. The next call starts them again.
+/// Time without calls after which the host stops trying to connect. The next call starts the
+/// attempts again.
 const INTEREST: Duration = Duration::from_secs(60);
 
 impl Shared {
-    /// Connects, and reconnects whenever the connection is lost, until no call has come for a
-    /// while.
+    /// Connects to the server, and reconnects whenever the connection is lost. Returns when the
+    /// server cannot be reached and no call has come for [`INTEREST`].
     pub(super) async fn keep_connected(&self) {
         let (mut number, mut failures) = (0, 0);
         loop {
@@ -60,8 +63,8 @@ impl Shared {
         }
     }
 
-    /// Lends a connection to calls until it is lost or suspected. If the login changes meanwhile,
-    /// the connection logs in again, and calls notice nothing.
+    /// Lends a connection to calls until the connection is lost or has to be replaced. If the login
+    /// changes during this time, the connection logs in again, and calls do not notice it.
     async fn hold(&self, dialed: Dialed, number: u64) {
         let Dialed {
             connection,
@@ -108,8 +111,8 @@ impl Shared {
         }
     }
 
-    /// Replaces a connection, unless it was replaced already. Calls that wait on the old connection
-    /// go on waiting.
+    /// Replaces the connection with this number, unless it was already replaced. Calls that wait
+    /// for an answer on the old connection go on waiting.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
@@ -129,8 +132,8 @@ impl Shared {
     }
 }
 
-/// Guard that aborts a connection's task some time after it is dropped. After that time the task's
-/// answers are of no use.
+/// Guard that aborts a connection's task some time after the guard is dropped. After this time the
+/// answers that the task would receive are of no use.
 struct AbortLater {
     abort: tokio::task::AbortHandle,
     after: Duration,
@@ -149,7 +152,8 @@ impl Drop for AbortLater {
     }
 }
 
-/// Returns a random pause between half and all of a pause that doubles with each failure.
+/// Returns a random pause before the next attempt to connect. It lies between half and all of a
+/// time that doubles with each failure.
 fn pause(failures: u32) -> Duration {
     let longest = FIRST_PAUSE
         .saturating_mul(1 << failures.saturating_sub(1).min(10))

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::Shared;
 
-/// A command that waits for its answer. If it is canceled after a long wait, a PING checks the
-/// connection.
+/// Command that waits for its answer. If the command is canceled after a long wait, a PING checks
+/// the connection.
 ///
-/// A caller that cancels before its time limit, e.g. because its own time is over, says nothing
-/// about the server.
+/// Without the PING it is unknown whether the server still answers: a caller may also cancel
+/// because its own time is over.
 pub(super) struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     connection: Option<MultiplexedConnection>,
@@ -24,7 +24,8 @@ pub(super) struct Waiting<'a> {
     since: Instant,
 }
 
-/// Waiting time after which a connection is checked. A healthy server needs far less.
+/// Waiting time of a command after which its connection is checked. A healthy server needs far
+/// less.
 const LONG: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {

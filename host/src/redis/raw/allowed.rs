@@ -6,18 +6,20 @@ use super::commands::{COMMANDS, EVERYTHING, Row, find};
 use super::{Command, CommandError, refused};
 use crate::text::cut;
 
-/// The commands that a scorer may send to a store.
+/// Raw commands that a scorer may send to a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// Names of the allowed rows, in byte order.
+    /// Names of the allowed commands, in byte order.
     names: Vec<&'static str>,
 }
 
 impl Allowed {
-    /// Reads a list of names (`HSET`), families (`@hash`) and `@all`, in upper or lower case.
+    /// Reads the list of allowed commands: names (`HSET`), families (`@hash`) and `@all`, in upper
+    /// or lower case.
     ///
     /// # Errors
-    /// Fails with a problem and its fix if an entry is unknown or can never be allowed.
+    /// Fails with a problem and its fix if an entry is unknown, or names a command that can never
+    /// be allowed.
     pub fn parse(entries: &[String]) -> Result<Self, (String, String)> {
         let mut names = Vec::new();
         for entry in entries {
@@ -43,7 +45,8 @@ impl Allowed {
         self.names.is_empty()
     }
 
-    /// Returns the row of an allowed command. `store` is the store's name for the message.
+    /// Returns the row of a command in the table of raw commands, if the command is allowed.
+    /// `store` is the store's name for the error message.
     ///
     /// # Errors
     /// Fails with [`CommandError::Denied`] if the command is not allowed.
@@ -80,10 +83,11 @@ impl Allowed {
     }
 }
 
-/// Maximum length of a name that a message repeats, in bytes.
+/// Maximum length of a command's name in an error message, in bytes.
 const NAME_SHOWN: usize = 40;
 
-/// Returns true if an entry means this row. A name such as `XGROUP` means all of its subcommands.
+/// Returns true if an entry of the list means the command in this row. A name such as `XGROUP`
+/// means all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
     let container = row
         .name

@@ -16,31 +16,33 @@ use super::Command;
 use super::commands::Row;
 use crate::redis::{KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
-/// Maximum number of items that one command asks for, e.g. the members of `SRANDMEMBER` or the
-/// entries of `XRANGE`.
+/// Maximum number of items that one command may ask for, such as the members of `SRANDMEMBER` or
+/// the entries of `XRANGE`.
 pub const COUNT_LIMIT: u64 = 1 << 16;
 
-/// Maximum number of items that all commands of one call ask for. A reply cannot hold more values.
+/// Maximum number of items that all commands of one call may ask for. A reply cannot hold more
+/// values.
 pub const CALL_COUNT_LIMIT: u64 = 1 << 20;
 
-/// Maximum memory that the commands of one call make the server reserve by offsets and sizes, in
-/// bytes.
+/// Maximum memory that all commands of one call may make the server reserve by offsets and sizes,
+/// in bytes.
 pub const CALL_GROWTH_BYTES: u64 = 64 << 20;
 
-/// Maximum number of keys in one command.
+/// Maximum number of keys that one command may name.
 pub const KEYS_LIMIT: usize = 4096;
 
-/// Maximum number of keys that one command combines, e.g. the sets of `SUNION`.
+/// Maximum number of keys that one command may combine, such as the sets of `SUNION`.
 pub const COMBINED_KEYS_LIMIT: usize = 64;
 
-/// Maximum number of commands in one call that combine or copy stored data.
+/// Maximum number of commands in one call that may combine or copy stored data.
 pub const HEAVY_LIMIT: usize = 64;
 
-/// Maximum size of a JSON path or option in bytes, e.g. of the indentation of `JSON.GET`. It also
-/// limits the values that are written where a path may find many places.
+/// Maximum size of a JSON path or option, such as the indentation of `JSON.GET`, in bytes. The
+/// limit also applies to the values that a command writes if its path may find many places.
 pub const PATH_LIMIT_BYTES: usize = 1024;
 
-/// Sum of what the commands of one call have asked for so far.
+/// Sum of what the commands of one call have asked for so far: items, memory, and commands that
+/// combine or copy data.
 #[derive(Debug, Default)]
 pub struct Asked {
     items: u64,
@@ -48,10 +50,11 @@ pub struct Asked {
     heavy: usize,
 }
 
-/// Checks a command whose keys are at these positions, and adds it to the sum of its call.
+/// Checks that a raw command stays within the limits, and adds what it asks for to `asked`, the sum
+/// for its call. `keys` holds the positions of the command's keys.
 ///
 /// # Errors
-/// Fails if the command asks for more than a limit. The text names the limit.
+/// Fails if the command asks for more than a limit allows. The text names the limit.
 pub fn check(
     row: &Row,
     command: &Command,

@@ -5,50 +5,52 @@
 //! reports (`COMMAND INFO`, `COMMAND GETKEYS`). Rows for commands that the server is too old for
 //! follow <https://redis.io/commands>.
 
-/// A row of the table: one command or subcommand.
+/// Row of the table of raw commands: one command or one subcommand.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Name in capitals. A subcommand is written as in Redis's access lists: `XGROUP|CREATE`.
+    /// Name of the command in capitals. A subcommand is written as in Redis's access lists:
+    /// `XGROUP|CREATE`.
     pub name: &'static str,
-    /// Category of the command in Redis's access lists.
+    /// Category of the command in Redis's access lists, such as `@hash`.
     pub family: &'static str,
-    /// Positions of the arguments that are keys.
+    /// Positions of the command's keys among its arguments.
     pub keys: Keys,
-    /// Repeat policy: says if the command may be sent again when it is unknown whether it was
-    /// executed.
+    /// Repeat policy of the command: says if it may be sent again when it is unknown whether the
+    /// server executed it.
     pub again: Again,
 }
 
-/// Positions of the keys in a command. The command's name is argument 0.
+/// Positions of the keys among the arguments of a command. Argument 0 is the command's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// A command without keys.
+    /// The command has no keys.
     None,
-    /// Keys from a first to a last position, with a step between them. A last position below 0
-    /// counts from the end: -1 is the last argument.
+    /// The keys are at every position from a first to a last position, with a step between two
+    /// keys. A last position below 0 counts from the end: -1 is the last argument.
     Range(usize, isize, usize),
-    /// Keys after the argument at this position, which is the number of keys.
+    /// The argument at this position is the number of keys, and the keys follow it.
     Counted(usize),
-    /// Keys after the argument at this position, which is the number of keys. The first argument is
-    /// a key too, and is written.
+    /// The argument at this position is the number of keys, and these keys follow it. The first
+    /// argument is a key, too, to which the command writes.
     Into(usize),
-    /// Keys after the first argument, which is the number of keys. The reply begins with the key
-    /// that was found.
+    /// The first argument is the number of keys, and the keys follow it. The reply begins with the
+    /// key that was found.
     Popped,
-    /// The first half of the arguments after the word STREAMS. The reply names these keys.
+    /// The keys are the first half of the arguments after the word STREAMS. The reply names these
+    /// keys.
     Streams,
 }
 
-/// Repeat policy of a command. A repeat is harmless if both the stored data and the reply are the
-/// same.
+/// Repeat policy of a command. A repeat is harmless if the stored data and the reply are the same
+/// as after one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// A command that may always be repeated, e.g. one that only reads.
+    /// The command may always be repeated, for example because it only reads.
     Harmless,
-    /// A command that may be repeated if it has no option, or only an expiry. Another option may be
+    /// The command may be repeated if it has no option, or only an expiry. Any other option may be
     /// a condition.
     Plain,
-    /// A command that must not be repeated: it counts, appends, removes, or replies with how much
+    /// The command must not be repeated. It counts, appends or removes, or its reply says how much
     /// it changed.
     Wrong,
 }
@@ -56,15 +58,15 @@ pub enum Again {
 use Again::{Harmless, Plain, Wrong};
 
 const NONE: Keys = Keys::None;
-/// One key: the first argument.
+/// Keys of a command with one key: the first argument.
 const ONE: Keys = Keys::Range(1, 1, 1);
-/// Two keys: the first two arguments.
+/// Keys of a command with two keys: the first two arguments.
 const TWO: Keys = Keys::Range(1, 2, 1);
-/// All arguments are keys.
+/// Keys of a command whose arguments are all keys.
 const ALL: Keys = Keys::Range(1, -1, 1);
-/// Pairs of a key and its value.
+/// Keys of a command whose arguments are pairs of a key and its value.
 const PAIRS: Keys = Keys::Range(1, -1, 2);
-/// One key: the argument after a subcommand's name.
+/// Keys of a command with one key: the argument after the name of the subcommand.
 const SUB: Keys = Keys::Range(2, 2, 1);
 
 const BITMAP: &str = "@bitmap";
@@ -81,10 +83,10 @@ const SORTED_SET: &str = "@sortedset";
 const STREAM: &str = "@stream";
 const STRING: &str = "@string";
 
-/// Name of the family of all commands.
+/// Name of the family that contains all commands.
 pub const EVERYTHING: &str = "@all";
 
-/// Every command that the host can let through, sorted by family and name.
+/// Every command that the host can let a scorer send, sorted by family and name.
 pub static COMMANDS: &[Row] = &[
     row("BITCOUNT", BITMAP, ONE, Harmless),
     row("BITFIELD", BITMAP, ONE, Wrong),
@@ -311,7 +313,8 @@ const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again)
     }
 }
 
-/// Returns the row of a command, by its name. A subcommand is found by its name and first argument.
+/// Returns the row of a command in the table of raw commands. A subcommand is found by the
+/// command's name and its first argument. Returns `None` if the table does not have the command.
 pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
     let mut words = command.iter().map(Vec::as_slice);
     let (name, sub) = (words.next()?, words.next().unwrap_or_default());

@@ -19,22 +19,22 @@ use crate::redis::router::{Repeat, Routed, Router};
 use crate::redis::server::Server;
 use crate::redis::slots::slot;
 
-/// A connection for raw commands to one store. Clones share it.
+/// Connection for raw commands to one store. All clones share one connection.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
 struct Shared {
     router: Option<Arc<Router>>,
-    /// Name of the store, for messages.
+    /// Name of the store, for error messages.
     store: String,
-    /// Prefix of every key of the store, with its colon.
+    /// Prefix of every key of the store, including the colon at its end.
     prefix: String,
     allowed: Allowed,
     /// Name of the environment variable that holds the server's URL.
     variable: String,
 }
 
-/// A command that passed the checks and is ready to be sent.
+/// Command that has passed all checks and is ready to be sent.
 struct Prepared {
     routed: Routed,
     /// True if the command's keys have different slots.
@@ -45,11 +45,11 @@ struct Prepared {
 }
 
 impl Connection {
-    /// Returns a connection to the server of a store. `None` means a store in memory, which has no
-    /// raw commands.
+    /// Creates a connection to the server of a store. If `server` is `None`, the store is in
+    /// memory, and every raw command fails.
     ///
     /// `prefix` and a colon go before every key. `variable` names the environment variable that
-    /// would hold the server's URL.
+    /// holds the server's URL, or would hold it.
     #[must_use]
     pub fn new(
         server: Option<&Server>,
@@ -70,7 +70,7 @@ impl Connection {
     /// Sends a command and waits for its reply.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if there is no reply.
+    /// Fails with a [`CommandError`] if the command is not allowed or gets no reply.
     pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
         check_size(std::slice::from_ref(&command))?;
         let Prepared {
@@ -89,10 +89,11 @@ impl Connection {
         self.reply(answer, keys, &mut Budget::default())
     }
 
-    /// Sends all commands in a pipeline and waits for all replies. Each command may fail alone.
+    /// Sends all commands in one pipeline and waits for all replies. Each command may fail on its
+    /// own.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if nothing was sent.
+    /// Fails with a [`CommandError`] if no command was sent.
     pub async fn pipeline(
         &self,
         commands: Vec<Command>,
@@ -130,11 +131,12 @@ impl Connection {
             .collect())
     }
 
-    /// Sends all commands between MULTI and EXEC, to one node.
+    /// Sends all commands between MULTI and EXEC to one node, which executes them without a command
+    /// of another client in between.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`]. If a command was not sent or the server refused it, no
-    /// command of the transaction was executed.
+    /// Fails with a [`CommandError`] if there is no reply. If a command was not sent, or if the
+    /// server refused it, no command of the transaction was executed.
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
@@ -183,7 +185,7 @@ impl Connection {
         replies.collect()
     }
 
-    /// Checks a command and puts the prefix before its keys.
+    /// Checks that a command may be sent, and puts the store's prefix before its keys.
     fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
         let shared = &*self.0;
         let row = shared.allowed.row(&command, &shared.store)?;

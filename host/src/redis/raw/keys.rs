@@ -7,10 +7,11 @@ use super::Command;
 use super::commands::{Again, Keys, Row};
 use crate::redis::router::Repeat;
 
-/// Returns the positions of a command's keys, in order.
+/// Returns the positions of a command's keys among its arguments, in ascending order.
 ///
 /// # Errors
-/// Fails with the reason if the keys cannot be found or an option is refused.
+/// Fails with the reason if the keys cannot be found, or if the command has an option that is not
+/// allowed.
 pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     let name = row.name;
     let found = match row.keys {
@@ -42,8 +43,8 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     Ok(found)
 }
 
-/// Returns the repeat policy of a command: says if it may be sent again when it is unknown whether
-/// it was executed.
+/// Returns the repeat policy of a command with its arguments: says if the command may be sent again
+/// when it is unknown whether the server executed it.
 pub fn repeat(row: &Row, command: &Command) -> Repeat {
     let is_harmless = match row.again {
         Again::Harmless => true,
@@ -80,8 +81,8 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Strin
     Ok((at + 1..=at + count).collect())
 }
 
-/// Finds the keys of `XREAD` and `XREADGROUP`. Options come first, then `STREAMS`, then the keys,
-/// then one ID per key.
+/// Finds the keys of an `XREAD` or `XREADGROUP` command. Its options come first, then the word
+/// `STREAMS`, then the keys, and then one ID for each key.
 fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
     let mut at = 1;
     loop {

@@ -21,40 +21,44 @@ pub use self::keys::positions;
 pub use self::refused::{REFUSED, Refused};
 pub use self::reply::{NODE_BYTES, Node, REPLY_BYTES, Reply};
 
-/// A command: its name, then its arguments.
+/// Redis command: its name, followed by its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// Maximum number of commands in one pipeline or transaction. While a server executes a
-/// transaction, it answers no other client.
+/// Maximum number of commands in one pipeline or transaction. The number is limited because a
+/// server answers no other client while it executes a transaction.
 pub const COMMANDS_AT_ONCE: usize = 4096;
 
-/// Maximum number of arguments in one call, names of commands included.
+/// Maximum number of arguments of all commands in one call. The names of the commands count as
+/// arguments.
 pub const ARGUMENTS: usize = 1 << 17;
 
-/// Maximum size of all arguments of one call, in bytes. A single argument is limited to the size of
-/// a value.
+/// Maximum size of all arguments of one call together, in bytes. A single argument is limited to
+/// the maximum size of a value.
 pub const ARGUMENT_BYTES: usize = 64 << 20;
 
-/// An error that explains why a raw command has no reply. Its texts are safe to show to a scorer:
-/// they hold no address, no credential and no prefix.
+/// Reason why a raw command has no reply. Its texts may be shown to a scorer, because they hold no
+/// address, no credential and no prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The manifest or the host does not allow the command. Nothing was sent.
+    /// The manifest or the host does not allow the command. Nothing was sent. The text gives the
+    /// reason.
     #[error("denied: {0}")]
     Denied(String),
-    /// The keys have different slots, and the store is on a cluster.
+    /// The keys of the commands have different slots, and the store is on a cluster.
     #[error("the keys have different slots")]
     CrossSlot,
     /// No reply came in time.
     #[error("the store cannot be reached now: no answer in time")]
     Timeout,
-    /// There is no connection, the connection broke, or the server is not ready.
+    /// There is no connection, the connection broke, or the server is not ready. The text gives the
+    /// reason.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
     /// The reply is larger than this many bytes.
     #[error("the reply is larger than {0} bytes")]
     TooLarge(usize),
-    /// The server refused the command; the text is the server's own message.
+    /// The server refused the command. The text is the server's own message, without the store's
+    /// prefix.
     #[error("the store refused: {0}")]
     Server(String),
 }

@@ -2,14 +2,14 @@
 //!
 //! Owns the reasons, and what to do instead. Must not know the commands that can be allowed.
 
-/// A group of commands that are refused for one reason.
+/// Group of commands that are always refused, for one reason.
 #[derive(Debug)]
 pub struct Refused {
-    /// Names of the commands, in capitals. A name includes all of its subcommands.
+    /// Names of the commands, in capitals. A name includes all subcommands of the command.
     pub names: &'static [&'static str],
-    /// Reason for the refusal, which completes "… is never allowed: ".
+    /// Reason for the refusal, as the end of a sentence that begins with "… is never allowed: ".
     pub why: &'static str,
-    /// Instruction that says what to use instead.
+    /// Instruction that says what to use in place of these commands.
     pub instead: &'static str,
 }
 
@@ -150,7 +150,8 @@ pub static REFUSED: &[Refused] = &[
     },
 ];
 
-/// Returns the group of a refused command. `None` if the command is not always refused.
+/// Returns the group that a command belongs to if it is always refused. Returns `None` if it is not
+/// always refused.
 pub fn find(name: &[u8]) -> Option<&'static Refused> {
     REFUSED.iter().find(|group| {
         group

@@ -12,20 +12,22 @@ use crate::redis::server::translate;
 use crate::redis::{StoreError, VALUE_LIMIT_BYTES};
 use crate::text::{REASON_BYTES, cut};
 
-/// Maximum size of all replies to one call, in bytes. It equals the maximum size of a value.
+/// Maximum size of all replies to one call together, in bytes. It equals the maximum size of a
+/// value.
 pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
 
-/// Size that a node counts in addition to the bytes that it holds, in bytes. It limits replies to a
-/// million nodes.
+/// Size that each node of a reply counts in addition to the bytes that it holds, in bytes. It
+/// limits the replies to one call to a million nodes.
 pub const NODE_BYTES: usize = 32;
 
-/// Maximum depth of values within values. The Redis client refuses more than a hundred levels.
+/// Maximum depth of values within values in a reply. The Redis client refuses more than a hundred
+/// levels.
 const DEPTH: usize = 128;
 
-/// One value of a reply. Its children are given by their indices.
+/// One value of a reply. Its children are given by their indices in [`Reply::nodes`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// A missing value.
+    /// A value that is missing.
     Nil,
     /// A boolean, true or false.
     Boolean(bool),
@@ -33,19 +35,19 @@ pub enum Node {
     Integer(i64),
     /// A floating-point number.
     Double(f64),
-    /// A simple string, or a number too large for 64 bits.
+    /// A simple string, or a whole number that does not fit into 64 bits.
     Text(String),
     /// A string of bytes.
     Bytes(Vec<u8>),
-    /// A list or a set.
+    /// A list or a set, given by the indices of its items.
     Array(Vec<u32>),
-    /// A list of key and value pairs.
+    /// A list of key and value pairs, given by the indices of the keys and values.
     Map(Vec<(u32, u32)>),
-    /// An error in the place of a value.
+    /// An error that stands in the place of a value.
     Fault(String),
 }
 
-/// A reply as a tree of nodes. Children come before their parents.
+/// Reply to a command as a tree of nodes. Children come before their parents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// Nodes of the reply, children before their parents.
@@ -54,7 +56,7 @@ pub struct Reply {
     pub root: u32,
 }
 
-/// Number of bytes that the remaining replies to one call may take.
+/// Number of bytes that the replies to one call may still take.
 pub struct Budget(usize);
 
 impl Default for Budget {
@@ -63,10 +65,12 @@ impl Default for Budget {
     }
 }
 
-/// Converts a server's value into a reply.
+/// Converts a value from the server into a reply for a scorer. `prefix` is removed from the texts
+/// of errors.
 ///
 /// # Errors
-/// Fails with [`CommandError::TooLarge`] if the reply is over its budget or nested too deeply.
+/// Fails with [`CommandError::TooLarge`] if the reply is larger than `budget` still allows, or
+/// nested too deeply.
 pub fn reply(value: Value, prefix: &str, budget: &mut Budget) -> Result<Reply, CommandError> {
     let mut tree = Tree {
         nodes: Vec::new(),
@@ -87,7 +91,7 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Adds a value after its children, and returns its index.
+    /// Adds a value to the nodes, after its children. Returns the index of its node.
     fn add(&mut self, value: Value, depth: usize) -> Result<u32, CommandError> {
         if depth > DEPTH {
             return Err(CommandError::TooLarge(REPLY_BYTES));
@@ -138,7 +142,8 @@ impl Tree<'_> {
     }
 }
 
-/// Removes the prefix from the key names in an answer.
+/// Removes the store's prefix from the key names in an answer. `keys` says where the answer has key
+/// names.
 pub fn strip(value: &mut Value, keys: Keys, prefix: &str) {
     match (keys, value) {
         // The list holds the key, and the values that were removed from it.
@@ -172,11 +177,11 @@ fn strip_key(value: &mut Value, prefix: &str) {
     }
 }
 
-/// Codes of errors whose texts depend on the command alone. Other texts may reveal details of the
-/// deployment.
+/// Codes of the errors whose texts depend only on the command. The texts of other errors may reveal
+/// details of the deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
-/// Returns an error as a scorer may see it.
+/// Converts an error from the server into an error that a scorer may see.
 pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
         return CommandError::CrossSlot;
@@ -196,12 +201,13 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     }
 }
 
-/// Removes the prefix from key names in a text. Servers put key names between quotes.
+/// Removes the store's prefix from key names in the text of an error. Servers put key names between
+/// quotes.
 fn without_prefix(text: &str, prefix: &str) -> String {
     text.replace(&format!("'{prefix}"), "'")
 }
 
-/// Returns the reason why no reply came, as a scorer may see it.
+/// Converts the reason why no reply came into an error that a scorer may see.
 pub fn why(failure: Fault, prefix: &str) -> CommandError {
     match failure {
         Fault::Answer(error) => fault(error, prefix),

@@ -17,8 +17,9 @@ use crate::redis::parcel::{Parcel, is_passing, is_split};
 use crate::redis::reply_limit::PIPELINE_LIMIT_BYTES;
 
 impl Router {
-    /// Sends each command to the node that has its slot, in one round trip per node. Commands with
-    /// equal slots keep their order.
+    /// Sends each command to the node that has its slot, in one round trip per node. Returns the
+    /// answers in the order of the commands. Commands with the same slot are executed in their
+    /// order.
     pub async fn send_all(self: &Arc<Self>, commands: Vec<Routed>) -> Vec<Result<Value, Fault>> {
         let deadline = self.deadline();
         let (shares, mut answers) = self.group(&commands, deadline).await;
@@ -29,8 +30,9 @@ impl Router {
         answers.into_iter().flatten().collect()
     }
 
-    /// Groups the commands of a batch by node. A command whose node cannot be found has its answer
-    /// already.
+    /// Groups the commands of a batch by the node that gets them. Also returns one entry for the
+    /// answer to each command. The entry already holds a fault if no node can be found for the
+    /// command.
     async fn group(
         self: &Arc<Self>,
         commands: &[Routed],
@@ -58,7 +60,8 @@ impl Router {
         (by_node.into_values().collect(), answers)
     }
 
-    /// Enters the answers to the commands of a share. Sends commands again that may be sent again.
+    /// Enters the answers to the commands that one node got into `answers`. Commands that may be
+    /// sent again are sent again.
     async fn complete(
         self: &Arc<Self>,
         share: Dispatched,
@@ -101,25 +104,25 @@ impl Router {
     }
 }
 
-/// Answer to one command.
+/// Answer to one command of a batch, or the reason why it has none.
 type Answer = Result<Value, Fault>;
 
-/// The commands of a batch that one node gets.
+/// Commands of a batch that one node gets.
 struct Share {
     node: Arc<Node>,
-    /// Positions of the commands in the batch, in ascending order.
+    /// Positions in the batch of the commands that this node gets, in ascending order.
     indices: Vec<usize>,
 }
 
-/// A share that was sent to its node.
+/// Commands of a batch that were sent to one node, with the replies.
 struct Dispatched {
-    /// Replies to the commands, or the fault of the whole share.
+    /// Replies to the commands that the node got, or the fault that all of them have.
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
-    /// Positions of the commands in the batch, in ascending order.
+    /// Positions in the batch of the commands that this node gets, in ascending order.
     indices: Vec<usize>,
 }
 
-/// Sends each share to its node, all at once.
+/// Sends the commands of a batch to their nodes, to all nodes at the same time.
 async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) -> Vec<Dispatched> {
     let sent = shares.into_iter().map(async |Share { node, indices }| {
         let mut pipeline = Pipeline::with_capacity(indices.len());
@@ -134,13 +137,13 @@ async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) ->
     join_all(sent).await
 }
 
-/// Returns the commands of a share.
+/// Returns the commands of a batch that are at these positions.
 fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
     indices.iter().filter_map(move |index| commands.get(*index))
 }
 
-/// Returns the replies to a share, and the fault of the commands without a reply. If there is no
-/// fault, these commands may be sent again.
+/// Returns the replies to the commands that one node got, and the fault of the commands that have
+/// no reply. If there is no fault, the commands without a reply may be sent again.
 fn replies(
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
     commands: &[Routed],
@@ -163,7 +166,8 @@ fn replies(
     }
 }
 
-/// Returns true if a later command in the same slot was executed.
+/// Returns true if a command that comes later in the batch, with the same slot, was already
+/// executed.
 fn is_overtaken<'a>(
     place: usize,
     answers: &[Result<Value, RedisError>],

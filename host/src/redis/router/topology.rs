@@ -14,8 +14,8 @@ use crate::redis::endpoint::Address;
 use crate::redis::node::{Fault, Node};
 use crate::redis::slots::Slots;
 
-/// Shortest time between two requests for the topology. No command waits for them, because a
-/// redirection names the new owner of its slot.
+/// Minimum time between two requests for the topology of a cluster. No command waits for these
+/// requests, because a redirection names the new owner of its slot.
 const REFRESH_PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) struct Topology {
@@ -23,17 +23,17 @@ pub(super) struct Topology {
     pub(super) asked: Option<Instant>,
 }
 
-/// Known topology of the servers.
+/// Topology of an endpoint's servers, once it is known.
 #[derive(Clone)]
 pub(super) enum Known {
-    /// One server at this address has all keys.
+    /// One server, which is at this address, has all keys.
     Single(Address),
-    /// The servers form a cluster with these slots.
+    /// The servers form a cluster, with this map from slots to nodes.
     Cluster(Arc<Slots>),
 }
 
 impl Router {
-    /// Returns true if there are several nodes, each with keys of its own.
+    /// Returns true if the servers form a cluster, in which each node has keys of its own.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no server reports the topology.
@@ -44,8 +44,8 @@ impl Router {
         ))
     }
 
-    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster there is
-    /// one ID, which is empty.
+    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster, the only
+    /// ID is empty.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no server reports the topology.
@@ -78,8 +78,8 @@ impl Router {
         Ok(self.node(&address))
     }
 
-    /// Returns the owner of a slot if it is known and has been used before. Nearly every command
-    /// finds its node here.
+    /// Returns the node that owns a slot, if the owner is known and was used before. Nearly every
+    /// command finds its node here.
     fn settled_owner(&self, slot: u16) -> Option<Arc<Node>> {
         let topology = self.lock();
         let address = match topology.known.as_ref()? {
@@ -106,7 +106,8 @@ impl Router {
         Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
     }
 
-    /// Returns the topology, and asks for it if it is not known yet.
+    /// Returns the topology of the servers. If the topology is not known yet, requests it from the
+    /// servers.
     pub(super) async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
@@ -122,7 +123,7 @@ impl Router {
         self.ask(deadline).await
     }
 
-    /// Asks the nodes for the topology, one after another, until one answers.
+    /// Requests the topology from the nodes, one after another, until one of them answers.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
         if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
             let known = Known::Single(name.clone());
@@ -155,7 +156,8 @@ impl Router {
         Err(problem)
     }
 
-    /// Returns the nodes to ask for the topology, connected ones first.
+    /// Returns the nodes to request the topology from: connected nodes first, then the servers in
+    /// the URL, then all other nodes.
     fn candidates(&self) -> Vec<Arc<Node>> {
         let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,7 +190,7 @@ impl Router {
         self.lock().known = Some(known);
     }
 
-    /// Records the new owner of one slot that a node has announced, and asks for the whole
+    /// Records that a node has announced a new owner of one slot, and then requests the whole
     /// topology.
     pub(super) fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
@@ -205,7 +207,8 @@ impl Router {
         self.refresh();
     }
 
-    /// Asks for the topology in the background, unless that was done a moment ago.
+    /// Requests the topology in the background, unless that was done less than [`REFRESH_PAUSE`]
+    /// ago.
     pub(super) fn refresh(self: &Arc<Self>) {
         {
             let mut topology = self.lock();

@@ -9,8 +9,8 @@ use crate::redis::node::Fault;
 use crate::redis::{NOT_AN_INTEGER, OVERFLOW, StoreError};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut};
 
-/// Returns an error that a scorer may see. It never holds the whole text: for a connection error
-/// that names the address.
+/// Converts a fault into an error that a scorer may see. The whole text of a Redis error is never
+/// used, because for a connection error it names the address.
 pub(in crate::redis) fn translate(fault: Fault) -> StoreError {
     let error = match fault {
         Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),

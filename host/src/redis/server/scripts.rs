@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 
 use redis::Script;
 
-/// Script that adds to a number. Only if it creates the key, it sets the expiry (ARGV[2] in
-/// milliseconds, 0 for none).
+/// Script that adds ARGV[1] to a number. If the script creates the key, it also sets the expiry
+/// (ARGV[2] in milliseconds, 0 for none).
 ///
-/// It is one script, because between two commands the key could expire or the host could die. The
-/// sum is returned as text: a number in Lua is a double, which is exact to 2^53 only.
+/// It is one script, because the key could expire or the host could die between two commands. The
+/// sum is returned as text, because a number in Lua is a double, which is exact only up to 2^53.
 pub(super) static INCREMENT: Program = Program::new(
     "local new = redis.call('EXISTS', KEYS[1]) == 0
      redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -18,10 +18,12 @@ pub(super) static INCREMENT: Program = Program::new(
      return redis.call('GET', KEYS[1])",
 );
 
-/// Script that writes a value if the old value is the expected one. ARGV[1] is '1' and ARGV[2] the
-/// expected value, or ARGV[1] is '0' for an absent key.
+/// Script that writes a value (ARGV[3]) if the key has the expected value. ARGV[1] is '1' and
+/// ARGV[2] the expected value, or ARGV[1] is '0' if the key must not exist. ARGV[4] is the expiry
+/// in milliseconds, 0 for none.
 ///
-/// The command WATCH cannot be used, because it would watch every call that shares the connection.
+/// The command WATCH cannot be used instead, because it would affect every call that shares the
+/// connection.
 pub(super) static SWAP: Program = Program::new(
     "local now = redis.call('GET', KEYS[1])
      if ARGV[1] == '1' then
@@ -32,7 +34,7 @@ pub(super) static SWAP: Program = Program::new(
      return 1",
 );
 
-/// A script that runs on the server, on one key.
+/// Script that runs on a Redis server and uses one key.
 pub(super) struct Program {
     pub(super) text: &'static str,
     script: OnceLock<Script>,

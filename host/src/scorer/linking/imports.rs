@@ -12,7 +12,7 @@ use crate::capability::{Capabilities, Grant, grant};
 use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;
 
-/// True if a component calls graphs, and so needs the graphs of its model.
+/// Returns true if a component calls graphs, and so needs the graphs of its model.
 #[cfg(feature = "graphs")]
 pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     let imports = component.component_type();
@@ -20,7 +20,7 @@ pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
 }
 
-/// Checks that the host provides every import of a component, and that the app grants it.
+/// Checks that the host provides every import of a component, and that the manifest grants it.
 pub(super) fn check_imports(
     engine: &Engine,
     component: &Component,
@@ -93,7 +93,8 @@ pub(super) fn check_imports(
     missing.map_or(Ok(()), |(problem, fix)| Err((problem, fix.to_owned())))
 }
 
-/// True if an imported item is more than a collection of types, so that the host has to provide it.
+/// Returns true if an imported item is more than a collection of types, so that the host has to
+/// provide it.
 fn lends(engine: &Engine, item: &ComponentItem) -> bool {
     match item {
         ComponentItem::ComponentInstance(instance) => instance

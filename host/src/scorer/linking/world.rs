@@ -12,7 +12,7 @@ use super::Misfit;
 #[cfg(feature = "compiler")]
 use crate::error::StartupError;
 
-/// Version of the contract that this host serves.
+/// Version of the WIT contract `scorebox:scoring` that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
 
 /// One of the two worlds that a scorer can export.
@@ -42,10 +42,10 @@ impl fmt::Display for World {
     }
 }
 
-/// Returns the world that a component exports.
+/// Returns the world that a component exports. `path` is the component's file, for the error.
 ///
 /// # Errors
-/// The component exports no world that this host serves, or it exports both.
+/// Fails if the component exports no world that this host serves, or if it exports both.
 #[cfg(feature = "compiler")]
 pub(crate) fn world_at(
     engine: &Engine,
@@ -60,7 +60,7 @@ pub(crate) fn world_at(
     world_of(engine, component).map_err(fail)
 }
 
-/// Returns the world that a component exports, or the problem and its fix.
+/// Returns the world that a component exports. The error is the problem and the fix for it.
 pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
     let exports: Vec<String> = component
         .component_type()

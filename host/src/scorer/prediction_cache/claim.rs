@@ -11,23 +11,23 @@ use crate::capability::Answers;
 use crate::scorer::instance::Output;
 use crate::timer;
 
-/// First interval between two looks for an entry that another instance computes. It doubles with
-/// each look, up to `LAST_LOOK`.
+/// First pause before the store is checked again for an entry that another process computes. The
+/// pause doubles after each check, up to `LAST_LOOK`.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
-/// Result of a claim: which of several instances computes the answer.
+/// Result of a claim: which of several host processes computes the answer.
 pub enum Claimed {
-    /// This instance has the claim and computes the answer.
+    /// This process has the claim and computes the answer.
     Ours(Claim),
-    /// Another instance has computed the answer meanwhile.
+    /// Another process has computed the answer meanwhile.
     Kept(Output),
-    /// Each instance computes for itself: the store gave no answer, or the instance with the claim
-    /// takes too long.
+    /// Each process computes the answer for itself: the store did not respond, or the process with
+    /// the claim takes too long.
     Nobodys,
 }
 
-/// Right of this instance to compute an answer. It is given back when this value is dropped.
+/// Right of this process to compute an answer. It is released when this value is dropped.
 pub struct Claim {
     answers: Answers,
     name: String,
@@ -44,8 +44,9 @@ impl Drop for Claim {
 }
 
 impl PredictionCache {
-    /// Claims an answer among all instances, or waits for the instance that has the claim. The wait
-    /// ends after `time`, and at the deadline.
+    /// Claims the computation of an answer among all host processes that share the store, or waits
+    /// for the process that has the claim. The wait ends after `time`, or at the deadline if that
+    /// is earlier.
     pub(super) async fn claim(
         &self,
         key: Key,

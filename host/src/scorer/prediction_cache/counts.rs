@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::call::CacheStatus;
 
-/// Time between two measurements in the log.
+/// Time between two measurements of the cache in the log.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Number of answers since the last measurement, by cache status.
+/// Number of answers since the last logged measurement, by cache status.
 pub struct Counts {
     by_status: [AtomicU64; 3],
     started: Instant,
-    /// Seconds from `started` to the next measurement.
+    /// Time from `started` to the next measurement, in seconds.
     due_s: AtomicU64,
     telling: Mutex<()>,
 }
@@ -33,7 +33,7 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Counts an answer, and logs the counts if a measurement is due.
+    /// Counts an answer. Logs the counts if the last measurement is at least a minute old.
     pub fn count(&self, status: CacheStatus) {
         let [hits, misses, collapsed] = &self.by_status;
         let count = match status {

@@ -1,9 +1,9 @@
-//! Entries of the prediction cache: the form in which an answer is kept, and its key.
+//! Entries of the prediction cache: the format in which an answer is kept, and its key.
 //!
-//! Owns both forms and their bounds. An entry holds the digest of its key and content. If an entry
-//! was cut short, changed, or written for another key, it is refused. The digest needs no secret,
-//! so an entry that is whole may still be forged; `expected` checks what it says. Must not know
-//! where entries are kept.
+//! Owns both formats and their limits. An entry holds the digest of its key and content. If an
+//! entry was cut short, changed, or written for another key, it is refused. The digest needs no
+//! secret, so an entry that is whole may still be forged; `expected` checks what it says. Must not
+//! know where entries are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,35 +16,35 @@ use crate::scorer::tensor::Tensor;
 /// SHA-256 digest of everything that an answer depends on.
 pub type Key = [u8; 32];
 
-/// Size in bytes of the digest at the start of an entry. The digest is over the entry's key and the
+/// Size of the digest at the start of an entry, in bytes. The digest covers the entry's key and the
 /// rest of the entry.
 const DIGEST_BYTES: usize = 32;
 
-/// Largest answer that is kept, in bytes. Reading a larger one costs about as much as most models
-/// do, and delays the round trips of all other calls.
+/// Maximum size of an answer that is kept, in bytes. Reading a larger answer costs about as much as
+/// running most models, and delays the round trips of all other calls.
 pub const ANSWER_BYTES: usize = 1 << 20;
 
-/// Most bytes of an entry before those of its answer: names, types and shapes.
+/// Maximum size of the description that precedes the answer in an entry, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Largest entry, in bytes. A longer entry is not read to its end.
+/// Maximum size of an entry, in bytes. A longer entry is not read to its end.
 pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 
 /// Description of an answer, which precedes the answer's bytes in an entry.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Head {
-    /// Media type of a payload.
+    /// Media type of the payload.
     Payload(String),
-    /// Name, type, shape and number of bytes of each tensor.
+    /// Name, data type, shape and number of bytes of each tensor.
     Tensors(Vec<(String, String, Vec<u64>, usize)>),
 }
 
-/// Returns the key of an input for a scorer. `scorer` is the digest of the scorer's code, model and
-/// settings.
+/// Returns the cache key of an input for a scorer. `scorer` is the digest of the scorer's code,
+/// model and settings.
 ///
-/// Tensors count as tensors, in any form that they came in. Other bodies count by their bytes,
-/// because those are what the scorer sees.
+/// The key of tensors does not depend on the format in which they were sent. The key of any other
+/// body depends on its bytes, because the scorer sees those.
 #[must_use]
 pub fn key(scorer: &Key, input: &Input) -> Key {
     let mut parts = Parts::new("input");
@@ -74,7 +74,7 @@ pub fn key(scorer: &Key, input: &Input) -> Key {
     parts.finish()
 }
 
-/// Returns the digest of a scorer that is distinguished from others by texts.
+/// Returns a scorer's digest that is computed from texts alone.
 #[must_use]
 pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     let mut parts = Parts::new("scorer of texts");
@@ -82,7 +82,7 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// Returns an answer as the entry of a key.
+/// Returns the cache entry that holds an answer for a key.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {
@@ -116,8 +116,8 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry
 }
 
-/// Returns the answer that the entry of a key holds. `None` if the entry is not whole or exceeds
-/// its bounds.
+/// Returns the answer that the cache entry of a key holds. Returns `None` if the entry is damaged,
+/// exceeds its size limits, or was written for another key.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     if entry.len() > ENTRY_BYTES {
@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    /// Returns an entry with a digest that is right, as anyone who knows this file can write.
+    /// Returns an entry with any head and body and the right digest, as an attacker could write it.
     fn forged(key: &Key, head: &str, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(head.len()).unwrap().to_le_bytes();
         let content = [length.as_slice(), head.as_bytes(), body].concat();

@@ -1,4 +1,4 @@
-//! The form that an answer of the scorer must have, no matter where it came from.
+//! The format that an answer of the scorer must have, no matter where the answer came from.
 //!
 //! Owns the check of answers that come from the store, because anyone who can write there can write
 //! anything. Must not know where answers are kept.
@@ -8,15 +8,15 @@ use crate::scorer::instance::Output;
 use crate::scorer::signature::{Signature, same_type};
 use crate::tensor::{self, Port};
 
-/// Longest content type of an answer, in bytes.
+/// Maximum length of the content type of an answer, in bytes.
 const CONTENT_TYPE_BYTES: usize = 1 << 10;
 
-/// Outputs of the scorer, as its signature states them.
+/// Outputs that the scorer's signature states. Answers from the store are checked against them.
 #[derive(Debug, Clone)]
 pub enum Expected {
-    /// Media types of a payload scorer's answers. If there are none, any type is accepted.
+    /// Media types of a payload scorer's answers. If the list is empty, any type is accepted.
     Payload(Vec<String>),
-    /// Output ports of a tensor scorer.
+    /// Output ports of a tensor scorer, which the tensors of an answer must match.
     Tensors(Vec<Port>),
 }
 
@@ -30,11 +30,11 @@ impl From<&Signature> for Expected {
 }
 
 impl Expected {
-    /// Returns an answer as the scorer itself would have given it, with tensors in the order of the
-    /// ports.
+    /// Checks an answer against the outputs, and returns it with its tensors in the order of the
+    /// output ports.
     ///
     /// # Errors
-    /// The answer does not fit the signature; the text says why.
+    /// Fails if the answer does not fit the outputs. The text says why.
     pub fn checked(&self, output: Output) -> Result<Output, String> {
         match (self, output) {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
@@ -60,8 +60,8 @@ impl Expected {
         }
     }
 
-    /// True if an answer that the scorer gave would be accepted when it is read from the store.
-    /// Tensors are checked when the scorer gives them, so they always are.
+    /// Returns true if an answer of the scorer would be accepted when it is read back from the
+    /// store. Tensors are checked when the scorer returns them, so they are always accepted.
     #[must_use]
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {
@@ -74,7 +74,8 @@ impl Expected {
     }
 }
 
-/// Checks the content type of a payload. It becomes a header, and callers read the body by it.
+/// Checks the content type of a payload. The content type becomes a header, and callers decode the
+/// body by it.
 fn fits(content_types: &[String], payload: &Payload) -> Result<(), String> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {

@@ -14,22 +14,24 @@ use crate::manifest::StoreSection;
 pub struct Identity {
     /// Version of the host, which reads inputs and writes answers.
     pub host: String,
-    /// Version of the WIT contract.
+    /// Version of the WIT contract that the host serves.
     pub wit_version: String,
-    /// World that the scorer exports.
+    /// World that the scorer exports, e.g. `scoring`.
     pub world: String,
     /// Digest of the component. `None` if a graph is served without a component.
     pub component: Option<String>,
-    /// Engine for components, with its settings. `None` if a graph is served without a component.
+    /// Engine that runs components, with its settings. `None` if a graph is served without a
+    /// component.
     pub engine: Option<String>,
-    /// CPU level that the code was compiled for. WebAssembly has instructions with relaxed results,
-    /// which differ by CPU. `None` if the code was compiled at start.
+    /// CPU level that the component's code was compiled for. WebAssembly has instructions with
+    /// relaxed results, which differ by CPU. `None` if the code was compiled when the host started.
     pub cpu: Option<String>,
-    /// True if instances start from the state after an `init` that could not read settings.
+    /// True if instances start from a snapshot of the state after `init`. There, `init` could not
+    /// read settings.
     pub snapshot: bool,
-    /// Engine for graphs. `None` if no graph is run.
+    /// Engine that runs graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
-    /// Name of the graph that is served without a component, if the manifest chooses one.
+    /// Name of the graph that is served without a component. `None` if the manifest names no graph.
     pub graph: Option<String>,
     /// Digest of the model's files. `None` if there is no model.
     pub model: Option<String>,
@@ -43,15 +45,16 @@ pub struct Identity {
     pub config: BTreeMap<String, String>,
     /// Stores that the scorer may read, by name.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Memory that an instance may have, in bytes. A scorer may answer differently if it gets less.
+    /// Memory that an instance may have, in bytes. A scorer may answer differently if it gets less
+    /// memory.
     pub memory_bytes: u64,
-    /// Most rows that joined calls may have together; 0 if calls are not joined.
+    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined.
     pub batch_rows: u64,
 }
 
 impl Identity {
-    /// Returns the digest of all parts. The timeout of a store is left out: it decides whether
-    /// there is an answer, but not which.
+    /// Returns the digest of all fields. The timeout of a store is left out, because it decides
+    /// whether there is an answer, but not which answer.
     #[must_use]
     pub fn key(&self) -> Key {
         // The pattern has no `..`, so that a new field cannot be forgotten here.

@@ -2,7 +2,7 @@
 //! call of the guest.
 //!
 //! Owns which call computes an answer that several calls ask for at a time, and where the answer is
-//! looked up before: in this process, then in the store. An answer depends on nothing but its key,
+//! looked up first: in this process, then in the store. An answer depends on nothing but its key,
 //! so neither place can hold a stale one. Must not know what a call is.
 
 mod claim;
@@ -34,23 +34,24 @@ use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
 use crate::timer;
 
-/// Approximate memory that an answer takes in addition to its bytes, in bytes.
+/// Approximate memory that an answer in the cache takes in addition to its own bytes, in bytes.
 const ANSWER_COST_BYTES: u64 = 256;
 
-/// Most characters of a problem with an entry that are logged, because an entry can say anything,
-/// at any length.
+/// Maximum number of characters that are logged of a problem with a cache entry. An entry can hold
+/// a text of any length.
 const PROBLEM_CHARACTERS: usize = 300;
 
-/// An answer that is shared by all calls which asked for it, or the reason why there is none.
+/// An answer that is shared by all calls that asked for it, or the reason why there is no answer.
 type Answered = Result<Arc<Output>, ScoreFailure>;
 
-/// Answers that are being computed, by key. A sender exists only if other calls wait for the
+/// Answers that are being computed, by key. The value is a sender if other calls wait for the
 /// answer, which is rare.
 type Flights = HashMap<Key, Option<watch::Sender<Option<Answered>>>>;
 
-/// Prediction cache of one scorer.
+/// Prediction cache of one scorer: keeps answers in memory and in a store, and returns them for
+/// equal inputs.
 pub struct PredictionCache {
-    /// Digest of the scorer's code, model and settings.
+    /// Digest of the scorer's code, model and settings, which is part of every key.
     scorer: Key,
     answers: Answers,
     expected: Expected,
@@ -63,14 +64,14 @@ pub struct PredictionCache {
 
 type Memory = quick_cache::sync::Cache<Key, Near, Bytes>;
 
-/// An answer in the memory of this process.
+/// An answer in the memory of this process, and the time until which it is valid.
 #[derive(Clone)]
 struct Near {
     output: Arc<Output>,
     until: Instant,
 }
 
-/// Counter of the bytes that answers take in memory.
+/// Weighter of the cache in memory, which counts the bytes of each answer.
 #[derive(Clone)]
 struct Bytes;
 
@@ -81,7 +82,8 @@ impl quick_cache::Weighter<Key, Near> for Bytes {
 }
 
 impl PredictionCache {
-    /// Creates the cache for the scorer with this digest.
+    /// Creates the prediction cache of the scorer with the digest `scorer`. `answers` is the store,
+    /// and `section` is `[prediction_cache]` of the manifest.
     #[must_use]
     pub fn new(
         scorer: Key,
@@ -123,12 +125,13 @@ impl PredictionCache {
 
     /// Returns an answer from the cache, from another call that is computing it, or from `compute`.
     ///
-    /// `compute` is called at most once. It creates its future only then, because the future is
-    /// large.
+    /// `compute` is called at most once. It creates its large future only if there is no other
+    /// answer.
     ///
     /// # Errors
-    /// The failure that `compute` returned, also for calls that waited for it. `late` if the answer
-    /// of another call did not come before `deadline`.
+    /// Fails with the failure of `compute`, also for a call that waited for the `compute` of
+    /// another call. Fails with `late` if the answer of another call did not come before
+    /// `deadline`.
     pub async fn answer<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         key: Key,
@@ -219,9 +222,9 @@ impl PredictionCache {
 
     /// Returns the answer in the store, if there is one that this scorer could have given.
     ///
-    /// Others can write to the store, so an entry is checked like an answer of the scorer. An entry
-    /// that is refused counts as absent, and the computed answer replaces it. `is_refused` keeps a
-    /// call that looks several times from logging this several times.
+    /// Others can write to the store, so an entry is checked like an answer of the scorer. A
+    /// refused entry counts as absent, and the computed answer replaces it. `is_refused` is set
+    /// when a refusal is logged, so that a call that looks several times logs it once.
     async fn stored(&self, key: &Key, deadline: Instant, is_refused: &mut bool) -> Option<Output> {
         let patience = Instant::now() + self.section.timeout;
         let name = hex::encode(key);
@@ -244,7 +247,8 @@ impl PredictionCache {
         }
     }
 
-    /// Writes an answer to the store in the background, so that its caller does not wait for that.
+    /// Writes an answer to the store in the background, so that the caller does not wait for the
+    /// store.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
             return;
@@ -273,7 +277,7 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// Longest time that an answer stays in memory. If an operator removes an entry from a
+        /// Maximum time that an answer stays in memory. If an operator removes an entry from a
         /// store that does not report changes, its answer is gone after this time.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
@@ -294,8 +298,8 @@ impl PredictionCache {
     }
 }
 
-/// Removes an answer from memory, or all answers if there is no name. An entry that an operator
-/// removes from the store must not be answered from memory.
+/// Removes the answer of the store entry `name` from memory, or all answers if `name` is `None`. An
+/// answer that an operator removed from the store must not be returned from memory.
 fn forget(near: &Memory, name: Option<&str>) {
     match name {
         None => near.clear(),
@@ -314,8 +318,8 @@ enum Role<'a> {
     Follow(watch::Receiver<Option<Answered>>),
 }
 
-/// Role of the call that computes an answer. When it ends, for any reason, another call may compute
-/// the answer.
+/// Role of the call that computes an answer for all calls with the same key. When this value is
+/// dropped, another call may compute the answer.
 struct Lead<'a> {
     cache: &'a PredictionCache,
     key: Key,

@@ -1,7 +1,7 @@
 //! A digest over parts, none of which can be mistaken for another.
 //!
-//! Owns the form in which parts are hashed: each part with a tag and its length, and each list and
-//! map with its count. Must not know what is hashed.
+//! Owns the format in which parts are hashed: each part with a tag and its length, and each list
+//! and map with its number of items. Must not know what is hashed.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,40 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::Key;
 
-/// Version of keys and entries. If it changes, all old entries remain unread until they expire.
+/// Version of the format of keys and entries. If it changes, old entries are no longer read and
+/// expire.
 const VERSION: &[u8] = b"scorebox prediction 2";
 
-/// A digest that is being computed.
+/// A SHA-256 digest that is being computed from tagged parts.
 pub struct Parts(Sha256);
 
 impl Parts {
-    /// Begins a digest for a purpose, so that no digest for another purpose is equal to it.
+    /// Starts a digest for a purpose. Digests for different purposes are never equal.
     pub fn new(purpose: &str) -> Self {
         let mut parts = Self(Sha256::new_with_prefix(VERSION));
         parts.sized(purpose.as_bytes());
         parts
     }
 
-    /// Adds bytes under a tag.
+    /// Adds bytes to the digest, with a tag that says what they are.
     pub fn bytes(&mut self, tag: &str, bytes: &[u8]) {
         self.sized(tag.as_bytes());
         self.sized(bytes);
     }
 
-    /// Adds a text under a tag.
+    /// Adds a text to the digest, with a tag that says what it is.
     pub fn text(&mut self, tag: &str, text: &str) {
         self.bytes(tag, text.as_bytes());
     }
 
-    /// Adds a number under a tag. Before a list, it is the list's count.
+    /// Adds a number to the digest, with a tag that says what it is. Before a list is added, its
+    /// number of items is added in this way.
     pub fn number(&mut self, tag: &str, number: u64) {
         self.bytes(tag, &number.to_le_bytes());
     }
 
-    /// Adds a text that may be absent. An absent text differs from an empty one.
+    /// Adds a text that may be absent to the digest. `None` gives another digest than an empty
+    /// text.
     pub fn option(&mut self, tag: &str, text: Option<&str>) {
         self.number(tag, u64::from(text.is_some()));
         if let Some(text) = text {
@@ -47,7 +50,7 @@ impl Parts {
         }
     }
 
-    /// Adds a map: its count, then each key and each value.
+    /// Adds a map to the digest: its number of items, then each key and each value.
     pub fn map(&mut self, tag: &str, map: &BTreeMap<String, String>) {
         self.number(tag, map.len() as u64);
         for (key, value) in map {
@@ -56,7 +59,7 @@ impl Parts {
         }
     }
 
-    /// Returns the digest of all parts.
+    /// Returns the digest of all parts that were added.
     pub fn finish(self) -> Key {
         self.0.finalize().into()
     }

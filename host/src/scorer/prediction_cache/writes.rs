@@ -10,32 +10,33 @@ use super::claim::Claim;
 use super::entry::{ANSWER_BYTES, Key};
 use crate::scorer::instance::Output;
 
-/// Most memory of answers that are on their way to the store at a time, in bytes. Further answers
-/// are not kept.
+/// Maximum total size of the answers that wait to be written to the store, in bytes. Further
+/// answers are not kept.
 ///
-/// This bounds how much of our memory a slow store holds. The bound is in bytes and not in entries:
+/// This limits how much of our memory a slow store holds. The limit is in bytes and not in entries:
 /// on a busy machine the writer may not run for a while, and small answers should not be lost
 /// because of that.
 const WAITING_BYTES: u64 = 16 << 20;
 
-/// Most entries that are written in one round trip, because the commands of all other calls wait
-/// behind it.
+/// Maximum number of entries that are written in one round trip. The commands of all other calls
+/// wait for the end of this round trip.
 const BATCH: usize = 256;
 
 /// An answer that is to be written to the store.
 pub struct Kept {
-    /// Key of the entry.
+    /// Cache key of the answer.
     pub key: Key,
     /// Answer to be written.
     pub output: Arc<Output>,
-    /// Claim on the answer, which is given back when the answer is written.
+    /// Claim of this process on the computation of the answer, which is released when the answer is
+    /// written. `None` if claims are not used.
     pub claim: Option<Claim>,
 }
 
-/// Queue of the answers that are on their way to the store.
+/// Queue of the answers that wait to be written to the store.
 ///
-/// Answers that come while others are written follow together, in one round trip. Alone, each of
-/// them would cost a task and a write to the socket.
+/// Answers that arrive during a write are written together in the next round trip. Written one by
+/// one, each of them would cost a task and a write to the socket.
 #[derive(Default)]
 pub struct Writes(Mutex<Pending>);
 
@@ -43,20 +44,20 @@ pub struct Writes(Mutex<Pending>);
 struct Pending {
     waiting: Vec<Kept>,
     waiting_bytes: u64,
-    /// Bytes that are being written, if there is a [`Writer`].
+    /// Number of bytes that are being written. `None` if no [`Writer`] exists.
     writing: Option<u64>,
 }
 
 impl Kept {
-    /// Returns the memory that the answer takes, in bytes.
+    /// Returns the approximate memory that the answer takes, in bytes.
     fn bytes(&self) -> u64 {
         self.output.bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 
 impl Writes {
-    /// Adds an answer, unless too many are on their way. If this returns a writer, the caller has
-    /// to write the answer with it, and all answers that come meanwhile.
+    /// Adds an answer to the queue, unless the queue is full. If this returns a writer, the caller
+    /// must use it to write the answer and all answers that arrive meanwhile.
     pub fn add(self: &Arc<Self>, kept: Kept) -> Option<Writer> {
         let mut pending = self.lock();
         if pending.waiting_bytes + pending.writing.unwrap_or(0) + kept.bytes() > WAITING_BYTES {
@@ -80,17 +81,18 @@ impl Writes {
     }
 }
 
-/// Right to write the answers of a queue; at most one exists at a time.
+/// Right to write the answers of a queue. At most one writer exists per queue.
 pub struct Writer {
     writes: Arc<Writes>,
     is_done: bool,
 }
 
 impl Writer {
-    /// Returns the answers to be written next. After `None`, the next answer gets another writer.
+    /// Returns the answers to be written next, or `None` if no answer waits. After `None` this
+    /// writer is done, and [`Writes::add`] returns a new writer for the next answer.
     ///
-    /// Together the answers have at most as many bytes as one answer may have, because the commands
-    /// of all other calls wait behind them.
+    /// The answers together have at most `ANSWER_BYTES` bytes, because the commands of all other
+    /// calls wait until they are written.
     pub fn next(&mut self) -> Option<Vec<Kept>> {
         let mut pending = self.writes.lock();
         let mut bytes = 0;

@@ -1,7 +1,7 @@
-//! Azure ML's form: a body is `{"data": [[…]]}`, or has one such list for each port's name, and the
-//! answer consists of nested lists.
+//! Azure ML's format: a body is `{"data": [[…]]}`, or has one such list for each port's name, and
+//! the answer consists of nested lists.
 //!
-//! Owns the names that callers use, and the form of the answer. Must not know elements.
+//! Owns the names that callers use, and the format of the answer. Must not know elements.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use super::text;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, cut};
 
-/// Name that Azure ML's callers give the only input, no matter how the scorer calls it.
+/// Name that callers of Azure ML give the only input, whatever name the scorer gives the input.
 const ONE_INPUT: &str = "data";
 
-/// Reads one tensor for each port, in the order of the ports.
+/// Reads a body as one tensor for each port, in the order of the ports.
 ///
 /// # Errors
-/// The body is not a JSON object of nested lists that fit the ports.
+/// Fails if the body is not a JSON object of nested lists that fit the ports.
 pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
     reading::json(
         body,
@@ -37,8 +37,8 @@ pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFail
     )
 }
 
-/// Writes the answer: the nested list of a single port, or an object with one nested list for each
-/// of several ports.
+/// Writes the answer as JSON: the nested list of a single port, or an object with one nested list
+/// for each of several ports.
 pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     let mut body = Vec::with_capacity(tensors.iter().map(text::capacity).sum());
     match tensors {
@@ -56,7 +56,7 @@ pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     body
 }
 
-/// Returns the text that says what a caller should have sent, for messages.
+/// Returns the part of an error message that says what a caller should have sent.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()
@@ -72,7 +72,7 @@ fn expectation(ports: &[Port]) -> String {
     format!("{{{}}} as nested lists", ports.join(", "))
 }
 
-/// Seed that reads the whole body.
+/// Seed that reads the whole body as one tensor for each port.
 struct Object<'a> {
     ports: &'a [Port],
     body_bytes: usize,
@@ -98,8 +98,8 @@ impl<'a> Object<'a> {
         self.reader.misfit(message)
     }
 
-    /// Returns the port that a name means, with its index and its name. If no port has the name,
-    /// the name is the error.
+    /// Returns the port that a name of the body stands for, with the port's index and the name. If
+    /// no port has the name, the name is the error.
     fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), String> {
         let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
         match (by_name, ports) {

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// True if a check of the clock found that the deadline had passed.
+    /// True if a check of the clock has found that the deadline has passed.
     static IS_PASSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reads a body until the deadline. Returns `None` if the deadline passed before the whole body was
-/// read.
+/// Runs `read`, which reads a body and ends early when the deadline passes. Returns `None` if the
+/// deadline passed before the whole body was read.
 pub(in crate::scorer) fn reading_until<T>(
     deadline: Instant,
     read: impl FnOnce() -> T,
@@ -23,8 +23,8 @@ pub(in crate::scorer) fn reading_until<T>(
     (!IS_PASSED.get()).then_some(value)
 }
 
-/// True if the deadline has passed, so that reading must end. It looks at the clock, so callers ask
-/// only every few thousand elements.
+/// Returns true if the deadline of the body that this thread reads has passed. Each call reads the
+/// clock, so the body reader calls it only every few thousand elements.
 pub(super) fn is_passed() -> bool {
     let is_passed = DEADLINE
         .get()
@@ -35,8 +35,8 @@ pub(super) fn is_passed() -> bool {
     is_passed
 }
 
-/// Guard of this thread's deadline: while it lives, the deadline is set. It also ends where reading
-/// panics.
+/// Guard that sets the deadline of this thread while a body is read. Dropping the guard clears the
+/// deadline, also if reading panics.
 struct Set;
 
 impl Set {

@@ -17,46 +17,47 @@ use super::rounding::{self, Rounded};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// Elements of one list after which the clock is checked. They take some 50 microseconds.
+/// Number of elements of one list after which the deadline is checked. Reading that many takes some
+/// 50 us.
 const LOOK_ELEMENTS: usize = 4096;
 
-/// Bytes of the tensor after which the clock is checked at the end of a list, for bodies of many
-/// short lists.
+/// Number of bytes of the tensor after which the deadline is checked at the end of a list. This
+/// covers bodies of many short lists.
 const LOOK_BYTES: usize = 16 << 10;
 
-/// A tensor that is being read. The first list of a dimension sets its length, and every other list
-/// must agree.
+/// A tensor that is being read from JSON lists. The first list of a dimension sets the dimension's
+/// length, and every other list of the dimension must have the same length.
 pub(super) struct Elements<'a> {
     port: &'a Port,
-    /// Shape that the caller states in addition to the data, if it does.
+    /// Shape that the caller states in addition to the data. `None` if the caller states no shape.
     declared: Option<&'a [u64]>,
     shape: Vec<Option<u64>>,
-    /// Depth of the lists that hold the elements. If nested and flat lists are accepted, it is
-    /// `None` until the first value decides.
+    /// Depth of the lists that hold the elements. `None` if nested and flat lists are both
+    /// accepted, and no value has decided between them yet.
     leaf: Option<usize>,
     data: Vec<u8>,
-    /// Length of the data, in bytes, at which the clock is checked next, after a list.
+    /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
     next_look_bytes: usize,
 }
 
-/// Elements that were read where nested lists and a flat list are both accepted.
+/// Elements that were read from either nested lists or one flat list.
 pub(super) struct Read {
     /// Shape of the nested lists, with `None` for a dimension that no list showed. `None` as a
-    /// whole if the list was flat.
+    /// whole if the elements were one flat list.
     pub(super) nested: Option<Vec<Option<u64>>>,
-    /// Bytes of the elements.
+    /// Elements as little-endian bytes, in row-major order.
     pub(super) data: Vec<u8>,
 }
 
 impl<'a> Elements<'a> {
-    /// Begins a tensor of lists that are nested like the port's shape, in a body of `body_bytes`
-    /// bytes.
+    /// Starts reading a tensor from lists that are nested like the port's shape, in a body of
+    /// `body_bytes` bytes.
     pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
         Self::new(port, None, Some(port.shape.len()), body_bytes)
     }
 
-    /// Begins a tensor of lists that are nested like the port's shape, or of one flat list in
-    /// row-major order.
+    /// Starts reading a tensor from either lists that are nested like the port's shape, or one flat
+    /// list in row-major order. `declared` is the shape that the caller states, if any.
     pub(super) fn nested_or_flat(
         port: &'a Port,
         declared: Option<&'a [u64]>,
@@ -101,7 +102,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the seed that reads the elements, from the outermost list.
+    /// Returns the seed that reads the elements, starting with the outermost list.
     pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
         Nested {
             depth: 0,
@@ -110,7 +111,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the tensor that was read, if only nested lists were accepted.
+    /// Returns the tensor that was read, for a reader that was created with [`Elements::nested`].
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
         let shape = self
@@ -126,7 +127,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the elements that were read, if nested and flat lists were accepted.
+    /// Returns the elements that were read, for a reader that was created with
+    /// [`Elements::nested_or_flat`].
     pub(super) fn into_read(self) -> Read {
         let nested = if self.is_flat() {
             None
@@ -143,7 +145,8 @@ impl<'a> Elements<'a> {
         self.port.shape.len() != 1 && self.leaf.is_none_or(|leaf| leaf == 1)
     }
 
-    /// Returns the length that the list at this depth must have, if it is known.
+    /// Returns the length that the list at this depth must have. Returns `None` if any length is
+    /// allowed.
     fn wanted(&self, depth: usize) -> Option<u64> {
         if depth == 0 && self.is_flat() {
             return self
@@ -160,7 +163,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// Seed for the value at some depth of the list.
+/// Seed that reads the value at one depth of the nested lists: a list or an element.
 pub(super) struct Nested<'s, 'a> {
     depth: usize,
     elements: &'s mut Elements<'a>,
@@ -191,8 +194,9 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
 }
 
 impl Nested<'_, '_> {
-    /// True if an element belongs here. The first value inside the outermost list decides between
-    /// flat and nested.
+    /// Returns true if an element is expected at this depth. If flat and nested lists are both
+    /// accepted, the first value inside the outermost list decides which they are: `found` is the
+    /// depth of the elements if this value is the first.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 {
             *self.elements.leaf.get_or_insert(found)
@@ -268,7 +272,7 @@ impl Nested<'_, '_> {
         self.rounded(rounded, value)
     }
 
-    /// Adds an element from its text in the body.
+    /// Adds an element that is given by its decimal digits in the body.
     fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));

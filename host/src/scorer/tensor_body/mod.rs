@@ -1,9 +1,9 @@
 //! The bodies of tensor scorers: reads what callers send as tensors, and writes what scorers return
-//! as an answer in the same form.
+//! as an answer in the format of the request.
 //!
-//! The entry points are [`read`] and [`write()`]. Owns which form a body has. Must not know routes,
-//! guests or instances. The forms are Azure ML's JSON (`azure_ml`), the Open Inference Protocol
-//! ([`open_inference`]), and bare bytes (`raw`).
+//! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
+//! routes, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open Inference
+//! Protocol ([`open_inference`]), and bare bytes (`raw`).
 
 mod azure_ml;
 mod deadline;
@@ -28,7 +28,7 @@ use crate::text::{NAME_BYTES, cut};
 pub(super) use self::deadline::reading_until;
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
-/// Form that the answer to a call must have.
+/// Format that the answer to a call must have. It follows from the request.
 #[derive(Debug, Default)]
 pub struct Reply(Form);
 
@@ -40,20 +40,20 @@ enum Form {
     Raw,
 }
 
-/// Body of an answer, with the attributes that accompany it.
+/// Body of an answer, with the attributes that accompany the body.
 #[derive(Debug)]
 pub struct Written {
     /// Body of the answer, with its media type.
     pub payload: Payload,
-    /// Attributes that accompany the body; names are lower-case.
+    /// Attributes that accompany the body, as lower-case names and values.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Reads one tensor for each input port, in the order of the ports, and the form that the answer
-/// must have.
+/// Reads a body as one tensor for each input port, in the order of the ports. Also returns the
+/// format that the answer must have.
 ///
 /// # Errors
-/// No form has the body's label, or the body does not fit the ports.
+/// Fails if no format has the media type of the body, or if the body does not fit the ports.
 pub fn read(
     signature: &TensorSignature,
     payload: &Payload,
@@ -90,7 +90,8 @@ pub fn read(
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }
 
-/// Writes the tensors of the output ports as an answer. They must be in the order of the ports.
+/// Writes the tensors of the output ports as an answer. The tensors must be in the order of the
+/// ports.
 #[must_use]
 pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
     let written = |content_type: &str, body: Vec<u8>| Written {
@@ -116,7 +117,8 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
     }
 }
 
-/// True if a body may consist of the bare bytes of the only input.
+/// Returns true if a body may consist of the bare bytes of a tensor, because there is one input
+/// port that allows it.
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)
@@ -134,8 +136,8 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
     }
 }
 
-/// True if the caller prefers bytes to JSON. Only the media type itself counts, because every
-/// client sends `*/*`.
+/// Returns true if the caller prefers bytes to JSON. Only an `accept` attribute with exactly these
+/// media types counts, because every client sends `*/*`.
 fn prefers_bytes(attributes: &[(String, String)]) -> bool {
     let weight = |wanted| {
         let ranges = attributes

@@ -1,7 +1,7 @@
 //! The Open Inference Protocol, version 2, with its extension for binary tensor data.
 //!
-//! Owns the protocol's datatypes, the order in which a request is read, and the form of the answer.
-//! Must not know routes, or how JSON is read. The protocol is at
+//! Owns the protocol's datatypes, the order in which a request is read, and the format of the
+//! answer. Must not know routes, or how JSON is read. The protocol is at
 //! <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
 //! `extension_binary_data.md`.
 //!
@@ -20,33 +20,33 @@ use crate::model::Dtype;
 use self::inputs::{Binary, tensors};
 use self::request::{Output, Request};
 
-/// Media type of a body that is of this protocol because of its route, no matter how its sender
-/// labels it.
+/// Media type that the host gives a body that arrives on a route of the Open Inference Protocol,
+/// whatever media type the sender gave.
 pub const MEDIA_TYPE: &str = "application/vnd.open-inference+json";
 
-/// Name of the attribute that says how many bytes of a body are JSON; binary data follows them.
-/// Answers with binary data have it, too.
+/// Name of the attribute that says how many bytes of a body are JSON. Binary data follows the JSON.
+/// Answers with binary data have this attribute, too.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
-/// Name and version by which the protocol identifies the scorer.
+/// Name and version by which the Open Inference Protocol identifies the scorer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelName {
-    /// Value of `scorer.name`.
+    /// Value of `scorer.name` in the manifest.
     pub name: String,
-    /// Value of `scorer.version`; empty if it is not given.
+    /// Value of `scorer.version` in the manifest. Empty if the manifest has no version.
     pub version: String,
 }
 
-/// Part of a request that is about its answer.
+/// What a request asks of its answer: the id, the outputs, and which of them are binary.
 #[derive(Debug)]
 pub(super) struct Asked {
     id: Option<String>,
-    /// Output ports in the order of the answer, by index. The second item is true if the port's
-    /// elements are to be binary.
+    /// Output ports in the order of the answer. The first item is the index of the port, and the
+    /// second is true if the port's elements must be binary.
     outputs: Vec<(usize, bool)>,
 }
 
-/// All element types, in the order in which the protocol lists them.
+/// All element types, in the order in which the Open Inference Protocol lists them.
 const DTYPES: [Dtype; 14] = [
     Dtype::Bool,
     Dtype::U8,
@@ -64,7 +64,7 @@ const DTYPES: [Dtype; 14] = [
     Dtype::Text,
 ];
 
-/// Returns the protocol's name of an element type.
+/// Returns the name of an element type in the Open Inference Protocol, e.g. `FP32`.
 #[must_use]
 pub const fn datatype(dtype: Dtype) -> &'static str {
     match dtype {
@@ -85,7 +85,7 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
-/// Returns a port's shape as the protocol writes it, e.g. `[-1, 784]`.
+/// Returns a port's shape as the Open Inference Protocol writes it, e.g. `[-1, 784]`.
 #[must_use]
 pub fn shape_text(port: &Port) -> String {
     let dimensions: Vec<_> = port
@@ -96,11 +96,11 @@ pub fn shape_text(port: &Port) -> String {
     format!("[{}]", dimensions.join(", "))
 }
 
-/// Reads one tensor for each port, in the order of the ports. `json_length` is the value of
-/// [`JSON_LENGTH`].
+/// Reads a request of the Open Inference Protocol as one tensor for each port, in the order of the
+/// ports. `json_length` is the value of the attribute [`JSON_LENGTH`], if the request has it.
 ///
 /// # Errors
-/// The body is not of the protocol's form, or does not fit the ports.
+/// Fails if the body does not follow the Open Inference Protocol, or does not fit the ports.
 pub(super) fn read(
     signature: &TensorSignature,
     body: &[u8],
@@ -151,7 +151,7 @@ pub(super) fn read(
 
 /// Writes the answer from the tensors of all output ports, which must be in the order of the ports.
 ///
-/// Returns the body. If binary data follows the JSON in it, also returns the number of bytes of
+/// Returns the body. If binary data follows the body's JSON, also returns the number of bytes of
 /// JSON.
 pub(super) fn write(
     asked: &Asked,
@@ -223,7 +223,7 @@ fn misfit(pointer: String, message: String) -> ScoreFailure {
     ScoreFailure::NotConforming { message, pointer }
 }
 
-/// Returns the text that says what a caller should send, for messages.
+/// Returns the part of an error message that says what a caller should send.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()

@@ -1,14 +1,14 @@
 //! One tensor of numbers as its bare bytes, which are row-major and little-endian.
 //!
-//! Owns how the number of bytes gives the size of the open dimension. Must not know labels.
+//! Owns how the number of bytes gives the size of the open dimension. Must not know media types.
 
 use super::super::signature::Port;
 use super::super::tensor::{Tensor, shape_text};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 
-/// True if bytes alone define a tensor: there is one port of numbers, and at most one of its
-/// dimensions has to be found by the number of bytes.
+/// Returns true if bytes alone can define the input tensor. For this there must be one port, which
+/// holds numbers and has at most one open dimension: the number of bytes gives its size.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let [port] = ports else { return false };
     port.dtype != Dtype::Text
@@ -20,10 +20,11 @@ pub(super) fn is_enough(ports: &[Port]) -> bool {
             <= 1
 }
 
-/// Reads the tensor of the only port.
+/// Reads a body of bare bytes as the tensor of the only port.
 ///
 /// # Errors
-/// No shape that the port takes has this number of bytes, or a boolean is neither 0 nor 1.
+/// Fails if no shape that the port accepts has this number of bytes, or if a boolean is neither 0
+/// nor 1.
 pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
     let misfit = |message| ScoreFailure::NotConforming {
         message,

@@ -1,8 +1,8 @@
-//! Reading of JSON by visitors that note the place of a misfit.
+//! Reading of JSON by visitors that note the position of an error.
 //!
-//! Owns the JSON pointer, and the visitors for objects and lists, of which every form of a body
-//! consists. Must not know ports or forms. The pointer costs nothing until there is a misfit: it is
-//! put together while the error is returned.
+//! Owns the JSON pointer, and the visitors for objects and lists, of which every format of a body
+//! consists. Must not know ports or formats. The pointer costs nothing until there is an error: it
+//! is put together while the error is returned.
 
 use std::fmt::{self, Write as _};
 
@@ -12,30 +12,30 @@ use serde_json::de::SliceRead;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
-/// State of the reading of a body: the misfit and its place. The errors of serde are only text, so
-/// the misfit is kept separately.
+/// State of reading a body: the error message and its position in the body. The errors of serde are
+/// only text, so this message is kept separately.
 #[derive(Default)]
 pub(super) struct Reader {
-    /// Steps to the misfit, from the inside outwards.
+    /// Position of the error as steps of a JSON pointer, from the innermost to the outermost.
     trail: Vec<Step>,
     misfit: Option<String>,
-    /// True if numbers of float ports are read by their digits.
+    /// True if numbers of float ports are read by their decimal digits instead of through an `f64`.
     pub(super) is_exact: bool,
-    /// True if a number could not be rounded without its digits.
+    /// True if the digits are needed to round a number of the body.
     pub(super) is_in_doubt: bool,
 }
 
-/// One step of a JSON pointer.
+/// One step of a JSON pointer, which leads to the position of an error in a body.
 pub(super) enum Step {
-    /// A step into a list, by index.
+    /// A step into the list item with this index.
     Index(usize),
-    /// A step into an object, by name.
+    /// A step into the object field with this name.
     Name(String),
 }
 
-/// Reads a whole body. `wanted` returns the text that says what should have been sent.
+/// Reads a whole body with `read`. `wanted` returns the text that says what should have been sent.
 ///
-/// If the rounding of a number is in doubt, the body is read a second time, and its numbers by
+/// If the digits are needed to round a number, the body is read a second time with all numbers by
 /// their digits. Keeping the digits of every number would make every body cost more.
 pub(super) fn json<'de, T>(
     body: &'de [u8],
@@ -76,13 +76,15 @@ pub(super) fn json<'de, T>(
 }
 
 impl Reader {
-    /// Notes a misfit at the current place. Only the first misfit is reported.
+    /// Notes the message of an error at the current position in the body. Only the first message is
+    /// reported.
     pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
         self.misfit.get_or_insert(message);
         E::custom("misfit")
     }
 
-    /// Returns a result unchanged. If the result is a misfit, adds this step to its place.
+    /// Returns a result unchanged. If the result is an error, adds this step to the position of the
+    /// error.
     pub(super) fn at<T, E>(
         &mut self,
         step: impl FnOnce() -> Step,
@@ -113,7 +115,7 @@ impl Reader {
     }
 }
 
-/// Seed for a key or another string, which is passed to a function without a copy.
+/// Seed for an object's key or another string. The string is passed to a function without a copy.
 pub(super) struct Key<F>(pub(super) F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
@@ -136,8 +138,8 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
     }
 }
 
-/// Defines the visits of a visitor that refuses values of these kinds, by the error of its own
-/// `unexpected`.
+/// Defines the visits of a visitor that refuses values of the given kinds. The error is that of the
+/// visitor's method `unexpected`.
 macro_rules! unexpected {
     (@ boolean) => { unexpected! { @@ visit_bool, bool, "a boolean" } };
     (@ number) => {
@@ -170,12 +172,12 @@ macro_rules! unexpected {
 }
 pub(super) use unexpected;
 
-/// A receiver of the fields of an object, one by one.
+/// A receiver of the fields of a JSON object, one by one.
 pub(super) trait Fields {
-    /// Names of the known fields, at most 32. Other fields are ignored.
+    /// Names of the known fields, at most 32. Other fields of the object are ignored.
     const KEYS: &'static [&'static str];
 
-    /// Reads the value of one of [`Self::KEYS`].
+    /// Reads the value of the field `key`, which is one of [`Self::KEYS`].
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
         key: &'static str,
@@ -184,8 +186,8 @@ pub(super) trait Fields {
     ) -> Result<(), A::Error>;
 }
 
-/// An object whose fields come in any order, each at most once. `null` counts as an object without
-/// fields.
+/// Seed that passes the fields of a JSON object to a receiver. Fields come in any order, each at
+/// most once. `null` counts as an object without fields.
 pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
 
 impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
@@ -246,9 +248,9 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
     unexpected! { boolean number string list }
 }
 
-/// A receiver of the items of a list, one by one.
+/// A receiver of the items of a JSON list, one by one.
 pub(super) trait Items {
-    /// Reads the next item. Returns false if there is none.
+    /// Reads the next item of the list. Returns false if the list has no more items.
     fn item<'de, A: SeqAccess<'de>>(
         &mut self,
         index: usize,
@@ -257,7 +259,7 @@ pub(super) trait Items {
     ) -> Result<bool, A::Error>;
 }
 
-/// A list of any number of items. `null` counts as a list without items.
+/// Seed that passes the items of a JSON list to a receiver. `null` counts as a list without items.
 pub(super) struct List<'a, I>(pub(super) &'a mut I, pub(super) &'a mut Reader);
 
 impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {

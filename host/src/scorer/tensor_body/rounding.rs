@@ -5,9 +5,9 @@
 //!
 //! The JSON reader gives a decimal as an `f64` that may be off by some units in the last place. If
 //! that `f64` is next to the middle between two numbers of a narrower type, the digits of the
-//! decimal decide. Everywhere else the `f64` leads to the nearest number. An element of type `f64`
-//! is always made from the digits. Reading every number by its digits would cost a body of 784
-//! `f32` about 1 us more.
+//! decimal decide. For any other `f64`, rounding it gives the nearest number. An element of type
+//! `f64` is always made from the digits. Reading every number by its digits would cost a body of
+//! 784 `f32` about 1 us more.
 
 use std::cmp::Ordering;
 
@@ -15,25 +15,27 @@ use half::{bf16, f16};
 
 use crate::model::Dtype;
 
-/// A rounded number as little-endian bytes, or the reason why there is none.
+/// A rounded number as little-endian bytes, or the reason why there is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounded {
-    /// Bytes of an `f16` or a `bf16`.
+    /// A number of the type `f16` or `bf16`.
     F16([u8; 2]),
     F32([u8; 4]),
     F64([u8; 8]),
-    /// No number, because the `f64` is next to the middle between two numbers of the type.
+    /// The `f64` is next to the middle between two numbers of the type, so the digits of the
+    /// decimal must decide.
     InDoubt,
-    /// No number, because the nearest one would be infinite, or the type has no fractions.
+    /// The nearest number would be infinite, or the type has no fractions.
     OutOfRange,
 }
 
-/// True for the types whose numbers are rounded from an `f64`, unless that leaves a doubt.
+/// Returns true for the types whose numbers are usually rounded from an `f64`. Only if the `f64` is
+/// next to a tie, the digits of the decimal decide.
 pub(super) fn narrows(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)
 }
 
-/// Rounds a decimal that was read as an `f64`.
+/// Rounds a decimal, which the JSON reader gave as an `f64`, to a number of the type `dtype`.
 pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
     let is_in_doubt = match dtype {
         Dtype::F32 => is_near_tie::<{ f32::MANTISSA_DIGITS }>(value, f32::MIN_POSITIVE.into()),
@@ -48,7 +50,7 @@ pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
     }
 }
 
-/// Rounds a whole number.
+/// Rounds a whole number to a number of the type `dtype`.
 pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
     #[expect(
         clippy::cast_precision_loss,
@@ -70,7 +72,7 @@ pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
     }
 }
 
-/// Rounds a decimal by its digits in the JSON.
+/// Rounds a decimal to a number of the type `dtype`, by the decimal's digits in the JSON text.
 pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     if dtype == Dtype::F32 {
         return text.parse().map_or(Rounded::OutOfRange, finite_f32);
@@ -81,8 +83,9 @@ pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     nearest(dtype, float, compare(text, float))
 }
 
-/// Returns the nearest number of a type. `side` says whether the true number is nearer to zero than
-/// `value` (`Less`) or farther from it (`Greater`).
+/// Returns the nearest number of the type `dtype` to a number that `value` approximates. `side`
+/// says whether the exact number is nearer to zero than `value` (`Less`) or farther from zero
+/// (`Greater`).
 fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
     match dtype {
         Dtype::F64 if value.is_finite() => Rounded::F64(value.to_le_bytes()),
@@ -124,23 +127,25 @@ fn nearest_f32(value: f64) -> f32 {
     value as f32
 }
 
-/// Largest distance between an `f64` of the JSON reader and the decimal, in units in the last
-/// place. It has room to spare: the reader makes at most four roundings of half a unit each.
+/// Maximum distance between a decimal and the `f64` that the JSON reader makes of it, in units in
+/// the last place. The value has a margin: the reader makes at most four roundings of half a unit
+/// each.
 const SLACK: u64 = 8;
 
-/// True if a number may be in the middle between two numbers of `BITS` bits. Below the type's
-/// smallest normal number, where numbers have fewer bits, it is always true, except for zero.
+/// Returns true if a number may be in the middle between two numbers of `BITS` bits. Numbers below
+/// the smallest normal number of the type have fewer bits, so for them the function returns true,
+/// except for zero.
 fn is_near_tie<const BITS: u32>(value: f64, smallest_normal: f64) -> bool {
     let dropped = f64::MANTISSA_DIGITS - BITS;
     let (rest, middle) = (value.to_bits() & ((1 << dropped) - 1), 1 << (dropped - 1));
     rest.abs_diff(middle) <= SLACK || value != 0.0 && value.abs() < smallest_normal
 }
 
-/// Cuts a number off to an `f32`, and sets the last bit if that lost anything ("rounding to odd").
+/// Cuts a number off to an `f32`. Sets the last bit if digits were lost ("rounding to odd").
 ///
-/// The result is on the same side as the number of every number with at most 22 bits, and of the
-/// middle between two of those. So rounding the result once more gives what rounding the number
-/// once would have given.
+/// Compared with any number of at most 22 bits, and with the middle between two of those, the
+/// result is on the same side as the exact number. So rounding the result a second time gives what
+/// rounding the exact number once would have given.
 fn odd(value: f64, side: Ordering) -> f32 {
     let size = value.abs();
     let mut cut = nearest_f32(size);
@@ -155,11 +160,11 @@ fn odd(value: f64, side: Ordering) -> f32 {
     f32::from_bits(bits | u32::from(!is_exact)).copysign(nearest_f32(value.signum()))
 }
 
-/// Digits by which a float is compared with a decimal. A number with at most 12 significant bits
-/// that a `bf16` can be near to has fewer: 2^-134 has 94 significant ones.
+/// Number of significant digits by which a float is compared with a decimal. The middle between two
+/// `f16` or two `bf16` numbers has fewer digits: for example, 2^-134 has 94.
 const DIGITS: usize = 160;
 
-/// Compares the size of a decimal with the size of the nearest `f64`.
+/// Compares a decimal with `float`, its nearest `f64`. Signs are ignored.
 fn compare(decimal: &str, float: f64) -> Ordering {
     let (digits, exponent) = significant(decimal);
     let exact = format!("{:.DIGITS$e}", float.abs());
@@ -174,8 +179,8 @@ fn compare(decimal: &str, float: f64) -> Ordering {
     }
 }
 
-/// Returns a number's digits without zeros at either end, and the power of ten by which `0.digits`
-/// is multiplied.
+/// Returns the digits of a number without zeros at either end, and an exponent. The number is
+/// `0.digits` times ten to the power of the exponent.
 fn significant(text: &str) -> (Vec<u8>, i64) {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -204,8 +209,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads a number like a number of a body: through an `f64`, and by its digits if that leaves a
-    /// doubt.
+    /// Rounds a decimal as the body reader does: through an `f64`, and by its digits if that `f64`
+    /// is next to a tie.
     fn read(dtype: Dtype, text: &str) -> Rounded {
         match float(dtype, text.parse().unwrap()) {
             Rounded::InDoubt => decimal(dtype, text),
@@ -336,7 +341,8 @@ mod tests {
         assert_eq!(whole(Dtype::F16, 65_520), Rounded::OutOfRange);
     }
 
-    /// True if no neighbour of a number is nearer to a decimal, as far as an `f64` shows.
+    /// Returns true if neither neighbour of `found` is nearer to the decimal `text`, with the
+    /// precision of an `f64`.
     fn is_nearest_f16(text: &str, found: f16) -> bool {
         let exact: f64 = text.parse().unwrap();
         let distance = |bits: u16| (f16::from_bits(bits).to_f64() - exact).abs();

@@ -1,7 +1,7 @@
 //! A single value of JSON: a boolean, a whole number, a string, or nothing.
 //!
-//! Owns which value belongs in a place for one of these, and the text for any other value. Must not
-//! know ports or forms.
+//! Owns which value is accepted where one of these is expected, and the text for any other value.
+//! Must not know ports or formats.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,8 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 
 use super::reading::Reader;
 
-/// One value of any kind, in a place where a single value of a certain kind belongs. `null` counts
-/// as no value.
+/// A JSON value of any kind, read where a boolean, a whole number or a string is expected. `null`
+/// counts as no value.
 pub(super) enum Scalar<'de> {
     Boolean(bool),
     Count(u64),

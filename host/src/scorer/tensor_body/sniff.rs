@@ -1,7 +1,8 @@
 //! Detection of JSON bodies of the Open Inference Protocol.
 //!
-//! Owns the mark of such a body: `inputs` holds a list of objects, and no port has the name
-//! `inputs`. Must not read further than it has to: the first key that decides ends the search.
+//! Owns the sign by which such a body is recognized: `inputs` holds a list of objects, and no port
+//! has the name `inputs`. Must not read further than it has to: the first key that decides ends the
+//! search.
 
 use std::fmt;
 
@@ -12,11 +13,11 @@ use super::reading::Key;
 
 const INPUTS: &str = "inputs";
 
-/// Keys that may precede `inputs` in a body of the protocol.
+/// Keys that may precede `inputs` in a body of the Open Inference Protocol.
 const COMPANIONS: [&str; 3] = ["id", "parameters", "outputs"];
 
-/// True if a body is JSON of the Open Inference Protocol. A body that is not JSON is not of the
-/// protocol.
+/// Returns true if a body is JSON of the Open Inference Protocol. Returns false for a body that is
+/// not JSON.
 pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     let is_port = |name: &str| ports.iter().any(|port| port.name == name);
     if is_port(INPUTS) {
@@ -68,7 +69,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
     }
 }
 
-/// Seed that sets its flag for a list that is empty or whose first item is an object.
+/// Seed that sets its flag if a list is empty, or if the first item of the list is an object.
 struct First<'a>(&'a mut bool);
 
 impl<'de> DeserializeSeed<'de> for First<'_> {

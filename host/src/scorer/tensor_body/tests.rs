@@ -1,5 +1,5 @@
-//! Tests of all forms of a body, through the entry points: which form a body is taken for, and what
-//! is refused.
+//! Tests of all formats of a body, through the entry points: which format a body is taken for, and
+//! what is refused.
 
 mod decimals;
 mod random;
@@ -46,8 +46,8 @@ fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor as
-/// the answer.
+/// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor that
+/// was read as the answer.
 fn echo(
     content_type: &str,
     body: impl Into<Vec<u8>>,

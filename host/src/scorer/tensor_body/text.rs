@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use super::super::tensor::{Tensor, text_from};
 use crate::model::Dtype;
 
-/// Returns the capacity to reserve for a tensor's text, in bytes. Most tensors need less.
+/// Returns the capacity to reserve for the JSON text of a tensor, in bytes. Most tensors need less.
 pub(super) fn capacity(tensor: &Tensor) -> usize {
     let characters = match tensor.dtype {
         Dtype::Bool | Dtype::I8 | Dtype::U8 => 6,
@@ -20,8 +20,8 @@ pub(super) fn capacity(tensor: &Tensor) -> usize {
     tensor.data.len() / tensor.dtype.bytes() * characters + tensor.name.len() + 64
 }
 
-/// Writes a tensor as lists that are nested like its shape. A number that JSON does not have (NaN,
-/// infinity) is written as `null`.
+/// Appends a tensor to `text` as JSON lists that are nested like the tensor's shape. NaN and
+/// infinity, which JSON does not have, are written as `null`.
 pub(super) fn nested(tensor: &Tensor, text: &mut Vec<u8>) {
     write_nested(
         tensor.dtype,
@@ -31,20 +31,21 @@ pub(super) fn nested(tensor: &Tensor, text: &mut Vec<u8>) {
     );
 }
 
-/// Writes a tensor as one list in row-major order, with numbers like those of [`nested`].
+/// Appends a tensor to `text` as one JSON list in row-major order, with the same number format as
+/// [`nested`].
 pub(super) fn flat(tensor: &Tensor, text: &mut Vec<u8>) {
     text.push(b'[');
     row(tensor.dtype, &tensor.data, text);
     text.push(b']');
 }
 
-/// Writes a text as a JSON string.
+/// Appends a string to `text` as a JSON string.
 pub(super) fn string(string: &str, text: &mut Vec<u8>) {
     // A string always has a JSON form, and writing to a vector cannot fail.
     let _ = serde_json::to_writer(text, string);
 }
 
-/// Writes a whole number as text.
+/// Appends a whole number to `text` in decimal.
 pub(super) fn count(number: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -70,7 +71,7 @@ fn write_nested(dtype: Dtype, shape: &[u64], bytes: &mut &[u8], text: &mut Vec<u
     }
 }
 
-/// Takes the bytes of the first elements, or all bytes if there are fewer elements.
+/// Takes the first `elements` elements from `bytes`, or all bytes if there are fewer elements.
 fn take<'a>(dtype: Dtype, bytes: &mut &'a [u8], elements: u64) -> &'a [u8] {
     let length = match dtype {
         Dtype::Text => {
@@ -131,7 +132,7 @@ fn integers<const N: usize, T: itoa::Integer>(
     });
 }
 
-/// Writes each number as the shortest text that reads back as an equal number.
+/// Appends each number as the shortest decimal that reads back as an equal number.
 fn floats<const N: usize, T: zmij::Float>(
     bytes: &[u8],
     text: &mut Vec<u8>,

@@ -12,7 +12,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_millis(20)
 }
 
-/// Returns turns with a caller that is known to be quick.
+/// Returns a limiter that already knows the caller `QUICK` as quick.
 async fn with_quick_caller(most: usize, queue: usize) -> Turns {
     let turns = Turns::new(most, queue);
     drop(turns.turn(QUICK, soon()).await.unwrap());
@@ -42,14 +42,20 @@ async fn callers_of_one_pace_have_every_turn_and_wait_in_order() {
         held.push(turns.turn(stranger(number), soon()).await.unwrap());
     }
     let late = Instant::now() + Duration::from_secs(5);
-    let order = Mutex::new(Vec::new());
-    let wait = async |number| {
-        let turn = turns.turn(stranger(number), late).await.unwrap();
-        order.lock().unwrap().push(number);
+    let mut waiting = [7, 6, 5].map(|number| Box::pin(turns.turn(stranger(number), late)));
+    for call in &mut waiting {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    let mut granted = Vec::new();
+    while let Some(turn) = held.pop() {
         drop(turn);
-    };
-    tokio::join!(wait(7), wait(6), wait(5), async { held.clear() });
-    assert_eq!(*order.lock().unwrap(), [7, 6, 5]);
+        let next = waiting.get_mut(granted.len()).unwrap();
+        granted.push(next.await.unwrap());
+        for call in waiting.iter_mut().skip(granted.len()) {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+    }
+    drop(granted);
     let state = turns.lock();
     assert_eq!((state.turns.all, state.turns.others), (0, 0));
 }

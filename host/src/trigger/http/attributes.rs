@@ -3,14 +3,14 @@
 //! Owns which headers are credentials, and which are only transport. Must not know what any other
 //! header means.
 
-/// Prefix of the headers that the Functions host adds. They hold its version and the id of the
-/// invocation, which an invocation has in any case.
+/// Prefix of the headers that the Functions host adds, which no scorer sees. They hold the version
+/// of the Functions host and the id of the invocation, which a scorer gets in any case.
 const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
 /// Words that mark a header as a credential, which no scorer may see. A header is left out if its
-/// name contains one of them.
+/// name contains one of these words.
 ///
-/// These are words and not names, because platforms and gateways invent new names.
+/// The list has words and not whole names, because platforms and gateways invent new names.
 const CREDENTIAL_WORDS: [&str; 13] = [
     "auth",
     "cookie",
@@ -29,9 +29,9 @@ const CREDENTIAL_WORDS: [&str; 13] = [
 
 /// Headers that no scorer sees, because they describe the connection and the framing of the body.
 ///
-/// They belong to this hop and not to the message (RFC 9110, section 7.6.1). Behind a platform,
-/// `host` is the worker's own address. The media type comes with the payload, and the host encodes
-/// the response.
+/// They belong to one connection and not to the message (RFC 9110, section 7.6.1). Behind a
+/// platform, `host` is the worker's own address. The media type comes with the payload, and the
+/// host encodes the response.
 const TRANSPORT_HEADERS: [&str; 12] = [
     "host",
     "content-type",
@@ -47,11 +47,11 @@ const TRANSPORT_HEADERS: [&str; 12] = [
     "proxy-connection",
 ];
 
-/// Headers that are not credentials. They are so frequent that checking them for the words would
-/// cost time.
+/// Frequent headers that are known not to be credentials. A check of their names for
+/// [`CREDENTIAL_WORDS`] would cost time.
 const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
 
-/// True if a scorer may see the header with this lower-case name.
+/// Returns true if a scorer may see the header with this lower-case name.
 pub(super) fn is_attribute(name: &str) -> bool {
     if TRANSPORT_HEADERS.contains(&name) || name.starts_with(FUNCTIONS_HEADERS) {
         return false;
@@ -60,7 +60,7 @@ pub(super) fn is_attribute(name: &str) -> bool {
     USUAL_HEADERS.contains(&name) || !is_credential(name)
 }
 
-/// True if a lower-case header name contains a word that marks a credential.
+/// Returns true if a lower-case header name contains a word that marks a credential.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
     CREDENTIAL_WORDS.iter().any(|word| name.contains(word))

@@ -38,8 +38,8 @@ pub struct HostileBenchArgs {
     /// Length of a turn in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Run one turn of 0.5 s with an eighth of the connections. It shows that the benchmark works;
-    /// its figures mean little.
+    /// Run one turn of 0.5 s with an eighth of the connections. This shows that the benchmark
+    /// works, but its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
@@ -47,7 +47,8 @@ pub struct HostileBenchArgs {
     pub output: Format,
 }
 
-/// Flags of the process that `bench hostile` starts as the attacker or as the control.
+/// Flags of the process that `bench hostile` starts to attack a host, or to burn CPU time for
+/// comparison.
 #[derive(Debug, Args)]
 pub struct AttackerArgs {
     /// Run this attack.
@@ -61,10 +62,10 @@ pub struct AttackerArgs {
         required_unless_present = "attack"
     )]
     pub burn: Option<f64>,
-    /// Address of the host; only loopback addresses are accepted.
+    /// Address of the host to attack. Only loopback addresses are accepted.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     pub address: Option<SocketAddr>,
-    /// Number of connections.
+    /// Number of connections that the attack keeps open.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub connections: u16,
     /// Time until the process ends, in seconds.

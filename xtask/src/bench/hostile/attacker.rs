@@ -22,25 +22,28 @@ use super::attacks;
 use crate::bench::process::CpuTime;
 use crate::failure::Failure;
 
-/// Time that the burner spins or sleeps before it looks at its CPU time again.
+/// Time for which the process that burns CPU time spins or sleeps before it checks how much it has
+/// used.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// Counters of an attack or of a control, which the process prints at its end.
+/// Counters of a process that attacks a host or only burns CPU time. The process prints them as
+/// JSON when it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deeds {
-    /// CPU time of the process over its running time.
+    /// Number of cores that the process kept busy on average: its CPU time divided by its running
+    /// time.
     pub cores: f64,
-    /// Number of connections that were opened.
+    /// Number of connections that the attack opened.
     pub opened: u64,
-    /// Number of answers with a status code below 400.
+    /// Number of answers to the attack with a status code below 400.
     pub answered: u64,
-    /// Number of answers with a status code of 400 or more.
+    /// Number of answers to the attack with a status code of 400 or more.
     pub refused: u64,
-    /// Number of connections that failed or were closed without an answer.
+    /// Number of the attack's connections that failed or were closed without an answer.
     pub broken: u64,
 }
 
-/// Counters of the events on all connections.
+/// Counters of the events on all connections of an attack, which the connections share.
 #[derive(Debug, Default)]
 pub struct Counters {
     opened: AtomicU64,
@@ -55,7 +58,8 @@ impl Counters {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer by its status code.
+    /// Counts an answer: as refused if its status code is 400 or more, and as answered if it is
+    /// lower.
     pub fn answered(&self, status: u16) {
         let counter = if status < 400 {
             &self.answered
@@ -71,7 +75,7 @@ impl Counters {
     }
 }
 
-/// Runs the process and prints its counters as JSON.
+/// Attacks a host or burns CPU time for the given time, and then prints the counters as JSON.
 pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     allow_connections();
     let time = Duration::from_secs_f64(args.seconds);
@@ -126,7 +130,8 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
     Ok(used as f64 / 1e9 / started.elapsed().as_secs_f64())
 }
 
-/// Runs the attack on one thread that drives every connection, so an attack takes at most one core.
+/// Attacks a host until `time` is over. One thread drives every connection, so an attack takes at
+/// most one core.
 fn attack(
     script: &Script,
     target: &Target,

@@ -6,43 +6,43 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// An attack of the table.
+/// An attack that `bench hostile` measures.
 #[derive(Debug)]
 pub struct Attack {
     /// Name of the attack in tables, in the JSON and for `--attack`.
     pub name: &'static str,
     /// One line that describes the attack.
     pub about: &'static str,
-    /// Number of connections at a time.
+    /// Number of connections of the attack that are open at a time.
     pub connections: u16,
     /// Behaviour of each connection of the attack.
     pub deed: Deed,
-    /// True if a host without limits would hold all that is sent. The attack then needs a memory
-    /// limit around the host.
+    /// True if a host without limits would keep in memory all that the attack sends. In this case
+    /// the attack uses fewer connections if no container limits the host's memory.
     pub fills_memory: bool,
-    /// True if the host has a prediction cache in Redis.
+    /// True if the host under attack has a prediction cache in Redis.
     pub is_about_cache: bool,
-    /// True if the host's standard output is a pipe that is never read.
+    /// True if the standard output of the host under attack is a pipe that is never read.
     pub leaves_log_unread: bool,
 }
 
 /// Behaviour of each connection of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Deed {
-    /// Sends 7.9 MB of a body of 8 MB at once, and then a byte at a time.
+    /// Sends 7.9 MB of a body of 8 MB at once, and then the rest a byte at a time.
     SlowBody,
-    /// Sends a header a byte at a time.
+    /// Sends a request header a byte at a time.
     SlowHeaders,
-    /// Sends nothing on an open connection.
+    /// Opens a connection and sends nothing.
     Silent,
     /// Sends requests with these bodies one after the other, reads the answers, and pauses after
     /// each answer.
     Repeat(Body, Duration),
-    /// Sends one new request, equal on all connections, at the same moments.
+    /// Sends the same new request on all connections at the same moment, again and again.
     Stampede,
     /// Asks for large answers and reads none of them.
     Unread,
-    /// Sends one request on each connection and closes the connection without reading.
+    /// Sends one request on each connection and closes the connection without reading the answer.
     Churn,
     /// Sends this number of requests at once before it reads their answers.
     Pipelined(usize),
@@ -55,15 +55,16 @@ pub enum Body {
     Large,
     /// A JSON body of 1 MB of nested lists.
     Deep,
-    /// A number with a million digits, a key of 5 MB and an exponent of a million digits, in turn.
+    /// JSON bodies with a number of a million digits, a key of 5 MB, and an exponent of a million
+    /// digits, sent in turn.
     Huge,
-    /// A call whose guest never ends.
+    /// A request that makes the guest loop without end.
     Loop,
-    /// A call whose guest writes log lines until its deadline.
+    /// A request that makes the guest write log lines until the deadline of the call.
     Flood,
-    /// A call whose guest takes memory until it is refused.
+    /// A request that makes the guest take memory until the host refuses more.
     Grow,
-    /// A call whose guest writes 50 log lines.
+    /// A request that makes the guest write 50 log lines.
     Chatter,
 }
 
@@ -186,7 +187,7 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     names.iter().map(|name| find(name)).collect()
 }
 
-/// Finds the attack with this name.
+/// Finds the attack with this name. Fails if there is none.
 pub fn find(name: &str) -> Result<&'static Attack, Failure> {
     let found = ATTACKS.iter().find(|attack| attack.name == name);
     found.ok_or_else(|| {
@@ -198,7 +199,7 @@ pub fn find(name: &str) -> Result<&'static Attack, Failure> {
 }
 
 impl Body {
-    /// Returns the bodies that are sent in turn, each as JSON.
+    /// Returns the request bodies that an attack sends in turn, each as JSON.
     pub fn texts(self) -> Vec<String> {
         const MEGABYTE: usize = 1_000_000;
         match self {

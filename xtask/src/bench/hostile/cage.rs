@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Shell script that joins the group, hides all other groups, and becomes the program.
+/// Shell script that joins a control group, hides all other groups, and becomes the given program.
 const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --cgroup sh -c '
 mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$@""#;
 
-/// Folder of the groups of the memory controller, and the names of its files.
+/// A version of Linux control groups: the folder that holds the groups of the memory controller,
+/// and the names of the files in each group.
 struct Version {
     root: &'static str,
     limit: &'static str,
@@ -44,7 +45,8 @@ pub struct Cage {
 }
 
 impl Cage {
-    /// Makes a group with this memory limit. The error says why this machine cannot have one.
+    /// Creates a control group with this memory limit. The error says why this machine cannot have
+    /// one.
     pub fn make(limit_bytes: u64) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let version = if Path::new(V2.root).join("cgroup.controllers").exists() {
@@ -81,7 +83,8 @@ impl Cage {
         }
     }
 
-    /// Returns a command that runs a program in the group. The caller adds the program's arguments.
+    /// Returns a command that runs a program in this control group. The caller adds the program's
+    /// arguments.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("sh");
         command
@@ -92,8 +95,8 @@ impl Cage {
         command
     }
 
-    /// Largest memory of the group so far, in bytes: its processes, their sockets and the files
-    /// that they read.
+    /// Returns the largest memory of the control group so far, in bytes: its processes, their
+    /// sockets and the files that they read. `None` if the kernel does not report it.
     pub fn peak_bytes(&self) -> Option<u64> {
         fs::read_to_string(self.folder.join(self.version.peak))
             .ok()?
@@ -102,7 +105,8 @@ impl Cage {
             .ok()
     }
 
-    /// Number of processes that the kernel killed because the group was full.
+    /// Returns the number of processes that the kernel killed because the control group was full.
+    /// `None` if the kernel does not report it.
     pub fn killed(&self) -> Option<u64> {
         let text = fs::read_to_string(self.folder.join(self.version.events)).ok()?;
         text.lines()

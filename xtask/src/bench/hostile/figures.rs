@@ -12,29 +12,29 @@ use super::guarded::{Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
 
-/// One turn of one attack, and the control after it.
+/// Results of one turn: an attack, and after it a control that only burns CPU time.
 pub struct Turn {
-    /// Calls of the client during the attack.
+    /// Calls of the well-behaved client during the attack.
     pub attacked: Steady,
-    /// Calls of the client while a process burns as much CPU time as the attacker. None if the host
-    /// had ended.
+    /// Calls of the well-behaved client while a process burns as much CPU time as the attacker.
+    /// None if the host had ended before.
     pub control: Option<Steady>,
-    /// Counters of the attacker.
+    /// Counters of the attacker in this turn.
     pub deeds: Deeds,
-    /// Largest resident memory of the host so far, in MiB.
+    /// Largest resident memory of the host since its start, in MiB.
     pub peak_mib: f64,
 }
 
-/// Everything that a run of `bench hostile` found.
+/// All results of a run of `cargo xtask bench hostile`.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Number of cores that this process may use.
+    /// Number of CPU cores that the benchmark may use.
     pub cores: usize,
     /// Number of turns of each attack.
     pub rounds: u32,
     /// Length of a turn, in seconds.
     pub round_seconds: f64,
-    /// Calls per second of the client.
+    /// Number of calls that the well-behaved client makes per second.
     pub calls_per_second: u32,
     /// Memory limit around the host, in MiB. None if there was no limit.
     pub container_mib: Option<u64>,
@@ -49,13 +49,15 @@ pub struct Figures {
 /// The worst figures of all attacks.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Largest ratio of p50 during an attack to p50 during the control.
+    /// Largest ratio of the client's median latency (p50) during an attack to that during the
+    /// control.
     pub worst_p50: f64,
-    /// Largest ratio of p99 during an attack to p99 during the control.
+    /// Largest ratio of the 99th percentile of the client's latency (p99) during an attack to that
+    /// during the control.
     pub worst_p99: f64,
-    /// Number of the client's calls that were lost during attacks.
+    /// Number of the client's calls without a right answer during all attacks.
     pub lost: u32,
-    /// Largest resident memory of the host, in MiB.
+    /// Largest resident memory of the host during any attack, in MiB.
     pub peak_mib: f64,
 }
 
@@ -66,35 +68,41 @@ pub struct AttackFigures {
     pub name: &'static str,
     /// One line that describes the attack.
     pub about: &'static str,
-    /// Median over the turns of p50 during the attack over p50 during the control.
+    /// Median latency (p50) of the client during the attack divided by that during the control: the
+    /// median over all turns.
     pub p50: f64,
-    /// Median over the turns of p99 during the attack over p99 during the control.
+    /// 99th percentile of the client's latency (p99) during the attack divided by that during the
+    /// control: the median over all turns.
     pub p99: f64,
-    /// p50 of the client in each turn, in milliseconds.
+    /// Median latency (p50) of the client during the attack in each turn, in milliseconds.
     pub p50_ms: Spread,
-    /// p99 of the client in each turn, in milliseconds.
+    /// 99th percentile of the client's latency (p99) during the attack in each turn, in
+    /// milliseconds.
     pub p99_ms: Spread,
-    /// p50 of the client during the control, in milliseconds.
+    /// Median latency (p50) of the client during the control in each turn, in milliseconds. None if
+    /// the host ended before any control.
     pub control_p50_ms: Option<Spread>,
-    /// p99 of the client during the control, in milliseconds.
+    /// 99th percentile of the client's latency (p99) during the control in each turn, in
+    /// milliseconds. None if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
     /// Number of the client's calls during the attack.
     pub calls: usize,
-    /// Number of the client's calls that were lost during the attack.
+    /// Number of the client's calls without a right answer during the attack.
     pub lost: u32,
-    /// Number of the client's calls that were lost during the control.
+    /// Number of the client's calls without a right answer during the control.
     pub control_lost: u32,
-    /// Problem of the first lost call.
+    /// Problem of the client's first call without a right answer during the attack. None if every
+    /// call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
-    /// Largest resident memory of the host, in MiB.
+    /// Largest resident memory of the host from its start to the last turn, in MiB.
     pub peak_mib: f64,
-    /// Largest resident memory of the host over its resident memory before the attack.
+    /// Largest resident memory of the host divided by its resident memory before the attack.
     pub peak_over_idle: f64,
     /// Resident memory of the host after the last turn, in MiB.
     pub after_mib: f64,
-    /// Counters of the kernel for the container.
+    /// Counters of the kernel for the container of the host. None if there was no container.
     pub container: Option<Container>,
     /// True if the host ended, or the kernel killed a process of the container.
     pub killed: bool,
@@ -103,7 +111,8 @@ pub struct AttackFigures {
 }
 
 impl AttackFigures {
-    /// Sums up the turns of an attack.
+    /// Summarises the turns of an attack. `idle` is the memory of the host before the attack, and
+    /// `after` that after the last turn.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],
@@ -174,7 +183,8 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Sums up all attacks, and picks the worst figures.
+    /// Summarises all attacks, and picks the worst figures. `uncontained` is the reason why the
+    /// host ran without a container, if it did.
     pub fn of(
         rounds: u32,
         round_seconds: f64,

@@ -18,9 +18,9 @@ use crate::bench::server::free_port;
 use crate::failure::Failure;
 use crate::workspace::shown;
 
-/// Time within which the host must answer after its start.
+/// Time after its start within which the host must answer.
 const READY: Duration = Duration::from_secs(60);
-/// Pause between two attempts to get an answer.
+/// Pause between two attempts to get an answer from a host that starts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Settings with which a host is started for one attack.
@@ -35,33 +35,35 @@ pub struct Setting {
 /// Resident memory of the host, in MiB.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Memory {
-    /// Resident memory at this moment, in MiB.
+    /// Resident memory of the host at this moment, in MiB.
     pub now_mib: f64,
-    /// Largest resident memory so far, in MiB.
+    /// Largest resident memory of the host since its start, in MiB.
     pub peak_mib: f64,
 }
 
-/// Counters of the kernel for the container.
+/// Counters of the kernel for the container in which the host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Container {
-    /// Largest memory of the container, in MiB: processes, sockets and file pages.
+    /// Largest memory of the container so far, in MiB: processes, sockets and file pages. None if
+    /// the kernel does not report it.
     pub peak_mib: Option<f64>,
-    /// Number of processes that were killed because the container was full.
+    /// Number of processes that the kernel killed because the container was full. None if the
+    /// kernel does not report it.
     pub killed: Option<u64>,
 }
 
-/// A running host under attack. It is killed when this value is dropped.
+/// A running host under attack. The process is killed when this value is dropped.
 pub struct Guarded {
     child: Child,
     cage: Option<Cage>,
-    /// Standard output of the host, kept open and never read.
+    /// Standard output of the host, kept open and never read. None if the output is thrown away.
     _unread: Option<ChildStdout>,
     /// Address on which the host listens.
     pub address: SocketAddr,
 }
 
 impl Guarded {
-    /// Starts the host and waits for a correct answer.
+    /// Starts the host, in a container if `is_contained`, and waits for a correct answer.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
         let why =
             |problem| Failure::other(format!("the container: {problem}"), "run the command again");
@@ -132,7 +134,7 @@ impl Guarded {
         ))
     }
 
-    /// Returns true if the process has ended, which it never should.
+    /// Returns true if the host's process has ended, which it never should.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -144,7 +146,8 @@ impl Guarded {
         memory(&status)
     }
 
-    /// Returns the kernel's counters, if there is a container.
+    /// Returns the kernel's counters for the container of the host. `None` if there is no
+    /// container.
     pub fn container(&self) -> Option<Container> {
         let cage = self.cage.as_ref()?;
         Some(Container {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::figures::{AttackFigures, Figures};
 
-/// Returns the table for people.
+/// Returns the figures of all attacks as a table for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
     let Figures {
@@ -70,7 +70,7 @@ pub fn table(figures: &Figures) -> String {
     text
 }
 
-/// Returns a ratio as text. The ratio of a host that has ended is shown as infinite.
+/// Formats a ratio for the table. The ratio of a host that has ended is shown as infinite.
 fn shown(ratio: f64) -> String {
     if ratio < 1e6 {
         format!("{ratio:.2}")

@@ -19,16 +19,17 @@ use crate::{app, component};
 /// Environment variable that gives the host the URL of Redis.
 pub const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Limits that an operator would set for a container of 512 MiB.
+/// Section of the scorer's manifest with limits that an operator would set for a container of 512
+/// MiB.
 ///
 /// All instances together fit in the container, and a call ends after a second.
 const LIMITS: &str = "[limits]\nmemory = \"24MiB\"\ndeadline = \"1s\"\n";
 
-/// Settings of the host with a prediction cache. The cache keeps no answers in memory, so each hit
-/// asks Redis.
+/// Sections of the scorer's manifest that give the host a prediction cache. The cache keeps no
+/// answers in memory, so each hit asks Redis.
 const CACHE: &str = "[stores.default]\n[prediction_cache]\nmemory = \"0\"\nclaim = \"1s\"\n";
 
-/// Test program that misbehaves as the request says.
+/// Name of the test program that misbehaves as a request says.
 const SCORER: &str = "hostile";
 
 /// Programs and folders that the attacks need.
@@ -37,16 +38,17 @@ pub struct Stage {
     pub folder: PathBuf,
     /// Path of the host program.
     pub host: PathBuf,
-    /// App folder of the scorer.
+    /// App folder of the test scorer without a prediction cache.
     pub app: PathBuf,
-    /// App folder of the scorer with a prediction cache.
+    /// App folder of the test scorer with a prediction cache.
     pub cached: PathBuf,
-    /// A running Redis server.
+    /// A running Redis server for the prediction cache.
     pub redis: Store,
 }
 
 impl Stage {
-    /// Builds the scorer and, unless a host program is given, the image's host.
+    /// Builds the test scorer and, unless the path of a host program is given, the image's host.
+    /// Starts the Redis server whose program is `redis`.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
         std::fs::create_dir_all(&folder)

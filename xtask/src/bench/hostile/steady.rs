@@ -17,30 +17,34 @@ use std::time::{Duration, Instant};
 
 use crate::bench::client;
 
-/// Calls per second.
+/// Number of calls that the well-behaved client makes per second.
 pub const RATE: u32 = 200;
-/// Number of connections, each with a thread. As many calls can be under way at a time.
+/// Number of connections of the well-behaved client, each with a thread. This is also the maximum
+/// number of its calls that are under way at a time.
 const CONNECTIONS: usize = 16;
-/// Time that a call may take, connecting included, until it counts as lost.
+/// Time that a call may take, including the time to connect, until it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Number of the next question. No question is asked twice, so that a cache cannot answer it.
+/// Number of the client's next question. No question is asked twice, so that a cache cannot answer
+/// it.
 static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 
-/// Calls of the client in one turn.
+/// Results of the well-behaved client's calls in one turn.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
-    /// Latencies of all calls in milliseconds, sorted. A lost call counts as the time after which
-    /// it is given up.
+    /// Latencies of all calls in milliseconds, sorted. A lost call counts with the time after which
+    /// calls are given up, or with its own time if that is longer.
     pub latencies_ms: Vec<f64>,
-    /// Number of calls without the right answer.
+    /// Number of calls that did not get the right answer.
     pub lost: u32,
-    /// Problem of the first lost call.
+    /// Problem of the first call that did not get the right answer. None if every call got the
+    /// right answer.
     pub first_loss: Option<String>,
 }
 
 impl Steady {
-    /// Returns the latency that this share of the calls stayed within, in milliseconds.
+    /// Returns the latency in milliseconds within which this share of the calls ended, e.g. 0.99
+    /// for the 99th percentile. Returns NaN if there are no calls.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
         let index = (self.latencies_ms.len() as f64 * share).ceil() as usize;
@@ -51,7 +55,7 @@ impl Steady {
     }
 }
 
-/// Sends calls for some time and waits for their answers.
+/// Sends [`RATE`] calls per second to the host for this time, and waits for all answers.
 pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
     let turn = Schedule {
@@ -83,7 +87,8 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// Makes calls on one connection as long as any are left.
+    /// Makes calls on one connection, each at its scheduled time, until all calls of the schedule
+    /// are made.
     fn run(&self, seen: &Mutex<Steady>) {
         let mut connection = connect(self.address).ok();
         loop {
@@ -126,7 +131,8 @@ impl Schedule {
     }
 }
 
-/// Makes one call and checks its answer. If a connection fails, the next call opens a new one.
+/// Makes one call on the open connection, or on a new one, and checks the answer. If the connection
+/// fails or the host closes it, the next call opens a new one.
 fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
     let stream = match connection.take() {
         Some(stream) => stream,
@@ -147,7 +153,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Sends a question and checks the answer. Returns false if the host closes the connection after
-/// it.
+/// the answer.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
     stream.write_all(&client::request(&format!(
         r#"{{"do":"score","x":{question}}}"#

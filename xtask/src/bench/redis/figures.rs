@@ -7,18 +7,19 @@ use serde::Serialize;
 
 use crate::bench::figures::{Measured, OverCeiling, Round, Spread, summed};
 
-/// The server that was measured.
+/// Kinds of server that `bench redis` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The image's host.
+    /// The image's host with a prediction cache in Redis.
     Scorebox,
-    /// Native code without a sandbox.
+    /// The native reference program, which keeps its answers in the same Redis without the host and
+    /// without a sandbox.
     Ceiling,
 }
 
 impl Kind {
-    /// Returns the name of the server in tables and in the JSON.
+    /// Returns the name of this kind of server in the tables and in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scorebox => "scorebox",
@@ -27,22 +28,23 @@ impl Kind {
     }
 }
 
-/// Source of an answer.
+/// Source of the answers of a server that keeps its answers in Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
     /// An answer that was read from Redis.
     Hit,
-    /// An answer from the memory of the process.
+    /// An answer from the memory of the server's own process.
     ///
-    /// The ceiling does not keep answers in memory, so its hits in Redis are the comparison.
+    /// The native reference program does not keep answers in memory, so its hits in Redis are the
+    /// comparison.
     HitInMemory,
-    /// An answer that was computed, and stored in the background.
+    /// An answer that was computed, and then stored in Redis in the background.
     Miss,
 }
 
 impl Path {
-    /// Returns the name of the path in tables and in the JSON.
+    /// Returns the name of this source of answers in the tables and in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -51,7 +53,8 @@ impl Path {
         }
     }
 
-    /// Returns the path of the ceiling for the same question.
+    /// Returns the source of the native reference program's answers that are compared with the
+    /// host's answers from this source.
     fn of_ceiling(self) -> Self {
         match self {
             Self::Hit | Self::HitInMemory => Self::Hit,
@@ -60,10 +63,11 @@ impl Path {
     }
 }
 
-/// A server on a path.
+/// A server that is measured, and the source of its answers.
 pub type Turn = (Path, Kind);
 
-/// Every server on every path, in the order in which they are shown.
+/// Every pair of a source of answers and a server that is measured, in the order in which they are
+/// shown.
 pub const TURNS: [Turn; 5] = [
     (Path::Hit, Kind::Scorebox),
     (Path::Hit, Kind::Ceiling),
@@ -72,32 +76,33 @@ pub const TURNS: [Turn; 5] = [
     (Path::Miss, Kind::Ceiling),
 ];
 
-/// One turn in one round.
+/// Figures of one turn in one round: one server with answers from one source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Server and path that were measured.
+    /// Server that was measured, and the source of its answers.
     pub turn: Turn,
-    /// Number of the round, from 0.
+    /// Number of the round, counted from 0.
     pub round: u32,
-    /// Figures of the turn in this round.
+    /// Figures of the server in this round.
     pub measured: Measured<f64>,
 }
 
-/// All rounds of one server on one path.
+/// Figures of one server with answers from one source, over all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
     /// Source of the answers.
     pub path: Path,
     /// Server that answered.
     pub kind: Kind,
-    /// Figures over all rounds.
+    /// Median, smallest and largest value of each figure over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
-    /// Ratios to the ceiling. Each round is compared with the ceiling's round of the same number.
+    /// Ratios of the server's figures to those of the native reference program. Each round is
+    /// compared with the reference program's round of the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Sums up the samples, in one row for each server and path.
+/// Summarises the samples of all rounds in one row for each server and each source of answers.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let of = |turn: Turn| -> Vec<Round> {
         let of = samples.iter().filter(|sample| sample.turn == turn);
@@ -122,12 +127,14 @@ fn over_ceiling(rows: &[Row], path: Path) -> Option<&OverCeiling> {
         .map(|row| &row.over_ceiling)
 }
 
-/// CPU time per request, host over ceiling.
+/// Ratios of the host's CPU time per request to that of the native reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// Ratio of CPU time if Redis has the answer.
+    /// Host's CPU time per request divided by the native reference program's if Redis has the
+    /// answer. `None` if it was not measured.
     pub cpu_hit: Option<f64>,
-    /// Ratio of CPU time if Redis does not have the answer.
+    /// Host's CPU time per request divided by the native reference program's if Redis does not have
+    /// the answer. `None` if it was not measured.
     pub cpu_miss: Option<f64>,
 }
 
@@ -142,14 +149,17 @@ impl CpuRatios {
     }
 }
 
-/// Median latency (p50), host over ceiling.
+/// Ratios of the host's median latency (p50) to that of the native reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct P50Ratios {
-    /// Ratio of p50 if both answer from Redis.
+    /// Host's p50 divided by the native reference program's if both answer from Redis. `None` if it
+    /// was not measured.
     pub hit: Option<f64>,
-    /// Ratio of p50 if the host answers from its memory and the ceiling from Redis.
+    /// Host's p50 divided by the native reference program's if the host answers from its memory and
+    /// the reference program from Redis. `None` if it was not measured.
     pub hit_in_memory: Option<f64>,
-    /// Ratio of p50 if both compute the answer.
+    /// Host's p50 divided by the native reference program's if both compute the answer. `None` if
+    /// it was not measured.
     pub miss: Option<f64>,
 }
 
@@ -165,28 +175,33 @@ impl P50Ratios {
     }
 }
 
-/// Everything that a run of `bench redis` found.
+/// All results of a run of `cargo xtask bench redis`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Number of cores that this process may use.
+    /// Number of CPU cores that the benchmark may use.
     pub cores: usize,
-    /// Number of connections that were kept busy.
+    /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of questions that were asked before, for hits.
+    /// Number of different questions that are asked for hits. The servers have answered them
+    /// before.
     pub known_questions: usize,
     /// Number of rounds of each load.
     pub rounds: u32,
     /// Length of a round, in seconds.
     pub round_seconds: f64,
-    /// Ratios of CPU time that the project has bounds for, with all cores awake.
+    /// Ratios of CPU time per request that the project has bounds for, measured with all cores kept
+    /// awake.
     pub ratios: CpuRatios,
-    /// Ratios of CPU time while cores without work may sleep.
+    /// Ratios of CPU time per request, measured while idle cores may sleep.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
-    /// Ratios of p50 while cores may sleep, because keeping cores awake costs latency.
+    /// Ratios of the median latency (p50), measured while idle cores may sleep, because keeping
+    /// cores awake costs latency.
     pub p50_over_ceiling: P50Ratios,
-    /// Figures by path and then server, while cores without work may sleep.
+    /// Figures of each server for each source of answers, measured while idle cores may sleep. The
+    /// rows are sorted by the source and then by the server.
     pub load: Vec<Row>,
-    /// Figures by path and then server, with all cores awake.
+    /// Figures of each server for each source of answers, measured with all cores kept awake. The
+    /// rows are sorted by the source and then by the server.
     pub load_cores_awake: Vec<Row>,
 }
 

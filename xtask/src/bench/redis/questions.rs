@@ -17,15 +17,16 @@ use crate::bench::load::{LoadGenerator, lua_text};
 use crate::bench::server::Server;
 use crate::failure::Failure;
 
-/// Beginning of a request of the sample: the pixels that are changed, which are white in every
-/// digit.
+/// Beginning of the JSON of every digit in the sample. The pixels in this beginning are white in
+/// every digit, and are changed to make unknown questions.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Number of times that the known questions are asked until every answer is kept. Entries are
-/// written in the background.
+/// Maximum number of times that the known questions are asked until a server has kept every answer.
+/// One time may not be enough, because answers are stored in the background.
 const TRIES: u32 = 20;
 
-/// Known and unknown questions, with the scripts that ask them.
+/// Known and unknown questions for a server with a prediction cache, with the scripts of wrk that
+/// ask them.
 pub struct Questions {
     known: Vec<Question>,
     known_load: LoadGenerator,
@@ -37,7 +38,8 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Reads the sample, and writes scripts to a folder.
+    /// Reads the digits of the sample, and writes the scripts of wrk that ask questions to a
+    /// folder.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known
@@ -56,17 +58,18 @@ impl Questions {
         })
     }
 
-    /// Returns the number of known questions.
+    /// Returns the number of known questions, which are the digits of the sample.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// Returns the load that asks all known questions, one after the other.
+    /// Returns the load generator that asks all known questions, one after the other.
     pub fn known_load(&self) -> &LoadGenerator {
         &self.known_load
     }
 
-    /// Asks a server all known questions until it has kept every answer. Checks each answer.
+    /// Asks a server all known questions until every answer comes from its cache. Fails if an
+    /// answer is wrong, or if the server does not keep all of them.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
@@ -92,7 +95,7 @@ impl Questions {
     /// Asks a server a question that was never asked, and checks that the server computes the
     /// answer.
     ///
-    /// Returns a load that goes on with further unknown questions.
+    /// Returns a load generator that goes on with further unknown questions.
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);
@@ -120,8 +123,8 @@ impl Questions {
     }
 }
 
-/// Returns the beginning of a request of a series. The three pixels tell the requests of a series
-/// apart.
+/// Returns the beginning of the JSON of an unknown question. `series` is the number of its series,
+/// and `pixels` are three values that tell the questions of a series apart.
 fn corner(series: u32, pixels: &str) -> String {
     format!(
         r#"{{"data":[[0.{:03},0.{:03},{pixels},"#,
@@ -130,7 +133,8 @@ fn corner(series: u32, pixels: &str) -> String {
     )
 }
 
-/// Returns a script that makes each request once and then sends all of them again and again.
+/// Returns a Lua script for wrk that builds a request for each body once, and then sends all of the
+/// requests again and again.
 fn asking_in_turns(bodies: &[&str]) -> String {
     let mut lua = "local bodies = {\n".to_owned();
     for body in bodies {
@@ -149,7 +153,8 @@ end
 "
 }
 
-/// Returns a script that makes requests of one length from a counter.
+/// Returns a Lua script for wrk that sends a new question of a series in each request. The
+/// questions are made from a counter, and all requests have the same length.
 ///
 /// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {

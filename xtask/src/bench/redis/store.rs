@@ -17,16 +17,17 @@ use crate::leash::Leash;
 use crate::tools;
 use crate::workspace::shown;
 
-/// Name of the Redis program, and of the Debian package that installs it.
+/// Name of the Redis program, and of the Debian package that installs the program.
 const PROGRAM: &str = "redis-server";
 
-/// Time within which the server must answer after its start, and timeout of a single answer.
+/// Time after its start within which the Redis server must answer. It is also the timeout of a
+/// single answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pause between two commands while the program waits for the server.
+/// Pause between two commands while the benchmark waits for the Redis server.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Finds the program redis-server.
+/// Finds the program redis-server. Fails if it is not installed.
 pub fn find() -> Result<PathBuf, Failure> {
     tools::find(PROGRAM).ok_or_else(|| {
         Failure::toolchain(
@@ -41,18 +42,18 @@ pub fn find() -> Result<PathBuf, Failure> {
     })
 }
 
-/// Counters of the Redis server.
+/// Counters that a Redis server reports about itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Number of lookups of keys that existed.
     pub hits: u64,
     /// Number of lookups of keys that did not exist.
     pub misses: u64,
-    /// Number of keys in the store.
+    /// Number of keys that the Redis server holds.
     pub keys: u64,
 }
 
-/// A running Redis server. It is killed when this value is dropped.
+/// A running Redis server. The process is killed when this value is dropped.
 pub struct Store {
     program: PathBuf,
     folder: PathBuf,
@@ -63,12 +64,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts a server that writes nothing but its log to the disk, and waits until it answers.
+    /// Starts a Redis server that writes nothing but its log to the disk, and waits until the
+    /// server answers.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
         Self::start_on(free_port()?, program, folder)
     }
 
-    /// Kills the server and starts it again, empty, on the same port.
+    /// Kills the Redis server and starts it again, empty, on the same port.
     pub fn restart(&mut self) -> Result<(), Failure> {
         // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
@@ -121,17 +123,17 @@ impl Store {
         }
     }
 
-    /// Returns the URL of the server.
+    /// Returns the URL of the Redis server.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Deletes every key of the server.
+    /// Deletes every key of the Redis server.
     pub fn empty(&self) -> Result<(), Failure> {
         self.ask("FLUSHALL").map(drop)
     }
 
-    /// Returns the counters once they do not change any more.
+    /// Waits until the counters of the Redis server do not change any more, and returns them.
     pub fn settled(&self) -> Result<Counts, Failure> {
         let started = Instant::now();
         let mut counts = self.counts()?;
@@ -186,7 +188,7 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
     read(BufReader::new(stream))
 }
 
-/// Reads an answer that is one line or one text.
+/// Reads one answer in the protocol of Redis: a single line or a text with a length.
 fn read(mut answer: impl io::BufRead) -> io::Result<String> {
     let broken =
         |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));

@@ -17,13 +17,14 @@ use crate::bench::stage::RedisStage;
 use crate::bench::throughput::{WARM_UP, under_load};
 use crate::failure::Failure;
 
-/// Time after the end of a load within which its last entry must be written.
+/// Time after the end of a load within which the last answer of the load must be stored in Redis.
 const WRITING: Duration = Duration::from_secs(20);
 
-/// Number of loads in a round.
+/// Number of loads in a round: one for each pair of a server and a source of answers.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
-/// The servers. All of them run from the start, and those that are not measured are idle.
+/// The servers that are measured. All of them run from the start, and all but the one whose turn it
+/// is are idle.
 pub struct Servers {
     store: Server,
     memory: Server,
@@ -31,7 +32,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts the servers, and checks one answer of each.
+    /// Starts the servers, and checks one answer of each against scikit-learn's.
     pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
         let question = Question::read()?;
         let start = |program: &Program| {
@@ -56,20 +57,20 @@ impl Servers {
     }
 }
 
-/// Everything that a turn needs, and its length.
+/// Everything that is needed to measure the servers in turns, and the length of a turn.
 pub struct Turns<'a> {
-    /// Servers that are asked.
+    /// Servers that are measured.
     pub servers: &'a Servers,
-    /// Redis in which answers are kept.
+    /// Redis server in which all servers keep their answers.
     pub store: &'a Store,
-    /// Questions that are asked.
+    /// Questions that the servers are asked.
     pub questions: &'a Questions,
-    /// Length of a turn.
+    /// Length of a turn, in which one server is loaded.
     pub time: Duration,
 }
 
 impl Turns<'_> {
-    /// Measures every server on every path in every round.
+    /// Measures every server with every source of answers in every round.
     pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
         for turn in TURNS {
             self.take(turn, WARM_UP)?;
@@ -144,8 +145,9 @@ impl Turns<'_> {
     }
 }
 
-/// Returns a message if the counters of Redis show that a load with this number of answers was not
-/// on its path.
+/// Returns a message if the counters of Redis show that the answers of a load did not come from the
+/// source `path`. The counters are those of the load alone, and `answers` is the number of its
+/// answers.
 fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Option<String> {
     // A request that is under way at the end is counted by Redis alone.
     let of_answers = answers..=answers + u64::from(CPU_CONNECTIONS);

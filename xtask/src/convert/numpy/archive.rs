@@ -12,31 +12,32 @@ use zip::{CompressionMethod, read::ZipFile};
 
 use super::super::safetensors_file::RESERVED;
 
-/// Largest number of arrays in an archive.
+/// Maximum number of arrays in an archive.
 ///
-/// No model has more, and the list of this number still fits in memory.
+/// No model has more arrays, and a list of this length still fits in memory.
 const MOST_ARRAYS: usize = 100_000;
 
-/// A member of the archive, which is an array.
+/// A member of an `.npz` archive. Each member is an array.
 #[derive(Debug)]
 pub struct Member {
-    /// Number of the member in the archive.
+    /// Index of the member in the archive.
     pub index: usize,
-    /// Name of the array, without `.npy`.
+    /// Name of the array, which is the member's name without `.npy`.
     pub name: String,
-    /// Unpacked size as the archive gives it, in bytes. None without an archive.
+    /// Unpacked size of the member as the archive states it, in bytes. None for an array without an
+    /// archive.
     pub bytes: Option<u64>,
 }
 
-/// Opens an archive. The error says what is wrong.
+/// Opens an `.npz` archive. The error says what is wrong with the file.
 pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String> {
     ZipArchive::new(file).map_err(|error| format!("is not an .npz file: {error}"))
 }
 
-/// Lists the arrays of an archive.
+/// Lists the arrays of an `.npz` archive.
 ///
-/// Refuses an archive that NumPy did not write: one whose two lists of members differ, whose
-/// members share bytes or a name, or that needs a password.
+/// Fails for an archive that NumPy did not write. The headers of its members differ from its
+/// directory, its members share bytes or a name, or it needs a password.
 pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>, String> {
     let damaged = |error: ZipError| format!("is a damaged archive: {error}");
     if archive.is_empty() {

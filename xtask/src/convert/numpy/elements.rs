@@ -10,11 +10,11 @@ use safetensors::Dtype;
 
 use super::header::Header;
 
-/// Number of bytes in memory at a time, for an array that needs no transposing. It is a multiple of
-/// every element's width.
+/// Number of bytes of an array that are in memory at a time, if the array needs no transposing. It
+/// is a multiple of the size of every type of element.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Reason why elements were not copied.
+/// Reason why the elements of an array were not copied.
 #[derive(Debug)]
 pub enum CopyError {
     /// A problem of the array. The text says what is wrong with it.
@@ -23,7 +23,8 @@ pub enum CopyError {
     Target(io::Error),
 }
 
-/// Copies the data of an array, which must be all that is left of the source.
+/// Copies the data of an array to `to`, in little-endian and row-major order. Fails if `from` does
+/// not hold exactly the data that the header announces.
 pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
     // With fewer than two dimensions the two orders are equal.
     if header.is_fortran && header.shape.len() > 1 {
@@ -72,7 +73,8 @@ fn cut(header: &Header, count: usize) -> CopyError {
     ))
 }
 
-/// Fills a buffer as far as there are bytes to read. Returns their number.
+/// Reads bytes until the buffer is full or there are no more. Returns the number of bytes that were
+/// read.
 fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
@@ -86,7 +88,8 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Converts whole elements to little-endian. Refuses a boolean that is neither 0 nor 1.
+/// Converts the elements of an array to little-endian in place. Fails if a boolean is neither 0 nor
+/// 1.
 fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
     if header.is_big_endian {
         elements
@@ -101,15 +104,16 @@ fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// One dimension during the walk through an array.
+/// One dimension of an array, while the elements are visited in row-major order.
 struct Axis {
     size: usize,
-    /// Number of bytes from one index to the next.
+    /// Number of bytes from one index of the dimension to the next.
     stride: usize,
     index: usize,
 }
 
-/// Writes an array whose first dimension varies fastest so that its last dimension varies fastest.
+/// Writes the elements of an array in row-major order (the last dimension varies fastest). In
+/// `data`, the first dimension varies fastest.
 fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());

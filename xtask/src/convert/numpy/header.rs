@@ -8,36 +8,37 @@ use std::io::{self, Read};
 
 use safetensors::Dtype;
 
-/// Largest header that is read, in bytes.
+/// Maximum size of the header of an `.npy` file, in bytes.
 ///
-/// NumPy's own reader has this limit. No array that could be read here has a longer header.
+/// NumPy's own reader has this limit. No array that can be converted has a longer header.
 const MOST_HEADER_BYTES: u64 = 10_000;
-/// Largest number of dimensions, which is also NumPy's own limit.
+/// Maximum number of dimensions of an array, which is also NumPy's own limit.
 const MOST_DIMENSIONS: usize = 64;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// Content of a header, after all checks.
+/// Content of the header of an `.npy` file, after all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Type of an element, as safetensors names it.
+    /// Type of an element of the array, as safetensors names it.
     pub dtype: Dtype,
-    /// Size of an element, in bytes.
+    /// Size of an element of the array, in bytes.
     pub width: usize,
-    /// True if the most significant byte comes first.
+    /// True if the most significant byte of each element comes first.
     pub is_big_endian: bool,
-    /// True if the first dimension varies fastest.
+    /// True if the first dimension of the array varies fastest.
     pub is_fortran: bool,
     /// Dimensions of the array.
     pub shape: Vec<usize>,
-    /// Size of all elements together, in bytes.
+    /// Size of all elements of the array together, in bytes.
     pub data_bytes: usize,
-    /// Size of everything before the elements, in bytes.
+    /// Size of everything in the file before the elements, in bytes.
     pub header_bytes: u64,
 }
 
 impl Header {
-    /// Reads a header, and nothing behind it. The error says what is wrong.
+    /// Reads the header of an `.npy` file, and nothing behind it. The error says what is wrong with
+    /// the header.
     pub fn read(from: &mut dyn Read) -> Result<Self, String> {
         let start: [u8; 8] = exactly(from)?;
         let Some([major, minor]) = start.strip_prefix(MAGIC) else {
@@ -107,8 +108,8 @@ fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }
 
-/// Returns the type that a description names, its width in bytes, and true if its bytes are
-/// swapped.
+/// Returns the type that NumPy's `descr` names, the size of an element in bytes, and true if
+/// elements are big-endian.
 fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
     let (is_big_endian, kind) = match descr.strip_prefix('>') {
         Some(kind) => (true, kind),
@@ -148,8 +149,8 @@ fn refusal(descr: &str, kind: &str) -> String {
     format!("holds {what} (`{descr}`), which tensors cannot hold")
 }
 
-/// The dictionary in the header, which is a Python literal. Only what NumPy writes into one is
-/// read.
+/// The dictionary in the header of an `.npy` file, which is a Python literal. Only the syntax that
+/// NumPy writes is accepted.
 #[derive(Debug, PartialEq, Eq)]
 struct Literal {
     descr: String,
@@ -198,7 +199,7 @@ impl Literal {
     }
 }
 
-/// Rest of the literal that was not parsed yet.
+/// The part of a Python literal that was not parsed yet.
 #[derive(Clone)]
 struct Rest<'a>(&'a str);
 

@@ -41,7 +41,7 @@ impl fmt::Display for Literal {
     }
 }
 
-/// Returns a comment of one line. Characters of the text that could end the line are made
+/// Returns a Bicep comment of one line. Characters of the text that could end the line are made
 /// printable.
 pub fn comment(text: &str) -> String {
     format!("// {}\n", printable(text))

@@ -10,8 +10,8 @@ use super::{ADDRESS, BLOBS_KEY, Builder, EVENT_STORAGE};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds subscriptions for the functions that events start. Without a subscription no event
-    /// arrives, and the app waits for ever.
+    /// Adds an event subscription for each function that events start. Without a subscription no
+    /// event arrives, and the app waits for ever.
     pub(super) fn events(&mut self) {
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
@@ -59,7 +59,7 @@ impl Builder<'_> {
 }
 
 impl Deployment {
-    /// Returns the functions that events start, and the containers that they watch.
+    /// Returns the functions that events start, each with the container that it watches.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest
             .triggers

@@ -28,25 +28,26 @@ pub struct Artifact {
     pub config: Vec<u8>,
     /// Media type of the artifact's configuration.
     pub config_media_type: &'static str,
-    /// Content of the artifact, which is its only layer.
+    /// Content of the artifact, which becomes the only layer of its manifest.
     pub content: Content,
-    /// Tag that the artifact is found by. `None` if it is found by its subject.
+    /// Tag under which the artifact is found. `None` if the artifact is found as a referrer of the
+    /// image.
     pub tag: Option<String>,
 }
 
-/// Bytes with their media type.
+/// Bytes of an artifact, with their media type and the annotations of their layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Media type of the bytes.
+    /// Media type of the artifact's layer.
     pub media_type: &'static str,
-    /// Content of the artifact's layer.
+    /// Bytes of the artifact's layer.
     pub bytes: Vec<u8>,
-    /// Annotations of the layer's descriptor.
+    /// Annotations of the descriptor of the artifact's layer.
     annotations: BTreeMap<String, String>,
 }
 
 impl Content {
-    /// Creates a content without annotations.
+    /// Creates the content of an artifact, without annotations.
     pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
         Self {
             media_type,
@@ -55,7 +56,7 @@ impl Content {
         }
     }
 
-    /// Adds an annotation to the content.
+    /// Adds an annotation to the descriptor of the content's layer.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.annotations.insert(name.to_owned(), value.to_owned());
         self
@@ -73,8 +74,9 @@ impl Content {
 }
 
 impl Artifact {
-    /// Builds an artifact and its manifest. `subject` is the digest and manifest size of the image
-    /// that it refers to.
+    /// Builds an artifact and its manifest. `subject` is the image that the artifact refers to: its
+    /// digest, and the size of its manifest in bytes. `None` makes an artifact that is found by its
+    /// tag.
     pub fn new(
         name: &'static str,
         artifact_type: Option<&str>,

@@ -25,32 +25,32 @@ pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// Type of the predicate in the provenance statement.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 
-/// Everything that is known about the origin of an image.
+/// Everything that the attestations of an image state about its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Name of the image, without its registry.
     pub repository: String,
-    /// Name of the image with its registry, if that is known. A signature covers this name.
+    /// Name of the image with its registry, if the registry is known. A signature covers this name.
     pub reference: String,
     /// Name of the scorer.
     pub name: String,
     /// Version of the scorer. May be empty.
     pub version: String,
-    /// Licence of the scorer, as an SPDX expression.
+    /// Licence of the scorer, as an SPDX expression. `None` if the scorer states none.
     pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression.
+    /// Licence of the model, as an SPDX expression. `None` if the scorer states none.
     pub model_license: Option<String>,
-    /// Build parameters, by the names of flags and manifest keys.
+    /// Build parameters, each under the name of a flag or a key of the manifest.
     pub parameters: Map<String, Value>,
-    /// Seconds since 1970, used for every time in the attestations.
+    /// Time that is used for every time in the attestations, in seconds since 1970.
     pub epoch: u64,
-    /// Name and digest of the base image.
+    /// Name and digest of the base image. `None` if the image has no base.
     pub base: Option<(String, Digest)>,
     /// Origin of the host program.
     pub host: HostOrigin,
     /// Files of the app folder, and the libraries that are packaged with the host.
     pub files: Vec<FileOrigin>,
-    /// Git commit of the project.
+    /// Git commit of the project. `None` if the project is not in a Git repository.
     pub revision: Option<Revision>,
 }
 
@@ -59,7 +59,7 @@ pub struct Origin {
 pub struct HostOrigin {
     /// Digest of the host program.
     pub digest: Digest,
-    /// Build of the host program. `None` if it was built elsewhere.
+    /// Build of the host program. `None` if the program was built elsewhere.
     pub build: Option<HostBuild>,
 }
 
@@ -70,12 +70,12 @@ pub struct HostBuild {
     pub version: String,
     /// Crates that are compiled into the host.
     pub crates: Vec<Crate>,
-    /// C library that is statically linked into the host, e.g. `glibc 2.36`. `None` if there is
-    /// none, or if it is unknown.
+    /// C library that is statically linked into the host, e.g. `glibc 2.36`. `None` if no C library
+    /// is linked, or if it is unknown.
     pub libc: Option<String>,
-    /// Version of rustc that compiled the host.
+    /// Version of rustc that compiled the host. `None` if the version is unknown.
     pub rustc: Option<String>,
-    /// Digest of Cargo.lock.
+    /// Digest of the Cargo.lock that the host was built with.
     pub lock: Digest,
 }
 
@@ -86,7 +86,7 @@ pub struct Crate {
     pub name: String,
     /// Version of the crate.
     pub version: String,
-    /// Licence of the crate as an SPDX expression, if it states one.
+    /// Licence of the crate, as an SPDX expression. `None` if the crate states none.
     pub license: Option<String>,
     /// SHA-256 of the crate's package, in hex. `None` for crates of this workspace.
     pub checksum: Option<String>,
@@ -112,7 +112,7 @@ pub enum Role {
     Code,
     /// The ONNX Runtime library, which runs graphs.
     Engine,
-    /// A library of the system, or a licence.
+    /// A shared library of the system, or the text of a licence.
     Library,
     /// A file of the model.
     Model,
@@ -120,16 +120,16 @@ pub enum Role {
     Settings,
 }
 
-/// A Git commit, and whether files differed from it.
+/// A Git commit, and whether files of the project differed from the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Hash of the commit.
     pub commit: String,
-    /// True if files differed from the commit.
+    /// True if files of the project differed from the commit when the image was built.
     pub is_changed: bool,
 }
 
-/// Returns the artifacts of an image: its SBOM, its provenance statement and, with a key, a
+/// Returns the artifacts of an image: its SBOM, its provenance statement and, if a key is given, a
 /// signature.
 pub fn artifacts(
     origin: &Origin,
@@ -179,8 +179,8 @@ pub fn artifacts(
     artifacts
 }
 
-/// Returns the name of an artifact by its type. An artifact without a type is a signature of
-/// cosign.
+/// Returns the name of an artifact with this type, e.g. `sbom`. An artifact without a type is a
+/// signature of cosign.
 pub fn name(artifact_type: Option<&str>) -> &'static str {
     match artifact_type {
         Some(SBOM_MEDIA_TYPE) => "sbom",

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Reference names of the image and of the host within the SBOM.
+/// Name by which entries of the SBOM refer to the image.
 const IMAGE: &str = "image";
 const HOST: &str = "host";
 
@@ -163,8 +163,8 @@ fn licenses(expression: &str) -> Value {
     json!([{ "expression": expression.replace('/', " OR ") }])
 }
 
-/// Returns a serial number that depends on the content only: a UUID of version 8 (RFC 9562) from
-/// its digest.
+/// Returns a serial number for the SBOM that depends only on the content: a UUID of version 8 (RFC
+/// 9562) from the digest of the content.
 fn uuid(content: &Digest) -> String {
     let part =
         |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();

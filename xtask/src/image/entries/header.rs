@@ -9,41 +9,41 @@ use std::ops::Range;
 
 use super::refused;
 
-/// Size of a header, in bytes. Contents are padded to a multiple of it.
+/// Size of a tar header, in bytes. The content of an entry is padded to a multiple of this size.
 pub const BLOCK_BYTES: usize = 512;
 
 const CHECKSUM: Range<usize> = 148..156;
 
-/// The 512 bytes of a header.
+/// The 512 bytes of a tar header.
 pub struct Block(pub Vec<u8>);
 
-/// The parsed fields of a header.
+/// The parsed fields of a tar header.
 pub struct Header {
     /// Path of the entry, including the prefix field.
     pub name: Vec<u8>,
-    /// Target of a link.
+    /// Target of the link, if the entry is a link.
     pub link: Vec<u8>,
     /// Letter that gives the type of the entry.
     pub kind: u8,
-    /// Size of the content, in bytes.
+    /// Size of the entry's content, in bytes.
     pub size: u64,
     /// Permission bits of the entry.
     pub mode: u64,
-    /// User and group number of the owner.
+    /// User number and group number of the owner.
     pub owner: (u64, u64),
-    /// Major and minor number of a device.
+    /// Major and minor number of the device, if the entry is a device.
     pub device: (u64, u64),
-    /// True for a header in POSIX's ustar format whose numbers are all octal.
+    /// True if the header is in POSIX's ustar format and all its numbers are octal.
     pub is_plain: bool,
 }
 
 impl Block {
-    /// True if all bytes are zero. Two such blocks end an archive.
+    /// Returns true if all bytes of the block are zero. Two such blocks end an archive.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Parses the fields of the header.
+    /// Checks the checksum of the header and parses its fields.
     pub fn header(&self) -> io::Result<Header> {
         self.check()?;
         let is_ustar = self.field(257..265) == b"ustar\x0000";
@@ -114,7 +114,8 @@ impl Block {
         }
     }
 
-    /// True if the access time and the change time of the GNU format are numbers.
+    /// Returns true if the fields of the GNU format for access time and change time hold times or
+    /// are empty. In old archives of Go they hold a part of the path.
     fn has_times(&self) -> bool {
         [345..357, 357..369].into_iter().all(|range| {
             let field = self.field(range);
@@ -132,7 +133,7 @@ impl Block {
     }
 }
 
-/// Returns the bytes before the first zero byte.
+/// Returns the bytes of a header field before its first zero byte.
 pub fn text(field: &[u8]) -> Vec<u8> {
     field
         .split(|byte| *byte == 0)
@@ -208,7 +209,8 @@ pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     Ok(records)
 }
 
-/// Returns the key and value of the first record, and the bytes after it.
+/// Returns the key and the value of the first record of a PAX header, and the bytes after the
+/// record. Returns `None` if the record is malformed.
 fn record(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = text.iter().position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(text.get(..space)?).ok()?.parse().ok()?;

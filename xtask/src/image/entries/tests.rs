@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns a header and its content, padded to whole blocks.
+/// Returns a tar header and its content, padded to whole blocks.
 pub fn member(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
     member_sized(name, kind, content, content.len() as u64)
 }

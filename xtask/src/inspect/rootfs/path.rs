@@ -2,19 +2,19 @@
 //!
 //! Owns how a path is cleaned and how long it may be. Must not know which file is at a path.
 
-/// Longest path, in bytes: `PATH_MAX` of Linux.
+/// Maximum length of a path, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
-/// Longest name, in bytes: `NAME_MAX` of Linux.
+/// Maximum length of a name in a path, in bytes: `NAME_MAX` of Linux.
 const LONGEST_NAME_BYTES: usize = 255;
-/// Index of the root among the nodes.
+/// Index of the root folder among the nodes of the file system.
 pub const ROOT: usize = 0;
 
-/// A folder, given by its nodes and names from the root on. If there are more names than nodes, the
-/// remaining folders do not exist.
+/// A folder in the file system of an image, given by nodes and names from the root on. If there are
+/// more names than nodes, the remaining folders do not exist.
 pub struct Place {
-    /// Nodes from the root on. The root is the first one.
+    /// Nodes of the folders from the root on. The root is the first node.
     pub nodes: Vec<usize>,
-    /// Names from the root on, without one for the root itself.
+    /// Names of the folders from the root on. The root itself has no name.
     pub names: Vec<Vec<u8>>,
 }
 
@@ -27,7 +27,7 @@ impl Place {
             .filter(|_| self.nodes.len() == self.names.len() + 1)
     }
 
-    /// Moves to the parent folder.
+    /// Moves from the folder to its parent folder.
     pub fn up(&mut self) {
         if self.nodes.len() > self.names.len() && self.nodes.len() > 1 {
             self.nodes.pop();
@@ -35,15 +35,15 @@ impl Place {
         self.names.pop();
     }
 
-    /// Moves to a subfolder, which may not exist.
+    /// Moves from the folder to a subfolder. `node` is `None` if the subfolder does not exist.
     pub fn down(&mut self, node: Option<usize>, name: Vec<u8>) {
         self.nodes.extend(node);
         self.names.push(name);
     }
 }
 
-/// Returns the names in a path, cleaned like Go's `filepath.Clean` does: before any link is
-/// followed.
+/// Returns the names in a path, cleaned like Go's `filepath.Clean` does, which is before any link
+/// is followed.
 pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {
@@ -64,7 +64,7 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Ok(names)
 }
 
-/// Refuses paths that are too long for Linux.
+/// Fails if a path or a name in it is too long for Linux.
 pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();
@@ -76,7 +76,7 @@ pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns a path as text, without a leading slash.
+/// Returns a path as text, without a leading slash. `names` are the names in the path.
 pub fn shown(names: &[Vec<u8>]) -> String {
     names
         .iter()

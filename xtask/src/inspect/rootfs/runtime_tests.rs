@@ -13,7 +13,7 @@ use serde_json::json;
 use super::*;
 use crate::image::entries::Entries;
 
-/// Name, type, and content or link target.
+/// A member of a tar archive: its name, its type, and its content or link target.
 type Member = (String, u8, String);
 
 fn member(name: &str, kind: u8, content: &str) -> Member {
@@ -45,7 +45,8 @@ fn tar(members: &[Member]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the listing that `RootFs` builds from the layers, and whether runtimes differ in it.
+/// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes differ
+/// in these files.
 fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), String> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
@@ -133,8 +134,8 @@ fn run(dir: &Path, program: &str, words: &[&str]) -> Option<Output> {
         .ok()
 }
 
-/// Unpacks the layers with umoci. `None` if umoci is not installed, an error if it refuses the
-/// layers.
+/// Unpacks the layers with umoci and returns a listing of the files. Returns `None` if umoci is not
+/// installed, and an error if umoci refuses the layers.
 fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     let dir = tempfile::tempdir().unwrap();
     let (layout, root) = (dir.path().join("l"), dir.path().join("r"));
@@ -153,8 +154,8 @@ fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(listing(&root)))
 }
 
-/// Unpacks the layers with podman, whose storage keeps the layers apart. `None` if podman cannot be
-/// used.
+/// Unpacks the layers with podman, whose storage keeps the layers apart, and returns a listing of
+/// the files. Returns `None` if podman cannot be used.
 fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -192,7 +193,7 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(found))
 }
 
-/// Returns images that are unusual but accepted by runtimes.
+/// Returns images that are unusual but that runtimes accept. Each image is a list of layers.
 fn odd() -> Vec<Vec<Vec<Member>>> {
     let base = vec![
         member("real/", b'5', ""),

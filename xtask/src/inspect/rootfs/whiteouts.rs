@@ -11,13 +11,13 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Prefix of a whiteout's name. The rest of the name is the file that it removes.
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 
-/// Most nodes that all whiteouts of an image visit together. Each whiteout visits everything below
-/// its folder.
+/// Maximum number of nodes that all whiteouts of an image visit together. Each whiteout visits
+/// everything below its folder.
 const MOST_LOOKS: usize = 20_000_000;
 
 impl RootFs {
-    /// Removes what a whiteout hides. `mark` is the name of the whiteout, and `hidden` is the rest
-    /// of that name after the prefix.
+    /// Removes the objects that a whiteout hides. `mark` is the name of the whiteout, and `hidden`
+    /// is the rest of that name after the prefix.
     pub(super) fn remove_marked(
         &mut self,
         parent: usize,
@@ -57,8 +57,8 @@ impl RootFs {
         })
     }
 
-    /// Removes the content that lower layers have in a folder. Returns true if something of this
-    /// layer remains in it.
+    /// Removes the content that lower layers have in a folder. Returns true if something in the
+    /// folder remains, because the current layer wrote it.
     fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
         let mut order = Vec::new();
         let mut open = vec![folder];

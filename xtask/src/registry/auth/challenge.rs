@@ -11,19 +11,20 @@ use crate::failure::{Failure, Kind};
 /// Authentication scheme of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
-    /// User name and password with every request.
+    /// The registry demands a user name and a password with every request.
     Basic,
-    /// A token that a token service issues.
+    /// The registry demands a token, which a token service issues.
     Bearer {
         /// Address of the token service.
         realm: Url,
-        /// Name of the registry at the token service.
+        /// Name of the registry at the token service. `None` if the registry does not state one.
         service: Option<String>,
     },
 }
 
 impl Challenge {
-    /// Parses the headers of a response. `None` if they name no scheme that is supported.
+    /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if they name no
+    /// supported scheme.
     pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
         let mut basic = None;
         for value in response.headers().get_all("www-authenticate") {
@@ -56,7 +57,8 @@ impl Challenge {
         Ok(basic)
     }
 
-    /// Returns the name of the registry at its token service.
+    /// Returns the name of the registry at its token service. Returns `None` if the scheme needs no
+    /// token service, or if the registry states no name.
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Basic => None,

@@ -16,7 +16,8 @@ use crate::failure::Failure;
 /// User name that credential helpers return if the secret is a refresh token.
 const TOKEN: &str = "<token>";
 
-/// The parts of config.json that concern credentials. Not `Debug`, because it holds secrets.
+/// The parts of Docker's config.json that concern credentials. The type is not `Debug`, because it
+/// holds secrets.
 #[derive(Deserialize)]
 struct Config {
     #[serde(default)]
@@ -29,14 +30,15 @@ struct Config {
 
 #[derive(Deserialize)]
 struct Entry {
-    /// Base64 of `user:password`.
+    /// User name and password, as Base64 of `user:password`. Empty if the entry does not hold them.
     #[serde(default)]
     auth: String,
     #[serde(default)]
     username: String,
     #[serde(default)]
     password: String,
-    /// Refresh token that `az acr login` writes. The password in `auth` is then empty.
+    /// Refresh token that `az acr login` writes. If it is not empty, the password in `auth` is
+    /// empty.
     #[serde(default)]
     identitytoken: String,
 }
@@ -49,8 +51,9 @@ struct Answer {
     secret: String,
 }
 
-/// Looks up the credential for a registry: first its own helper, then the credentials store, then
-/// the file itself.
+/// Looks up the credential for a registry in Docker's configuration. Asks the credential helper of
+/// the registry or, if the registry has none, the credentials store, and then searches config.json
+/// itself.
 pub async fn find(registry: &str, surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     let Some(path) = path(surroundings) else {
         return Ok(None);
@@ -116,8 +119,8 @@ fn read(path: &Path) -> Result<Option<Config>, Failure> {
     })
 }
 
-/// Returns the host of a key. Older versions of Docker wrote addresses as keys: `https://r.io/v1/`
-/// means `r.io`.
+/// Returns the host of a key in the section `auths` of config.json. Older versions of Docker wrote
+/// addresses as keys: `https://r.io/v1/` means `r.io`.
 fn host(key: &str) -> &str {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest);
     key.split('/').next().unwrap_or(key)
@@ -211,8 +214,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns the credential that is found for `r.io:5000` with this configuration, as a pair of
-    /// user name or kind, and secret.
+    /// Looks up `r.io:5000` with this content of config.json and this script as the credential
+    /// helper. Returns the user name, or `<token>` for a refresh token, and the secret.
     fn found(config: &str, helper: Option<&str>) -> Result<Option<(String, String)>, Failure> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), config).unwrap();

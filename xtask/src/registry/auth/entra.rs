@@ -7,16 +7,17 @@ use super::{Credential, Found, Surroundings};
 
 /// Name of the environment variable that holds an Entra access token.
 pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";
-/// Audience of the token. Azure Container Registry refuses every other one, see Azure/acr,
-/// docs/AAD-OAuth.md.
+/// Audience that an Entra access token must have. Azure Container Registry refuses tokens for every
+/// other audience (Azure/acr, docs/AAD-OAuth.md).
 pub const RESOURCE: &str = "https://containerregistry.azure.net";
 /// Domain suffixes of Azure Container Registry in its several clouds.
 const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 
-/// True if a registry is Azure Container Registry.
+/// Returns true if a registry is Azure Container Registry.
 ///
-/// The service name that a registry reports counts only for a registry on this machine. Otherwise
-/// any remote registry could obtain the token by reporting such a name.
+/// `service` is the name that the registry reports for itself. It counts only for a registry on
+/// this machine. If it counted for remote registries, any of them could obtain the token by
+/// reporting a name in the domain of Azure.
 pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     let is_local = ["127.0.0.1:", "localhost:", "[::1]:"]
         .iter()
@@ -28,10 +29,11 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     AZURE.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Looks for an Entra access token, in the environment variable or from `az`.
+/// Looks for an Entra access token in the environment variable SCOREBOX_ENTRA_TOKEN, and then asks
+/// `az`. Returns `None` if the variable is not set and `az` is not installed.
 ///
 /// # Errors
-/// The error text says why the Azure command line returned no token.
+/// Fails if `az` returns no token. The error text says why.
 pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> {
     if let Some(token) = surroundings.variable(VARIABLE) {
         return Ok(Some(Found {

@@ -22,9 +22,9 @@ pub use self::token::{Token, TokenService};
 use super::access::Access;
 use crate::failure::{Failure, Kind};
 
-/// Name of the environment variable that holds the user name.
+/// Name of the environment variable that holds the user name for a registry.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// Name of the environment variable that holds the password.
+/// Name of the environment variable that holds the password for a registry.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
 /// A credential for a registry or its token service.
@@ -37,8 +37,8 @@ pub enum Credential {
         /// Password of the user, or the token that replaces it.
         password: SecretString,
     },
-    /// Refresh token that `docker login` or `az acr login` stored. Access tokens are fetched with
-    /// it.
+    /// Refresh token that `docker login` or `az acr login` stored. The token service issues access
+    /// tokens for it.
     Refresh(SecretString),
     /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
     /// token.
@@ -47,7 +47,7 @@ pub enum Credential {
     Anonymous,
 }
 
-/// A credential and where it was found.
+/// A credential, and the place where it was found.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Credential that was found, or anonymous access.
@@ -56,10 +56,11 @@ pub struct Found {
     pub origin: String,
 }
 
-/// Looks for a credential: in flags, variables, Docker's configuration and Entra ID, in this order.
+/// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
+/// configuration and from Entra ID, in this order.
 ///
-/// If there is none, the access is anonymous. `service` is the name that the registry reports for
-/// itself.
+/// If no credential is found, the access is anonymous. `service` is the name that the registry
+/// reports for itself.
 pub async fn find(
     access: &Access,
     service: Option<&str>,
@@ -121,7 +122,8 @@ fn variables(surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     }
 }
 
-/// Returns the value of the `Authorization` header for a user name and a password.
+/// Returns the value of the `Authorization` header for Basic authentication with this user name and
+/// password.
 pub fn basic(username: &str, password: &SecretString) -> SecretString {
     format!(
         "Basic {}",
@@ -166,7 +168,8 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     Failure::new(Kind::Registry, problem, fix)
 }
 
-/// Builds the failure for an accepted credential that does not have the requested rights.
+/// Builds the failure for a credential that is accepted but does not have the rights in `scopes`.
+/// `said` is the text of the response.
 pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
     let registry = &access.registry;
     if matches!(found.credential, Credential::Anonymous) {

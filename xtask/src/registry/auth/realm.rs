@@ -24,8 +24,8 @@ use super::super::access::Access;
 use super::{Credential, Found};
 use crate::failure::{Failure, Kind};
 
-/// Registries whose token service has another host, each with that host. Both are used over HTTPS
-/// at port 443.
+/// Registries whose token service has another host, each as a pair of the registry and that host.
+/// Both are reached over HTTPS at port 443.
 pub const KNOWN: &[(&str, &str)] = &[
     ("registry-1.docker.io", "auth.docker.io"),
     ("index.docker.io", "auth.docker.io"),
@@ -37,7 +37,7 @@ pub const KNOWN: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedRealm {
     host: String,
-    /// Port of the token service. `None` trusts every port of the host.
+    /// Port of the host that credentials may be sent to. `None` trusts every port.
     port: Option<u16>,
 }
 
@@ -91,7 +91,8 @@ impl TrustedRealm {
     }
 }
 
-/// Refuses to send a credential to a token service that does not belong to the registry.
+/// Fails if the credential must not be sent to the token service at `realm`, because the service
+/// does not belong to the registry.
 pub fn admit(access: &Access, realm: &Url, found: &Found) -> Result<(), Failure> {
     let registry = access.root()?;
     let is_trusted = access.trusted.iter().any(|trusted| trusted.covers(realm));

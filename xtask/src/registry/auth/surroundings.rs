@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Longest wait for a program. It is long because a program may ask its user for something.
+/// Maximum time to wait for a program to end. It is long because a program may ask its user for
+/// something.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Environment variables of this process, or those of a test.
+/// Environment variables of this process or, in a test, those that the test sets.
 #[derive(Clone)]
 pub struct Surroundings(HashMap<String, String>);
 
@@ -34,7 +35,7 @@ impl Surroundings {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// Returns an environment that consists of these variables only.
+    /// Creates an environment that consists of these variables only.
     #[cfg(test)]
     pub fn of(variables: &[(&str, &str)]) -> Self {
         Self(
@@ -50,7 +51,7 @@ impl Surroundings {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// Returns the path of a program on PATH.
+    /// Returns the path of a program on PATH, or `None` if no folder on PATH has the program.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.variable("PATH")?;
         std::env::split_paths(&path)

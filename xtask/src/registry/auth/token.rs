@@ -19,10 +19,10 @@ use super::super::{answer, bounds, transport};
 use super::{Credential, Found, denied, not_accepted, realm};
 use crate::failure::{Failure, Kind};
 
-/// Lifetime of a token if the response does not state one, from Docker's specification.
+/// Lifetime of a token if the response does not state one, as Docker's specification defines it.
 const USUAL_LIFE: Duration = Duration::from_secs(60);
-/// Time before its expiry at which a token is renewed. A quarter of the lifetime is used if that is
-/// shorter.
+/// Time before the expiry of a token at which the token is renewed. If a quarter of the token's
+/// lifetime is shorter, the quarter is used instead.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Name of this client, which token services write into their logs.
 const CLIENT: &str = "scorebox";
@@ -36,7 +36,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// True if the token is still valid for the next request.
+    /// Returns true if the token can be used for the next request, because the time of its renewal
+    /// has not come.
     pub fn is_good(&self) -> bool {
         Instant::now() < self.renew_at
     }
@@ -48,13 +49,13 @@ pub struct TokenService<'a> {
     pub client: &'a Client,
     /// Address of the token service.
     pub realm: &'a Url,
-    /// Name of the registry at the token service.
+    /// Name of the registry at the token service. `None` if the registry does not state one.
     pub service: Option<&'a str>,
     /// Access to the registry that the tokens are for.
     pub access: &'a Access,
 }
 
-/// Response of a token service. Not `Debug`, because it holds secrets.
+/// Response of a token service. The type is not `Debug`, because it holds secrets.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
@@ -68,13 +69,13 @@ struct Answer {
 struct Claims {
     exp: Option<f64>,
     iat: Option<f64>,
-    /// Tenant of an Entra access token.
+    /// Tenant of an Entra access token. `None` if the token does not name one.
     tid: Option<String>,
 }
 
 impl TokenService<'_> {
-    /// Fetches a token for these scopes. `refresh` keeps the refresh token that an Entra token was
-    /// exchanged for.
+    /// Fetches an access token for these scopes. `refresh` keeps the refresh token that an Entra
+    /// token was exchanged for, so that later calls do not exchange the Entra token again.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -158,7 +159,8 @@ impl TokenService<'_> {
         self.post(self.realm, form).await
     }
 
-    /// Exchanges an Entra access token for a refresh token, as Azure Container Registry defines it.
+    /// Exchanges an Entra access token for a refresh token, with the request that Azure Container
+    /// Registry defines.
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);
@@ -247,8 +249,9 @@ impl TokenService<'_> {
     }
 }
 
-/// Returns the lifetime that a token states about itself. It is the difference of its two times,
-/// because clocks differ.
+/// Returns the lifetime that a token states, or `None` if it states no time of expiry. The lifetime
+/// is computed from the token's own times of issue and expiry, because the clocks of two machines
+/// differ.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || {
@@ -259,8 +262,8 @@ fn life_of(token: &str) -> Option<Duration> {
     Some(seconds(claims.exp? - claims.iat.unwrap_or_else(now)))
 }
 
-/// Reads the claims of a token. The signature is not checked, because nothing is granted for the
-/// claims here.
+/// Reads the claims of a JSON web token. The signature is not checked, because the claims grant no
+/// rights here.
 fn claims(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()

@@ -1,6 +1,6 @@
 //! Checks of a trigger of kind `blob`.
 //!
-//! Owns which blobs its answers may go to. Must not know other kinds of triggers.
+//! Owns the rule for the blobs that its answers may go to. Must not know other kinds of triggers.
 
 use super::{RawTarget, RawTrigger};
 use crate::manifest::Misfit;

@@ -6,11 +6,11 @@
 use super::PATH_LIMIT_BYTES;
 use crate::redis::raw::Command;
 
-/// Maximum number of paths and options of `JSON.GET`.
+/// Maximum number of paths and options of one `JSON.GET` command.
 const PATHS_LIMIT: usize = 64;
 
-/// Checks a JSON command. A path that finds many places multiplies the bytes that are written to
-/// them or read from them.
+/// Checks that a JSON command stays within the limits on its paths and values. The limits are
+/// needed because a path that finds many places multiplies the bytes that are written or read.
 pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
     let last = command.len().saturating_sub(1);
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {

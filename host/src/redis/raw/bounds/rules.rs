@@ -6,10 +6,10 @@
 use super::{Asked, COMBINED_KEYS_LIMIT, HEAVY_LIMIT};
 use crate::redis::raw::Command;
 
-/// Meaning of a number in a command, which decides the limit that applies to it.
+/// Meaning of a number in a command. The meaning decides which limit applies to the number.
 pub(super) enum Rule {
-    /// The argument at this position is a number of items. A negative number asks for as many
-    /// items, with repeats.
+    /// The argument at this position is a number of items. A negative number asks for as many items
+    /// as its absolute value, with repeats.
     Count(usize),
     /// The argument after each occurrence of this word is a number of items.
     After(&'static str),
@@ -19,23 +19,24 @@ pub(super) enum Rule {
     Span(usize),
     /// The last number of `XPENDING` is a number of items.
     Pending,
-    /// The argument at this position is an offset in bytes that a value is extended to.
+    /// The argument at this position is an offset, in bytes, up to which a value is extended.
     Bytes(usize),
-    /// The argument at this position is an offset in bits that a value is extended to.
+    /// The argument at this position is an offset, in bits, up to which a value is extended.
     Bit(usize),
-    /// The arguments of `BITFIELD` are bit fields, each with its offset.
+    /// The arguments of `BITFIELD` are bit fields, each of which has an offset.
     Fields,
     /// The command combines or copies stored data.
     Heavy,
-    /// The command creates a Bloom filter for a number of items. With a position, the error rate is
-    /// there and the number follows; otherwise both are named options.
+    /// The command creates a Bloom filter for a number of items. If there is a position, the error
+    /// rate is at this position and the number of items follows it. If there is none, both are
+    /// named options.
     Filter(Option<usize>),
 }
 
 use Rule::{After, Bit, Bytes, Count, Fields, Filter, Heavy, Limit, Pending, Span};
 
-/// Rules of the commands that have some. The JSON commands have one rule for all, which is in
-/// `json`.
+/// Rules for the numbers in commands, with the commands that each rule applies to. The JSON
+/// commands have a rule of their own, which is in the module `json`.
 pub(super) static RULES: &[(&[&str], &[Rule])] = &[
     (
         &[
@@ -121,7 +122,7 @@ pub(super) static RULES: &[(&[&str], &[Rule])] = &[
     (&["BF.INSERT"], &[Filter(None)]),
 ];
 
-/// Size of a Bloom filter per item at the smallest error rate that is allowed, in bytes.
+/// Size of a Bloom filter for each item at the lowest error rate that is allowed, in bytes.
 const FILTER_ITEM_BYTES: u64 = 6;
 const FILTER_ERROR: f64 = 1e-9;
 const FILTER_EXPANSION: u64 = 8;
@@ -200,12 +201,13 @@ impl Rule {
     }
 }
 
-/// Reads an argument as a whole number. `None` if it is not one; the server will refuse it.
+/// Reads the argument of a command at a position as a whole number. Returns `None` for any other
+/// argument, because the server will refuse it.
 fn number(command: &Command, at: usize) -> Option<i64> {
     std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
 }
 
-/// Returns the position after each occurrence of a word.
+/// Returns the position that follows each occurrence of a word among the arguments of a command.
 fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_it =
         move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
@@ -221,8 +223,9 @@ fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize>
         .map(|(position, _)| position + 1)
 }
 
-/// Returns the number of bytes that a value needs for each field of `BITFIELD`. After GET, SET and
-/// INCRBY come a type and an offset. An offset with `#` counts in fields.
+/// Returns, for each field of a `BITFIELD` command, the number of bytes that a value needs to
+/// contain the field. A type and an offset follow each GET, SET and INCRBY. An offset that begins
+/// with `#` counts in fields.
 fn fields(command: &Command) -> impl Iterator<Item = u64> + '_ {
     let words: &[&[u8]] = &[b"GET", b"SET", b"INCRBY"];
     let is_field = |word: &Vec<u8>| words.iter().any(|known| known.eq_ignore_ascii_case(word));

@@ -1,5 +1,5 @@
-//! Tests of Azure ML's form: what is read and written for tensors, and what the message for a
-//! misfit says.
+//! Tests of Azure ML's format: what is read and written for tensors, and what the error messages
+//! say.
 
 use super::*;
 use crate::model::Dtype;

@@ -10,13 +10,13 @@ use super::{datatype, expectation, misfit, shape_text};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 
-/// Bytes after the JSON that no input has taken yet.
+/// Binary data after the JSON of a request, as far as no input has taken it yet.
 pub(super) struct Binary<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_announced: bool,
 }
 
-/// Returns one tensor for each port, in the order of the ports.
+/// Returns the inputs of a request as one tensor for each port, in the order of the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
@@ -68,7 +68,8 @@ pub(super) fn tensors(
         .collect()
 }
 
-/// Returns the tensor of an input. The error is the place in the input, and the message.
+/// Returns the tensor of an input. The error holds a JSON pointer inside the input, and the
+/// message.
 fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
     let wrong = |place: &str, message: String| (place.to_owned(), message);
     let wanted = datatype(port.dtype);

@@ -1,6 +1,6 @@
 //! The JSON of an inference request, read in the order in which it comes.
 //!
-//! Owns the request's fields, and the places of misfits in them. Must not know binary data, or
+//! Owns the request's fields, and the positions of errors in them. Must not know binary data, or
 //! whether an input fits its port: that is checked when the whole input is known.
 //!
 //! Data is read into elements at its place in the body, which requires the input's name. If there
@@ -20,14 +20,15 @@ use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-/// Longest id of a request, in bytes. The id comes back with the answer.
+/// Maximum length of the id of a request, in bytes. The answer repeats the id.
 const ID_BYTES: usize = 1024;
 
-/// A request, whose inputs may or may not fit their ports.
+/// A request that was read from JSON. Whether its inputs fit their ports is not checked yet.
 pub(super) struct Request<'a> {
     signature: &'a TensorSignature,
     body_bytes: usize,
-    /// Ports of the inputs, as an earlier reading of the body found them.
+    /// Index of the port of each input, as a first reading of the body found it. Empty during the
+    /// first reading.
     known: &'a [Option<usize>],
     pub(super) id: Option<String>,
     pub(super) parameters: Parameters,
@@ -35,10 +36,10 @@ pub(super) struct Request<'a> {
     pub(super) outputs: Vec<Output>,
 }
 
-/// One item of `inputs`, as the request has it.
+/// One item of `inputs` of a request. Whether it fits its port is not checked yet.
 #[derive(Default)]
 pub(super) struct Input {
-    /// Index of the port that the input's name means.
+    /// Index of the port that has the input's name. `None` if the input has no name.
     pub(super) port: Option<usize>,
     pub(super) shape: Option<Vec<u64>>,
     pub(super) dtype: Option<Dtype>,
@@ -46,36 +47,37 @@ pub(super) struct Input {
     pub(super) data: Option<Data>,
 }
 
-/// Value of the field `data` of an input.
+/// Value of the field `data` of an input of a request.
 pub(super) enum Data {
     Read(Read),
-    /// Data that was skipped, because its port was not known yet.
+    /// Data that was skipped, because the input's port was not known yet. The body is read a second
+    /// time for it.
     Skipped,
 }
 
-/// One item of `outputs`, as the request has it.
+/// One item of `outputs` of a request: an output that the answer must hold.
 pub(super) struct Output {
     pub(super) port: usize,
     pub(super) parameters: Parameters,
 }
 
-/// Parameters of requests, inputs and outputs that have a meaning here. Others are ignored.
+/// Parameters of requests, inputs and outputs that the host uses. Other parameters are ignored.
 #[derive(Default)]
 pub(super) struct Parameters {
-    /// Size of the binary data of an input, in bytes.
+    /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
     pub(super) binary_data_size: Option<u64>,
-    /// True if the elements of an output are to be binary.
+    /// True if the elements of an output must be binary. `None` if the request's default applies.
     pub(super) binary_data: Option<bool>,
-    /// True if the elements of all outputs of a request are to be binary, unless an output says
-    /// otherwise.
+    /// True if the elements of all outputs of a request must be binary, except where an output has
+    /// its own `binary_data`. `None` means false.
     pub(super) binary_data_output: Option<bool>,
 }
 
-/// Reads a request from its JSON.
+/// Reads a request of the Open Inference Protocol from its JSON.
 ///
 /// # Errors
-/// The text is not JSON, it is not of the protocol's form, or its data does not fit the port that
-/// it is for.
+/// Fails if the text is not JSON, if it does not follow the Open Inference Protocol, or if data
+/// does not fit the port of its input.
 pub(super) fn read<'a>(
     signature: &'a TensorSignature,
     json: &[u8],
@@ -220,7 +222,7 @@ impl Items for Inputs<'_, '_> {
     }
 }
 
-/// An input that is being read.
+/// An input of a request that is being read.
 struct Reading<'a> {
     ports: &'a [Port],
     body_bytes: usize,
@@ -267,7 +269,7 @@ impl Fields for Reading<'_> {
     }
 }
 
-/// Dimensions of a tensor, as the request states them.
+/// Dimensions of a tensor that a request states.
 struct Shape(Vec<u64>);
 
 impl Items for Shape {
@@ -327,7 +329,7 @@ impl Items for Outputs<'_, '_> {
     }
 }
 
-/// An output that is being read.
+/// An output of a request that is being read.
 struct Asked<'a> {
     ports: &'a [Port],
     taken: &'a [Output],
@@ -355,7 +357,7 @@ impl Fields for Asked<'_> {
     }
 }
 
-/// Returns the index of the port that a name means.
+/// Returns the index of the port with a name of the request. Returns `None` if the name is `null`.
 fn port<E: serde::de::Error>(
     ports: &[Port],
     direction: &str,
@@ -376,7 +378,8 @@ fn port<E: serde::de::Error>(
     }
 }
 
-/// Returns the element type that a datatype means.
+/// Returns the element type of a datatype of the Open Inference Protocol. Returns `None` if the
+/// datatype is `null`.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
     let Some(name) = name.text(reader)? else {
         return Ok(None);

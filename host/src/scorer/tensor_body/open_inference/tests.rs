@@ -31,7 +31,7 @@ fn signature() -> TensorSignature {
 
 const N: &str = r#"{"name": "n", "shape": [1], "datatype": "INT64", "data": [7]}"#;
 
-/// Returns a request with the input `n`, and with the input `x` that has these fields.
+/// Returns a request with the valid input `n`, and with an input that has the JSON fields `fields`.
 fn with_x(fields: &str) -> String {
     format!(r#"{{"inputs": [{{{fields}}}, {N}]}}"#)
 }

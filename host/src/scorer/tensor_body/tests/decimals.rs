@@ -1,11 +1,12 @@
-//! Tests of decimal numbers: each form rounds a number once, as Rust does.
+//! Tests of decimal numbers: each format rounds a number once, as Rust does.
 
 use half::{bf16, f16};
 use proptest::prelude::*;
 
 use super::*;
 
-/// Reads one element of a float port, in each form and nesting that JSON may have here.
+/// Reads the decimal `text` as an element of a float port, in each JSON format and nesting, and
+/// returns the bytes of the element for each.
 #[track_caller]
 fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let element = dtype.bytes();

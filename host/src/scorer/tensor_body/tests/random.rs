@@ -1,4 +1,5 @@
-//! Tests of random tensors and bodies: no form changes a tensor, and no body makes a form panic.
+//! Tests of random tensors and bodies: no format changes a tensor, and no body makes a reader
+//! panic.
 
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -21,8 +22,8 @@ const DTYPES: [Dtype; 13] = [
     Dtype::U8,
 ];
 
-/// Returns a strategy for tensors of any type and shape whose numbers are finite. Each comes with
-/// its port, whose dimensions may be open.
+/// Returns a strategy for tensors of any type and shape whose numbers are finite. Each tensor comes
+/// with a port that accepts it and whose dimensions may be open.
 fn any_tensor(name: &'static str) -> impl Strategy<Value = (Port, Tensor)> {
     let shape = proptest::collection::vec(0u64..4, 0..4);
     (
@@ -77,11 +78,11 @@ fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
     }
 }
 
-/// Returns the body that a client would send for these tensors in the protocol's form, and the
-/// number of bytes of its JSON.
+/// Returns the body that a client of the Open Inference Protocol would send for these tensors, and
+/// the number of bytes of the body's JSON as text.
 ///
-/// The elements are binary or not. The keys are in the order of a sorted map, or of the
-/// specification.
+/// If `binary` is true, the elements are binary data after the JSON. If `sorted` is true, the JSON
+/// keys are in alphabetical order instead of the order of the specification.
 fn open_inference_body(tensors: &[Tensor], binary: bool, sorted: bool) -> (Vec<u8>, String) {
     let inputs: Vec<String> = tensors
         .iter()

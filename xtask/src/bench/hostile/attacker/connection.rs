@@ -14,26 +14,26 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Counters;
 
-/// Time within which a connection must be accepted.
+/// Time within which the host must accept a connection.
 const CONNECTING: Duration = Duration::from_secs(2);
 
-/// Last byte of the first source address.
+/// Last byte of the first source address of an attack.
 ///
-/// Source addresses are 127.0.0.2 to 127.0.0.250. The steady client uses 127.0.0.1.
+/// Attacks connect from 127.0.0.2 to 127.0.0.250, because the well-behaved client uses 127.0.0.1.
 const FIRST_SOURCE: u8 = 2;
-/// Number of source addresses.
+/// Number of source addresses from which an attack connects.
 const SOURCES: u16 = 249;
 
 /// The host under attack, and the counters of the attack.
 #[derive(Clone)]
 pub struct Target {
-    /// Address of the host.
+    /// Address on which the host listens.
     pub address: SocketAddr,
-    /// Counters of this process.
+    /// Counters of the events on all connections of the attack.
     pub counters: Arc<Counters>,
 }
 
-/// One connection to the host.
+/// One connection of an attack to the host.
 pub struct Connection {
     /// Half of the connection that reads, with a buffer for answers that arrive together.
     pub reader: BufReader<OwnedReadHalf>,
@@ -41,7 +41,7 @@ pub struct Connection {
     pub writer: OwnedWriteHalf,
 }
 
-/// Answer with which an exchange ended.
+/// The parts of an HTTP answer that an attack needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// Status code of the answer.
@@ -54,7 +54,9 @@ pub struct Answer {
 }
 
 impl Target {
-    /// Connects from the source address that belongs to a connection's number.
+    /// Opens a connection to the host. `index` is the number of the connection, which decides its
+    /// source address. `receive_buffer` is the size of the socket's receive buffer in bytes, and
+    /// `None` leaves the size to the kernel.
     pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
@@ -88,8 +90,8 @@ impl Connection {
         reading.await
     }
 
-    /// Sends bytes. If the server answers or closes the connection first, returns the answer or the
-    /// error.
+    /// Sends bytes and returns `None`. If the server answers before all bytes are sent, returns the
+    /// answer. Fails if the server closes the connection first.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<Option<Answer>> {
         let Self { reader, writer } = self;
         tokio::select! {
@@ -99,7 +101,8 @@ impl Connection {
         }
     }
 
-    /// Sends a byte at a time until the server answers or closes the connection.
+    /// Sends `byte` again and again, with a pause of `period` before each, until the server
+    /// answers. Fails if the server closes the connection.
     pub async fn trickle(&mut self, byte: u8, period: Duration) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
@@ -113,7 +116,7 @@ impl Connection {
     }
 }
 
-/// Reads one answer and drops its body.
+/// Reads one HTTP answer and drops its body.
 pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
     let broken = || io::Error::from(io::ErrorKind::InvalidData);
     let mut line = String::new();
@@ -147,14 +150,14 @@ pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<An
     }
 }
 
-/// Returns a request to be scored, as bytes.
+/// Returns the bytes of an HTTP request that asks the host to score `body`.
 pub fn request(body: &str) -> Vec<u8> {
     let mut bytes = head(body.len());
     bytes.extend_from_slice(body.as_bytes());
     bytes
 }
 
-/// Returns the head of a request whose body has this length.
+/// Returns the head of an HTTP request to score a body of `length` bytes.
 pub fn head(length: usize) -> Vec<u8> {
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n").into_bytes()

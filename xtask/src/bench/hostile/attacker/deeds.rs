@@ -13,34 +13,37 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection::{Connection, Target, head, read_answer, request};
 use crate::bench::hostile::attacks::{Attack, Deed};
 
-/// Pause before a connection that was closed or refused is opened again.
+/// Pause after a connection was closed or refused before the attack opens a new one.
 const REOPEN: Duration = Duration::from_millis(20);
 
-/// Bytes that the header of a slow body announces.
+/// Size of the body that the header of a slow request announces, in bytes.
 const BODY_BYTES: usize = 8_000_000;
-/// Bytes of a slow body that are sent at once.
+/// Number of bytes of a slow body that are sent at once.
 const SENT_BYTES: usize = 7_900_000;
-/// Time between two further bytes of a slow body.
+/// Time between two bytes of the rest of a slow body, which is sent a byte at a time.
 const BODY_PERIOD: Duration = Duration::from_millis(100);
 /// Time between two bytes of a slow header.
 const HEADER_PERIOD: Duration = Duration::from_millis(250);
 
-/// Time between two waves of a stampede.
+/// Time between two waves of a stampede. In each wave all connections send the same request at
+/// once.
 const WAVE: Duration = Duration::from_millis(250);
 
-/// Request for a large answer that is never read.
+/// Request body that asks for a large answer, which the attack never reads.
 const UNREAD: &str = r#"{"do":"large","bytes":2000000}"#;
-/// Size of the client's buffer for an answer that is never read, in bytes.
+/// Size of the attack's receive buffer for answers that it never reads, in bytes.
 const RECEIVE_BUFFER: u32 = 4096;
 /// Time between two requests whose answers are never read.
 const UNREAD_PERIOD: Duration = Duration::from_millis(300);
 
-/// Time between the request of a churn and the end of its connection.
+/// Time between sending a request and closing its connection, for an attack that opens one
+/// connection after the other.
 const CHURN_PERIOD: Duration = Duration::from_millis(10);
 /// Pause between two bursts of pipelined requests.
 const BURST_PERIOD: Duration = Duration::from_millis(100);
 
-/// The behaviour of a connection with the bytes that it sends, made once for all connections.
+/// The behaviour of each connection of an attack, with the bytes that it sends. The bytes are built
+/// once for all connections.
 #[derive(Clone)]
 pub struct Script {
     deed: Deed,
@@ -49,7 +52,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Makes the bytes of an attack.
+    /// Builds the bytes that the connections of an attack send.
     pub fn of(attack: &Attack) -> Self {
         let requests = match attack.deed {
             Deed::SlowBody => {
@@ -74,7 +77,8 @@ impl Script {
         }
     }
 
-    /// Repeats the behaviour until the process ends. If a connection ends, a new one is opened.
+    /// Behaves as the attack describes until the task is dropped. If a connection ends, a new one
+    /// is opened. `index` is the number of the connection.
     pub async fn run(self, target: &Target, index: u16) {
         loop {
             match self.once(target, index).await {
@@ -86,8 +90,8 @@ impl Script {
         }
     }
 
-    /// Uses one connection. Returns the status code of the answer with which the server ended it,
-    /// if there is one.
+    /// Opens one connection and uses it until it ends. Returns the status code of the answer with
+    /// which the server ended the connection, or `None` if the attack closed it.
     async fn once(&self, target: &Target, index: u16) -> io::Result<Option<u16>> {
         let buffer = matches!(self.deed, Deed::Unread).then_some(RECEIVE_BUFFER);
         let mut connection = target.connect(index, buffer).await?;

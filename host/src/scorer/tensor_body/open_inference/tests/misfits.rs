@@ -1,4 +1,4 @@
-//! Tests of the places at which misfits are reported.
+//! Tests of the positions at which errors in a request are reported.
 
 use super::*;
 
