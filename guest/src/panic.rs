@@ -11,8 +11,8 @@ use crate::log::{self, Level};
 
 /// True if the running export may call the host's capabilities, such as the log.
 ///
-/// `describe` runs without capabilities. If the hook called the log there, the call would trap and
-/// hide the panic.
+/// The panic hook reads this value. `describe` runs without capabilities: if the hook called the
+/// log during `describe`, the call would trap and hide the panic.
 static CAPABLE: AtomicBool = AtomicBool::new(false);
 
 /// Installs the panic hook. Every export calls this function before the author's code runs.

@@ -24,8 +24,8 @@ use self::queue::Queue;
 use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
 
-/// Maximum time for which the end of a server waits until its last log lines are written. An active
-/// reader of standard output takes them at once.
+/// Maximum time that a server waits at shutdown for its last log lines to be written. It matters
+/// only if the reader of standard output is slow or has stopped.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Queue of log lines that wait to be written to standard output. It is set only in a server.

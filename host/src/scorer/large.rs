@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Fraction of the time until a call's deadline within which the call must be answered, by the
-/// measured rate, to be admitted. The rest is a margin for errors of the measured rate.
+/// Fraction of the time until a call's deadline. A large call is admitted only if it is expected to
+/// be answered within this fraction. The expectation comes from the measured rate of earlier calls,
+/// and the rest of the time is a margin for its error.
 const USABLE: f64 = 0.7;
 
 /// Interval at which a waiting call is judged again. When the call was admitted, the rate may have
@@ -62,8 +63,8 @@ pub(super) enum NoTurn {
     Hopeless,
 }
 
-/// Permit of a call to be decoded, to execute or to be encoded. The permit is released when this
-/// value is dropped.
+/// Permission for one large call to decode its body, to execute, or to encode its answer. It is
+/// released when this value is dropped.
 pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 /// Large calls that are under way, and the rate at which large calls have been finished.

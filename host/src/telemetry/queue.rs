@@ -208,7 +208,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Test output that waits for one permit per write.
+    /// Output for tests. Each write waits until the test gives a permit.
     struct Gate {
         permits: mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,

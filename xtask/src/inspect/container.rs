@@ -27,7 +27,8 @@ const KEPT_OF_BASE: [&str; 11] = [
     "Volumes",
     "AttachStderr",
 ];
-/// Further keys of the container configuration that `package` leaves as the base image has them.
+/// Keys for attached streams in the container configuration. `package` leaves them as the base
+/// image has them.
 const ATTACHED: [&str; 2] = ["AttachStdin", "AttachStdout"];
 /// Keys of the container configuration that `package` keeps if the base image starts the Functions
 /// host.

@@ -158,7 +158,7 @@ impl Contents {
     }
 
     /// Completes the contents after every layer was read: collects the files, and searches for
-    /// changes that the base image makes in paths of `package`.
+    /// entries of the base image at paths that belong to the files that `package` adds.
     pub fn finish(&mut self) {
         let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
         for found in self.root.below("") {

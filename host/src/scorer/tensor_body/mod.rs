@@ -136,8 +136,8 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
     }
 }
 
-/// Returns true if the caller prefers bytes to JSON. Only an `accept` attribute with exactly these
-/// media types counts, because every client sends `*/*`.
+/// Returns true if the caller's `accept` attribute prefers `application/octet-stream` to JSON.
+/// Only these two media types count. `*/*` does not count, because every client sends it.
 fn prefers_bytes(attributes: &[(String, String)]) -> bool {
     let weight = |wanted| {
         let ranges = attributes

@@ -37,7 +37,7 @@ pub struct ModelName {
     pub version: String,
 }
 
-/// What a request asks of its answer: the id, the outputs, and which of them are binary.
+/// Form of the answer that a request asks for: the id, the outputs, and which of them are binary.
 #[derive(Debug)]
 pub(super) struct Asked {
     id: Option<String>,

@@ -3,8 +3,9 @@
 //! Owns which headers are credentials, and which are only transport. Must not know what any other
 //! header means.
 
-/// Prefix of the headers that the Functions host adds, which no scorer sees. They hold the version
-/// of the Functions host and the id of the invocation, which a scorer gets in any case.
+/// Prefix of the headers that the Functions host adds. They are not passed to scorers: they hold
+/// the version of the Functions host, and the id of the invocation, which a scorer gets as its own
+/// field.
 const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
 /// Words that mark a header as a credential, which no scorer may see. A header is left out if its
