@@ -96,9 +96,10 @@ pub enum Command {
     ///
     /// The kinds are: HTTP with Azure ML's JSON, and with JSON or binary tensors of the Open
     /// Inference Protocol; Azure Functions invocations with batches, and with messages that
-    /// cannot be scored and go to another queue; reused instances and an instance per request; a prediction cache whose Redis is killed now and
-    /// then; and a graph. Memory, file descriptors and threads of each host are sampled. Exit code
-    /// 1 means a wrong answer, a lost request or drift.
+    /// cannot be scored and go to another queue; reused instances and an instance per request; a
+    /// prediction cache whose Redis is killed now and then; and a graph. Memory, file descriptors
+    /// and threads of each host are sampled. Exit code 1 means a wrong answer, a lost request or
+    /// drift.
     Soak(SoakArgs),
     /// Check the rules of this repository: dependency direction, module docs, the hash of the WIT
     /// contract.

@@ -22,7 +22,8 @@ use crate::logreg::{LogisticRegression, PIXELS};
 
 /// Time for which an answer is kept in the store if the setting `answer_ttl` is not set.
 ///
-/// The features of a digit rarely change, and an hour bounds how long an answer can outlive its features.
+/// The features of a digit rarely change, and an hour bounds how long an answer can outlive its
+/// features.
 const ANSWER_TTL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
