@@ -288,7 +288,7 @@ fn what_a_base_puts_in_the_places_of_ours_is_named() {
         (
             "a layer that is to be had elsewhere",
             |image| image.manifest["layers"][3]["urls"] = json!(["https://r.example/x"]),
-            Wrong("layer app", "elsewhere"),
+            Wrong("layer app", "another place"),
         ),
     ]);
     // The helper can read what it writes.
