@@ -40,7 +40,9 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
         builder
             .thread_name("scoring")
             .on_thread_start(yielding)
-            .global_queue_interval(1),
+            .global_queue_interval(1)
+            // A slice of a call lasts for milliseconds. Timers and sockets are looked at after each.
+            .event_interval(1),
         threads,
     )
 }

@@ -23,6 +23,9 @@ pub(super) const SMALL_BYTES: u64 = 64 << 10;
 /// budget may be larger than 4 GiB.
 const UNIT_BYTES: u64 = 1 << 10;
 
+/// Number of waiting bodies above which they do not give up at the same time.
+const CROWD: usize = 16;
+
 /// Memory budget that all request bodies share, or all response bodies.
 pub(super) struct Budget {
     units: Arc<Semaphore>,
@@ -58,8 +61,8 @@ impl Budget {
     /// Reserves bytes for a body. Bodies that wait are served in the order of their arrival.
     /// Returns `None` if the bytes are not free in time.
     ///
-    /// The wait ends at a random time in the second half of the time until the deadline. A body
-    /// that is larger than the whole budget gets the whole budget.
+    /// If many bodies wait, the wait ends at a random time in the second half of the time until the
+    /// deadline. A body that is larger than the whole budget gets the whole budget.
     pub(super) async fn reserve(&self, bytes: u64, deadline: Instant) -> Option<Reserved> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES))
             .unwrap_or(u32::MAX)
@@ -68,12 +71,16 @@ impl Budget {
             return Some(Reserved(permit));
         }
         let _waiting = Waiting::new(self, bytes);
-        // Requests that came together would give up together, and their responses would delay all
-        // other requests.
-        let time = deadline.saturating_duration_since(Instant::now());
-        let deadline = deadline
-            .checked_sub(time.mul_f64(rand::random_range(0.0..0.5)))
-            .unwrap_or(deadline);
+        let deadline = if self.waiting.load(Ordering::Relaxed) > CROWD {
+            // Requests that came together would give up together, and their responses would delay
+            // all other requests.
+            let time = deadline.saturating_duration_since(Instant::now());
+            deadline
+                .checked_sub(time.mul_f64(rand::random_range(0.0..0.5)))
+                .unwrap_or(deadline)
+        } else {
+            deadline
+        };
         // The semaphore is never closed, so the acquisition itself does not fail.
         timer::until(deadline, Arc::clone(&self.units).acquire_many_owned(units))
             .await?
