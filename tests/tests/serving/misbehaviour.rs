@@ -106,13 +106,14 @@ fn memory_has_a_limit_and_a_reason() {
 
 #[test]
 fn a_panic_reaches_the_log_with_its_message_and_place() {
+    // The host ends with its last user, and its log with it.
+    let host = WAYWARD.get(wayward);
     let line = fails(
         &json!({"do": "panic", "message": "the model is upside down"}),
         500,
         "trapped",
         &["id"],
     );
-    let host = WAYWARD.get(wayward);
     let Some(id) = line["invocation"].as_str() else {
         panic!("{line}")
     };
