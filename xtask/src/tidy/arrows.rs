@@ -104,6 +104,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "digest",
             "engine",
             "error",
+            "machine",
             "manifest",
             "model",
             "precompiled",
