@@ -35,8 +35,8 @@ const WRITE_BYTES: usize = 64 << 10;
 /// Maximum number of dimensions of a tensor that a scorer creates for `wasi:nn`. More dimensions
 /// end the scorer with a trap.
 ///
-/// Whether the dimensions fit a port is checked where the tensor is used, because the function
-/// there can return an error.
+/// The function that uses the tensor checks whether its dimensions fit a port, because that
+/// function can return an error.
 const DIMENSIONS: usize = 1 << 20;
 
 /// Maximum number of tensors that one run of a graph takes.

@@ -1,7 +1,8 @@
 //! Requests with bad input: each gets its status, its code and a message that says what to do.
 //!
-//! The same process must then answer the next good request. Owns the list of such requests for
-//! scorers of tensors. Must not know scorers that misbehave: those are in `misbehaviour.rs`.
+//! After each of them the host that refused it must answer the next good request. Owns the list of
+//! these requests for scorers of tensors. Must not know scorers that misbehave: those are in
+//! `misbehaviour.rs`.
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{self, sample};
