@@ -62,7 +62,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "model",
             "offload",
             "panics",
-            "redis",
             "sizing",
             "tensor",
             "text",
