@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::digest::digest;
 use crate::error::StartupError;
+use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::precompiled;
 

@@ -7,7 +7,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`manifest`] | `scorebox.toml`: every setting, its default and its check |
+//! | [`manifest`] | `scorebox.toml`: every setting, its default and its check (`host/manifest`) |
 //! | [`deployment`] | the environment of the process |
 //! | [`error`] | why a call or a start fails, and the one table of the consequences |
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
@@ -15,11 +15,10 @@
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
 //! | `container` | how much memory this process may use |
 //! | [`sizing`] | how many instances, and how much memory of each kind, if the manifest sets none |
-//! | `digest` | SHA-256 digests as text |
 //! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`graph`] | models that compute by themselves, and the engine that runs them |
-//! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
+//! | [`redis`] | stores: keys, values and raw commands (`host/store`) |
 //! | [`capability`] | what a scorer may import |
 //! | [`call`] | the words for one call: payload, source, invocation, answer |
 //! | `offload` | the thread of a call: where it arrived, or a scoring thread |
@@ -35,7 +34,9 @@
 //! | [`machine`] | what the machine must have, checked before a server listens |
 //! | [`panics`] | the text of a panic, for the log line of the affected request |
 //! | [`telemetry`] | the log |
-//! | [`text`] | text from outside, bounded and printable |
+//! | [`text`] | text from outside, bounded and printable (`host/text`) |
+//!
+//! [`manifest`], [`redis`] and [`text`] are crates of their own, which know nothing of this one.
 //!
 //! # Invariants
 //!
@@ -52,13 +53,11 @@ pub mod capability;
 pub mod component;
 mod container;
 pub mod deployment;
-mod digest;
 pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod graph;
 pub mod machine;
-pub mod manifest;
 pub mod model;
 mod offload;
 mod packaged;
@@ -66,7 +65,6 @@ mod packaged;
 pub mod packaging;
 pub mod panics;
 pub mod precompiled;
-pub mod redis;
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub mod sample;
 pub mod scorer;
@@ -75,9 +73,12 @@ pub mod sizing;
 pub mod stores;
 pub mod telemetry;
 pub mod tensor;
-pub mod text;
 mod timer;
 pub mod trigger;
+
+pub use scorebox_manifest as manifest;
+pub use scorebox_store as redis;
+pub use scorebox_text as text;
 
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub use crate::app::check_by;

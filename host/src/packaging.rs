@@ -13,11 +13,10 @@ use wasmtime::component::Component;
 
 use crate::app;
 use crate::component;
-use crate::digest;
 use crate::engine::{ENGINE, engine_config};
 use crate::error::StartupError;
 use crate::machine;
-use crate::manifest::{ComponentSource, Manifest, Packaged, PackagedFile, Precompiled};
+use crate::manifest::{ComponentSource, Manifest, Packaged, PackagedFile, Precompiled, digest};
 use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
 use crate::scorer::{self, snapshot};

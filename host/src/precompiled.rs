@@ -16,10 +16,10 @@ use std::str::FromStr;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::digest::digest;
 use crate::engine::ENGINE;
 use crate::error::StartupError;
 use crate::manifest::Precompiled;
+use crate::manifest::digest::digest;
 
 /// Level of the x86-64 instruction set, as the psABI (the ABI specification for x86-64) defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

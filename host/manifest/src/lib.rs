@@ -1,0 +1,288 @@
+//! `scorebox.toml`: the settings of a scorer that are true wherever it runs.
+//!
+//! Owns the [`Manifest`] and its errors: a raw serde twin is read and becomes a manifest once,
+//! here. Each section has a module below, which owns its settings and their checks. Must not know
+//! the environment (that is `deployment` in the host), nor what any setting makes the host or the
+//! packager do. It needs no runtime, no TLS and no C compiler, so that every tool can read a
+//! manifest.
+//!
+//! # Map
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`settings`] | the table of every setting, its default and the reason for it |
+//! | `scorer` | `[scorer]`: the name, the code and the model |
+//! | [`triggers`] | `[[trigger]]`: what starts a call |
+//! | `stores` | `[stores.<name>]`: key-value stores |
+//! | `limits` | `[limits]`: limits of a call, of an instance and of the pool |
+//! | `instances` | `[instances]`, `[batching]` and `[precompiled]` |
+//! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
+//! | `package`, `packaged` | `[package]` and `[packaged]`: the image and the record of its files |
+//! | [`names`] | the form of names, keys and references |
+//! | [`digest`] | SHA-256 digests as text |
+
+pub mod digest;
+mod instances;
+mod limits;
+pub mod names;
+mod package;
+mod packaged;
+mod prediction_cache;
+mod scorer;
+pub mod settings;
+mod stores;
+pub mod triggers;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use scorebox_text::{NAME_BYTES, Problem, inset, quoted};
+use serde::Deserialize;
+
+pub use self::instances::{Batching, Instances, Isolation, Precompiled};
+pub use self::limits::Limits;
+pub use self::package::PackageSection;
+pub use self::packaged::{Packaged, PackagedFile};
+pub use self::prediction_cache::PredictionCacheSection;
+pub use self::scorer::{ComponentSource, ScorerSection};
+pub use self::stores::StoreSection;
+pub use self::triggers::{AuthLevel, Start, Trigger};
+
+use self::instances::{RawBatching, RawInstances, RawPrecompiled};
+use self::limits::RawLimits;
+use self::package::RawPackage;
+use self::packaged::RawPackaged;
+use self::prediction_cache::RawPredictionCache;
+use self::scorer::RawScorer;
+use self::settings::unknown_key;
+use self::stores::RawStore;
+use self::triggers::RawTrigger;
+
+/// Name of the manifest file inside an app folder.
+pub const MANIFEST_FILE: &str = "scorebox.toml";
+
+/// Content of a checked `scorebox.toml`.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Path of the file that the manifest was read from. Relative paths in the manifest start at
+    /// the folder of this file.
+    pub path: PathBuf,
+    /// Section `[scorer]`: the scorer and its model.
+    pub scorer: ScorerSection,
+    /// Triggers that start calls. Never empty: if the file has no `[[trigger]]`, there is one HTTP
+    /// trigger with the route `score`.
+    pub triggers: Vec<Trigger>,
+    /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
+    pub stores: BTreeMap<String, StoreSection>,
+    /// Section `[limits]`: limits of a call, of an instance and of the instance pool.
+    pub limits: Limits,
+    /// Section `[instances]`: how instances are created and how long they live.
+    pub instances: Instances,
+    /// Section `[batching]`: how concurrent calls are joined. `None` if each call runs by itself.
+    pub batching: Option<Batching>,
+    /// Section `[prediction_cache]`: how answers are cached. `None` if every call is scored.
+    pub prediction_cache: Option<PredictionCacheSection>,
+    /// Section `[precompiled]`: the component's machine code. `None` if the app folder does not
+    /// have it.
+    pub precompiled: Option<Precompiled>,
+    /// Section `[packaged]`: the record of the packaged files. `None` if the app folder was not
+    /// built.
+    pub packaged: Option<Packaged>,
+    /// Section `[config]`: settings that the scorer reads through `wasi:config`, by name.
+    pub config: BTreeMap<String, String>,
+    /// Section `[package]`: settings of the image and its registry.
+    pub package: PackageSection,
+}
+
+/// Error in a manifest: what is wrong, where, and how to fix it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
+pub struct ManifestError {
+    /// Path of the file that has the error.
+    pub path: PathBuf,
+    /// Text that describes the problem and names the key or the line in the file.
+    pub problem: String,
+    /// Instruction that fixes the problem.
+    pub fix: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of an app folder, or a manifest file named directly.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
+    /// does not accept its value.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let path = if path.is_dir() {
+            path.join(MANIFEST_FILE)
+        } else {
+            path.to_path_buf()
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| ManifestError {
+            path: path.clone(),
+            problem: format!("cannot be read: {error}"),
+            fix: format!(
+                "name a folder that holds {MANIFEST_FILE}; `cargo xtask build --manifest FILE` makes one from a project"
+            ),
+        })?;
+        Self::parse(&path, &text)
+    }
+
+    /// Reads a manifest from its text. Error messages name `path`, and relative paths in the
+    /// manifest start at its folder.
+    ///
+    /// # Errors
+    /// Fails if the text is not TOML, if it has an unknown key, or if a setting does not accept its
+    /// value.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
+        let fail = |Problem { problem, fix }| ManifestError {
+            path: path.to_path_buf(),
+            problem,
+            fix,
+        };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            fail(Problem::new(
+                format!("invalid TOML: {}", error.to_string().trim_end()),
+                "correct the line shown above",
+            ))
+        })?;
+        if let Some(unknown) = unknown_key(&table) {
+            return Err(fail(unknown));
+        }
+        let raw: Raw = toml::from_str(text).map_err(|error: toml::de::Error| {
+            fail(Problem::new(
+                error.to_string().trim_end(),
+                "see `scorebox check --explain` for every key, its form and its default",
+            ))
+        })?;
+        raw.into_manifest(path).map_err(fail)
+    }
+
+    /// Returns the folder at which relative paths in the manifest start.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+    }
+}
+
+/// Content of `scorebox.toml` as serde reads it, before any value is checked.
+#[derive(Deserialize)]
+struct Raw {
+    scorer: RawScorer,
+    #[serde(default)]
+    trigger: Vec<RawTrigger>,
+    #[serde(default)]
+    stores: BTreeMap<String, RawStore>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    instances: RawInstances,
+    batching: Option<RawBatching>,
+    prediction_cache: Option<RawPredictionCache>,
+    precompiled: Option<RawPrecompiled>,
+    packaged: Option<RawPackaged>,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    #[serde(default)]
+    package: RawPackage,
+}
+
+impl Raw {
+    fn into_manifest(self, path: &Path) -> Result<Manifest, Problem> {
+        let dir = path.parent().unwrap_or(Path::new(""));
+        let scorer = self.scorer.into_section(dir)?;
+        let mut stores = BTreeMap::new();
+        for (name, raw) in self.stores {
+            check_name("stores.<name>", &name)?;
+            let section = raw.into_section(&name, &scorer.name)?;
+            stores.insert(name, section);
+        }
+        names::keys("config", self.config.keys())?;
+        let package = self.package.into_section(&scorer, dir)?;
+        let limits = self.limits.into_limits()?;
+        let prediction_cache = self
+            .prediction_cache
+            .map(|raw| raw.into_section(&stores))
+            .transpose()?;
+        if scorer.component.is_none() && self.precompiled.is_some() {
+            return Err(Problem::new(
+                "[precompiled] is the code of a component, and `scorer.component` names none",
+                "leave [precompiled] to `cargo xtask build`, which writes it",
+            ));
+        }
+        Ok(Manifest {
+            path: path.to_path_buf(),
+            scorer,
+            triggers: triggers::triggers(self.trigger)?,
+            stores,
+            limits,
+            instances: self.instances.into_section()?,
+            batching: self.batching.map(RawBatching::into_section).transpose()?,
+            prediction_cache,
+            precompiled: self
+                .precompiled
+                .map(|raw| raw.into_section(dir))
+                .transpose()?,
+            packaged: self.packaged.map(|raw| raw.into_section(dir)).transpose()?,
+            config: self.config,
+            package,
+        })
+    }
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), Problem> {
+    let fits = (1..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("`{key}`: `{}` is not a name", quoted(name, NAME_BYTES)),
+        "use lower-case letters, digits and `-`, a letter first, at most 63 in all, e.g. `credit-risk`",
+    ))
+}
+
+/// Maximum value of a time limit in the manifest. A day is longer than any call, start or stop.
+const LIMIT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// Maximum expiry of a stored value. A thousand years are longer than any cache keeps a value, and
+/// Redis counts no further than 63 bits of milliseconds.
+const TTL_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+
+fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Problem> {
+    match humantime::parse_duration(value) {
+        // A zero would mean "at once" to one reader and "never" to another, and no setting needs
+        // it.
+        Ok(duration) if (Duration::from_millis(1)..=most).contains(&duration) => Ok(duration),
+        _ => Err(Problem::new(
+            format!(
+                "`{key}`: `{}` is not a length of time, or out of range",
+                quoted(value, NAME_BYTES)
+            ),
+            format!(
+                "write a number and a unit, at least `1ms` and at most `{}`, e.g. `250ms`, `5s`, `10m`, `1h`",
+                humantime::format_duration(most)
+            ),
+        )),
+    }
+}
+
+fn bytes(key: &str, value: &str) -> Result<u64, Problem> {
+    match value.parse::<bytesize::ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(size.as_u64()),
+        _ => Err(Problem::new(
+            format!("`{key}`: `{}` is not a size", quoted(value, NAME_BYTES)),
+            "write a number and a unit, e.g. `512KiB`, `256MiB`",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Names and lines of text in `scorebox.toml` that end up in scripts, templates, addresses and
+//! messages.
+//!
+//! Owns the characters that each of them may have. Must not know where they end up, or the names in
+//! triggers.
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+
+/// Maximum length of the name of an environment variable, in bytes.
+const LONGEST_VARIABLE_BYTES: usize = 128;
+
+/// Maximum length of the name of a label or of a `config` value, in bytes.
+const LONGEST_KEY_BYTES: usize = 128;
+
+/// Maximum length of a repository name with the host of its registry, in bytes: the limit of the
+/// OCI distribution specification.
+const LONGEST_REPOSITORY_BYTES: usize = 255;
+
+/// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
+const LONGEST_TAG_BYTES: usize = 128;
+
+/// Returns true if a text can be the name of an environment variable in every shell.
+#[must_use]
+pub fn is_variable(name: &str) -> bool {
+    (1..=LONGEST_VARIABLE_BYTES).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Checks that a text fits on one line of at most `longest_bytes` bytes, because it is shown and
+/// stored as one line. `key` names the setting in the error.
+pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Problem> {
+    if text.len() <= longest_bytes && is_line(text) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!(
+            "`{key}`: `{}` is not one line of at most {longest_bytes} bytes",
+            quoted(text, NAME_BYTES)
+        ),
+        "remove line feeds and other control characters, or shorten the text",
+    ))
+}
+
+/// Checks the keys of a table whose keys the author of the manifest chooses, such as
+/// `scorer.labels`. `table` names the table in the error.
+pub(super) fn keys<'a>(
+    table: &str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    let misfit = names.into_iter().find(|name| {
+        let fits = (1..=LONGEST_KEY_BYTES).contains(&name.len()) && is_line(name);
+        !fits
+    });
+    let Some(name) = misfit else { return Ok(()) };
+    Err(Problem::new(
+        format!("`{table}`: `{}` is not a key", quoted(name, NAME_BYTES)),
+        format!(
+            "use 1 to {LONGEST_KEY_BYTES} bytes without control characters, e.g. `training-run`"
+        ),
+    ))
+}
+
+/// Checks that the value of `package.registry` is a host name with or without a port.
+pub(super) fn registry(text: &str) -> Result<(), Problem> {
+    let fits = text.len() <= LONGEST_REPOSITORY_BYTES
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        });
+    if fits {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!(
+            "`package.registry`: `{}` is not HOST[:PORT]",
+            quoted(text, NAME_BYTES)
+        ),
+        "write the host name and, if it is not the usual one, the port, e.g. `contoso.azurecr.io` or `localhost:5000`",
+    ))
+}
+
+/// Checks that the value of `package.repository` is the name of a repository.
+pub(super) fn repository(text: &str) -> Result<(), Problem> {
+    let plain = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && part.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
+            })
+    };
+    if text.len() <= LONGEST_REPOSITORY_BYTES && text.split('/').all(plain) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!(
+            "`package.repository`: `{}` is not the name of a repository",
+            quoted(text, NAME_BYTES)
+        ),
+        "use lower-case letters, digits, `-`, `_` and `.`, with `/` between parts, e.g. `scoring/credit-risk`",
+    ))
+}
+
+/// Checks that the value of `package.tag` is a tag that registries accept.
+pub(super) fn tag(text: &str) -> Result<(), Problem> {
+    let fits = (1..=LONGEST_TAG_BYTES).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if fits {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("`package.tag`: `{}` is not a tag", quoted(text, NAME_BYTES)),
+        format!(
+            "use letters, digits, `.`, `-` and `_`, at most {LONGEST_TAG_BYTES} in all, e.g. `1.4.0`"
+        ),
+    ))
+}
+
+/// Returns true if a text has no character that ends the line or controls a terminal.
+fn is_line(text: &str) -> bool {
+    matches!(
+        scorebox_text::printable(text),
+        std::borrow::Cow::Borrowed(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_a_word_of_every_shell() {
+        for name in ["A", "_", "SCOREBOX_REDIS_URL", "redisUrl2"] {
+            assert!(is_variable(name), "{name}");
+        }
+        let long = "A".repeat(LONGEST_VARIABLE_BYTES + 1);
+        for name in [
+            "",
+            "2A",
+            "A B",
+            "A-B",
+            "A$(id)",
+            "A`id`",
+            "A;id",
+            "A\nB",
+            "A\u{2028}",
+            "A\0",
+            "Ä",
+            "A}",
+            &long,
+        ] {
+            assert!(!is_variable(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_images_are_those_that_registries_take() {
+        assert!(registry("127.0.0.1:5000").is_ok() && registry("[::1]:5000").is_ok());
+        assert!(repository("scoring/credit_risk-2.0").is_ok() && tag("1.4.0").is_ok());
+        for text in [
+            "",
+            "-x",
+            "a b",
+            "a$(id)",
+            "a`id`",
+            "a;id",
+            "a\nb",
+            "a'b",
+            "a\u{2028}b",
+        ] {
+            assert!(
+                registry(text).is_err() && repository(text).is_err() && tag(text).is_err(),
+                "{text:?}"
+            );
+        }
+        assert!(
+            repository("a//b").is_err() && repository("/a").is_err() && repository("A").is_err()
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The section `[package]` of the manifest.
+//!
+//! Owns the names and licences that an image gets. Must not know how an image is made, or how a
+//! registry is asked.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+use serde::Deserialize;
+
+use super::names;
+use super::scorer::ScorerSection;
+use super::settings::default_of;
+
+/// Section `[package]` of the manifest: the names, the base image and the licences of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSection {
+    /// Host and port of the registry, such as `contoso.azurecr.io`. `None` if the manifest does not
+    /// set it.
+    pub registry: Option<String>,
+    /// Name of the image's repository in the registry.
+    pub repository: String,
+    /// Tag that is pushed in addition to the image's digest.
+    pub tag: String,
+    /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
+    pub base: String,
+    /// Licence of the scorer, as an SPDX expression. `None` if the manifest does not set it.
+    pub license: Option<String>,
+    /// Licence of the model, as an SPDX expression. `None` if the manifest does not set it.
+    pub model_license: Option<String>,
+    /// Path of a file with an input and its expected answer, to try the scorer with before it is
+    /// packaged. `None` if the scorer is not tried.
+    pub sample: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RawPackage {
+    registry: Option<String>,
+    repository: Option<String>,
+    tag: Option<String>,
+    base: Option<String>,
+    license: Option<String>,
+    model_license: Option<String>,
+    sample: Option<PathBuf>,
+}
+
+impl RawPackage {
+    pub(super) fn into_section(
+        self,
+        scorer: &ScorerSection,
+        dir: &Path,
+    ) -> Result<PackageSection, Problem> {
+        let base = self
+            .base
+            .unwrap_or_else(|| default_of("package.base").to_owned());
+        if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
+            let base = quoted(&base, NAME_BYTES);
+            return Err(Problem::new(
+                format!(
+                    "`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"
+                ),
+                "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
+                 `scratch`",
+            ));
+        }
+        self.registry.as_deref().map_or(Ok(()), names::registry)?;
+        self.repository
+            .as_deref()
+            .map_or(Ok(()), names::repository)?;
+        self.tag.as_deref().map_or(Ok(()), names::tag)?;
+        for (key, license) in [
+            ("package.license", &self.license),
+            ("package.model_license", &self.model_license),
+        ] {
+            names::line(key, license.as_deref().unwrap_or_default(), NAME_BYTES)?;
+        }
+        let tag = match (self.tag, scorer.version.as_str()) {
+            (Some(tag), _) => tag,
+            (None, "") => default_of("package.tag").to_owned(),
+            (None, version) => version.to_owned(),
+        };
+        Ok(PackageSection {
+            registry: self.registry,
+            repository: self.repository.unwrap_or_else(|| scorer.name.clone()),
+            tag,
+            base,
+            license: self.license,
+            model_license: self.model_license,
+            sample: self.sample.map(|sample| dir.join(sample)),
+        })
+    }
+}
+
+/// Returns true if the reference of a base image begins with the host of a registry. The packager
+/// needs the host, and checks the rest of the reference itself.
+fn names_a_registry(reference: &str) -> bool {
+    reference.split_once('/').is_some_and(|(host, name)| {
+        let is_host = host == "localhost" || host.contains(['.', ':']);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]+".contains(c);
+        is_host
+            && !host.ends_with(':')
+            && !name.is_empty()
+            && reference.chars().all(is_plain)
+            && !reference.starts_with('-')
+    })
+}

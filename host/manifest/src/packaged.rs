@@ -1,0 +1,103 @@
+//! The section `[packaged]`: the component and the model as `cargo xtask build` or `package` left
+//! them.
+//!
+//! Owns the section and its checks. Must not know how files are compared with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_text::Problem;
+use serde::Deserialize;
+
+/// Section `[packaged]` of the manifest: the component and the model as they were packaged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Packaged {
+    /// Digest of the whole model: `sha256:` and 64 hex digits. `None` if the scorer has no model.
+    pub model: Option<String>,
+    /// Records of the component's file and of each file of the model, by path.
+    pub files: BTreeMap<PathBuf, PackagedFile>,
+}
+
+/// Entry `[[packaged.file]]` of the manifest: a file's size, digest and times when it was packaged.
+/// The file's name is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagedFile {
+    /// Size of the file, in bytes.
+    pub size: u64,
+    /// Digest of the file's bytes: `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// Time of the file's last modification, in nanoseconds since 1970. `None` if the number does
+    /// not fit into 64 bits.
+    pub modified_ns: Option<i64>,
+    /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` for a
+    /// file in an image, because it gets this time only when the image is unpacked.
+    pub changed_ns: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawPackaged {
+    model: Option<String>,
+    #[serde(default)]
+    file: Vec<RawFile>,
+}
+
+#[derive(Deserialize)]
+struct RawFile {
+    name: String,
+    size: u64,
+    digest: String,
+    modified_ns: Option<i64>,
+    changed_ns: Option<i64>,
+}
+
+impl RawPackaged {
+    pub(super) fn into_section(self, dir: &Path) -> Result<Packaged, Problem> {
+        let mut files = BTreeMap::new();
+        if let Some(model) = &self.model {
+            check_digest("model", model)?;
+        }
+        for RawFile {
+            name,
+            size,
+            digest,
+            modified_ns,
+            changed_ns,
+        } in self.file
+        {
+            check_digest("file.digest", &digest)?;
+            let file = PackagedFile {
+                size,
+                digest,
+                modified_ns,
+                changed_ns,
+            };
+            if files.insert(dir.join(&name), file).is_some() {
+                return Err(Problem::new(
+                    format!("`packaged.file.name`: `{name}` is named twice"),
+                    FIX.to_owned(),
+                ));
+            }
+        }
+        Ok(Packaged {
+            model: self.model,
+            files,
+        })
+    }
+}
+
+const FIX: &str = "leave [packaged] to `cargo xtask build`, which writes it";
+
+fn check_digest(key: &str, value: &str) -> Result<(), Problem> {
+    let hex = value.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() == 64
+        && hex
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("`packaged.{key}` is not `sha256:` and 64 hex digits"),
+        FIX.to_owned(),
+    ))
+}

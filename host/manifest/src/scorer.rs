@@ -1,0 +1,108 @@
+//! The section `[scorer]` of the manifest.
+//!
+//! Owns the scorer's name, its code and its model. Must not know how a component is built, or how a
+//! model is read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_text::{NAME_BYTES, Problem};
+use serde::Deserialize;
+
+use super::{check_name, names};
+
+/// Section `[scorer]` of the manifest: the scorer's name, its code and its model.
+#[derive(Debug, Clone)]
+pub struct ScorerSection {
+    /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
+    pub name: String,
+    /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
+    pub version: String,
+    /// Source of the component. `None` if an ONNX graph of the model is served without a component.
+    pub component: Option<ComponentSource>,
+    /// Name of the ONNX graph to serve without a component. If it is `None`, the model must hold
+    /// only one graph.
+    pub graph: Option<String>,
+    /// Path of the model's folder or single file. `None` if the scorer has no model.
+    pub model: Option<PathBuf>,
+    /// True if the packager runs `init` and stores the component in its state after `init`.
+    pub snapshot: bool,
+    /// Labels of the model by name, such as its training run. A scorer reads them with
+    /// `model.info`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Source of a component: a Cargo package or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// Folder of a Cargo package that `cargo xtask build` compiles for `wasm32-wasip2`.
+    Cargo(PathBuf),
+    /// Path of a `.wasm` file that is already built.
+    File(PathBuf),
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawScorer {
+    name: String,
+    #[serde(default)]
+    version: String,
+    component: Option<toml::Value>,
+    graph: Option<String>,
+    model: Option<PathBuf>,
+    snapshot: Option<bool>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+impl RawScorer {
+    pub(super) fn into_section(self, dir: &Path) -> Result<ScorerSection, Problem> {
+        check_name("scorer.name", &self.name)?;
+        names::line("scorer.version", &self.version, NAME_BYTES)?;
+        names::keys("scorer.labels", self.labels.keys())?;
+        let unreadable = || {
+            Problem::new(
+                "`scorer.component` is neither a file's name nor a source",
+                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`",
+            )
+        };
+        let component = match &self.component {
+            None => None,
+            Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
+            Some(toml::Value::Table(source)) if source.len() == 1 => {
+                let folder = source
+                    .get("cargo")
+                    .and_then(toml::Value::as_str)
+                    .ok_or_else(unreadable)?;
+                Some(ComponentSource::Cargo(dir.join(folder)))
+            }
+            Some(_) => return Err(unreadable()),
+        };
+        match (&component, &self.model, &self.graph) {
+            (None, None, _) => {
+                return Err(Problem::new(
+                    "there is neither `scorer.component` nor `scorer.model`, so there is nothing \
+                     to serve",
+                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; \
+                     or, to serve an ONNX file without a component, `model = \"FILE.onnx\"`",
+                ));
+            }
+            (Some(_), _, Some(_)) => {
+                return Err(Problem::new(
+                    "`scorer.graph` names a graph to serve, and `scorer.component` a component to \
+                     serve instead",
+                    "remove one of the two",
+                ));
+            }
+            _ => {}
+        }
+        Ok(ScorerSection {
+            name: self.name,
+            version: self.version,
+            component,
+            graph: self.graph,
+            model: self.model.map(|model| dir.join(model)),
+            snapshot: self.snapshot.unwrap_or(true),
+            labels: self.labels,
+        })
+    }
+}

@@ -1,0 +1,622 @@
+//! Every key of `scorebox.toml`, with its form, its default and the reason for it.
+//!
+//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
+//! because it is a table. Must not know the types that the values become.
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+
+/// One key of `scorebox.toml`, with the form of its value, its default and its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Full name of the key, such as `limits.memory`. The part `<name>` stands for a name that the
+    /// author chooses.
+    pub key: &'static str,
+    /// Form of the value, such as `number`.
+    pub form: &'static str,
+    /// Default of the key, as it would be written in `scorebox.toml`. Empty if the key is required,
+    /// or if its absence has a meaning, which `why` explains.
+    pub default: &'static str,
+    /// Effect of the key, and the reason for its default.
+    pub why: &'static str,
+}
+
+/// Every key of `scorebox.toml`, in the order of the sections of the file.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "scorer.name",
+        "a-z, 0-9, -",
+        "",
+        "Required. Names the scorer in logs, OpenAPI, key prefixes and the image.",
+    ),
+    setting(
+        "scorer.version",
+        "text",
+        "",
+        "A version of your choice; `model.info`, OpenAPI and the image's labels show it.",
+    ),
+    setting(
+        "scorer.component",
+        "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
+        "",
+        "A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2. \
+         Without it, the host serves the model's graph.",
+    ),
+    setting(
+        "scorer.graph",
+        "file of the model, without .onnx",
+        "",
+        "The graph to serve if there is no component and the model holds several.",
+    ),
+    setting(
+        "scorer.model",
+        "folder or file",
+        "",
+        "Without it the scorer has no model: no tensors and no files.",
+    ),
+    setting(
+        "scorer.snapshot",
+        "true or false",
+        "true",
+        "If true, the packager runs `init`, so that no start has to. `init` may then use only the \
+         model and the log, and must drop every handle.",
+    ),
+    setting(
+        "scorer.labels.<name>",
+        "text",
+        "",
+        "A label that `model.info` gives to the scorer, e.g. the training run.",
+    ),
+    setting(
+        "trigger.kind",
+        "\"http\", \"blob\" or \"service-bus\"",
+        "",
+        "Required in each [[trigger]]. Without a [[trigger]], there is one of kind http.",
+    ),
+    setting(
+        "trigger.function",
+        "letters, digits, -, _",
+        "",
+        "The function's name. Without it: the route, the blob's container, or the queue, or topic and subscription.",
+    ),
+    setting(
+        "trigger.route",
+        "path",
+        "score",
+        "http: the path below /api/; the default is the name that Azure ML clients use.",
+    ),
+    setting(
+        "trigger.auth_level",
+        "\"anonymous\", \"function\" or \"admin\"",
+        "function",
+        "http: the key that the Functions host asks for; `function` is also its own default. A \
+         server of your own asks for none.",
+    ),
+    setting(
+        "trigger.methods",
+        "list of verbs",
+        "[\"post\"]",
+        "http: the methods that score a request; the input is the request's body.",
+    ),
+    setting(
+        "trigger.forwarding",
+        "true or false",
+        "true",
+        "http: if true, the Functions host forwards requests unchanged. Its envelope carries no \
+         binary answer, and no binary body except octet-stream.",
+    ),
+    setting(
+        "trigger.path",
+        "CONTAINER/NAME",
+        "",
+        "blob: required. The path that is watched; {names} in it stand for any text.",
+    ),
+    setting(
+        "trigger.source",
+        "\"scan\" or \"event-grid\"",
+        "scan",
+        "blob: how the Functions host learns of a blob. A scan needs no set-up and may be ten minutes late.",
+    ),
+    setting(
+        "trigger.queue",
+        "name",
+        "",
+        "service-bus: required, unless there is a topic. The queue that messages come from.",
+    ),
+    setting(
+        "trigger.topic",
+        "name",
+        "",
+        "service-bus: the topic, with a subscription, in place of a queue.",
+    ),
+    setting(
+        "trigger.subscription",
+        "name",
+        "",
+        "service-bus: the subscription of the topic.",
+    ),
+    setting(
+        "trigger.sessions",
+        "true or false",
+        "false",
+        "service-bus: true if the queue or subscription has sessions.",
+    ),
+    setting(
+        "trigger.cardinality",
+        "\"one\" or \"many\"",
+        "one",
+        "service-bus: many delivers a batch in one invocation. If one message must be redelivered, \
+         its whole batch is redelivered.",
+    ),
+    setting(
+        "trigger.max_delivery_count",
+        "number",
+        "10",
+        "service-bus: the value that the queue or subscription has; the default is Service Bus's \
+         own. A message that fails at its last delivery is parked.",
+    ),
+    setting(
+        "trigger.connection",
+        "name of an app setting",
+        "TriggerConnectionString",
+        "blob, service-bus: the setting in which the Functions host finds the account or \
+         namespace; the default is the name that the retired packager used.",
+    ),
+    setting(
+        "trigger.output.blob",
+        "CONTAINER/NAME",
+        "",
+        "blob: where answers go; the names of the path stand for the same text.",
+    ),
+    setting(
+        "trigger.output.queue",
+        "name",
+        "",
+        "service-bus: the queue that answers go to. Without an output they are dropped.",
+    ),
+    setting(
+        "trigger.output.topic",
+        "name",
+        "",
+        "service-bus: the topic that answers go to.",
+    ),
+    setting(
+        "trigger.park.blob",
+        "CONTAINER/NAME",
+        "",
+        "blob: where the problem of a blob that can never be scored goes. Without it the platform tries again, then keeps it.",
+    ),
+    setting(
+        "trigger.park.queue",
+        "name",
+        "",
+        "service-bus: where messages go that can never be scored, with their problem. Without it: the dead-letter queue.",
+    ),
+    setting(
+        "trigger.park.topic",
+        "name",
+        "",
+        "service-bus: the topic where messages go that can never be scored, in place of a queue.",
+    ),
+    setting(
+        "stores.<name>.url",
+        "\"env:NAME\"",
+        "env:SCOREBOX_REDIS_URL",
+        "Names the variable that holds redis://… or rediss://…, so that no address or password \
+         travels in the image. If the variable is unset, the store is kept in memory and lost at \
+         exit.",
+    ),
+    setting(
+        "stores.<name>.prefix",
+        "text",
+        "",
+        "Text before every key, followed by a colon. Without it: the scorer's name and, for a \
+         store that is not `default`, a `/` and the store's name.",
+    ),
+    setting(
+        "stores.<name>.default_ttl",
+        "time",
+        "",
+        "Expiry of a value that is written without one. Without this setting: none.",
+    ),
+    setting(
+        "stores.<name>.timeout",
+        "time",
+        "1s",
+        "Timeout of one operation, including the time to connect. A cache that takes longer than \
+         scoring is useless.",
+    ),
+    setting(
+        "stores.<name>.commands",
+        "list of names and families",
+        "",
+        "Raw commands that the scorer may send to a server, each on the store's own keys: names (HSET), families (@hash, as in \
+         Redis's access lists) or @all. Without it: none.",
+    ),
+    setting(
+        "prediction_cache.store",
+        "name",
+        "default",
+        "The store that keeps the answers of a deterministic scorer. Without the section, each \
+         call is scored.",
+    ),
+    setting(
+        "prediction_cache.ttl",
+        "time",
+        "10m",
+        "How long an answer is kept.",
+    ),
+    setting(
+        "prediction_cache.timeout",
+        "time",
+        "50ms",
+        "How long a call waits for the store before it is scored. A cache that takes longer than \
+         scoring is useless.",
+    ),
+    setting(
+        "prediction_cache.claim",
+        "time or 0",
+        "0",
+        "How long one instance may compute an answer while other instances that need it wait for \
+         its entry. Each miss costs one more round trip, which pays if scoring takes longer than \
+         that.",
+    ),
+    setting(
+        "prediction_cache.memory",
+        "size or 0",
+        "16MiB",
+        "Memory for answers that the process keeps in addition to the store, for a minute at most: \
+         they cost no round trip.",
+    ),
+    setting(
+        "limits.deadline",
+        "time",
+        "5s",
+        "Deadline of one call, including the time that it waits; a caller rarely waits longer, and \
+         Azure's front end gives up at 230 s.",
+    ),
+    setting(
+        "limits.memory",
+        "size",
+        "256MiB",
+        "Memory of one instance, 1MiB to 4GiB. Weights do not count: the host holds them.",
+    ),
+    setting(
+        "limits.total_memory",
+        "\"auto\" or size",
+        "auto",
+        "Memory of all instances together. Half of it is divided equally among limits.instances, \
+         half goes to those that need more; a call that gets none of it is answered 503. auto is \
+         half of the container's memory limit.",
+    ),
+    setting(
+        "limits.instances",
+        "\"auto\" or number",
+        "auto",
+        "Instances, and calls that run or wait for a store at a time, at most 1024; auto is four for each core, so that \
+         long calls leave room for short ones.",
+    ),
+    setting(
+        "limits.queue",
+        "number",
+        "64",
+        "Calls that may wait for an instance; one more is answered 503 at once, since it would hardly be in time.",
+    ),
+    setting(
+        "limits.body",
+        "size",
+        "8MiB",
+        "Size of one request body, at most 1GiB; the default holds over a thousand digits of 784 \
+         pixels in JSON.",
+    ),
+    setting(
+        "limits.bodies",
+        "\"auto\" or size",
+        "auto",
+        "Memory of all request bodies over 64 KiB at a time, and as much again for answers. A request waits for its share within \
+         the deadline, and is then answered 503. auto is an eighth of the container's memory limit, at most 1GiB, at least limits.body.",
+    ),
+    setting(
+        "limits.init_deadline",
+        "time",
+        "30s",
+        "Deadline of `init`; the Functions host gives up after the same time.",
+    ),
+    setting(
+        "limits.drain",
+        "time",
+        "10s",
+        "How long a stop waits for calls in flight after its lame-duck phase; less than the 30 s \
+         of Kubernetes.",
+    ),
+    setting(
+        "limits.lame_duck",
+        "time or 0",
+        "5s",
+        "How long a stop goes on accepting calls while /readyz answers 503, so that load balancers turn away first. Kubernetes \
+         needs a second or two, and `docker stop` kills after 10 s. Under the Functions host the default is 0.",
+    ),
+    setting(
+        "limits.keep_alive",
+        "time",
+        "150s",
+        "How long a connection may wait for its next request. Load balancers and pools of clients keep theirs for 60 s to \
+         120 s, and must be the ones that close. If the connections are used up, those that wait longest are closed earlier.",
+    ),
+    setting(
+        "limits.connections",
+        "number",
+        "1024",
+        "Connections that may be open at a time, at most 65536; the file descriptors of the \
+         process are a bound, too. If one more is opened, the connection that has been silent \
+         longest is closed.",
+    ),
+    setting(
+        "limits.connections_per_peer",
+        "number or 0",
+        "0",
+        "Connections that one IP address (IPv6: one /64 network) may have open; 0 sets no bound; \
+         it is the default, because all callers behind a proxy have one address.",
+    ),
+    setting(
+        "instances.isolation",
+        "\"warm\" or \"call\"",
+        "warm",
+        "warm reuses instances, so a call sees what earlier calls left in globals; call gives \
+         every call an instance of its own, for some more CPU.",
+    ),
+    setting(
+        "instances.max_invocations",
+        "number",
+        "",
+        "Calls after which a warm instance is replaced, e.g. for a scorer that leaks. Without it: never.",
+    ),
+    setting(
+        "instances.max_age",
+        "time",
+        "",
+        "Age at which a warm instance is replaced. Without it: never.",
+    ),
+    setting(
+        "instances.at_start",
+        "number",
+        "1",
+        "Warm instances that are made before the host is ready; the others are made when calls need them.",
+    ),
+    setting(
+        "batching.max_rows",
+        "number",
+        "",
+        "Joins concurrent calls of a batchable tensor scorer up to this number of rows. Without \
+         it, each call runs by itself.",
+    ),
+    setting(
+        "batching.max_wait",
+        "time",
+        "2ms",
+        "How long the first call waits for others to join, at most 1s.",
+    ),
+    setting(
+        "precompiled.file",
+        "file",
+        "",
+        "[precompiled] is written by `cargo xtask build`: the component's machine code.",
+    ),
+    setting(
+        "precompiled.digest",
+        "sha256:HEX",
+        "",
+        "Digest of precompiled.file; the host loads no other bytes.",
+    ),
+    setting(
+        "precompiled.engine",
+        "text",
+        "",
+        "The engine that the code is for; a host with another engine refuses it.",
+    ),
+    setting(
+        "precompiled.cpu",
+        "CPU level",
+        "",
+        "The CPU that the code needs, e.g. x86-64-v3; `--cpu` of build and package.",
+    ),
+    setting(
+        "precompiled.component",
+        "sha256:HEX",
+        "",
+        "Digest of the component that the code was compiled from.",
+    ),
+    setting(
+        "precompiled.model",
+        "sha256:HEX",
+        "",
+        "Digest of the model that the code was made with.",
+    ),
+    setting(
+        "precompiled.snapshot",
+        "true or false",
+        "",
+        "True if the code holds the state after `init`.",
+    ),
+    setting(
+        "packaged.model",
+        "sha256:HEX",
+        "",
+        "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
+    ),
+    setting(
+        "packaged.file.name",
+        "file",
+        "",
+        "The component or a file of the model, as it was packaged.",
+    ),
+    setting(
+        "packaged.file.size",
+        "number",
+        "",
+        "Size of the file, in bytes.",
+    ),
+    setting(
+        "packaged.file.digest",
+        "sha256:HEX",
+        "",
+        "Digest of the file.",
+    ),
+    setting(
+        "packaged.file.modified_ns",
+        "number",
+        "",
+        "When the file was modified, in nanoseconds since 1970. If it differs, the host compares digests.",
+    ),
+    setting(
+        "packaged.file.changed_ns",
+        "number",
+        "",
+        "When the file's status changed, in nanoseconds since 1970; not in an image. If it differs, the host compares \
+         digests.",
+    ),
+    setting(
+        "config.<name>",
+        "text",
+        "",
+        "What the scorer reads through wasi:config. It travels in the image: no secrets.",
+    ),
+    setting(
+        "package.registry",
+        "HOST[:PORT]",
+        "",
+        "Where --push sends the image, e.g. contoso.azurecr.io.",
+    ),
+    setting(
+        "package.repository",
+        "path",
+        "",
+        "The image's name in the registry. Without it: the scorer's name.",
+    ),
+    setting(
+        "package.tag",
+        "text",
+        "latest",
+        "Tag that is pushed in addition to the digest. If there is a scorer.version, it is the \
+         default.",
+    ),
+    setting(
+        "package.license",
+        "SPDX expression",
+        "",
+        "The scorer's licence, e.g. MIT; named in the list of parts.",
+    ),
+    setting(
+        "package.model_license",
+        "SPDX expression",
+        "",
+        "The model's licence; named in the list of parts.",
+    ),
+    setting(
+        "package.sample",
+        "file",
+        "",
+        "A request body and its answer as JSON; build and package refuse a scorer that answers \
+         differently. Without it, no request is tried.",
+    ),
+    setting(
+        "package.base",
+        "\"scratch\", \"functions\" or HOST[:PORT]/NAME[:TAG][@sha256:HEX]",
+        "scratch",
+        "The base image; the host is static and needs none. `functions` is \
+         `mcr.microsoft.com/azure-functions/node:4-node22`: its host stays in charge.",
+    ),
+];
+
+const fn setting(
+    key: &'static str,
+    form: &'static str,
+    default: &'static str,
+    why: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        form,
+        default,
+        why,
+    }
+}
+
+/// Returns the default of a key, as it would be written in `scorebox.toml`. Returns an empty text
+/// if the key has no default.
+#[must_use]
+pub fn default_of(key: &str) -> &'static str {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .map_or("", |setting| setting.default)
+}
+
+/// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
+/// `None` if all keys are settings.
+pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
+    let mut path = Vec::new();
+    let unknown = find_unknown(table, &mut path)?;
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| setting.key)
+        .max_by(|a, b| {
+            strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown))
+        })
+        .unwrap_or_default();
+    Some(Problem::new(
+        format!("`{}` is not a setting", quoted(&unknown, NAME_BYTES)),
+        format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
+    ))
+}
+
+fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
+    for (name, value) in table {
+        path.push(name.clone());
+        let unknown = match value {
+            // The source of a component is a value of its own form, which the reader checks.
+            _ if path.join(".") == "scorer.component" => None,
+            toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => {
+                Some(path.join("."))
+            }
+            toml::Value::Table(inner) => find_unknown(inner, path),
+            toml::Value::Array(items)
+                if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
+            {
+                items
+                    .iter()
+                    .filter_map(toml::Value::as_table)
+                    .find_map(|inner| find_unknown(inner, path))
+            }
+            _ if is_known(path) => None,
+            _ => Some(path.join(".")),
+        };
+        if unknown.is_some() {
+            return unknown;
+        }
+        path.pop();
+    }
+    None
+}
+
+/// Returns true if the path is a section: some key of `scorebox.toml` begins with it and goes on.
+fn is_section(path: &[String]) -> bool {
+    SETTINGS.iter().any(|setting| {
+        let mut parts = setting.key.split('.');
+        path.iter().all(|name| {
+            parts
+                .next()
+                .is_some_and(|part| part == "<name>" || part == name)
+        }) && parts.next().is_some()
+    })
+}
+
+fn is_known(path: &[String]) -> bool {
+    SETTINGS.iter().any(|setting| {
+        let mut parts = setting.key.split('.');
+        path.iter().all(|name| {
+            parts
+                .next()
+                .is_some_and(|part| part == "<name>" || part == name)
+        }) && parts.next().is_none()
+    })
+}

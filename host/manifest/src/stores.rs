@@ -1,0 +1,101 @@
+//! The sections `[stores.<name>]` of the manifest.
+//!
+//! Owns which environment variable names a server, the prefix of the keys and the limits of a
+//! store. Must not know the address of a server, or how a store is opened.
+
+use std::time::Duration;
+
+use scorebox_store::raw::Allowed;
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+use serde::Deserialize;
+
+use super::settings::default_of;
+use super::{LIMIT_MOST, TTL_MOST, duration, names};
+
+/// Section `[stores.<name>]` of the manifest: one key-value store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSection {
+    /// Name of the environment variable that holds the Redis URL. If the variable is unset or
+    /// empty, the store is kept in memory.
+    pub url_variable: String,
+    /// Text in front of every key of the store. A colon follows it.
+    pub prefix: String,
+    /// Expiry of a value that is written without an expiry of its own. `None` if such a value never
+    /// expires.
+    pub default_ttl: Option<Duration>,
+    /// Maximum time of one command, including the time to connect.
+    pub timeout: Duration,
+    /// Raw Redis commands that the scorer may send. Empty if it may send none.
+    pub commands: Allowed,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawStore {
+    url: Option<String>,
+    prefix: Option<String>,
+    default_ttl: Option<String>,
+    timeout: Option<String>,
+    #[serde(default)]
+    commands: Vec<String>,
+}
+
+impl RawStore {
+    pub(super) fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Problem> {
+        let url = self
+            .url
+            .unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
+        let Some(variable) = url
+            .strip_prefix("env:")
+            .filter(|variable| !variable.is_empty())
+        else {
+            // The value itself stays out of the message, because it may hold a password.
+            return Err(Problem::new(
+                format!("`stores.{name}.url` is not the name of an environment variable"),
+                "write `url = \"env:NAME\"` and set NAME where the host runs: an address in the manifest would travel \
+                 in the image, with its password",
+            ));
+        };
+        if !names::is_variable(variable) {
+            // The value stays out of this message, too, because `env:redis://…` has been written
+            // before.
+            return Err(Problem::new(
+                format!(
+                    "`stores.{name}.url`: what follows `env:` is not the name of an environment variable"
+                ),
+                "use letters, digits and `_`, not a digit first, e.g. `url = \"env:SCOREBOX_REDIS_URL\"`",
+            ));
+        }
+        // Two stores on one server must not share keys, so the names of scorer and store are in the
+        // default.
+        let default_prefix = if name == "default" {
+            scorer.to_owned()
+        } else {
+            format!("{scorer}/{name}")
+        };
+        let prefix = self.prefix.unwrap_or(default_prefix);
+        if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
+            let prefix = quoted(&prefix, NAME_BYTES);
+            return Err(Problem::new(
+                format!(
+                    "`stores.{name}.prefix`: `{prefix}` is empty or holds one of `*?[]{{}}\\:`"
+                ),
+                "choose letters, digits, `-`, `_`, `/` or `.`: the prefix keeps scorers on one Redis apart",
+            ));
+        }
+        let timeout = self
+            .timeout
+            .unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
+        Ok(StoreSection {
+            url_variable: variable.to_owned(),
+            prefix,
+            default_ttl: self
+                .default_ttl
+                .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
+                .transpose()?,
+            timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
+            commands: Allowed::parse(&self.commands).map_err(|Problem { problem, fix }| {
+                Problem::new(format!("`stores.{name}.commands`: {problem}"), fix)
+            })?,
+        })
+    }
+}

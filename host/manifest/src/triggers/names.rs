@@ -1,0 +1,226 @@
+//! Names in triggers: of functions, app settings, queues and blobs.
+//!
+//! Owns the form that each name may have, and how the name of a function is made. Must not know
+//! triggers.
+
+use std::borrow::Cow;
+
+use scorebox_text::{NAME_BYTES, Problem, printable, quoted};
+
+use crate::settings::default_of;
+
+/// Maximum length of the name of a function, in characters.
+pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
+
+/// Maximum length of the name of an app setting, in bytes.
+const LONGEST_CONNECTION_BYTES: usize = 128;
+
+/// Maximum length of the name of a container, in bytes: Azure's limit. A placeholder such as
+/// `%SETTING%` or `{name}` counts with the length of its text.
+const LONGEST_CONTAINER_BYTES: usize = 63;
+
+/// Maximum length of a path of a container and a blob, in bytes: the sum of Azure's limits for both
+/// names.
+const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
+
+/// Names of the containers that only Azure creates. They do not follow the rules for other names.
+const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
+
+/// Turns any name into a function name that the Functions host accepts.
+///
+/// A function name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and
+/// neither `host` nor `model`.
+pub(super) fn function_name(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: String = name.chars().map(plain).collect();
+    // The Functions host does not accept the first two. `model` is the name of the model's folder.
+    if name.eq_ignore_ascii_case("host")
+        || !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || name.eq_ignore_ascii_case("model")
+    {
+        name.insert_str(0, "fn-");
+    }
+    name.truncate(FUNCTION_NAME_CHARACTERS);
+    name
+}
+
+pub(super) fn connection(name: Option<String>) -> Result<String, Problem> {
+    let name = name.unwrap_or_else(|| default_of("trigger.connection").to_owned());
+    let fits = name.len() <= LONGEST_CONNECTION_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if fits {
+        return Ok(name);
+    }
+    // The value stays out of the message: it may be the connection string itself.
+    Err(Problem::new(
+        "`trigger.connection` is not the name of an app setting",
+        "write a name of letters, digits and `_`, and give the function app a setting of this name: a connection string in \
+         the manifest would travel in the image",
+    ))
+}
+
+pub(super) fn entity_name(key: &str, name: String) -> Result<String, Problem> {
+    let fits = (1..=260).contains(&name.len())
+        && name.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'%' | b'~')
+        });
+    if fits {
+        return Ok(name);
+    }
+    Err(Problem::new(
+        format!(
+            "`{key}`: `{}` is not the name of a queue, topic or subscription",
+            shown(&name)
+        ),
+        "use letters, digits, `.`, `-`, `_` and `/`; %SETTING% stands for an app setting",
+    ))
+}
+
+/// Checks the path that a trigger watches: a [`blob_path`] whose container has no `{name}`.
+pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Problem> {
+    blob_path(key, path)?;
+    if !container(path).contains('{') {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!(
+            "`{key}`: the container in `{}` is a pattern, and a trigger watches one container",
+            shown(path)
+        ),
+        "write the container's name, e.g. `incoming/{name}.json`; %SETTING% stands for an app setting",
+    ))
+}
+
+pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Problem> {
+    if !is_container(container(path)) {
+        return Err(Problem::new(
+            format!(
+                "`{key}`: `{}` does not begin with the name of a container",
+                shown(path)
+            ),
+            format!(
+                "use letters, digits and `-`, at most {LONGEST_CONTAINER_BYTES} in all, or one of {}, e.g. \
+                 `incoming/{{name}}.json`; %SETTING% stands for an app setting",
+                SYSTEM_CONTAINERS.join(", ")
+            ),
+        ));
+    }
+    if path.len() > LONGEST_PATH_BYTES || matches!(printable(path), Cow::Owned(_)) {
+        return Err(Problem::new(
+            format!(
+                "`{key}`: `{}` is too long, or holds a control character",
+                shown(path)
+            ),
+            format!(
+                "use at most {LONGEST_PATH_BYTES} bytes, without line feeds and other control characters"
+            ),
+        ));
+    }
+    let braces_match = path
+        .bytes()
+        .try_fold(false, |open, byte| match (open, byte) {
+            (false, b'{') => Some(true),
+            (true, b'}') => Some(false),
+            (true, b'{') | (false, b'}') => None,
+            (open, _) => Some(open),
+        });
+    let fits = path
+        .split_once('/')
+        .is_some_and(|(container, name)| !container.is_empty() && !name.is_empty());
+    if fits && braces_match == Some(false) && !path.contains("{}") && !path.starts_with('{') {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("`{key}`: `{}` is not a container and a name", shown(path)),
+        "write e.g. `incoming/{name}.json`; {name} stands for any text",
+    ))
+}
+
+/// Returns true if a text can be the name of a container. It may hold `%SETTING%` and `{name}`.
+///
+/// Upper-case letters pass this check. Azure refuses them.
+fn is_container(name: &str) -> bool {
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.')
+    };
+    SYSTEM_CONTAINERS.contains(&name)
+        || ((1..=LONGEST_CONTAINER_BYTES).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '{'))
+            && name.bytes().all(plain))
+}
+
+fn shown(text: &str) -> String {
+    quoted(text, NAME_BYTES)
+}
+
+pub(super) fn container(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+/// Returns the names in braces in a path, e.g. `name` for `incoming/{name}.json`.
+pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_begins_with_a_container_and_ends_on_its_line() {
+        let paths = [
+            "incoming/{name}.json",
+            "$root/x",
+            "%IN%/{name}",
+            "V1-score/a/b",
+            "in/Grüße {name}.json",
+        ];
+        for path in paths {
+            assert_eq!(watched_path("trigger.path", path), Ok(()), "{path}");
+        }
+        assert_eq!(blob_path("trigger.output", "out-{name}/x.json"), Ok(()));
+        assert!(watched_path("trigger.path", "in-{name}/x.json").is_err());
+        let long = format!("in/{}", "x".repeat(LONGEST_PATH_BYTES));
+        let paths = [
+            "in$(id)/x",
+            "in`id`/x",
+            "in;id/x",
+            "in x/x",
+            "in'/x",
+            "-in/x",
+            "in\n/x",
+            "in/x\ny",
+            "in/x\u{2028}",
+            "in/\0",
+        ];
+        for path in paths.into_iter().chain([long.as_str()]) {
+            let Problem { problem, fix } = blob_path("trigger.path", path).unwrap_err();
+            assert!(
+                problem.len() < 300 && !problem.contains('\n') && !fix.is_empty(),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_fit_the_functions_host() {
+        let check = |route: &str, name: &str| assert_eq!(function_name(route), name);
+        check("score", "score");
+        check("v1/digits.score", "v1-digits-score");
+        check("host", "fn-host");
+        check("model", "fn-model");
+        check("2/score", "fn-2-score");
+        check("_score", "fn-_score");
+        check("%QUEUE%", "fn--QUEUE-");
+        assert_eq!(function_name(&"x".repeat(200)).len(), 128);
+    }
+}

@@ -1,0 +1,230 @@
+//! Reading of a trigger as it is written in `scorebox.toml`.
+//!
+//! Owns the section's keys, which kind of trigger takes which key, and what must not be written
+//! together. Must not know the form of a name.
+
+mod blob;
+mod http;
+mod service_bus;
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+use serde::Deserialize;
+
+use super::names::{FUNCTION_NAME_CHARACTERS, function_name};
+use super::{AuthLevel, BlobSource, Start, Trigger};
+use crate::settings::default_of;
+
+#[derive(Default, Deserialize)]
+pub(crate) struct RawTrigger {
+    kind: String,
+    function: Option<String>,
+    route: Option<String>,
+    auth_level: Option<AuthLevel>,
+    methods: Option<Vec<String>>,
+    forwarding: Option<bool>,
+    path: Option<String>,
+    connection: Option<String>,
+    source: Option<BlobSource>,
+    queue: Option<String>,
+    topic: Option<String>,
+    subscription: Option<String>,
+    sessions: Option<bool>,
+    cardinality: Option<Cardinality>,
+    max_delivery_count: Option<u32>,
+    output: Option<RawTarget>,
+    park: Option<RawTarget>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Cardinality {
+    Many,
+    One,
+}
+
+#[derive(Default, Deserialize)]
+struct RawTarget {
+    blob: Option<String>,
+    queue: Option<String>,
+    topic: Option<String>,
+}
+
+/// Checks the triggers of a manifest and returns them. If there are none, returns one HTTP trigger.
+pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
+    let raw = if raw.is_empty() {
+        vec![RawTrigger {
+            kind: "http".to_owned(),
+            ..RawTrigger::default()
+        }]
+    } else {
+        raw
+    };
+    let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.len());
+    for raw in raw {
+        let is_named = raw.function.is_some();
+        let mut trigger = raw.into_trigger()?;
+        if !is_named {
+            trigger.function = unused(trigger.function, &triggers);
+        }
+        for other in &triggers {
+            compatible(other, &trigger)?;
+        }
+        triggers.push(trigger);
+    }
+    Ok(triggers)
+}
+
+/// Returns a function name that no other trigger has: `name` itself, or `name` with a number.
+///
+/// In function names, `/` and `.` become `-`, so two routes may lead to the same name.
+fn unused(name: String, triggers: &[Trigger]) -> String {
+    let is_unused = |name: &str| {
+        !triggers
+            .iter()
+            .any(|other| other.function.eq_ignore_ascii_case(name))
+    };
+    let numbered = (2_u32..).map(|number| {
+        let suffix = format!("-{number}");
+        let kept = name
+            .get(..name.len().min(FUNCTION_NAME_CHARACTERS - suffix.len()))
+            .unwrap_or_default();
+        format!("{kept}{suffix}")
+    });
+    std::iter::once(name.clone())
+        .chain(numbered)
+        .find(|name| is_unused(name))
+        .unwrap_or_default()
+}
+
+fn compatible(one: &Trigger, other: &Trigger) -> Result<(), Problem> {
+    if let (Some(one), Some(other)) = (one.http(), other.http()) {
+        if one.route == other.route {
+            return Err(Problem::new(
+                "`[[trigger]]`: two HTTP triggers have the same route",
+                "remove one of them",
+            ));
+        }
+        if one.forwarding != other.forwarding {
+            return Err(Problem::new(
+                "`trigger.forwarding` differs between two HTTP triggers",
+                "write the same for all: it is a setting of the whole function app",
+            ));
+        }
+    }
+    // The Functions host compares names without case.
+    if one.function.eq_ignore_ascii_case(&other.function) {
+        return Err(Problem::new(
+            format!(
+                "`[[trigger]]`: two triggers make a function `{}`",
+                other.function
+            ),
+            "give one of them another `function`; case does not count",
+        ));
+    }
+    Ok(())
+}
+
+impl RawTrigger {
+    fn into_trigger(self) -> Result<Trigger, Problem> {
+        self.only_its_own_keys()?;
+        let (default_name, function) = (self.default_name(), self.function.clone());
+        let start = match self.kind.as_str() {
+            "http" => Start::Http(self.into_http()?),
+            "blob" => Start::Blob(self.into_blob()?),
+            _ => Start::ServiceBus(self.into_service_bus()?),
+        };
+        let function = match function {
+            Some(name) if function_name(&name) == name => name,
+            Some(name) => {
+                return Err(Problem::new(
+                    format!(
+                        "`trigger.function`: `{}` cannot be a function's name",
+                        quoted(&name, NAME_BYTES)
+                    ),
+                    format!(
+                        "use letters, digits, `_` and `-`, a letter first, at most {FUNCTION_NAME_CHARACTERS}, and neither \
+                         `host` nor `model`"
+                    ),
+                ));
+            }
+            None => function_name(&default_name),
+        };
+        Ok(Trigger { function, start })
+    }
+
+    /// Returns the name of the function if the manifest does not set it. The name comes from the
+    /// route, the blob's container, the queue, or the topic and the subscription.
+    fn default_name(&self) -> String {
+        let named = match self.kind.as_str() {
+            "http" => self.route.clone(),
+            "blob" => self
+                .path
+                .as_deref()
+                .map(|path| path.split('/').next().unwrap_or_default().to_owned()),
+            _ => match (&self.queue, &self.topic, &self.subscription) {
+                (None, Some(topic), Some(subscription)) => Some(format!("{topic}-{subscription}")),
+                (queue, ..) => queue.clone(),
+            },
+        };
+        named.unwrap_or_else(|| default_of("trigger.route").to_owned())
+    }
+
+    /// Checks that the trigger has no key that belongs to another kind of trigger. Such a key would
+    /// be ignored silently.
+    fn only_its_own_keys(&self) -> Result<(), Problem> {
+        const HTTP: &str = "http";
+        const BLOB: &str = "blob";
+        const SERVICE_BUS: &str = "service-bus";
+        let kinds = [HTTP, BLOB, SERVICE_BUS];
+        if !kinds.contains(&self.kind.as_str()) {
+            return Err(Problem::new(
+                format!(
+                    "`trigger.kind`: `{}` is not a kind of trigger",
+                    quoted(&self.kind, NAME_BYTES)
+                ),
+                "write \"http\", \"blob\" or \"service-bus\"",
+            ));
+        }
+        let keys: [(&str, bool, &[&str]); 14] = [
+            ("route", self.route.is_some(), &[HTTP]),
+            ("auth_level", self.auth_level.is_some(), &[HTTP]),
+            ("methods", self.methods.is_some(), &[HTTP]),
+            ("forwarding", self.forwarding.is_some(), &[HTTP]),
+            ("path", self.path.is_some(), &[BLOB]),
+            ("source", self.source.is_some(), &[BLOB]),
+            (
+                "connection",
+                self.connection.is_some(),
+                &[BLOB, SERVICE_BUS],
+            ),
+            ("queue", self.queue.is_some(), &[SERVICE_BUS]),
+            ("topic", self.topic.is_some(), &[SERVICE_BUS]),
+            ("subscription", self.subscription.is_some(), &[SERVICE_BUS]),
+            ("sessions", self.sessions.is_some(), &[SERVICE_BUS]),
+            ("cardinality", self.cardinality.is_some(), &[SERVICE_BUS]),
+            (
+                "max_delivery_count",
+                self.max_delivery_count.is_some(),
+                &[SERVICE_BUS],
+            ),
+            (
+                "output and `trigger.park`",
+                self.output.is_some() || self.park.is_some(),
+                &[BLOB, SERVICE_BUS],
+            ),
+        ];
+        match keys
+            .iter()
+            .find(|(_, is_set, kinds)| *is_set && !kinds.contains(&self.kind.as_str()))
+        {
+            None => Ok(()),
+            Some((key, _, kinds)) => Err(Problem::new(
+                format!(
+                    "`trigger.{key}` is not for a trigger of kind `{}`",
+                    self.kind
+                ),
+                format!("remove it: it is for {}", kinds.join(" and ")),
+            )),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Checks of a trigger of kind `service-bus`.
+//!
+//! Owns which queues and topics it may take from and send to. Must not know other kinds of
+//! triggers.
+
+use scorebox_text::Problem;
+
+use super::{Cardinality, RawTarget, RawTrigger};
+use crate::triggers::names::{connection, entity_name};
+use crate::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Entity, ServiceBusTrigger, Target};
+
+impl RawTrigger {
+    pub(super) fn into_service_bus(self) -> Result<ServiceBusTrigger, Problem> {
+        let entity = match (self.queue, self.topic, self.subscription) {
+            (Some(queue), None, None) => Entity::Queue(entity_name("trigger.queue", queue)?),
+            (None, Some(topic), Some(subscription)) => Entity::Subscription {
+                topic: entity_name("trigger.topic", topic)?,
+                subscription: entity_name("trigger.subscription", subscription)?,
+            },
+            _ => {
+                return Err(Problem::new(
+                    "`[[trigger]]` of kind `service-bus` has neither a queue nor a topic with its subscription",
+                    "write `queue = \"NAME\"`, or `topic = \"NAME\"` and `subscription = \"NAME\"`",
+                ));
+            }
+        };
+        let target = |key: &str, target: Option<RawTarget>| match target {
+            None => Ok(None),
+            Some(RawTarget {
+                queue: Some(queue),
+                topic: None,
+                blob: None,
+            }) => {
+                if entity == Entity::Queue(queue.clone()) {
+                    return Err(Problem::new(
+                        format!(
+                            "`{key}.queue` is the queue that the trigger takes from: messages \
+                             would loop forever"
+                        ),
+                        "name another queue",
+                    ));
+                }
+                Ok(Some(Target::Queue(entity_name(key, queue)?)))
+            }
+            Some(RawTarget {
+                topic: Some(topic),
+                queue: None,
+                blob: None,
+            }) => Ok(Some(Target::Topic(entity_name(key, topic)?))),
+            Some(_) => Err(Problem::new(
+                format!("`{key}` of a service-bus trigger is neither a queue nor a topic"),
+                format!(
+                    "write `{} = {{ queue = \"NAME\" }}`",
+                    key.trim_start_matches("trigger.")
+                ),
+            )),
+        };
+        let max_delivery_count = self
+            .max_delivery_count
+            .unwrap_or(DEFAULT_MAX_DELIVERY_COUNT);
+        if !(1..=2000).contains(&max_delivery_count) {
+            return Err(Problem::new(
+                "`trigger.max_delivery_count` is not between 1 and 2000",
+                "write the value that the queue or subscription itself has",
+            ));
+        }
+        Ok(ServiceBusTrigger {
+            output: target("trigger.output", self.output)?,
+            park: target("trigger.park", self.park)?,
+            entity,
+            connection: connection(self.connection)?,
+            sessions: self.sessions.unwrap_or(false),
+            many: self.cardinality == Some(Cardinality::Many),
+            max_delivery_count,
+        })
+    }
+}

@@ -1,0 +1,355 @@
+//! A new connection to one server: TCP, TLS and login.
+//!
+//! Owns how a connection begins and how long that may take. With sentinels, it also owns to which
+//! server a connection leads. Must not know when to connect or reconnect.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo,
+    RedisError,
+};
+use rustls::pki_types::ServerName;
+use scorebox_text::{NAME_BYTES, cut};
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsConnector;
+
+use super::endpoint::{Address, Endpoint};
+use super::identity::{Credentials, Login, Logins};
+use super::reply_limit::Bounded;
+use super::tls::{self, Stream};
+use super::watching::Watch;
+
+/// Opener of connections to the servers of one endpoint. It knows TLS, the login and the sentinels.
+pub struct Dialer {
+    credentials: Credentials,
+    database: u32,
+    tls: Option<Tls>,
+    sentinel: Option<Sentinel>,
+    watch: OnceLock<Watch>,
+    timeout: Duration,
+}
+
+struct Tls {
+    connector: TlsConnector,
+    /// Name of the first host in the URL. If a cluster announces IP addresses, as Azure's clusters
+    /// do, the certificate has this name.
+    name: String,
+}
+
+struct Sentinel {
+    /// Name that the sentinels give to the master.
+    master: String,
+    /// Addresses of the sentinels.
+    sentinels: Vec<Address>,
+}
+
+/// New connection and the task that moves its bytes. The task ends with the connection.
+pub struct Dialed {
+    /// Connection to the server. Each call uses a clone of it.
+    pub connection: MultiplexedConnection,
+    /// Handle of the connection's task, which ends when the connection is lost.
+    pub lost: tokio::task::JoinHandle<()>,
+    /// Handle that aborts the connection's task.
+    pub abort: AbortHandle,
+    /// Receiver of the logins that replace the login of this connection.
+    pub logins: Logins,
+    /// Counter of the bytes that the server has sent on this connection.
+    pub read: Arc<AtomicU64>,
+}
+
+/// Reason why a server cannot be used. The text holds no address and no credential.
+pub struct Refusal {
+    /// Text that gives the reason, for a log or a scorer.
+    pub why: String,
+    /// True if the server refused the login.
+    pub is_login: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            is_login: false,
+        }
+    }
+}
+
+impl Dialer {
+    /// Creates a dialer for the servers of an endpoint. `timeout` limits connecting and each
+    /// command.
+    ///
+    /// # Errors
+    /// Fails if TLS is requested and no certificate can be trusted.
+    pub fn new(
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let name = endpoint
+            .seeds
+            .first()
+            .map(|seed| seed.host.clone())
+            .unwrap_or_default();
+        let connector = endpoint
+            .tls
+            .then(|| tls::connector(endpoint.ca.as_deref()))
+            .transpose()?;
+        let sentinels = || endpoint.seeds.clone();
+        Ok(Self {
+            credentials,
+            database: endpoint.database,
+            tls: connector.map(|connector| Tls { connector, name }),
+            sentinel: endpoint.sentinel.clone().map(|master| Sentinel {
+                master,
+                sentinels: sentinels(),
+            }),
+            watch: OnceLock::new(),
+            timeout,
+        })
+    }
+
+    /// Returns the timeout that applies to connecting and to each command.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Returns true if sentinels name the server. Then the address that a caller dials only
+    /// identifies the server.
+    #[must_use]
+    pub fn has_sentinels(&self) -> bool {
+        self.sentinel.is_some()
+    }
+
+    /// Makes every connection that is opened from now on ask for notifications of changed keys.
+    pub fn watch(&self, watch: Watch) {
+        // Only the first watch is kept: a dialer has at most one.
+        let _ = self.watch.set(watch);
+    }
+
+    /// Connects to a server and logs in.
+    ///
+    /// # Errors
+    /// Fails with the reason, which holds no address and no credential.
+    pub async fn dial(&self, address: &Address) -> Result<Dialed, String> {
+        let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
+        dialed.unwrap_or_else(|_| {
+            Err(format!(
+                "no connection within {} ms",
+                self.timeout.as_millis()
+            ))
+        })
+    }
+
+    /// Logs in again on an open connection, with a new login.
+    ///
+    /// # Errors
+    /// Fails with the server's reason, which holds no credential.
+    pub async fn log_in_again(
+        &self,
+        connection: &MultiplexedConnection,
+        login: &Login,
+    ) -> Result<(), String> {
+        let password = login
+            .password
+            .as_ref()
+            .map_or("", |password| password.expose_secret());
+        let words: &[&str] = match &login.user {
+            Some(user) => &["AUTH", user, password],
+            None => &["AUTH", password],
+        };
+        let asked = tokio::time::timeout(self.timeout, ask::<String>(connection, words)).await;
+        let answered = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        if answered.is_err() {
+            self.credentials.doubt();
+        }
+        answered.map(drop)
+    }
+
+    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, String> {
+        let mut logins = self.credentials.logins();
+        let login = logins.current().await.map_err(|why| why.to_string())?;
+        let master = match &self.sentinel {
+            Some(sentinel) => &self.master(sentinel, &login).await?,
+            None => address,
+        };
+        let dialed = self
+            .greet(master, &login, self.database, logins)
+            .await
+            .map_err(|refusal| {
+                // The password file or the token source may have a newer login.
+                if refusal.is_login {
+                    self.credentials.doubt();
+                }
+                refusal.why
+            })?;
+        if self.sentinel.is_some() {
+            // Sentinels may be out of date. Only the server knows if it is the master.
+            let role: Vec<redis::Value> = ask(&dialed.connection, &["ROLE"]).await?;
+            if role
+                .first()
+                .and_then(|role| String::from_redis_value_ref(role).ok())
+                .as_deref()
+                != Some("master")
+            {
+                return Err("the sentinels name a server that is not the master yet".to_owned());
+            }
+        }
+        Ok(dialed)
+    }
+
+    /// Returns the address of the master server, from the first sentinel that knows it.
+    async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, String> {
+        let mut problem = "there is no sentinel".to_owned();
+        for address in &sentinel.sentinels {
+            match self.ask_sentinel(address, &sentinel.master, login).await {
+                Ok(master) => return Ok(master),
+                Err(why) => problem = format!("a sentinel does not name the master: {why}"),
+            }
+        }
+        Err(problem)
+    }
+
+    async fn ask_sentinel(
+        &self,
+        address: &Address,
+        master: &str,
+        login: &Login,
+    ) -> Result<Address, String> {
+        // A sentinel that is away must leave time for the next one.
+        let asked = tokio::time::timeout(self.timeout / 3, async {
+            // Most sentinels have no password. Those that have one use the password of the servers.
+            let dialed = match self
+                .greet(address, &Login::ANYBODY, 0, self.credentials.logins())
+                .await
+            {
+                Err(refusal) if refusal.is_login => {
+                    self.greet(address, login, 0, self.credentials.logins())
+                        .await
+                }
+                dialed => dialed,
+            };
+            let Dialed {
+                connection, abort, ..
+            } = dialed.map_err(|refusal| refusal.why)?;
+            let found: Result<Option<(String, u16)>, String> = ask(
+                &connection,
+                &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master],
+            )
+            .await;
+            abort.abort();
+            let (host, port) = found?.ok_or("it does not know the name in sentinel=...")?;
+            Ok(Address { host, port })
+        });
+        asked
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
+    async fn greet(
+        &self,
+        address: &Address,
+        login: &Login,
+        database: u32,
+        logins: Logins,
+    ) -> Result<Dialed, Refusal> {
+        let stream = Bounded::new(self.connect(address).await?);
+        let read = stream.read_bytes();
+        let mut info = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_db(database.into())
+            .set_lib_name("scorebox", env!("CARGO_PKG_VERSION"));
+        if let Some(user) = &login.user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &login.password {
+            info = info.set_password(password.expose_secret());
+        }
+        // The sender of a command sets its timeout.
+        let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
+        if let Some(watch) = self.watch.get() {
+            config = watch.listen(config);
+        }
+        let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
+        let (connection, driver) = made.map_err(|error| refusal(&error))?;
+        let lost = tokio::spawn(driver);
+        let abort = lost.abort_handle();
+        if let Some(watch) = self.watch.get() {
+            watch.ask(&connection).await;
+        }
+        Ok(Dialed {
+            connection,
+            lost,
+            abort,
+            logins,
+            read,
+        })
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {
+        let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+        let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
+        // If this fails, small requests only take longer.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let stream = tls
+            .connector
+            .connect(tls.server_name(address)?, stream)
+            .await;
+        let stream = stream.map_err(|error| format!("no TLS: {}", tls::without_names(&error)))?;
+        Ok(Box::new(stream))
+    }
+}
+
+impl Tls {
+    fn server_name(&self, address: &Address) -> Result<ServerName<'static>, String> {
+        let is_ip = |host: &str| host.parse::<IpAddr>().is_ok();
+        let name = if is_ip(&address.host) && !is_ip(&self.name) {
+            &self.name
+        } else {
+            &address.host
+        };
+        ServerName::try_from(name.clone())
+            .map_err(|_| "no TLS: the host is not a name that a certificate can have".into())
+    }
+}
+
+/// Sends a command on a connection that no other call uses yet, and reads the answer.
+async fn ask<T: FromRedisValue>(
+    connection: &MultiplexedConnection,
+    words: &[&str],
+) -> Result<T, String> {
+    let mut command = redis::Cmd::new();
+    command.arg(words);
+    let answer = connection
+        .clone()
+        .send_packed_command(&command)
+        .await
+        .and_then(redis::Value::extract_error);
+    let answer = answer.map_err(|error| refusal(&error).why)?;
+    redis::from_redis_value(answer)
+        .map_err(|_| "the server returned an unexpected answer".to_owned())
+}
+
+/// Returns the reason why a server refused a login or a command. At most the first word of the
+/// server's message is used, because the rest may name users.
+fn refusal(error: &RedisError) -> Refusal {
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => Refusal {
+            why: "the server refused the credentials".to_owned(),
+            is_login: true,
+        },
+        (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
+        (_, Some(code)) => format!("the server refused: {}", cut(code, NAME_BYTES)).into(),
+        (_, None) => format!("the server refused: {}", error.category()).into(),
+    }
+}

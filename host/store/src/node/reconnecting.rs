@@ -1,0 +1,162 @@
+//! The task that connects to a server, and reconnects whenever the connection is lost.
+//!
+//! Owns the pauses between attempts, when a connection is replaced, and when the attempts end. Must
+//! not know commands, except those that log in.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Shared, State};
+use crate::dialer::Dialed;
+
+/// Pause after the first failed attempt to connect. The pause doubles with each further failure, up
+/// to `LONGEST_PAUSE`.
+///
+/// The actual pause is a random time between half of this value and all of it, so that the
+/// instances of an app do not all reconnect at the same moment.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Maximum time that a call waits for a new connection after the old connection stopped answering.
+/// A healthy server is connected again within a few milliseconds, and an unhealthy one is not worth
+/// waiting for.
+const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Pause between two attempts to make a server accept a new login.
+const LOGIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Time without calls after which the host stops trying to connect. The next call starts the
+/// attempts again.
+const INTEREST: Duration = Duration::from_secs(60);
+
+impl Shared {
+    /// Connects to the server, and reconnects whenever the connection is lost. Returns when the
+    /// server cannot be reached and no call has come for [`INTEREST`].
+    pub(super) async fn keep_connected(&self) {
+        let (mut number, mut failures) = (0, 0);
+        loop {
+            match self.dialer.dial(&self.address).await {
+                Ok(dialed) => {
+                    if failures > 0 {
+                        tracing::info!(after_attempts = failures + 1, "Redis is connected again");
+                    }
+                    failures = 0;
+                    number += 1;
+                    self.hold(dialed, number).await;
+                }
+                Err(why) => {
+                    failures += 1;
+                    // An outage is logged once, not once per attempt.
+                    if failures == 1 {
+                        tracing::warn!("Redis cannot be reached: {why}");
+                    }
+                    self.state.send_replace(State::Away(why.into()));
+                    if self.is_forgotten() {
+                        self.state.send_replace(State::Idle);
+                        return;
+                    }
+                    tokio::time::sleep(pause(failures)).await;
+                }
+            }
+        }
+    }
+
+    /// Lends a connection to calls until the connection is lost or has to be replaced. If the login
+    /// changes during this time, the connection logs in again, and calls do not notice it.
+    async fn hold(&self, dialed: Dialed, number: u64) {
+        let Dialed {
+            connection,
+            mut lost,
+            abort,
+            mut logins,
+            read,
+        } = dialed;
+        let _abort_later = AbortLater {
+            abort,
+            after: self.dialer.timeout(),
+        };
+        // A notification that is still pending belongs to an earlier connection, so it is dropped.
+        let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
+        self.state
+            .send_replace(State::Connected(connection.clone(), number, read));
+        let renewed = async {
+            let mut login = logins.next().await;
+            loop {
+                match self.dialer.log_in_again(&connection, &login).await {
+                    Ok(()) => {
+                        tracing::debug!("Redis accepted the new login");
+                        login = logins.next().await;
+                    }
+                    Err(why) => {
+                        // The old login stays valid: the server may learn of the new one later than
+                        // this host.
+                        tracing::warn!("Redis does not accept the new login yet: {why}");
+                        tokio::select! {
+                            next = logins.next() => login = next,
+                            () = tokio::time::sleep(LOGIN_PAUSE) => {}
+                        }
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            _ = &mut lost => {
+                let until = Instant::now() + self.dialer.timeout();
+                self.state.send_replace(State::Connecting(until));
+            }
+            () = self.suspected.notified() => {}
+            () = renewed => {}
+        }
+    }
+
+    /// Replaces the connection with this number, unless it was already replaced. Calls that wait
+    /// for an answer on the old connection go on waiting.
+    pub(super) fn suspect(&self, number: u64) {
+        let changed = self.state.send_if_modified(|state| {
+            let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
+            if is_it {
+                *state = State::Connecting(Instant::now() + SUSPECT_PATIENCE);
+            }
+            is_it
+        });
+        if changed {
+            self.suspected.notify_one();
+        }
+    }
+
+    fn is_forgotten(&self) -> bool {
+        let asked = Duration::from_millis(self.asked_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(asked) > INTEREST
+    }
+}
+
+/// Guard that aborts a connection's task some time after the guard is dropped. After this time the
+/// answers that the task would receive are of no use.
+struct AbortLater {
+    abort: tokio::task::AbortHandle,
+    after: Duration,
+}
+
+impl Drop for AbortLater {
+    fn drop(&mut self) {
+        let (abort, after) = (self.abort.clone(), self.after);
+        // If the runtime has ended, its tasks have ended too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(after).await;
+                abort.abort();
+            });
+        }
+    }
+}
+
+/// Returns a random pause before the next attempt to connect. It lies between half and all of a
+/// time that doubles with each failure.
+fn pause(failures: u32) -> Duration {
+    let longest = FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(LONGEST_PAUSE);
+    longest.mul_f64(rand::random_range(0.5..1.0))
+}

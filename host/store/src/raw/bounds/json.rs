@@ -1,0 +1,62 @@
+//! Limits on the JSON commands.
+//!
+//! Owns which arguments of a JSON command are paths, and what a path may be. Must not know other
+//! commands.
+
+use super::PATH_LIMIT_BYTES;
+use crate::raw::Command;
+
+/// Maximum number of paths and options of one `JSON.GET` command.
+const PATHS_LIMIT: usize = 64;
+
+/// Checks that a JSON command stays within the limits on its paths and values. The limits are
+/// needed because a path that finds many places multiplies the bytes that are written or read.
+pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
+    let last = command.len().saturating_sub(1);
+    let (paths, values): (Vec<usize>, Vec<usize>) = match name {
+        "JSON.GET" => ((2..=last).collect(), Vec::new()),
+        "JSON.MGET" => (vec![last], Vec::new()),
+        "JSON.MSET" => (
+            (2..=last).step_by(3).collect(),
+            (3..=last).step_by(3).collect(),
+        ),
+        // Without a path the value is at the path's position.
+        "JSON.STRAPPEND" if last == 2 => (Vec::new(), Vec::new()),
+        _ => (vec![2], (3..=last).collect()),
+    };
+    if name == "JSON.GET" && paths.len() > PATHS_LIMIT {
+        return Err(format!(
+            "{name} has at most {PATHS_LIMIT} paths and options"
+        ));
+    }
+    let of = |positions: &[usize]| -> Vec<&[u8]> {
+        positions
+            .iter()
+            .filter_map(|position| command.get(*position))
+            .map(Vec::as_slice)
+            .collect()
+    };
+    let (paths, values) = (of(&paths), of(&values));
+    if paths.iter().any(|path| path.len() > PATH_LIMIT_BYTES) {
+        return Err(format!(
+            "a path or an option of {name} has at most {PATH_LIMIT_BYTES} bytes"
+        ));
+    }
+    if paths
+        .iter()
+        .any(|path| path.windows(2).filter(|pair| *pair == b"..").count() > 1)
+    {
+        return Err(format!("a path of {name} has `..` at most once"));
+    }
+    let finds_many = |path: &&[u8]| {
+        path.iter().any(|byte| b"*?:,".contains(byte)) || path.windows(2).any(|p| p == b"..")
+    };
+    if paths.iter().any(finds_many)
+        && values.iter().map(|value| value.len()).sum::<usize>() > PATH_LIMIT_BYTES
+    {
+        return Err(format!(
+            "{name} writes at most {PATH_LIMIT_BYTES} bytes where its path may find many places; name one place"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! The connection that a scorer opens to send raw commands and receive replies.
+//!
+//! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must
+//! not know how a node is found, nor what a command means.
+
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+
+use super::bounds::{self, Asked};
+use super::commands::Keys;
+use super::reply::{Budget, fault, reply, strip, why};
+use super::{
+    ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys,
+};
+use crate::VALUE_LIMIT_BYTES;
+use crate::node::Fault;
+use crate::router::{Repeat, Routed, Router};
+use crate::server::Server;
+use crate::slots::slot;
+
+/// Connection for raw commands to one store. All clones share one connection.
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+struct Shared {
+    router: Option<Arc<Router>>,
+    /// Name of the store, for error messages.
+    store: String,
+    /// Prefix of every key of the store, including the colon at its end.
+    prefix: String,
+    allowed: Allowed,
+    /// Name of the environment variable that holds the server's URL.
+    variable: String,
+}
+
+/// Command that has passed all checks and is ready to be sent.
+struct Prepared {
+    routed: Routed,
+    /// True if the command's keys have different slots.
+    is_spread: bool,
+    /// True if the command has at least one key.
+    has_keys: bool,
+    keys: Keys,
+}
+
+impl Connection {
+    /// Creates a connection to the server of a store. If `server` is `None`, the store is in
+    /// memory, and every raw command fails.
+    ///
+    /// `prefix` and a colon go before every key. `variable` names the environment variable that
+    /// holds the server's URL, or would hold it.
+    #[must_use]
+    pub fn new(
+        server: Option<&Server>,
+        store: &str,
+        prefix: &str,
+        allowed: Allowed,
+        variable: &str,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            router: server.map(Server::router),
+            store: store.to_owned(),
+            prefix: format!("{prefix}:"),
+            allowed,
+            variable: variable.to_owned(),
+        }))
+    }
+
+    /// Sends a command and waits for its reply.
+    ///
+    /// # Errors
+    /// Fails with a [`CommandError`] if the command is not allowed or gets no reply.
+    pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
+        check_size(std::slice::from_ref(&command))?;
+        let Prepared {
+            routed,
+            is_spread,
+            keys,
+            ..
+        } = self.prepare(command, &mut Asked::default())?;
+        let router = self.router()?;
+        if is_spread && self.is_cluster(router).await? {
+            return Err(CommandError::CrossSlot);
+        }
+        let answer = router
+            .send(routed.slot, &routed.command, routed.repeat)
+            .await;
+        self.reply(answer, keys, &mut Budget::default())
+    }
+
+    /// Sends all commands in one pipeline and waits for all replies. Each command may fail on its
+    /// own.
+    ///
+    /// # Errors
+    /// Fails with a [`CommandError`] if no command was sent.
+    pub async fn pipeline(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
+        check_size(&commands)?;
+        let mut asked = Asked::default();
+        let prepared: Vec<_> = commands
+            .into_iter()
+            .map(|command| self.prepare(command, &mut asked))
+            .collect();
+        let router = self.router()?;
+        let has_spread = prepared.iter().flatten().any(|prepared| prepared.is_spread);
+        let is_refused = has_spread && self.is_cluster(router).await?;
+        let (mut sent, mut places) = (
+            Vec::with_capacity(prepared.len()),
+            Vec::with_capacity(prepared.len()),
+        );
+        for prepared in prepared {
+            places.push(match prepared {
+                Ok(prepared) if is_refused && prepared.is_spread => Err(CommandError::CrossSlot),
+                Ok(prepared) => {
+                    sent.push(prepared.routed);
+                    Ok(prepared.keys)
+                }
+                Err(error) => Err(error),
+            });
+        }
+        let mut answers = router.send_all(sent).await.into_iter();
+        let mut budget = Budget::default();
+        let lost = || Err(Fault::Lost("no answer"));
+        let mut read = |keys| self.reply(answers.next().unwrap_or_else(lost), keys, &mut budget);
+        Ok(places
+            .into_iter()
+            .map(|keys| keys.and_then(&mut read))
+            .collect())
+    }
+
+    /// Sends all commands between MULTI and EXEC to one node, which executes them without a command
+    /// of another client in between.
+    ///
+    /// # Errors
+    /// Fails with a [`CommandError`] if there is no reply. If a command was not sent, or if the
+    /// server refused it, no command of the transaction was executed.
+    pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
+        check_size(&commands)?;
+        let mut asked = Asked::default();
+        let prepared = commands
+            .into_iter()
+            .map(|command| self.prepare(command, &mut asked));
+        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+        let router = self.router()?;
+        let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
+        // If no command has a key, any node can execute the transaction.
+        let slot = with_keys
+            .next()
+            .or(prepared.first())
+            .map(|prepared| prepared.routed.slot);
+        let Some(slot) = slot else {
+            return Ok(Vec::new());
+        };
+        let is_elsewhere = |prepared: &Prepared| prepared.has_keys && prepared.routed.slot != slot;
+        let is_spread = prepared
+            .iter()
+            .any(|prepared| prepared.is_spread || is_elsewhere(prepared));
+        if is_spread && self.is_cluster(router).await? {
+            return Err(CommandError::CrossSlot);
+        }
+        let is_harmless = prepared
+            .iter()
+            .all(|prepared| prepared.routed.repeat == Repeat::Harmless);
+        let repeat = if is_harmless {
+            Repeat::Harmless
+        } else {
+            Repeat::Wrong
+        };
+        let (commands, keys): (Vec<Cmd>, Vec<Keys>) = prepared
+            .into_iter()
+            .map(|prepared| (prepared.routed.command, prepared.keys))
+            .unzip();
+        let answer = router.send_transaction(slot, &commands, repeat).await;
+        let Value::Array(values) = answer.map_err(|failure| why(failure, &self.0.prefix))? else {
+            return Err(CommandError::Server("EXEC gave no list".to_owned()));
+        };
+        let mut budget = Budget::default();
+        let replies = values.into_iter().zip(keys).map(|(mut value, keys)| {
+            strip(&mut value, keys, &self.0.prefix);
+            reply(value, &self.0.prefix, &mut budget)
+        });
+        replies.collect()
+    }
+
+    /// Checks that a command may be sent, and puts the store's prefix before its keys.
+    fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
+        let shared = &*self.0;
+        let row = shared.allowed.row(&command, &shared.store)?;
+        let positions = keys::positions(row, &command).map_err(CommandError::Denied)?;
+        bounds::check(row, &command, &positions, asked).map_err(CommandError::Denied)?;
+        let repeat = keys::repeat(row, &command);
+        // A command without a key goes to the slot of the store's prefix.
+        let (mut first, mut is_spread) = (None, false);
+        for position in positions {
+            // A position that `keys` returns is always inside the command.
+            let Some(key) = command.get_mut(position) else {
+                continue;
+            };
+            *key = [shared.prefix.as_bytes(), key].concat();
+            let slot = slot(key);
+            is_spread |= *first.get_or_insert(slot) != slot;
+        }
+        let mut packed = Cmd::new();
+        for argument in &command {
+            packed.arg(argument.as_slice());
+        }
+        let slot = first.unwrap_or_else(|| slot(shared.prefix.as_bytes()));
+        let routed = Routed {
+            slot,
+            command: packed,
+            repeat,
+        };
+        Ok(Prepared {
+            routed,
+            is_spread,
+            has_keys: first.is_some(),
+            keys: row.keys,
+        })
+    }
+
+    fn router(&self) -> Result<&Arc<Router>, CommandError> {
+        let Shared {
+            router,
+            store,
+            variable,
+            ..
+        } = &*self.0;
+        router.as_ref().ok_or_else(|| {
+            let why = format!(
+                "{variable} is not set, and the store `{store}` in memory has no raw commands"
+            );
+            CommandError::Disconnected(why)
+        })
+    }
+
+    async fn is_cluster(&self, router: &Arc<Router>) -> Result<bool, CommandError> {
+        router
+            .is_cluster()
+            .await
+            .map_err(|failure| why(failure, &self.0.prefix))
+    }
+
+    fn reply(
+        &self,
+        answer: Result<Value, Fault>,
+        keys: Keys,
+        budget: &mut Budget,
+    ) -> Result<Reply, CommandError> {
+        let prefix = &self.0.prefix;
+        match answer {
+            Ok(Value::ServerError(error)) => Err(fault(error.into(), prefix)),
+            Ok(mut value) => {
+                strip(&mut value, keys, prefix);
+                reply(value, prefix, budget)
+            }
+            Err(failure) => Err(why(failure, prefix)),
+        }
+    }
+}
+
+fn check_size(commands: &[Command]) -> Result<(), CommandError> {
+    let denied = |text| Err(CommandError::Denied(text));
+    if commands.len() > COMMANDS_AT_ONCE {
+        return denied(format!("a call sends {COMMANDS_AT_ONCE} commands at most"));
+    }
+    let arguments = || commands.iter().flatten();
+    if arguments().count() > ARGUMENTS {
+        return denied(format!("a call sends {ARGUMENTS} arguments at most"));
+    }
+    if arguments().any(|argument| argument.len() > VALUE_LIMIT_BYTES) {
+        return denied(format!("an argument has {VALUE_LIMIT_BYTES} bytes at most"));
+    }
+    if arguments().map(Vec::len).sum::<usize>() > ARGUMENT_BYTES {
+        return denied(format!("a call sends {ARGUMENT_BYTES} bytes at most"));
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Raw commands: Redis commands that a scorer may send to a store beyond reading and writing
+//! values.
+//!
+//! Owns the connection that a scorer opens, which commands it may send, where their keys are, and
+//! the form of a reply. Must not know WebAssembly, nor which node has a key. A key is never sent
+//! without the store's prefix: if the keys of a command are not known for certain, the command is
+//! not sent.
+
+mod allowed;
+#[cfg(feature = "client")]
+mod bounds;
+mod commands;
+#[cfg(feature = "client")]
+mod connection;
+#[cfg(feature = "client")]
+mod keys;
+mod refused;
+#[cfg(feature = "client")]
+mod reply;
+
+pub use self::allowed::Allowed;
+pub use self::commands::{Again, COMMANDS, Keys, Row};
+#[cfg(feature = "client")]
+pub use self::connection::Connection;
+#[cfg(feature = "client")]
+pub use self::keys::positions;
+pub use self::refused::{REFUSED, Refused};
+#[cfg(feature = "client")]
+pub use self::reply::{NODE_BYTES, Node, REPLY_BYTES, Reply};
+
+/// Redis command: its name, followed by its arguments.
+pub type Command = Vec<Vec<u8>>;
+
+/// Maximum number of commands in one pipeline or transaction. The number is limited because a
+/// server answers no other client while it executes a transaction.
+pub const COMMANDS_AT_ONCE: usize = 4096;
+
+/// Maximum number of arguments of all commands in one call. The names of the commands count as
+/// arguments.
+pub const ARGUMENTS: usize = 1 << 17;
+
+/// Maximum size of all arguments of one call together, in bytes. A single argument is limited to
+/// the maximum size of a value.
+pub const ARGUMENT_BYTES: usize = 64 << 20;
+
+/// Reason why a raw command has no reply. Its texts may be shown to a scorer, because they hold no
+/// address, no credential and no prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The manifest or the host does not allow the command. Nothing was sent. The text gives the
+    /// reason.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// The keys of the commands have different slots, and the store is on a cluster.
+    #[error("the keys have different slots")]
+    CrossSlot,
+    /// No reply came in time.
+    #[error("the store cannot be reached now: no answer in time")]
+    Timeout,
+    /// There is no connection, the connection broke, or the server is not ready. The text gives the
+    /// reason.
+    #[error("the store cannot be reached now: {0}")]
+    Disconnected(String),
+    /// The reply is larger than this many bytes.
+    #[error("the reply is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The server refused the command. The text is the server's own message, without the store's
+    /// prefix.
+    #[error("the store refused: {0}")]
+    Server(String),
+}

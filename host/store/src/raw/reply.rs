@@ -1,0 +1,224 @@
+//! The conversion of a server's answer into the reply that a scorer gets.
+//!
+//! Owns the limits on a reply, removing the prefix from key names in it, and which part of an error
+//! a scorer may read. Must not know how an answer came.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use scorebox_text::{REASON_BYTES, cut};
+
+use super::CommandError;
+use super::commands::Keys;
+use crate::node::{Fault, LATE};
+use crate::server::translate;
+use crate::{StoreError, VALUE_LIMIT_BYTES};
+
+/// Maximum size of all replies to one call together, in bytes. It equals the maximum size of a
+/// value.
+pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
+
+/// Size that each node of a reply counts in addition to the bytes that it holds, in bytes. It
+/// limits the replies to one call to a million nodes.
+pub const NODE_BYTES: usize = 32;
+
+/// Maximum depth of values within values in a reply. The Redis client refuses more than a hundred
+/// levels.
+const DEPTH: usize = 128;
+
+/// One value of a reply. Its children are given by their indices in [`Reply::nodes`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A value that is missing.
+    Nil,
+    /// A boolean, true or false.
+    Boolean(bool),
+    /// A whole number of 64 bits.
+    Integer(i64),
+    /// A floating-point number.
+    Double(f64),
+    /// A simple string, or a whole number that does not fit into 64 bits.
+    Text(String),
+    /// A string of bytes.
+    Bytes(Vec<u8>),
+    /// A list or a set, given by the indices of its items.
+    Array(Vec<u32>),
+    /// A list of key and value pairs, given by the indices of the keys and values.
+    Map(Vec<(u32, u32)>),
+    /// An error that stands in the place of a value.
+    Fault(String),
+}
+
+/// Reply to a command as a tree of nodes. Children come before their parents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// Nodes of the reply, children before their parents.
+    pub nodes: Vec<Node>,
+    /// Index of the node that holds the whole reply.
+    pub root: u32,
+}
+
+/// Number of bytes that the replies to one call may still take.
+pub struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(REPLY_BYTES)
+    }
+}
+
+/// Converts a value from the server into a reply for a scorer. `prefix` is removed from the texts
+/// of errors.
+///
+/// # Errors
+/// Fails with [`CommandError::TooLarge`] if the reply is larger than `budget` still allows, or
+/// nested too deeply.
+pub fn reply(value: Value, prefix: &str, budget: &mut Budget) -> Result<Reply, CommandError> {
+    let mut tree = Tree {
+        nodes: Vec::new(),
+        prefix,
+        budget,
+    };
+    let root = tree.add(value, 0)?;
+    Ok(Reply {
+        nodes: tree.nodes,
+        root,
+    })
+}
+
+struct Tree<'a> {
+    nodes: Vec<Node>,
+    prefix: &'a str,
+    budget: &'a mut Budget,
+}
+
+impl Tree<'_> {
+    /// Adds a value to the nodes, after its children. Returns the index of its node.
+    fn add(&mut self, value: Value, depth: usize) -> Result<u32, CommandError> {
+        if depth > DEPTH {
+            return Err(CommandError::TooLarge(REPLY_BYTES));
+        }
+        let node = match value {
+            Value::Nil => Node::Nil,
+            Value::Boolean(value) => Node::Boolean(value),
+            Value::Int(value) => Node::Integer(value),
+            Value::Double(value) => Node::Double(value),
+            Value::Okay => Node::Text("OK".to_owned()),
+            Value::SimpleString(text) | Value::VerbatimString { text, .. } => Node::Text(text),
+            Value::BigNumber(digits) => Node::Text(String::from_utf8_lossy(&digits).into_owned()),
+            Value::BulkString(bytes) => Node::Bytes(bytes),
+            Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
+                Node::Array(
+                    items
+                        .into_iter()
+                        .map(|item| self.add(item, depth + 1))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            Value::Map(pairs) => {
+                let mut found = Vec::with_capacity(pairs.len());
+                for (key, value) in pairs {
+                    found.push((self.add(key, depth + 1)?, self.add(value, depth + 1)?));
+                }
+                Node::Map(found)
+            }
+            // Attributes that a server adds to a value are not for the scorer.
+            Value::Attribute { data, .. } => return self.add(*data, depth + 1),
+            Value::ServerError(error) => Node::Fault(match fault(error.into(), self.prefix) {
+                CommandError::Server(text) => text,
+                other => other.to_string(),
+            }),
+            _ => Node::Nil,
+        };
+        let bytes = match &node {
+            Node::Text(text) | Node::Fault(text) => text.len(),
+            Node::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        let left = self.budget.0.checked_sub(NODE_BYTES + bytes);
+        self.budget.0 = left.ok_or(CommandError::TooLarge(REPLY_BYTES))?;
+        let index =
+            u32::try_from(self.nodes.len()).map_err(|_| CommandError::TooLarge(REPLY_BYTES))?;
+        self.nodes.push(node);
+        Ok(index)
+    }
+}
+
+/// Removes the store's prefix from the key names in an answer. `keys` says where the answer has key
+/// names.
+pub fn strip(value: &mut Value, keys: Keys, prefix: &str) {
+    match (keys, value) {
+        // The list holds the key, and the values that were removed from it.
+        (Keys::Popped, Value::Array(items)) => items
+            .first_mut()
+            .into_iter()
+            .for_each(|key| strip_key(key, prefix)),
+        (Keys::Streams, Value::Map(streams)) => streams
+            .iter_mut()
+            .for_each(|(key, _)| strip_key(key, prefix)),
+        // RESP2 sends a list of streams in place of a map.
+        (Keys::Streams, Value::Array(streams)) => {
+            for stream in streams {
+                if let Value::Array(items) = stream {
+                    items
+                        .first_mut()
+                        .into_iter()
+                        .for_each(|key| strip_key(key, prefix));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn strip_key(value: &mut Value, prefix: &str) {
+    if let Value::BulkString(key) = value
+        && key.starts_with(prefix.as_bytes())
+    {
+        key.drain(..prefix.len());
+    }
+}
+
+/// Codes of the errors whose texts depend only on the command. The texts of other errors may reveal
+/// details of the deployment.
+const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
+
+/// Converts an error from the server into an error that a scorer may see.
+pub fn fault(error: RedisError, prefix: &str) -> CommandError {
+    if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
+        return CommandError::CrossSlot;
+    }
+    if let Some(code) = error.code().filter(|code| TOLD.contains(code)) {
+        let text = format!(
+            "{code} {}",
+            cut(error.detail().unwrap_or_default(), REASON_BYTES)
+        );
+        return CommandError::Server(without_prefix(text.trim_end(), prefix));
+    }
+    match translate(Fault::Answer(error)) {
+        StoreError::Disconnected(why) => CommandError::Disconnected(why),
+        StoreError::Refused(text) | StoreError::Invalid(text) => {
+            CommandError::Server(without_prefix(&text, prefix))
+        }
+    }
+}
+
+/// Removes the store's prefix from key names in the text of an error. Servers put key names between
+/// quotes.
+fn without_prefix(text: &str, prefix: &str) -> String {
+    text.replace(&format!("'{prefix}"), "'")
+}
+
+/// Converts the reason why no reply came into an error that a scorer may see.
+pub fn why(failure: Fault, prefix: &str) -> CommandError {
+    match failure {
+        Fault::Answer(error) => fault(error, prefix),
+        Fault::Lost(LATE) => CommandError::Timeout,
+        Fault::Lost(why) => CommandError::Disconnected(why.to_owned()),
+        Fault::Unreachable(why) => CommandError::Disconnected(why.to_string()),
+        Fault::TooLarge(limit) => {
+            CommandError::TooLarge(usize::try_from(limit).unwrap_or(usize::MAX))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

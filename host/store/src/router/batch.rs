@@ -1,0 +1,181 @@
+//! Batches of commands, in one round trip per node.
+//!
+//! Owns the grouping of commands by their nodes, and which of them are sent again one by one. Must
+//! not know how the node of a slot is found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use redis::{Pipeline, RedisError, Value};
+use tokio::time::Instant;
+
+use super::{Repeat, Routed, Router};
+use crate::endpoint::Address;
+use crate::node::{Fault, Node};
+use crate::parcel::{Parcel, is_passing, is_split};
+use crate::reply_limit::PIPELINE_LIMIT_BYTES;
+
+impl Router {
+    /// Sends each command to the node that has its slot, in one round trip per node. Returns the
+    /// answers in the order of the commands. Commands with the same slot are executed in their
+    /// order.
+    pub async fn send_all(self: &Arc<Self>, commands: Vec<Routed>) -> Vec<Result<Value, Fault>> {
+        let deadline = self.deadline();
+        let (shares, mut answers) = self.group(&commands, deadline).await;
+        for share in dispatch(shares, &commands, deadline).await {
+            self.complete(share, &commands, &mut answers, deadline)
+                .await;
+        }
+        answers.into_iter().flatten().collect()
+    }
+
+    /// Groups the commands of a batch by the node that gets them. Also returns one entry for the
+    /// answer to each command. The entry already holds a fault if no node can be found for the
+    /// command.
+    async fn group(
+        self: &Arc<Self>,
+        commands: &[Routed],
+        deadline: Instant,
+    ) -> (Vec<Share>, Vec<Option<Answer>>) {
+        let mut by_node: BTreeMap<Address, Share> = BTreeMap::new();
+        let mut answers: Vec<Option<Answer>> = Vec::with_capacity(commands.len());
+        for (index, routed) in commands.iter().enumerate() {
+            match self.owner(routed.slot, deadline).await {
+                Ok(node) => {
+                    let address = node.address().clone();
+                    by_node
+                        .entry(address)
+                        .or_insert_with(|| Share {
+                            node,
+                            indices: Vec::new(),
+                        })
+                        .indices
+                        .push(index);
+                    answers.push(None);
+                }
+                Err(fault) => answers.push(Some(Err(fault))),
+            }
+        }
+        (by_node.into_values().collect(), answers)
+    }
+
+    /// Enters the answers to the commands that one node got into `answers`. Commands that may be
+    /// sent again are sent again.
+    async fn complete(
+        self: &Arc<Self>,
+        share: Dispatched,
+        commands: &[Routed],
+        answers: &mut [Option<Answer>],
+        deadline: Instant,
+    ) {
+        let indices = share.indices;
+        let (mut sent, lost) = replies(share.sent, commands, &indices, deadline);
+        // Commands that got no reply, or whose slot has moved, are sent again one by one, in order.
+        for (place, index) in indices.iter().copied().enumerate() {
+            let Some(routed) = commands.get(index) else {
+                continue;
+            };
+            let answer = sent
+                .get_mut(place)
+                .map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
+            let answer = match (answer, &lost) {
+                (Some(Ok(answer)), _) => Ok(answer),
+                (Some(Err(error)), _) if !is_passing(&error) => Err(Fault::Answer(error)),
+                // A later command in the same slot was executed. This command must not run after
+                // that one.
+                (Some(Err(error)), _)
+                    if is_split(&error)
+                        && is_overtaken(place, &sent, of_share(commands, &indices)) =>
+                {
+                    Err(Fault::Answer(error))
+                }
+                (None, Some(fault)) => Err(fault.clone()),
+                (_, _) => {
+                    let parcel = Parcel::Command(&routed.command);
+                    self.send_until(deadline, routed.slot, parcel, routed.repeat)
+                        .await
+                }
+            };
+            if let Some(slot) = answers.get_mut(index) {
+                *slot = Some(answer);
+            }
+        }
+    }
+}
+
+/// Answer to one command of a batch, or the reason why it has none.
+type Answer = Result<Value, Fault>;
+
+/// Commands of a batch that one node gets.
+struct Share {
+    node: Arc<Node>,
+    /// Positions in the batch of the commands that this node gets, in ascending order.
+    indices: Vec<usize>,
+}
+
+/// Commands of a batch that were sent to one node, with the replies.
+struct Dispatched {
+    /// Replies to the commands that the node got, or the fault that all of them have.
+    sent: Result<Vec<Result<Value, RedisError>>, Fault>,
+    /// Positions in the batch of the commands that this node gets, in ascending order.
+    indices: Vec<usize>,
+}
+
+/// Sends the commands of a batch to their nodes, to all nodes at the same time.
+async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) -> Vec<Dispatched> {
+    let sent = shares.into_iter().map(async |Share { node, indices }| {
+        let mut pipeline = Pipeline::with_capacity(indices.len());
+        for routed in of_share(commands, &indices) {
+            pipeline.add_command(routed.command.clone());
+        }
+        Dispatched {
+            sent: node.send_all(&pipeline, deadline).await,
+            indices,
+        }
+    });
+    join_all(sent).await
+}
+
+/// Returns the commands of a batch that are at these positions.
+fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
+    indices.iter().filter_map(move |index| commands.get(*index))
+}
+
+/// Returns the replies to the commands that one node got, and the fault of the commands that have
+/// no reply. If there is no fault, the commands without a reply may be sent again.
+fn replies(
+    sent: Result<Vec<Result<Value, RedisError>>, Fault>,
+    commands: &[Routed],
+    indices: &[usize],
+    deadline: Instant,
+) -> (Vec<Result<Value, RedisError>>, Option<Fault>) {
+    match sent {
+        Ok(sent) => (sent, None),
+        // Nothing was sent, so every command can be sent again.
+        Err(Fault::Unreachable(_)) => (Vec::new(), None),
+        // Sent one by one, the commands would get replies of the same size.
+        Err(fault @ Fault::TooLarge(PIPELINE_LIMIT_BYTES)) => (Vec::new(), Some(fault)),
+        Err(_)
+            if Instant::now() < deadline
+                && of_share(commands, indices).all(|routed| routed.repeat == Repeat::Harmless) =>
+        {
+            (Vec::new(), None)
+        }
+        Err(fault) => (Vec::new(), Some(fault)),
+    }
+}
+
+/// Returns true if a command that comes later in the batch, with the same slot, was already
+/// executed.
+fn is_overtaken<'a>(
+    place: usize,
+    answers: &[Result<Value, RedisError>],
+    commands: impl Iterator<Item = &'a Routed>,
+) -> bool {
+    let mut later = commands.zip(answers).skip(place);
+    let Some((this, _)) = later.next() else {
+        return false;
+    };
+    later.any(|(other, answer)| answer.is_ok() && other.slot == this.slot)
+}

@@ -1,0 +1,251 @@
+//! The topology of an endpoint: which node has which slots, and the nodes that are connected to.
+//!
+//! Owns asking for the topology and following its changes: slots that move from one node to
+//! another, and nodes that are gone. Must not know what a command means, nor when it is sent again.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use tokio::time::Instant;
+
+use super::Router;
+use crate::endpoint::Address;
+use crate::node::{Fault, Node};
+use crate::slots::Slots;
+
+/// Minimum time between two requests for the topology of a cluster. No command waits for these
+/// requests, because a redirection names the new owner of its slot.
+const REFRESH_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) struct Topology {
+    pub(super) known: Option<Known>,
+    pub(super) asked: Option<Instant>,
+}
+
+/// Topology of an endpoint's servers, once it is known.
+#[derive(Clone)]
+pub(super) enum Known {
+    /// One server, which is at this address, has all keys.
+    Single(Address),
+    /// The servers form a cluster, with this map from slots to nodes.
+    Cluster(Arc<Slots>),
+}
+
+impl Router {
+    /// Returns true if the servers form a cluster, in which each node has keys of its own.
+    ///
+    /// # Errors
+    /// Fails with a [`Fault`] if no server reports the topology.
+    pub async fn is_cluster(self: &Arc<Self>) -> Result<bool, Fault> {
+        Ok(matches!(
+            self.known(self.deadline()).await?,
+            Known::Cluster(_)
+        ))
+    }
+
+    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster, the only
+    /// ID is empty.
+    ///
+    /// # Errors
+    /// Fails with a [`Fault`] if no server reports the topology.
+    pub async fn masters(self: &Arc<Self>) -> Result<Vec<String>, Fault> {
+        Ok(match self.known(self.deadline()).await? {
+            Known::Single(_) => vec![String::new()],
+            Known::Cluster(slots) => slots
+                .masters()
+                .iter()
+                .map(|master| master.id.clone())
+                .collect(),
+        })
+    }
+
+    pub(super) async fn owner(
+        self: &Arc<Self>,
+        slot: u16,
+        deadline: Instant,
+    ) -> Result<Arc<Node>, Fault> {
+        if let Some(node) = self.settled_owner(slot) {
+            return Ok(node);
+        }
+        let address = match self.known(deadline).await? {
+            Known::Single(address) => address,
+            Known::Cluster(slots) => slots.owner(slot).cloned().ok_or_else(|| {
+                self.refresh();
+                Fault::Unreachable("no node of the cluster has this key".into())
+            })?,
+        };
+        Ok(self.node(&address))
+    }
+
+    /// Returns the node that owns a slot, if the owner is known and was used before. Nearly every
+    /// command finds its node here.
+    fn settled_owner(&self, slot: u16) -> Option<Arc<Node>> {
+        let topology = self.lock();
+        let address = match topology.known.as_ref()? {
+            Known::Single(address) => address,
+            Known::Cluster(slots) => slots.owner(slot)?,
+        };
+        self.nodes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(address)
+            .map(Arc::clone)
+    }
+
+    pub(super) fn known_owner(&self, slot: u16) -> Option<Address> {
+        match self.lock().known.as_ref()? {
+            Known::Single(address) => Some(address.clone()),
+            Known::Cluster(slots) => slots.owner(slot).cloned(),
+        }
+    }
+
+    pub(super) fn node(&self, address: &Address) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Node::new(address.clone(), Arc::clone(&self.dialer)));
+        Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
+    }
+
+    /// Returns the topology of the servers. If the topology is not known yet, requests it from the
+    /// servers.
+    pub(super) async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
+        if let Some(known) = self.lock().known.clone() {
+            return Ok(known);
+        }
+        let late = |_| Fault::Unreachable("no connection yet".into());
+        let _asking = tokio::time::timeout_at(deadline, self.asking.lock())
+            .await
+            .map_err(late)?;
+        // Another task may have asked in the meantime.
+        if let Some(known) = self.lock().known.clone() {
+            return Ok(known);
+        }
+        self.ask(deadline).await
+    }
+
+    /// Requests the topology from the nodes, one after another, until one of them answers.
+    async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
+        if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
+            let known = Known::Single(name.clone());
+            self.learn(known.clone());
+            return Ok(known);
+        }
+        self.lock().asked = Some(Instant::now());
+        let mut problem = Fault::Unreachable("no server".into());
+        for node in self.candidates() {
+            let mut command = redis::cmd("CLUSTER");
+            command.arg("SLOTS");
+            let known = match node.send(&command, deadline).await {
+                Ok(answer) => match Slots::read(&answer, node.address()) {
+                    Some(slots) => Known::Cluster(Arc::new(slots)),
+                    None => Known::Single(node.address().clone()),
+                },
+                // The server is not a cluster, does not allow the question, or is a proxy that
+                // hides its nodes.
+                Err(Fault::Answer(error)) if !is_starting(&error) => {
+                    Known::Single(node.address().clone())
+                }
+                Err(fault) => {
+                    problem = fault;
+                    continue;
+                }
+            };
+            self.learn(known.clone());
+            return Ok(known);
+        }
+        Err(problem)
+    }
+
+    /// Returns the nodes to request the topology from: connected nodes first, then the servers in
+    /// the URL, then all other nodes.
+    fn candidates(&self) -> Vec<Arc<Node>> {
+        let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut connected, away): (Vec<_>, Vec<_>) = nodes
+            .values()
+            .cloned()
+            .partition(|node| node.is_connected());
+        drop(nodes);
+        connected.extend(seeds.into_iter().filter(|seed| !seed.is_connected()));
+        let rest: Vec<_> = away
+            .into_iter()
+            .filter(|node| !self.seeds.contains(node.address()))
+            .collect();
+        connected.extend(rest);
+        connected
+    }
+
+    fn learn(&self, known: Known) {
+        if let Known::Cluster(slots) = &known {
+            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_master = |address: &Address| {
+                slots
+                    .masters()
+                    .iter()
+                    .any(|master| master.address == *address)
+            };
+            // A caller that still uses a dropped node holds a reference to it.
+            nodes.retain(|address, _| is_master(address) || self.seeds.contains(address));
+        }
+        self.lock().known = Some(known);
+    }
+
+    /// Records that a node has announced a new owner of one slot, and then requests the whole
+    /// topology.
+    pub(super) fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
+        {
+            let mut topology = self.lock();
+            let known = match &topology.known {
+                Some(Known::Cluster(slots)) => Known::Cluster(Arc::new(slots.moved(slot, to))),
+                // The server is a cluster after all.
+                Some(Known::Single(_)) | None => {
+                    Known::Cluster(Arc::new(Slots::default().moved(slot, to)))
+                }
+            };
+            topology.known = Some(known);
+        }
+        self.refresh();
+    }
+
+    /// Requests the topology in the background, unless that was done less than [`REFRESH_PAUSE`]
+    /// ago.
+    pub(super) fn refresh(self: &Arc<Self>) {
+        {
+            let mut topology = self.lock();
+            // One server without a cluster has no topology to report.
+            let is_single = matches!(topology.known, Some(Known::Single(_)))
+                && (self.seeds.len() == 1 || self.dialer.has_sentinels());
+            if is_single
+                || topology
+                    .asked
+                    .is_some_and(|asked| asked.elapsed() < REFRESH_PAUSE)
+            {
+                return;
+            }
+            topology.asked = Some(Instant::now());
+        }
+        let router = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let Some(router) = router.upgrade() else {
+                return;
+            };
+            let Ok(_asking) = router.asking.try_lock() else {
+                return;
+            };
+            let deadline = router.deadline();
+            // A failure is ignored here: the next command that needs the node reports it.
+            let _ = router.ask(deadline).await;
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Topology> {
+        // A poisoned lock still guards a usable topology, because `known` is replaced as a whole.
+        self.topology.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_starting(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, MasterDown};
+    matches!(error.kind(), ErrorKind::Server(BusyLoading | MasterDown))
+        || error.code() == Some("NOAUTH")
+}
