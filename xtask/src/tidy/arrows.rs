@@ -9,11 +9,18 @@ use super::source_text::views;
 /// Folder of the host's modules, relative to the workspace's root.
 const ROOT: &str = "host/src/";
 
+/// Names of the host's modules that are crates of their own, with the names of these crates. Their
+/// `Cargo.toml` says what they may use.
+const CRATES: &[(&str, &str)] = &[
+    ("manifest", "scorebox_manifest"),
+    ("redis", "scorebox_store"),
+    ("text", "scorebox_text"),
+];
+
 /// Each module of the host with the modules that it may use. A module comes after every module that
 /// it may use, so no arrow runs upward and there are no circles.
 const ARROWS: &[(&str, &[&str])] = &[
     ("container", &[]),
-    ("digest", &[]),
     ("text", &[]),
     ("timer", &[]),
     ("panics", &["text"]),
@@ -36,12 +43,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         "stores",
         &["deployment", "error", "machine", "manifest", "redis"],
     ),
-    ("precompiled", &["digest", "engine", "error", "manifest"]),
-    ("component", &["digest", "error", "manifest", "precompiled"]),
-    (
-        "packaged",
-        &["component", "digest", "error", "manifest", "model"],
-    ),
+    ("precompiled", &["engine", "error", "manifest"]),
+    ("component", &["error", "manifest", "precompiled"]),
+    ("packaged", &["component", "error", "manifest", "model"]),
     (
         "capability",
         &[
@@ -100,7 +104,6 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "component",
-            "digest",
             "engine",
             "error",
             "machine",
@@ -152,10 +155,15 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
             fix,
         )];
     };
-    let banned: Vec<String> = ARROWS
+    let is_banned = |name: &str| name != module && !allowed.contains(&name);
+    let modules = ARROWS
         .iter()
-        .filter(|(name, _)| *name != module && !allowed.contains(name))
-        .map(|(name, _)| format!("crate::{name}"))
+        .map(|(name, _)| (*name, format!("crate::{name}")));
+    let crates = CRATES.iter().map(|(name, own)| (*name, (*own).to_owned()));
+    let banned: Vec<String> = modules
+        .chain(crates)
+        .filter(|(name, _)| is_banned(name))
+        .map(|(_, path)| path)
         .collect();
     let banned: Vec<&str> = banned.iter().map(String::as_str).collect();
     let code = views(text).code;
@@ -199,8 +207,16 @@ mod tests {
             [0; 0]
         );
         assert_eq!(
-            lines("host/src/redis/node.rs", "\nuse crate::manifest::Limits;\n"),
+            lines("host/src/model/mod.rs", "\nuse crate::manifest::Limits;\n"),
             [2]
+        );
+        assert_eq!(
+            lines("host/src/scorer/pool.rs", "use scorebox_store::Store;\n"),
+            [1]
+        );
+        assert_eq!(
+            lines("host/src/scorer/pool.rs", "use scorebox_text::cut;\n"),
+            [0; 0]
         );
         let grouped = "use crate::{call, server::Service};\n";
         assert_eq!(lines("host/src/scorer/mod.rs", grouped), [1]);

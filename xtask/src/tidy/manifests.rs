@@ -12,6 +12,28 @@ const BANNED: &[(&str, &[&str], &str)] = &[
         "the host knows no guest crate and no registry",
     ),
     (
+        "host/text/",
+        &["scorebox-manifest", "scorebox-store", "tokio", "wasmtime"],
+        "text is below everything else",
+    ),
+    (
+        "host/store/",
+        &["axum", "scorebox-host", "scorebox-manifest", "wasmtime"],
+        "stores know neither WebAssembly nor who asks",
+    ),
+    (
+        "host/manifest/",
+        &[
+            "axum",
+            "redis",
+            "rustls",
+            "scorebox-host",
+            "tokio",
+            "wasmtime",
+        ],
+        "every tool reads a manifest, without a runtime, TLS or an engine",
+    ),
+    (
         "guest/",
         &["scorebox-host", "xtask", "oci-client", "reqwest"],
         "a guest knows the contract alone",
@@ -118,6 +140,11 @@ mod tests {
             "host/Cargo.toml",
             "[dev-dependencies]\nscorebox-guest = { path = \"../guest\" }\n",
             &[2],
+        );
+        check(
+            "host/manifest/Cargo.toml",
+            "[dependencies]\nscorebox-text.workspace = true\ntokio.workspace = true\n",
+            &[3],
         );
         check(
             "xtask/Cargo.toml",
