@@ -60,9 +60,9 @@ fn server(
         connection.credentials,
         section.timeout,
     );
-    server.map_err(|problem| StartupError::Environment {
+    server.map_err(|error| StartupError::Environment {
         variable: section.url_variable.clone(),
-        problem,
+        problem: error.to_string(),
         fix: "name a file of certificates in PEM with ?ca=PATH, or in SSL_CERT_FILE".to_owned(),
     })
 }

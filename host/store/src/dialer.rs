@@ -21,9 +21,9 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Address, Endpoint};
-use super::identity::{Credentials, Login, Logins};
+use super::identity::{Credentials, Login, LoginError, Logins};
 use super::reply_limit::Bounded;
-use super::tls::{self, Stream};
+use super::tls::{self, Stream, TlsError};
 use super::watching::Watch;
 
 /// Opener of connections to the servers of one endpoint. It knows TLS, the login and the sentinels.
@@ -64,21 +64,46 @@ pub struct Dialed {
     pub read: Arc<AtomicU64>,
 }
 
-/// Reason why a server cannot be used. The text holds no address and no credential.
-pub struct Refusal {
-    /// Text that gives the reason, for a log or a scorer.
-    pub why: String,
-    /// True if the server refused the login.
-    pub is_login: bool,
-}
-
-impl From<String> for Refusal {
-    fn from(why: String) -> Self {
-        Self {
-            why,
-            is_login: false,
-        }
-    }
+/// Reason why a server cannot be used. The texts may be logged and shown to a scorer, because they
+/// hold no address and no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// There is no login to send.
+    #[error("{0}")]
+    NoLogin(Arc<LoginError>),
+    /// The server refused the login. The source may have a newer one.
+    #[error("the server refused the credentials")]
+    Credentials,
+    /// There is no connection. The text gives the reason.
+    #[error("no connection: {0}")]
+    Connection(String),
+    /// The TLS handshake failed. The text gives the reason.
+    #[error("no TLS: {0}")]
+    Tls(String),
+    /// No connection was made within this time.
+    #[error("no connection within {} ms", .0.as_millis())]
+    Slow(Duration),
+    /// The server took too long to answer a command.
+    #[error("no answer in time")]
+    NoAnswer,
+    /// The server refused a command. The text is the first word of its message.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// The server's answer does not have the form that the command's answers have.
+    #[error("the server returned an unexpected answer")]
+    Unexpected,
+    /// A sentinel was asked, and did not name the master.
+    #[error("a sentinel does not name the master: {0}")]
+    Sentinel(Box<DialError>),
+    /// The sentinel does not watch a master with the name in the URL.
+    #[error("it does not know the name in sentinel=...")]
+    UnknownMaster,
+    /// The URL does not name a sentinel.
+    #[error("there is no sentinel")]
+    NoSentinel,
+    /// The sentinels are out of date: the server that they name is not the master.
+    #[error("the sentinels name a server that is not the master yet")]
+    NotMaster,
 }
 
 impl Dialer {
@@ -91,7 +116,7 @@ impl Dialer {
         endpoint: &Endpoint,
         credentials: Credentials,
         timeout: Duration,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, TlsError> {
         let name = endpoint
             .seeds
             .first()
@@ -138,14 +163,9 @@ impl Dialer {
     ///
     /// # Errors
     /// Fails with the reason, which holds no address and no credential.
-    pub async fn dial(&self, address: &Address) -> Result<Dialed, String> {
+    pub async fn dial(&self, address: &Address) -> Result<Dialed, DialError> {
         let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
-        dialed.unwrap_or_else(|_| {
-            Err(format!(
-                "no connection within {} ms",
-                self.timeout.as_millis()
-            ))
-        })
+        dialed.unwrap_or_else(|_| Err(DialError::Slow(self.timeout)))
     }
 
     /// Logs in again on an open connection, with a new login.
@@ -156,7 +176,7 @@ impl Dialer {
         &self,
         connection: &MultiplexedConnection,
         login: &Login,
-    ) -> Result<(), String> {
+    ) -> Result<(), DialError> {
         let password = login
             .password
             .as_ref()
@@ -166,16 +186,16 @@ impl Dialer {
             None => &["AUTH", password],
         };
         let asked = tokio::time::timeout(self.timeout, ask::<String>(connection, words)).await;
-        let answered = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        let answered = asked.unwrap_or(Err(DialError::NoAnswer));
         if answered.is_err() {
             self.credentials.doubt();
         }
         answered.map(drop)
     }
 
-    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, String> {
+    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, DialError> {
         let mut logins = self.credentials.logins();
-        let login = logins.current().await.map_err(|why| why.to_string())?;
+        let login = logins.current().await.map_err(DialError::NoLogin)?;
         let master = match &self.sentinel {
             Some(sentinel) => &self.master(sentinel, &login).await?,
             None => address,
@@ -183,12 +203,11 @@ impl Dialer {
         let dialed = self
             .greet(master, &login, self.database, logins)
             .await
-            .map_err(|refusal| {
+            .inspect_err(|error| {
                 // The password file or the token source may have a newer login.
-                if refusal.is_login {
+                if *error == DialError::Credentials {
                     self.credentials.doubt();
                 }
-                refusal.why
             })?;
         if self.sentinel.is_some() {
             // Sentinels may be out of date. Only the server knows if it is the master.
@@ -199,19 +218,19 @@ impl Dialer {
                 .as_deref()
                 != Some("master")
             {
-                return Err("the sentinels name a server that is not the master yet".to_owned());
+                return Err(DialError::NotMaster);
             }
         }
         Ok(dialed)
     }
 
     /// Returns the address of the master server, from the first sentinel that knows it.
-    async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, String> {
-        let mut problem = "there is no sentinel".to_owned();
+    async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, DialError> {
+        let mut problem = DialError::NoSentinel;
         for address in &sentinel.sentinels {
             match self.ask_sentinel(address, &sentinel.master, login).await {
                 Ok(master) => return Ok(master),
-                Err(why) => problem = format!("a sentinel does not name the master: {why}"),
+                Err(error) => problem = DialError::Sentinel(Box::new(error)),
             }
         }
         Err(problem)
@@ -222,7 +241,7 @@ impl Dialer {
         address: &Address,
         master: &str,
         login: &Login,
-    ) -> Result<Address, String> {
+    ) -> Result<Address, DialError> {
         // A sentinel that is away must leave time for the next one.
         let asked = tokio::time::timeout(self.timeout / 3, async {
             // Most sentinels have no password. Those that have one use the password of the servers.
@@ -230,7 +249,7 @@ impl Dialer {
                 .greet(address, &Login::ANYBODY, 0, self.credentials.logins())
                 .await
             {
-                Err(refusal) if refusal.is_login => {
+                Err(DialError::Credentials) => {
                     self.greet(address, login, 0, self.credentials.logins())
                         .await
                 }
@@ -238,19 +257,17 @@ impl Dialer {
             };
             let Dialed {
                 connection, abort, ..
-            } = dialed.map_err(|refusal| refusal.why)?;
-            let found: Result<Option<(String, u16)>, String> = ask(
+            } = dialed?;
+            let found: Result<Option<(String, u16)>, DialError> = ask(
                 &connection,
                 &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master],
             )
             .await;
             abort.abort();
-            let (host, port) = found?.ok_or("it does not know the name in sentinel=...")?;
+            let (host, port) = found?.ok_or(DialError::UnknownMaster)?;
             Ok(Address { host, port })
         });
-        asked
-            .await
-            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        asked.await.unwrap_or(Err(DialError::NoAnswer))
     }
 
     async fn greet(
@@ -259,7 +276,7 @@ impl Dialer {
         login: &Login,
         database: u32,
         logins: Logins,
-    ) -> Result<Dialed, Refusal> {
+    ) -> Result<Dialed, DialError> {
         let stream = Bounded::new(self.connect(address).await?);
         let read = stream.read_bytes();
         let mut info = RedisConnectionInfo::default()
@@ -293,9 +310,9 @@ impl Dialer {
         })
     }
 
-    async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, String> {
+    async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, DialError> {
         let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
-        let stream = stream.map_err(|error| format!("no connection: {}", error.kind()))?;
+        let stream = stream.map_err(|error| DialError::Connection(error.kind().to_string()))?;
         // If this fails, small requests only take longer.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
@@ -305,21 +322,22 @@ impl Dialer {
             .connector
             .connect(tls.server_name(address)?, stream)
             .await;
-        let stream = stream.map_err(|error| format!("no TLS: {}", tls::without_names(&error)))?;
+        let stream = stream.map_err(|error| DialError::Tls(tls::without_names(&error)))?;
         Ok(Box::new(stream))
     }
 }
 
 impl Tls {
-    fn server_name(&self, address: &Address) -> Result<ServerName<'static>, String> {
+    fn server_name(&self, address: &Address) -> Result<ServerName<'static>, DialError> {
         let is_ip = |host: &str| host.parse::<IpAddr>().is_ok();
         let name = if is_ip(&address.host) && !is_ip(&self.name) {
             &self.name
         } else {
             &address.host
         };
-        ServerName::try_from(name.clone())
-            .map_err(|_| "no TLS: the host is not a name that a certificate can have".into())
+        ServerName::try_from(name.clone()).map_err(|_| {
+            DialError::Tls("the host is not a name that a certificate can have".to_owned())
+        })
     }
 }
 
@@ -327,7 +345,7 @@ impl Tls {
 async fn ask<T: FromRedisValue>(
     connection: &MultiplexedConnection,
     words: &[&str],
-) -> Result<T, String> {
+) -> Result<T, DialError> {
     let mut command = redis::Cmd::new();
     command.arg(words);
     let answer = connection
@@ -335,21 +353,19 @@ async fn ask<T: FromRedisValue>(
         .send_packed_command(&command)
         .await
         .and_then(redis::Value::extract_error);
-    let answer = answer.map_err(|error| refusal(&error).why)?;
-    redis::from_redis_value(answer)
-        .map_err(|_| "the server returned an unexpected answer".to_owned())
+    let answer = answer.map_err(|error| refusal(&error))?;
+    redis::from_redis_value(answer).map_err(|_| DialError::Unexpected)
 }
 
 /// Returns the reason why a server refused a login or a command. At most the first word of the
 /// server's message is used, because the rest may name users.
-fn refusal(error: &RedisError) -> Refusal {
+fn refusal(error: &RedisError) -> DialError {
     match (error.kind(), error.code()) {
-        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => Refusal {
-            why: "the server refused the credentials".to_owned(),
-            is_login: true,
-        },
-        (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
-        (_, Some(code)) => format!("the server refused: {}", cut(code, NAME_BYTES)).into(),
-        (_, None) => format!("the server refused: {}", error.category()).into(),
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
+            DialError::Credentials
+        }
+        (ErrorKind::Io, _) => DialError::Connection(error.category().to_owned()),
+        (_, Some(code)) => DialError::Refused(cut(code, NAME_BYTES).into_owned()),
+        (_, None) => DialError::Refused(error.category().to_owned()),
     }
 }

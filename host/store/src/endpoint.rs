@@ -3,11 +3,15 @@
 //! Owns the form of the URL. Must not know how a connection is made. Nothing here is shown by
 //! accident: a password is a secret, and an endpoint has no `Debug`.
 
+mod url_error;
+
 use std::path::PathBuf;
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
+
+pub use self::url_error::UrlError;
 
 use super::entra::{Entra, Platform};
 use super::identity::{Login, PasswordFile, TokenSource};
@@ -110,39 +114,36 @@ impl Endpoint {
     /// everything else comes from the first.
     ///
     /// # Errors
-    /// Fails with a description of the problem, which repeats no part of the text.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Fails with the reason why a text is not a Redis URL, which repeats no part of the text.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
         let mut urls = split(text).into_iter();
         let first = urls.next().unwrap_or_default();
         let mut endpoint = Self::parse_one(first)?;
         for url in urls {
             let more = Self::parse_one(url)?;
             if more.tls != endpoint.tls {
-                return Err("some of its URLs are redis:// and some rediss://".to_owned());
+                return Err(UrlError::MixedSchemes);
             }
             endpoint.seeds.extend(more.seeds);
         }
         Ok(endpoint)
     }
 
-    fn parse_one(text: &str) -> Result<Self, String> {
+    fn parse_one(text: &str) -> Result<Self, UrlError> {
         if text.contains('#') {
-            return Err("it has a fragment (#...); a # in a password is written %23".to_owned());
+            return Err(UrlError::Fragment);
         }
         // The errors of the `http` crate repeat no part of the text.
-        let url: Uri = text
-            .trim()
-            .parse()
-            .map_err(|error| format!("not a URL: {error}"))?;
+        let url: Uri = text.trim().parse().map_err(UrlError::NotUrl)?;
         let tls = match url.scheme_str() {
             Some("redis") => false,
             Some("rediss") => true,
-            _ => return Err("its scheme is neither redis nor rediss".to_owned()),
+            _ => return Err(UrlError::Scheme),
         };
         let host = url
             .host()
             .filter(|host| !host.is_empty())
-            .ok_or("it has no host")?;
+            .ok_or(UrlError::NoHost)?;
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
@@ -155,7 +156,7 @@ impl Endpoint {
             .map_or(place, |(_, port)| port)
             .contains(':');
         if has_port && url.port_u16().is_none() {
-            return Err("its port is not a number from 0 to 65535".to_owned());
+            return Err(UrlError::Port);
         }
         let (user, password) = who
             .split_once(':')
@@ -169,15 +170,13 @@ impl Endpoint {
             .map(SecretString::from);
         let database = match url.path().trim_matches('/') {
             "" => 0,
-            number => number
-                .parse()
-                .map_err(|_| "its database is not a number".to_owned())?,
+            number => number.parse().map_err(|_| UrlError::Database)?,
         };
         let [auth, ca, client_id, password_file, sentinel] =
             parameters(url.query().unwrap_or_default())?;
         let who = who_asks(user, password, auth, client_id, password_file, tls)?;
         if ca.is_some() && !tls {
-            return Err("it names certificates (ca=...), which only rediss:// uses".to_owned());
+            return Err(UrlError::UnusedCertificates);
         }
         let seeds = vec![Address {
             host,
@@ -278,25 +277,21 @@ fn who_asks(
     client_id: Option<String>,
     password_file: Option<String>,
     tls: bool,
-) -> Result<Who, String> {
+) -> Result<Who, UrlError> {
     if [password.is_some(), auth.is_some(), password_file.is_some()]
         .iter()
         .filter(|given| **given)
         .count()
         > 1
     {
-        return Err(
-            "it has more than one of a password, password_file=... and auth=...".to_owned(),
-        );
+        return Err(UrlError::SeveralLogins);
     }
     match auth.as_deref() {
         // A stolen token is worth more than the data that it is used for.
-        Some("entra") if !tls => {
-            Err("a token is never sent without TLS; write rediss://".to_owned())
-        }
+        Some("entra") if !tls => Err(UrlError::TokenWithoutTls),
         Some("entra") => Ok(Who::Entra { user, client_id }),
-        Some(_) => Err("auth=... can only be entra".to_owned()),
-        None if client_id.is_some() => Err("client_id=... goes with auth=entra".to_owned()),
+        Some(_) => Err(UrlError::Auth),
+        None if client_id.is_some() => Err(UrlError::UnusedClientId),
         None => Ok(match password_file {
             Some(path) => Who::File {
                 user,
@@ -308,7 +303,7 @@ fn who_asks(
 }
 
 /// Returns the values of the parameters in a URL's query, in the order of [`PARAMETERS`].
-fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
+fn parameters(query: &str) -> Result<[Option<String>; 5], UrlError> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -318,20 +313,20 @@ fn parameters(query: &str) -> Result<[Option<String>; 5], String> {
             .find(|((known, _), _)| *known == name);
         let Some(((name, what), slot)) = known else {
             let names = PARAMETERS.map(|(name, _)| name).join(", ");
-            return Err(format!("it has a parameter (?...) that is none of {names}"));
+            return Err(UrlError::UnknownParameter(names));
         };
         if value.is_empty() {
-            return Err(format!("its parameter {name} has no value; it is {what}"));
+            return Err(UrlError::NoValue(name, what));
         }
         *slot = Some(decoded(value, name)?);
     }
     Ok(values)
 }
 
-fn decoded(text: &str, what: &str) -> Result<String, String> {
+fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
     let text = percent_decode_str(text).decode_utf8();
     text.map(|text| text.into_owned())
-        .map_err(|_| format!("its {what} is not UTF-8"))
+        .map_err(|_| UrlError::NotUtf8(what))
 }
 
 /// Splits a list of URLs at each comma that is followed by a scheme, because a password may hold a

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
-use super::identity::{Clock, Granted, Login, TokenSource};
+use super::identity::{Clock, Granted, Login, LoginError, TokenSource};
 use super::tls;
 
 /// Resource that a token is requested for. It stands for Azure Cache for Redis and Azure Managed
@@ -89,19 +89,21 @@ struct Answer {
 
 #[async_trait]
 impl TokenSource for Entra {
-    async fn login(&self, clock: &dyn Clock) -> Result<Granted, String> {
+    async fn login(&self, clock: &dyn Clock) -> Result<Granted, LoginError> {
         let answer = tokio::time::timeout(TIMEOUT, self.ask()).await;
         let answer =
-            answer.unwrap_or_else(|_| Err("the identity's service does not answer".to_owned()))?;
+            answer.unwrap_or_else(|_| Err(no_token("the identity's service does not answer")))?;
         let user = match &self.user {
             Some(user) => user.clone(),
-            None => object_id(&answer.access_token).ok_or(
-                "the token does not say which object has it; write its id as USER in the URL",
-            )?,
+            None => object_id(&answer.access_token).ok_or_else(|| {
+                no_token(
+                    "the token does not say which object has it; write its id as USER in the URL",
+                )
+            })?,
         };
         let lifetime = answer
             .lifetime(clock)
-            .ok_or("the token does not say when it expires")?;
+            .ok_or_else(|| no_token("the token does not say when it expires"))?;
         let ask_again = Some(renewal(lifetime));
         Ok(Granted {
             login: Login {
@@ -135,7 +137,7 @@ impl Answer {
 }
 
 impl Entra {
-    async fn ask(&self) -> Result<Answer, String> {
+    async fn ask(&self) -> Result<Answer, LoginError> {
         let client = self.client_id.as_deref().map(escaped);
         let with_client = |query: String| {
             client
@@ -149,7 +151,7 @@ impl Entra {
                     escaped(RESOURCE)
                 ));
                 let mut header = HeaderValue::from_str(header.expose_secret())
-                    .map_err(|_| "IDENTITY_HEADER is not a valid header value".to_owned())?;
+                    .map_err(|_| no_token("IDENTITY_HEADER is not a valid header value"))?;
                 header.set_sensitive(true);
                 let join = if endpoint.contains('?') { '&' } else { '?' };
                 send(
@@ -181,9 +183,14 @@ impl Entra {
             } => {
                 let assertion = tokio::fs::read_to_string(token_file).await;
                 let assertion = assertion.map_err(|error| {
-                    format!("the workload's token cannot be read: {}", error.kind())
+                    no_token(format!(
+                        "the workload's token cannot be read: {}",
+                        error.kind()
+                    ))
                 })?;
-                let client = client.as_deref().ok_or("AZURE_CLIENT_ID is not set")?;
+                let client = client
+                    .as_deref()
+                    .ok_or_else(|| no_token("AZURE_CLIENT_ID is not set"))?;
                 let form = format!(
                     "grant_type=client_credentials&client_id={client}&scope={}&client_assertion_type={}\
                      &client_assertion={}",
@@ -200,8 +207,12 @@ impl Entra {
             }
         };
         // The response is not repeated in the error because it may hold the token.
-        serde_json::from_slice(&body).map_err(|_| "the identity's service gave no token".to_owned())
+        serde_json::from_slice(&body).map_err(|_| no_token("the identity's service gave no token"))
     }
+}
+
+fn no_token(why: impl Into<String>) -> LoginError {
+    LoginError::NoToken(why.into())
 }
 
 fn escaped(text: &str) -> String {
@@ -215,13 +226,13 @@ async fn send(
     url: &str,
     header: Option<(&'static str, HeaderValue)>,
     form: &str,
-) -> Result<Bytes, String> {
+) -> Result<Bytes, LoginError> {
     let url: Uri = url
         .parse()
-        .map_err(|_| "the address of the identity's service is not a URL".to_owned())?;
+        .map_err(|_| no_token("the address of the identity's service is not a URL"))?;
     let host = url
         .host()
-        .ok_or("the address of the identity's service has no host")?
+        .ok_or_else(|| no_token("the address of the identity's service has no host"))?
         .to_owned();
     let is_tls = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
@@ -229,7 +240,7 @@ async fn send(
         .authority()
         .map_or(host.as_str(), |authority| authority.as_str());
     let unsent = |problem: &dyn std::fmt::Display| {
-        format!("the identity's service cannot be asked: {problem}")
+        no_token(format!("the identity's service cannot be asked: {problem}"))
     };
     let authority = HeaderValue::from_str(authority).map_err(|error| unsent(&error))?;
     let mut request = Request::new(Full::new(Bytes::copy_from_slice(form.as_bytes())));
@@ -257,7 +268,10 @@ async fn send(
     let stream: Box<dyn tls::Stream> = if is_tls {
         let name = ServerName::try_from(bare_host)
             .map_err(|_| unsent(&"its host is not a name that a certificate can have"))?;
-        let connected = tls::connector(None)?.connect(name, stream).await;
+        let connected = tls::connector(None)
+            .map_err(|error| no_token(error.to_string()))?
+            .connect(name, stream)
+            .await;
         Box::new(connected.map_err(|error| unsent(&tls::without_names(&error)))?)
     } else {
         Box::new(stream)
@@ -271,10 +285,10 @@ async fn send(
             .await
             .map_err(|error| unsent(&error))?;
         if !answer.status().is_success() {
-            return Err(format!(
+            return Err(no_token(format!(
                 "the identity's service answers {}",
                 answer.status()
-            ));
+            )));
         }
         let body = Limited::new(answer.into_body(), ANSWER_BYTES)
             .collect()
@@ -289,7 +303,7 @@ async fn send(
     };
     tokio::select! {
         answer = exchange => answer,
-        () = driven => Err("the identity's service cannot be asked".to_owned()),
+        () = driven => Err(no_token("the identity's service cannot be asked")),
     }
 }
 

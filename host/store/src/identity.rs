@@ -5,6 +5,7 @@
 //! a connection is made, nor where a token comes from. The text of a credential leaves this module
 //! only for a server.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,15 +62,32 @@ pub struct Granted {
     pub ask_again: Option<Duration>,
 }
 
+/// Reason why a source gives no login. The texts may be logged, because they hold no address and no
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// The password file cannot be read.
+    #[error("the file with the password cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+    /// The password file is empty, or holds only white space.
+    #[error("the file with the password is empty")]
+    Empty,
+    /// The service that issues tokens gave none. The text gives the reason.
+    #[error("{0}")]
+    NoToken(String),
+    /// The host stops, so that no source is asked.
+    #[error("the host is stopping")]
+    Stopping,
+}
+
 /// Source of logins, such as a password file or a token service.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
     /// Returns the login that applies now, and the time until the source is to be asked again.
     ///
     /// # Errors
-    /// Fails with the reason why there is no login. The text may be logged, because it holds no
-    /// address and no secret.
-    async fn login(&self, clock: &dyn Clock) -> Result<Granted, String>;
+    /// Fails with the reason why there is no login.
+    async fn login(&self, clock: &dyn Clock) -> Result<Granted, LoginError>;
 }
 
 /// Clock that decides when logins expire. A test can replace it.
@@ -100,7 +118,7 @@ impl Clock for SystemClock {
 /// A login that never changes, as the operator wrote it into the URL.
 #[async_trait]
 impl TokenSource for Login {
-    async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
+    async fn login(&self, _clock: &dyn Clock) -> Result<Granted, LoginError> {
         Ok(Granted {
             login: self.clone(),
             ask_again: None,
@@ -118,17 +136,12 @@ pub struct PasswordFile {
 
 #[async_trait]
 impl TokenSource for PasswordFile {
-    async fn login(&self, _clock: &dyn Clock) -> Result<Granted, String> {
+    async fn login(&self, _clock: &dyn Clock) -> Result<Granted, LoginError> {
         let read = tokio::fs::read_to_string(&self.path).await;
-        let text = read.map_err(|error| {
-            format!(
-                "the file with the password cannot be read: {}",
-                error.kind()
-            )
-        })?;
+        let text = read.map_err(|error| LoginError::Unreadable(error.kind()))?;
         let password = text.trim_end();
         if password.is_empty() {
-            return Err("the file with the password is empty".to_owned());
+            return Err(LoginError::Empty);
         }
         let login = Login {
             user: self.user.clone(),
@@ -154,13 +167,13 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// Current login, or the reason why there is none. `None` until the source has answered for the
     /// first time.
-    now: watch::Sender<Option<Result<Login, Arc<str>>>>,
+    now: watch::Sender<Option<Result<Login, Arc<LoginError>>>>,
     hurry: Notify,
     started: AtomicBool,
 }
 
 /// Receiver of the logins of an endpoint: the current one, and each one that replaces it.
-pub struct Logins(watch::Receiver<Option<Result<Login, Arc<str>>>>);
+pub struct Logins(watch::Receiver<Option<Result<Login, Arc<LoginError>>>>);
 
 impl Credentials {
     /// Creates credentials that come from a source, with the clock of this machine.
@@ -211,13 +224,13 @@ impl Logins {
     ///
     /// # Errors
     /// Fails with the reason why there is no login.
-    pub async fn current(&mut self) -> Result<Login, Arc<str>> {
+    pub async fn current(&mut self) -> Result<Login, Arc<LoginError>> {
         // The sender lives as long as the task that asks.
         let settled = self.0.wait_for(Option::is_some).await;
         let login = settled
             .ok()
             .and_then(|login| login.clone())
-            .unwrap_or_else(|| Err("the host is stopping".into()));
+            .unwrap_or_else(|| Err(Arc::new(LoginError::Stopping)));
         self.0.mark_unchanged();
         login
     }
@@ -287,11 +300,11 @@ impl Shared {
 
     /// Records the reason of a failure if there is no login yet. A login that was given earlier is
     /// kept, because it may still be valid. Only the server knows.
-    fn fail(&self, why: String) {
+    fn fail(&self, why: LoginError) {
         self.now.send_if_modified(|now| {
             let has_login = matches!(now, Some(Ok(_)));
             if !has_login {
-                *now = Some(Err(why.into()));
+                *now = Some(Err(Arc::new(why)));
             }
             !has_login
         });

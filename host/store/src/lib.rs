@@ -63,11 +63,11 @@ mod tls;
 mod watching;
 
 #[cfg(feature = "client")]
-pub use self::endpoint::{Endpoint, FORM as URL_FORM};
+pub use self::endpoint::{Endpoint, FORM as URL_FORM, UrlError};
 #[cfg(feature = "client")]
 pub use self::entra::Platform;
 #[cfg(feature = "client")]
-pub use self::identity::{Clock, Credentials, Granted, Login, TokenSource};
+pub use self::identity::{Clock, Credentials, Granted, Login, LoginError, TokenSource};
 #[cfg(feature = "client")]
 pub use self::memory::Memory;
 #[cfg(feature = "client")]
@@ -81,5 +81,7 @@ pub use self::reach::Reached;
 pub use self::server::Server;
 #[cfg(feature = "client")]
 pub use self::store::Store;
+#[cfg(feature = "client")]
+pub use self::tls::TlsError;
 #[cfg(feature = "client")]
 pub use self::watching::Told;

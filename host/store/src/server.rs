@@ -25,6 +25,7 @@ use super::node::Fault;
 use super::reply_limit::REPLY_LIMIT_BYTES;
 use super::router::{Repeat, Routed, Router};
 use super::slots::slot;
+use super::tls::TlsError;
 use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, Page, Redis, StoreError};
 
@@ -45,7 +46,7 @@ impl Server {
         endpoint: &Endpoint,
         credentials: Credentials,
         timeout: Duration,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, TlsError> {
         Ok(Self(Router::new(
             endpoint.seeds.clone(),
             Dialer::new(endpoint, credentials, timeout)?,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::TlsConnector;
 
 /// Byte stream with or without TLS. It is used as a trait object, so that the code of the protocol
@@ -17,22 +17,34 @@ pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
 
 impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
 
+/// Reason why no TLS connection can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file of trusted certificates cannot be read.
+    #[error("its certificates: {0}")]
+    File(#[from] pem::Error),
+    /// The file of trusted certificates holds one that is not valid.
+    #[error("its certificates: {0}")]
+    Certificate(#[from] rustls::Error),
+    /// There is no certificate that could be trusted.
+    #[error(
+        "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file that \
+         holds none"
+    )]
+    NoneTrusted,
+}
+
 /// Creates a connector for TLS connections. `authority` is the path of a file of certificates that
 /// are trusted in place of the system's.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or if no certificate can be trusted.
-pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
+pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, TlsError> {
     let mut roots = rustls::RootCertStore::empty();
     match authority {
         Some(path) => {
-            let unreadable =
-                |problem: &dyn std::fmt::Display| format!("its certificates: {problem}");
-            let certificates =
-                CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
+            for certificate in CertificateDer::pem_file_iter(path)? {
+                roots.add(certificate?)?;
             }
         }
         None => {
@@ -41,11 +53,7 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, String> {
         }
     }
     if roots.is_empty() {
-        return Err(
-            "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file that \
-             holds none"
-                .to_owned(),
-        );
+        return Err(TlsError::NoneTrusted);
     }
     let config = ClientConfig::builder()
         .with_root_certificates(roots)

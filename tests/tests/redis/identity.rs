@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use scorebox_host::redis::{
-    Clock, Condition, Credentials, Endpoint, Granted, Login, Server, Store, TokenSource,
+    Clock, Condition, Credentials, Endpoint, Granted, Login, LoginError, Server, Store, TokenSource,
 };
 use scorebox_tests::app::App;
 use scorebox_tests::cable::Cable;
@@ -264,7 +264,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl TokenSource for Users {
-    async fn login(&self, clock: &dyn Clock) -> Result<Granted, String> {
+    async fn login(&self, clock: &dyn Clock) -> Result<Granted, LoginError> {
         let asked = self.0.fetch_add(1, Ordering::SeqCst);
         let hour = clock.unix_time().as_secs() / HOUR.as_secs();
         let login = Login {
@@ -273,7 +273,7 @@ impl TokenSource for Users {
         };
         // The second request fails, because services fail now and then.
         if asked == 1 {
-            Err("it rains".to_owned())
+            Err(LoginError::NoToken("it rains".to_owned()))
         } else {
             Ok(Granted {
                 login,

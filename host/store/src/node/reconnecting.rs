@@ -52,7 +52,7 @@ impl Shared {
                     if failures == 1 {
                         tracing::warn!("Redis cannot be reached: {why}");
                     }
-                    self.state.send_replace(State::Away(why.into()));
+                    self.state.send_replace(State::Away(why.to_string().into()));
                     if self.is_forgotten() {
                         self.state.send_replace(State::Idle);
                         return;

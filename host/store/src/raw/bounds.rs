@@ -12,8 +12,8 @@ mod json;
 mod rules;
 
 use self::rules::RULES;
-use super::Command;
 use super::commands::Row;
+use super::{Command, CommandError};
 use crate::{KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
 /// Maximum number of items that one command may ask for, such as the members of `SRANDMEMBER` or
@@ -54,19 +54,20 @@ pub struct Asked {
 /// for its call. `keys` holds the positions of the command's keys.
 ///
 /// # Errors
-/// Fails if the command asks for more than a limit allows. The text names the limit.
+/// Fails with [`CommandError::Denied`] if the command asks for more than a limit allows. The text
+/// names the limit.
 pub fn check(
     row: &Row,
     command: &Command,
     keys: &[usize],
     asked: &mut Asked,
-) -> Result<(), String> {
+) -> Result<(), CommandError> {
     let name = row.name;
     if keys.len() > KEYS_LIMIT {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "{name} names {} keys, and a command names at most {KEYS_LIMIT}",
             keys.len()
-        ));
+        )));
     }
     let of_key = |position: &usize| command.get(*position).map_or(&[][..], Vec::as_slice);
     if let Some(key) = keys
@@ -74,10 +75,10 @@ pub fn check(
         .map(of_key)
         .find(|key| key.len() > KEY_LIMIT_BYTES)
     {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "a key has at most {KEY_LIMIT_BYTES} bytes, and this one has {}",
             key.len()
-        ));
+        )));
     }
     if keys.len() > 2 {
         let mut sorted: Vec<_> = keys.iter().map(of_key).collect();
@@ -86,7 +87,9 @@ pub fn check(
             .windows(3)
             .any(|window| matches!(window, [a, b, c] if a == b && b == c))
         {
-            return Err(format!("{name} names a key more than twice; name it once"));
+            return Err(CommandError::Denied(format!(
+                "{name} names a key more than twice; name it once"
+            )));
         }
     }
     if row.family == "@json" {
@@ -100,34 +103,34 @@ pub fn check(
 }
 
 impl Asked {
-    fn items(&mut self, name: &str, count: Option<i64>) -> Result<(), String> {
+    fn items(&mut self, name: &str, count: Option<i64>) -> Result<(), CommandError> {
         let count = count.map_or(0, i64::unsigned_abs);
         if count > COUNT_LIMIT {
-            return Err(format!(
+            return Err(CommandError::Denied(format!(
                 "{name} asks for {count} items, and a command asks for at most {COUNT_LIMIT}"
-            ));
+            )));
         }
         self.items += count;
         if self.items > CALL_COUNT_LIMIT {
-            return Err(format!(
+            return Err(CommandError::Denied(format!(
                 "the commands of a call ask for at most {CALL_COUNT_LIMIT} items together"
-            ));
+            )));
         }
         Ok(())
     }
 
-    fn grows(&mut self, name: &str, bytes: Option<u64>) -> Result<(), String> {
+    fn grows(&mut self, name: &str, bytes: Option<u64>) -> Result<(), CommandError> {
         let bytes = bytes.unwrap_or_default();
         if bytes > VALUE_LIMIT_BYTES as u64 {
-            return Err(format!(
+            return Err(CommandError::Denied(format!(
                 "{name} makes a value of {bytes} bytes, and a value has at most {VALUE_LIMIT_BYTES}"
-            ));
+            )));
         }
         self.growth_bytes += bytes;
         if self.growth_bytes > CALL_GROWTH_BYTES {
-            return Err(format!(
+            return Err(CommandError::Denied(format!(
                 "the commands of a call reserve at most {CALL_GROWTH_BYTES} bytes together by offsets"
-            ));
+            )));
         }
         Ok(())
     }

@@ -189,8 +189,8 @@ impl Connection {
     fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
         let shared = &*self.0;
         let row = shared.allowed.row(&command, &shared.store)?;
-        let positions = keys::positions(row, &command).map_err(CommandError::Denied)?;
-        bounds::check(row, &command, &positions, asked).map_err(CommandError::Denied)?;
+        let positions = keys::positions(row, &command)?;
+        bounds::check(row, &command, &positions, asked)?;
         let repeat = keys::repeat(row, &command);
         // A command without a key goes to the slot of the store's prefix.
         let (mut first, mut is_spread) = (None, false);

@@ -3,16 +3,16 @@
 //! Owns the reading of arguments, as strict as a server's or stricter: an argument that is not
 //! understood for certain is refused. Must not know prefixes.
 
-use super::Command;
 use super::commands::{Again, Keys, Row};
+use super::{Command, CommandError};
 use crate::router::Repeat;
 
 /// Returns the positions of a command's keys among its arguments, in ascending order.
 ///
 /// # Errors
-/// Fails with the reason if the keys cannot be found, or if the command has an option that is not
-/// allowed.
-pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
+/// Fails with [`CommandError::Denied`] if the keys cannot be found, or if the command has an option
+/// that is not allowed.
+pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, CommandError> {
     let name = row.name;
     let found = match row.keys {
         Keys::None => return Ok(Vec::new()),
@@ -23,7 +23,7 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
                 last.unsigned_abs()
             };
             if end < first || end >= command.len() {
-                return Err(format!("{name} needs more arguments"));
+                return Err(CommandError::Denied(format!("{name} needs more arguments")));
             }
             (first..=end).step_by(step).collect()
         }
@@ -38,7 +38,9 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, String> {
     };
     let is_replace = |option: &Vec<u8>| option.eq_ignore_ascii_case(b"REPLACE");
     if name == "COPY" && !command.iter().skip(3).all(is_replace) {
-        return Err("COPY goes to the same database: its only option is REPLACE".to_owned());
+        return Err(CommandError::Denied(
+            "COPY goes to the same database: its only option is REPLACE".to_owned(),
+        ));
     }
     Ok(found)
 }
@@ -65,8 +67,12 @@ pub fn repeat(row: &Row, command: &Command) -> Repeat {
     }
 }
 
-fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, String> {
-    let bad = || format!("{name}: its argument {at} is not the number of the keys that follow");
+fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, CommandError> {
+    let bad = || {
+        CommandError::Denied(format!(
+            "{name}: its argument {at} is not the number of the keys that follow"
+        ))
+    };
     let count = command.get(at).ok_or_else(bad)?;
     // The number must look as a server reads it: no sign, no space, no leading zero.
     let is_number = count.iter().all(u8::is_ascii_digit) && !count.starts_with(b"0");
@@ -83,12 +89,12 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Strin
 
 /// Finds the keys of an `XREAD` or `XREADGROUP` command. Its options come first, then the word
 /// `STREAMS`, then the keys, and then one ID for each key.
-fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
+fn streams(name: &str, command: &Command) -> Result<Vec<usize>, CommandError> {
     let mut at = 1;
     loop {
         let option = command
             .get(at)
-            .ok_or_else(|| format!("{name} has no STREAMS"))?
+            .ok_or_else(|| CommandError::Denied(format!("{name} has no STREAMS")))?
             .to_ascii_uppercase();
         at += match (option.as_slice(), name) {
             (b"STREAMS", _) => break,
@@ -96,18 +102,22 @@ fn streams(name: &str, command: &Command) -> Result<Vec<usize>, String> {
             (b"GROUP", "XREADGROUP") => 3,
             (b"NOACK", "XREADGROUP") => 1,
             (b"BLOCK", _) => {
-                return Err(format!(
+                return Err(CommandError::Denied(format!(
                     "{name} may not BLOCK: all calls share its connection; read again a little later"
-                ));
+                )));
             }
             _ => {
-                return Err(format!("{name}: its argument {at} is not a known option"));
+                return Err(CommandError::Denied(format!(
+                    "{name}: its argument {at} is not a known option"
+                )));
             }
         };
     }
     let rest = command.len() - 1 - at;
     if rest == 0 || !rest.is_multiple_of(2) {
-        return Err(format!("{name}: STREAMS needs keys and as many ids"));
+        return Err(CommandError::Denied(format!(
+            "{name}: STREAMS needs keys and as many ids"
+        )));
     }
     Ok((at + 1..=at + rest / 2).collect())
 }
@@ -132,7 +142,9 @@ mod tests {
             let found = positions(find(&command).expect("a command"), &command);
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{words}"),
-                (Err(why), Err(part)) => assert!(why.contains(part), "{words}: {why}"),
+                (Err(CommandError::Denied(why)), Err(part)) => {
+                    assert!(why.contains(part), "{words}: {why}")
+                }
                 (found, _) => panic!("{words}: {found:?}"),
             }
         }

@@ -4,14 +4,14 @@
 //! commands.
 
 use super::PATH_LIMIT_BYTES;
-use crate::raw::Command;
+use crate::raw::{Command, CommandError};
 
 /// Maximum number of paths and options of one `JSON.GET` command.
 const PATHS_LIMIT: usize = 64;
 
 /// Checks that a JSON command stays within the limits on its paths and values. The limits are
 /// needed because a path that finds many places multiplies the bytes that are written or read.
-pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
+pub(super) fn check(name: &str, command: &Command) -> Result<(), CommandError> {
     let last = command.len().saturating_sub(1);
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {
         "JSON.GET" => ((2..=last).collect(), Vec::new()),
@@ -25,9 +25,9 @@ pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
         _ => (vec![2], (3..=last).collect()),
     };
     if name == "JSON.GET" && paths.len() > PATHS_LIMIT {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "{name} has at most {PATHS_LIMIT} paths and options"
-        ));
+        )));
     }
     let of = |positions: &[usize]| -> Vec<&[u8]> {
         positions
@@ -38,15 +38,17 @@ pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
     };
     let (paths, values) = (of(&paths), of(&values));
     if paths.iter().any(|path| path.len() > PATH_LIMIT_BYTES) {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "a path or an option of {name} has at most {PATH_LIMIT_BYTES} bytes"
-        ));
+        )));
     }
     if paths
         .iter()
         .any(|path| path.windows(2).filter(|pair| *pair == b"..").count() > 1)
     {
-        return Err(format!("a path of {name} has `..` at most once"));
+        return Err(CommandError::Denied(format!(
+            "a path of {name} has `..` at most once"
+        )));
     }
     let finds_many = |path: &&[u8]| {
         path.iter().any(|byte| b"*?:,".contains(byte)) || path.windows(2).any(|p| p == b"..")
@@ -54,9 +56,9 @@ pub(super) fn check(name: &str, command: &Command) -> Result<(), String> {
     if paths.iter().any(finds_many)
         && values.iter().map(|value| value.len()).sum::<usize>() > PATH_LIMIT_BYTES
     {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "{name} writes at most {PATH_LIMIT_BYTES} bytes where its path may find many places; name one place"
-        ));
+        )));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! what the commands of one call ask for together.
 
 use super::{Asked, COMBINED_KEYS_LIMIT, HEAVY_LIMIT};
-use crate::raw::Command;
+use crate::raw::{Command, CommandError};
 
 /// Meaning of a number in a command. The meaning decides which limit applies to the number.
 pub(super) enum Rule {
@@ -134,7 +134,7 @@ impl Rule {
         command: &Command,
         keys: usize,
         asked: &mut Asked,
-    ) -> Result<(), String> {
+    ) -> Result<(), CommandError> {
         match self {
             Count(at) => asked.items(name, number(command, *at)),
             After(word) => after(command, word)
@@ -185,14 +185,14 @@ impl Rule {
             Heavy => {
                 asked.heavy += 1;
                 if keys > COMBINED_KEYS_LIMIT {
-                    return Err(format!(
+                    return Err(CommandError::Denied(format!(
                         "{name} names {keys} keys, and it combines at most {COMBINED_KEYS_LIMIT}"
-                    ));
+                    )));
                 }
                 if asked.heavy > HEAVY_LIMIT {
-                    return Err(format!(
+                    return Err(CommandError::Denied(format!(
                         "a call sends at most {HEAVY_LIMIT} commands that combine or copy, such as {name}"
-                    ));
+                    )));
                 }
                 Ok(())
             }
@@ -252,7 +252,7 @@ fn filter(
     command: &Command,
     error: Option<usize>,
     asked: &mut Asked,
-) -> Result<(), String> {
+) -> Result<(), CommandError> {
     let text = |at: usize| {
         command
             .get(at)
@@ -263,18 +263,18 @@ fn filter(
         .filter_map(|at| text(at)?.parse::<f64>().ok())
         .any(|share| share < FILTER_ERROR)
     {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "{name} asks for a share of errors below {FILTER_ERROR}"
-        ));
+        )));
     }
     let expansion = after(command, "EXPANSION")
         .filter_map(|at| number(command, at))
         .max()
         .unwrap_or_default();
     if expansion.unsigned_abs() > FILTER_EXPANSION {
-        return Err(format!(
+        return Err(CommandError::Denied(format!(
             "{name} asks for an EXPANSION of {expansion}, and it is at most {FILTER_EXPANSION}"
-        ));
+        )));
     }
     let capacities = error
         .map(|at| at + 1)

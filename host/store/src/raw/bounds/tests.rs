@@ -11,7 +11,7 @@ fn command(words: &str) -> Command {
         .collect()
 }
 
-fn checked(words: &str, asked: &mut Asked) -> Result<(), String> {
+fn checked(words: &str, asked: &mut Asked) -> Result<(), CommandError> {
     let command = command(words);
     let row = find(&command).unwrap();
     check(row, &command, &positions(row, &command).unwrap(), asked)
@@ -23,7 +23,9 @@ fn arguments_above_a_bound_are_refused_with_the_bound() {
     fn check(words: &str, expected: Result<(), &str>) {
         match (checked(words, &mut Asked::default()), expected) {
             (Ok(()), Ok(())) => {}
-            (Err(text), Err(part)) => assert!(text.contains(part), "{words}: {text}"),
+            (Err(CommandError::Denied(text)), Err(part)) => {
+                assert!(text.contains(part), "{words}: {text}")
+            }
             (found, _) => panic!("{words}: {found:?}"),
         }
     }
