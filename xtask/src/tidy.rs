@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::args::TidyArgs;
-use crate::failure::Failure;
-use crate::workspace;
+use clap::Args;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace;
 
 /// A place where a file breaks a rule of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +58,15 @@ const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 
 /// Folders without code whose pages are checked, relative to the workspace's root.
 const PAGES: &[&str] = &["wit", ".github"];
+
+/// Flags of `tidy`.
+#[derive(Debug, Args)]
+pub struct TidyArgs {
+    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to
+    /// wit/deps/deps.lock.
+    #[arg(long)]
+    pub bless: bool,
+}
 
 /// Runs `cargo xtask tidy`.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
