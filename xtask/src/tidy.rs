@@ -7,6 +7,7 @@ mod arrows;
 mod contract;
 mod layers;
 mod manifests;
+mod packager_arrows;
 mod pages;
 mod settings_page;
 mod source_text;
@@ -95,6 +96,7 @@ pub fn check() -> Result<(), Failure> {
                 findings.extend(sources::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
                 findings.extend(arrows::check(&name, &text));
+                findings.extend(packager_arrows::check(&name, &text));
                 findings.extend(words::check(&name, &text));
                 files += 1;
             } else if name.ends_with("Cargo.toml") {
