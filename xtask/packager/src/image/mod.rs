@@ -4,16 +4,16 @@
 //! [`manifest`] are pure. `layer` and `layout` write images to disk, `reading` and `unpack` read
 //! them back.
 
-pub mod attestation;
-pub mod base;
-pub mod entries;
-pub mod layer;
+pub(crate) mod attestation;
+pub(crate) mod base;
+pub(crate) mod entries;
+pub(crate) mod layer;
 pub mod layout;
-pub mod manifest;
-pub mod plan;
-pub mod reading;
-pub mod sample;
-pub mod system;
+pub(crate) mod manifest;
+pub(crate) mod plan;
+pub(crate) mod reading;
+pub(crate) mod sample;
+pub(crate) mod system;
 pub mod unpack;
 
 use std::collections::BTreeMap;
